@@ -1,0 +1,69 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/.runtime ## Train and test the sample tickers, end to end
+	$(BIN)/zenith run --source sample $(ARGS)
+
+predict: .venv/.runtime ## Forecast AAPL with what `make run` trained
+	$(BIN)/zenith predict AAPL
+
+serve: .venv/.runtime ## Start the REST service on port 8000
+	$(BIN)/zenith serve
+
+dev: .venv/.runtime ## Open the Dagster UI on port 3000
+	$(BIN)/zenith dev
+
+install: .venv/.runtime ## Install what running needs, without running
+
+test: .venv/.dev ## Run all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+test-quick: .venv/.dev ## Run the tests that take under a minute together
+	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+
+check: .venv/.dev ## Format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.dev ## Put the code into format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: .venv/.runtime ## Resolve the requirements anew
+	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile $(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove the environment and caches; state in .zenith stays
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info build dist
+
+# One resolution for all platforms and Python versions, pinned with hashes, without a registry's address.
+LOCK := --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-emit-index-url --no-annotate --no-header -q
+
+# uv installs the locked set several times as fast as pip; compiled bytecode makes each later start fast.
+INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode
+
+.venv/bin/uv: requirements-bootstrap.lock
+	@echo "making .venv"
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else "zenith: Python 3.11, 3.12 or 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/.runtime: .venv/bin/uv requirements.lock pyproject.toml
+	@echo "installing requirements.lock"
+	@$(INSTALL) --require-hashes -r requirements.lock
+	@$(INSTALL) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.dev: .venv/.runtime requirements-dev.lock
+	@echo "installing requirements-dev.lock"
+	@$(INSTALL) --require-hashes -r requirements-dev.lock
+	@touch $@
+
+.PHONY: help run predict serve dev install test test-quick check format lock clean

@@ -1,0 +1,1 @@
+"""The zenith command: the one place that knows both the pipelines and the service."""

@@ -1,0 +1,44 @@
+"""`zenith predict`: what the REST endpoint answers, without a server."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from zenith_core.tickers import validate_ticker
+
+
+def predict(
+    ticker: Annotated[str, typer.Argument(help="Such as AAPL.")],
+    horizon: Annotated[int, typer.Option(min=1, max=30, help="Sessions ahead.")] = 5,
+    signal: Annotated[bool, typer.Option("--signal", help="The signal's document instead of the price's.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the endpoint's JSON document.")] = False,
+) -> None:
+    """Forecast a ticker's price and signal with the models in Production."""
+    from zenith_serving.predictor import make_predictor
+    from zenith_serving.settings import Settings
+
+    name = validate_ticker(ticker)
+    with make_predictor(Settings()) as predictor:
+        if as_json:
+            answer = predictor.predict_signal(name) if signal else predictor.predict_price(name, horizon)
+            print(answer.model_dump_json(indent=2))
+            return
+        _show(predictor.predict_price(name, horizon), predictor.predict_signal(name))
+
+
+def _show(price: Any, signal: Any) -> None:
+    console = Console()
+    title = f"{price.ticker} · {price.current_price:.2f} {price.currency} on {price.as_of}"
+    table = Table("session", "date", "price", "change", "90 % interval", title=title)
+    for row in price.predictions:
+        interval = f"{row.lower:.2f} to {row.upper:.2f}"
+        table.add_row(str(row.day), str(row.date), f"{row.price:.2f}", f"{row.change_pct:+.2f} %", interval)
+    console.print(table)
+    console.print(f"signal {signal.signal} ({signal.confidence:.0%}): {signal.reason}")
+    verdict = "beats" if price.skill.beats_naive else "no better than"
+    console.print(f"lstm v{price.model_version}: {verdict} assuming that the price stays as it is")
+    if price.stale:
+        console.print(f"[bold]stale[/bold]: the data are {price.age_sessions} sessions old")
+    console.print(price.disclaimer, style="dim")

@@ -1,0 +1,1 @@
+"""Pure numpy and pandas: cleaning, indicators, windows, labels, splits, metrics, backtest. No I/O."""

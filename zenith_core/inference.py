@@ -1,0 +1,61 @@
+"""What a served model is asked and what it answers: the one contract between training and serving.
+
+A price model is ONNX with the inputs `window` (n, sessions, features), `close` (n,), `volatility` (n,)
+and the outputs `price` (n, HORIZONS) and `quantiles` (n, HORIZONS, len(QUANTILES)), in the currency of
+the close. A signal model is ONNX with the input `features` (n, features) and the output `probabilities`
+(n, 3), ordered as SIGNALS. All tensors are float32. Scaling, cumulation and calibration are inside.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zenith_core.snapshot import ServingSnapshot
+
+HORIZONS = 30
+QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
+SIGNALS = ("sell", "hold", "buy")
+METADATA_KEY = "zenith"  # the ONNX metadata entry that holds the model's JSON facts
+
+Run = Callable[[Sequence[str], Mapping[str, NDArray[np.float32]]], Sequence[Any]]
+"""`onnxruntime.InferenceSession.run`, or anything that answers like it."""
+
+
+@dataclass(frozen=True)
+class PriceForecast:
+    """Forecasts from one origin: `price` (horizons,) and `quantiles` (horizons, len(QUANTILES)), in currency."""
+
+    price: NDArray[np.float32]
+    quantiles: NDArray[np.float32]
+
+    @property
+    def lower(self) -> NDArray[np.float32]:
+        """Lower end of the 90 % interval, (horizons,)."""
+        return self.quantiles[:, 0]
+
+    @property
+    def upper(self) -> NDArray[np.float32]:
+        """Upper end of the 90 % interval, (horizons,)."""
+        return self.quantiles[:, -1]
+
+
+def forecast_prices(run: Run, snapshot: ServingSnapshot) -> PriceForecast:
+    """Ask a price model for all horizons from the snapshot's origin."""
+    price, quantiles = run(
+        ["price", "quantiles"],
+        {
+            "window": snapshot.window[np.newaxis],
+            "close": np.array([snapshot.close], dtype=np.float32),
+            "volatility": np.array([snapshot.volatility], dtype=np.float32),
+        },
+    )
+    return PriceForecast(price=price[0], quantiles=quantiles[0])
+
+
+def signal_probabilities(run: Run, snapshot: ServingSnapshot) -> dict[str, float]:
+    """Ask a signal model for the probability of each of SIGNALS at the snapshot's origin."""
+    (probabilities,) = run(["probabilities"], {"features": snapshot.window[-1:]})
+    return {name: float(value) for name, value in zip(SIGNALS, probabilities[0], strict=True)}

@@ -1,0 +1,45 @@
+"""The forecast ledger: what was forecast, in the open, before it could be known; scored when it has come."""
+
+import pandas as pd
+
+from zenith_core.inference import PriceForecast
+from zenith_core.snapshot import ServingSnapshot
+
+COLUMNS = ("origin", "horizon", "target_date", "close", "forecast", "lower", "upper", "model_version", "actual")
+_KEY = ["origin", "horizon", "model_version"]
+
+
+def ledger_rows(snapshot: ServingSnapshot, forecast: PriceForecast, model_version: int) -> pd.DataFrame:
+    """One row per horizon of a forecast made from `snapshot`; `actual` is NaN until the target session has closed."""
+    horizons = range(1, len(forecast.price) + 1)
+    return pd.DataFrame(
+        {
+            "origin": pd.Timestamp(snapshot.as_of),
+            "horizon": horizons,
+            "target_date": pd.DatetimeIndex(snapshot.next_sessions[: len(horizons)]),
+            "close": snapshot.close,
+            "forecast": forecast.price.astype(float),
+            "lower": forecast.lower.astype(float),
+            "upper": forecast.upper.astype(float),
+            "model_version": model_version,
+            "actual": float("nan"),
+        },
+        columns=list(COLUMNS),
+    )
+
+
+def extended(ledger: pd.DataFrame | None, rows: pd.DataFrame) -> pd.DataFrame:
+    """The ledger with `rows` added. What is already there stays as it was first written."""
+    if ledger is None or ledger.empty:
+        return rows
+    return pd.concat([ledger, rows]).drop_duplicates(_KEY, keep="first").reset_index(drop=True)
+
+
+def scored(ledger: pd.DataFrame, close: pd.Series) -> pd.DataFrame:
+    """Fill `actual` where the target session has closed.
+
+    A later split or dividend rescales the adjusted closes, so what came is expressed in the units of the
+    forecast: the origin's close then, times the return since then.
+    """
+    since = close.reindex(ledger["target_date"]).to_numpy() / close.reindex(ledger["origin"]).to_numpy()
+    return ledger.assign(actual=ledger["actual"].fillna(ledger["close"] * since))

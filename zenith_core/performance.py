@@ -1,0 +1,102 @@
+"""Performance statistics of an equity curve: small pure functions.
+
+`equity` is (n,) account values at n consecutive session closes, finite, the first one positive. Returns are simple
+daily returns, fractions; the risk-free rate is 0; a year has 252 sessions. A statistic that the curve does not
+define (no spread, no loss, one session) is None, never NaN or infinity.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+SESSIONS_PER_YEAR = 252
+
+Floats = NDArray[np.float64]
+
+
+def finite(value: float) -> float | None:
+    """The value as a plain float, or None where it is NaN or infinite: what JSON can hold."""
+    return float(value) if math.isfinite(value) else None
+
+
+def performance(equity: Floats) -> dict[str, float | int | None]:
+    """All statistics of this module by name, ready for JSON."""
+    return {
+        "total_return": total_return(equity),
+        "annual_return": annual_return(equity),
+        "volatility": volatility(equity),
+        "sharpe": sharpe(equity),
+        "sortino": sortino(equity),
+        "calmar": calmar(equity),
+        "max_drawdown": max_drawdown(equity),
+        "max_drawdown_sessions": max_drawdown_sessions(equity),
+    }
+
+
+def total_return(equity: Floats) -> float | None:
+    """Last value over the first, minus 1."""
+    return finite(equity[-1] / equity[0] - 1)
+
+
+def annual_return(equity: Floats) -> float | None:
+    """The constant yearly return that would have given the total return."""
+    years = (len(equity) - 1) / SESSIONS_PER_YEAR
+    if years == 0:
+        return None
+    with np.errstate(over="ignore"):
+        return finite(np.power(equity[-1] / equity[0], 1 / years) - 1)
+
+
+def volatility(equity: Floats) -> float | None:
+    """Standard deviation of daily returns (n - 1 in the denominator), a year."""
+    returns = daily_returns(equity)
+    return finite(returns.std(ddof=1) * SESSIONS_PER_YEAR**0.5) if len(returns) > 1 else None
+
+
+def sharpe(equity: Floats) -> float | None:
+    """Mean over standard deviation of daily returns, a year. Sharpe (1994), The Sharpe Ratio."""
+    returns = daily_returns(equity)
+    return _annual_ratio(returns, float(returns.std(ddof=1))) if len(returns) > 1 else None
+
+
+def sortino(equity: Floats) -> float | None:
+    """Mean daily return over the root mean square of the losses, a year. Sortino and Price (1994)."""
+    returns = daily_returns(equity)
+    return _annual_ratio(returns, float(np.sqrt(np.mean(np.minimum(returns, 0) ** 2)))) if len(returns) else None
+
+
+def calmar(equity: Floats) -> float | None:
+    """Annual return over the depth of the deepest drawdown."""
+    growth, depth = annual_return(equity), -max_drawdown(equity)
+    return finite(growth / depth) if growth is not None and depth > 0 else None
+
+
+def drawdown(equity: Floats) -> Floats:
+    """How far each value is below the highest so far: fractions <= 0, (n,)."""
+    below: Floats = equity / np.maximum.accumulate(equity) - 1
+    return below
+
+
+def max_drawdown(equity: Floats) -> float:
+    """The deepest drawdown, a fraction <= 0."""
+    return float(drawdown(equity).min())
+
+
+def max_drawdown_sessions(equity: Floats) -> int:
+    """The longest stretch of consecutive sessions below an earlier peak, recovered or not."""
+    under_water = drawdown(equity) < 0
+    sessions = np.arange(len(equity))
+    last_peak = np.maximum.accumulate(np.where(under_water, 0, sessions))
+    return int((sessions - last_peak).max())
+
+
+def daily_returns(equity: Floats) -> Floats:
+    """Simple returns from close to close, (n - 1,)."""
+    returns: Floats = equity[1:] / equity[:-1] - 1
+    return returns
+
+
+def _annual_ratio(returns: Floats, spread: float) -> float | None:
+    # A spread of rounding size is none: equal returns differ in their last bits.
+    return finite(returns.mean() / spread * SESSIONS_PER_YEAR**0.5) if spread > 1e-12 else None

@@ -1,0 +1,52 @@
+"""What the models learn to forecast: forward returns and buy / hold / sell labels."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zenith_core.inference import SIGNALS
+
+SELL, HOLD, BUY = range(len(SIGNALS))
+UNKNOWN = -1
+
+
+def forward_log_returns(close: NDArray[np.floating], horizons: int) -> NDArray[np.float64]:
+    """Cumulative log-return from each session to 1 … `horizons` sessions later, a fraction.
+
+    `close` (n,) → (n, horizons); column h - 1 holds log(close[t + h] / close[t]). NaN where that session
+    has not come, or where either close is NaN.
+    """
+    log_close = np.log(np.asarray(close, dtype=np.float64))
+    returns = np.full((len(log_close), horizons), np.nan)
+    for horizon in range(1, min(horizons, len(log_close) - 1) + 1):
+        returns[:-horizon, horizon - 1] = log_close[horizon:] - log_close[:-horizon]
+    return returns
+
+
+def standardized(returns: NDArray[np.floating], volatility: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Forward returns (n, horizons) in units of the volatility known at the origin: r_h / (volatility * sqrt(h)).
+
+    `volatility` (n,) is daily, a fraction. NaN passes through. Under a random walk every column has
+    about unit variance, so that one network and one loss serve all horizons.
+    """
+    return returns / (volatility[:, np.newaxis] * root_horizons(returns.shape[1]))
+
+
+def root_horizons(horizons: int) -> NDArray[np.float64]:
+    """sqrt(1) … sqrt(horizons): how a random walk's volatility grows with the horizon, (horizons,)."""
+    return np.sqrt(np.arange(1, horizons + 1, dtype=np.float64))
+
+
+def signal_labels(
+    close: NDArray[np.floating], volatility: NDArray[np.floating], horizon: int = 5, threshold: float = 0.5
+) -> NDArray[np.int8]:
+    """Label each session by its forward log-return against ± threshold * volatility * sqrt(horizon).
+
+    `close` (n,), `volatility` (n,) daily, a fraction → (n,) of 0 sell, 1 hold, 2 buy (the order of SIGNALS),
+    -1 where the return or the volatility is unknown (NaN).
+    """
+    scores = standardized(forward_log_returns(close, horizon), np.asarray(volatility, dtype=np.float64))[:, -1]
+    labels = np.full(len(scores), HOLD, dtype=np.int8)
+    labels[scores > threshold] = BUY
+    labels[scores < -threshold] = SELL
+    labels[np.isnan(scores)] = UNKNOWN
+    return labels

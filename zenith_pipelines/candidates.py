@@ -1,0 +1,55 @@
+"""Candidates in the registry: how a trained model becomes a version that can be traced and judged."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from zenith_core.inference import forecast_prices, signal_probabilities
+from zenith_core.snapshot import ServingSnapshot
+from zenith_pipelines.onnx_runtime import onnx_run
+from zenith_pipelines.promotion import decide
+from zenith_pipelines.registry import ModelRegistry, Version
+from zenith_pipelines.training import Candidate
+
+
+def register(registry: ModelRegistry, candidate: Candidate, dagster_run_id: str) -> Version:
+    """Register the candidate as a new version of `<kind>-<ticker>`, with its figures and its lineage."""
+    facts = candidate.facts
+    tags = {key: facts[key] for key in ("ticker", "kind", "data_version", "data_end", "feature_spec")}
+    return registry.register(
+        f"{candidate.kind}-{facts['ticker']}",
+        candidate.onnx,
+        metrics=flat_metrics(candidate.metrics),
+        params={key: str(value) for key, value in facts["study"].get("config", {}).items()},
+        tags={**tags, "dagster_run_id": dagster_run_id},
+    )
+
+
+def flat_metrics(metrics: dict[str, Any]) -> dict[str, float]:
+    """The headline figures: the top-level numbers, without tables and gaps."""
+    return {key: float(value) for key, value in metrics.items() if isinstance(value, int | float)}
+
+
+def consider(registry: ModelRegistry, facts: Mapping[str, Any], snapshot: ServingSnapshot) -> dict[str, Any]:
+    """Judge the candidate version named in `facts`, promote it if it has earned it, and record the decision."""
+    name, version = facts["model"], int(facts["version"])
+    finite = _answers_finitely(facts["kind"], registry.load(name, version), snapshot)
+    champion = registry.production(name)
+    decision = decide(facts, champion.tags if champion else None, answer_is_finite=finite)
+    if decision.promote:
+        registry.promote(name, version)
+    return {
+        "model": name,
+        "version": version,
+        "promoted": decision.promote,
+        "production": version if decision.promote else champion.version if champion else None,
+        "reason": decision.reason,
+    }
+
+
+def _answers_finitely(kind: str, onnx: bytes, snapshot: ServingSnapshot) -> bool:
+    run = onnx_run(onnx)
+    if kind == "ensemble":
+        return bool(np.isfinite(list(signal_probabilities(run, snapshot).values())).all())
+    return bool(np.isfinite(forecast_prices(run, snapshot).quantiles).all())

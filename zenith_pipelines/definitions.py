@@ -1,0 +1,15 @@
+"""The code location. Loading it reads no environment, opens nothing and imports no learning library."""
+
+import dagster as dg
+
+from zenith_pipelines.defs import backtests, checks, features, jobs, models, prices, production
+from zenith_pipelines.defs.resources import resources
+from zenith_pipelines.progress import Progress
+
+defs = dg.Definitions(
+    assets=dg.load_assets_from_modules([prices, features, models, backtests, production]),
+    asset_checks=dg.load_asset_checks_from_modules([checks]),
+    jobs=[jobs.retrain_model],
+    resources=resources(Progress()),
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,54 @@
+"""What the walk-forward output would have earned, and the report that shows it. Never an in-sample row."""
+
+import dagster as dg
+
+from zenith_core.backtest import Backtest, BacktestConfig, backtest, forecast_signals
+from zenith_pipelines.defs.partitions import ticker_partitions
+from zenith_pipelines.defs.resources import ZenithResource
+from zenith_pipelines.files import write_atomically
+from zenith_pipelines.reporting import report_page
+from zenith_pipelines.serving_view import HEADLINE_HORIZON
+from zenith_pipelines.store import Dataset
+
+
+@dg.asset(partitions_def=ticker_partitions, group_name="backtests", kinds={"parquet"})
+def lstm_backtest(cleaned_prices: Dataset, lstm_model: Dataset) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """Trades on the LSTM's walk-forward forecasts, filled at the next open with costs, beside buy-and-hold."""
+    config = BacktestConfig()
+    signals = forecast_signals(lstm_model.table, HEADLINE_HORIZON, threshold=config.round_trip_cost)
+    return _result(backtest(cleaned_prices.tables["prices"], signals, config))
+
+
+@dg.asset(partitions_def=ticker_partitions, group_name="backtests", kinds={"parquet"})
+def ensemble_backtest(cleaned_prices: Dataset, ensemble_model: Dataset) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """Trades on the ensemble's walk-forward signals, filled at the next open with costs, beside buy-and-hold."""
+    signals = ensemble_model.table.set_index("date")["signal"]
+    return _result(backtest(cleaned_prices.tables["prices"], signals, BacktestConfig()))
+
+
+@dg.asset(partitions_def=ticker_partitions, group_name="backtests", kinds={"html"})
+def backtest_report(
+    context: dg.AssetExecutionContext,
+    zenith: ZenithResource,
+    cleaned_prices: Dataset,
+    lstm_model: Dataset,
+    ensemble_model: Dataset,
+    lstm_backtest: Dataset,
+    ensemble_backtest: Dataset,
+    serving_snapshot: Dataset,
+) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """One HTML page with everything that speaks for or against the ticker's models; opens without a network."""
+    page = report_page(
+        zenith.registry, cleaned_prices, lstm_model, ensemble_model, lstm_backtest, ensemble_backtest, serving_snapshot
+    )
+    path = zenith.settings.reports / f"{context.partition_key}.html"
+    write_atomically(path, page.encode())
+    return dg.MaterializeResult(value=Dataset(facts={"path": str(path)}), metadata={"report": dg.MetadataValue.path(path)})
+
+
+def _result(result: Backtest) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    figures = {f"{who}/{key}": value for who, stats in result.stats.items() for key, value in stats.items()}
+    return dg.MaterializeResult(
+        value=Dataset({"equity": result.equity, "trades": result.trades}, {"stats": result.stats}),
+        metadata={key: value for key, value in figures.items() if value is not None},
+    )

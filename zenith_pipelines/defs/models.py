@@ -1,0 +1,68 @@
+"""Trained candidates, registered in MLflow with their out-of-sample evidence. No promotion happens here."""
+
+from dataclasses import replace
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from zenith_pipelines.backend import prepare_backend
+from zenith_pipelines.candidates import flat_metrics, register
+from zenith_pipelines.defs.partitions import ticker_partitions
+from zenith_pipelines.defs.resources import ZenithResource
+from zenith_pipelines.models.ensemble import EnsembleConfig
+from zenith_pipelines.models.lstm import LSTMConfig
+from zenith_pipelines.progress import Progress
+from zenith_pipelines.store import Dataset
+from zenith_pipelines.training import Candidate, Lineage, train_ensemble, train_lstm
+
+
+class TrainingConfig(dg.Config):
+    """What may be asked of a training run."""
+
+    epochs: int | None = Field(default=None, ge=1, le=500, description="Passes over the data; the default if empty.")
+
+
+@dg.asset(partitions_def=ticker_partitions, group_name="models", kinds={"keras", "mlflow", "onnx"})
+def lstm_model(
+    context: dg.AssetExecutionContext,
+    config: TrainingConfig,
+    zenith: ZenithResource,
+    progress: dg.ResourceParam[Progress],
+    cleaned_prices: Dataset,
+    indicator_features: Dataset,
+) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """A Keras LSTM that forecasts 1 to 30 sessions ahead, with the walk-forward forecasts that speak for or against it."""
+    prepare_backend(zenith.settings)
+    settings = replace(LSTMConfig(), **({"epochs": config.epochs} if config.epochs else {}))
+    features, usable, lineage = _inputs(context.partition_key, cleaned_prices, indicator_features)
+    candidate = train_lstm(features, usable, lineage, settings, progress.of("lstm_model"))
+    return _registered(zenith, candidate, context.run_id)
+
+
+@dg.asset(partitions_def=ticker_partitions, group_name="models", kinds={"scikitlearn", "xgboost", "mlflow", "onnx"})
+def ensemble_model(
+    context: dg.AssetExecutionContext,
+    zenith: ZenithResource,
+    progress: dg.ResourceParam[Progress],
+    cleaned_prices: Dataset,
+    indicator_features: Dataset,
+) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    """RandomForest and XGBoost voting on sell, hold or buy, with the walk-forward signals that speak for or against them."""
+    features, usable, lineage = _inputs(context.partition_key, cleaned_prices, indicator_features)
+    candidate = train_ensemble(features, usable, lineage, EnsembleConfig(), progress.of("ensemble_model"))
+    return _registered(zenith, candidate, context.run_id)
+
+
+def _inputs(ticker: str, cleaned: Dataset, features: Dataset) -> tuple[Any, Any, Lineage]:
+    lineage = Lineage(ticker, cleaned.facts["data_version"], cleaned.facts["last"], features.facts["feature_spec"])
+    return features.table, ~cleaned.tables["prices"]["suspect"], lineage
+
+
+def _registered(zenith: ZenithResource, candidate: Candidate, run_id: str) -> dg.MaterializeResult:  # type: ignore[type-arg]
+    version = register(zenith.registry, candidate, run_id)
+    facts = {**candidate.facts, "metrics": candidate.metrics, "model": version.name, "version": version.version}
+    return dg.MaterializeResult(
+        value=Dataset({"evidence": candidate.evidence}, facts),
+        metadata={"model": version.name, "version": version.version, **flat_metrics(candidate.metrics)},
+    )

@@ -1,0 +1,32 @@
+"""The Dagster instance that the command line and the UI share."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from zenith_pipelines.files import write_atomically
+from zenith_pipelines.settings import Settings, prepare_home
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+_CONFIGURATION = Path(__file__).parent.parent / "dagster.yaml"
+
+
+def dagster_home(settings: Settings) -> Path:
+    """`DAGSTER_HOME` if it is set, else a folder under ZENITH_HOME with a copy of the project's dagster.yaml."""
+    if named := os.environ.get("DAGSTER_HOME"):
+        return Path(named)
+    folder = prepare_home(settings) / "dagster"
+    content = _CONFIGURATION.read_bytes()
+    copy = folder / "dagster.yaml"
+    if not copy.exists() or copy.read_bytes() != content:
+        write_atomically(copy, content)
+    return folder
+
+
+def open_instance(settings: Settings) -> "dg.DagsterInstance":
+    """The instance whose runs and events the UI shows."""
+    import dagster as dg
+
+    return dg.DagsterInstance.from_config(str(dagster_home(settings)))

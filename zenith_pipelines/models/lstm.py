@@ -1,0 +1,162 @@
+"""The price model: a two-layer LSTM from a window of features to standardized returns at every horizon.
+
+Keras 3 on any backend: the caller chooses it with KERAS_BACKEND before Keras is first imported.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from numpy.typing import NDArray
+
+from zenith_core.errors import TooShortHistory, TrainingError
+from zenith_core.inference import HORIZONS
+from zenith_core.windows import windows
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class LSTMConfig:
+    """Hyperparameters. `epochs` is the most a fold may train; it stops `patience` epochs after its best."""
+
+    window: int = 60
+    units: int = 50
+    dropout: float = 0.2
+    dense: int = 25
+    horizons: int = HORIZONS
+    epochs: int = 12
+    patience: int = 3
+    batch: int = 64
+    learning_rate: float = 1e-3
+    clip_norm: float = 1.0  # a crash inside a batch must not undo an epoch
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class TrainedLSTM:
+    """A trained network as plain arrays.
+
+    window:       sessions the network looks back
+    mean, scale:  (features,) of the training rows; the network sees (features - mean) / scale
+    weights:      kernel, recurrent kernel, bias of each LSTM layer, then kernel, bias of each dense layer
+    losses:       validation loss of each epoch; the weights are those of the lowest
+    """
+
+    window: int
+    mean: Floats
+    scale: Floats
+    weights: tuple[Floats, ...]
+    losses: tuple[float, ...]
+
+    def standardize(self, values: NDArray[np.floating]) -> Floats:
+        """Features (n, features) as the network sees them."""
+        return ((values - self.mean) / self.scale).astype(np.float32)
+
+
+class LSTMTrainer:
+    """One compiled network that is trained anew for each fold: compiling takes longer than some epochs.
+
+    Every batch has the same shape, since the backend compiles each shape it meets.
+    """
+
+    def __init__(self, config: LSTMConfig, features: int) -> None:
+        self._config = config
+        self._network = _network(config, features)
+        self._state = [*self._network.variables, *self._network.optimizer.variables]
+        self._initial = [np.array(variable) for variable in self._state]
+
+    def fit(
+        self,
+        values: Floats,
+        targets: NDArray[np.floating],
+        train: NDArray[np.int64],
+        validation: NDArray[np.int64],
+        on_epoch: Callable[[int], None],
+    ) -> TrainedLSTM:
+        """Train from the initial weights on the windows that end at rows `train`; stop early on `validation`.
+
+        `values` (n, features) and `targets` (n, horizons) are finite in the rows used. Both row sets are cut to
+        whole batches, the oldest rows go. The scaler sees training rows only. `on_epoch(done)` follows each epoch.
+        Raises TooShortHistory for less than a batch, TrainingError if the loss is not finite.
+        """
+        config, network = self._config, self._network
+        train, validation = self._whole_batches(train), self._whole_batches(validation)
+        self._reset()
+        mean, scale = scaler(values[train[0] - config.window + 1 : train[-1] + 1])
+        scaled = (values - mean) / scale
+        x, y = windows(scaled, train, config.window), targets[train].astype(np.float32)
+        held_out = windows(scaled, validation, config.window), targets[validation].astype(np.float32)
+        shuffle = np.random.default_rng(config.seed)
+        losses: list[float] = []
+        best = network.get_weights()
+        for epoch in range(1, config.epochs + 1):
+            order = shuffle.permutation(len(x))
+            network.fit(x[order], y[order], batch_size=config.batch, shuffle=False, verbose=0)
+            losses.append(_finite(network.evaluate(*held_out, batch_size=config.batch, verbose=0)))
+            on_epoch(epoch)
+            if losses[-1] == min(losses):
+                best = network.get_weights()
+            elif epoch - int(np.argmin(losses)) > config.patience:
+                break
+        return TrainedLSTM(config.window, mean, scale, tuple(best), tuple(losses))
+
+    def predict(self, model: TrainedLSTM, values: Floats, ends: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Standardized returns (len(ends), horizons) forecast from the windows that end at rows `ends`."""
+        padding = -len(ends) % self._config.batch
+        padded = np.concatenate([ends, np.repeat(ends[-1:], padding)])
+        self._network.set_weights(model.weights)
+        x = windows(model.standardize(values), padded, self._config.window)
+        scores = self._network.predict(x, batch_size=self._config.batch, verbose=0)
+        return np.asarray(scores[: len(ends)], dtype=np.float64)
+
+    def _reset(self) -> None:
+        for variable, value in zip(self._state, self._initial, strict=True):
+            variable.assign(value)
+
+    def _whole_batches(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        if len(rows) < self._config.batch:
+            raise TooShortHistory(f"{len(rows)} rows to train or validate on: a batch needs {self._config.batch}")
+        return rows[len(rows) % self._config.batch :]
+
+
+def scaler(rows: NDArray[np.floating]) -> tuple[Floats, Floats]:
+    """Mean and standard deviation of each column of (n, features); a constant column gets a deviation of 1."""
+    mean, deviation = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
+    # A column that is constant but for rounding would be blown up to noise.
+    constant = deviation <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
+    return mean.astype(np.float32), np.where(constant, 1.0, deviation).astype(np.float32)
+
+
+def _finite(loss: float) -> float:
+    if not np.isfinite(loss):
+        raise TrainingError(f"validation loss became {loss}: check the inputs for extreme values")
+    return float(loss)
+
+
+def _network(config: LSTMConfig, features: int) -> Any:
+    """The compiled network. Each layer has a seed of its own, so that no global random state is touched."""
+    from keras import Input, Sequential, initializers, layers, optimizers
+
+    def lstm(seed: int, **options: Any) -> Any:
+        kernel, recurrent = initializers.GlorotUniform(seed), initializers.Orthogonal(seed=seed)
+        return layers.LSTM(config.units, kernel_initializer=kernel, recurrent_initializer=recurrent, **options)
+
+    seed = config.seed
+    network = Sequential(
+        [
+            Input((config.window, features)),
+            lstm(seed, return_sequences=True),
+            layers.Dropout(config.dropout, seed=seed),
+            lstm(seed + 1),
+            layers.Dropout(config.dropout, seed=seed + 1),
+            layers.Dense(config.dense, "relu", kernel_initializer=initializers.GlorotUniform(seed)),
+            # Zeros: training starts from the random walk, and leaves it as far as the data say.
+            layers.Dense(config.horizons, kernel_initializer="zeros"),
+        ]
+    )
+    network.compile(optimizers.Adam(config.learning_rate, clipnorm=config.clip_norm), loss="huber")
+    network.optimizer.build(network.trainable_variables)
+    return network

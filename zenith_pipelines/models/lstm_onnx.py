@@ -1,0 +1,118 @@
+"""The trained LSTM as ONNX with native LSTM nodes, built from its weights, so that any Keras backend exports the same.
+
+The graph holds all of it: scaler, network, volatility scaling, residual quantiles. Its signature is in
+zenith_core.inference.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from numpy.typing import NDArray
+
+from zenith_core.targets import root_horizons
+from zenith_pipelines.models.artifact import IR_VERSION, OPSET
+from zenith_pipelines.models.lstm import TrainedLSTM
+
+
+def price_model_onnx(model: TrainedLSTM, quantiles: NDArray[np.floating]) -> bytes:
+    """The serialized ONNX model. `quantiles` (horizons, levels) of standardized residuals."""
+    from onnx import helper
+
+    onnx_model = helper.make_model(
+        _graph(model, quantiles),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="zenith",
+    )
+    return bytes(onnx_model.SerializeToString())
+
+
+def _graph(model: TrainedLSTM, quantiles: NDArray[np.floating]) -> Any:
+    from onnx import TensorProto, helper, numpy_helper
+
+    def tensor(name: str, *shape: int | str | None) -> Any:
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+    horizons, levels = quantiles.shape
+    constants = _constants(model, quantiles)
+    return helper.make_graph(
+        [*_network_nodes(model), *_price_nodes()],
+        "zenith_lstm",
+        inputs=[tensor("window", "n", model.window, len(model.mean)), tensor("close", "n"), tensor("volatility", "n")],
+        outputs=[tensor("price", "n", horizons), tensor("quantiles", "n", horizons, levels)],
+        initializer=[numpy_helper.from_array(array, name) for name, array in constants.items()],
+    )
+
+
+def _network_nodes(model: TrainedLSTM) -> list[Any]:
+    """window (n, steps, features) → scores (n, horizons). ONNX's LSTM wants steps first."""
+    from onnx.helper import make_node
+
+    units = model.weights[1].shape[0]
+    return [
+        make_node("Sub", ["window", "mean"], ["centred"]),
+        make_node("Div", ["centred", "scale"], ["scaled"]),
+        make_node("Transpose", ["scaled"], ["steps"], perm=[1, 0, 2]),
+        make_node("LSTM", ["steps", "w1", "r1", "b1"], ["states_by_direction"], hidden_size=units),
+        make_node("Squeeze", ["states_by_direction", "one"], ["states"]),
+        make_node("LSTM", ["states", "w2", "r2", "b2"], ["", "last_by_direction"], hidden_size=units),
+        make_node("Squeeze", ["last_by_direction", "zero"], ["last"]),
+        make_node("Gemm", ["last", "dense_kernel", "dense_bias"], ["dense"]),
+        make_node("Relu", ["dense"], ["active"]),
+        make_node("Gemm", ["active", "head_kernel", "head_bias"], ["scores"]),
+    ]
+
+
+def _price_nodes() -> list[Any]:
+    """scores (n, horizons) → price = close * exp(score * volatility * sqrt(h)), and the same with residuals added."""
+    from onnx.helper import make_node
+
+    return [
+        make_node("Unsqueeze", ["volatility", "one"], ["volatility_column"]),
+        make_node("Mul", ["volatility_column", "root_horizons"], ["deviation"]),
+        make_node("Unsqueeze", ["close", "one"], ["close_column"]),
+        make_node("Mul", ["scores", "deviation"], ["growth"]),
+        make_node("Exp", ["growth"], ["ratio"]),
+        make_node("Mul", ["close_column", "ratio"], ["price"]),
+        make_node("Unsqueeze", ["scores", "two"], ["scores_column"]),
+        make_node("Add", ["scores_column", "residuals"], ["quantile_scores"]),
+        make_node("Unsqueeze", ["deviation", "two"], ["deviation_column"]),
+        make_node("Mul", ["quantile_scores", "deviation_column"], ["quantile_growth"]),
+        make_node("Exp", ["quantile_growth"], ["quantile_ratio"]),
+        make_node("Unsqueeze", ["close_column", "two"], ["close_cube"]),
+        make_node("Mul", ["close_cube", "quantile_ratio"], ["quantiles"]),
+    ]
+
+
+def _constants(model: TrainedLSTM, quantiles: NDArray[np.floating]) -> dict[str, NDArray[Any]]:
+    kernel1, recurrent1, bias1, kernel2, recurrent2, bias2, *dense = model.weights
+    names = ("dense_kernel", "dense_bias", "head_kernel", "head_bias")
+    return {
+        "zero": np.array([0]),
+        "one": np.array([1]),
+        "two": np.array([2]),
+        "mean": model.mean,
+        "scale": model.scale,
+        "root_horizons": root_horizons(len(quantiles)).astype(np.float32),
+        "residuals": quantiles.astype(np.float32),
+        "w1": _gates(kernel1),
+        "r1": _gates(recurrent1),
+        "b1": _biases(bias1),
+        "w2": _gates(kernel2),
+        "r2": _gates(recurrent2),
+        "b2": _biases(bias2),
+        **dict(zip(names, dense, strict=True)),
+    }
+
+
+def _gates(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Keras' (inputs, 4 units), gates input-forget-cell-output → ONNX's (1, 4 units, inputs), input-output-forget-cell."""
+    gate_input, forget, cell, output = np.split(kernel.T, 4)
+    return np.concatenate([gate_input, output, forget, cell])[np.newaxis]
+
+
+def _biases(bias: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Keras' one bias (4 units,) → ONNX's (1, 8 units): that of the input, and none of the recurrence."""
+    reordered = _gates(bias[np.newaxis])[..., 0]
+    return np.concatenate([reordered, np.zeros_like(reordered)], axis=1)

@@ -1,0 +1,81 @@
+"""What will be served, made and looked at on the pipelines' side: the snapshot, and the latest answer."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from zenith_core.exchanges import exchange_of
+from zenith_core.features import FEATURES
+from zenith_core.inference import HORIZONS, PriceForecast, forecast_prices, signal_probabilities
+from zenith_core.sessions import next_sessions
+from zenith_core.snapshot import ServingSnapshot
+from zenith_pipelines.models.lstm import LSTMConfig
+from zenith_pipelines.onnx_runtime import onnx_run
+from zenith_pipelines.registry import ModelRegistry
+from zenith_pipelines.store import Dataset
+
+HEADLINE_HORIZON = 5  # sessions; what tables and the README show
+_RECENT = 250  # sessions of closes that a chart shows, about a year
+
+
+def make_snapshot(ticker: str, cleaned: Dataset, features: Dataset) -> ServingSnapshot:
+    """The model inputs at the last session of the data. Raises NonFiniteInput if one of them is not a number."""
+    table = features.table
+    exchange = exchange_of(ticker)
+    as_of = table.index[-1].date()
+    closes = cleaned.tables["prices"]["close"].iloc[-_RECENT:]
+    return ServingSnapshot(
+        ticker=ticker,
+        data_version=cleaned.facts["data_version"],
+        feature_spec=features.facts["feature_spec"],
+        as_of=as_of,
+        close=float(table["close"].iloc[-1]),
+        currency=exchange.currency,
+        volatility=float(table["volatility"].iloc[-1]),
+        window=table[list(FEATURES)].iloc[-LSTMConfig().window :].to_numpy(dtype=np.float32),
+        next_sessions=tuple(next_sessions(exchange, as_of, HORIZONS)),
+        recent=tuple((day.date(), float(close)) for day, close in closes.items()),
+    )
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the models in Production say from a snapshot."""
+
+    forecast: PriceForecast
+    probabilities: dict[str, float]
+    lstm_version: int
+    ensemble_version: int
+
+    @property
+    def signal(self) -> str:
+        """The most probable signal."""
+        return max(self.probabilities, key=self.probabilities.__getitem__)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The answer in a few JSON-ready figures."""
+        at = HEADLINE_HORIZON - 1
+        return {
+            "horizon": HEADLINE_HORIZON,
+            "forecast": float(self.forecast.price[at]),
+            "lower": float(self.forecast.lower[at]),
+            "upper": float(self.forecast.upper[at]),
+            "signal": self.signal,
+            "probability": self.probabilities[self.signal],
+            "lstm_version": self.lstm_version,
+            "ensemble_version": self.ensemble_version,
+        }
+
+
+def latest_answer(registry: ModelRegistry, snapshot: ServingSnapshot) -> Answer:
+    """Ask both Production models. Raises NotAvailable if one of them is missing."""
+    lstm = registry.require_production(f"lstm-{snapshot.ticker}")
+    ensemble = registry.require_production(f"ensemble-{snapshot.ticker}")
+    return Answer(
+        forecast=forecast_prices(onnx_run(registry.load(lstm.name, lstm.version)), snapshot),
+        probabilities=signal_probabilities(onnx_run(registry.load(ensemble.name, ensemble.version)), snapshot),
+        lstm_version=lstm.version,
+        ensemble_version=ensemble.version,
+    )

@@ -1,0 +1,59 @@
+"""Everything the pipelines read from the environment, in one object. Made when asked for, never at import."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from zenith_core.errors import UserError
+
+
+class Settings(BaseSettings):
+    """Settings of the pipelines; each field is an environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    zenith_home: Path = Field(default=Path(".zenith"), description="Where all state is kept.")
+    zenith_price_source: str = Field(default="sample", description="yahoo, csv, sample or simulated.")
+    zenith_csv_dir: Path | None = Field(default=None, description="The folder that the csv source reads.")
+    mlflow_tracking_uri: str | None = Field(default=None, description="The MLflow server or database.")
+    keras_backend: Literal["jax", "tensorflow", "torch"] = Field(default="jax", description="Keras's backend.")
+
+    @property
+    def home(self) -> Path:
+        """`ZENITH_HOME` as an absolute path, so that it survives a change of folder."""
+        return self.zenith_home.expanduser().resolve()
+
+    @property
+    def data_uri(self) -> str:
+        """Root of the dataset store."""
+        return str(self.home / "data")
+
+    @property
+    def reports(self) -> Path:
+        """Folder of the HTML reports."""
+        return self.home / "reports"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's tracking and registry store: a server if one is named, else SQLite under home."""
+        return self.mlflow_tracking_uri or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def artifact_root(self) -> Path:
+        """Where MLflow keeps artifacts when no server does."""
+        return self.home / "mlflow" / "artifacts"
+
+
+def prepare_home(settings: Settings) -> Path:
+    """Make the state folder, or raise UserError if it cannot be written."""
+    home = settings.home
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"ZENITH_HOME {home} cannot be made ({error.strerror}): name a folder you can write") from None
+    if not os.access(home, os.W_OK | os.X_OK):
+        raise UserError(f"ZENITH_HOME {home} cannot be written: name a folder you can write, or mend its permissions")
+    return home

@@ -1,0 +1,32 @@
+"""What is known of a ticker after a run, as one JSON-ready document."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from zenith_pipelines.store import DatasetStore
+
+
+def describe(store: DatasetStore, ticker: str, *, made: set[str], seconds: Mapping[str, float]) -> dict[str, Any]:
+    """Describe the datasets in `made`; what this run did not make is empty, never filled from an earlier run."""
+    facts = {name: store.facts(name, ticker) for name in made}
+    cleaned = facts.get("cleaned_prices", {})
+    return {
+        **{key: cleaned.get(key) for key in ("sessions", "first", "last", "last_close", "data_version")},
+        "cleaning": cleaned.get("counts", {}),
+        "forecast": facts.get("forecast_ledger"),
+        "models": {kind: _model(facts, kind) for kind in ("lstm", "ensemble") if f"{kind}_model" in facts},
+        "backtest": {kind: facts[f"{kind}_backtest"]["stats"] for kind in ("lstm", "ensemble") if f"{kind}_backtest" in facts},
+        "report": facts.get("backtest_report", {}).get("path"),
+        "seconds": dict(seconds),
+    }
+
+
+def _model(facts: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    model = facts[f"{kind}_model"]
+    decision = facts.get("production_models", {}).get(kind, {})
+    return {
+        "version": model["version"],
+        "production": decision.get("production"),
+        "promotion": decision.get("reason"),
+        "metrics": model["metrics"],
+    }

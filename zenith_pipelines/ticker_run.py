@@ -1,0 +1,155 @@
+"""The main job for one ticker: one Dagster run in this process, and what came of it."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from zenith_core.errors import UserError, ZenithError
+from zenith_pipelines.instance import open_instance
+from zenith_pipelines.progress import Progress
+from zenith_pipelines.settings import Settings
+from zenith_pipelines.store import DatasetStore
+from zenith_pipelines.summary import describe
+
+if TYPE_CHECKING:
+    import dagster as dg
+
+# The order in which a run makes them, which is also the order in which progress shows them.
+STAGES = (
+    "raw_prices",
+    "cleaned_prices",
+    "indicator_features",
+    "serving_snapshot",
+    "ensemble_model",
+    "ensemble_backtest",
+    "lstm_model",
+    "lstm_backtest",
+    "backtest_report",
+    "production_models",
+    "forecast_ledger",
+)
+
+
+@dataclass(frozen=True)
+class TickerRun:
+    """What is asked of one run of the main job."""
+
+    ticker: str
+    source: str | None = None
+    csv_dir: str | None = None
+    epochs: int | None = None
+    until: str | None = None
+    log_level: str = "CRITICAL"
+
+
+def run_ticker(request: TickerRun, progress: Progress) -> dict[str, Any]:
+    """Run the main job for one ticker and describe the outcome, as the command's JSON does.
+
+    Never raises for what happens inside the run: a failed run has the status "failed", a reason of one
+    line, and the `exit_code` that its error calls for. Its traceback is in Dagster's event log.
+    """
+    import dagster as dg
+
+    from zenith_pipelines.definitions import defs
+
+    with open_instance(Settings()) as instance:
+        instance.add_dynamic_partitions("tickers", [request.ticker])
+        run_id = str(uuid4())
+        instance.add_event_listener(run_id, lambda event: _tell(progress, event))
+        result = defs.resolve_job_def("retrain_model").execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            partition_key=request.ticker,
+            run_config=_run_config(request),
+            raise_on_error=False,
+            resources={"progress": progress},
+            asset_selection=_selection(request.until),
+        )
+    return _outcome(request, result)
+
+
+def check_until(stage: str | None) -> None:
+    """Raise UserError unless `stage` is an asset of the main job."""
+    if stage is not None and stage not in STAGES:
+        raise UserError(f"--until: no asset of that name; the assets are {', '.join(STAGES)}")
+
+
+def _selection(until: str | None) -> "list[dg.AssetKey] | None":
+    import dagster as dg
+
+    from zenith_pipelines.definitions import defs
+
+    if until is None:
+        return None
+    return list(dg.AssetSelection.assets(until).upstream().resolve(defs.resolve_asset_graph()))
+
+
+def _run_config(request: TickerRun) -> dict[str, Any]:
+    chosen = asdict(request)
+    config = {
+        "raw_prices": {key: chosen[key] for key in ("source", "csv_dir") if chosen[key]},
+        "lstm_model": {"epochs": request.epochs} if request.epochs else {},
+    }
+    made = STAGES if request.until is None else {key.to_user_string() for key in _selection(request.until) or ()}
+    return {
+        "ops": {asset: {"config": values} for asset, values in config.items() if values and asset in made},
+        "loggers": {"console": {"config": {"log_level": request.log_level}}},
+    }
+
+
+def _tell(progress: Progress, event: "dg.EventLogEntry") -> None:
+    stage = event.dagster_event.step_key if event.dagster_event else None
+    if stage in STAGES and event.dagster_event:
+        kind = event.dagster_event.event_type_value
+        if kind in ("STEP_START", "STEP_SUCCESS"):
+            progress.update(stage, int(kind == "STEP_SUCCESS"), 1)
+
+
+def _outcome(request: TickerRun, result: "dg.ExecuteInProcessResult") -> dict[str, Any]:
+    store = DatasetStore(Settings().data_uri)
+    seconds = dict(_stage_seconds(result))
+    document = describe(store, request.ticker, made=set(seconds), seconds=seconds)
+    if result.success:
+        return {"status": "ok", "reason": None, **document}
+    if reason := _too_short(result):
+        return {"status": "skipped", "reason": reason, **document}
+    reason, exit_code = _failure(result)
+    return {"status": "failed", "reason": reason, "exit_code": exit_code, **document}
+
+
+def _stage_seconds(result: "dg.ExecuteInProcessResult") -> Iterator[tuple[str, float]]:
+    for event in result.all_events:
+        if event.event_type_value == "STEP_SUCCESS" and event.step_key in STAGES:
+            yield event.step_key, round(event.step_success_data.duration_ms / 1000, 3)
+
+
+def _too_short(result: "dg.ExecuteInProcessResult") -> str | None:
+    for check in result.get_asset_check_evaluations():
+        if check.check_name == "enough_history" and not check.passed:
+            return check.description
+    return None
+
+
+def _failure(result: "dg.ExecuteInProcessResult") -> tuple[str, int]:
+    """The innermost error of the step that failed, in one line, and its exit code."""
+    for event in result.all_events:
+        if event.event_type_value == "STEP_FAILURE":
+            error = event.step_failure_data.error
+            while error and error.cause:
+                error = error.cause
+            name, message = (error.cls_name or "", error.message.strip()) if error else ("", "no reason recorded")
+            known = _error_classes().get(name)
+            text = message.partition(": ")[2] if known else message
+            return f"{event.step_key}: {' '.join(text.split())}", known.exit_code if known else 1
+    failed = [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
+    return f"check failed: {', '.join(failed)}" if failed else "the run ended without a reason", 1
+
+
+def _error_classes() -> dict[str, type[ZenithError]]:
+    pending, found = [ZenithError], {}
+    while pending:
+        cls = pending.pop()
+        found[cls.__name__] = cls
+        pending.extend(cls.__subclasses__())
+    return found

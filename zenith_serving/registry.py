@@ -1,0 +1,166 @@
+"""Which model version is in Production, and its ONNX file, asked of MLflow without importing MLflow.
+
+`import mlflow` with a database store takes more memory than all the rest of serving, so the three
+questions serving has are asked of MLflow's REST API or of its database directly
+(docs/decisions/0004-registry-access-in-serving.md).
+"""
+
+import base64
+import json
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+from urllib.error import HTTPError
+from urllib.parse import quote, unquote, urlencode, urlsplit
+from urllib.request import Request, urlopen
+
+from zenith_core.errors import UserError
+from zenith_serving.errors import ModelUnavailable, RegistryAway
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine, TextClause
+
+ALIAS = "Production"
+MODEL_FILE = "model.onnx"  # where MLflow's ONNX flavour puts the model
+TIMEOUT_SECONDS = 2.0
+
+_logger = logging.getLogger(__name__)
+
+
+class Registry(Protocol):
+    """What serving needs of a model registry."""
+
+    def production(self) -> dict[str, int]:
+        """Version in Production by model name. Raises RegistryAway."""
+
+    def fetch(self, name: str, version: int) -> bytes:
+        """The ONNX file of a version. Raises RegistryAway or ModelUnavailable."""
+
+
+def open_registry(tracking_uri: str) -> Registry:
+    """A registry for an MLflow server (http, https) or an MLflow database (sqlite, postgresql, mysql)."""
+    scheme = urlsplit(tracking_uri).scheme
+    if scheme in ("http", "https"):
+        return RestRegistry(tracking_uri)
+    if scheme.split("+")[0] in ("sqlite", "postgresql", "mysql"):
+        return DatabaseRegistry(tracking_uri)
+    raise UserError("MLFLOW_TRACKING_URI must be an MLflow server (http, https) or database (sqlite, postgresql, mysql)")
+
+
+class RestRegistry:
+    """The registry of an MLflow server, over its public REST API."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+
+    def production(self) -> dict[str, int]:
+        """Version in Production by model name."""
+        return {
+            model["name"]: int(alias["version"])
+            for model in self._search("registered-models/search", "registered_models")
+            for alias in model.get("aliases", [])
+            if alias["alias"] == ALIAS
+        }
+
+    def fetch(self, name: str, version: int) -> bytes:
+        """The ONNX file of a version."""
+        answer = json.loads(self._get("mlflow/model-versions/get-download-uri", name=name, version=str(version)))
+        location = urlsplit(answer["artifact_uri"])
+        if location.scheme != "mlflow-artifacts":
+            return read_artifact(answer["artifact_uri"])
+        return self._get(f"mlflow-artifacts/artifacts/{quote(location.path.strip('/'))}/{MODEL_FILE}")
+
+    def _search(self, path: str, key: str) -> Iterator[dict[str, Any]]:
+        token = ""
+        while True:
+            page = json.loads(self._get(f"mlflow/{path}", max_results="1000", page_token=token))
+            yield from page.get(key, [])
+            token = page.get("next_page_token", "")
+            if not token:
+                return
+
+    def _get(self, path: str, **query: str) -> bytes:
+        url = f"{self._url}/api/2.0/{path}" + (f"?{urlencode(query)}" if query else "")
+        try:
+            with urlopen(Request(url, headers=_credentials()), timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
+                content: bytes = response.read()
+                return content
+        except HTTPError as error:
+            with error:
+                if error.code == 404:
+                    raise ModelUnavailable("the registry has no such model version or file") from None
+                raise RegistryAway(f"the MLflow server answered with status {error.code}") from None
+        except OSError as error:
+            _logger.debug("MLflow server: %r", error)
+            raise RegistryAway("the MLflow server cannot be reached") from None
+
+
+class DatabaseRegistry:
+    """The registry in an MLflow database, read only. The tables are MLflow 3's."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def production(self) -> dict[str, int]:
+        """Version in Production by model name."""
+        rows = self._rows("SELECT name, version FROM registered_model_aliases WHERE alias = :alias", alias=ALIAS)
+        return {name: int(version) for name, version in rows}
+
+    def fetch(self, name: str, version: int) -> bytes:
+        """The ONNX file of a version."""
+        query = "SELECT storage_location, source FROM model_versions WHERE name = :name AND version = :version"
+        rows = self._rows(query, name=name, version=version)
+        if not rows:
+            raise ModelUnavailable("the registry has no such model version")
+        return read_artifact(rows[0][0] or rows[0][1])
+
+    def _rows(self, query: str, **values: str | int) -> list[Any]:
+        from sqlalchemy import text
+        from sqlalchemy.exc import SQLAlchemyError
+
+        statement: TextClause = text(query)
+        try:
+            with self._engine().connect() as connection:
+                return list(connection.execute(statement, values).all())
+        except SQLAlchemyError as error:
+            _logger.debug("MLflow database: %r", error)
+            raise RegistryAway("the MLflow database cannot be read") from None
+
+    def _engine(self) -> "Engine":
+        from sqlalchemy import NullPool, create_engine, make_url
+
+        url = make_url(self._url)
+        if url.get_backend_name() == "sqlite":
+            # Without mode=ro SQLite makes an empty database where there is none.
+            url = url.set(database=f"file:{quote(str(url.database))}", query={"mode": "ro", "uri": "true"})
+            return create_engine(url, poolclass=NullPool, connect_args={"timeout": TIMEOUT_SECONDS})
+        return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": int(TIMEOUT_SECONDS)})
+
+
+def read_artifact(location: str) -> bytes:
+    """The ONNX file in a model folder: a path, a file: URI, or whatever fsspec has a driver for."""
+    parts = urlsplit(location)
+    try:
+        if parts.scheme in ("", "file"):
+            return (Path(unquote(parts.path) if parts.scheme else location) / MODEL_FILE).read_bytes()
+        import fsspec
+
+        content: bytes = fsspec.open(f"{location.rstrip('/')}/{MODEL_FILE}", "rb").open().read()
+        return content
+    except FileNotFoundError:
+        raise ModelUnavailable("the registry's model file is gone") from None
+    except (OSError, ValueError, ImportError) as error:
+        _logger.debug("artifact: %r", error)
+        raise RegistryAway("the registry's model files cannot be read from here") from None
+
+
+def _credentials() -> dict[str, str]:
+    """The headers MLflow's own client would send for MLflow's own environment variables."""
+    if token := os.environ.get("MLFLOW_TRACKING_TOKEN"):
+        return {"Authorization": f"Bearer {token}"}
+    if user := os.environ.get("MLFLOW_TRACKING_USERNAME"):
+        pair = f"{user}:{os.environ.get('MLFLOW_TRACKING_PASSWORD', '')}"
+        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+    return {}

@@ -1,0 +1,52 @@
+"""Everything serving reads from the environment, in one object. Made when asked for, never at import."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of serving; each field is an environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    zenith_home: Path = Field(default=Path(".zenith"), description="Where all state is kept.")
+    mlflow_tracking_uri: str | None = Field(default=None, description="The MLflow server or database.")
+    redis_url: SecretStr | None = Field(default=None, description="A Redis that several processes share.")
+    models_path: Path | None = Field(default=None, description="Where last-good copies of the models are kept.")
+    ml_cache_ttl: int = Field(default=3600, gt=0, description="How long an answer is kept, in seconds.")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Web origins that may call the API, separated by commas."
+    )
+    zenith_api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(), description="Keys for whatever changes something, separated by commas."
+    )
+
+    @field_validator("cors_origins", "zenith_api_keys", mode="before")
+    @classmethod
+    def _split_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @property
+    def home(self) -> Path:
+        """`ZENITH_HOME` as an absolute path."""
+        return self.zenith_home.expanduser().resolve()
+
+    @property
+    def snapshots(self) -> Path:
+        """Folder of the serving snapshots, one sub-folder for each ticker."""
+        return self.home / "data" / "serving_snapshot"
+
+    @property
+    def tracking_uri(self) -> str:
+        """MLflow's registry: a server if one is named, else SQLite under home."""
+        return self.mlflow_tracking_uri or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def last_good(self) -> Path:
+        """`MODELS_PATH`, or a folder under home."""
+        return self.models_path.expanduser().resolve() if self.models_path else self.home / "serving-models"

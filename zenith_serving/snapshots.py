@@ -1,0 +1,59 @@
+"""Serving snapshots as the pipelines left them: `<root>/<TICKER>/current.json`, replaced whole."""
+
+import difflib
+import json
+import logging
+from pathlib import Path
+
+from zenith_core.errors import CorruptData
+from zenith_core.snapshot import ServingSnapshot
+from zenith_serving.errors import UnknownTicker
+
+_logger = logging.getLogger(__name__)
+
+Stamp = tuple[int, int, int]  # a rename changes the inode even within one tick of the clock
+
+
+class SnapshotStore:
+    """Reads a ticker's snapshot once, and again when its file has been replaced."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._seen: dict[str, tuple[Stamp, ServingSnapshot]] = {}
+
+    def get(self, ticker: str) -> ServingSnapshot:
+        """The current snapshot of a validated ticker. Raises UnknownTicker, or CorruptData if it never was readable."""
+        path = self._root / ticker / "current.json"
+        try:
+            stat = path.stat()
+        except OSError:
+            self._seen.pop(ticker, None)
+            raise UnknownTicker(self.nearby(ticker)) from None
+        stamp = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
+        seen = self._seen.get(ticker)
+        if seen is None or seen[0] != stamp:
+            seen = self._seen[ticker] = (stamp, self._read(path, seen))
+        return seen[1]
+
+    def is_loaded(self, ticker: str) -> bool:
+        """Whether `get` needs no more than a look at the file's date, unless it was replaced."""
+        return ticker in self._seen
+
+    def tickers(self) -> list[str]:
+        """Every ticker that has a snapshot."""
+        return sorted(path.parent.name for path in self._root.glob("*/current.json"))
+
+    def nearby(self, ticker: str) -> list[str]:
+        """Up to three tickers that exist and look like this one."""
+        return difflib.get_close_matches(ticker, self.tickers(), n=3, cutoff=0.5)
+
+    @staticmethod
+    def _read(path: Path, seen: tuple[Stamp, ServingSnapshot] | None) -> ServingSnapshot:
+        try:
+            return ServingSnapshot.from_json(json.loads(path.read_bytes())["facts"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            ticker = path.parent.name
+            _logger.warning("snapshot of %s cannot be read: %r", ticker, error)
+            if seen is None:
+                raise CorruptData(f"the serving snapshot of {ticker} cannot be read: materialize it again") from None
+            return seen[1]
