@@ -14,8 +14,8 @@ predict: .venv/.runtime ## Forecast AAPL with what `make run` trained
 serve: .venv/.runtime ## Start the REST service on port 8000
 	$(BIN)/zenith serve
 
-dev: .venv/.runtime ## Open the Dagster UI on port 3000
-	$(BIN)/zenith dev
+ui: .venv/.runtime ## Open the Dagster UI on port 3000
+	$(BIN)/zenith ui
 
 install: .venv/.runtime ## Install what running needs, without running
 
@@ -61,9 +61,9 @@ INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode
 	@$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
-.venv/.dev: .venv/.runtime requirements-dev.lock
+.venv/.ui: .venv/.runtime requirements-dev.lock
 	@echo "installing requirements-dev.lock"
 	@$(INSTALL) --require-hashes -r requirements-dev.lock
 	@touch $@
 
-.PHONY: help run predict serve dev install test test-quick check format lock clean
+.PHONY: help run predict serve ui install test test-quick check format lock clean

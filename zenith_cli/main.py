@@ -12,12 +12,13 @@ from zenith_cli.export import export
 from zenith_cli.predict import predict
 from zenith_cli.run import run
 from zenith_cli.serve import serve
+from zenith_cli.ui import ui
 from zenith_core.errors import ZenithError
 
 app = typer.Typer(
     help="Honest forecasts of stock prices and trading signals.", no_args_is_help=True, add_completion=False
 )
-for command in (run, predict, export, serve):
+for command in (run, predict, export, serve, ui):
     app.command()(command)
 
 

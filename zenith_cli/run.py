@@ -16,6 +16,7 @@ from zenith_core.tickers import parse_tickers
 from zenith_pipelines.batch import run_batch
 from zenith_pipelines.settings import Settings, prepare_home
 from zenith_pipelines.sources import make_source
+from zenith_pipelines.sources.defaults import default_tickers
 from zenith_pipelines.ticker_run import TickerRun, check_until
 
 
@@ -57,7 +58,7 @@ def _choose(
     """The source and the tickers, checked before anything is started."""
     chosen = source or ("csv" if csv_dir else settings.zenith_price_source)
     offered = make_source(chosen, csv_dir=csv_dir or settings.zenith_csv_dir)
-    names = parse_tickers(tickers) if tickers is not None else list(offered.default_tickers)
+    names = parse_tickers(tickers) if tickers is not None else list(default_tickers(offered))
     if known := offered.tickers():
         if missing := [name for name in names if name not in known]:
             raise UserError(f"{', '.join(missing)}: not in the {chosen} prices, which have {', '.join(known)}")

@@ -58,5 +58,5 @@ def _show_reports(console: Console, outcomes: dict[str, dict[str, Any]]) -> None
 def _next_step(outcomes: dict[str, dict[str, Any]]) -> str:
     served = [ticker for ticker, outcome in outcomes.items() if outcome.get("forecast")]
     if served:
-        return f"Next: `zenith predict {served[0]}`, `zenith serve` for the API, `make dev` for the Dagster UI."
+        return f"Next: `zenith predict {served[0]}`, `zenith serve` for the API, `zenith ui` for the Dagster UI."
     return "Next: `zenith export TICKER prices` shows what was made."

@@ -31,6 +31,11 @@ class BacktestConfig:
     commission: float = 0.001
     slippage: float = 0.0005
 
+    @property
+    def round_trip_cost(self) -> float:
+        """What buying and selling again costs, as a fraction of the value."""
+        return 2 * (self.commission + self.slippage)
+
 
 @dataclass(frozen=True)
 class Backtest:
@@ -40,7 +45,7 @@ class Backtest:
             `costs` is commission plus slippage in currency; `pnl` is net of them. A trade still open at the end
             has no exit_date (NaT) and no exit_price (NaN); its pnl is marked at the last close.
     equity: date, strategy, buy_and_hold: account values at the close, from the first signal's date on.
-    stats:  {"strategy": {...}, "buy_and_hold": {...}, "first", "last", "sessions"}, ready for JSON; None = undefined.
+    stats:  {"strategy": {...}, "buy_and_hold": {...}}: `performance` of the equity and figures of the trades, JSON-ready.
     """
 
     trades: pd.DataFrame
@@ -70,13 +75,7 @@ def backtest(prices: pd.DataFrame, signals: pd.Series, config: BacktestConfig | 
     strategy = _trade(prices, signals, config)
     buy_and_hold = _trade(prices, pd.Series("buy", index=prices.index[:1]), config)
     equity = {"date": prices.index, "strategy": strategy.equity, "buy_and_hold": buy_and_hold.equity}
-    stats = {
-        "strategy": _stats(strategy),
-        "buy_and_hold": _stats(buy_and_hold),
-        "first": f"{prices.index[0]:%Y-%m-%d}",
-        "last": f"{prices.index[-1]:%Y-%m-%d}",
-        "sessions": len(prices),
-    }
+    stats = {"strategy": _stats(strategy), "buy_and_hold": _stats(buy_and_hold)}
     return Backtest(trades=strategy.trades, equity=pd.DataFrame(equity), stats=stats)
 
 
@@ -149,7 +148,7 @@ def _padded(values: Floats, length: int) -> Floats:
 
 
 def _stats(account: _Account) -> dict[str, Any]:
-    return performance(account.equity) | _trade_stats(account.trades) | _activity(account)
+    return {"sessions": len(account.equity)} | performance(account.equity) | _trade_stats(account.trades) | _activity(account)
 
 
 def _trade_stats(trades: pd.DataFrame) -> dict[str, Any]:

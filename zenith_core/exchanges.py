@@ -9,7 +9,7 @@ from zenith_core.tickers import validate_ticker
 
 @dataclass(frozen=True)
 class Exchange:
-    """An exchange: its MIC, the `exchange_calendars` name of its calendar, the currency of its quotes, its time zone."""
+    """An exchange: MIC, name of its calendar in `exchange_calendars`, currency of its quotes, time zone."""
 
     code: str
     calendar: str

@@ -99,12 +99,12 @@ def _from_returns(prices: pd.DataFrame, volatility: pd.Series) -> dict[str, pd.S
     close = prices["close"]
     past = {f"return_{n}": _log_return(close, n) / (volatility * n**0.5) for n in (1, 5, 20)}
     quarter = _log_return(close, 1).pow(2).rolling(60).mean().pow(0.5).clip(lower=VOLATILITY_FLOOR)
-    squared_range = pd.Series(np.log(prices["high"] / prices["low"]) ** 2, index=prices.index)
+    squared_range = _log(prices["high"] / prices["low"]) ** 2
     return {
         **past,
         # Parkinson (1980), The Extreme Value Method for Estimating the Variance of the Rate of Return.
         "range_volatility": (squared_range.rolling(20).mean() / (4 * np.log(2))).clip(lower=0).pow(0.5),
-        "volatility_ratio": np.log(volatility / quarter),
+        "volatility_ratio": _log(volatility / quarter),
     }
 
 
@@ -116,7 +116,7 @@ def _from_indicators(prices: pd.DataFrame, known: pd.DataFrame) -> dict[str, pd.
         "macd_strength": known["macd_hist"] / close,
         "bb_position": (close - known["bb_lower"]) / width.where(width > 0),
         "bb_width": width / known["bb_middle"],
-        **{f"{name}_distance": np.log(close / known[name]) for name in ("ema_10", "sma_20", "sma_50", "sma_200")},
+        **{f"{name}_distance": _log(close / known[name]) for name in ("ema_10", "sma_20", "sma_50", "sma_200")},
         "stoch_level": known["stoch_k"] / 100,
         "atr_ratio": known["atr_14"] / close,
         "adx_level": known["adx_14"] / 100,
@@ -129,11 +129,15 @@ def _from_volume(prices: pd.DataFrame) -> dict[str, pd.Series]:
     traded = volume.rolling(20).sum()
     traded = traded.where(volume.rolling(20).max() > 0)  # a rolling sum of zeros may keep a rounding residue
     flow = (np.sign(prices["close"].diff()) * volume).rolling(20).sum()
-    return {"volume_flow": flow / traded, "volume_ratio": np.log(volume / (traded / 20))}
+    return {"volume_flow": flow / traded, "volume_ratio": _log(volume / (traded / 20))}
 
 
 def _log_return(close: pd.Series, sessions: int) -> pd.Series:
-    return pd.Series(np.log(close / close.shift(sessions)), index=close.index)
+    return _log(close / close.shift(sessions))
+
+
+def _log(series: pd.Series) -> pd.Series:
+    return pd.Series(np.log(series), index=series.index)
 
 
 def _bounded(series: pd.Series, declared: ModelInput) -> pd.Series:

@@ -113,7 +113,8 @@ def _obv(prices: pd.DataFrame) -> pd.Series:
     from ta.volume import OnBalanceVolumeIndicator
 
     volume = prices["volume"].astype(float).where(prices["close"].diff() != 0, 0.0)
-    return OnBalanceVolumeIndicator(prices["close"], volume).on_balance_volume()
+    obv: pd.Series = OnBalanceVolumeIndicator(prices["close"], volume).on_balance_volume()
+    return obv
 
 
 def _adx(prices: pd.DataFrame) -> pd.Series:
@@ -127,7 +128,7 @@ def _adx(prices: pd.DataFrame) -> pd.Series:
 def _cci(prices: pd.DataFrame) -> pd.Series:
     from ta.trend import CCIIndicator
 
-    cci = CCIIndicator(prices["high"], prices["low"], prices["close"]).cci()
+    cci: pd.Series = CCIIndicator(prices["high"], prices["low"], prices["close"]).cci()
     # Rounding makes ta's 0/0 of a motionless window an arbitrary number.
     return cci.where(~is_flat(prices, 20))
 

@@ -23,9 +23,9 @@ def residual_quantiles(residuals: NDArray[np.floating], levels: Sequence[float] 
     if known.min() < MIN_RESIDUALS:
         horizon = int(known.argmin()) + 1
         raise TrainingError(
-            f"{known.min()} out-of-sample residuals at horizon {horizon}: at least {MIN_RESIDUALS} are needed for intervals"
+            f"{known.min()} out-of-sample residuals at horizon {horizon}: intervals need at least {MIN_RESIDUALS}"
         )
-    quantiles = np.nanquantile(residuals, levels, axis=0).T
+    quantiles: NDArray[np.float64] = np.nanquantile(residuals, levels, axis=0).T
     quantiles[:, 0] = np.minimum(quantiles[:, 0], 0.0)
     quantiles[:, -1] = np.maximum(quantiles[:, -1], 0.0)
     return quantiles
@@ -39,7 +39,7 @@ def price_forecasts(
     `scores` (n, horizons), `close` and `volatility` (n,) → (n, horizons), in the currency of the close.
     """
     growth = scores * volatility[:, np.newaxis] * root_horizons(scores.shape[1])
-    return close[:, np.newaxis] * np.exp(growth)
+    return np.asarray(close[:, np.newaxis] * np.exp(growth), dtype=np.float64)
 
 
 def realised_before(residuals: NDArray[np.floating], origins: NDArray[np.integer], now: int) -> NDArray[np.float64]:

@@ -1,7 +1,6 @@
 """Sessions of an exchange: which days it trades, which come next, which have closed. Dates are naive, local ones."""
 
 import warnings
-
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 # A stray date of the year 1 must not build a calendar of 2,000 years.
 FIRST_DAY = date(1900, 1, 1)
 LAST_DAY = date(2199, 12, 31)
+HOLIDAYS_FROM = 1970
 
 
 def sessions_between(exchange: Exchange, first: date, last: date) -> pd.DatetimeIndex:
@@ -26,10 +26,10 @@ def sessions_between(exchange: Exchange, first: date, last: date) -> pd.Datetime
     first, last = max(first, FIRST_DAY), min(last, LAST_DAY)
     if first > last:
         return pd.DatetimeIndex([], dtype="datetime64[ns]", name="date")
-    sessions = _calendar_of(exchange, first, last).sessions
+    sessions = _sessions(exchange.calendar, *_decades(first, last))
     start = sessions.searchsorted(pd.Timestamp(first))
     stop = sessions.searchsorted(pd.Timestamp(last), side="right")
-    return pd.DatetimeIndex(sessions[start:stop], freq=None, name="date").as_unit("ns")
+    return sessions[start:stop]
 
 
 def next_sessions(exchange: Exchange, after: date, count: int) -> list[date]:
@@ -42,14 +42,25 @@ def next_sessions(exchange: Exchange, after: date, count: int) -> list[date]:
 def last_closed_session(exchange: Exchange, now: datetime) -> date:
     """The newest session whose regular trading has ended at `now` (zone-aware)."""
     moment = pd.Timestamp(now.astimezone(UTC))
-    closes = _calendar_of(exchange, (now - timedelta(days=30)).date(), now.date()).closes
+    closes = _calendar(exchange.calendar, *_decades((now - timedelta(days=30)).date(), now.date())).closes
     newest: pd.Timestamp = closes.index[closes.searchsorted(moment, side="right") - 1]
     return newest.date()
 
 
-def _calendar_of(exchange: Exchange, first: date, last: date) -> "ExchangeCalendar":
-    """A calendar that covers the dates. Whole decades, so that few calendars serve all tickers of an exchange."""
-    return _calendar(exchange.calendar, first.year // 10 * 10, last.year // 10 * 10)
+def _decades(first: date, last: date) -> tuple[int, int]:
+    """The whole decades around two dates, so that few calendars serve all tickers of an exchange."""
+    return first.year // 10 * 10, last.year // 10 * 10
+
+
+@cache
+def _sessions(name: str, first_decade: int, last_decade: int) -> pd.DatetimeIndex:
+    calendar = _calendar(name, first_decade, last_decade)
+    sessions = pd.DatetimeIndex(calendar.sessions.to_numpy(), name="date").as_unit("ns")
+    if first_decade < HOLIDAYS_FROM and calendar.regular_holidays:
+        # pandas hands the library its holidays from 1970 on only; asked for earlier ones, it has them.
+        early = calendar.regular_holidays.holidays(calendar.first_session, pd.Timestamp(HOLIDAYS_FROM, 1, 1))
+        sessions = sessions[~sessions.isin(early)]
+    return sessions
 
 
 @cache

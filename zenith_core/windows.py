@@ -13,4 +13,5 @@ def windows(values: NDArray[np.floating], ends: NDArray[np.integer], length: int
     if ends.size and (ends.min() < length - 1 or ends.max() >= len(values)):
         raise ValueError(f"windows of {length} rows must end in rows {length - 1} to {len(values) - 1}")
     rows = ends[:, np.newaxis] + np.arange(1 - length, 1)
-    return values.astype(np.float32)[rows]
+    cut: NDArray[np.float32] = values.astype(np.float32)[rows]
+    return cut

@@ -32,14 +32,17 @@ class LastGood:
             _logger.warning("no last-good copy of %s under MODELS_PATH: %s", name, error.strerror)
 
     def load(self, name: str, version: int | None = None) -> tuple[int, bytes] | None:
-        """The newest copy, or that of `version`, as (version, ONNX); None if there is none that matches its checksum."""
+        """The newest copy, or that of `version`, as (version, ONNX); None if none matches its checksum."""
         pattern = f"{'*' if version is None else version}-*.onnx"
-        for path in sorted((self._root / name).glob(pattern), key=_modified, reverse=True):
-            number, _, checksum = path.stem.partition("-")
-            content = path.read_bytes()
-            if hashlib.sha256(content).hexdigest() == checksum:
-                return int(number), content
-            _logger.warning("%s does not match its checksum and is left out", path)
+        try:
+            for path in sorted((self._root / name).glob(pattern), key=_modified, reverse=True):
+                number, _, checksum = path.stem.partition("-")
+                content = path.read_bytes()
+                if hashlib.sha256(content).hexdigest() == checksum:
+                    return int(number), content
+                _logger.warning("%s does not match its checksum and is left out", path)
+        except OSError as error:  # another process replaced the copy between the listing and the reading
+            _logger.warning("last-good copy of %s: %s", name, error.strerror)
         return None
 
     def has(self, name: str, version: int) -> bool:

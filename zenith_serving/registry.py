@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 ALIAS = "Production"
 MODEL_FILE = "model.onnx"  # where MLflow's ONNX flavour puts the model
 TIMEOUT_SECONDS = 2.0
+_ALIASES = "SELECT name, version FROM registered_model_aliases WHERE alias = :alias AND workspace = 'default'"
+_LOCATION = (
+    "SELECT storage_location, source FROM model_versions"
+    " WHERE name = :name AND version = :version AND workspace = 'default'"
+)
 
 _logger = logging.getLogger(__name__)
 
@@ -46,7 +51,9 @@ def open_registry(tracking_uri: str) -> Registry:
         return RestRegistry(tracking_uri)
     if scheme.split("+")[0] in ("sqlite", "postgresql", "mysql"):
         return DatabaseRegistry(tracking_uri)
-    raise UserError("MLFLOW_TRACKING_URI must be an MLflow server (http, https) or database (sqlite, postgresql, mysql)")
+    raise UserError(
+        "MLFLOW_TRACKING_URI must be an MLflow server (http, https) or database (sqlite, postgresql, mysql)"
+    )
 
 
 class RestRegistry:
@@ -59,32 +66,39 @@ class RestRegistry:
         """Version in Production by model name."""
         return {
             model["name"]: int(alias["version"])
-            for model in self._search("registered-models/search", "registered_models")
+            for model in self._registered_models()
             for alias in model.get("aliases", [])
             if alias["alias"] == ALIAS
         }
 
     def fetch(self, name: str, version: int) -> bytes:
         """The ONNX file of a version."""
-        answer = json.loads(self._get("mlflow/model-versions/get-download-uri", name=name, version=str(version)))
-        location = urlsplit(answer["artifact_uri"])
-        if location.scheme != "mlflow-artifacts":
-            return read_artifact(answer["artifact_uri"])
-        return self._get(f"mlflow-artifacts/artifacts/{quote(location.path.strip('/'))}/{MODEL_FILE}")
+        answer = self._ask("mlflow/model-versions/get-download-uri", name=name, version=str(version))
+        location = answer["artifact_uri"]
+        if not location.startswith("mlflow-artifacts:"):
+            return read_artifact(location)
+        return self._get(f"mlflow-artifacts/artifacts/{quote(urlsplit(location).path.strip('/'))}/{MODEL_FILE}")
 
-    def _search(self, path: str, key: str) -> Iterator[dict[str, Any]]:
+    def _registered_models(self) -> Iterator[dict[str, Any]]:
         token = ""
         while True:
-            page = json.loads(self._get(f"mlflow/{path}", max_results="1000", page_token=token))
-            yield from page.get(key, [])
+            page = self._ask("mlflow/registered-models/search", max_results="1000", page_token=token)
+            yield from page.get("registered_models", [])
             token = page.get("next_page_token", "")
             if not token:
                 return
 
+    def _ask(self, path: str, **query: str) -> dict[str, Any]:
+        try:
+            answer: dict[str, Any] = json.loads(self._get(path, **query))
+        except ValueError:
+            raise RegistryAway("what answers at MLFLOW_TRACKING_URI is not an MLflow server") from None
+        return answer
+
     def _get(self, path: str, **query: str) -> bytes:
         url = f"{self._url}/api/2.0/{path}" + (f"?{urlencode(query)}" if query else "")
         try:
-            with urlopen(Request(url, headers=_credentials()), timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
+            with urlopen(Request(url, headers=_credentials()), timeout=TIMEOUT_SECONDS) as response:
                 content: bytes = response.read()
                 return content
         except HTTPError as error:
@@ -105,13 +119,12 @@ class DatabaseRegistry:
 
     def production(self) -> dict[str, int]:
         """Version in Production by model name."""
-        rows = self._rows("SELECT name, version FROM registered_model_aliases WHERE alias = :alias", alias=ALIAS)
+        rows = self._rows(_ALIASES, alias=ALIAS)
         return {name: int(version) for name, version in rows}
 
     def fetch(self, name: str, version: int) -> bytes:
         """The ONNX file of a version."""
-        query = "SELECT storage_location, source FROM model_versions WHERE name = :name AND version = :version"
-        rows = self._rows(query, name=name, version=version)
+        rows = self._rows(_LOCATION, name=name, version=version)
         if not rows:
             raise ModelUnavailable("the registry has no such model version")
         return read_artifact(rows[0][0] or rows[0][1])

@@ -20,6 +20,7 @@ class SnapshotStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._seen: dict[str, tuple[Stamp, ServingSnapshot]] = {}
+        self._count = 0
 
     def get(self, ticker: str) -> ServingSnapshot:
         """The current snapshot of a validated ticker. Raises UnknownTicker, or CorruptData if it never was readable."""
@@ -42,6 +43,14 @@ class SnapshotStore:
     def tickers(self) -> list[str]:
         """Every ticker that has a snapshot."""
         return sorted(path.parent.name for path in self._root.glob("*/current.json"))
+
+    def check(self) -> None:
+        """Count the tickers, for `state`."""
+        self._count = len(self.tickers())
+
+    def state(self) -> dict[str, int]:
+        """For /health: how many tickers there were at the last `check`. Touches memory only."""
+        return {"tickers": self._count}
 
     def nearby(self, ticker: str) -> list[str]:
         """Up to three tickers that exist and look like this one."""

@@ -1,12 +1,17 @@
 """What the walk-forward output would have earned, and the report that shows it. Never an in-sample row."""
 
+from base64 import b64encode
+
 import dagster as dg
 
 from zenith_core.backtest import Backtest, BacktestConfig, backtest, forecast_signals
+from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.files import write_atomically
-from zenith_pipelines.reporting import report_page
+from zenith_pipelines.report.drawing import to_png
+from zenith_pipelines.report.page import ReportInput, render_report, report_plots
+from zenith_pipelines.reporting import report_input
 from zenith_pipelines.serving_view import HEADLINE_HORIZON
 from zenith_pipelines.store import Dataset
 
@@ -38,12 +43,24 @@ def backtest_report(
     serving_snapshot: Dataset,
 ) -> dg.MaterializeResult:  # type: ignore[type-arg]
     """One HTML page with everything that speaks for or against the ticker's models; opens without a network."""
-    page = report_page(
-        zenith.registry, cleaned_prices, lstm_model, ensemble_model, lstm_backtest, ensemble_backtest, serving_snapshot
-    )
+    snapshot = ServingSnapshot.from_json(dict(serving_snapshot.facts))
+    onnx = zenith.registry.load(lstm_model.facts["model"], lstm_model.facts["version"])
+    models = {"lstm": lstm_model, "ensemble": ensemble_model}
+    backtests = {"lstm": lstm_backtest, "ensemble": ensemble_backtest}
+    report = report_input(snapshot, onnx, cleaned_prices, models, backtests)
     path = zenith.settings.reports / f"{context.partition_key}.html"
-    write_atomically(path, page.encode())
-    return dg.MaterializeResult(value=Dataset(facts={"path": str(path)}), metadata={"report": dg.MetadataValue.path(path)})
+    write_atomically(path, render_report(report).encode())
+    return dg.MaterializeResult(
+        value=Dataset(facts={"path": str(path)}), metadata={"report": dg.MetadataValue.path(path), **_plots(report)}
+    )
+
+
+def _plots(report: ReportInput) -> dict[str, dg.MetadataValue]:  # type: ignore[type-arg]
+    figures = report_plots(report)
+    return {
+        name: dg.MetadataValue.md(f"![{name}](data:image/png;base64,{b64encode(to_png(figures[name])).decode()})")
+        for name in ("price_fan", "ensemble_equity")
+    }
 
 
 def _result(result: Backtest) -> dg.MaterializeResult:  # type: ignore[type-arg]

@@ -9,7 +9,6 @@ from zenith_core.cleaning import clean, data_version
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import KEEP_HISTORY, ZenithResource
 from zenith_pipelines.sources import make_source
-from zenith_pipelines.sources.base import content_hash
 from zenith_pipelines.store import Dataset
 
 
@@ -32,18 +31,17 @@ def raw_prices(context: dg.AssetExecutionContext, config: FetchConfig, zenith: Z
     settings = zenith.settings
     csv_dir = Path(config.csv_dir) if config.csv_dir else settings.zenith_csv_dir
     fetched = make_source(config.source or settings.zenith_price_source, csv_dir=csv_dir).fetch(context.partition_key)
-    digest = content_hash(fetched.prices)
     facts = {
         "source": fetched.source,
         "library": fetched.library,
         "fetched_at": fetched.fetched_at.isoformat(),
-        "content_hash": digest,
+        "content_hash": fetched.content_hash,
         "rows": len(fetched.prices),
     }
     return dg.MaterializeResult(
         value=Dataset({"prices": fetched.prices}, facts),
         metadata={"dagster/row_count": len(fetched.prices), **facts},
-        data_version=dg.DataVersion(digest),
+        data_version=dg.DataVersion(fetched.content_hash),
     )
 
 

@@ -1,7 +1,6 @@
 """Training, walk-forward studies and ONNX export of the models. Knows neither Dagster nor MLflow."""
 
 import os
-
 from pathlib import Path
 
 

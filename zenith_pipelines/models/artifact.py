@@ -1,12 +1,10 @@
-"""What both kinds of ONNX artifact share: facts in the metadata, and the proof that the export answers as the model does."""
+"""What both kinds of ONNX artifact share: facts in the metadata, and the check that the export answers as the model."""
 
 import json
-
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-
 from numpy.typing import NDArray
 
 from zenith_core.errors import ParityError
@@ -41,7 +39,9 @@ def check_parity(
     differences = [_relative(a, e) for a, e in zip(answers, expected.values(), strict=True)]
     worst = max(differences)
     if not worst <= PARITY:
-        raise ParityError(f"the ONNX export differs from the trained model by {worst:.1e}, at most {PARITY:.0e} is allowed")
+        raise ParityError(
+            f"the ONNX export differs from the trained model by {worst:.1e}, at most {PARITY:.0e} is allowed"
+        )
     return worst
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-
 from numpy.typing import NDArray
 
 from zenith_core.errors import NonFiniteInput, TooShortHistory, TrainingError
@@ -41,7 +40,9 @@ class ModelInputs:
 
     def trainable_close(self, usable: pd.Series | None) -> NDArray[np.float64]:
         """The closes, NaN where `usable` (by session) is False: no target may rest on those."""
-        return self.close if usable is None else np.where(usable.reindex(self.index).to_numpy(bool), self.close, np.nan)
+        if usable is None:
+            return self.close
+        return np.where(usable.reindex(self.index, fill_value=False).to_numpy(dtype=bool), self.close, np.nan)
 
     def span(self, samples: NDArray[np.int64]) -> list[str]:
         """First and last date of samples (positions in `origins`), ISO; empty for none."""
@@ -79,11 +80,12 @@ def _require_sessions(sessions: int, origins: int, split: WalkForward) -> None:
 
 
 def _require_finite(table: pd.DataFrame) -> None:
-    finite = np.isfinite(table.to_numpy(dtype=np.float64))
+    values = table.to_numpy(dtype=np.float64)
+    finite = np.isfinite(values)
     if not finite.all():
         row, column = np.argwhere(~finite)[0]
         raise NonFiniteInput(
-            f"{table.columns[column]} is {table.iat[row, column]} on {table.index[row].date()}: "
+            f"{table.columns[column]} is {values[row, column]} on {table.index[row].date()}: "
             "after the warm-up every model input must be a finite number"
         )
 

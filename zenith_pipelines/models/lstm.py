@@ -5,15 +5,18 @@ Keras 3 on any backend: the caller chooses it with KERAS_BACKEND before Keras is
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-
 from numpy.typing import NDArray
 
 from zenith_core.errors import TooShortHistory, TrainingError
 from zenith_core.inference import HORIZONS
 from zenith_core.windows import windows
+
+if TYPE_CHECKING:
+    from keras import Sequential
+    from keras.layers import Layer
 
 Floats = NDArray[np.float32]
 
@@ -136,13 +139,18 @@ def _finite(loss: float) -> float:
     return float(loss)
 
 
-def _network(config: LSTMConfig, features: int) -> Any:
+def _network(config: LSTMConfig, features: int) -> "Sequential":
     """The compiled network. Each layer has a seed of its own, so that no global random state is touched."""
     from keras import Input, Sequential, initializers, layers, optimizers
 
-    def lstm(seed: int, **options: Any) -> Any:
+    def lstm(seed: int, return_sequences: bool) -> "Layer":
         kernel, recurrent = initializers.GlorotUniform(seed), initializers.Orthogonal(seed=seed)
-        return layers.LSTM(config.units, kernel_initializer=kernel, recurrent_initializer=recurrent, **options)
+        return layers.LSTM(
+            config.units,
+            return_sequences=return_sequences,
+            kernel_initializer=kernel,
+            recurrent_initializer=recurrent,
+        )
 
     seed = config.seed
     network = Sequential(
@@ -150,7 +158,7 @@ def _network(config: LSTMConfig, features: int) -> Any:
             Input((config.window, features)),
             lstm(seed, return_sequences=True),
             layers.Dropout(config.dropout, seed=seed),
-            lstm(seed + 1),
+            lstm(seed + 1, return_sequences=False),
             layers.Dropout(config.dropout, seed=seed + 1),
             layers.Dense(config.dense, "relu", kernel_initializer=initializers.GlorotUniform(seed)),
             # Zeros: training starts from the random walk, and leaves it as far as the data say.

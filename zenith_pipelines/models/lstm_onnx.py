@@ -4,15 +4,17 @@ The graph holds all of it: scaler, network, volatility scaling, residual quantil
 zenith_core.inference.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-
 from numpy.typing import NDArray
 
 from zenith_core.targets import root_horizons
 from zenith_pipelines.models.artifact import IR_VERSION, OPSET
 from zenith_pipelines.models.lstm import TrainedLSTM
+
+if TYPE_CHECKING:
+    from onnx import GraphProto, NodeProto, ValueInfoProto
 
 
 def price_model_onnx(model: TrainedLSTM, quantiles: NDArray[np.floating]) -> bytes:
@@ -28,10 +30,10 @@ def price_model_onnx(model: TrainedLSTM, quantiles: NDArray[np.floating]) -> byt
     return bytes(onnx_model.SerializeToString())
 
 
-def _graph(model: TrainedLSTM, quantiles: NDArray[np.floating]) -> Any:
+def _graph(model: TrainedLSTM, quantiles: NDArray[np.floating]) -> "GraphProto":
     from onnx import TensorProto, helper, numpy_helper
 
-    def tensor(name: str, *shape: int | str | None) -> Any:
+    def tensor(name: str, *shape: int | str | None) -> "ValueInfoProto":
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
     horizons, levels = quantiles.shape
@@ -45,7 +47,7 @@ def _graph(model: TrainedLSTM, quantiles: NDArray[np.floating]) -> Any:
     )
 
 
-def _network_nodes(model: TrainedLSTM) -> list[Any]:
+def _network_nodes(model: TrainedLSTM) -> "list[NodeProto]":
     """window (n, steps, features) → scores (n, horizons). ONNX's LSTM wants steps first."""
     from onnx.helper import make_node
 
@@ -64,7 +66,7 @@ def _network_nodes(model: TrainedLSTM) -> list[Any]:
     ]
 
 
-def _price_nodes() -> list[Any]:
+def _price_nodes() -> "list[NodeProto]":
     """scores (n, horizons) → price = close * exp(score * volatility * sqrt(h)), and the same with residuals added."""
     from onnx.helper import make_node
 
@@ -107,7 +109,7 @@ def _constants(model: TrainedLSTM, quantiles: NDArray[np.floating]) -> dict[str,
 
 
 def _gates(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Keras' (inputs, 4 units), gates input-forget-cell-output → ONNX's (1, 4 units, inputs), input-output-forget-cell."""
+    """Keras' (inputs, 4 units) with gates i, f, c, o → ONNX's (1, 4 units, inputs) with gates i, o, f, c."""
     gate_input, forget, cell, output = np.split(kernel.T, 4)
     return np.concatenate([gate_input, output, forget, cell])[np.newaxis]
 

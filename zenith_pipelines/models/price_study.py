@@ -1,13 +1,13 @@
 """The walk-forward study of the price model: out-of-sample forecasts, the model to serve, and how both came about."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
-
 from numpy.typing import NDArray
 
 from zenith_core.errors import TrainingError
@@ -15,7 +15,9 @@ from zenith_core.features import FEATURES
 from zenith_core.intervals import price_forecasts, realised_before, residual_quantiles
 from zenith_core.splits import Fold, WalkForward
 from zenith_core.targets import forward_log_returns, standardized
+from zenith_core.windows import windows
 from zenith_pipelines.models.artifact import check_parity
+from zenith_pipelines.models.forecast_table import forecast_table
 from zenith_pipelines.models.inputs import ModelInputs, Progress, fold_facts, model_inputs, silent
 from zenith_pipelines.models.lstm import LSTMConfig, LSTMTrainer, TrainedLSTM
 from zenith_pipelines.models.lstm_onnx import price_model_onnx
@@ -37,15 +39,6 @@ class PriceStudy:
     forecasts: pd.DataFrame
     onnx: bytes
     facts: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class _Forecasts:
-    """Forecasts from `rows` (m,): standardized `scores` (m, horizons), and (horizons, levels) residual `quantiles`."""
-
-    rows: NDArray[np.int64]
-    scores: NDArray[np.float64]
-    quantiles: NDArray[np.float64]
 
 
 def study_prices(
@@ -71,20 +64,87 @@ def study_prices(
         raise TrainingError(f"a gap of {split.gap} sessions leaks: targets reach {config.horizons} sessions ahead")
     inputs = model_inputs(features, columns, config.window, split)
     walk = _Walk(inputs, config, usable)
-    samples = len(inputs.origins)
-    folds = [*split.split(samples), split.final(samples)]
-    tested, facts = [], []
+    folds = [*split.split(len(inputs.origins)), split.final(len(inputs.origins))]
+    steps = []
     for number, fold in enumerate(folds):
-        model, forecasts = walk.step(fold, lambda done, base=number * config.epochs: on_progress(base + done, len(folds) * config.epochs))
-        on_progress((number + 1) * config.epochs, len(folds) * config.epochs)
+        progress = partial(_report, on_progress, number * config.epochs, len(folds) * config.epochs)
+        steps.append(walk.step(fold, progress))
+        progress(config.epochs)
+    return PriceStudy(
+        forecasts=pd.concat(
+            [forecast_table(inputs, step.rows, step.scores, step.quantiles, future) for step in steps[:-1]],
+            ignore_index=True,
+        ),
+        onnx=walk.export(steps[-1]),
+        facts={
+            "model": "lstm",
+            "config": asdict(config),
+            "split": asdict(split),
+            "features": list(inputs.columns),
+            "data_end": str(inputs.index[-1].date()),
+            "folds": [step.facts for step in steps[:-1]],
+            "final": steps[-1].facts,
+        },
+    )
+
+
+def _report(on_progress: Progress, before: int, total: int, epochs: int) -> None:
+    on_progress(before + epochs, total)
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What a fold yields: its model, `scores` (m, horizons) forecast from the test's `rows` (m,), in units of
+    volatility, and the `quantiles` (horizons, levels) of the residuals known when the test begins."""
+
+    model: TrainedLSTM
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    quantiles: NDArray[np.float64]
+    facts: dict[str, Any]
 
 
 class _Walk:
-    """One pass through the folds, oldest first. Residuals are kept: a fold's intervals rest on all that came before."""
+    """One pass through the folds, oldest first. It keeps all residuals: intervals rest on every earlier fold's."""
 
     def __init__(self, inputs: ModelInputs, config: LSTMConfig, usable: pd.Series | None) -> None:
+        returns = forward_log_returns(inputs.trainable_close(usable), config.horizons)
         self._inputs = inputs
+        self._targets = standardized(returns, inputs.volatility)
         self._trainer = LSTMTrainer(config, len(inputs.columns))
-        self._targets = standardized(forward_log_returns(inputs.trainable_close(usable), config.horizons), inputs.volatility)
-        self._rows = np.empty(0, dtype=np.int64)
-        self._residuals = np.empty((0, config.horizons))
+        self._rows: list[NDArray[np.int64]] = []
+        self._residuals: list[NDArray[np.float64]] = []
+
+    def step(self, fold: Fold, on_epoch: Callable[[int], None]) -> _Step:
+        """Train on the fold, forecast its test rows, and calibrate on what was known before the first of them."""
+        origins, values = self._inputs.origins, self._inputs.values
+        train, validation = (self._with_targets(origins[part]) for part in (fold.train, fold.validation))
+        model = self._trainer.fit(values, self._targets, train, validation, on_epoch)
+        held_out = np.concatenate([origins[fold.validation], origins[fold.test]])
+        scores = self._trainer.predict(model, values, held_out)
+        self._rows.append(held_out)
+        self._residuals.append(self._targets[held_out] - scores)
+        now = origins[fold.test[0]] if fold.test.size else origins[-1]
+        known = realised_before(np.concatenate(self._residuals), np.concatenate(self._rows), int(now))
+        tested = slice(fold.validation.size, None)
+        facts = {**fold_facts(self._inputs, fold, train), "epochs": len(model.losses), "losses": list(model.losses)}
+        return _Step(model, held_out[tested], scores[tested], residual_quantiles(known), facts)
+
+    def export(self, step: _Step) -> bytes:
+        """The step's model as ONNX. Raises ParityError unless it answers as the network does on the newest windows."""
+        inputs, ends = self._inputs, self._inputs.origins[-PARITY_WINDOWS:]
+        close, volatility = inputs.close[ends], inputs.volatility[ends]
+        scores = self._trainer.predict(step.model, inputs.values, ends)
+        shifted = [price_forecasts(scores + q, close, volatility) for q in step.quantiles.T]
+        asked = {
+            "window": windows(inputs.values, ends, step.model.window),
+            "close": close.astype(np.float32),
+            "volatility": volatility.astype(np.float32),
+        }
+        expected = {"price": price_forecasts(scores, close, volatility), "quantiles": np.stack(shifted, axis=-1)}
+        onnx = price_model_onnx(step.model, step.quantiles)
+        check_parity(onnx, asked, expected)
+        return onnx
+
+    def _with_targets(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        return rows[np.isfinite(self._targets[rows]).all(axis=1)]

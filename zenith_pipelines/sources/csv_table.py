@@ -3,7 +3,6 @@
 import csv
 import re
 import warnings
-
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,6 @@ def _read_csv(path: Path) -> pd.DataFrame:
             encoding="utf-8-sig",
             index_col=False,
             skiprows=[1, 2] if yahoo else None,
-            float_precision="round_trip",
             low_memory=False,
         )
     return table.rename(columns={"Price": "Date"}) if yahoo else table
@@ -119,15 +117,19 @@ def _dates(path: Path, column: "pd.Series[Any]", timezone: str) -> pd.DatetimeIn
     wrong = dates.isna() & text.notna() & (text != "")
     if wrong.any():
         example = text[wrong].iloc[0]
-        raise InvalidPrices(f"{path}{_line(path, example)}: {example[:40]!r} is not a date; expected such as 2024-01-31")
+        raise InvalidPrices(
+            f"{path}{_line(path, example)}: {example[:40]!r} is not a date; expected such as 2024-01-31"
+        )
     return pd.DatetimeIndex(dates, name="date")
 
 
 def _local_dates(text: "pd.Series[str]", timezone: str) -> "pd.Series[pd.Timestamp]":
+    """Dates of texts with a time of day; a time without a zone is local already. NaT for anything else."""
+    iso = text.where(text.str.contains(r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}"))
+    moments = pd.to_datetime(iso, format="ISO8601", errors="coerce", utc=True)
+    local = moments.dt.tz_convert(timezone).dt.tz_localize(None)
     zoned = text.str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$")
-    moments = pd.to_datetime(text.where(text.str.len() > 8), format="ISO8601", errors="coerce", utc=True)
-    local = moments.dt.tz_convert(timezone).where(zoned, moments)  # a time without zone is local already
-    return pd.to_datetime(local.map(lambda moment: moment.replace(tzinfo=None), na_action="ignore")).dt.normalize()
+    return local.where(zoned, moments.dt.tz_localize(None)).dt.normalize().astype("datetime64[ns]")
 
 
 def _line(path: Path, text: str) -> str:

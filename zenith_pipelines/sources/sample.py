@@ -5,7 +5,6 @@ split-unadjusted; dividends and splits are known only through the adjusted close
 """
 
 import importlib
-
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 

@@ -1,0 +1,119 @@
+"""The main job as people run it: real prices, a real Dagster run, a real registry, then a real answer."""
+
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from zenith_pipelines.ticker_run import STAGES
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_document_says_what_was_done(trained):
+    aapl = trained.document["tickers"]["AAPL"]
+
+    assert trained.document["source"] == "sample"
+    assert aapl["status"] == "ok"
+    assert (aapl["sessions"], aapl["first"], aapl["last"]) == (3270, "2000-03-01", "2013-03-01")
+    assert aapl["last_close"] == pytest.approx(430.47)
+    assert aapl["cleaning"]["rows_in"] == 3270
+    assert set(aapl["seconds"]) == set(STAGES)
+    assert {kind: model["production"] for kind, model in aapl["models"].items()} == {"lstm": 1, "ensemble": 1}
+    assert aapl["backtest"]["ensemble"]["buy_and_hold"]["sharpe"] is not None
+
+
+def test_the_forecast_is_within_its_interval_and_near_the_last_close(trained):
+    answer = trained.document["tickers"]["AAPL"]["forecast"]
+
+    assert answer["lower"] < answer["forecast"] < answer["upper"]
+    assert 0.8 < answer["forecast"] / 430.47 < 1.2
+    assert answer["signal"] in {"sell", "hold", "buy"}
+    assert 1 / 3 <= answer["probability"] <= 1
+
+
+def test_a_short_history_is_skipped_with_its_reason_and_the_others_go_on(trained):
+    fb = trained.document["tickers"]["FB"]
+
+    assert fb["status"] == "skipped"
+    assert fb["reason"].startswith("196 sessions of history")
+    assert fb["models"] == {}
+
+
+def test_nothing_but_skipped_tickers_is_not_a_success(zenith):
+    done = zenith("run", "--tickers", "FB", "--json", status=2)
+
+    assert json.loads(done.stdout)["tickers"]["FB"]["status"] == "skipped"
+    assert done.stderr.startswith("zenith: FB skipped: 196 sessions of history")
+
+
+def test_until_stops_after_the_named_asset(zenith):
+    document = json.loads(zenith("run", "--tickers", "IBM", "--until", "cleaned_prices", "--json").stdout)
+
+    assert list(document["tickers"]["IBM"]["seconds"]) == ["raw_prices", "cleaned_prices"]
+    assert document["tickers"]["IBM"]["models"] == {}
+
+
+def test_the_same_seed_and_data_give_the_same_models(trained, zenith):
+    done = zenith("run", "--tickers", "AAPL", "--epochs", "1", "--json")
+
+    again = json.loads(done.stdout)["tickers"]["AAPL"]
+    before = trained.document["tickers"]["AAPL"]
+    assert again["models"] == before["models"]
+    assert again["backtest"] == before["backtest"]
+    assert again["forecast"] == before["forecast"]
+
+
+COLUMNS = {
+    "forecasts": ["origin", "horizon", "target_date", "forecast", "lower", "upper", "actual"],
+    "signals": ["date", "sell", "hold", "buy", "signal", "label"],
+    "trades": ["entry_date", "entry_price", "exit_date", "exit_price", "quantity", "costs", "pnl"],
+    "equity": ["date", "strategy", "buy_and_hold"],
+}
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_exported_tables_have_the_documented_columns(trained, table):
+    frame = pd.read_csv(io.StringIO(trained.zenith("export", "AAPL", table).stdout))
+
+    assert list(frame.columns) == COLUMNS[table]
+    assert len(frame) > 0
+
+
+def test_exported_forecasts_agree_with_the_exported_prices(trained, tmp_path):
+    trained.zenith("export", "AAPL", "forecasts", "-o", str(tmp_path / "forecasts.parquet"))
+    prices = pd.read_csv(io.StringIO(trained.zenith("export", "AAPL", "prices").stdout), parse_dates=["date"])
+    forecasts = pd.read_parquet(tmp_path / "forecasts.parquet").dropna(subset=["actual"])
+
+    close = prices.set_index("date")["close"]
+    np.testing.assert_allclose(forecasts["actual"], close.loc[forecasts["target_date"]], rtol=1e-5)
+    positions = close.index.get_indexer(forecasts["target_date"]) - close.index.get_indexer(forecasts["origin"])
+    np.testing.assert_array_equal(positions, forecasts["horizon"])
+
+
+def test_the_report_is_one_page_that_loads_nothing(trained):
+    path = trained.document["tickers"]["AAPL"]["report"]
+
+    with open(path) as file:
+        page = file.read()
+    assert "AAPL" in page
+    assert "<script src" not in page
+    assert 'href="http' not in page
+
+
+def test_predict_answers_for_the_asked_horizon(trained):
+    answer = json.loads(trained.zenith("predict", "AAPL", "--horizon", "3", "--json").stdout)
+
+    assert [row["day"] for row in answer["predictions"]] == [1, 2, 3]
+    assert answer["predictions"][0]["date"] == "2013-03-04"
+    assert answer["model_version"] == trained.document["tickers"]["AAPL"]["models"]["lstm"]["production"]
+    assert answer["stale"] is True
+
+
+def test_predict_says_how_to_get_a_model_that_is_not_there(trained):
+    done = trained.zenith("predict", "MSFT", status=2)
+
+    assert "MSFT" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -1,0 +1,62 @@
+"""What the code location holds. A file that is silently left out, or a renamed asset, shows here."""
+
+import subprocess
+import sys
+
+import dagster as dg
+
+from zenith_pipelines.definitions import defs
+from zenith_pipelines.ticker_run import STAGES
+
+
+def test_the_assets_and_what_they_are_made_from():
+    graph = defs.resolve_asset_graph()
+
+    assert {key.to_user_string(): sorted(p.to_user_string() for p in graph.get(key).parent_keys) for key in graph.get_all_asset_keys()} == {
+        "raw_prices": [],
+        "cleaned_prices": ["raw_prices"],
+        "indicator_features": ["cleaned_prices"],
+        "lstm_model": ["cleaned_prices", "indicator_features"],
+        "ensemble_model": ["cleaned_prices", "indicator_features"],
+        "lstm_backtest": ["cleaned_prices", "lstm_model"],
+        "ensemble_backtest": ["cleaned_prices", "ensemble_model"],
+        "backtest_report": [
+            "cleaned_prices",
+            "ensemble_backtest",
+            "ensemble_model",
+            "lstm_backtest",
+            "lstm_model",
+            "serving_snapshot",
+        ],
+        "serving_snapshot": ["cleaned_prices", "indicator_features"],
+        "production_models": ["ensemble_model", "lstm_model", "serving_snapshot"],
+        "forecast_ledger": ["cleaned_prices", "production_models", "serving_snapshot"],
+    }
+
+
+def test_every_asset_is_a_stage_partitioned_by_ticker_and_described():
+    graph = defs.resolve_asset_graph()
+
+    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == set(STAGES)
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert isinstance(node.partitions_def, dg.DynamicPartitionsDefinition)
+        assert node.partitions_def.name == "tickers"
+        assert node.description
+        assert node.group_name != "default"
+
+
+def test_the_checks_and_jobs():
+    checks = {f"{key.asset_key.to_user_string()}:{key.name}" for key in defs.resolve_asset_graph().asset_check_keys}
+
+    assert checks == {"cleaned_prices:enough_history", "cleaned_prices:sessions_are_unique_and_sorted"}
+    assert [job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")] == ["retrain_model"]
+
+
+def test_loading_the_code_location_imports_no_learning_library():
+    heavy = {"keras", "jax", "tensorflow", "torch", "sklearn", "xgboost", "mlflow", "matplotlib", "yfinance", "ta"}
+    code = "import sys, zenith_pipelines.definitions; print(*sys.modules)"
+
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+
+    assert heavy.isdisjoint(loaded)

@@ -1,0 +1,29 @@
+import pytest
+
+from zenith_core.errors import UserError
+from zenith_pipelines.settings import Settings, prepare_home
+
+
+def test_the_environment_is_read_when_asked_for(monkeypatch, tmp_path):
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path / "one"))
+    first = Settings()
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path / "two"))
+
+    assert first.home == tmp_path / "one"
+    assert Settings().home == tmp_path / "two"
+
+
+def test_mlflow_is_a_database_under_home_unless_a_server_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert Settings().tracking_uri == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
+    assert Settings().tracking_uri == "http://127.0.0.1:5000"
+
+
+def test_a_home_that_cannot_be_made_is_the_users_to_put_right(tmp_path):
+    (tmp_path / "file").write_text("not a folder")
+
+    with pytest.raises(UserError, match="ZENITH_HOME .*file/home cannot be made"):
+        prepare_home(Settings(zenith_home=tmp_path / "file" / "home"))

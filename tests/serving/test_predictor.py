@@ -1,0 +1,186 @@
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pytest
+
+from zenith_core.disclaimer import DISCLAIMER
+from zenith_core.errors import InvalidTicker, UserError
+from zenith_serving.cache import LocalCache
+from zenith_serving.errors import FeatureMismatch, ModelUnavailable, UnknownTicker
+from zenith_serving.last_good import LastGood
+from zenith_serving.models import ModelStore
+from zenith_serving.predictor import Predictor, age_in_sessions, make_predictor, nearest_evidence
+from zenith_serving.snapshots import SnapshotStore
+
+
+class Clock:
+    def __init__(self):
+        self.now = datetime(2013, 3, 4, 21, tzinfo=UTC)  # a Monday, the first session after the snapshot
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def predictor(tmp_path, registry, models, write_snapshot, clock):
+    for ticker in ("AAPL", "MSFT"):
+        write_snapshot(tmp_path, ticker)
+        registry.add(f"lstm-{ticker}", models.lstm(ticker))
+        registry.add(f"ensemble-{ticker}", models.ensemble(ticker))
+    snapshots = SnapshotStore(tmp_path / "data" / "serving_snapshot")
+    return Predictor(snapshots, ModelStore(registry, LastGood(tmp_path / "copies")), LocalCache(60), clock)
+
+
+def test_a_price_answer_says_all_that_is_known(predictor, clock):
+    answer = predictor.predict_price("aapl", 4).model_dump(exclude={"predictions"})
+    assert answer == {
+        "ticker": "AAPL",
+        "model_type": "lstm",
+        "model_version": "1",
+        "current_price": 100.0,
+        "as_of": date(2013, 3, 1),
+        "currency": "USD",
+        "skill": {"horizon": 5, "beats_naive": True, "p_value": 0.01, "mase": 0.97, "skill": 0.04},
+        "stale": False,
+        "age_sessions": 1,
+        "cached": False,
+        "timestamp": clock.now,
+        "disclaimer": DISCLAIMER,
+        "horizon": 4,
+        "confidence": 0.9,
+        "coverage": 0.88,
+    }
+
+
+def test_each_session_ahead_has_its_price_its_change_and_its_interval(predictor):
+    points = predictor.predict_price("AAPL", 2).predictions
+    assert [(point.day, point.date) for point in points] == [(1, date(2013, 3, 4)), (2, date(2013, 3, 5))]
+    figures = [[point.price, point.change_pct, point.lower, point.upper] for point in points]
+    np.testing.assert_allclose(figures, [[101.0, 1.0, 97.97, 104.03], [102.01, 2.01, 98.9497, 105.0703]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("horizon", [1, 30])
+def test_as_many_sessions_are_forecast_as_were_asked_for(predictor, horizon):
+    assert [point.day for point in predictor.predict_price("AAPL", horizon).predictions] == list(range(1, horizon + 1))
+
+
+def test_a_signal_answer_says_all_that_is_known(predictor, clock):
+    assert predictor.predict_signal("AAPL").model_dump() == {
+        "ticker": "AAPL",
+        "model_type": "ensemble",
+        "model_version": "1",
+        "current_price": 100.0,
+        "as_of": date(2013, 3, 1),
+        "currency": "USD",
+        "skill": {"horizon": None, "beats_naive": False, "p_value": 0.4, "mase": None, "skill": -0.02},
+        "stale": False,
+        "age_sessions": 1,
+        "cached": False,
+        "timestamp": clock.now,
+        "disclaimer": DISCLAIMER,
+        "signal": "buy",
+        "confidence": 0.5,
+        "probabilities": {"sell": 0.25, "hold": 0.25, "buy": 0.5},
+        "reason": "buy is the most probable at 50% (hold 25%, sell 25%). "
+        "Out of sample the model was no better than guessing from past frequencies.",
+    }
+
+
+def test_each_ticker_is_answered_by_its_own_model(predictor, registry, models):
+    registry.add("lstm-MSFT", models.lstm("MSFT", growth=0.5))
+    assert predictor.predict_price("AAPL", 1).predictions[0].price == pytest.approx(101.0)
+    assert predictor.predict_price("MSFT", 1).predictions[0].price == pytest.approx(50.0)
+
+
+def test_the_second_answer_comes_from_the_cache_unless_it_is_not_wanted(predictor, clock):
+    first = predictor.predict_price("AAPL", 5)
+    clock.now = clock.now.replace(hour=22)
+    second = predictor.predict_price("AAPL", 5)
+    assert (first.cached, second.cached) == (False, True)
+    assert second.model_copy(update={"cached": False}) == first
+    assert predictor.predict_price("AAPL", 5, use_cache=False).timestamp == clock.now
+    assert not predictor.predict_price("AAPL", 6).cached
+    assert not predictor.predict_price("MSFT", 5).cached
+
+
+def test_neither_a_promotion_nor_new_data_nor_a_new_day_is_answered_from_the_cache(
+    predictor, registry, models, write_snapshot, tmp_path, clock
+):
+    predictor.predict_signal("AAPL")
+    registry.add("ensemble-AAPL", models.ensemble("AAPL", probabilities=(1, 0, 0)))
+    predictor.models.refresh()
+    promoted = predictor.predict_signal("AAPL")
+    assert (promoted.cached, promoted.model_version, promoted.signal) == (False, "2", "sell")
+    write_snapshot(tmp_path, "AAPL", data_version="beef", close=50.0)
+    assert predictor.predict_signal("AAPL").current_price == 50.0
+    clock.now = clock.now.replace(day=20)
+    assert predictor.predict_signal("AAPL").stale
+
+
+@pytest.mark.parametrize(
+    ("today", "age", "stale"),
+    [((2013, 3, 3), 0, False), ((2013, 3, 8), 5, False), ((2013, 3, 11), 6, True), ((2026, 11, 22), 30, True)],
+)
+def test_age_counts_the_sessions_since_the_data_ended(predictor, models, clock, today, age, stale):
+    clock.now = datetime(*today, tzinfo=UTC)
+    answer = predictor.predict_price("AAPL")
+    assert (answer.age_sessions, answer.stale) == (age, stale)
+    assert age_in_sessions(models.snapshot("AAPL"), clock.now) == age
+
+
+def test_a_model_trained_on_other_features_is_refused(predictor, write_snapshot, tmp_path):
+    write_snapshot(tmp_path, "AAPL", feature_spec="another")
+    with pytest.raises(FeatureMismatch, match="lstm-AAPL version 1 was trained on features 0123456789abcdef"):
+        predictor.predict_price("AAPL")
+    with pytest.raises(FeatureMismatch, match="holds another: train it again"):
+        predictor.predict_signal("AAPL")
+
+
+def test_what_is_not_a_number_is_not_an_answer(predictor, registry, models):
+    registry.add("lstm-AAPL", models.lstm("AAPL", growth=np.inf))
+    registry.add("ensemble-AAPL", models.ensemble("AAPL", probabilities=(0, 0, np.nan)))
+    for predict in (predictor.predict_price, predictor.predict_signal):
+        with pytest.raises(ModelUnavailable, match="not a number"):
+            predict("AAPL")
+
+
+def test_bad_questions_are_refused(predictor):
+    with pytest.raises(InvalidTicker):
+        predictor.predict_price("../../etc")
+    with pytest.raises(UnknownTicker):
+        predictor.predict_signal("AAPX")
+    with pytest.raises(UserError, match="1 to 30"):
+        predictor.predict_price("AAPL", 31)
+
+
+def test_an_answer_is_warm_once_all_it_needs_is_in_memory(predictor):
+    assert not predictor.is_warm("AAPL", "lstm")
+    predictor.predict_price("AAPL")
+    assert predictor.is_warm("AAPL", "lstm")
+    assert not predictor.is_warm("AAPL", "lstm", "ensemble")
+    assert not predictor.is_warm("MSFT", "lstm")
+
+
+def test_evidence_is_that_of_the_nearest_evaluated_horizon():
+    evidence = {"mase": 9.0, "by_horizon": {"1": {"mase": 1.0}, "5": {"mase": 5.0}, "20": {"mase": 20.0}}}
+    found = [nearest_evidence(evidence, horizon) for horizon in (2, 7, 30)]
+    assert found == [{"mase": 1.0, "horizon": 1}, {"mase": 5.0, "horizon": 5}, {"mase": 20.0, "horizon": 20}]
+    assert nearest_evidence({"mase": 9.0}, 5) == {"mase": 9.0}
+
+
+def test_a_predictor_made_from_settings_answers_from_the_registry_in_mlflow(settings):
+    predictor = make_predictor(settings)
+    assert predictor.predict_price("MSFT").predictions[0].price == pytest.approx(101.0)
+    with pytest.raises(ModelUnavailable, match="lstm-IBM has no version in Production yet"):
+        predictor.predict_price("IBM")
+
+
+def test_without_registry_or_data_a_predictor_can_be_made_and_says_what_is_missing(settings, tmp_path_factory):
+    empty = settings.model_copy(update={"zenith_home": tmp_path_factory.mktemp("empty")})
+    with pytest.raises(UnknownTicker, match="zenith run"):
+        make_predictor(empty).predict_price("AAPL")

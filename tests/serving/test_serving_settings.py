@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+
+from zenith_serving.settings import Settings
+
+NAMES = ("ZENITH_HOME", "MLFLOW_TRACKING_URI", "REDIS_URL", "MODELS_PATH", "ML_CACHE_TTL")
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch):
+    for name in (*NAMES, "CORS_ORIGINS", "ZENITH_API_KEYS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_everything_is_under_zenith_home_by_default(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    settings = Settings()
+    assert settings.home == tmp_path / ".zenith"
+    assert settings.snapshots == tmp_path / ".zenith" / "data" / "serving_snapshot"
+    assert settings.tracking_uri == f"sqlite:///{tmp_path}/.zenith/mlflow/mlflow.db"
+    assert settings.last_good == tmp_path / ".zenith" / "serving-models"
+    assert (settings.redis_url, settings.ml_cache_ttl, settings.cors_origins) == (None, 3600, ())
+
+
+def test_the_environment_variables_of_the_earlier_system_are_read(monkeypatch):
+    values = ("/srv/zenith", "http://mlflow:5000", "redis://:secret@redis/0", "/srv/models", "60")
+    for name, value in zip(NAMES, values, strict=True):
+        monkeypatch.setenv(name, value)
+    settings = Settings()
+    assert settings.home == Path("/srv/zenith")
+    assert settings.tracking_uri == "http://mlflow:5000"
+    assert settings.redis_url.get_secret_value() == "redis://:secret@redis/0"
+    assert settings.last_good == Path("/srv/models")
+    assert settings.ml_cache_ttl == 60
+
+
+def test_lists_are_separated_by_commas_and_secrets_are_not_shown(monkeypatch):
+    monkeypatch.setenv("CORS_ORIGINS", "https://a.example, https://b.example")
+    monkeypatch.setenv("ZENITH_API_KEYS", "old,new,")
+    settings = Settings()
+    assert settings.cors_origins == ("https://a.example", "https://b.example")
+    assert [key.get_secret_value() for key in settings.zenith_api_keys] == ["old", "new"]
+    assert "new" not in repr(settings)

@@ -1,0 +1,26 @@
+"""`zenith ui`: the Dagster UI and its daemon, on the same state as `zenith run`."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zenith_cli.ports import require_free_port
+from zenith_pipelines.instance import dagster_home
+from zenith_pipelines.settings import Settings
+
+
+def ui(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 3000,
+) -> None:
+    """Open the Dagster UI: watch assets, add tickers, materialize them."""
+    require_free_port(host, port)
+    settings = Settings()
+    home = dagster_home(settings)
+    environment = {**os.environ, "DAGSTER_HOME": str(home), "ZENITH_HOME": str(settings.home)}
+    dagster = Path(sys.executable).with_name("dagster")
+    command = [str(dagster), "dev", "-m", "zenith_pipelines.definitions", "--host", host, "--port", str(port)]
+    os.execve(command[0], command, environment)

@@ -1,0 +1,93 @@
+"""Jumps that no action explains: splits that the source forgot, and errors that are gone the next session."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+_WHOLE = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 50.0, 100.0)
+RATIOS = np.array(sorted([1.5, *_WHOLE, 1 / 1.5, *(1 / ratio for ratio in _WHOLE)]))
+"""Ratios that companies split by. Below 3:2 a split and a bad day look alike."""
+
+SMALLEST_SPLIT = np.log(1.4)  # below 3:2, less the day's own move
+SMALLEST_ERROR = 0.15  # a smaller move that reverts is trading
+UNEXPLAINED = np.log(1.5)
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Adjusted bars of sessions in which there was trading, each (n,)."""
+
+    open: Array
+    high: Array
+    low: Array
+    close: Array
+    volume: Array
+
+
+def unrecorded_splits(bars: Bars) -> list[tuple[int, float]]:
+    """(position of the first bar after the split, ratio of new to old shares), oldest first.
+
+    A jump counts as a split only if all speaks for it: near a simple ratio, the level stays, share volume
+    moves by the ratio, and the day itself is an ordinary one. A crash (AAPL 2000-09-29, -52 %) comes with many
+    times the volume and a wide range, and stays.
+    """
+    jumps = overnight_jumps(bars)
+    volatility = _volatility(bars.close)
+    found = []
+    for position in np.flatnonzero(np.abs(jumps) > SMALLEST_SPLIT):
+        ratio = float(RATIOS[np.argmin(np.abs(np.log(RATIOS) - jumps[position]))])
+        if _is_split(bars, int(position), ratio, jumps[position], volatility[position]):
+            found.append((int(position), ratio))
+    return found
+
+
+def overnight_jumps(bars: Bars) -> Array:
+    """Log of the previous close over the bar's middle, (n,), 0 for the first: log 2 for a 2:1 split on a quiet day."""
+    middle = np.median([bars.open, bars.high, bars.low, bars.close], axis=0)
+    jumps = np.zeros(len(middle))
+    jumps[1:] = np.log(bars.close[:-1] / middle[1:])
+    return jumps
+
+
+def reverting_jumps(close: Array) -> NDArray[np.bool_]:
+    """Where a close leaps away and is back the next session, (n,): a suspected source error. The last one never is."""
+    returns = np.diff(np.log(close), prepend=np.nan)
+    following = np.append(returns[1:], np.nan)
+    # Errors come alone, leaps in a crisis come together: PETR4 fell 20 % and rose 22 % in the days of March 2020.
+    usual = np.maximum(_volatility(close), _volatility(close, bars=10))
+    leaps = np.abs(returns) > np.maximum(SMALLEST_ERROR, 8 * usual)
+    return np.asarray(leaps & (np.abs(returns + following) < 0.2 * np.abs(returns)))
+
+
+def unexplained_jumps(close: Array, suspect: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Positions of closes half as high again as the one before, or the inverse, neither suspect nor after a suspect."""
+    returns = np.diff(np.log(close), prepend=np.log(close[:1]))
+    around = suspect | np.append(False, suspect[:-1])
+    return np.flatnonzero((np.abs(returns) > UNEXPLAINED) & ~around)
+
+
+def _is_split(bars: Bars, at: int, ratio: float, jump: float, volatility: float) -> bool:
+    if at < 10 or at + 2 > len(bars.close) or not np.isfinite(volatility):
+        return False  # too little before it or after it to tell
+    tolerance = min(max(0.03, 2.5 * volatility), 0.1)
+    level = np.median(bars.close[at - 3 : at]) / np.median(bars.close[at : at + 3])
+    before, after = np.median(bars.volume[max(at - 20, 0) : at]), np.median(bars.volume[at : at + 5])
+    ranges = np.log(bars.high / bars.low)[max(at - 20, 0) : at + 1]
+    return bool(
+        abs(jump - np.log(ratio)) < tolerance
+        and abs(np.log(level / ratio)) < 2 * tolerance
+        and before > 0
+        and after > 0
+        and abs(np.log(after / before / ratio)) < np.log(2.5)
+        and ranges[-1] < 3 * np.median(ranges[:-1]) + 0.01
+    )
+
+
+def _volatility(close: Array, bars: int = 60) -> Array:
+    """Robust daily volatility of log-returns over the `bars` before each, (n,); NaN for the first ten."""
+    returns = pd.Series(np.abs(np.diff(np.log(close), prepend=np.nan)))
+    return (returns.rolling(bars, min_periods=10).median().shift(1) / 0.6745).to_numpy()

@@ -1,0 +1,205 @@
+"""How good walk-forward forecasts and signals are, always beside their naive baselines on the same rows.
+
+Results are ready for JSON: plain numbers, text and dicts with text keys; None where a figure is undefined, never NaN.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from zenith_core.diebold_mariano import diebold_mariano, loss_test
+from zenith_core.errors import NonFiniteInput
+from zenith_core.inference import SIGNALS
+from zenith_core.performance import finite
+
+__all__ = ["HEADLINE_HORIZON", "SIGNIFICANCE", "diebold_mariano", "price_metrics", "signal_metrics"]
+
+HEADLINE_HORIZON = 5  # sessions
+SIGNIFICANCE = 0.05  # one-sided, of the Diebold-Mariano test
+_DRIFT_ORIGINS = 250  # a mean return from fewer sessions is noise, not a baseline
+_LEAST_PROBABILITY = 1e-6  # in the logarithm: float32 probabilities may be 0
+
+Floats = NDArray[np.float64]
+
+
+def price_metrics(forecasts: pd.DataFrame) -> dict[str, Any]:
+    """Score price forecasts (origin, horizon, target_date, close, forecast, lower, upper, actual) by horizon.
+
+    Errors are (forecast - actual) / close at the origin, fractions, so horizons and tickers compare. Rows whose
+    actual is NaN have not come yet: left out, and counted as `unscored`. The random walk forecasts the origin's
+    close; `mase` is the MAE over the random walk's on the same rows, `skill` is 1 - MSE / the random walk's.
+    `drift_skill` is against the mean log return a calendar day from the first origin to the present one.
+    `direction_accuracy` compares forecast and actual with the origin's close, where the price did move; `base_rate_up`
+    is the share of those moves that were up. `coverage` is the share of actuals within [lower, upper].
+    `p_value` is of `diebold_mariano` against the random walk; `beats_naive` is p < SIGNIFICANCE and skill > 0.
+
+    Returns {"horizon": ..., **the figures of that headline horizon, "by_horizon": {"1": {...}, ...}}.
+    Raises NonFiniteInput if a forecast or bound is NaN or infinite, or there is no row.
+    """
+    values = forecasts[["close", "forecast", "lower", "upper"]].to_numpy(dtype=float)
+    if not len(values) or not np.isfinite(values).all():
+        raise NonFiniteInput(f"forecasts must be finite and at least one: {len(values)} rows")
+    rows = forecasts.sort_values("origin", kind="stable")
+    horizons = sorted(int(horizon) for horizon in rows["horizon"].unique())
+    by_horizon = {horizon: _horizon_metrics(rows[rows["horizon"] == horizon], horizon) for horizon in horizons}
+    headline = min(by_horizon, key=lambda horizon: abs(horizon - HEADLINE_HORIZON))
+    named = {str(horizon): figures for horizon, figures in by_horizon.items()}
+    return {"horizon": headline, **by_horizon[headline], "by_horizon": named}
+
+
+def signal_metrics(signals: pd.DataFrame, horizon: int = 5, earlier_labels: Sequence[str] = ()) -> dict[str, Any]:
+    """Score signals (date, sell, hold, buy, signal, label) on the rows whose label is known; count the others.
+
+    The baseline answers with the class frequencies known at each row: `earlier_labels` and the labels of rows at
+    least `horizon` sessions back, for a label is known only then; each class starts with a count of 1. `brier` is the
+    mean over rows of the sum over classes of (probability - outcome)^2, 0 to 2; `skill` is 1 - brier / the baseline's,
+    and `p_value` the Diebold-Mariano test of that difference. Macro figures are means over the classes that occur as
+    label or signal; a class never predicted has precision 0. `confusion` is {label: {signal: rows}}.
+
+    Raises NonFiniteInput if a probability is NaN or infinite.
+    """
+    probabilities = signals[list(SIGNALS)].to_numpy(dtype=float)
+    if not np.isfinite(probabilities).all():
+        raise NonFiniteInput("signal probabilities must be finite")
+    label = _class_numbers(signals["label"])
+    known = label >= 0
+    counts = {"rows": int(known.sum()), "unlabelled": int((~known).sum())}
+    if not known.any():
+        return counts | dict.fromkeys(_SIGNAL_FIGURES) | {"beats_naive": False}
+    frequencies = _known_frequencies(label, horizon, earlier_labels)[known]
+    signal = _class_numbers(signals["signal"])[known]
+    return (
+        counts
+        | _classification(label[known], signal)
+        | {"accuracy_baseline": finite((frequencies.argmax(axis=1) == label[known]).mean())}
+        | _probability_scores(label[known], probabilities[known], frequencies, horizon)
+    )
+
+
+_SIGNAL_FIGURES = (
+    *("accuracy", "accuracy_baseline", "precision", "recall", "f1", "confusion", "base_rates"),
+    *("brier", "brier_baseline", "log_loss", "log_loss_baseline", "skill", "dm_statistic", "p_value"),
+)
+
+
+def _horizon_metrics(rows: pd.DataFrame, horizon: int) -> dict[str, Any]:
+    drift = _drift_forecast(rows)
+    scored = rows["actual"].notna().to_numpy()
+    columns = rows.loc[scored, ["close", "forecast", "lower", "upper", "actual"]].to_numpy(dtype=float)
+    close, forecast, lower, upper, actual = columns.T
+    error, naive, drifted = ((guess - actual) / close for guess in (forecast, close, drift[scored]))
+    skill = _skill(error**2, naive**2)
+    statistic, p_value = diebold_mariano(error, naive, horizon)
+    return {
+        "rows": len(actual),
+        "unscored": int((~scored).sum()),
+        "mae": _mean(np.abs(error)),
+        "mae_random_walk": _mean(np.abs(naive)),
+        "mse": _mean(error**2),
+        "mse_random_walk": _mean(naive**2),
+        "rmse": finite(np.sqrt(np.mean(error**2))) if len(error) else None,
+        "mase": _ratio(np.abs(error), np.abs(naive)),
+        "skill": skill,
+        "drift_skill": _skill(error**2, drifted**2),
+        **_direction(close, forecast, actual),
+        "coverage": _mean((lower <= actual) & (actual <= upper)),
+        "interval_width": _mean((upper - lower) / close),
+        "dm_statistic": finite(statistic),
+        "p_value": finite(p_value),
+        "beats_naive": bool(p_value < SIGNIFICANCE and skill is not None and skill > 0),
+    }
+
+
+def _drift_forecast(rows: pd.DataFrame) -> Floats:
+    """The random walk with the mean drift known at each origin, from calendar days, so gaps between folds are right."""
+    close = rows["close"].to_numpy(dtype=float)
+    origin, target = pd.DatetimeIndex(rows["origin"]), pd.DatetimeIndex(rows["target_date"])
+    elapsed, ahead = (origin - origin[0]).days.to_numpy(dtype=float), (target - origin).days.to_numpy(dtype=float)
+    daily = np.log(close / close[0]) / np.maximum(elapsed, 1)
+    daily[:_DRIFT_ORIGINS] = 0.0
+    forecast: Floats = close * np.exp(daily * np.nan_to_num(ahead))
+    return forecast
+
+
+def _direction(close: Floats, forecast: Floats, actual: Floats) -> dict[str, float | None]:
+    moved = actual != close
+    up = actual[moved] > close[moved]
+    right = np.sign(forecast[moved] - close[moved]) == np.where(up, 1, -1)
+    return {"direction_accuracy": _mean(right), "base_rate_up": _mean(up)}
+
+
+def _class_numbers(names: pd.Series) -> NDArray[np.int64]:
+    """The position in SIGNALS, -1 for anything else. (n,)"""
+    return np.asarray(pd.Index(SIGNALS).get_indexer(pd.Index(names, dtype=object)), dtype=np.int64)
+
+
+def _known_frequencies(label: NDArray[np.int64], horizon: int, earlier: Sequence[str]) -> Floats:
+    """Class frequencies known at each row, (n, 3)."""
+    start = 1.0 + np.bincount(_class_numbers(pd.Series(list(earlier), dtype=object)) + 1, minlength=4)[1:]
+    outcomes = _one_hot(label)
+    lag = min(horizon, len(outcomes))
+    known = np.concatenate([np.zeros((lag, len(SIGNALS))), outcomes.cumsum(axis=0)])[: len(outcomes)] + start
+    frequencies: Floats = known / known.sum(axis=1, keepdims=True)
+    return frequencies
+
+
+def _one_hot(label: NDArray[np.int64]) -> Floats:
+    outcomes: Floats = (label[:, np.newaxis] == np.arange(len(SIGNALS))).astype(float)
+    return outcomes
+
+
+def _classification(label: NDArray[np.int64], signal: NDArray[np.int64]) -> dict[str, Any]:
+    counts = _one_hot(label).T @ _one_hot(signal)  # (label, signal)
+    right, labelled, signalled = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+    occur = (labelled + signalled) > 0
+    return {
+        "accuracy": _mean(label == signal),
+        "precision": _mean((right / np.maximum(signalled, 1))[occur]),
+        "recall": _mean((right / np.maximum(labelled, 1))[occur]),
+        "f1": _mean((2 * right / np.maximum(labelled + signalled, 1))[occur]),
+        "confusion": {
+            name: {other: int(count) for other, count in zip(SIGNALS, row, strict=True)}
+            for name, row in zip(SIGNALS, counts, strict=True)
+        },
+        "base_rates": {name: float(count / len(label)) for name, count in zip(SIGNALS, labelled, strict=True)},
+    }
+
+
+def _probability_scores(
+    label: NDArray[np.int64], probabilities: Floats, frequencies: Floats, horizon: int
+) -> dict[str, Any]:
+    outcomes = _one_hot(label)
+    brier, baseline = (((guess - outcomes) ** 2).sum(axis=1) for guess in (probabilities, frequencies))
+    skill = _skill(brier, baseline)
+    statistic, p_value = loss_test(brier - baseline, horizon)
+    return {
+        "brier": _mean(brier),
+        "brier_baseline": _mean(baseline),
+        "log_loss": _log_loss(probabilities, label),
+        "log_loss_baseline": _log_loss(frequencies, label),
+        "skill": skill,
+        "dm_statistic": finite(statistic),
+        "p_value": finite(p_value),
+        "beats_naive": bool(p_value < SIGNIFICANCE and skill is not None and skill > 0),
+    }
+
+
+def _log_loss(probabilities: Floats, label: NDArray[np.int64]) -> float | None:
+    given = np.clip(probabilities[np.arange(len(label)), label], _LEAST_PROBABILITY, 1)
+    return _mean(-np.log(given))
+
+
+def _mean(values: NDArray[Any]) -> float | None:
+    return finite(values.mean()) if values.size else None
+
+
+def _ratio(values: Floats, benchmark: Floats) -> float | None:
+    return finite(values.mean() / benchmark.mean()) if values.size and benchmark.any() else None
+
+
+def _skill(loss: Floats, benchmark: Floats) -> float | None:
+    ratio = _ratio(loss, benchmark)
+    return None if ratio is None else 1 - ratio

@@ -1,0 +1,89 @@
+"""The signal model: RandomForest and XGBoost, soft vote, on the newest feature row; classes as in SIGNALS."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zenith_core.errors import NonFiniteInput, TrainingError
+from zenith_core.inference import SIGNALS
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import VotingClassifier
+
+
+@dataclass(frozen=True)
+class EnsembleConfig:
+    """Hyperparameters, and the label's definition: `horizon` sessions ahead against ± `threshold` deviations."""
+
+    horizon: int = 5
+    threshold: float = 0.5
+    trees: int = 100
+    depth: int = 10
+    min_leaf: int = 20  # daily labels are mostly noise: a leaf of a few rows memorizes it
+    boosting_rounds: int = 100
+    boosting_depth: int = 3
+    learning_rate: float = 0.05
+    row_share: float = 0.7  # per boosting round, likewise against memorizing
+    seed: int = 0
+
+
+def fit_ensemble(
+    config: EnsembleConfig, values: NDArray[np.float32], labels: NDArray[np.integer]
+) -> "VotingClassifier":
+    """A fitted VotingClassifier on `values` (n, features) and `labels` (n,) of 0 sell, 1 hold, 2 buy.
+
+    Raises NonFiniteInput on NaN or infinity, which both models would train on without a word, and
+    TrainingError if a class never occurs.
+    """
+    from sklearn.ensemble import RandomForestClassifier, VotingClassifier
+    from xgboost import XGBClassifier
+
+    _require_finite(values)
+    _require_all_classes(labels)
+    forest = RandomForestClassifier(
+        config.trees,
+        max_depth=config.depth,
+        min_samples_leaf=config.min_leaf,
+        random_state=config.seed,
+        n_jobs=1,
+    )
+    boosting = XGBClassifier(
+        n_estimators=config.boosting_rounds,
+        max_depth=config.boosting_depth,
+        learning_rate=config.learning_rate,
+        subsample=config.row_share,
+        random_state=config.seed,
+        n_jobs=1,
+    )
+    # The ONNX converter knows the vote only with flatten_transform off.
+    vote = VotingClassifier([("forest", forest), ("boosting", boosting)], voting="soft", flatten_transform=False)
+    return vote.fit(values, labels.astype(np.int64))
+
+
+def predict_probabilities(model: "VotingClassifier", values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Probabilities (n, 3) of SIGNALS for `values` (n, features). Raises NonFiniteInput."""
+    _require_finite(values)
+    return np.asarray(model.predict_proba(values), dtype=np.float64)
+
+
+def importances(model: "VotingClassifier") -> NDArray[np.float64]:
+    """Each feature's importance (features,), the mean of both models' own measures; they sum to 1."""
+    each = [fitted.feature_importances_ for fitted in model.estimators_]
+    return np.asarray(np.mean(each, axis=0, dtype=np.float64))
+
+
+def _require_finite(values: NDArray[np.floating]) -> None:
+    if not np.isfinite(values).all():
+        row, column = np.argwhere(~np.isfinite(values))[0]
+        raise NonFiniteInput(f"row {row}, column {column} is {values[row, column]}: expected finite numbers")
+
+
+def _require_all_classes(labels: NDArray[np.integer]) -> None:
+    missing = [name for number, name in enumerate(SIGNALS) if not (labels == number).any()]
+    if missing:
+        raise TrainingError(
+            f"none of the {len(labels)} training labels is {' or '.join(missing)}: "
+            "use a longer history or another label threshold"
+        )

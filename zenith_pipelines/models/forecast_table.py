@@ -1,0 +1,61 @@
+"""Walk-forward forecasts as the table people export: one row per origin and horizon."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from zenith_core.intervals import price_forecasts
+from zenith_pipelines.models.inputs import ModelInputs
+
+
+def forecast_table(
+    inputs: ModelInputs,
+    rows: NDArray[np.int64],
+    scores: NDArray[np.float64],
+    quantiles: NDArray[np.float64],
+    future: Sequence[date] = (),
+) -> pd.DataFrame:
+    """origin, horizon, target_date, close, forecast, lower, upper, actual; sorted by origin, then horizon.
+
+    rows:       (m,) origins, as rows of `inputs`
+    scores:     (m, horizons) forecasts in units of volatility
+    quantiles:  (horizons, levels) of residuals; the first and the last level make the interval
+    future:     sessions after the last row; without them a target that has not come has the date NaT
+
+    Prices are in the currency of the close. `actual` is NaN where the target has not come.
+    """
+    close, volatility = inputs.close[rows], inputs.volatility[rows]
+    horizons = scores.shape[1]
+    targets = (rows[:, np.newaxis] + np.arange(1, horizons + 1)).ravel()
+
+    def prices(shift: NDArray[np.float64] | float) -> NDArray[np.float64]:
+        return price_forecasts(scores + shift, close, volatility).ravel()
+
+    return pd.DataFrame(
+        {
+            "origin": np.repeat(inputs.index[rows].to_numpy(), horizons),
+            "horizon": np.tile(np.arange(1, horizons + 1), len(rows)),
+            "target_date": _padded(_sessions(inputs, future), len(inputs.index) + horizons)[targets],
+            "close": np.repeat(close, horizons),
+            "forecast": prices(0.0),
+            "lower": prices(quantiles[:, 0]),
+            "upper": prices(quantiles[:, -1]),
+            "actual": _padded(inputs.close, len(inputs.index) + horizons)[targets],
+        }
+    )
+
+
+def _sessions(inputs: ModelInputs, future: Sequence[date]) -> NDArray[np.datetime64]:
+    known = inputs.index.to_numpy()
+    return np.concatenate([known, np.array(list(future), dtype="datetime64[D]").astype(known.dtype)])
+
+
+def _padded(known: NDArray[Any], length: int) -> NDArray[Any]:
+    """`known` cut or continued to `length`, with NaN or NaT."""
+    continued = np.full(max(length, len(known)), "NaT" if known.dtype.kind == "M" else np.nan, dtype=known.dtype)
+    continued[: len(known)] = known
+    return continued[:length]

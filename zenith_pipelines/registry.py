@@ -1,0 +1,251 @@
+"""The model registry: MLflow, reduced to what Zenith does with it. Models are ONNX: no pickle, nothing inferred.
+
+Every call names its store; MLflow's process-wide settings are left alone, so that registries can live side by side.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from zenith_core.errors import NotAvailable
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+    from mlflow import MlflowClient
+    from mlflow.entities import LoggedModel
+    from mlflow.entities.model_registry import ModelVersion
+    from mlflow.models import Model, ModelSignature
+    from onnx import ModelProto, ValueInfoProto
+
+PRODUCTION = "Production"
+_EXPERIMENT = "zenith"
+_REQUIREMENTS = ("mlflow", "numpy", "onnx", "onnxruntime")  # what MLflow's scoring server needs to serve a version
+_MODEL_FILE = "model.onnx"  # MLflow's name for it
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered model version. `uri` is what `mlflow.onnx.load_model` takes."""
+
+    name: str
+    version: int
+    run_id: str
+    uri: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+class ModelRegistry:
+    """Versions of ONNX models behind an MLflow `tracking_uri` (`sqlite:///…`, `postgresql://…`, `http://…`).
+
+    `artifact_root` is where artifacts go unless a server keeps them.
+    """
+
+    def __init__(self, tracking_uri: str, artifact_root: Path) -> None:
+        self._tracking_uri = tracking_uri
+        self._artifact_root = artifact_root
+
+    def register(
+        self,
+        name: str,
+        onnx: bytes,
+        *,
+        metrics: Mapping[str, float],
+        params: Mapping[str, str],
+        tags: Mapping[str, str],
+        files: Mapping[str, bytes] | None = None,
+    ) -> Version:
+        """Add a version of model `name`, with an MLflow run that holds its metrics, params, tags and `files`.
+
+        A failure leaves a run with the status FAILED, and no version.
+        """
+        client = self._client
+        run_id = client.create_run(self._experiment_id, tags=dict(tags), run_name=name).info.run_id
+        try:
+            _log(client, run_id, metrics, params)
+            self._log_files(run_id, files or {})
+            logged = self._log_model(name, onnx, run_id, tags)
+            self._ensure_registered(name)
+            # By its place: MLflow would look up `models:/<id>` in the process-wide store.
+            source, model_id = logged.artifact_location, logged.model_id
+            created = client.create_model_version(name, source, run_id, dict(tags), model_id=model_id)
+        except BaseException:
+            client.set_terminated(run_id, "FAILED")
+            raise
+        client.set_terminated(run_id)
+        return _version(created)
+
+    def production(self, name: str) -> Version | None:
+        """The version in Production, or None."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return _version(self._client.get_model_version_by_alias(name, PRODUCTION))
+        except MlflowException as error:
+            # A model with no such alias is an INVALID_PARAMETER_VALUE to MLflow.
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return None
+            raise
+
+    def require_production(self, name: str) -> Version:
+        """The version in Production. Raises NotAvailable."""
+        version = self.production(name)
+        if version is None:
+            ticker = name.partition("-")[2]
+            raise NotAvailable(f"no {name} in Production yet: `zenith run --tickers {ticker}` makes it")
+        return version
+
+    def promote(self, name: str, version: int) -> None:
+        """Put a version into Production; the one that was there stays registered. Raises NotAvailable."""
+        self._require(name, version)
+        self._client.set_registered_model_alias(name, PRODUCTION, str(version))
+
+    def load(self, name: str, version: int) -> bytes:
+        """The ONNX model of a version. Raises NotAvailable."""
+        from mlflow.artifacts import download_artifacts
+
+        source = self._require(name, version).source
+        with TemporaryDirectory() as folder:
+            path = download_artifacts(f"{source}/{_MODEL_FILE}", dst_path=folder, tracking_uri=self._tracking_uri)
+            return Path(path).read_bytes()
+
+    def versions(self, name: str) -> list[Version]:
+        """All versions of a model, newest first."""
+        found = self._client.search_model_versions(f"name = '{name}'")
+        return sorted((_version(version) for version in found), key=lambda version: -version.version)
+
+    @cached_property
+    def _client(self) -> "MlflowClient":
+        _quiet_mlflow()
+        from mlflow import MlflowClient
+
+        with self._first_contact():
+            client = MlflowClient(self._tracking_uri, self._tracking_uri)
+            client.get_experiment_by_name(_EXPERIMENT)
+        return client
+
+    @cached_property
+    def _experiment_id(self) -> str:
+        with self._first_contact():
+            experiment = self._client.get_experiment_by_name(_EXPERIMENT)
+            if experiment is not None:
+                return str(experiment.experiment_id)
+            local = None if self._tracking_uri.startswith("http") else self._artifact_root.resolve().as_uri()
+            return str(self._client.create_experiment(_EXPERIMENT, artifact_location=local))
+
+    def _first_contact(self) -> "BaseFileLock":
+        """One process at a time makes MLflow's tables and the experiment: MLflow's own migration cannot be raced."""
+        from filelock import FileLock
+
+        self._artifact_root.mkdir(parents=True, exist_ok=True)
+        return FileLock(self._artifact_root / ".first_contact.lock", timeout=120)
+
+    def _log_files(self, run_id: str, files: Mapping[str, bytes]) -> None:
+        with TemporaryDirectory() as folder:
+            for name, content in files.items():
+                path = Path(folder, name)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+            if files:
+                self._client.log_artifacts(run_id, folder)
+
+    def _log_model(self, name: str, onnx: bytes, run_id: str, tags: Mapping[str, str]) -> "LoggedModel":
+        """Store the model in MLflow's ONNX flavor. The logged model's name may not hold the dot of PETR4.SA."""
+        from mlflow.models import Model
+
+        logged = self._client.create_logged_model(
+            self._experiment_id, name.replace(".", "_"), source_run_id=run_id, tags=dict(tags), model_type="onnx"
+        )
+        described = Model(
+            artifact_path=logged.artifact_location,
+            model_uuid=logged.model_id,
+            run_id=run_id,
+            model_id=logged.model_id,
+        )
+        with TemporaryDirectory() as folder:
+            _save(onnx, Path(folder, "model"), described)
+            self._client.log_model_artifacts(logged.model_id, str(Path(folder, "model")))
+        return self._client.finalize_logged_model(logged.model_id, "READY")
+
+    def _ensure_registered(self, name: str) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+
+    def _require(self, name: str, version: int) -> "ModelVersion":
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._client.get_model_version(name, str(version))
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            raise NotAvailable(f"{name} has no version {version}") from None
+
+
+def _quiet_mlflow() -> None:
+    """Before MLflow is imported: no telemetry, no progress bars, no remarks on making tables."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def _log(client: "MlflowClient", run_id: str, metrics: Mapping[str, float], params: Mapping[str, str]) -> None:
+    from mlflow.entities import Metric, Param
+
+    now = int(time.time() * 1000)
+    client.log_batch(
+        run_id,
+        metrics=[Metric(key, value, now, 0) for key, value in metrics.items()],
+        params=[Param(key, str(value)) for key, value in params.items()],
+    )
+
+
+def _save(onnx: bytes, folder: Path, described: "Model") -> None:
+    import mlflow.onnx
+    from onnx import ModelProto
+
+    model = ModelProto.FromString(onnx)
+    mlflow.onnx.save_model(
+        model,
+        str(folder),
+        mlflow_model=described,
+        signature=_signature(model),
+        pip_requirements=list(_REQUIREMENTS),
+        onnx_execution_providers=["CPUExecutionProvider"],
+        save_as_external_data=False,
+    )
+
+
+def _signature(model: "ModelProto") -> "ModelSignature":
+    """The graph's float tensors as MLflow's signature; the first dimension is the batch."""
+    import numpy as np
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    def tensor(value: "ValueInfoProto") -> TensorSpec:
+        shape = tuple(dimension.dim_value or -1 for dimension in value.type.tensor_type.shape.dim)
+        return TensorSpec(np.dtype(np.float32), shape, value.name)
+
+    inputs, outputs = model.graph.input, model.graph.output
+    return ModelSignature(Schema([tensor(value) for value in inputs]), Schema([tensor(value) for value in outputs]))
+
+
+def _version(found: "ModelVersion") -> Version:
+    return Version(
+        name=found.name,
+        version=int(found.version),
+        run_id=str(found.run_id),
+        uri=f"models:/{found.name}/{found.version}",
+        tags=dict(found.tags),
+    )

@@ -1,0 +1,104 @@
+"""How the report's figures look, and how they become SVG or PNG.
+
+Colours are roles. A PNG has the light ones; in SVG each becomes a CSS variable (`var(--ink, #1f2933)`), so that a page
+can show the same figure in light and dark.
+"""
+
+import io
+import re
+from collections.abc import Sequence
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CARD, INK, MUTED, GRID = "#ffffff", "#1f2933", "#7d8795", "#e3e7ec"
+ACCENT, GOOD, BAD = "#2f6fde", "#12876f", "#cf5c36"
+ROLES = {"card": CARD, "ink": INK, "muted": MUTED, "grid": GRID, "accent": ACCENT, "good": GOOD, "bad": BAD}
+
+# Text stays text (small, selectable); fixed salt and no date: the same figure is the same bytes.
+_SVG = {"svg.fonttype": "none", "svg.hashsalt": "zenith"}
+_rc_lock = Lock()  # matplotlib's settings are global to the process
+
+
+def canvas(width: float = 10.6, height: float = 3.0, rows: Sequence[float] = (1,)) -> "tuple[Figure, list[Axes]]":
+    """A figure of `width` x `height` inches with one axes for each of `rows` (relative heights), dates shared."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor=CARD)
+    grid = figure.subplots(len(rows), 1, sharex=True, squeeze=False, height_ratios=list(rows))
+    axes_list = list(grid[:, 0])
+    for axes in axes_list:
+        _style(axes)
+    return figure, axes_list
+
+
+def share_axis(axes: "Axes", decimals: int = 0) -> None:
+    """Fractions on the y axis read as percentages."""
+    from matplotlib.ticker import PercentFormatter
+
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=decimals))
+
+
+def plain_dates(axes: "Axes") -> None:
+    """Few, short dates on the x axis."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(minticks=4, maxticks=8)
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
+
+
+def legend(axes: "Axes", place: str, **options: Any) -> None:
+    """A legend at `place`, without a frame unless `options` say so."""
+    axes.legend(loc=place, **({"frameon": False} | options), fontsize=8.5, labelcolor=INK)
+
+
+def note(figure: "Figure", axes: "Axes", text: str) -> "Figure":
+    """A figure that says why there is nothing to see."""
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, text, ha="center", va="center", color=MUTED, transform=axes.transAxes)
+    return figure
+
+
+def to_png(figure: "Figure", dpi: int = 110) -> bytes:
+    """The figure as PNG in light colours."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()
+
+
+def to_svg(figure: "Figure", label: str = "") -> str:
+    """The figure as one `<svg>` element to put into a page, as wide as its container; `label` is for screen readers."""
+    import matplotlib
+
+    buffer = io.StringIO()
+    with _rc_lock, matplotlib.rc_context(_SVG):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    svg = buffer.getvalue()
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    svg = re.sub(r'(<svg [^>]*?)width="[^"]*" height="[^"]*"', r"\1", svg, count=1)
+    svg = re.sub(r'<svg |<svg\n', f'<svg role="img" aria-label="{_attribute(label)}" ', svg, count=1)
+    for role, colour in ROLES.items():
+        svg = svg.replace(colour, f"var(--{role}, {colour})")
+    return svg
+
+
+def _attribute(text: str) -> str:
+    from html import escape
+
+    return escape(text, quote=True)
+
+
+def _style(axes: "Axes") -> None:
+    axes.set_facecolor("none")
+    axes.grid(color=GRID, linewidth=0.7)
+    axes.set_axisbelow(True)
+    axes.tick_params(colors=MUTED, labelsize=8.5, length=0)
+    axes.xaxis.label.set_color(MUTED)
+    axes.yaxis.label.set_color(MUTED)
+    for side, spine in axes.spines.items():
+        spine.set_visible(side == "bottom")
+        spine.set_color(GRID)

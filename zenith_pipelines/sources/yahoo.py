@@ -1,0 +1,68 @@
+"""Yahoo Finance through yfinance: unadjusted prices with dividends and splits."""
+
+from datetime import UTC, date, datetime
+from importlib.metadata import version
+from typing import Any
+
+import pandas as pd
+
+from zenith_core.errors import Delisted, NoNewData, RateLimited, SourceError, SourceUnavailable, UnknownTicker
+from zenith_core.tickers import validate_ticker
+from zenith_pipelines.sources.base import RawPrices, raw_table
+
+_COLUMNS = {"Adj Close": "adj_close", "Stock Splits": "splits"}
+
+
+class YahooSource:
+    """Daily prices from Yahoo. `session` replaces yfinance's own HTTP session, for tests and proxies."""
+
+    name = "yahoo"
+
+    def __init__(self, session: Any = None) -> None:  # noqa: ANN401 (curl_cffi or requests)
+        self._session = session
+
+    def fetch(self, ticker: str, since: date | None = None) -> RawPrices:
+        """See `PriceSource.fetch`."""
+        import yfinance
+
+        ticker = validate_ticker(ticker)
+        yfinance.config.debug.hide_exceptions = False  # hidden, every failure looks like an empty history
+        period = {"start": since.isoformat()} if since else {"period": "max"}
+        handle = yfinance.Ticker(ticker, session=self._session)
+        try:
+            history = handle.history(interval="1d", auto_adjust=False, actions=True, timeout=30, **period)
+            currency = handle.history_metadata.get("currency")
+        except Exception as error:
+            raise _typed(ticker, error) from error
+        if history.empty:
+            raise NoNewData(f"yahoo has no sessions of {ticker}" + (f" since {since}" if since else ""))
+        history.index = pd.DatetimeIndex(history.index).tz_localize(None).normalize()
+        table = history.rename(columns=lambda name: _COLUMNS.get(name, name.lower()))
+        return RawPrices(
+            prices=raw_table(table),
+            source=self.name,
+            library=f"yfinance {version('yfinance')}",
+            fetched_at=datetime.now(UTC),
+            currency=currency,
+        )
+
+    def tickers(self) -> None:
+        """Yahoo does not list its tickers."""
+        return None
+
+
+def _typed(ticker: str, error: Exception) -> SourceError:
+    """What a failure inside yfinance means. Yahoo answers 404 to unknown and to delisted tickers alike."""
+    from yfinance.exceptions import YFPricesMissingError, YFRateLimitError, YFTzMissingError
+
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(error, YFRateLimitError) or status == 429:
+        return RateLimited("yahoo asks to slow down (HTTP 429): try again in some minutes")
+    if isinstance(error, YFTzMissingError) or status == 404:
+        return UnknownTicker(f"yahoo does not know {ticker}: unknown, or delisted for long")
+    if isinstance(error, YFPricesMissingError):
+        reason = str(error.yahoo_reason or "no prices")
+        kind = Delisted if "delisted" in reason else NoNewData
+        return kind(f"yahoo has no prices of {ticker}: {reason}")
+    reason = " ".join(str(error).split())[:200]
+    return SourceUnavailable(f"yahoo could not be asked for {ticker}: {type(error).__name__}: {reason}")

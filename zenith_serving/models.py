@@ -1,0 +1,204 @@
+"""Production models in memory: one ONNX Runtime session for each ticker and kind, never one for all.
+
+A session is made when its model is first asked for, and swapped when `refresh` sees the alias moved.
+Whoever holds a ServedModel goes on with it: its version and its session cannot come apart.
+"""
+
+import json
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, Literal, cast
+
+from cachetools import LRUCache
+
+from zenith_core.errors import InvalidTicker
+from zenith_core.inference import METADATA_KEY, Run
+from zenith_core.tickers import validate_ticker
+from zenith_serving.errors import ModelUnavailable, RegistryAway
+from zenith_serving.last_good import LastGood
+from zenith_serving.registry import Registry
+
+Kind = Literal["lstm", "ensemble"]
+CAPACITY = 256  # sessions in memory: both kinds for 128 tickers
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model version ready to answer. `facts` is what its training wrote into the artifact."""
+
+    name: str
+    version: int
+    run: Run = field(repr=False)
+    facts: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def feature_spec(self) -> str:
+        """Hash of the features the model was trained on."""
+        return str(self.facts["feature_spec"])
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        """Out-of-sample metrics of the model."""
+        evidence: Mapping[str, Any] = self.facts.get("evidence", {})
+        return evidence
+
+
+def model_name(kind: Kind, ticker: str) -> str:
+    """The registered model's name for a validated ticker."""
+    return f"{kind}-{ticker}"
+
+
+def open_model(name: str, version: int, onnx: bytes) -> ServedModel:
+    """Make a session. Raises ModelUnavailable if the artifact is broken or was made for another ticker or kind."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False  # an arena for each session would take more memory than the models
+    try:
+        session = ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+        facts = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
+        made_for = model_name(facts["kind"], facts["ticker"])
+        if not facts["feature_spec"]:
+            raise KeyError("feature_spec")
+    except Exception as error:  # ONNX Runtime has no common base class for what it raises
+        _logger.warning("%s version %d cannot be loaded: %r", name, version, error)
+        raise ModelUnavailable(f"version {version} of {name} cannot be loaded: it is not a model of ours") from None
+    if made_for != name:
+        raise ModelUnavailable(f"version {version} of {name} is a model for another ticker or of another kind")
+    return ServedModel(name, version, cast(Run, session.run), facts)
+
+
+class ModelStore:
+    """Production models by kind and ticker, at most `capacity` of them in memory."""
+
+    def __init__(self, registry: Registry, last_good: LastGood, capacity: int = CAPACITY) -> None:
+        self._registry = registry
+        self._last_good = last_good
+        self._loaded: LRUCache[str, ServedModel] = LRUCache(capacity)
+        self._guard = Lock()  # for _loaded; held for a dictionary access
+        self._loading = Lock()  # held while a session is made, so that it is made once
+        self._production: dict[str, int] | None = None
+        self._away: str | None = None
+        self._problems: dict[str, str] = {}
+
+    def get(self, kind: Kind, ticker: str) -> ServedModel:
+        """The model to answer with. Raises ModelUnavailable or RegistryAway, which say what is missing."""
+        name = model_name(kind, ticker)
+        if model := self._peek(name):
+            return model
+        with self._loading:
+            if model := self._peek(name):
+                return model
+            if self._production is None and self._away is None:
+                self._look()
+            return self._keep(self._open_any(name))
+
+    def is_loaded(self, kind: Kind, ticker: str) -> bool:
+        """Whether `get` answers at once."""
+        return self._peek(model_name(kind, ticker)) is not None
+
+    def refresh(self) -> None:
+        """Look at the registry: swap models whose alias moved, drop those that lost it, copy what has no copy yet."""
+        self._look()
+        if self._production is None or self._away:
+            return
+        with self._loading:
+            for model in self._snapshot():
+                self._follow(model)
+        self._copy_missing()
+
+    def state(self) -> dict[str, Any]:
+        """For /health: the registry, and how many models."""
+        return {
+            "registry": {"state": "away" if self._away else "ok", "detail": self._away},
+            "models": {
+                "production": len(self._production or {}),
+                "loaded": len(self._loaded),
+                "problems": dict(sorted(self._problems.items())[:10]),
+            },
+        }
+
+    def _look(self) -> None:
+        try:
+            self._production = self._registry.production()
+            away = None
+        except RegistryAway as error:
+            away = str(error)
+        if away != self._away:
+            _logger.warning("model registry: %s", away or "back")
+        self._away = away
+
+    def _follow(self, model: ServedModel) -> None:
+        wanted = (self._production or {}).get(model.name)
+        if wanted is None:
+            self._drop(model.name)
+        elif wanted != model.version:
+            with suppress(ModelUnavailable, RegistryAway):  # noted in _problems; the old version goes on
+                self._keep(self._open(model.name, wanted))
+
+    def _open_any(self, name: str) -> ServedModel:
+        """The version in Production, or the last-good copy if that version, or the registry, cannot be had."""
+        version = None if self._production is None else self._production.get(name)
+        if version is None and self._production is not None:
+            raise ModelUnavailable(f"{name} has no version in Production yet")
+        try:
+            if version is None:
+                raise RegistryAway(self._away or "the registry has not answered yet")
+            return self._open(name, version)
+        except (ModelUnavailable, RegistryAway):
+            copy = self._last_good.load(name)
+            if copy is None:
+                raise
+            return open_model(name, *copy)
+
+    def _open(self, name: str, version: int) -> ServedModel:
+        try:
+            if copy := self._last_good.load(name, version):
+                model = open_model(name, *copy)
+            else:
+                onnx = self._registry.fetch(name, version)
+                model = open_model(name, version, onnx)
+                self._last_good.save(name, version, onnx)
+        except (ModelUnavailable, RegistryAway) as error:
+            if self._problems.get(name) != str(error):
+                _logger.warning("%s version %d: %s", name, version, error)
+            self._problems[name] = str(error)
+            raise
+        self._problems.pop(name, None)
+        return model
+
+    def _copy_missing(self) -> None:
+        for name, version in (self._production or {}).items():
+            if _is_ours(name) and not self._last_good.has(name, version):
+                with suppress(ModelUnavailable, RegistryAway):
+                    self._open(name, version)
+
+    def _peek(self, name: str) -> ServedModel | None:
+        with self._guard:
+            return self._loaded.get(name)
+
+    def _keep(self, model: ServedModel) -> ServedModel:
+        with self._guard:
+            self._loaded[model.name] = model
+        return model
+
+    def _drop(self, name: str) -> None:
+        with self._guard:
+            self._loaded.pop(name, None)
+
+    def _snapshot(self) -> list[ServedModel]:
+        with self._guard:
+            return list(self._loaded.values())
+
+
+def _is_ours(name: str) -> bool:
+    kind, _, ticker = name.partition("-")
+    with suppress(InvalidTicker):
+        return kind in ("lstm", "ensemble") and validate_ticker(ticker) == ticker
+    return False

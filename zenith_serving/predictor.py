@@ -1,0 +1,212 @@
+"""Answers to the questions that the REST routes and `zenith predict` ask. No HTTP here."""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import numpy as np
+
+from zenith_core.disclaimer import DISCLAIMER
+from zenith_core.errors import UserError
+from zenith_core.inference import (
+    HORIZONS,
+    QUANTILES,
+    SIGNALS,
+    PriceForecast,
+    forecast_prices,
+    signal_probabilities,
+)
+from zenith_core.snapshot import ServingSnapshot
+from zenith_core.tickers import validate_ticker
+from zenith_serving.cache import Cache, open_cache
+from zenith_serving.errors import FeatureMismatch, ModelUnavailable
+from zenith_serving.last_good import LastGood
+from zenith_serving.models import Kind, ModelStore, ServedModel
+from zenith_serving.registry import open_registry
+from zenith_serving.schemas import ModelAnswer, PriceAnswer, PricePoint, Probabilities, SignalAnswer, Skill
+from zenith_serving.settings import Settings
+from zenith_serving.snapshots import SnapshotStore
+
+STALE_AFTER_SESSIONS = 5
+INTERVAL = round(QUANTILES[-1] - QUANTILES[0], 6)  # the level of [lower, upper]
+_WORTH = {
+    True: "Out of sample the model was better than guessing from past frequencies.",
+    False: "Out of sample the model was no better than guessing from past frequencies.",
+    None: "What the model is worth out of sample is not known.",
+}
+
+Answer = TypeVar("Answer", bound=ModelAnswer)
+
+
+def utc_now() -> datetime:
+    """The clock of a predictor unless another is given."""
+    return datetime.now(UTC)
+
+
+def make_predictor(settings: Settings) -> "Predictor":
+    """A predictor over ZENITH_HOME's snapshots and the registry's Production models. Touches neither yet."""
+    return Predictor(
+        snapshots=SnapshotStore(settings.snapshots),
+        models=ModelStore(open_registry(settings.tracking_uri), LastGood(settings.last_good)),
+        cache=open_cache(settings),
+    )
+
+
+class Predictor:
+    """Looks up snapshot and model, answers from the cache or computes. Safe to share between threads."""
+
+    def __init__(
+        self,
+        snapshots: SnapshotStore,
+        models: ModelStore,
+        cache: Cache,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.snapshots = snapshots
+        self.models = models
+        self.cache = cache
+        self._clock = clock
+
+    def predict_price(self, ticker: str, horizon: int = 5, *, use_cache: bool = True) -> PriceAnswer:
+        """Forecast the next `horizon` sessions.
+
+        Raises InvalidTicker, UserError (horizon), UnknownTicker, ModelUnavailable, FeatureMismatch,
+        RegistryAway or CorruptData.
+        """
+        if not 1 <= horizon <= HORIZONS:
+            raise UserError(f"horizon must be 1 to {HORIZONS} sessions")
+        snapshot, model = self._inputs("lstm", ticker)
+        return self._answer(
+            PriceAnswer,
+            f"price:{horizon}",
+            snapshot,
+            model,
+            use_cache,
+            lambda now: price_answer(snapshot, model, horizon, now),
+        )
+
+    def predict_signal(self, ticker: str, *, use_cache: bool = True) -> SignalAnswer:
+        """Choose between buy, hold and sell. Raises as `predict_price` does."""
+        snapshot, model = self._inputs("ensemble", ticker)
+        return self._answer(
+            SignalAnswer, "signal", snapshot, model, use_cache, lambda now: signal_answer(snapshot, model, now)
+        )
+
+    def is_warm(self, ticker: str, *kinds: Kind) -> bool:
+        """Whether an answer takes a fraction of a millisecond: all is in memory, and so is the cache."""
+        loaded = all(self.models.is_loaded(kind, ticker) for kind in kinds)
+        return loaded and self.cache.is_local and self.snapshots.is_loaded(ticker)
+
+    def _inputs(self, kind: Kind, ticker: str) -> tuple[ServingSnapshot, ServedModel]:
+        snapshot = self.snapshots.get(validate_ticker(ticker))
+        model = self.models.get(kind, snapshot.ticker)
+        if model.feature_spec != snapshot.feature_spec:
+            raise FeatureMismatch(
+                f"{model.name} version {model.version} was trained on features {model.feature_spec}, the data of"
+                f" {snapshot.ticker} holds {snapshot.feature_spec}: train it again"
+            )
+        return snapshot, model
+
+    def _answer(
+        self,
+        kind: type[Answer],
+        request: str,
+        snapshot: ServingSnapshot,
+        model: ServedModel,
+        use_cache: bool,
+        compute: Callable[[datetime], Answer],
+    ) -> Answer:
+        now = self._clock()
+        # The day is part of the key because the age of the data is part of the answer.
+        key = f"{model.name}:{model.version}:{snapshot.data_version}:{request}:{now.date()}"
+        if use_cache and (kept := self.cache.get(key, kind)):
+            return kept
+        answer = compute(now)
+        self.cache.put(key, answer.model_copy(update={"cached": True}))
+        return answer
+
+
+def price_answer(snapshot: ServingSnapshot, model: ServedModel, horizon: int, now: datetime) -> PriceAnswer:
+    """Forecast from one snapshot with one model. Raises ModelUnavailable if the model answers with NaN or infinity."""
+    forecast = forecast_prices(model.run, snapshot)
+    if not (np.isfinite(forecast.price).all() and np.isfinite(forecast.quantiles).all()):
+        raise ModelUnavailable(f"{model.name} version {model.version} answered with what is not a number")
+    evidence = nearest_evidence(model.evidence, horizon)
+    return PriceAnswer(
+        **_common(snapshot, model, now),
+        model_type="lstm",
+        horizon=horizon,
+        predictions=_points(snapshot, forecast, horizon),
+        confidence=INTERVAL,
+        coverage=evidence.get("coverage"),
+        skill=_skill(evidence),
+    )
+
+
+def signal_answer(snapshot: ServingSnapshot, model: ServedModel, now: datetime) -> SignalAnswer:
+    """Choose a signal from one snapshot with one model. Raises ModelUnavailable if a probability is not a number."""
+    probabilities = signal_probabilities(model.run, snapshot)
+    if not np.isfinite(list(probabilities.values())).all():
+        raise ModelUnavailable(f"{model.name} version {model.version} answered with what is not a number")
+    signal = max(SIGNALS, key=probabilities.__getitem__)
+    skill = _skill(model.evidence)
+    return SignalAnswer(
+        **_common(snapshot, model, now),
+        model_type="ensemble",
+        signal=signal,
+        confidence=probabilities[signal],
+        probabilities=Probabilities(**probabilities),
+        reason=_reason(signal, probabilities, skill),
+        skill=skill,
+    )
+
+
+def nearest_evidence(evidence: Mapping[str, Any], horizon: int) -> dict[str, Any]:
+    """The out-of-sample metrics at the evaluated horizon nearest to `horizon`; the headline if there are no others."""
+    by_horizon: Mapping[str, Any] = evidence.get("by_horizon") or {}
+    if not by_horizon:
+        return dict(evidence)
+    nearest = min(by_horizon, key=lambda key: abs(int(key) - horizon))
+    return {**by_horizon[nearest], "horizon": int(nearest)}
+
+
+def age_in_sessions(snapshot: ServingSnapshot, now: datetime) -> int:
+    """Sessions of the ticker's exchange that began after the snapshot's origin, up to HORIZONS."""
+    today = now.date()
+    return sum(session <= today for session in snapshot.next_sessions)
+
+
+def _common(snapshot: ServingSnapshot, model: ServedModel, now: datetime) -> dict[str, Any]:
+    age = age_in_sessions(snapshot, now)
+    return {
+        "ticker": snapshot.ticker,
+        "model_version": str(model.version),
+        "current_price": snapshot.close,
+        "as_of": snapshot.as_of,
+        "currency": snapshot.currency,
+        "stale": age > STALE_AFTER_SESSIONS,
+        "age_sessions": age,
+        "cached": False,
+        "timestamp": now,
+        "disclaimer": DISCLAIMER,
+    }
+
+
+def _points(snapshot: ServingSnapshot, forecast: PriceForecast, horizon: int) -> list[PricePoint]:
+    rows = zip(snapshot.next_sessions, forecast.price, forecast.lower, forecast.upper, strict=True)
+    points = []
+    for day, (session, *values) in enumerate(list(rows)[:horizon], start=1):
+        price, lower, upper = (round(float(value), 6) for value in values)
+        change = round(100 * (price / snapshot.close - 1), 4)
+        points.append(PricePoint(day=day, date=session, price=price, change_pct=change, lower=lower, upper=upper))
+    return points
+
+
+def _skill(evidence: Mapping[str, Any]) -> Skill:
+    return Skill(**{name: evidence.get(name) for name in Skill.model_fields})
+
+
+def _reason(signal: str, probabilities: Mapping[str, float], skill: Skill) -> str:
+    others = ", ".join(f"{name} {probabilities[name]:.0%}" for name in reversed(SIGNALS) if name != signal)
+    worth = _WORTH[skill.beats_naive]
+    return f"{signal} is the most probable at {probabilities[signal]:.0%} ({others}). {worth}"

@@ -1,0 +1,66 @@
+"""Start the REST service on an address."""
+
+import errno
+import ipaddress
+import socket
+
+from zenith_core.errors import UserError
+from zenith_serving.settings import Settings
+
+GRACE_SECONDS = 10  # for requests in flight when asked to stop
+_BACKLOG = 2048
+
+
+def serve(host: str, port: int, settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM. Raises UserError if the address cannot be had, before anything is loaded."""
+    require_keys_beyond_loopback(host, settings)
+    with bind(host, port) as listener:
+        import uvicorn
+
+        from zenith_serving.app import create_app
+
+        config = uvicorn.Config(
+            create_app(settings), log_level="info", access_log=False, timeout_graceful_shutdown=GRACE_SECONDS
+        )
+        uvicorn.Server(config).run(sockets=[listener])
+
+
+def require_keys_beyond_loopback(host: str, settings: Settings) -> None:
+    """Raise UserError if others could reach the service and there is no key to tell them apart."""
+    if not settings.zenith_api_keys and not _is_loopback(host):
+        raise UserError(f"{host} can be reached by others: set ZENITH_API_KEYS first, or listen on 127.0.0.1")
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that listens on the address. Raises UserError that says what to change if it cannot be had."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except (OSError, OverflowError):
+        raise UserError(f"{host} is not an address to listen on: --host 127.0.0.1 is this machine") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise UserError(_why_not(host, port, error)) from None
+    return listener
+
+
+def _why_not(host: str, port: int, error: OSError | OverflowError) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EADDRINUSE:
+        return f"port {port} on {host} is busy: stop what listens there, or choose another with --port"
+    if number == errno.EACCES:
+        return f"port {port} needs more rights than yours: choose one above 1023 with --port"
+    if number == errno.EADDRNOTAVAIL:
+        return f"{host} is not an address of this machine: choose another with --host"
+    return f"cannot listen on port {port} of {host}: choose another with --port, 1 to 65535"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,37 @@
+"""A thread that does a few small tasks again and again, so that no request has to."""
+
+import logging
+from collections.abc import Callable, Sequence
+from threading import Event, Thread
+
+POLL_SECONDS = 2.0  # a moved alias is seen within 5 s, a slow registry included
+
+_logger = logging.getLogger(__name__)
+
+
+class Watcher:
+    """Runs `tasks` at once and then every `seconds`, between `start` and `stop`. A task that fails is logged."""
+
+    def __init__(self, tasks: Sequence[Callable[[], object]], seconds: float = POLL_SECONDS) -> None:
+        self._tasks = tasks
+        self._seconds = seconds
+        self._stopped = Event()
+        self._thread = Thread(target=self._run, name="zenith-watcher", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, after the task at hand; one that hangs is left behind."""
+        self._stopped.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            for task in self._tasks:
+                try:
+                    task()
+                except Exception:
+                    _logger.exception("a background task failed")
+            self._stopped.wait(self._seconds)
