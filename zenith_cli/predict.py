@@ -1,12 +1,15 @@
 """`zenith predict`: what the REST endpoint answers, without a server."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from zenith_core.tickers import validate_ticker
+
+if TYPE_CHECKING:
+    from zenith_serving.schemas import PriceAnswer, SignalAnswer
 
 
 def predict(
@@ -20,15 +23,15 @@ def predict(
     from zenith_serving.settings import Settings
 
     name = validate_ticker(ticker)
-    with make_predictor(Settings()) as predictor:
-        if as_json:
-            answer = predictor.predict_signal(name) if signal else predictor.predict_price(name, horizon)
-            print(answer.model_dump_json(indent=2))
-            return
-        _show(predictor.predict_price(name, horizon), predictor.predict_signal(name))
+    predictor = make_predictor(Settings())
+    if as_json:
+        answer = predictor.predict_signal(name) if signal else predictor.predict_price(name, horizon)
+        print(answer.model_dump_json(indent=2))
+        return
+    _show(predictor.predict_price(name, horizon), predictor.predict_signal(name))
 
 
-def _show(price: Any, signal: Any) -> None:
+def _show(price: "PriceAnswer", signal: "SignalAnswer") -> None:
     console = Console()
     title = f"{price.ticker} · {price.current_price:.2f} {price.currency} on {price.as_of}"
     table = Table("session", "date", "price", "change", "90 % interval", title=title)

@@ -29,7 +29,9 @@ class BatchProgress:
             disable=not (visible and Console(stderr=True).is_terminal),
         )
         self._tasks: dict[str, TaskID] = {
-            ticker: self._progress.add_task("", total=sum(_WEIGHTS.values()), ticker=ticker, stage="waiting", start=False)
+            ticker: self._progress.add_task(
+                "", total=sum(_WEIGHTS.values()), ticker=ticker, stage="waiting", start=False
+            )
             for ticker in tickers
         }
         self._done: dict[str, dict[str, float]] = {ticker: {} for ticker in tickers}

@@ -21,9 +21,13 @@ from zenith_pipelines.ticker_run import TickerRun, check_until
 
 
 def run(
-    tickers: Annotated[str | None, typer.Option(help="Tickers, separated by commas. Default: the source's own.")] = None,
+    tickers: Annotated[
+        str | None, typer.Option(help="Tickers, separated by commas. Default: the source's own.")
+    ] = None,
     source: Annotated[str | None, typer.Option(help="sample, csv, yahoo or simulated.")] = None,
-    csv_dir: Annotated[Path | None, typer.Option(help="Folder of TICKER.csv or .parquet; implies --source csv.")] = None,
+    csv_dir: Annotated[
+        Path | None, typer.Option(help="Folder of TICKER.csv or .parquet; implies --source csv.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, max=500, help="Passes of the LSTM over its data.")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Tickers at a time. Default: one per core.")] = None,
     until: Annotated[str | None, typer.Option(help="Stop after this asset, such as cleaned_prices.")] = None,
@@ -37,7 +41,7 @@ def run(
     check_until(until)
     chosen, names = _choose(settings, source, csv_dir, tickers)
     folder = str(csv_dir.resolve()) if csv_dir else None
-    runs = [TickerRun(name, chosen, folder, epochs, until, "INFO" if verbose else "CRITICAL") for name in names]
+    runs = [TickerRun(name, chosen, folder, epochs, until, "DEBUG" if verbose else "CRITICAL") for name in names]
     with BatchProgress(names, visible=not verbose) as progress:
         outcomes = run_batch(runs, jobs or os.cpu_count() or 1, progress.update)
     document = {"source": chosen, "seconds": round(time.monotonic() - started, 1), "tickers": outcomes}
@@ -52,16 +56,14 @@ def run(
     raise typer.Exit(exit_code)
 
 
-def _choose(
-    settings: Settings, source: str | None, csv_dir: Path | None, tickers: str | None
-) -> tuple[str, list[str]]:
+def _choose(settings: Settings, source: str | None, csv_dir: Path | None, tickers: str | None) -> tuple[str, list[str]]:
     """The source and the tickers, checked before anything is started."""
     chosen = source or ("csv" if csv_dir else settings.zenith_price_source)
     offered = make_source(chosen, csv_dir=csv_dir or settings.zenith_csv_dir)
     names = parse_tickers(tickers) if tickers is not None else list(default_tickers(offered))
-    if known := offered.tickers():
-        if missing := [name for name in names if name not in known]:
-            raise UserError(f"{', '.join(missing)}: not in the {chosen} prices, which have {', '.join(known)}")
+    known = offered.tickers() or names
+    if missing := [name for name in names if name not in known]:
+        raise UserError(f"{', '.join(missing)}: not in the {chosen} prices, which have {', '.join(known)}")
     return chosen, names
 
 

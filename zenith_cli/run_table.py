@@ -9,7 +9,15 @@ from rich.table import Table
 def show(document: dict[str, Any]) -> None:
     """Print the outcome of a batch for people."""
     table = Table(title=f"zenith run · {document['source']} · {document['seconds']:.0f} s")
-    for heading in ("ticker", "last close", "in 5 sessions (90 %)", "signal", "skill vs naive", "Sharpe (b&h)", "Production"):
+    for heading in (
+        "ticker",
+        "last close",
+        "in 5 sessions (90 %)",
+        "signal",
+        "skill vs naive",
+        "Sharpe (b&h)",
+        "Production",
+    ):
         table.add_column(heading)
     for ticker, outcome in document["tickers"].items():
         table.add_row(ticker, *_cells(outcome))
@@ -29,7 +37,14 @@ def _cells(outcome: dict[str, Any]) -> list[str]:
     forecast = f"{answer['forecast']:.2f}\n{answer['lower']:.2f} to {answer['upper']:.2f}"
     signal = f"{answer['signal']}\n{answer['probability']:.0%}"
     versions = "\n".join(f"{kind} v{model['production']}" for kind, model in outcome["models"].items())
-    return [close, forecast, signal, _skill(outcome["models"]["lstm"]["metrics"]), _sharpe(outcome["backtest"]), versions]
+    return [
+        close,
+        forecast,
+        signal,
+        _skill(outcome["models"]["lstm"]["metrics"]),
+        _sharpe(outcome["backtest"]),
+        versions,
+    ]
 
 
 def _skill(metrics: dict[str, Any]) -> str:

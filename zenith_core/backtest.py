@@ -45,7 +45,7 @@ class Backtest:
             `costs` is commission plus slippage in currency; `pnl` is net of them. A trade still open at the end
             has no exit_date (NaT) and no exit_price (NaN); its pnl is marked at the last close.
     equity: date, strategy, buy_and_hold: account values at the close, from the first signal's date on.
-    stats:  {"strategy": {...}, "buy_and_hold": {...}}: `performance` of the equity and figures of the trades, JSON-ready.
+    stats:  {"strategy": {...}, "buy_and_hold": {...}}: `performance` and figures of the trades, ready for JSON.
     """
 
     trades: pd.DataFrame
@@ -148,7 +148,12 @@ def _padded(values: Floats, length: int) -> Floats:
 
 
 def _stats(account: _Account) -> dict[str, Any]:
-    return {"sessions": len(account.equity)} | performance(account.equity) | _trade_stats(account.trades) | _activity(account)
+    return (
+        {"sessions": len(account.equity)}
+        | performance(account.equity)
+        | _trade_stats(account.trades)
+        | _activity(account)
+    )
 
 
 def _trade_stats(trades: pd.DataFrame) -> dict[str, Any]:

@@ -58,9 +58,9 @@ def clean(raw: pd.DataFrame, ticker: str, *, now: datetime | None = None, max_ca
     if not usable.any():
         raise InvalidPrices(f"{ticker}: none of {len(raw)} rows is usable: {_tally(reasons) or 'there are none'}")
     rows = table[usable].sort_index()
-    actions = table.loc[~np.isin(reasons, (NO_DATE, FUTURE, UNFINISHED, DUPLICATE)), list(_ACTIONS)].sort_index()
     traded = ~_flat(rows)
-    adjustment = repaired_adjustment(rows, traded, recorded_adjustment(rows, actions))
+    recorded = recorded_adjustment(rows, _actions(table, reasons))
+    adjustment = repaired_adjustment(rows, traded, recorded)
     adjusted, widened = _adjusted(rows, adjustment, ticker)
     adjusted["suspect"] = False
     adjusted.loc[traded, "suspect"] = reverting_jumps(adjusted["close"].to_numpy()[traded])
@@ -113,6 +113,14 @@ def _dates(index: pd.Index, ticker: str, exchange: Exchange) -> pd.DatetimeIndex
     local = index if index.tz is None else index.tz_convert(exchange.timezone).tz_localize(None)
     reachable = (local >= pd.Timestamp.min.ceil("D")) & (local <= pd.Timestamp.max.floor("D"))
     return pd.DatetimeIndex(local.where(reachable), name="date").as_unit("ns").normalize()
+
+
+def _actions(table: pd.DataFrame, reasons: NDArray[np.object_]) -> pd.DataFrame:
+    """Dividends and splits by date, also those of days whose prices are impossible."""
+    actions = table[list(_ACTIONS)]
+    possible = (np.isfinite(actions) & (actions >= 0)).all(axis=1).to_numpy()
+    dated = ~np.isin(reasons, (NO_DATE, FUTURE, UNFINISHED, DUPLICATE))
+    return actions[possible & dated].sort_index()
 
 
 def _flat(rows: pd.DataFrame) -> NDArray[np.bool_]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing.queues import Queue as MultiprocessingQueue
 from queue import Empty, Queue
 from typing import Any
 
@@ -29,12 +30,10 @@ class Update:
     total: int
 
 
-_queue: Any = None  # the worker's end of the progress queue; set once by the pool's initializer
+_updates: "list[MultiprocessingQueue[Update]]" = []  # a worker's way to its parent, put there by the initializer
 
 
-def run_batch(
-    runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update], None]
-) -> dict[str, dict[str, Any]]:
+def run_batch(runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update], None]) -> dict[str, dict[str, Any]]:
     """Run all, `jobs` at a time; return each ticker's outcome in the order asked. `on_update` runs in this thread."""
     updates = multiprocessing.get_context("spawn").Queue()
     todo: Queue[TickerRun] = Queue()
@@ -55,7 +54,9 @@ def run_batch(
     return {run.ticker: outcomes[run.ticker] for run in runs}
 
 
-def _work_off(todo: "Queue[TickerRun]", outcomes: dict[str, dict[str, Any]], updates: Any) -> None:
+def _work_off(
+    todo: "Queue[TickerRun]", outcomes: dict[str, dict[str, Any]], updates: "MultiprocessingQueue[Update]"
+) -> None:
     worker = _worker(updates)
     try:
         while True:
@@ -72,7 +73,7 @@ def _work_off(todo: "Queue[TickerRun]", outcomes: dict[str, dict[str, Any]], upd
         worker.shutdown()
 
 
-def _worker(updates: Any) -> ProcessPoolExecutor:
+def _worker(updates: "MultiprocessingQueue[Update]") -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
         max_workers=1,
         mp_context=multiprocessing.get_context("spawn"),
@@ -82,13 +83,12 @@ def _worker(updates: Any) -> ProcessPoolExecutor:
     )
 
 
-def _adopt(queue: Any) -> None:
-    global _queue
-    _queue = queue
+def _adopt(updates: "MultiprocessingQueue[Update]") -> None:
+    _updates.append(updates)
 
 
 def _run_in_worker(run: TickerRun) -> dict[str, Any]:
-    forward = ForwardedProgress(lambda stage, done, total: _queue.put(Update(run.ticker, stage, done, total)))
+    forward = ForwardedProgress(lambda stage, done, total: _updates[0].put(Update(run.ticker, stage, done, total)))
     return run_ticker(run, forward)
 
 
@@ -96,7 +96,7 @@ def _died() -> dict[str, Any]:
     return {"status": "failed", "reason": "the worker process was killed; see Dagster's event log", "exit_code": 1}
 
 
-def _drain(updates: Any, on_update: Callable[[Update], None]) -> None:
+def _drain(updates: "MultiprocessingQueue[Update]", on_update: Callable[[Update], None]) -> None:
     while True:
         try:
             on_update(updates.get_nowait())

@@ -3,7 +3,6 @@
 Every call names its store; MLflow's process-wide settings are left alone, so that registries can live side by side.
 """
 
-import logging
 import os
 import time
 from collections.abc import Mapping
@@ -49,6 +48,7 @@ class ModelRegistry:
     def __init__(self, tracking_uri: str, artifact_root: Path) -> None:
         self._tracking_uri = tracking_uri
         self._artifact_root = artifact_root
+        _quiet_mlflow()
 
     def register(
         self,
@@ -121,7 +121,6 @@ class ModelRegistry:
 
     @cached_property
     def _client(self) -> "MlflowClient":
-        _quiet_mlflow()
         from mlflow import MlflowClient
 
         with self._first_contact():
@@ -197,7 +196,6 @@ def _quiet_mlflow() -> None:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def _log(client: "MlflowClient", run_id: str, metrics: Mapping[str, float], params: Mapping[str, str]) -> None:

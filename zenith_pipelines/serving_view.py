@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from zenith_core.exchanges import exchange_of
 from zenith_core.features import FEATURES
@@ -35,7 +36,7 @@ def make_snapshot(ticker: str, cleaned: Dataset, features: Dataset) -> ServingSn
         volatility=float(table["volatility"].iloc[-1]),
         window=table[list(FEATURES)].iloc[-LSTMConfig().window :].to_numpy(dtype=np.float32),
         next_sessions=tuple(next_sessions(exchange, as_of, HORIZONS)),
-        recent=tuple((day.date(), float(close)) for day, close in closes.items()),
+        recent=tuple(zip(pd.DatetimeIndex(closes.index).date, closes.tolist(), strict=True)),
     )
 
 

@@ -19,7 +19,6 @@ from typing import Any
 
 import fsspec
 import pandas as pd
-
 from fsspec.implementations.local import LocalFileSystem
 
 from zenith_core.errors import CorruptData, NotAvailable

@@ -15,7 +15,9 @@ def describe(store: DatasetStore, ticker: str, *, made: set[str], seconds: Mappi
         "cleaning": cleaned.get("counts", {}),
         "forecast": facts.get("forecast_ledger"),
         "models": {kind: _model(facts, kind) for kind in ("lstm", "ensemble") if f"{kind}_model" in facts},
-        "backtest": {kind: facts[f"{kind}_backtest"]["stats"] for kind in ("lstm", "ensemble") if f"{kind}_backtest" in facts},
+        "backtest": {
+            kind: facts[f"{kind}_backtest"]["stats"] for kind in ("lstm", "ensemble") if f"{kind}_backtest" in facts
+        },
         "report": facts.get("backtest_report", {}).get("path"),
         "seconds": dict(seconds),
     }

@@ -49,8 +49,6 @@ def run_ticker(request: TickerRun, progress: Progress) -> dict[str, Any]:
     Never raises for what happens inside the run: a failed run has the status "failed", a reason of one
     line, and the `exit_code` that its error calls for. Its traceback is in Dagster's event log.
     """
-    import dagster as dg
-
     from zenith_pipelines.definitions import defs
 
     with open_instance(Settings()) as instance:

@@ -9,6 +9,7 @@ import base64
 import json
 import logging
 import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,7 +21,7 @@ from zenith_core.errors import UserError
 from zenith_serving.errors import ModelUnavailable, RegistryAway
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine, TextClause
+    from sqlalchemy import Engine
 
 ALIAS = "Production"
 MODEL_FILE = "model.onnx"  # where MLflow's ONNX flavour puts the model
@@ -133,10 +134,9 @@ class DatabaseRegistry:
         from sqlalchemy import text
         from sqlalchemy.exc import SQLAlchemyError
 
-        statement: TextClause = text(query)
         try:
             with self._engine().connect() as connection:
-                return list(connection.execute(statement, values).all())
+                return list(connection.execute(text(query), values).all())
         except SQLAlchemyError as error:
             _logger.debug("MLflow database: %r", error)
             raise RegistryAway("the MLflow database cannot be read") from None
@@ -146,10 +146,13 @@ class DatabaseRegistry:
 
         url = make_url(self._url)
         if url.get_backend_name() == "sqlite":
-            # Without mode=ro SQLite makes an empty database where there is none.
-            url = url.set(database=f"file:{quote(str(url.database))}", query={"mode": "ro", "uri": "true"})
-            return create_engine(url, poolclass=NullPool, connect_args={"timeout": TIMEOUT_SECONDS})
+            return create_engine("sqlite://", poolclass=NullPool, creator=lambda: _open_sqlite(url.database or ""))
         return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": int(TIMEOUT_SECONDS)})
+
+
+def _open_sqlite(path: str) -> sqlite3.Connection:
+    """Read only: otherwise SQLite makes an empty database where there is none."""
+    return sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, timeout=TIMEOUT_SECONDS)
 
 
 def read_artifact(location: str) -> bytes:

@@ -113,8 +113,10 @@ def test_obv_adds_and_subtracts_volume_and_ignores_unchanged_closes():
 
 @pytest.mark.parametrize(
     ("name", "first"),
-    [("rsi_14", 13), ("macd_hist", 33), ("bb_lower", 19), ("sma_200", 199), ("ema_200", 199), ("stoch_d", 15)]
-    + [("atr_14", 13), ("obv", 0), ("adx_14", 27), ("cci_20", 19)],
+    [
+        *[("rsi_14", 13), ("macd_hist", 33), ("bb_lower", 19), ("sma_200", 199), ("ema_200", 199), ("stoch_d", 15)],
+        *[("atr_14", 13), ("obv", 0), ("adx_14", 27), ("cci_20", 19)],
+    ],
 )
 def test_indicator_is_nan_before_its_window_is_full_and_finite_after(name, first):
     column = indicators(make_prices(230))[name]
@@ -145,7 +147,7 @@ def test_constant_prices_give_nan_where_the_formula_is_zero_over_zero_and_never_
 def test_unusable_values_are_refused_with_their_date(column, value):
     prices = make_prices(50)
     prices.loc[prices.index[20], column] = value
-    with pytest.raises(NonFiniteInput, match="1 rows .* 2015-01-29"):
+    with pytest.raises(NonFiniteInput, match=r"1 rows .* 2015-01-29"):
         indicators(prices)
 
 

@@ -12,7 +12,10 @@ from zenith_pipelines.ticker_run import STAGES
 def test_the_assets_and_what_they_are_made_from():
     graph = defs.resolve_asset_graph()
 
-    assert {key.to_user_string(): sorted(p.to_user_string() for p in graph.get(key).parent_keys) for key in graph.get_all_asset_keys()} == {
+    assert {
+        key.to_user_string(): sorted(p.to_user_string() for p in graph.get(key).parent_keys)
+        for key in graph.get_all_asset_keys()
+    } == {
         "raw_prices": [],
         "cleaned_prices": ["raw_prices"],
         "indicator_features": ["cleaned_prices"],

@@ -3,8 +3,11 @@
 import json
 import shutil
 import threading
+import warnings
 from collections import Counter
+from contextlib import contextmanager
 from datetime import date, timedelta
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -13,6 +16,10 @@ from zenith_core.inference import HORIZONS, METADATA_KEY, QUANTILES
 from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.errors import ModelUnavailable, RegistryAway
 from zenith_serving.settings import Settings
+
+with warnings.catch_warnings():
+    warnings.filterwarnings("ignore", message="Using `httpx`")  # Starlette would rather have httpx2
+    import starlette.testclient  # noqa: F401
 
 SPEC = "0123456789abcdef"
 FEATURES = 14
@@ -174,9 +181,18 @@ def models():
     return Makers
 
 
+@contextmanager
+def mlflow_s_own_warnings_ignored():
+    """MLflow 3.17 uses what SQLAlchemy 2.1 deprecates."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield
+
+
 class MLflowHome:
     """A ZENITH_HOME with a real MLflow registry in SQLite."""
 
+    @mlflow_s_own_warnings_ignored()
     def __init__(self, home):
         from mlflow import MlflowClient
 
@@ -184,20 +200,24 @@ class MLflowHome:
         (home / "mlflow").mkdir(parents=True, exist_ok=True)
         self.uri = f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"
         self.client = MlflowClient(self.uri)
+        self.client.search_registered_models()
 
+    @mlflow_s_own_warnings_ignored()
     def register(self, name, onnx, *, promote=True):
         """Register as MLflow's ONNX flavour lays a model out."""
-        folder = self.home / "mlflow" / "artifacts" / f"{name}-{len(onnx)}-{np.random.default_rng().integers(1 << 40)}"
+        folder = self.home / "mlflow" / "artifacts" / uuid4().hex
         folder.mkdir(parents=True)
         (folder / "model.onnx").write_bytes(onnx)
-        try:
+        if not self.client.search_registered_models(f"name = '{name}'"):
             self.client.create_registered_model(name)
-        except Exception as error:
-            assert "already exists" in str(error), error
-        version = self.client.create_model_version(name, source=folder.as_uri())
+        version = int(self.client.create_model_version(name, source=folder.as_uri()).version)
         if promote:
-            self.client.set_registered_model_alias(name, "Production", version.version)
-        return int(version.version)
+            self.promote(name, version)
+        return version
+
+    @mlflow_s_own_warnings_ignored()
+    def promote(self, name, version):
+        self.client.set_registered_model_alias(name, "Production", str(version))
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,7 @@ class Other(BaseModel):
 
 
 class FakeServer:
-    """A Redis of one thread: SET, GET and PING, whatever else is answered with OK."""
+    """What RedisCache uses of a Redis client."""
 
     def __init__(self):
         self.values = {}

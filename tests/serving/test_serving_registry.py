@@ -108,7 +108,7 @@ class _MLflowServer(BaseHTTPRequestHandler):
 def mlflow_server():
     with HTTPServer(("127.0.0.1", 0), _MLflowServer) as server:
         server.seen = []
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
         server.shutdown()

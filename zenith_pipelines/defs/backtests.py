@@ -17,7 +17,7 @@ from zenith_pipelines.store import Dataset
 
 
 @dg.asset(partitions_def=ticker_partitions, group_name="backtests", kinds={"parquet"})
-def lstm_backtest(cleaned_prices: Dataset, lstm_model: Dataset) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def lstm_backtest(cleaned_prices: Dataset, lstm_model: Dataset) -> dg.MaterializeResult[Dataset]:
     """Trades on the LSTM's walk-forward forecasts, filled at the next open with costs, beside buy-and-hold."""
     config = BacktestConfig()
     signals = forecast_signals(lstm_model.table, HEADLINE_HORIZON, threshold=config.round_trip_cost)
@@ -25,7 +25,7 @@ def lstm_backtest(cleaned_prices: Dataset, lstm_model: Dataset) -> dg.Materializ
 
 
 @dg.asset(partitions_def=ticker_partitions, group_name="backtests", kinds={"parquet"})
-def ensemble_backtest(cleaned_prices: Dataset, ensemble_model: Dataset) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def ensemble_backtest(cleaned_prices: Dataset, ensemble_model: Dataset) -> dg.MaterializeResult[Dataset]:
     """Trades on the ensemble's walk-forward signals, filled at the next open with costs, beside buy-and-hold."""
     signals = ensemble_model.table.set_index("date")["signal"]
     return _result(backtest(cleaned_prices.tables["prices"], signals, BacktestConfig()))
@@ -41,7 +41,7 @@ def backtest_report(
     lstm_backtest: Dataset,
     ensemble_backtest: Dataset,
     serving_snapshot: Dataset,
-) -> dg.MaterializeResult:  # type: ignore[type-arg]
+) -> dg.MaterializeResult[Dataset]:
     """One HTML page with everything that speaks for or against the ticker's models; opens without a network."""
     snapshot = ServingSnapshot.from_json(dict(serving_snapshot.facts))
     onnx = zenith.registry.load(lstm_model.facts["model"], lstm_model.facts["version"])
@@ -55,7 +55,7 @@ def backtest_report(
     )
 
 
-def _plots(report: ReportInput) -> dict[str, dg.MetadataValue]:  # type: ignore[type-arg]
+def _plots(report: ReportInput) -> dict[str, dg.MetadataValue]:
     figures = report_plots(report)
     return {
         name: dg.MetadataValue.md(f"![{name}](data:image/png;base64,{b64encode(to_png(figures[name])).decode()})")
@@ -63,7 +63,7 @@ def _plots(report: ReportInput) -> dict[str, dg.MetadataValue]:  # type: ignore[
     }
 
 
-def _result(result: Backtest) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def _result(result: Backtest) -> dg.MaterializeResult[Dataset]:
     figures = {f"{who}/{key}": value for who, stats in result.stats.items() for key, value in stats.items()}
     return dg.MaterializeResult(
         value=Dataset({"equity": result.equity, "trades": result.trades}, {"stats": result.stats}),

@@ -1,10 +1,15 @@
 """One check per invariant, named after it. A blocking check stops what is downstream of its asset."""
 
+import warnings
+
 import dagster as dg
 
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.requirements import MIN_SESSIONS
 from zenith_pipelines.store import Dataset
+
+# Dagster calls partitioned checks a preview, and would say so at each start.
+warnings.filterwarnings("ignore", "Specifying a partitions_def on an AssetCheckSpec", dg.PreviewWarning)
 
 
 @dg.asset_check(asset="cleaned_prices", blocking=True, partitions_def=ticker_partitions)

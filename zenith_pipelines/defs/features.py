@@ -8,7 +8,7 @@ from zenith_pipelines.store import Dataset
 
 
 @dg.asset(partitions_def=ticker_partitions, group_name="features", kinds={"parquet", "pandas"})
-def indicator_features(cleaned_prices: Dataset) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def indicator_features(cleaned_prices: Dataset) -> dg.MaterializeResult[Dataset]:
     """The nine indicators and the stationary model inputs made from them. A row uses only rows up to itself."""
     table = features(cleaned_prices.tables["prices"])
     facts = {"feature_spec": feature_spec_hash(), "data_version": cleaned_prices.facts["data_version"]}

@@ -31,8 +31,8 @@ def lstm_model(
     progress: dg.ResourceParam[Progress],
     cleaned_prices: Dataset,
     indicator_features: Dataset,
-) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """A Keras LSTM that forecasts 1 to 30 sessions ahead, with the walk-forward forecasts that speak for or against it."""
+) -> dg.MaterializeResult[Dataset]:
+    """A Keras LSTM that forecasts 1 to 30 sessions ahead, with the evidence for or against it."""
     prepare_backend(zenith.settings)
     settings = replace(LSTMConfig(), **({"epochs": config.epochs} if config.epochs else {}))
     features, usable, lineage = _inputs(context.partition_key, cleaned_prices, indicator_features)
@@ -47,8 +47,8 @@ def ensemble_model(
     progress: dg.ResourceParam[Progress],
     cleaned_prices: Dataset,
     indicator_features: Dataset,
-) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """RandomForest and XGBoost voting on sell, hold or buy, with the walk-forward signals that speak for or against them."""
+) -> dg.MaterializeResult[Dataset]:
+    """RandomForest and XGBoost voting on sell, hold or buy, with the evidence for or against them."""
     features, usable, lineage = _inputs(context.partition_key, cleaned_prices, indicator_features)
     candidate = train_ensemble(features, usable, lineage, EnsembleConfig(), progress.of("ensemble_model"))
     return _registered(zenith, candidate, context.run_id)
@@ -59,7 +59,7 @@ def _inputs(ticker: str, cleaned: Dataset, features: Dataset) -> tuple[Any, Any,
     return features.table, ~cleaned.tables["prices"]["suspect"], lineage
 
 
-def _registered(zenith: ZenithResource, candidate: Candidate, run_id: str) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def _registered(zenith: ZenithResource, candidate: Candidate, run_id: str) -> dg.MaterializeResult[Dataset]:
     version = register(zenith.registry, candidate, run_id)
     facts = {**candidate.facts, "metrics": candidate.metrics, "model": version.name, "version": version.version}
     return dg.MaterializeResult(

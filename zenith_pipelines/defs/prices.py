@@ -2,6 +2,7 @@
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -26,12 +27,14 @@ class FetchConfig(dg.Config):
     metadata={KEEP_HISTORY: True},
     pool="price_source",
 )
-def raw_prices(context: dg.AssetExecutionContext, config: FetchConfig, zenith: ZenithResource) -> dg.MaterializeResult:  # type: ignore[type-arg]
-    """What the source said: unadjusted OHLCV, dividends and splits. Each fetch is a snapshot that is never rewritten."""
+def raw_prices(
+    context: dg.AssetExecutionContext, config: FetchConfig, zenith: ZenithResource
+) -> dg.MaterializeResult[Dataset]:
+    """What the source said: unadjusted OHLCV, dividends and splits. A snapshot is never rewritten."""
     settings = zenith.settings
     csv_dir = Path(config.csv_dir) if config.csv_dir else settings.zenith_csv_dir
     fetched = make_source(config.source or settings.zenith_price_source, csv_dir=csv_dir).fetch(context.partition_key)
-    facts = {
+    facts: dict[str, Any] = {
         "source": fetched.source,
         "library": fetched.library,
         "fetched_at": fetched.fetched_at.isoformat(),
@@ -46,7 +49,7 @@ def raw_prices(context: dg.AssetExecutionContext, config: FetchConfig, zenith: Z
 
 
 @dg.asset(partitions_def=ticker_partitions, group_name="prices", kinds={"parquet", "pandas"})
-def cleaned_prices(context: dg.AssetExecutionContext, raw_prices: Dataset) -> dg.MaterializeResult:  # type: ignore[type-arg]
+def cleaned_prices(context: dg.AssetExecutionContext, raw_prices: Dataset) -> dg.MaterializeResult[Dataset]:
     """One row per exchange session, adjusted for splits and dividends; each repair and rejection is counted."""
     cleaned = clean(raw_prices.table, context.partition_key)
     version = data_version(cleaned.prices)

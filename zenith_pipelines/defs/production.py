@@ -14,7 +14,7 @@ from zenith_pipelines.store import Dataset
 @dg.asset(partitions_def=ticker_partitions, group_name="production", kinds={"json"})
 def serving_snapshot(
     context: dg.AssetExecutionContext, cleaned_prices: Dataset, indicator_features: Dataset
-) -> dg.MaterializeResult:  # type: ignore[type-arg]
+) -> dg.MaterializeResult[Dataset]:
     """All that serving needs of a ticker's data, so that serving computes no indicator."""
     snapshot = make_snapshot(context.partition_key, cleaned_prices, indicator_features)
     facts = {key: getattr(snapshot, key) for key in ("data_version", "feature_spec", "close", "currency", "volatility")}
@@ -28,7 +28,7 @@ def serving_snapshot(
 @dg.asset(partitions_def=ticker_partitions, group_name="production", kinds={"mlflow"})
 def production_models(
     zenith: ZenithResource, lstm_model: Dataset, ensemble_model: Dataset, serving_snapshot: Dataset
-) -> dg.MaterializeResult:  # type: ignore[type-arg]
+) -> dg.MaterializeResult[Dataset]:
     """The decision on each candidate: it becomes Production, or this says why not."""
     snapshot = ServingSnapshot.from_json(dict(serving_snapshot.facts))
     decisions = {
@@ -43,12 +43,14 @@ def production_models(
 @dg.asset(partitions_def=ticker_partitions, group_name="production", kinds={"parquet"}, deps=["production_models"])
 def forecast_ledger(
     context: dg.AssetExecutionContext, zenith: ZenithResource, cleaned_prices: Dataset, serving_snapshot: Dataset
-) -> dg.MaterializeResult:  # type: ignore[type-arg]
+) -> dg.MaterializeResult[Dataset]:
     """What the Production models forecast, kept as it was made and scored when its session has closed."""
     ticker = context.partition_key
     snapshot = ServingSnapshot.from_json(dict(serving_snapshot.facts))
     answer = latest_answer(zenith.registry, snapshot)
-    known = zenith.store.read("forecast_ledger", ticker).table if zenith.store.exists("forecast_ledger", ticker) else None
+    known = (
+        zenith.store.read("forecast_ledger", ticker).table if zenith.store.exists("forecast_ledger", ticker) else None
+    )
     rows = ledger_rows(snapshot, answer.forecast, answer.lstm_version)
     ledger = scored(extended(known, rows), cleaned_prices.tables["prices"]["close"])
     return dg.MaterializeResult(

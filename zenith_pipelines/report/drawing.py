@@ -7,8 +7,9 @@ can show the same figure in light and dark.
 import io
 import re
 from collections.abc import Sequence
+from html import escape
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,8 +19,6 @@ CARD, INK, MUTED, GRID = "#ffffff", "#1f2933", "#7d8795", "#e3e7ec"
 ACCENT, GOOD, BAD = "#2f6fde", "#12876f", "#cf5c36"
 ROLES = {"card": CARD, "ink": INK, "muted": MUTED, "grid": GRID, "accent": ACCENT, "good": GOOD, "bad": BAD}
 
-# Text stays text (small, selectable); fixed salt and no date: the same figure is the same bytes.
-_SVG = {"svg.fonttype": "none", "svg.hashsalt": "zenith"}
 _rc_lock = Lock()  # matplotlib's settings are global to the process
 
 
@@ -46,14 +45,24 @@ def plain_dates(axes: "Axes") -> None:
     """Few, short dates on the x axis."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
-    locator = AutoDateLocator(minticks=4, maxticks=8)
+    locator = AutoDateLocator(minticks=4, maxticks=8)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
+    formatter = ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_formatter(formatter)
 
 
-def legend(axes: "Axes", place: str, **options: Any) -> None:
-    """A legend at `place`, without a frame unless `options` say so."""
-    axes.legend(loc=place, **({"frameon": False} | options), fontsize=8.5, labelcolor=INK)
+def legend(axes: "Axes", place: Literal["upper left", "lower left"], columns: int = 1, framed: bool = False) -> None:
+    """A legend at `place`; `framed` where it lies on filled areas."""
+    axes.legend(
+        loc=place,
+        ncols=columns,
+        fontsize=8.5,
+        labelcolor=INK,
+        frameon=framed,
+        facecolor=CARD,
+        edgecolor="none",
+        framealpha=0.85,
+    )
 
 
 def note(figure: "Figure", axes: "Axes", text: str) -> "Figure":
@@ -75,21 +84,16 @@ def to_svg(figure: "Figure", label: str = "") -> str:
     import matplotlib
 
     buffer = io.StringIO()
-    with _rc_lock, matplotlib.rc_context(_SVG):
+    # Text stays text (small, selectable); a fixed salt and no date: the same figure is the same bytes.
+    with _rc_lock, matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "zenith"}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     svg = buffer.getvalue()
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
     svg = re.sub(r'(<svg [^>]*?)width="[^"]*" height="[^"]*"', r"\1", svg, count=1)
-    svg = re.sub(r'<svg |<svg\n', f'<svg role="img" aria-label="{_attribute(label)}" ', svg, count=1)
+    svg = re.sub(r"<svg\s", f'<svg role="img" aria-label="{escape(label)}" ', svg, count=1)
     for role, colour in ROLES.items():
         svg = svg.replace(colour, f"var(--{role}, {colour})")
     return svg
-
-
-def _attribute(text: str) -> str:
-    from html import escape
-
-    return escape(text, quote=True)
 
 
 def _style(axes: "Axes") -> None:

@@ -10,6 +10,7 @@ from zenith_core.disclaimer import DISCLAIMER
 from zenith_pipelines.report import plots
 from zenith_pipelines.report.drawing import to_svg
 from zenith_pipelines.report.verdicts import verdicts
+from zenith_pipelines.report.words import count, day, number, share
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,7 +81,7 @@ def render_report(report: ReportInput) -> str:
     environment = Environment(
         loader=PackageLoader("zenith_pipelines", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
-    environment.filters |= {"share": _share, "number": _number, "count": _count, "day": _day}
+    environment.filters |= {"share": share, "number": number, "count": count, "day": day}
     figures = {name: Markup(to_svg(figure, name.replace("_", " "))) for name, figure in report_plots(report).items()}
     return environment.get_template("report.html.j2").render(
         report=report,
@@ -122,7 +123,7 @@ def _statistics(report: ReportInput) -> list[tuple[str, list[str]]]:
         for backtest in (report.lstm_backtest, report.ensemble_backtest)
         for who in ("strategy", "buy_and_hold")
     ]
-    show = {"share": _share, "number": _number, "count": _count}
+    show = {"share": share, "number": number, "count": count}
     return [(words, [show[kind](stats[key]) for stats in columns]) for key, words, kind in _STATISTICS]
 
 
@@ -130,23 +131,3 @@ def _trades(backtest: Backtest) -> list[dict[str, Any]]:
     """The last trades, newest first."""
     rows = backtest.trades.iloc[::-1].head(TRADES_SHOWN)
     return [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
-
-
-def _share(value: float | None, decimals: int = 1, sign: bool = False) -> str:
-    return "–" if _missing(value) else f"{value:{'+' if sign else ''}.{decimals}%}"
-
-
-def _number(value: float | None, decimals: int = 2) -> str:
-    return "–" if _missing(value) else f"{value:,.{decimals}f}"
-
-
-def _count(value: float | None) -> str:
-    return "–" if _missing(value) else f"{value:,.0f}"
-
-
-def _day(value: pd.Timestamp) -> str:
-    return "open" if _missing(value) else f"{value:%Y-%m-%d}"
-
-
-def _missing(value: object) -> bool:
-    return value is None or value is pd.NaT or value != value

@@ -8,7 +8,18 @@ import pandas as pd
 from zenith_core.backtest import Backtest
 from zenith_core.inference import SIGNALS
 from zenith_core.performance import drawdown
-from zenith_pipelines.report.drawing import ACCENT, BAD, CARD, GOOD, INK, MUTED, canvas, legend, note, plain_dates, share_axis
+from zenith_pipelines.report.drawing import (
+    ACCENT,
+    BAD,
+    GOOD,
+    INK,
+    MUTED,
+    canvas,
+    legend,
+    note,
+    plain_dates,
+    share_axis,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,11 +37,15 @@ def price_fan(prices: pd.DataFrame, forecasts: pd.DataFrame, latest: pd.DataFram
     """
     figure, (axes,) = canvas(height=4.2)
     closes = prices["close"].iloc[-SESSIONS_SHOWN:]
-    past = forecasts[(forecasts["horizon"] == horizon) & forecasts["target_date"].between(closes.index[0], closes.index[-1])]
+    past = forecasts[
+        (forecasts["horizon"] == horizon) & forecasts["target_date"].between(closes.index[0], closes.index[-1])
+    ]
     past = past.sort_values("target_date")
     dates = past["target_date"].to_numpy()
     axes.fill_between(dates, past["lower"], past["upper"], color=ACCENT, alpha=0.13, linewidth=0)
-    axes.plot(dates, past["forecast"], color=ACCENT, linewidth=1, label=f"forecast {horizon} sessions before, 90 % band")
+    axes.plot(
+        dates, past["forecast"], color=ACCENT, linewidth=1, label=f"forecast {horizon} sessions before, 90 % band"
+    )
     axes.plot(closes.index.to_numpy(), closes, color=INK, linewidth=1.4, label="close")
     if len(latest):
         _draw_latest(axes, closes, latest)
@@ -108,7 +123,7 @@ def class_probabilities(signals: pd.DataFrame) -> "Figure":
     axes.margins(x=0)
     share_axis(axes)
     plain_dates(axes)
-    legend(axes, "upper left", ncols=3, frameon=True, facecolor=CARD, edgecolor="none", framealpha=0.85)
+    legend(axes, "upper left", columns=3, framed=True)
     return figure
 
 

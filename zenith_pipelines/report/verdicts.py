@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zenith_core.backtest import Backtest
+from zenith_pipelines.report.words import number, share
 
 if TYPE_CHECKING:
     from zenith_pipelines.report.page import ReportInput
@@ -32,12 +33,14 @@ def verdicts(report: "ReportInput") -> list[Verdict]:
 
 def _price_verdict(metrics: dict[str, Any]) -> Verdict:
     good = metrics["beats_naive"]
-    better = "Better than assuming that the price stays where it is"
-    worse = "No better than assuming that the price stays where it is"
-    figures = f"{metrics['horizon']} sessions ahead: skill {_share(metrics['skill'])}, p = {_number(metrics['p_value'])}"
-    others = [text for text, row in metrics["by_horizon"].items() if row["beats_naive"]]
-    figures += f"; significant at {len(others)} of {len(metrics['by_horizon'])} horizons"
-    return Verdict("Price forecast", better if good else worse, figures, good)
+    sentence = f"{'Better' if good else 'No better'} than assuming that the price stays where it is"
+    skill, p_value = share(metrics["skill"], sign=True), number(metrics["p_value"])
+    significant = sum(row["beats_naive"] for row in metrics["by_horizon"].values())
+    figures = (
+        f"{metrics['horizon']} sessions ahead: skill {skill}, p = {p_value}; "
+        f"significant at {significant} of {len(metrics['by_horizon'])} horizons"
+    )
+    return Verdict("Price forecast", sentence, figures, good)
 
 
 def _band_verdict(metrics: dict[str, Any]) -> Verdict:
@@ -53,26 +56,20 @@ def _signal_verdict(metrics: dict[str, Any]) -> Verdict:
     good = metrics["beats_naive"]
     sentence = "Better" if good else "No better"
     figures = (
-        f"Brier {_number(metrics['brier'], 3)} against {_number(metrics['brier_baseline'], 3)}, "
-        f"p = {_number(metrics['p_value'])}"
+        f"Brier {number(metrics['brier'], 3)} against {number(metrics['brier_baseline'], 3)}, "
+        f"p = {number(metrics['p_value'])}"
     )
     return Verdict("Signal", f"{sentence} than the historical frequency of each class", figures, good)
 
 
 def _backtest_verdict(subject: str, backtest: Backtest) -> Verdict:
     own, held = backtest.stats["strategy"], backtest.stats["buy_and_hold"]
-    figures = f"return {_share(own['total_return'])} against {_share(held['total_return'])}"
-    figures += f", Sharpe {_number(own['sharpe'])} against {_number(held['sharpe'])}; one history, not tested for chance"
+    figures = (
+        f"return {share(own['total_return'], sign=True)} against {share(held['total_return'], sign=True)}, "
+        f"Sharpe {number(own['sharpe'])} against {number(held['sharpe'])}; one history, not tested for chance"
+    )
     if own["sharpe"] is None or held["sharpe"] is None:
         return Verdict(subject, "Nothing to compare: no trade, or no session after one", figures, False)
     good = own["sharpe"] > held["sharpe"]
-    sentence = "More return for its risk" if good else "Less return for its risk"
-    return Verdict(subject, f"{sentence} than buying and holding, after costs", figures, good)
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:+.1%}"
-
-
-def _number(value: float | None, decimals: int = 2) -> str:
-    return "–" if value is None else f"{value:.{decimals}f}"
+    sentence = f"{'More' if good else 'Less'} return for its risk than buying and holding, after costs"
+    return Verdict(subject, sentence, figures, good)

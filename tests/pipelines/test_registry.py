@@ -1,0 +1,161 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+
+from zenith_core.errors import NotAvailable
+from zenith_pipelines.models.artifact import IR_VERSION, OPSET
+from zenith_pipelines.registry import ModelRegistry
+
+# MLflow 3.17 on SQLAlchemy 2.1: MLflow's to put right.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+
+
+def tiny_model(factor: float) -> bytes:
+    """Two named inputs, as the price model has several: price = close * factor + volatility."""
+
+    def tensor(name):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"])
+
+    graph = helper.make_graph(
+        [
+            helper.make_node("Mul", ["close", "factor"], ["scaled"]),
+            helper.make_node("Add", ["scaled", "volatility"], ["price"]),
+        ],
+        "tiny",
+        [tensor("close"), tensor("volatility")],
+        [tensor("price")],
+        [helper.make_tensor("factor", TensorProto.FLOAT, [1], [factor])],
+    )
+    opsets = [helper.make_opsetid("", OPSET)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION).SerializeToString()
+
+
+@pytest.fixture(scope="session")
+def place(tmp_path_factory):
+    return tmp_path_factory.mktemp("registry")
+
+
+@pytest.fixture(scope="session")
+def registry(place):
+    return ModelRegistry(f"sqlite:///{place}/mlflow.db", place / "artifacts")
+
+
+def register(registry, name, factor=2.0, **given):
+    facts = {"metrics": {"mase": 1.5}, "params": {"epochs": "3"}, "tags": {"data_end": "2013-03-01"}}
+    return registry.register(name, tiny_model(factor), **(facts | given))
+
+
+def test_versions_count_up_and_carry_their_tags(registry):
+    first, second = register(registry, "lstm-COUNT"), register(registry, "lstm-COUNT", tags={"data_end": "2014-01-02"})
+
+    assert (first.version, second.version) == (1, 2)
+    assert [v.version for v in registry.versions("lstm-COUNT")] == [2, 1]
+    assert registry.versions("lstm-COUNT")[0].tags == {"data_end": "2014-01-02"}
+    assert registry.versions("lstm-NONE") == []
+
+
+def test_what_was_registered_is_loaded_to_the_byte(registry):
+    version = register(registry, "lstm-BYTES", factor=3.0)
+
+    assert registry.load("lstm-BYTES", version.version) == tiny_model(3.0)
+
+
+def test_a_ticker_with_a_dot_or_a_caret_is_a_good_name(registry):
+    assert register(registry, "lstm-PETR4.SA").name == "lstm-PETR4.SA"
+    assert register(registry, "lstm-^BVSP").version == 1
+
+
+def test_nothing_is_in_production_before_it_is_promoted(registry):
+    register(registry, "lstm-NEW")
+
+    assert registry.production("lstm-NEW") is None
+    assert registry.production("lstm-UNHEARD") is None
+    with pytest.raises(NotAvailable, match=r"^no lstm-UNHEARD in Production yet: `zenith run --tickers UNHEARD`"):
+        registry.require_production("lstm-UNHEARD")
+
+
+def test_promotion_moves_production_and_keeps_the_old_version(registry):
+    for factor in (1.0, 2.0):
+        registry.promote("lstm-MOVE", register(registry, "lstm-MOVE", factor).version)
+
+    assert registry.production("lstm-MOVE").version == 2
+    assert registry.require_production("lstm-MOVE").tags == {"data_end": "2013-03-01"}
+    registry.promote("lstm-MOVE", 1)
+    assert registry.load("lstm-MOVE", registry.production("lstm-MOVE").version) == tiny_model(1.0)
+
+
+def test_a_version_that_does_not_exist_is_neither_promoted_nor_loaded(registry):
+    register(registry, "lstm-ONE")
+
+    with pytest.raises(NotAvailable, match=r"^lstm-ONE has no version 7$"):
+        registry.promote("lstm-ONE", 7)
+    with pytest.raises(NotAvailable, match=r"^lstm-ONE has no version 7$"):
+        registry.load("lstm-ONE", 7)
+    assert registry.production("lstm-ONE") is None
+
+
+def test_the_run_holds_metrics_params_tags_and_files(registry, place):
+    from mlflow import MlflowClient
+
+    version = register(registry, "lstm-RUN", files={"report/index.html": b"<p>hello"})
+
+    client = MlflowClient(f"sqlite:///{place}/mlflow.db")
+    run = client.get_run(version.run_id)
+    assert run.info.status == "FINISHED"
+    assert (run.data.metrics, run.data.params) == ({"mase": 1.5}, {"epochs": "3"})
+    assert run.data.tags["data_end"] == "2013-03-01"
+    [folder] = client.list_artifacts(version.run_id)
+    assert folder.path == "report"
+
+
+def test_a_model_that_is_no_onnx_leaves_a_failed_run_and_no_version(registry, place):
+    from google.protobuf.message import DecodeError
+    from mlflow import MlflowClient
+
+    with pytest.raises(DecodeError):
+        registry.register("lstm-BROKEN", b"no model", metrics={}, params={}, tags={})
+
+    client = MlflowClient(f"sqlite:///{place}/mlflow.db")
+    [run] = client.search_runs(["1"], "attributes.run_name = 'lstm-BROKEN'")
+    assert run.info.status == "FAILED"
+    assert registry.versions("lstm-BROKEN") == []
+
+
+def test_the_scoring_server_serves_the_production_alias(registry, place, monkeypatch):
+    import mlflow
+    from mlflow.pyfunc import scoring_server
+    from starlette.testclient import TestClient
+
+    registry.promote("lstm-SERVE", register(registry, "lstm-SERVE", factor=2.0).version)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+
+    assert mlflow.onnx.load_model("models:/lstm-SERVE@Production").SerializeToString() == tiny_model(2.0)
+    app = scoring_server.init(mlflow.pyfunc.load_model("models:/lstm-SERVE@Production"))
+    asked = {"inputs": {"close": [10.0, 20.0], "volatility": [0.5, 0.25]}}
+    answer = TestClient(app).post("/invocations", json=asked)
+
+    assert answer.status_code == 200
+    np.testing.assert_allclose(answer.json()["predictions"]["price"], [20.5, 40.25])
+
+
+@pytest.mark.slow
+def test_processes_that_meet_an_empty_store_at_once_all_register(tmp_path):
+    script = f"""
+import sys
+from pathlib import Path
+from zenith_pipelines.registry import ModelRegistry
+registry = ModelRegistry("sqlite:///{tmp_path}/mlflow.db", Path("{tmp_path}/artifacts"))
+registry.register("lstm-RACE", bytes.fromhex(sys.argv[1]), metrics={{}}, params={{}}, tags={{}})
+"""
+    command = [sys.executable, "-c", script, tiny_model(1.0).hex()]
+    racers = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(3)]
+
+    printed = [racer.communicate(timeout=120)[0] for racer in racers]
+
+    assert [racer.returncode for racer in racers] == [0, 0, 0], printed
+    assert printed == [b"", b"", b""]
+    registry = ModelRegistry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts")
+    assert [version.version for version in registry.versions("lstm-RACE")] == [3, 2, 1]
