@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from zenith_cli.ports import require_free_port
-from zenith_pipelines.instance import dagster_home
+from zenith_pipelines.instance import dagster_home, open_instance
 from zenith_pipelines.settings import Settings
 
 
@@ -20,6 +20,7 @@ def ui(
     require_free_port(host, port)
     settings = Settings()
     home = dagster_home(settings)
+    open_instance(settings).dispose()  # its tables are made before webserver and daemon meet on them
     environment = {**os.environ, "DAGSTER_HOME": str(home), "ZENITH_HOME": str(settings.home)}
     dagster = Path(sys.executable).with_name("dagster")
     command = [str(dagster), "dev", "-m", "zenith_pipelines.definitions", "--host", host, "--port", str(port)]

@@ -118,9 +118,10 @@ def _dates(index: pd.Index, ticker: str, exchange: Exchange) -> pd.DatetimeIndex
 def _actions(table: pd.DataFrame, reasons: NDArray[np.object_]) -> pd.DataFrame:
     """Dividends and splits by date, also those of days whose prices are impossible."""
     actions = table[list(_ACTIONS)]
-    possible = (np.isfinite(actions) & (actions >= 0)).all(axis=1).to_numpy()
+    values = actions.to_numpy()
+    possible = (np.isfinite(values) & (values >= 0)).all(axis=1)
     dated = ~np.isin(reasons, (NO_DATE, FUTURE, UNFINISHED, DUPLICATE))
-    return actions[possible & dated].sort_index()
+    return actions.loc[possible & dated].sort_index()
 
 
 def _flat(rows: pd.DataFrame) -> NDArray[np.bool_]:

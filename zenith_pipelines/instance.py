@@ -26,7 +26,14 @@ def dagster_home(settings: Settings) -> Path:
 
 
 def open_instance(settings: Settings) -> "dg.DagsterInstance":
-    """The instance whose runs and events the UI shows."""
-    import dagster as dg
+    """The instance whose runs and events the UI shows.
 
-    return dg.DagsterInstance.from_config(str(dagster_home(settings)))
+    One process at a time: two that open an empty SQLite instance together both migrate it, and leave a
+    database that no process can open again.
+    """
+    import dagster as dg
+    from filelock import FileLock
+
+    home = dagster_home(settings)
+    with FileLock(prepare_home(settings) / ".dagster.lock", timeout=120):
+        return dg.DagsterInstance.from_config(str(home))

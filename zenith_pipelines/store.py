@@ -1,7 +1,7 @@
 """Where datasets live: parquet tables and JSON facts under one fsspec URI.
 
 A dataset is written as new files, then made current by replacing one small manifest. A reader follows
-the manifest and checks each table's SHA-256, so it sees the old dataset or the new one, whole, or an error.
+the manifest and checks its SHA-256 and each table's, so it sees the old dataset or the new one, whole, or an error.
 
     <root>/<name>/<ticker>/<stamp>/<table>.parquet
     <root>/<name>/<ticker>/<stamp>/manifest.json     what this snapshot holds
@@ -49,13 +49,14 @@ class DatasetStore:
     def write(self, name: str, ticker: str, dataset: Dataset, *, keep_history: bool = False) -> str:
         """Store the dataset and make it current; return its stamp. Older snapshots go unless `keep_history`."""
         folder = self._folder(name, ticker)
+        facts = json.loads(json.dumps(dict(dataset.facts), allow_nan=False))  # fails before anything is written
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         manifest = {
             "stamp": stamp,
-            "facts": dict(dataset.facts),
+            "facts": facts,
             "tables": {key: self._write_table(f"{folder}/{stamp}", key, t) for key, t in dataset.tables.items()},
         }
-        encoded = json.dumps(manifest, allow_nan=False).encode()
+        encoded = _seal(manifest)
         self._write_file(f"{folder}/{stamp}/manifest.json", encoded)
         self._write_file(f"{folder}/current.json", encoded)
         if not keep_history:
@@ -80,8 +81,10 @@ class DatasetStore:
 
     def stamps(self, name: str, ticker: str) -> list[str]:
         """The stamps of all snapshots, oldest first."""
-        manifests = self._fs.glob(f"{self._folder(name, ticker)}/*/manifest.json")
-        return sorted(path.rsplit("/", 2)[-2] for path in manifests)
+        folder = self._folder(name, ticker)
+        entries = self._fs.ls(folder, detail=False) if self._fs.exists(folder) else []
+        names = (path.rstrip("/").rsplit("/", 1)[-1] for path in entries)
+        return sorted(stamp for stamp in names if self._fs.exists(f"{folder}/{stamp}/manifest.json"))
 
     def path(self, name: str, ticker: str) -> str:
         """Where the dataset's snapshots are, for people to read."""
@@ -93,12 +96,11 @@ class DatasetStore:
     def _read_manifest(self, name: str, ticker: str, path: str | None = None) -> dict[str, Any]:
         path = path or f"{self._folder(name, ticker)}/current.json"
         try:
-            manifest: dict[str, Any] = json.loads(self._fs.cat_file(path))
+            return _unseal(self._fs.cat_file(path))
         except FileNotFoundError:
             raise NotAvailable(f"no {name} for {ticker} yet: `zenith run --tickers {ticker}` makes it") from None
         except ValueError as error:
             raise CorruptData(f"{path} cannot be read ({error}): materialize {name} for {ticker} again") from error
-        return manifest
 
     def _write_table(self, folder: str, key: str, table: pd.DataFrame) -> str:
         buffer = io.BytesIO()
@@ -127,3 +129,20 @@ class DatasetStore:
         for path in self._fs.ls(folder, detail=False):
             if self._fs.isdir(path) and path.rstrip("/").rsplit("/", 1)[-1] < stamp:
                 self._fs.rm(path, recursive=True)
+
+
+def _seal(manifest: dict[str, Any]) -> bytes:
+    """The manifest as JSON, with its own checksum in it."""
+    return json.dumps({**manifest, "sha256": _digest(manifest)}).encode()
+
+
+def _unseal(content: bytes) -> dict[str, Any]:
+    """Inverse of `_seal`. Raises ValueError for what it did not write."""
+    manifest = json.loads(content)
+    if not isinstance(manifest, dict) or manifest.pop("sha256", None) != _digest(manifest):
+        raise ValueError("its checksum does not match")
+    return manifest
+
+
+def _digest(manifest: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest).encode()).hexdigest()

@@ -193,13 +193,13 @@ def _common(snapshot: ServingSnapshot, model: ServedModel, now: datetime) -> dic
 
 
 def _points(snapshot: ServingSnapshot, forecast: PriceForecast, horizon: int) -> list[PricePoint]:
-    rows = zip(snapshot.next_sessions, forecast.price, forecast.lower, forecast.upper, strict=True)
-    points = []
-    for day, (session, *values) in enumerate(list(rows)[:horizon], start=1):
-        price, lower, upper = (round(float(value), 6) for value in values)
-        change = round(100 * (price / snapshot.close - 1), 4)
-        points.append(PricePoint(day=day, date=session, price=price, change_pct=change, lower=lower, upper=upper))
-    return points
+    prices = np.stack([forecast.price, forecast.lower, forecast.upper])[:, :horizon].astype(float)
+    changes = 100 * (prices[0] / snapshot.close - 1)
+    rows = zip(snapshot.next_sessions, *prices.round(6).tolist(), changes.round(4).tolist(), strict=False)
+    return [
+        PricePoint(day=day, date=session, price=price, change_pct=change, lower=lower, upper=upper)
+        for day, (session, price, lower, upper, change) in enumerate(rows, start=1)
+    ]
 
 
 def _skill(evidence: Mapping[str, Any]) -> Skill:

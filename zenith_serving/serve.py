@@ -2,6 +2,7 @@
 
 import errno
 import ipaddress
+import logging
 import socket
 
 from zenith_core.errors import UserError
@@ -9,6 +10,7 @@ from zenith_serving.settings import Settings
 
 GRACE_SECONDS = 10  # for requests in flight when asked to stop
 _BACKLOG = 2048
+_HIGHEST_PORT = 65_535
 
 
 def serve(host: str, port: int, settings: Settings) -> None:
@@ -22,6 +24,7 @@ def serve(host: str, port: int, settings: Settings) -> None:
         config = uvicorn.Config(
             create_app(settings), log_level="info", access_log=False, timeout_graceful_shutdown=GRACE_SECONDS
         )
+        logging.getLogger("uvicorn.error").info("Zenith answers on http://%s:%d, its documentation on /docs", host, port)
         uvicorn.Server(config).run(sockets=[listener])
 
 
@@ -33,30 +36,31 @@ def require_keys_beyond_loopback(host: str, settings: Settings) -> None:
 
 def bind(host: str, port: int) -> socket.socket:
     """A socket that listens on the address. Raises UserError that says what to change if it cannot be had."""
+    if not 0 <= port <= _HIGHEST_PORT:  # getaddrinfo would take it modulo 65536
+        raise UserError(f"there is no port {port}: choose one from 1 to {_HIGHEST_PORT} with --port")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
-    except (OSError, OverflowError):
+    except OSError:
         raise UserError(f"{host} is not an address to listen on: --host 127.0.0.1 is this machine") from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(_BACKLOG)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         listener.close()
         raise UserError(_why_not(host, port, error)) from None
     return listener
 
 
-def _why_not(host: str, port: int, error: OSError | OverflowError) -> str:
-    number = error.errno if isinstance(error, OSError) else None
-    if number == errno.EADDRINUSE:
+def _why_not(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
         return f"port {port} on {host} is busy: stop what listens there, or choose another with --port"
-    if number == errno.EACCES:
+    if error.errno == errno.EACCES:
         return f"port {port} needs more rights than yours: choose one above 1023 with --port"
-    if number == errno.EADDRNOTAVAIL:
+    if error.errno == errno.EADDRNOTAVAIL:
         return f"{host} is not an address of this machine: choose another with --host"
-    return f"cannot listen on port {port} of {host}: choose another with --port, 1 to 65535"
+    return f"cannot listen on port {port} of {host} ({error.strerror}): choose another with --port or --host"
 
 
 def _is_loopback(host: str) -> bool:

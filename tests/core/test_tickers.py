@@ -17,7 +17,7 @@ def test_lower_case_is_raised():
     "text",
     [
         "", " ", "..", ".", "../x", "A/B", "A\\B", "A,B", "A B", "A\n", "A\x00", "-A", "=A", ".A", "A.", "A..B", "^",
-        "^^A", "A%2F", "A" * 17, "ÀB", "ſ", "１", "{A}", "A;B", None, 5,
+        "^^A", "A%2F", "A" * 17, "ÀB", "\u017f", "\uff11", "{A}", "A;B", None, 5,
     ],
 )  # fmt: skip
 def test_anything_else_is_refused_without_an_echo(text):

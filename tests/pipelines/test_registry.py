@@ -1,6 +1,8 @@
+import asyncio
 import subprocess
 import sys
 
+import httpx
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
@@ -9,8 +11,11 @@ from zenith_core.errors import NotAvailable
 from zenith_pipelines.models.artifact import IR_VERSION, OPSET
 from zenith_pipelines.registry import ModelRegistry
 
-# MLflow 3.17 on SQLAlchemy 2.1: MLflow's to put right.
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
+# MLflow 3.17 warns of itself, on its first use and on the import of its pyfunc.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
+]
 
 
 def tiny_model(factor: float) -> bytes:
@@ -127,7 +132,6 @@ def test_a_model_that_is_no_onnx_leaves_a_failed_run_and_no_version(registry, pl
 def test_the_scoring_server_serves_the_production_alias(registry, place, monkeypatch):
     import mlflow
     from mlflow.pyfunc import scoring_server
-    from starlette.testclient import TestClient
 
     registry.promote("lstm-SERVE", register(registry, "lstm-SERVE", factor=2.0).version)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
@@ -135,10 +139,16 @@ def test_the_scoring_server_serves_the_production_alias(registry, place, monkeyp
     assert mlflow.onnx.load_model("models:/lstm-SERVE@Production").SerializeToString() == tiny_model(2.0)
     app = scoring_server.init(mlflow.pyfunc.load_model("models:/lstm-SERVE@Production"))
     asked = {"inputs": {"close": [10.0, 20.0], "volatility": [0.5, 0.25]}}
-    answer = TestClient(app).post("/invocations", json=asked)
+    answer = asyncio.run(post(app, "/invocations", asked))
 
     assert answer.status_code == 200
     np.testing.assert_allclose(answer.json()["predictions"]["price"], [20.5, 40.25])
+
+
+async def post(app, path, document):
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://mlflow") as client:
+        return await client.post(path, json=document)
 
 
 @pytest.mark.slow

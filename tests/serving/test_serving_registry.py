@@ -1,6 +1,7 @@
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import ClassVar
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -35,7 +36,7 @@ def test_a_database_that_is_not_there_is_away_and_is_not_made(tmp_path):
 
 
 def test_a_database_in_a_folder_with_odd_characters_is_found(trained_home, tmp_path):
-    folder = tmp_path / "a b%20é"
+    folder = tmp_path / "a b é+"
     folder.mkdir()
     (folder / "mlflow.db").write_bytes((trained_home / "mlflow" / "mlflow.db").read_bytes())
     assert len(open_registry(f"sqlite:///{folder}/mlflow.db").production()) == 4
@@ -69,7 +70,7 @@ def test_an_artifact_that_is_gone_or_out_of_reach_is_told_apart(tmp_path):
 class _MLflowServer(BaseHTTPRequestHandler):
     """What an MLflow 3.17 server answered, in short."""
 
-    pages = {
+    pages: ClassVar = {
         "": {
             "registered_models": [
                 {"name": "lstm-AAPL", "aliases": [{"alias": "Production", "version": "7"}]},

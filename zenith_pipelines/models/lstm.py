@@ -3,9 +3,9 @@
 Keras 3 on any backend: the caller chooses it with KERAS_BACKEND before Keras is first imported.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from zenith_core.inference import HORIZONS
 from zenith_core.windows import windows
 
 if TYPE_CHECKING:
-    from keras import Sequential
+    from keras import Sequential, Variable
     from keras.layers import Layer
 
 Floats = NDArray[np.float32]
@@ -69,7 +69,7 @@ class LSTMTrainer:
         self._config = config
         self._network = _network(config, features)
         self._state = [*self._network.variables, *self._network.optimizer.variables]
-        self._initial = [np.array(variable) for variable in self._state]
+        self._initial = _arrays(self._state)
 
     def fit(
         self,
@@ -94,14 +94,14 @@ class LSTMTrainer:
         held_out = windows(scaled, validation, config.window), targets[validation].astype(np.float32)
         shuffle = np.random.default_rng(config.seed)
         losses: list[float] = []
-        best = network.get_weights()
+        best = _arrays(network.weights)
         for epoch in range(1, config.epochs + 1):
             order = shuffle.permutation(len(x))
             network.fit(x[order], y[order], batch_size=config.batch, shuffle=False, verbose=0)
             losses.append(_finite(network.evaluate(*held_out, batch_size=config.batch, verbose=0)))
             on_epoch(epoch)
             if losses[-1] == min(losses):
-                best = network.get_weights()
+                best = _arrays(network.weights)
             elif epoch - int(np.argmin(losses)) > config.patience:
                 break
         return TrainedLSTM(config.window, mean, scale, tuple(best), tuple(losses))
@@ -131,6 +131,13 @@ def scaler(rows: NDArray[np.floating]) -> tuple[Floats, Floats]:
     # A column that is constant but for rounding would be blown up to noise.
     constant = deviation <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
     return mean.astype(np.float32), np.where(constant, 1.0, deviation).astype(np.float32)
+
+
+def _arrays(variables: Sequence["Variable"]) -> list[NDArray[Any]]:
+    """Copies: the backend may reuse the memory of what it has trained on."""
+    from keras.ops import convert_to_numpy
+
+    return [np.array(convert_to_numpy(variable.value)) for variable in variables]
 
 
 def _finite(loss: float) -> float:

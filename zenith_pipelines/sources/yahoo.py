@@ -1,5 +1,6 @@
 """Yahoo Finance through yfinance: unadjusted prices with dividends and splits."""
 
+import warnings
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from typing import Any
@@ -23,17 +24,8 @@ class YahooSource:
 
     def fetch(self, ticker: str, since: date | None = None) -> RawPrices:
         """See `PriceSource.fetch`."""
-        import yfinance
-
         ticker = validate_ticker(ticker)
-        yfinance.config.debug.hide_exceptions = False  # hidden, every failure looks like an empty history
-        period = {"start": since.isoformat()} if since else {"period": "max"}
-        handle = yfinance.Ticker(ticker, session=self._session)
-        try:
-            history = handle.history(interval="1d", auto_adjust=False, actions=True, timeout=30, **period)
-            currency = handle.history_metadata.get("currency")
-        except Exception as error:
-            raise _typed(ticker, error) from error
+        history, currency = self._history(ticker, since)
         if history.empty:
             raise NoNewData(f"yahoo has no sessions of {ticker}" + (f" since {since}" if since else ""))
         history.index = pd.DatetimeIndex(history.index).tz_localize(None).normalize()
@@ -45,6 +37,26 @@ class YahooSource:
             fetched_at=datetime.now(UTC),
             currency=currency,
         )
+
+    def _history(self, ticker: str, since: date | None) -> tuple[pd.DataFrame, str | None]:
+        import yfinance
+
+        yfinance.config.debug.hide_exceptions = False  # hidden, every failure looks like an empty history
+        handle = yfinance.Ticker(ticker, session=self._session)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # yfinance's own use of pandas
+            try:
+                history = handle.history(
+                    start=since and since.isoformat(),
+                    period=None if since else "max",
+                    interval="1d",
+                    auto_adjust=False,
+                    actions=True,
+                    timeout=30,
+                )
+                return history, handle.history_metadata.get("currency")
+            except Exception as error:
+                raise _typed(ticker, error) from error
 
     def tickers(self) -> None:
         """Yahoo does not list its tickers."""

@@ -1,0 +1,179 @@
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from zenith_core.errors import ParityError, TooShortHistory, TrainingError
+from zenith_core.intervals import price_forecasts
+from zenith_core.windows import windows
+from zenith_pipelines.models import prepare_backend
+from zenith_pipelines.models.artifact import check_parity
+from zenith_pipelines.models.lstm import LSTMConfig, LSTMTrainer, scaler
+from zenith_pipelines.models.lstm_onnx import price_model_onnx
+
+CONFIG = LSTMConfig(window=10, units=8, dense=6, horizons=4, epochs=3, batch=16, patience=1)
+TRAIN, VALIDATION = np.arange(9, 140), np.arange(150, 190)
+
+
+def ignore(epoch):
+    pass
+
+
+@pytest.fixture(scope="module")
+def trainer(tmp_path_factory):
+    prepare_backend("jax", tmp_path_factory.mktemp("home"))
+    return LSTMTrainer(CONFIG, features=3)
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=(200, 3)).astype(np.float32)
+    targets = values[:, :1] * [0.5, 0.4, 0.3, 0.2] + rng.normal(scale=0.1, size=(200, 4))
+    return values, targets
+
+
+@pytest.fixture(scope="module")
+def trained(trainer, data):
+    return trainer.fit(*data, TRAIN, VALIDATION, ignore)
+
+
+def test_training_depends_on_its_fold_only_not_on_what_was_trained_before(trainer, data, trained):
+    trainer.fit(*data, TRAIN[20:], VALIDATION, ignore)
+
+    again = trainer.fit(*data, TRAIN, VALIDATION, ignore)
+
+    assert again.losses == trained.losses
+    for before, after in zip(trained.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(before, after)
+
+
+def test_what_follows_the_validation_rows_does_not_matter(trainer, data, trained):
+    values, targets = (array.copy() for array in data)
+    values[190:], targets[190:] = 1e6, np.nan
+
+    again = trainer.fit(values, targets, TRAIN, VALIDATION, ignore)
+
+    np.testing.assert_array_equal(again.mean, trained.mean)
+    np.testing.assert_array_equal(again.weights[-2], trained.weights[-2])
+
+
+def test_the_weights_are_those_of_the_best_epoch(trainer, data, trained):
+    values, targets = data
+    kept = VALIDATION[len(VALIDATION) % CONFIG.batch :]
+
+    error = np.abs(trainer.predict(trained, values, kept) - targets[kept])
+
+    huber = np.where(error <= 1, error**2 / 2, error - 0.5)
+    assert huber.mean() == pytest.approx(min(trained.losses), rel=1e-4)
+
+
+def test_it_learns_what_can_be_learned(data):
+    values, targets = data
+    eager = LSTMTrainer(replace(CONFIG, epochs=30, learning_rate=0.02, dropout=0.0, patience=30), features=3)
+
+    model = eager.fit(values, targets, TRAIN, VALIDATION, ignore)
+
+    scores = eager.predict(model, values, VALIDATION)
+    assert np.mean((scores - targets[VALIDATION]) ** 2) < 0.5 * np.mean(targets[VALIDATION] ** 2)
+
+
+def test_every_epoch_is_reported_and_training_stops_after_its_patience(trainer, data):
+    values, targets = data
+    unlearnable = np.where(np.arange(200)[:, np.newaxis] < 145, targets, -5 * targets)
+    epochs = []
+
+    model = trainer.fit(values, unlearnable, TRAIN, VALIDATION, epochs.append)
+
+    assert epochs == list(range(1, len(model.losses) + 1))
+    assert len(model.losses) == int(np.argmin(model.losses)) + 1 + CONFIG.patience
+
+
+def test_a_forecast_does_not_depend_on_what_is_forecast_beside_it(trainer, data, trained):
+    values, _ = data
+    rows = np.arange(9, 60)
+
+    together = trainer.predict(trained, values, rows)
+
+    np.testing.assert_allclose(trainer.predict(trained, values, rows[:3]), together[:3], rtol=1e-5, atol=1e-7)
+    assert together.shape == (51, 4)
+
+
+def test_less_than_a_batch_is_too_short(trainer, data):
+    with pytest.raises(TooShortHistory, match="^15 rows to train or validate on: a batch needs 16$"):
+        trainer.fit(*data, TRAIN, VALIDATION[:15], ignore)
+
+
+def test_a_loss_that_is_not_finite_is_an_error(trainer, data):
+    values, targets = data
+
+    with pytest.raises(TrainingError, match="validation loss became"):
+        trainer.fit(values, targets * np.inf, TRAIN, VALIDATION, ignore)
+
+
+def test_the_scaler_leaves_a_constant_column_alone():
+    mean, scale = scaler(np.array([[1.0, 0.1], [3.0, 0.1]], dtype=np.float32))
+
+    np.testing.assert_allclose(mean, [2.0, 0.1])
+    np.testing.assert_allclose(scale, [1.0, 1.0])
+
+
+def asked_and_expected(trainer, trained, values, quantiles):
+    rows = np.arange(100, 180)
+    close, volatility = np.linspace(10, 500, 80), np.linspace(0.005, 0.06, 80)
+    scores = trainer.predict(trained, values, rows)
+    asked = {
+        "window": windows(values, rows, CONFIG.window),
+        "close": close.astype(np.float32),
+        "volatility": volatility.astype(np.float32),
+    }
+    shifted = [price_forecasts(scores + level, close, volatility) for level in quantiles.T]
+    return asked, {"price": price_forecasts(scores, close, volatility), "quantiles": np.stack(shifted, axis=-1)}
+
+
+def test_the_onnx_model_answers_as_the_network_does(trainer, data, trained):
+    quantiles = np.sort(np.random.default_rng(2).normal(size=(4, 7)))
+    asked, expected = asked_and_expected(trainer, trained, data[0], quantiles)
+
+    assert check_parity(price_model_onnx(trained, quantiles), asked, expected) < 1e-5
+
+
+def test_an_export_that_answers_otherwise_is_refused(trainer, data, trained):
+    quantiles = np.zeros((4, 7))
+    asked, expected = asked_and_expected(trainer, trained, data[0], quantiles)
+    gates_in_wrong_order = replace(trained, weights=(trained.weights[0][:, ::-1], *trained.weights[1:]))
+
+    with pytest.raises(ParityError, match=r"differs from the trained model by .* at most 1e-04"):
+        check_parity(price_model_onnx(gates_in_wrong_order, quantiles), asked, expected)
+
+
+@pytest.mark.slow
+def test_the_tensorflow_backend_trains_and_exports_the_same_way(tmp_path):
+    script = """
+import numpy as np
+from tests_of_lstm import CONFIG, TRAIN, VALIDATION, asked_and_expected
+from zenith_pipelines.models.artifact import check_parity
+from zenith_pipelines.models.lstm import LSTMTrainer
+from zenith_pipelines.models.lstm_onnx import price_model_onnx
+
+rng = np.random.default_rng(1)
+values, targets = rng.normal(size=(200, 3)).astype(np.float32), rng.normal(size=(200, 4))
+trainer = LSTMTrainer(CONFIG, features=3)
+model = trainer.fit(values, targets, TRAIN, VALIDATION, print)
+quantiles = np.sort(rng.normal(size=(4, 7)))
+asked, expected = asked_and_expected(trainer, model, values, quantiles)
+assert check_parity(price_model_onnx(model, quantiles), asked, expected) < 1e-5
+import keras
+print("backend", keras.config.backend())
+"""
+    (tmp_path / "tests_of_lstm.py").symlink_to(__file__)
+    path = os.pathsep.join([str(tmp_path), *sys.path])
+    environment = os.environ | {"KERAS_BACKEND": "tensorflow", "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+    command = [sys.executable, "-c", script]
+    run = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=180)
+
+    assert run.stdout.splitlines()[-1] == "backend tensorflow"

@@ -1,0 +1,36 @@
+"""What a serving process loads, seen in a fresh one that has answered as `zenith serve` would."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+ANSWER = """
+import json, sys
+from fastapi.testclient import TestClient
+from zenith_serving.app import create_app
+from zenith_serving.settings import Settings
+
+with TestClient(create_app(Settings())) as client:
+    for ticker in ("AAPL", "MSFT"):
+        answer = client.post("/api/v1/ml/predict/comprehensive", json={"ticker": ticker})
+        assert answer.status_code == 200, answer.text
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(json.dumps({"modules": sorted({name.split(".")[0] for name in sys.modules}), "kB": status["VmHWM"].split()[0]}))
+"""
+HEAVY = {"tensorflow", "jax", "keras", "dagster", "sklearn", "xgboost", "pandas", "pyarrow", "mlflow", "matplotlib"}
+
+
+@pytest.fixture
+def footprint(home):
+    environment = {"PATH": "", "ZENITH_HOME": str(home)}
+    command = [sys.executable, "-c", ANSWER]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_process_that_has_answered_loaded_no_learning_library_and_stays_small(footprint):
+    assert not HEAVY & set(footprint["modules"])
+    assert int(footprint["kB"]) < 250_000
