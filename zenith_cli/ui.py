@@ -7,9 +7,9 @@ from typing import Annotated
 
 import typer
 
-from zenith_cli.ports import require_free_port
-from zenith_pipelines.instance import dagster_home, open_instance
+from zenith_pipelines.instance import WORKSPACE, dagster_home, open_instance
 from zenith_pipelines.settings import Settings
+from zenith_serving.serve import bind
 
 
 def ui(
@@ -17,11 +17,11 @@ def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 3000,
 ) -> None:
     """Open the Dagster UI: watch assets, add tickers, materialize them."""
-    require_free_port(host, port)
+    bind(host, port).close()  # a busy port is named before anything starts
     settings = Settings()
     home = dagster_home(settings)
     open_instance(settings).dispose()  # its tables are made before webserver and daemon meet on them
     environment = {**os.environ, "DAGSTER_HOME": str(home), "ZENITH_HOME": str(settings.home)}
     dagster = Path(sys.executable).with_name("dagster")
-    command = [str(dagster), "dev", "-m", "zenith_pipelines.definitions", "--host", host, "--port", str(port)]
+    command = [str(dagster), "dev", "--workspace", str(WORKSPACE), "--host", host, "--port", str(port)]
     os.execve(command[0], command, environment)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from zenith_core.cleaning_adjust import Adjustment, recorded_adjustment, repaired_adjustment
 from zenith_core.cleaning_jumps import reverting_jumps, unexplained_jumps
-from zenith_core.cleaning_rows import DUPLICATE, FUTURE, NO_DATE, UNFINISHED, rejections
+from zenith_core.cleaning_rows import DUPLICATE, FUTURE, GREATEST, LEAST_PRICE, NO_DATE, UNFINISHED, rejections
 from zenith_core.errors import InvalidPrices
 from zenith_core.exchanges import Exchange, exchange_of
 from zenith_core.sessions import sessions_between
@@ -121,7 +121,7 @@ def _actions(table: pd.DataFrame, reasons: NDArray[np.object_]) -> pd.DataFrame:
     values = actions.to_numpy()
     possible = (np.isfinite(values) & (values >= 0)).all(axis=1)
     dated = ~np.isin(reasons, (NO_DATE, FUTURE, UNFINISHED, DUPLICATE))
-    return actions.loc[possible & dated].sort_index()
+    return actions.iloc[np.flatnonzero(possible & dated)].sort_index()
 
 
 def _flat(rows: pd.DataFrame) -> NDArray[np.bool_]:
@@ -139,7 +139,7 @@ def _adjusted(rows: pd.DataFrame, adjustment: Adjustment, ticker: str) -> tuple[
     adjusted = pd.DataFrame(values, index=rows.index, columns=list(PRICES))
     adjusted["volume"] = rows["volume"].to_numpy() / adjustment.split
     adjusted["factor"] = adjustment.price
-    if not (np.isfinite(adjusted).all(axis=None) and (values > 0).all()):
+    if not (values.min() >= LEAST_PRICE and max(values.max(), adjusted["volume"].max()) <= GREATEST):
         raise InvalidPrices(f"{ticker}: splits and dividends multiply up beyond any price; check the actions")
     return adjusted, widened
 

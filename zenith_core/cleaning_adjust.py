@@ -127,7 +127,7 @@ def _splits_seen(bars: Bars, splits: Array) -> NDArray[np.bool_]:
 
 def _with_dividends(rows: pd.DataFrame, dividends: Array, splits: Array) -> Adjustment:
     previous = rows["close"].shift(1).to_numpy() / splits  # a dividend is per share of the ex-date
-    sensible = (dividends > 0) & (dividends < previous)
+    sensible = (dividends > 0) & (dividends < 0.999 * previous)
     factor = np.where(sensible, 1 - dividends / np.where(sensible, previous, np.inf), 1.0)
     notes = []
     if ignored := int(((dividends > 0) & ~sensible).sum()):

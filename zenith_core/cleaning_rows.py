@@ -11,6 +11,7 @@ from zenith_core.sessions import last_closed_session, sessions_between
 
 # Sources round to cents and mix adjusted with unadjusted fields, so a close may miss its range by a hair.
 RANGE_TOLERANCE = 0.005
+LEAST_PRICE, GREATEST = 1e-12, 1e18  # wide enough for hyperinflation, narrow enough that no ratio overflows
 
 NO_DATE = "no date"
 FUTURE = "date in the future"
@@ -53,6 +54,7 @@ def _wrong_values(table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
         wrong[f"{name} is missing"] = np.isnan(values)
         wrong[f"{name} is infinite"] = np.isinf(values)
         wrong[f"{name} is not positive"] = values <= 0
+        wrong[f"{name} is beyond any price"] = (values < LEAST_PRICE) | (values > GREATEST)
     top, bottom = high * (1 + RANGE_TOLERANCE), low * (1 - RANGE_TOLERANCE)
     dividends, splits = table["dividends"].to_numpy(), table["splits"].to_numpy()
     return wrong | {
@@ -62,6 +64,7 @@ def _wrong_values(table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
         "volume is missing": np.isnan(volume),
         "volume is infinite": np.isinf(volume),
         "volume is negative": volume < 0,
+        "volume is beyond any": volume > GREATEST,
         "impossible dividend or split": ~(
             np.isfinite(dividends) & np.isfinite(splits) & (dividends >= 0) & (splits >= 0)
         ),

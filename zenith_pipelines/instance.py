@@ -10,7 +10,9 @@ from zenith_pipelines.settings import Settings, prepare_home
 if TYPE_CHECKING:
     import dagster as dg
 
-_CONFIGURATION = Path(__file__).parent.parent / "dagster.yaml"
+_PROJECT = Path(__file__).parent.parent
+_CONFIGURATION = _PROJECT / "dagster.yaml"
+WORKSPACE = _PROJECT / "workspace.yaml"
 
 
 def dagster_home(settings: Settings) -> Path:

@@ -74,7 +74,8 @@ class LocalCache:
 
     def state(self) -> dict[str, Any]:
         """For /health."""
-        return {"kind": "in-process", "state": "ok", "entries": len(self._answers)}
+        with self._guard:
+            return {"kind": "in-process", "state": "ok", "entries": len(self._answers)}
 
 
 class RedisCache:

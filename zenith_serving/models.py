@@ -59,7 +59,6 @@ def open_model(name: str, version: int, onnx: bytes) -> ServedModel:
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.enable_cpu_mem_arena = False  # an arena for each session would take more memory than the models
     try:
         session = ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
         facts = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])

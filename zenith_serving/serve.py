@@ -24,7 +24,9 @@ def serve(host: str, port: int, settings: Settings) -> None:
         config = uvicorn.Config(
             create_app(settings), log_level="info", access_log=False, timeout_graceful_shutdown=GRACE_SECONDS
         )
-        logging.getLogger("uvicorn.error").info("Zenith answers on http://%s:%d, its documentation on /docs", host, port)
+        logging.getLogger("uvicorn.error").info(
+            "Zenith answers on http://%s:%d, its documentation on /docs", host, port
+        )
         uvicorn.Server(config).run(sockets=[listener])
 
 

@@ -73,7 +73,7 @@ def test_the_weights_are_those_of_the_best_epoch(trainer, data, trained):
 
 def test_it_learns_what_can_be_learned(data):
     values, targets = data
-    eager = LSTMTrainer(replace(CONFIG, epochs=30, learning_rate=0.02, dropout=0.0, patience=30), features=3)
+    eager = LSTMTrainer(replace(CONFIG, epochs=30, learning_rate=0.02, patience=30), features=3)
 
     model = eager.fit(values, targets, TRAIN, VALIDATION, ignore)
 

@@ -9,6 +9,8 @@ from zenith_pipelines.report.words import number, share
 if TYPE_CHECKING:
     from zenith_pipelines.report.page import ReportInput
 
+_SAME_SHARPE = 0.005  # equal as printed
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -70,6 +72,9 @@ def _backtest_verdict(subject: str, backtest: Backtest) -> Verdict:
     )
     if own["sharpe"] is None or held["sharpe"] is None:
         return Verdict(subject, "Nothing to compare: no trade, or no session after one", figures, False)
-    good = own["sharpe"] > held["sharpe"]
-    sentence = f"{'More' if good else 'Less'} return for its risk than buying and holding, after costs"
-    return Verdict(subject, sentence, figures, good)
+    ahead = own["sharpe"] - held["sharpe"]
+    compared = "As much" if abs(ahead) < _SAME_SHARPE else "More" if ahead > 0 else "Less"
+    than = "as" if compared == "As much" else "than"
+    return Verdict(
+        subject, f"{compared} return for its risk {than} buying and holding, after costs", figures, compared == "More"
+    )
