@@ -1,8 +1,8 @@
-"""Many tickers: each in a process of its own choosing, a few at a time, with progress told to the caller.
+"""Many tickers: each in a worker process, a few at a time, with progress told to the caller.
 
 A slot is a thread with one worker process. Workers are kept from ticker to ticker, because importing
 the learning libraries costs seconds, and renewed now and then, because each Keras fit keeps some memory.
-A worker that dies fails its own ticker only.
+A worker that dies fails its own ticker only: it shares no lock with the others, just a pipe with its slot.
 """
 
 import multiprocessing
@@ -10,14 +10,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing.queues import Queue as MultiprocessingQueue
+from multiprocessing.connection import Connection
 from queue import Empty, Queue
-from typing import Any
+from typing import Any, TypeVar
 
 from zenith_pipelines.progress import ForwardedProgress
-from zenith_pipelines.ticker_run import TickerRun, run_ticker
+from zenith_pipelines.ticker_run import TickerRun, bury, run_ticker
 
 TICKERS_PER_WORKER = 8  # about 5 fits each, 18 MB kept per fit: bounds a worker near 1.5 GB
+_POLL_SECONDS = 0.1
+
+Outcomes = dict[str, dict[str, Any]]
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -30,34 +34,34 @@ class Update:
     total: int
 
 
-_updates: "list[MultiprocessingQueue[Update]]" = []  # a worker's way to its parent, put there by the initializer
+_to_slot: list[Connection] = []  # a worker's pipe to its slot, put there by the initializer
 
 
-def run_batch(runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update], None]) -> dict[str, dict[str, Any]]:
+def run_batch(runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update], None]) -> Outcomes:
     """Run all, `jobs` at a time; return each ticker's outcome in the order asked. `on_update` runs in this thread."""
-    updates = multiprocessing.get_context("spawn").Queue()
     todo: Queue[TickerRun] = Queue()
     for run in runs:
         todo.put(run)
-    outcomes: dict[str, dict[str, Any]] = {}
+    updates: Queue[Update] = Queue()
+    outcomes: Outcomes = {}
     slots = min(jobs, len(runs))
     with ThreadPoolExecutor(max_workers=slots) as threads:
         pending = {threads.submit(_work_off, todo, outcomes, updates) for _ in range(slots)}
         try:
             while pending:
-                done, pending = wait(pending, timeout=0.1, return_when=FIRST_COMPLETED)
+                done, pending = wait(pending, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
                 _drain(updates, on_update)
                 _raise_first(done)
         except BaseException:
-            _drop(todo)
+            _drain(todo, lambda _: None)
             raise
     return {run.ticker: outcomes[run.ticker] for run in runs}
 
 
-def _work_off(
-    todo: "Queue[TickerRun]", outcomes: dict[str, dict[str, Any]], updates: "MultiprocessingQueue[Update]"
-) -> None:
-    worker = _worker(updates)
+def _work_off(todo: "Queue[TickerRun]", outcomes: Outcomes, updates: "Queue[Update]") -> None:
+    """Be a slot: run what is left to do, one after the other."""
+    receiver, sender = multiprocessing.get_context("spawn").Pipe(duplex=False)
+    worker = _worker(sender)
     try:
         while True:
             try:
@@ -65,48 +69,47 @@ def _work_off(
             except Empty:
                 return
             try:
-                outcomes[run.ticker] = worker.submit(_run_in_worker, run).result()
+                outcomes[run.ticker] = _result(worker.submit(_run_in_worker, run), receiver, updates)
             except BrokenProcessPool:
-                outcomes[run.ticker] = _died()
-                worker = _worker(updates)
+                outcomes[run.ticker] = bury(run)
+                worker = _worker(sender)
     finally:
         worker.shutdown()
 
 
-def _worker(updates: "MultiprocessingQueue[Update]") -> ProcessPoolExecutor:
+def _result(future: "Future[dict[str, Any]]", receiver: Connection, updates: "Queue[Update]") -> dict[str, Any]:
+    while not future.done() or receiver.poll():
+        if receiver.poll(_POLL_SECONDS):
+            updates.put(receiver.recv())
+    return future.result()
+
+
+def _worker(sender: Connection) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
         max_workers=1,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_adopt,
-        initargs=(updates,),
+        initargs=(sender,),
         max_tasks_per_child=TICKERS_PER_WORKER,
     )
 
 
-def _adopt(updates: "MultiprocessingQueue[Update]") -> None:
-    _updates.append(updates)
+def _adopt(sender: Connection) -> None:
+    _to_slot.append(sender)
 
 
 def _run_in_worker(run: TickerRun) -> dict[str, Any]:
-    forward = ForwardedProgress(lambda stage, done, total: _updates[0].put(Update(run.ticker, stage, done, total)))
+    forward = ForwardedProgress(lambda stage, done, total: _to_slot[0].send(Update(run.ticker, stage, done, total)))
     return run_ticker(run, forward)
 
 
-def _died() -> dict[str, Any]:
-    return {"status": "failed", "reason": "the worker process was killed; see Dagster's event log", "exit_code": 1}
-
-
-def _drain(updates: "MultiprocessingQueue[Update]", on_update: Callable[[Update], None]) -> None:
+def _drain(queue: "Queue[Item]", take: Callable[[Item], object]) -> None:
     while True:
         try:
-            on_update(updates.get_nowait())
+            item = queue.get_nowait()
         except Empty:
             return
-
-
-def _drop(todo: "Queue[TickerRun]") -> None:
-    while not todo.empty():
-        todo.get_nowait()
+        take(item)
 
 
 def _raise_first(done: "set[Future[None]]") -> None:

@@ -192,10 +192,11 @@ class ModelRegistry:
 
 
 def _quiet_mlflow() -> None:
-    """Before MLflow is imported: no telemetry, no progress bars, no remarks on making tables."""
+    """Before MLflow is imported: no telemetry, no progress bars, no remarks on tables, no addresses on stdout."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 
 def _log(client: "MlflowClient", run_id: str, metrics: Mapping[str, float], params: Mapping[str, str]) -> None:

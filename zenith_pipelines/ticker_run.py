@@ -1,7 +1,7 @@
 """The main job for one ticker: one Dagster run in this process, and what came of it."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -41,6 +41,7 @@ class TickerRun:
     epochs: int | None = None
     until: str | None = None
     log_level: str = "CRITICAL"
+    run_id: str = field(default_factory=lambda: str(uuid4()))
 
 
 def run_ticker(request: TickerRun, progress: Progress) -> dict[str, Any]:
@@ -53,11 +54,10 @@ def run_ticker(request: TickerRun, progress: Progress) -> dict[str, Any]:
 
     with open_instance(Settings()) as instance:
         instance.add_dynamic_partitions("tickers", [request.ticker])
-        run_id = str(uuid4())
-        instance.add_event_listener(run_id, lambda event: _tell(progress, event))
+        instance.add_event_listener(request.run_id, lambda event: _tell(progress, event))
         result = defs.resolve_job_def("retrain_model").execute_in_process(
             instance=instance,
-            run_id=run_id,
+            run_id=request.run_id,
             partition_key=request.ticker,
             run_config=_run_config(request),
             raise_on_error=False,
@@ -65,6 +65,16 @@ def run_ticker(request: TickerRun, progress: Progress) -> dict[str, Any]:
             asset_selection=_selection(request.until),
         )
     return _outcome(request, result)
+
+
+def bury(request: TickerRun) -> dict[str, Any]:
+    """The outcome of a run whose process died; Dagster is told, or it would show the run as started for ever."""
+    reason = "the process of the run was killed"
+    with open_instance(Settings()) as instance:
+        run = instance.get_run_by_id(request.run_id)
+        if run and not run.is_finished:
+            instance.report_run_failed(run, message=reason)
+    return {"status": "failed", "reason": reason, "exit_code": 1}
 
 
 def check_until(stage: str | None) -> None:

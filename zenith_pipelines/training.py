@@ -1,15 +1,18 @@
 """A ticker's features in, a candidate model with its out-of-sample evidence out. Knows neither Dagster nor MLflow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from importlib.metadata import version
 from typing import Any
 
 import pandas as pd
 
 from zenith_core.features import FEATURES
+from zenith_core.inference import SIGNALS
 from zenith_core.metrics import price_metrics, signal_metrics
 from zenith_core.splits import WalkForward
+from zenith_core.targets import signal_labels
 from zenith_pipelines.models.artifact import with_metadata
 from zenith_pipelines.models.ensemble import EnsembleConfig
 from zenith_pipelines.models.lstm import LSTMConfig
@@ -51,22 +54,44 @@ class Candidate:
     facts: dict[str, Any]
 
 
-def train_lstm(
-    features: pd.DataFrame, usable: pd.Series, lineage: Lineage, config: LSTMConfig, on_progress: OnProgress
-) -> Candidate:
-    """Walk the LSTM forward through `features`, then train it on all of them. `usable` marks rows fit as targets."""
-    study = study_prices(features, FEATURES, config, WalkForward(), on_progress, usable=usable)
+@dataclass(frozen=True)
+class TrainingData:
+    """What a model is trained on.
+
+    features:  by session, as `zenith_core.features.features` makes them
+    usable:    by session, False where the close is suspect and must not become a target
+    future:    the sessions after the last, for the target dates of forecasts that have not come due
+    """
+
+    features: pd.DataFrame
+    usable: pd.Series
+    future: Sequence[date]
+    lineage: Lineage
+
+
+def train_lstm(data: TrainingData, config: LSTMConfig, on_progress: OnProgress) -> Candidate:
+    """Walk the LSTM forward through the data, then train the model to serve."""
+    study = study_prices(
+        data.features, FEATURES, config, WalkForward(), on_progress, usable=data.usable, future=data.future
+    )
     metrics = price_metrics(study.forecasts)
-    return _candidate("lstm", study.onnx, study.forecasts, metrics, study.facts, lineage)
+    return _candidate("lstm", study.onnx, study.forecasts, metrics, study.facts, data.lineage)
 
 
-def train_ensemble(
-    features: pd.DataFrame, usable: pd.Series, lineage: Lineage, config: EnsembleConfig, on_progress: OnProgress
-) -> Candidate:
-    """Walk RandomForest + XGBoost forward through `features`, then train them on all of them."""
-    study = study_signals(features, FEATURES, config, WalkForward(), on_progress, usable=usable)
-    metrics = signal_metrics(study.signals)
-    return _candidate("ensemble", study.onnx, study.signals, metrics, study.facts, lineage)
+def train_ensemble(data: TrainingData, config: EnsembleConfig, on_progress: OnProgress) -> Candidate:
+    """Walk RandomForest + XGBoost forward through the data, then train the model to serve."""
+    study = study_signals(data.features, FEATURES, config, WalkForward(), on_progress, usable=data.usable)
+    earlier = _labels_before(data.features, study.signals["date"].iloc[0], config)
+    metrics = signal_metrics(study.signals, config.horizon, earlier)
+    return _candidate("ensemble", study.onnx, study.signals, metrics, study.facts, data.lineage)
+
+
+def _labels_before(features: pd.DataFrame, first: pd.Timestamp, config: EnsembleConfig) -> list[str]:
+    """The labels known at the first forecast: what the baseline may have learned by then."""
+    close, volatility = features["close"].to_numpy(), features["volatility"].to_numpy()
+    labels = signal_labels(close, volatility, config.horizon, config.threshold)
+    known = labels[: max(int(features.index.searchsorted(first)) - config.horizon, 0)]
+    return [SIGNALS[label] for label in known if label >= 0]
 
 
 def _candidate(

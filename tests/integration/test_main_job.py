@@ -47,7 +47,7 @@ def test_nothing_but_skipped_tickers_is_not_a_success(zenith):
     done = zenith("run", "--tickers", "FB", "--json", status=2)
 
     assert json.loads(done.stdout)["tickers"]["FB"]["status"] == "skipped"
-    assert done.stderr.startswith("zenith: FB skipped: 196 sessions of history")
+    assert done.stderr.splitlines()[-1].startswith("zenith: FB skipped: 196 sessions of history")
 
 
 def test_until_stops_after_the_named_asset(zenith):

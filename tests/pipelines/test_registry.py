@@ -1,6 +1,10 @@
 import asyncio
+import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 
 import httpx
 import numpy as np
@@ -149,6 +153,45 @@ async def post(app, path, document):
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://mlflow") as client:
         return await client.post(path, json=document)
+
+
+@pytest.fixture
+def server(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    stores = ["--backend-store-uri", f"sqlite:///{tmp_path}/mlflow.db", "--artifacts-destination", f"{tmp_path}/kept"]
+    with (tmp_path / "server.log").open("wb") as log:
+        process = subprocess.Popen([*command, *stores], stdout=log, stderr=log, cwd=tmp_path, start_new_session=True)
+        try:
+            wait_until_up(f"http://127.0.0.1:{port}/health", process)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)  # its workers too; what it stored is thrown away
+            process.wait(timeout=30)
+
+
+def wait_until_up(url, process):
+    for _ in range(600):
+        try:
+            return httpx.get(url).raise_for_status()
+        except httpx.HTTPError:
+            assert process.poll() is None
+            time.sleep(0.1)
+    raise TimeoutError(url)
+
+
+@pytest.mark.slow
+def test_a_tracking_server_keeps_the_artifacts_itself(server, tmp_path, capfd):
+    registry = ModelRegistry(server, tmp_path / "local")
+
+    registry.promote("lstm-HTTP", register(registry, "lstm-HTTP", files={"report.html": b"<p>"}).version)
+
+    assert registry.load("lstm-HTTP", registry.require_production("lstm-HTTP").version) == tiny_model(2.0)
+    assert registry.production("lstm-UNHEARD") is None
+    assert len(list((tmp_path / "kept").rglob("model.onnx"))) == 1
+    assert list((tmp_path / "local").rglob("model.onnx")) == []
+    assert capfd.readouterr() == ("", "")
 
 
 @pytest.mark.slow

@@ -1,20 +1,23 @@
 """Trained candidates, registered in MLflow with their out-of-sample evidence. No promotion happens here."""
 
 from dataclasses import replace
-from typing import Any
+from datetime import date
 
 import dagster as dg
 from pydantic import Field
 
-from zenith_pipelines.backend import prepare_backend
+from zenith_core.exchanges import exchange_of
+from zenith_core.inference import HORIZONS
+from zenith_core.sessions import next_sessions
 from zenith_pipelines.candidates import flat_metrics, register
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
+from zenith_pipelines.models import prepare_backend
 from zenith_pipelines.models.ensemble import EnsembleConfig
 from zenith_pipelines.models.lstm import LSTMConfig
 from zenith_pipelines.progress import Progress
 from zenith_pipelines.store import Dataset
-from zenith_pipelines.training import Candidate, Lineage, train_ensemble, train_lstm
+from zenith_pipelines.training import Candidate, Lineage, TrainingData, train_ensemble, train_lstm
 
 
 class TrainingConfig(dg.Config):
@@ -33,10 +36,10 @@ def lstm_model(
     indicator_features: Dataset,
 ) -> dg.MaterializeResult[Dataset]:
     """A Keras LSTM that forecasts 1 to 30 sessions ahead, with the evidence for or against it."""
-    prepare_backend(zenith.settings)
+    prepare_backend(zenith.settings.keras_backend, zenith.settings.home)
     settings = replace(LSTMConfig(), **({"epochs": config.epochs} if config.epochs else {}))
-    features, usable, lineage = _inputs(context.partition_key, cleaned_prices, indicator_features)
-    candidate = train_lstm(features, usable, lineage, settings, progress.of("lstm_model"))
+    data = _training_data(context.partition_key, cleaned_prices, indicator_features)
+    candidate = train_lstm(data, settings, progress.of("lstm_model"))
     return _registered(zenith, candidate, context.run_id)
 
 
@@ -49,14 +52,19 @@ def ensemble_model(
     indicator_features: Dataset,
 ) -> dg.MaterializeResult[Dataset]:
     """RandomForest and XGBoost voting on sell, hold or buy, with the evidence for or against them."""
-    features, usable, lineage = _inputs(context.partition_key, cleaned_prices, indicator_features)
-    candidate = train_ensemble(features, usable, lineage, EnsembleConfig(), progress.of("ensemble_model"))
+    data = _training_data(context.partition_key, cleaned_prices, indicator_features)
+    candidate = train_ensemble(data, EnsembleConfig(), progress.of("ensemble_model"))
     return _registered(zenith, candidate, context.run_id)
 
 
-def _inputs(ticker: str, cleaned: Dataset, features: Dataset) -> tuple[Any, Any, Lineage]:
-    lineage = Lineage(ticker, cleaned.facts["data_version"], cleaned.facts["last"], features.facts["feature_spec"])
-    return features.table, ~cleaned.tables["prices"]["suspect"], lineage
+def _training_data(ticker: str, cleaned: Dataset, features: Dataset) -> TrainingData:
+    last = cleaned.facts["last"]
+    return TrainingData(
+        features=features.table,
+        usable=~cleaned.tables["prices"]["suspect"],
+        future=next_sessions(exchange_of(ticker), date.fromisoformat(last), HORIZONS),
+        lineage=Lineage(ticker, cleaned.facts["data_version"], last, features.facts["feature_spec"]),
+    )
 
 
 def _registered(zenith: ZenithResource, candidate: Candidate, run_id: str) -> dg.MaterializeResult[Dataset]:

@@ -25,7 +25,6 @@ class FetchConfig(dg.Config):
     group_name="prices",
     kinds={"parquet"},
     metadata={KEEP_HISTORY: True},
-    pool="price_source",
 )
 def raw_prices(
     context: dg.AssetExecutionContext, config: FetchConfig, zenith: ZenithResource

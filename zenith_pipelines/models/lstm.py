@@ -94,7 +94,7 @@ class LSTMTrainer:
         held_out = windows(scaled, validation, config.window), targets[validation].astype(np.float32)
         shuffle = np.random.default_rng(config.seed)
         losses: list[float] = []
-        best = _arrays(network.weights)
+        best: list[NDArray[Any]] = []
         for epoch in range(1, config.epochs + 1):
             order = shuffle.permutation(len(x))
             network.fit(x[order], y[order], batch_size=config.batch, shuffle=False, verbose=0)

@@ -19,7 +19,7 @@ class YahooSource:
 
     name = "yahoo"
 
-    def __init__(self, session: Any = None) -> None:  # noqa: ANN401 (curl_cffi or requests)
+    def __init__(self, session: Any = None) -> None:
         self._session = session
 
     def fetch(self, ticker: str, since: date | None = None) -> RawPrices:

@@ -1,0 +1,49 @@
+import multiprocessing
+
+import pytest
+
+from zenith_pipelines.batch import run_batch
+from zenith_pipelines.instance import open_instance
+from zenith_pipelines.settings import Settings
+from zenith_pipelines.ticker_run import TickerRun
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch, tmp_path):
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+
+
+def prices_of(*tickers):
+    return [TickerRun(ticker, source="sample", until="cleaned_prices") for ticker in tickers]
+
+
+def test_two_tickers_at_a_time_end_in_the_order_asked_and_tell_their_stages():
+    seen = set()
+
+    outcomes = run_batch(
+        prices_of("MSFT", "AAPL"), 2, lambda update: seen.add((update.ticker, update.stage, update.done))
+    )
+
+    assert [(ticker, outcome["status"]) for ticker, outcome in outcomes.items()] == [("MSFT", "ok"), ("AAPL", "ok")]
+    assert seen == {
+        (t, stage, done) for t in ("AAPL", "MSFT") for stage in ("raw_prices", "cleaned_prices") for done in (0, 1)
+    }
+
+
+def test_a_worker_that_is_killed_fails_its_own_ticker_and_the_next_goes_on():
+    def kill(update):
+        if (update.ticker, update.stage, update.done) == ("MSFT", "raw_prices", 0):
+            for child in multiprocessing.active_children():
+                child.kill()
+
+    runs = prices_of("MSFT", "AAPL")
+
+    outcomes = run_batch(runs, 1, kill)
+
+    assert outcomes["MSFT"] == {"status": "failed", "reason": "the process of the run was killed", "exit_code": 1}
+    assert outcomes["AAPL"]["status"] == "ok"
+    with open_instance(Settings()) as instance:
+        assert [instance.get_run_by_id(run.run_id).status.value for run in runs] == ["FAILURE", "SUCCESS"]
