@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from zenith_core.errors import NotAvailable
 from zenith_core.tickers import validate_ticker
 
 if TYPE_CHECKING:
@@ -19,16 +20,20 @@ def predict(
     as_json: Annotated[bool, typer.Option("--json", help="Print the endpoint's JSON document.")] = False,
 ) -> None:
     """Forecast a ticker's price and signal with the models in Production."""
+    from zenith_serving.errors import UnknownTicker
     from zenith_serving.predictor import make_predictor
     from zenith_serving.settings import Settings
 
     name = validate_ticker(ticker)
     predictor = make_predictor(Settings())
-    if as_json:
-        answer = predictor.predict_signal(name) if signal else predictor.predict_price(name, horizon)
-        print(answer.model_dump_json(indent=2))
-        return
-    _show(predictor.predict_price(name, horizon), predictor.predict_signal(name))
+    try:
+        if as_json:
+            answer = predictor.predict_signal(name) if signal else predictor.predict_price(name, horizon)
+            print(answer.model_dump_json(indent=2))
+        else:
+            _show(predictor.predict_price(name, horizon), predictor.predict_signal(name))
+    except UnknownTicker:  # says no name, since over REST it must not echo one
+        raise NotAvailable(f"no predictions for {name} yet: `zenith run --tickers {name}` makes them") from None
 
 
 def _show(price: "PriceAnswer", signal: "SignalAnswer") -> None:

@@ -5,58 +5,60 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+_HEADINGS = ("ticker", "last close", "5 sessions on", "signal", "vs naive", "model", "Sharpe (b&h)")
+
+_SHORT = {"lstm": "lstm", "ensemble": "ens."}
+_LEGEND = """5 sessions on: forecast and 90 % interval. vs naive: the LSTM's skill against
+the random walk, out of sample. ens.: ensemble. Sharpe: walk-forward, after costs
+(buy-and-hold in brackets)."""
+
 
 def show(document: dict[str, Any]) -> None:
-    """Print the outcome of a batch for people."""
-    table = Table(title=f"zenith run · {document['source']} · {document['seconds']:.0f} s")
-    for heading in (
-        "ticker",
-        "last close",
-        "in 5 sessions (90 %)",
-        "signal",
-        "skill vs naive",
-        "Sharpe (b&h)",
-        "Production",
-    ):
-        table.add_column(heading)
+    """Print the outcome of a batch for people, within 80 columns."""
+    title = f"zenith run · {document['source']} prices · {document['seconds']:.0f} s"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in _HEADINGS:
+        table.add_column(heading, no_wrap=True)
     for ticker, outcome in document["tickers"].items():
-        table.add_row(ticker, *_cells(outcome))
-    console = Console()
-    console.print(table)
+        if outcome["status"] == "ok":
+            table.add_row(ticker, *_cells(outcome))
+    console = Console(highlight=False)
+    if table.row_count:
+        console.print(table)
+        console.print(_LEGEND, style="dim")
     _show_reports(console, document["tickers"])
-    console.print(_next_step(document["tickers"]))
+    if table.row_count:
+        console.print(_next_step(document["tickers"]), soft_wrap=True)
 
 
 def _cells(outcome: dict[str, Any]) -> list[str]:
-    if outcome["status"] != "ok":
-        return [outcome["status"], outcome["reason"] or "", "", "", "", ""]
-    close = f"{outcome['last_close']:.2f}\n{outcome['last']}" if outcome["last_close"] else "–"
+    close = f"{outcome['last_close']:.2f}\n{outcome['last']}" if outcome["last_close"] else f"{outcome['last'] or '–'}"
     answer = outcome["forecast"]
     if not answer:
-        return [close, f"{outcome['sessions']} sessions", "", "", "", ""]
-    forecast = f"{answer['forecast']:.2f}\n{answer['lower']:.2f} to {answer['upper']:.2f}"
+        return [close]
+    forecast = f"{answer['forecast']:.2f}\n{answer['lower']:.2f}–{answer['upper']:.2f}"
     signal = f"{answer['signal']}\n{answer['probability']:.0%}"
-    versions = "\n".join(f"{kind} v{model['production']}" for kind, model in outcome["models"].items())
+    versions = "\n".join(f"{_SHORT[kind]} v{model['production']}" for kind, model in outcome["models"].items())
     return [
         close,
         forecast,
         signal,
         _skill(outcome["models"]["lstm"]["metrics"]),
-        _sharpe(outcome["backtest"]),
         versions,
+        _sharpe(outcome["backtest"]),
     ]
 
 
 def _skill(metrics: dict[str, Any]) -> str:
-    verdict = "beats naive" if metrics["beats_naive"] else "no better than naive"
+    verdict = "better" if metrics["beats_naive"] else "no better"
     return f"{metrics['skill']:+.1%}\n{verdict}"
 
 
 def _sharpe(backtests: dict[str, Any]) -> str:
     lines = []
-    for kind, stats in backtests.items():
+    for stats in backtests.values():
         own, held = stats["strategy"]["sharpe"], stats["buy_and_hold"]["sharpe"]
-        lines.append(f"{kind} {_number(own)} ({_number(held)})")
+        lines.append(f"{_number(own)} ({_number(held)})")
     return "\n".join(lines)
 
 

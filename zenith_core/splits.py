@@ -39,7 +39,7 @@ class WalkForward:
     test_share: float = 0.4
     validation: int = 256  # about a year of sessions, and whole batches of 64
     gap: int = 30
-    min_train: int = 250
+    min_train: int = 192
 
     @property
     def min_samples(self) -> int:

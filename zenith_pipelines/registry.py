@@ -73,7 +73,9 @@ class ModelRegistry:
             self._ensure_registered(name)
             # By its place: MLflow would look up `models:/<id>` in the process-wide store.
             source, model_id = logged.artifact_location, logged.model_id
-            created = client.create_model_version(name, source, run_id, dict(tags), model_id=model_id)
+            created = client.create_model_version(
+                name, source, run_id, dict(tags), await_creation_for=0, model_id=model_id
+            )
         except BaseException:
             client.set_terminated(run_id, "FAILED")
             raise

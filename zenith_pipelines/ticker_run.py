@@ -14,6 +14,7 @@ from zenith_pipelines.summary import describe
 
 if TYPE_CHECKING:
     import dagster as dg
+    from dagster_shared.error import SerializableErrorInfo
 
 # The order in which a run makes them, which is also the order in which progress shows them.
 STAGES = (
@@ -140,18 +141,24 @@ def _too_short(result: "dg.ExecuteInProcessResult") -> str | None:
 
 
 def _failure(result: "dg.ExecuteInProcessResult") -> tuple[str, int]:
-    """The innermost error of the step that failed, in one line, and its exit code."""
+    """Why the step that failed did, in one line, and the exit code that it calls for."""
     for event in result.all_events:
         if event.event_type_value == "STEP_FAILURE":
-            error = event.step_failure_data.error
-            while error and error.cause:
-                error = error.cause
-            name, message = (error.cls_name or "", error.message.strip()) if error else ("", "no reason recorded")
-            known = _error_classes().get(name)
-            text = message.partition(": ")[2] if known else message
-            return f"{event.step_key}: {' '.join(text.split())}", known.exit_code if known else 1
+            reason, exit_code = _why(event.step_failure_data.error)
+            return f"{event.step_key}: {reason}", exit_code
     failed = [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
     return f"check failed: {', '.join(failed)}" if failed else "the run ended without a reason", 1
+
+
+def _why(error: "SerializableErrorInfo | None") -> tuple[str, int]:
+    """The first error of the chain that was raised on purpose; what it was raised from explains only to developers."""
+    known, message = _error_classes(), "no reason recorded"
+    while error:
+        message = " ".join(error.message.split())
+        if error.cls_name in known:
+            return message.partition(": ")[2], known[error.cls_name].exit_code
+        error = error.cause
+    return message, 1
 
 
 def _error_classes() -> dict[str, type[ZenithError]]:

@@ -107,7 +107,7 @@ def test_predict_answers_for_the_asked_horizon(trained):
 
     assert [row["day"] for row in answer["predictions"]] == [1, 2, 3]
     assert answer["predictions"][0]["date"] == "2013-03-04"
-    assert answer["model_version"] == trained.document["tickers"]["AAPL"]["models"]["lstm"]["production"]
+    assert int(answer["model_version"]) == trained.document["tickers"]["AAPL"]["models"]["lstm"]["production"]
     assert answer["stale"] is True
 
 
