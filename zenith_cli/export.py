@@ -2,13 +2,11 @@
 
 import io
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
 
 import pandas as pd
-import typer
 
+from zenith_cli.commands import Format, Model, Table
 from zenith_core.errors import UserError
 from zenith_core.tickers import validate_ticker
 from zenith_pipelines.files import write_atomically
@@ -19,39 +17,8 @@ FORECASTS = ["origin", "horizon", "target_date", "forecast", "lower", "upper", "
 SIGNALS = ["date", "sell", "hold", "buy", "signal", "label"]
 
 
-class Table(StrEnum):
-    """What can be exported."""
-
-    PRICES = "prices"
-    FEATURES = "features"
-    FORECASTS = "forecasts"
-    SIGNALS = "signals"
-    TRADES = "trades"
-    EQUITY = "equity"
-
-
-class Model(StrEnum):
-    """Whose backtest."""
-
-    LSTM = "lstm"
-    ENSEMBLE = "ensemble"
-
-
-class Format(StrEnum):
-    """File formats."""
-
-    CSV = "csv"
-    PARQUET = "parquet"
-
-
-def export(
-    ticker: Annotated[str, typer.Argument(help="Such as AAPL.")],
-    table: Annotated[Table, typer.Argument(help="What to export.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="File; stdout if not given.")] = None,
-    format: Annotated[Format | None, typer.Option(help="Default: what the file's name says, else csv.")] = None,
-    model: Annotated[Model, typer.Option(help="Whose trades or equity.")] = Model.ENSEMBLE,
-) -> None:
-    """Write cleaned prices, features, walk-forward forecasts or signals, trades or equity to a file or stdout."""
+def export_table(ticker: str, table: Table, output: Path | None, format: Format | None, model: Model) -> None:
+    """Write a table of the ticker. Raises NotAvailable, InvalidTicker or UserError."""
     name = validate_ticker(ticker)
     chosen = format or (Format.PARQUET if output and output.suffix == ".parquet" else Format.CSV)
     frame = read_table(DatasetStore(Settings().data_uri), name, table, model)

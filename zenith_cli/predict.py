@@ -1,29 +1,19 @@
 """`zenith predict`: what the REST endpoint answers, without a server."""
 
-from typing import TYPE_CHECKING, Annotated
-
-import typer
 from rich.console import Console
 from rich.table import Table
 
 from zenith_core.errors import NotAvailable
+from zenith_core.inference import HORIZONS
 from zenith_core.tickers import validate_ticker
+from zenith_serving.errors import UnknownTicker
+from zenith_serving.predictor import make_predictor
+from zenith_serving.schemas import PriceAnswer, SignalAnswer
+from zenith_serving.settings import Settings
 
-if TYPE_CHECKING:
-    from zenith_serving.schemas import PriceAnswer, SignalAnswer
 
-
-def predict(
-    ticker: Annotated[str, typer.Argument(help="Such as AAPL.")],
-    horizon: Annotated[int, typer.Option(min=1, max=30, help="Sessions ahead.")] = 5,
-    signal: Annotated[bool, typer.Option("--signal", help="The signal's document instead of the price's.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the endpoint's JSON document.")] = False,
-) -> None:
-    """Forecast a ticker's price and signal with the models in Production."""
-    from zenith_serving.errors import UnknownTicker
-    from zenith_serving.predictor import make_predictor
-    from zenith_serving.settings import Settings
-
+def print_prediction(ticker: str, horizon: int, *, signal: bool, as_json: bool) -> None:
+    """Print the forecast of a ticker. Raises NotAvailable if there is no model or no data for it."""
     name = validate_ticker(ticker)
     predictor = make_predictor(Settings())
     try:
@@ -36,7 +26,7 @@ def predict(
         raise NotAvailable(f"no predictions for {name} yet: `zenith run --tickers {name}` makes them") from None
 
 
-def _show(price: "PriceAnswer", signal: "SignalAnswer") -> None:
+def _show(price: PriceAnswer, signal: SignalAnswer) -> None:
     console = Console()
     title = f"{price.ticker} · {price.current_price:.2f} {price.currency} on {price.as_of}"
     table = Table("session", "date", "price", "change", "90 % interval", title=title)
@@ -48,5 +38,6 @@ def _show(price: "PriceAnswer", signal: "SignalAnswer") -> None:
     verdict = "beats" if price.skill.beats_naive else "no better than"
     console.print(f"lstm v{price.model_version}: {verdict} assuming that the price stays as it is")
     if price.stale:
-        console.print(f"[bold]stale[/bold]: the data are {price.age_sessions} sessions old")
+        age = f"{price.age_sessions} sessions" + (" or more" if price.age_sessions == HORIZONS else "")
+        console.print(f"[bold]stale[/bold]: the data are {age} old")
     console.print(price.disclaimer, style="dim")

@@ -5,9 +5,7 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from zenith_cli.progress import BatchProgress
 from zenith_cli.run_table import show
@@ -20,21 +18,18 @@ from zenith_pipelines.sources.defaults import default_tickers
 from zenith_pipelines.ticker_run import TickerRun, check_until
 
 
-def run(
-    tickers: Annotated[
-        str | None, typer.Option(help="Tickers, separated by commas. Default: the source's own.")
-    ] = None,
-    source: Annotated[str | None, typer.Option(help="sample, csv, yahoo or simulated.")] = None,
-    csv_dir: Annotated[
-        Path | None, typer.Option(help="Folder of TICKER.csv or .parquet; implies --source csv.")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, max=500, help="Passes of the LSTM over its data.")] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Tickers at a time. Default: one per core.")] = None,
-    until: Annotated[str | None, typer.Option(help="Stop after this asset, such as cleaned_prices.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document instead of a table.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Dagster's log on stderr.")] = False,
-) -> None:
-    """Fetch prices, train and test both models, and put them in Production, for each ticker."""
+def run_tickers(
+    tickers: str | None,
+    source: str | None,
+    csv_dir: Path | None,
+    epochs: int | None,
+    jobs: int | None,
+    until: str | None,
+    *,
+    as_json: bool,
+    verbose: bool,
+) -> int:
+    """Run the main job as asked, print what came of it, and return the exit status."""
     started = time.monotonic()
     settings = Settings()
     prepare_home(settings)
@@ -45,7 +40,6 @@ def run(
     with BatchProgress(names, visible=not verbose) as progress:
         outcomes = run_batch(runs, jobs or os.cpu_count() or 1, progress.update)
     document = {"source": chosen, "seconds": round(time.monotonic() - started, 1), "tickers": outcomes}
-    exit_code = _exit_code(outcomes)
     if as_json:
         print(json.dumps(_public(document), indent=2, allow_nan=False))
     else:
@@ -53,7 +47,7 @@ def run(
     for name, outcome in outcomes.items():
         if outcome["status"] != "ok":
             print(f"zenith: {name} {outcome['status']}: {outcome['reason']}", file=sys.stderr)
-    raise typer.Exit(exit_code)
+    return _exit_code(outcomes)
 
 
 def _choose(settings: Settings, source: str | None, csv_dir: Path | None, tickers: str | None) -> tuple[str, list[str]]:

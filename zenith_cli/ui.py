@@ -3,20 +3,14 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from zenith_pipelines.instance import WORKSPACE, dagster_home, open_instance
 from zenith_pipelines.settings import Settings
 from zenith_serving.serve import bind
 
 
-def ui(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 3000,
-) -> None:
-    """Open the Dagster UI: watch assets, add tickers, materialize them."""
+def open_ui(host: str, port: int) -> None:
+    """Become `dagster dev` on the embedded instance. Raises UserError for a busy port."""
     bind(host, port).close()  # a busy port is named before anything starts
     settings = Settings()
     home = dagster_home(settings)
