@@ -9,8 +9,8 @@ _HEADINGS = ("ticker", "last close", "5 sessions on", "signal", "vs naive", "mod
 
 _SHORT = {"lstm": "lstm", "ensemble": "ens."}
 _LEGEND = """5 sessions on: forecast and 90 % interval. vs naive: the LSTM's skill against
-the random walk, out of sample. ens.: ensemble. Sharpe: walk-forward, after costs
-(buy-and-hold in brackets)."""
+the random walk, out of sample. ens.: ensemble. Sharpe: walk-forward, after
+costs, buy-and-hold in brackets."""
 
 
 def show(document: dict[str, Any]) -> None:
