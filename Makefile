@@ -61,7 +61,7 @@ INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode
 	@$(INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
-.venv/.ui: .venv/.runtime requirements-dev.lock
+.venv/.dev: .venv/.runtime requirements-dev.lock
 	@echo "installing requirements-dev.lock"
 	@$(INSTALL) --require-hashes -r requirements-dev.lock
 	@touch $@
