@@ -1,6 +1,6 @@
 """Take the README's pictures from the running program: after `make run`, with `zenith ui` running.
 
-    .venv/bin/python docs/screenshots.py http://127.0.0.1:3000
+.venv/bin/python docs/screenshots.py http://127.0.0.1:3000
 """
 
 import sys
