@@ -1,6 +1,7 @@
 """`zenith ui`: the Dagster UI and its daemon, on the same state as `zenith run`."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -18,4 +19,6 @@ def open_ui(host: str, port: int) -> None:
     environment = {**os.environ, "DAGSTER_HOME": str(home), "ZENITH_HOME": str(settings.home)}
     dagster = Path(sys.executable).with_name("dagster")
     command = [str(dagster), "dev", "--workspace", str(WORKSPACE), "--host", host, "--port", str(port)]
+    # A shell starts background jobs with SIGINT ignored; Dagster, finding that, would ignore SIGTERM as well.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execve(command[0], command, environment)
