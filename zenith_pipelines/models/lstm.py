@@ -4,7 +4,7 @@ Keras 3 on any backend: the caller chooses it with KERAS_BACKEND before Keras is
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,6 +53,12 @@ class TrainedLSTM:
     scale: Floats
     weights: tuple[Floats, ...]
     losses: tuple[float, ...]
+
+    def shrunk(self, factor: float) -> "TrainedLSTM":
+        """The network whose every answer is `factor` times this one's: the last layer is linear."""
+        *before, kernel, bias = self.weights
+        scaled = (kernel * np.float32(factor), bias * np.float32(factor))
+        return replace(self, weights=(*before, *scaled))
 
     def standardize(self, values: NDArray[np.floating]) -> Floats:
         """Features (n, features) as the network sees them."""

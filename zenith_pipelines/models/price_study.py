@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from zenith_core.errors import TrainingError
 from zenith_core.features import FEATURES
 from zenith_core.intervals import price_forecasts, realised_before, residual_quantiles
+from zenith_core.shrinkage import shrinkage
 from zenith_core.splits import Fold, WalkForward
 from zenith_core.targets import forward_log_returns, standardized
 from zenith_core.windows import windows
@@ -122,12 +123,20 @@ class _Walk:
         model = self._trainer.fit(values, self._targets, train, validation, on_epoch)
         held_out = np.concatenate([origins[fold.validation], origins[fold.test]])
         scores = self._trainer.predict(model, values, held_out)
+        judged = slice(fold.validation.size)
+        factor = shrinkage(scores[judged], self._targets[held_out[judged]])
+        model, scores = model.shrunk(factor), scores * factor
         self._rows.append(held_out)
         self._residuals.append(self._targets[held_out] - scores)
         now = origins[fold.test[0]] if fold.test.size else origins[-1]
         known = realised_before(np.concatenate(self._residuals), np.concatenate(self._rows), int(now))
         tested = slice(fold.validation.size, None)
-        facts = {**fold_facts(self._inputs, fold, train), "epochs": len(model.losses), "losses": list(model.losses)}
+        facts = {
+            **fold_facts(self._inputs, fold, train),
+            "shrinkage": factor,
+            "epochs": len(model.losses),
+            "losses": list(model.losses),
+        }
         return _Step(model, held_out[tested], scores[tested], residual_quantiles(known), facts)
 
     def export(self, step: _Step) -> bytes:
