@@ -19,6 +19,7 @@ app = typer.Typer(
 
 Ticker = Annotated[str, typer.Argument(help="Such as AAPL or PETR4.SA.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")]
+AsOf = Annotated[str | None, typer.Option(help="As it was known at the end of that day, such as 2026-11-20.")]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 
@@ -26,6 +27,7 @@ Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 class Table(StrEnum):
     """What can be exported."""
 
+    RAW = "raw"
     PRICES = "prices"
     FEATURES = "features"
     FORECASTS = "forecasts"
@@ -56,13 +58,17 @@ def run(
     epochs: Annotated[int | None, typer.Option(min=1, max=500, help="Passes of the LSTM over its data.")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Tickers at a time. Default: one per core.")] = None,
     until: Annotated[str | None, typer.Option(help="Stop after this asset, such as cleaned_prices.")] = None,
+    as_of: AsOf = None,
     as_json: Json = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Dagster's log on stderr.")] = False,
 ) -> None:
-    """Fetch prices, train and test both models, and put them in Production, for each ticker."""
+    """Fetch prices, train and test both models, and put them in Production, for each ticker.
+
+    With --as-of nothing is fetched: all is rebuilt from the prices as they were known then, in a folder of its own.
+    """
     from zenith_cli.run import run_tickers
 
-    status = run_tickers(tickers, source, csv_dir, epochs, jobs, until, as_json=as_json, verbose=verbose)
+    status = run_tickers(tickers, source, csv_dir, epochs, jobs, until, as_of, as_json=as_json, verbose=verbose)
     raise typer.Exit(status)
 
 
@@ -86,11 +92,12 @@ def export(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="File; stdout if not given.")] = None,
     format: Annotated[Format | None, typer.Option(help="Default: what the file's name says, else csv.")] = None,
     model: Annotated[Model, typer.Option(help="Whose trades or equity.")] = Model.ENSEMBLE,
+    as_of: AsOf = None,
 ) -> None:
-    """Write cleaned prices, features, walk-forward forecasts or signals, trades or equity to a file or stdout."""
+    """Write raw or cleaned prices, features, walk-forward output, trades or equity to a file or stdout."""
     from zenith_cli.export import export_table
 
-    export_table(ticker, table, output, format, model)
+    export_table(ticker, table, output, format, model, as_of)
 
 
 @app.command()

@@ -2,13 +2,16 @@
 
 import io
 import sys
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
 
 from zenith_cli.commands import Format, Model, Table
-from zenith_core.errors import UserError
+from zenith_core.errors import NotAvailable, UserError
 from zenith_core.tickers import validate_ticker
+from zenith_pipelines.as_of import known_on, parse_day, rebuilt_apart
+from zenith_pipelines.fetching import clean_snapshot
 from zenith_pipelines.files import write_atomically
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.store import DatasetStore
@@ -17,11 +20,20 @@ FORECASTS = ["origin", "horizon", "target_date", "forecast", "lower", "upper", "
 SIGNALS = ["date", "sell", "hold", "buy", "signal", "label"]
 
 
-def export_table(ticker: str, table: Table, output: Path | None, format: Format | None, model: Model) -> None:
-    """Write a table of the ticker. Raises NotAvailable, InvalidTicker or UserError."""
+def export_table(
+    ticker: str, table: Table, output: Path | None, format: Format | None, model: Model, as_of: str | None = None
+) -> None:
+    """Write a table of the ticker. Raises NotAvailable, InvalidTicker or UserError.
+
+    as_of: the table as it was known at the end of that day; raw and cleaned prices need no run for that
+    """
     name = validate_ticker(ticker)
     chosen = format or (Format.PARQUET if output and output.suffix == ".parquet" else Format.CSV)
-    frame = read_table(DatasetStore(Settings().data_uri), name, table, model)
+    settings = Settings()
+    if as_of is None:
+        frame = read_table(DatasetStore(settings.data_uri), name, table, model)
+    else:
+        frame = read_table_as_of(settings, parse_day(as_of), name, table, model)
     _write(_encode(frame, chosen), output, binary=chosen is Format.PARQUET)
     if output:
         print(f"{len(frame)} rows of {name} {table.value} in {output}", file=sys.stderr)
@@ -30,6 +42,8 @@ def export_table(ticker: str, table: Table, output: Path | None, format: Format 
 def read_table(store: DatasetStore, ticker: str, table: Table, model: Model) -> pd.DataFrame:
     """The table as it is exported: dates as columns, in the documented order. Raises NotAvailable."""
     match table:
+        case Table.RAW:
+            return store.read("raw_prices", ticker).table.reset_index()
         case Table.PRICES:
             return store.read("cleaned_prices", ticker).tables["prices"].reset_index()
         case Table.FEATURES:
@@ -40,6 +54,24 @@ def read_table(store: DatasetStore, ticker: str, table: Table, model: Model) -> 
             return store.read("ensemble_model", ticker).table[SIGNALS]
         case _:
             return store.read(f"{model.value}_backtest", ticker).tables[table.value]
+
+
+def read_table_as_of(settings: Settings, day: date, ticker: str, table: Table, model: Model) -> pd.DataFrame:
+    """The table as it was known at the end of `day`: prices from the snapshot of then, the rest from what was rebuilt.
+
+    Raises NotAvailable.
+    """
+    if table in (Table.RAW, Table.PRICES):
+        snapshot = known_on(DatasetStore(settings.data_uri), ticker, day)
+        prices = snapshot.table if table is Table.RAW else clean_snapshot(snapshot, ticker).prices
+        return prices.reset_index()
+    with rebuilt_apart(settings, day):
+        store = DatasetStore(Settings().data_uri)
+    try:
+        return read_table(store, ticker, table, model)
+    except NotAvailable:
+        command = f"zenith run --tickers {ticker} --as-of {day}"
+        raise NotAvailable(f"no {table.value} for {ticker} as of {day} yet: `{command}` makes them") from None
 
 
 def _encode(frame: pd.DataFrame, format: Format) -> bytes:
@@ -56,6 +88,8 @@ def _write(content: bytes, output: Path | None, *, binary: bool) -> None:
             raise UserError("parquet is not for a terminal: name a file with -o FILE")
         sys.stdout.buffer.write(content)
         return
+    if not output.parent.is_dir():
+        raise UserError(f"{output.parent} is not a folder: make it first, or name a file in one that is there")
     try:
         write_atomically(output, content)
     except OSError as error:

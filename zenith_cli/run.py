@@ -4,17 +4,23 @@ import json
 import os
 import sys
 import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from zenith_cli.progress import BatchProgress
 from zenith_cli.run_table import show
 from zenith_core.errors import UserError
 from zenith_core.tickers import parse_tickers
+from zenith_pipelines.as_of import home_of, known_on, parse_day, rebuilt_apart
 from zenith_pipelines.batch import run_batch
 from zenith_pipelines.settings import Settings, prepare_home
 from zenith_pipelines.sources import make_source
 from zenith_pipelines.sources.defaults import default_tickers
+from zenith_pipelines.store import DatasetStore
 from zenith_pipelines.ticker_run import TickerRun, check_until
 
 
@@ -25,6 +31,7 @@ def run_tickers(
     epochs: int | None,
     jobs: int | None,
     until: str | None,
+    as_of: str | None = None,
     *,
     as_json: bool,
     verbose: bool,
@@ -34,31 +41,65 @@ def run_tickers(
     settings = Settings()
     prepare_home(settings)
     check_until(until)
-    chosen, names = _choose(settings, source, csv_dir, tickers)
-    folder = str(csv_dir.resolve()) if csv_dir else None
-    runs = [TickerRun(name, chosen, folder, epochs, until, "DEBUG" if verbose else "CRITICAL") for name in names]
-    with BatchProgress(names, visible=not verbose) as progress:
-        outcomes = run_batch(runs, jobs or os.cpu_count() or 1, progress.update)
-    document = {"source": chosen, "seconds": round(time.monotonic() - started, 1), "tickers": outcomes}
-    if as_json:
-        print(json.dumps(_public(document), indent=2, allow_nan=False))
+    template = TickerRun("", epochs=epochs, until=until, log_level="DEBUG" if verbose else "CRITICAL")
+    if as_of is not None:
+        day = parse_day(as_of)
+        runs = _runs_as_of(settings, day, tickers, template, elsewhere=source or csv_dir)
+        state: AbstractContextManager[None] = rebuilt_apart(settings, day)
     else:
-        show(document)
+        runs, state = _runs(settings, source, csv_dir, tickers, template), nullcontext()
+    with state, BatchProgress([run.ticker for run in runs], visible=not verbose) as progress:
+        outcomes = run_batch(runs, jobs or os.cpu_count() or 1, progress.update)
+    document = {
+        "source": runs[0].source or "snapshot",
+        "as_of": runs[0].as_of,
+        "seconds": round(time.monotonic() - started, 1),
+        "tickers": outcomes,
+    }
+    _print(document, settings, as_json=as_json)
     for name, outcome in outcomes.items():
         if outcome["status"] != "ok":
             print(f"zenith: {name} {outcome['status']}: {outcome['reason']}", file=sys.stderr)
     return _exit_code(outcomes)
 
 
-def _choose(settings: Settings, source: str | None, csv_dir: Path | None, tickers: str | None) -> tuple[str, list[str]]:
-    """The source and the tickers, checked before anything is started."""
+def _runs(
+    settings: Settings, source: str | None, csv_dir: Path | None, tickers: str | None, template: TickerRun
+) -> list[TickerRun]:
+    """The runs asked for; source and tickers are checked before anything is started."""
     chosen = source or ("csv" if csv_dir else settings.zenith_price_source)
     offered = make_source(chosen, csv_dir=csv_dir or settings.zenith_csv_dir)
     names = parse_tickers(tickers) if tickers is not None else list(default_tickers(offered))
     known = offered.tickers() or names
     if missing := [name for name in names if name not in known]:
         raise UserError(f"{', '.join(missing)}: not in the {chosen} prices, which have {', '.join(known)}")
-    return chosen, names
+    folder = str(csv_dir.resolve()) if csv_dir else None
+    return [replace(template, ticker=name, source=chosen, csv_dir=folder, run_id=str(uuid4())) for name in names]
+
+
+def _runs_as_of(
+    settings: Settings, day: date, tickers: str | None, template: TickerRun, *, elsewhere: object
+) -> list[TickerRun]:
+    """The runs that rebuild a past day. Raises NotAvailable if nothing was known then of one of the tickers."""
+    if elsewhere:
+        raise UserError("--as-of fetches nothing: it takes stored snapshots, so leave out --source and --csv-dir")
+    usual = make_source(settings.zenith_price_source, csv_dir=settings.zenith_csv_dir)
+    names = parse_tickers(tickers) if tickers is not None else list(default_tickers(usual))
+    store = DatasetStore(settings.data_uri)
+    for name in names:
+        known_on(store, name, day)
+    template = replace(template, as_of=day.isoformat(), archive=settings.data_uri)
+    return [replace(template, ticker=name, run_id=str(uuid4())) for name in names]
+
+
+def _print(document: dict[str, Any], settings: Settings, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(_public(document), indent=2, allow_nan=False))
+        return
+    show(document)
+    if document["as_of"]:
+        home = home_of(settings, date.fromisoformat(document["as_of"]))
+        print(f"As of {document['as_of']}; the present is as it was. All of it: `ZENITH_HOME={home} zenith …`")
 
 
 def _exit_code(outcomes: dict[str, dict[str, Any]]) -> int:

@@ -8,16 +8,17 @@ from rich.table import Table
 _HEADINGS = ("ticker", "last close", "5 sessions on", "signal", "vs naive", "model", "Sharpe (b&h)")
 
 _SHORT = {"lstm": "lstm", "ensemble": "ens."}
-_LEGEND = """5 sessions on: forecast and 90 % interval. vs naive: the LSTM's skill against
-the random walk, out of sample. ens.: ensemble. Sharpe: walk-forward, after
-costs, buy-and-hold in brackets."""
+_LEGEND = """5 sessions on: forecast and 90 % interval. vs naive: skill out of sample, against
+the random walk (lstm) and past frequencies (ens., ensemble); only * is better
+than chance (p < 0.05). Sharpe: walk-forward, after costs (buy-and-hold)."""
 
 
 def show(document: dict[str, Any]) -> None:
     """Print the outcome of a batch for people, within 80 columns."""
     title = f"zenith run · {document['source']} prices · {document['seconds']:.0f} s"
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in _HEADINGS:
+    trained = any(outcome.get("forecast") for outcome in document["tickers"].values())
+    for heading in _HEADINGS if trained else _HEADINGS[:2]:
         table.add_column(heading, no_wrap=True)
     for ticker, outcome in document["tickers"].items():
         if outcome["status"] == "ok":
@@ -25,6 +26,7 @@ def show(document: dict[str, Any]) -> None:
     console = Console(highlight=False)
     if table.row_count:
         console.print(table)
+    if trained:
         console.print(_LEGEND, style="dim")
     _show_reports(console, document["tickers"])
     if table.row_count:
@@ -43,15 +45,14 @@ def _cells(outcome: dict[str, Any]) -> list[str]:
         close,
         forecast,
         signal,
-        _skill(outcome["models"]["lstm"]["metrics"]),
+        "\n".join(_skill(model["metrics"]) for model in outcome["models"].values()),
         versions,
         _sharpe(outcome["backtest"]),
     ]
 
 
 def _skill(metrics: dict[str, Any]) -> str:
-    verdict = "better" if metrics["beats_naive"] else "no better"
-    return f"{metrics['skill']:+.1%}\n{verdict}"
+    return f"{metrics['skill']:+.1%}{' *' if metrics['beats_naive'] else ''}"
 
 
 def _sharpe(backtests: dict[str, Any]) -> str:
@@ -76,4 +77,5 @@ def _next_step(outcomes: dict[str, dict[str, Any]]) -> str:
     served = [ticker for ticker, outcome in outcomes.items() if outcome.get("forecast")]
     if served:
         return f"Next: `zenith predict {served[0]}`, `zenith serve` for the API, `zenith ui` for the Dagster UI."
-    return "Next: `zenith export TICKER prices` shows what was made."
+    made = next(ticker for ticker, outcome in outcomes.items() if outcome["status"] == "ok")
+    return f"Next: `zenith export {made} prices` shows what was made."

@@ -134,9 +134,13 @@ def _trade(prices: pd.DataFrame, signals: pd.Series, config: BacktestConfig) -> 
 
 
 def _held(prices: pd.DataFrame, signals: pd.Series) -> NDArray[np.bool_]:
-    """Whether the stock is held through each session, from its open on. (n,)"""
+    """Whether the stock is held through each session, from its open on. (n,)
+
+    Nothing is filled in sessions without trading, nor at a price known to be wrong: that a price was wrong is seen a
+    session later, but a fill at it would be a profit that nobody made.
+    """
     wanted = signals.map(_POSITION).astype(float).reindex(prices.index).ffill().shift(1)
-    for idle in ("flat", "carried"):
+    for idle in ("flat", "carried", "suspect"):
         if idle in prices:
             wanted = wanted.mask(prices[idle].astype(bool))
     return wanted.ffill().fillna(0.0).to_numpy() > 0

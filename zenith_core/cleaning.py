@@ -58,7 +58,7 @@ def clean(raw: pd.DataFrame, ticker: str, *, now: datetime | None = None, max_ca
     if not usable.any():
         raise InvalidPrices(f"{ticker}: none of {len(raw)} rows is usable: {_tally(reasons) or 'there are none'}")
     rows = table[usable].sort_index()
-    traded = ~_flat(rows)
+    traded = ~_flat(rows[list(_REQUIRED)].to_numpy())
     recorded = recorded_adjustment(rows, _actions(table, reasons))
     adjustment = repaired_adjustment(rows, traded, recorded)
     adjusted, widened = _adjusted(rows, adjustment, ticker)
@@ -103,7 +103,7 @@ def _numbers(raw: pd.DataFrame, ticker: str, exchange: Exchange) -> pd.DataFrame
         table = raw.reindex(columns=[*_REQUIRED, *_ACTIONS, *adjusted]).astype("float64")
     except (TypeError, ValueError) as error:
         raise InvalidPrices(f"{ticker}: text where numbers belong ({error})") from error
-    table[list(_ACTIONS)] = table[list(_ACTIONS)].fillna(0.0)
+    table = table.fillna(dict.fromkeys(_ACTIONS, 0.0))
     return table.set_axis(_dates(raw.index, ticker, exchange))
 
 
@@ -124,10 +124,9 @@ def _actions(table: pd.DataFrame, reasons: NDArray[np.object_]) -> pd.DataFrame:
     return actions.iloc[np.flatnonzero(possible & dated)].sort_index()
 
 
-def _flat(rows: pd.DataFrame) -> NDArray[np.bool_]:
-    """Sessions without trading: no volume and one price."""
-    prices = rows[list(PRICES)].to_numpy()
-    return np.asarray((rows["volume"].to_numpy() == 0) & (prices == prices[:, :1]).all(axis=1))
+def _flat(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Sessions without trading: no volume and one price. values: open, high, low, close, volume, (rows, 5)."""
+    return np.asarray((values[:, 4] == 0) & (values[:, :4] == values[:, :1]).all(axis=1))
 
 
 def _adjusted(rows: pd.DataFrame, adjustment: Adjustment, ticker: str) -> tuple[pd.DataFrame, int]:
@@ -158,14 +157,16 @@ def _one_row_per_session(
     kept = own | (lengths[gap] <= max_carry)
     source = gap[kept] - 1
     carried = ~own[kept]
-    prices = adjusted.iloc[source].set_axis(sessions[kept])
-    for name in ("open", "high", "low"):
-        prices[name] = prices[name].where(~carried, prices["close"])
-    prices["volume"] = prices["volume"].where(~carried, 0.0)
-    prices["flat"] = _flat(prices)
-    prices["carried"] = carried
-    prices["suspect"] &= ~carried
-    return prices[[*_REQUIRED, "factor", "flat", "carried", "suspect"]], sessions[~own]
+    values = adjusted[list(_REQUIRED)].to_numpy()[source]
+    values[carried, :3], values[carried, 4] = values[carried, 3:4], 0.0  # open, high and low at the close; no volume
+    columns = {
+        **dict(zip(_REQUIRED, values.T, strict=True)),
+        "factor": adjusted["factor"].to_numpy()[source],
+        "flat": _flat(values),
+        "carried": carried,
+        "suspect": adjusted["suspect"].to_numpy()[source] & ~carried,
+    }
+    return pd.DataFrame(columns, index=sessions[kept]), sessions[~own]
 
 
 def _notes(prices: pd.DataFrame, quarantine: pd.DataFrame, missing: pd.DatetimeIndex) -> list[str]:

@@ -86,9 +86,10 @@ def _by_adjusted_close(rows: pd.DataFrame) -> Adjustment:
 
 def _by_actions(rows: pd.DataFrame, actions: pd.DataFrame) -> Adjustment:
     splits, dividends = _actions_by_row(rows.index, actions)
-    seen = _splits_seen(_bars(rows, _none(len(rows)), np.arange(len(rows))), splits)
+    jumps = overnight_jumps(_bars(rows, _none(len(rows)), np.arange(len(rows))))
+    seen = _splits_seen(jumps, splits)
     applied = np.where(seen, splits, 1.0)
-    adjustment = _with_dividends(rows, dividends, applied)
+    adjustment = _with_dividends(rows, jumps, dividends, applied)
     inside = int(((splits != 1) & ~seen).sum())
     notes = _split_notes(rows.index, applied)
     if inside:
@@ -108,13 +109,13 @@ def _actions_by_row(index: pd.Index, actions: pd.DataFrame) -> tuple[Array, Arra
     return splits, dividends
 
 
-def _splits_seen(bars: Bars, splits: Array) -> NDArray[np.bool_]:
+def _splits_seen(jumps: Array, splits: Array) -> NDArray[np.bool_]:
     """Which splits the prices still show. Yahoo's "unadjusted" prices are adjusted for splits, other sources' are not.
 
     A large split is judged by itself; a small one drowns in the day's move and follows the large ones,
     or else the sum of the evidence.
     """
-    jumps, sizes = overnight_jumps(bars), np.log(splits)
+    sizes = np.log(splits)
     shows = np.abs(jumps - sizes) < np.abs(jumps)
     small = (sizes != 0) & (np.abs(sizes) < SMALLEST_SPLIT)
     large = (sizes != 0) & ~small
@@ -125,14 +126,14 @@ def _splits_seen(bars: Bars, splits: Array) -> NDArray[np.bool_]:
     return np.asarray(np.where(small, majority, shows & large))
 
 
-def _with_dividends(rows: pd.DataFrame, dividends: Array, splits: Array) -> Adjustment:
+def _with_dividends(rows: pd.DataFrame, jumps: Array, dividends: Array, splits: Array) -> Adjustment:
     previous = rows["close"].shift(1).to_numpy() / splits  # a dividend is per share of the ex-date
     sensible = (dividends > 0) & (dividends < 0.999 * previous)
     factor = np.where(sensible, 1 - dividends / np.where(sensible, previous, np.inf), 1.0)
     notes = []
     if ignored := int(((dividends > 0) & ~sensible).sum()):
         notes.append(f"{ignored} dividends ignored: not below the close before them")
-    if _dividends_in_prices(rows, factor, splits):
+    if _dividends_in_prices(rows, factor, jumps - np.log(splits)):
         notes.append(f"{int(sensible.sum())} recorded dividends were in the prices already")
         sensible, factor = np.zeros_like(sensible), np.ones_like(factor)
     return Adjustment(
@@ -143,14 +144,13 @@ def _with_dividends(rows: pd.DataFrame, dividends: Array, splits: Array) -> Adju
     )
 
 
-def _dividends_in_prices(rows: pd.DataFrame, factor: Array, splits: Array) -> bool:
+def _dividends_in_prices(rows: pd.DataFrame, factor: Array, jumps: Array) -> bool:
     """Whether the prices fail to drop on ex-dates, as in files that yfinance writes by default (auto_adjust).
 
     Log-odds of "no drop" against "a drop of the dividend" under normal moves, over all dividends. Raw prices
     should be unadjusted, so only odds beyond e^4 count: without dividends in the prices, that is seen by chance
     in at most 0.3 % of tickers, whatever their dividends.
     """
-    jumps = overnight_jumps(_bars(rows, _none(len(rows)), np.arange(len(rows)))) - np.log(splits)
     typical = np.median(np.abs(np.diff(np.log(rows["close"].to_numpy())))) / 0.6745 if len(rows) > 1 else 0.0
     drops = -np.log(factor)
     if typical == 0 or not drops.any():

@@ -36,9 +36,12 @@ def unrecorded_splits(bars: Bars) -> list[tuple[int, float]]:
     times the volume and a wide range, and stays.
     """
     jumps = overnight_jumps(bars)
+    candidates = np.flatnonzero(np.abs(jumps) > SMALLEST_SPLIT)
+    if not len(candidates):
+        return []  # as most tickers have none, and the volatility is most of the work
     volatility = _volatility(bars.close)
     found = []
-    for position in np.flatnonzero(np.abs(jumps) > SMALLEST_SPLIT):
+    for position in candidates:
         ratio = float(RATIOS[np.argmin(np.abs(np.log(RATIOS) - jumps[position]))])
         if _is_split(bars, int(position), ratio, jumps[position], volatility[position]):
             found.append((int(position), ratio))
@@ -56,6 +59,8 @@ def overnight_jumps(bars: Bars) -> Array:
 def reverting_jumps(close: Array) -> NDArray[np.bool_]:
     """Where a close leaps away and is back the next session, (n,): a suspected source error. The last one never is."""
     returns = np.diff(np.log(close), prepend=np.nan)
+    if not (np.abs(returns) > SMALLEST_ERROR).any():
+        return np.zeros(len(close), bool)
     following = np.append(returns[1:], np.nan)
     # Errors come alone, leaps in a crisis come together: PETR4 fell 20 % and rose 22 % in the days of March 2020.
     usual = np.maximum(_volatility(close), _volatility(close, bars=10))

@@ -27,7 +27,9 @@ def rejections(table: pd.DataFrame, exchange: Exchange, now: datetime) -> NDArra
            where it is to be used, adj_close
     """
     conditions = {**_wrong_dates(table.index, exchange, now), **_wrong_values(table)}
-    reasons = np.select(list(conditions.values()), list(conditions), default="").astype(object)
+    reasons = np.full(len(table), "", dtype=object)
+    for reason, wrong in reversed(conditions.items()):  # a row has the first reason that holds
+        reasons[wrong] = reason
     usable = np.flatnonzero(reasons == "")
     reasons[usable[table.index[usable].duplicated(keep="last")]] = DUPLICATE
     return reasons

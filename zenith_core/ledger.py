@@ -1,19 +1,30 @@
-"""The forecast ledger: what was forecast, in the open, before it could be known; scored when it has come."""
+"""The forecast ledger: what was forecast, and when; scored when it has come.
+
+Only a row that was made before its target date is a forecast in the open; `made_at` says so of each.
+"""
+
+from datetime import datetime
 
 import pandas as pd
 
 from zenith_core.inference import PriceForecast
 from zenith_core.snapshot import ServingSnapshot
 
-COLUMNS = ("origin", "horizon", "target_date", "close", "forecast", "lower", "upper", "model_version", "actual")
+COLUMNS = (
+    *("made_at", "origin", "horizon", "target_date", "close", "forecast", "lower", "upper"),
+    *("model_version", "data_version", "actual"),
+)
 _KEY = ["origin", "horizon", "model_version"]
 
 
-def ledger_rows(snapshot: ServingSnapshot, forecast: PriceForecast, model_version: int) -> pd.DataFrame:
+def ledger_rows(
+    snapshot: ServingSnapshot, forecast: PriceForecast, model_version: int, made_at: datetime
+) -> pd.DataFrame:
     """One row per horizon of a forecast made from `snapshot`; `actual` is NaN until the target session has closed."""
     horizons = range(1, len(forecast.price) + 1)
     return pd.DataFrame(
         {
+            "made_at": made_at,
             "origin": pd.Timestamp(snapshot.as_of),
             "horizon": horizons,
             "target_date": pd.DatetimeIndex(snapshot.next_sessions[: len(horizons)]),
@@ -22,6 +33,7 @@ def ledger_rows(snapshot: ServingSnapshot, forecast: PriceForecast, model_versio
             "lower": forecast.lower.astype(float),
             "upper": forecast.upper.astype(float),
             "model_version": model_version,
+            "data_version": snapshot.data_version,
             "actual": float("nan"),
         },
         columns=list(COLUMNS),

@@ -19,22 +19,23 @@ __all__ = ["HEADLINE_HORIZON", "SIGNIFICANCE", "diebold_mariano", "price_metrics
 
 HEADLINE_HORIZON = 5  # sessions
 SIGNIFICANCE = 0.05  # one-sided, of the Diebold-Mariano test
-_DRIFT_ORIGINS = 250  # a mean return from fewer sessions is noise, not a baseline
 _LEAST_PROBABILITY = 1e-6  # in the logarithm: float32 probabilities may be 0
 
 Floats = NDArray[np.float64]
 
 
-def price_metrics(forecasts: pd.DataFrame) -> dict[str, Any]:
+def price_metrics(forecasts: pd.DataFrame, history: pd.Series | None = None) -> dict[str, Any]:
     """Score price forecasts (origin, horizon, target_date, close, forecast, lower, upper, actual) by horizon.
 
     Errors are (forecast - actual) / close at the origin, fractions, so horizons and tickers compare. Rows whose
     actual is NaN have not come yet: left out, and counted as `unscored`. The random walk forecasts the origin's
     close; `mase` is the MAE over the random walk's on the same rows, `skill` is 1 - MSE / the random walk's.
-    `drift_skill` is against the mean log return a calendar day from the first origin to the present one.
+    `drift_skill` is against the random walk with the mean log return a session, from the first close of `history`
+    (closes by session; the origins' own if not given) to the origin: what a forecaster without a model knew.
     `direction_accuracy` compares forecast and actual with the origin's close, where the price did move; `base_rate_up`
     is the share of those moves that were up. `coverage` is the share of actuals within [lower, upper].
-    `p_value` is of `diebold_mariano` against the random walk; `beats_naive` is p < SIGNIFICANCE and skill > 0.
+    `p_value` is of `diebold_mariano` against the random walk; `beats_naive` is p < SIGNIFICANCE, skill > 0 and
+    drift_skill > 0: who has learned nothing but the drift has not beaten the naive forecast.
 
     Returns {"horizon": ..., **the figures of that headline horizon, "by_horizon": {"1": {...}, ...}}.
     Raises NonFiniteInput if a forecast or bound is NaN or infinite, or there is no row.
@@ -44,7 +45,9 @@ def price_metrics(forecasts: pd.DataFrame) -> dict[str, Any]:
         raise NonFiniteInput(f"forecasts must be finite and at least one: {len(values)} rows")
     rows = forecasts.sort_values("origin", kind="stable")
     horizons = sorted(int(horizon) for horizon in rows["horizon"].unique())
-    by_horizon = {horizon: _horizon_metrics(rows[rows["horizon"] == horizon], horizon) for horizon in horizons}
+    if history is None:
+        history = rows.drop_duplicates("origin").set_index("origin")["close"]
+    by_horizon = {h: _horizon_metrics(rows[rows["horizon"] == h], h, history) for h in horizons}
     headline = min(by_horizon, key=lambda horizon: abs(horizon - HEADLINE_HORIZON))
     named = {str(horizon): figures for horizon, figures in by_horizon.items()}
     return {"horizon": headline, **by_horizon[headline], "by_horizon": named}
@@ -85,13 +88,13 @@ _SIGNAL_FIGURES = (
 )
 
 
-def _horizon_metrics(rows: pd.DataFrame, horizon: int) -> dict[str, Any]:
-    drift = _drift_forecast(rows)
+def _horizon_metrics(rows: pd.DataFrame, horizon: int, history: pd.Series) -> dict[str, Any]:
+    drift = _drift_forecast(rows, horizon, history)
     scored = rows["actual"].notna().to_numpy()
     columns = rows.loc[scored, ["close", "forecast", "lower", "upper", "actual"]].to_numpy(dtype=float)
     close, forecast, lower, upper, actual = columns.T
     error, naive, drifted = ((guess - actual) / close for guess in (forecast, close, drift[scored]))
-    skill = _skill(error**2, naive**2)
+    skill, drift_skill = _skill(error**2, naive**2), _skill(error**2, drifted**2)
     statistic, p_value = diebold_mariano(error, naive, horizon)
     return {
         "rows": len(actual),
@@ -103,24 +106,22 @@ def _horizon_metrics(rows: pd.DataFrame, horizon: int) -> dict[str, Any]:
         "rmse": finite(np.sqrt(np.mean(error**2))) if len(error) else None,
         "mase": _ratio(np.abs(error), np.abs(naive)),
         "skill": skill,
-        "drift_skill": _skill(error**2, drifted**2),
+        "drift_skill": drift_skill,
         **_direction(close, forecast, actual),
         "coverage": _mean((lower <= actual) & (actual <= upper)),
         "interval_width": _mean((upper - lower) / close),
         "dm_statistic": finite(statistic),
         "p_value": finite(p_value),
-        "beats_naive": bool(p_value < SIGNIFICANCE and skill is not None and skill > 0),
+        "beats_naive": bool(p_value < SIGNIFICANCE and (skill or 0) > 0 and (drift_skill or 0) > 0),
     }
 
 
-def _drift_forecast(rows: pd.DataFrame) -> Floats:
-    """The random walk with the mean drift known at each origin, from calendar days, so gaps between folds are right."""
+def _drift_forecast(rows: pd.DataFrame, horizon: int, history: pd.Series) -> Floats:
+    """The random walk with the mean drift that `history` shows up to each origin; no drift at its first close."""
     close = rows["close"].to_numpy(dtype=float)
-    origin, target = pd.DatetimeIndex(rows["origin"]), pd.DatetimeIndex(rows["target_date"])
-    elapsed, ahead = (origin - origin[0]).days.to_numpy(dtype=float), (target - origin).days.to_numpy(dtype=float)
-    daily = np.log(close / close[0]) / np.maximum(elapsed, 1)
-    daily[:_DRIFT_ORIGINS] = 0.0
-    forecast: Floats = close * np.exp(daily * np.nan_to_num(ahead))
+    elapsed = history.index.get_indexer(pd.DatetimeIndex(rows["origin"]))
+    per_session = np.log(close / float(history.iloc[0])) / np.maximum(elapsed, 1)
+    forecast: Floats = close * np.exp(per_session * horizon)
     return forecast
 
 
@@ -183,7 +184,7 @@ def _probability_scores(
         "skill": skill,
         "dm_statistic": finite(statistic),
         "p_value": finite(p_value),
-        "beats_naive": bool(p_value < SIGNIFICANCE and skill is not None and skill > 0),
+        "beats_naive": bool(p_value < SIGNIFICANCE and (skill or 0) > 0),
     }
 
 

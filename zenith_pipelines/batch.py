@@ -6,6 +6,8 @@ A worker that dies fails its own ticker only: it shares no lock with the others,
 """
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -54,6 +56,8 @@ def run_batch(runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update]
                 _raise_first(done)
         except BaseException:
             _drain(todo, lambda _: None)
+            for worker in multiprocessing.active_children():
+                worker.kill()  # whole files only are ever written; its slot buries the run on the way out
             raise
     return {run.ticker: outcomes[run.ticker] for run in runs}
 
@@ -73,6 +77,9 @@ def _work_off(todo: "Queue[TickerRun]", outcomes: Outcomes, updates: "Queue[Upda
             except BrokenProcessPool:
                 outcomes[run.ticker] = bury(run)
                 worker = _worker(sender)
+            except Exception as error:  # the other tickers must not pay for it
+                reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                outcomes[run.ticker] = {"status": "failed", "reason": reason, "exit_code": 1}
     finally:
         worker.shutdown()
 
@@ -95,7 +102,17 @@ def _worker(sender: Connection) -> ProcessPoolExecutor:
 
 
 def _adopt(sender: Connection) -> None:
+    os.setpgrp()  # Ctrl-C in the terminal is the parent's to handle
+    threading.Thread(target=_die_with_parent, daemon=True).start()
     _to_slot.append(sender)
+
+
+def _die_with_parent() -> None:
+    """A worker whose parent was killed has nobody to work for."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
 
 
 def _run_in_worker(run: TickerRun) -> dict[str, Any]:

@@ -12,11 +12,13 @@ from zenith_pipelines.promotion import decide
 from zenith_pipelines.registry import ModelRegistry, Version
 from zenith_pipelines.training import Candidate
 
+_LINEAGE = ("ticker", "kind", "data_version", "raw_content_hash", "data_end", "feature_spec")
+
 
 def register(registry: ModelRegistry, candidate: Candidate, dagster_run_id: str) -> Version:
     """Register the candidate as a new version of `<kind>-<ticker>`, with its figures and its lineage."""
     facts = candidate.facts
-    tags = {key: facts[key] for key in ("ticker", "kind", "data_version", "data_end", "feature_spec")}
+    tags = {key: facts[key] for key in _LINEAGE}
     return registry.register(
         f"{candidate.kind}-{facts['ticker']}",
         candidate.onnx,

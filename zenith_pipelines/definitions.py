@@ -6,10 +6,16 @@ from zenith_pipelines.defs import backtests, checks, features, jobs, models, pri
 from zenith_pipelines.defs.resources import resources
 from zenith_pipelines.progress import Progress
 
-defs = dg.Definitions(
-    assets=dg.load_assets_from_modules([prices, features, models, backtests, production]),
-    asset_checks=dg.load_asset_checks_from_modules([checks]),
-    jobs=[jobs.retrain_model],
-    resources=resources(Progress()),
-    executor=dg.in_process_executor,
-)
+
+def definitions(progress: Progress) -> dg.Definitions:
+    """The code location, with `progress` told of long stages."""
+    return dg.Definitions(
+        assets=dg.load_assets_from_modules([prices, features, models, backtests, production]),
+        asset_checks=dg.load_asset_checks_from_modules([checks]),
+        jobs=[jobs.retrain_model],
+        resources=resources(progress),
+        executor=dg.in_process_executor,
+    )
+
+
+defs = definitions(Progress())

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from zenith_core.errors import NotAvailable
 from zenith_core.exchanges import exchange_of
 from zenith_core.features import FEATURES
 from zenith_core.inference import HORIZONS, PriceForecast, forecast_prices, signal_probabilities
@@ -13,7 +14,7 @@ from zenith_core.sessions import next_sessions
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.models.lstm import LSTMConfig
 from zenith_pipelines.onnx_runtime import onnx_run
-from zenith_pipelines.registry import ModelRegistry
+from zenith_pipelines.registry import ModelRegistry, Version
 from zenith_pipelines.store import Dataset
 
 HEADLINE_HORIZON = 5  # sessions; what tables and the README show
@@ -71,12 +72,21 @@ class Answer:
 
 
 def latest_answer(registry: ModelRegistry, snapshot: ServingSnapshot) -> Answer:
-    """Ask both Production models. Raises NotAvailable if one of them is missing."""
-    lstm = registry.require_production(f"lstm-{snapshot.ticker}")
-    ensemble = registry.require_production(f"ensemble-{snapshot.ticker}")
+    """Ask both Production models. Raises NotAvailable if one of them is missing or knows the snapshot's future."""
+    lstm, ensemble = (_production(registry, kind, snapshot) for kind in ("lstm", "ensemble"))
     return Answer(
         forecast=forecast_prices(onnx_run(registry.load(lstm.name, lstm.version)), snapshot),
         probabilities=signal_probabilities(onnx_run(registry.load(ensemble.name, ensemble.version)), snapshot),
         lstm_version=lstm.version,
         ensemble_version=ensemble.version,
     )
+
+
+def _production(registry: ModelRegistry, kind: str, snapshot: ServingSnapshot) -> Version:
+    version = registry.require_production(f"{kind}-{snapshot.ticker}")
+    if version.tags["data_end"] > snapshot.as_of.isoformat():
+        raise NotAvailable(
+            f"{version.name} version {version.version} in Production has seen prices up to {version.tags['data_end']}, "
+            f"these data end on {snapshot.as_of}: use another ZENITH_HOME for other prices of the same ticker"
+        )
+    return version

@@ -18,6 +18,9 @@ class Settings(BaseSettings):
     zenith_home: Path = Field(default=Path(".zenith"), description="Where all state is kept.")
     zenith_price_source: str = Field(default="sample", description="yahoo, csv, sample or simulated.")
     zenith_csv_dir: Path | None = Field(default=None, description="The folder that the csv source reads.")
+    zenith_data_uri: str | None = Field(
+        default=None, description="Where datasets are kept, a folder or an fsspec URI (s3://bucket/zenith)."
+    )
     mlflow_tracking_uri: str | None = Field(default=None, description="The MLflow server or database.")
     keras_backend: Literal["jax", "tensorflow", "torch"] = Field(default="jax", description="Keras's backend.")
 
@@ -28,8 +31,8 @@ class Settings(BaseSettings):
 
     @property
     def data_uri(self) -> str:
-        """Root of the dataset store."""
-        return str(self.home / "data")
+        """Root of the dataset store: `ZENITH_DATA_URI`, or the folder `data` under home."""
+        return self.zenith_data_uri or str(self.home / "data")
 
     @property
     def reports(self) -> Path:

@@ -6,12 +6,18 @@ from typing import Any
 from zenith_pipelines.store import DatasetStore
 
 
-def describe(store: DatasetStore, ticker: str, *, made: set[str], seconds: Mapping[str, float]) -> dict[str, Any]:
-    """Describe the datasets in `made`; what this run did not make is empty, never filled from an earlier run."""
+def describe(
+    store: DatasetStore, ticker: str, *, made: set[str], raw: Mapping[str, Any], seconds: Mapping[str, float]
+) -> dict[str, Any]:
+    """Describe the datasets in `made`; what this run did not make is empty, never filled from an earlier run.
+
+    raw: what the run says of its fetch, which need not have stored anything
+    """
     facts = {name: store.facts(name, ticker) for name in made}
     cleaned = facts.get("cleaned_prices", {})
     return {
         **{key: cleaned.get(key) for key in ("sessions", "first", "last", "last_close", "data_version")},
+        "raw": dict(raw),
         "cleaning": cleaned.get("counts", {}),
         "forecast": facts.get("forecast_ledger"),
         "models": {kind: _model(facts, kind) for kind in ("lstm", "ensemble") if f"{kind}_model" in facts},

@@ -34,7 +34,7 @@ STAGES = (
 
 @dataclass(frozen=True)
 class TickerRun:
-    """What is asked of one run of the main job."""
+    """What is asked of one run of the main job. `as_of` and `archive`: a day, and the store that knows its prices."""
 
     ticker: str
     source: str | None = None
@@ -42,6 +42,8 @@ class TickerRun:
     epochs: int | None = None
     until: str | None = None
     log_level: str = "CRITICAL"
+    as_of: str | None = None
+    archive: str | None = None
     run_id: str = field(default_factory=lambda: str(uuid4()))
 
 
@@ -51,19 +53,22 @@ def run_ticker(request: TickerRun, progress: Progress) -> dict[str, Any]:
     Never raises for what happens inside the run: a failed run has the status "failed", a reason of one
     line, and the `exit_code` that its error calls for. Its traceback is in Dagster's event log.
     """
-    from zenith_pipelines.definitions import defs
+    from zenith_pipelines.definitions import definitions
 
     with open_instance(Settings()) as instance:
         instance.add_dynamic_partitions("tickers", [request.ticker])
         instance.add_event_listener(request.run_id, lambda event: _tell(progress, event))
-        result = defs.resolve_job_def("retrain_model").execute_in_process(
-            instance=instance,
-            run_id=request.run_id,
-            partition_key=request.ticker,
-            run_config=_run_config(request),
-            raise_on_error=False,
-            resources={"progress": progress},
-            asset_selection=_selection(request.until),
+        result = (
+            definitions(progress)
+            .resolve_job_def("retrain_model")
+            .execute_in_process(
+                instance=instance,
+                run_id=request.run_id,
+                partition_key=request.ticker,
+                run_config=_run_config(request),
+                raise_on_error=False,
+                asset_selection=_selection(request.until),
+            )
         )
     return _outcome(request, result)
 
@@ -75,6 +80,7 @@ def bury(request: TickerRun) -> dict[str, Any]:
         run = instance.get_run_by_id(request.run_id)
         if run and not run.is_finished:
             instance.report_run_failed(run, message=reason)
+        instance.event_log_storage.free_concurrency_slots_for_run(request.run_id)  # or others would wait for ever
     return {"status": "failed", "reason": reason, "exit_code": 1}
 
 
@@ -97,7 +103,7 @@ def _selection(until: str | None) -> "list[dg.AssetKey] | None":
 def _run_config(request: TickerRun) -> dict[str, Any]:
     chosen = asdict(request)
     config = {
-        "raw_prices": {key: chosen[key] for key in ("source", "csv_dir") if chosen[key]},
+        "raw_prices": {key: chosen[key] for key in ("source", "csv_dir", "as_of", "archive") if chosen[key]},
         "lstm_model": {"epochs": request.epochs} if request.epochs else {},
     }
     made = STAGES if request.until is None else {key.to_user_string() for key in _selection(request.until) or ()}
@@ -118,13 +124,22 @@ def _tell(progress: Progress, event: "dg.EventLogEntry") -> None:
 def _outcome(request: TickerRun, result: "dg.ExecuteInProcessResult") -> dict[str, Any]:
     store = DatasetStore(Settings().data_uri)
     seconds = dict(_stage_seconds(result))
-    document = describe(store, request.ticker, made=set(seconds), seconds=seconds)
+    document = describe(store, request.ticker, made=set(seconds), raw=_raw(result), seconds=seconds)
     if result.success:
         return {"status": "ok", "reason": None, **document}
     if reason := _too_short(result):
         return {"status": "skipped", "reason": reason, **document}
     reason, exit_code = _failure(result)
     return {"status": "failed", "reason": reason, "exit_code": exit_code, **document}
+
+
+def _raw(result: "dg.ExecuteInProcessResult") -> dict[str, Any]:
+    """What the run recorded of its fetch: its snapshot, and how it differs from the last."""
+    for event in result.get_asset_materialization_events():
+        if event.step_key == "raw_prices":
+            metadata = event.materialization.metadata
+            return {key: value.value for key, value in metadata.items() if not key.startswith("dagster/")}
+    return {}
 
 
 def _stage_seconds(result: "dg.ExecuteInProcessResult") -> Iterator[tuple[str, float]]:
@@ -141,13 +156,15 @@ def _too_short(result: "dg.ExecuteInProcessResult") -> str | None:
 
 
 def _failure(result: "dg.ExecuteInProcessResult") -> tuple[str, int]:
-    """Why the step that failed did, in one line, and the exit code that it calls for."""
+    """Why the run failed, in one line, and the exit code that it calls for."""
+    for check in result.get_asset_check_evaluations():
+        if not check.passed and check.blocking and check.severity.value == "ERROR":
+            return f"{check.asset_key.to_user_string()}: check {check.check_name}: {check.description}", 1
     for event in result.all_events:
         if event.event_type_value == "STEP_FAILURE":
             reason, exit_code = _why(event.step_failure_data.error)
             return f"{event.step_key}: {reason}", exit_code
-    failed = [check.check_name for check in result.get_asset_check_evaluations() if not check.passed]
-    return f"check failed: {', '.join(failed)}" if failed else "the run ended without a reason", 1
+    return "the run ended without a reason", 1
 
 
 def _why(error: "SerializableErrorInfo | None") -> tuple[str, int]:

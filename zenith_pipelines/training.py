@@ -24,10 +24,15 @@ OnProgress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class Lineage:
-    """What a model was made from, so that it can be traced to its rows."""
+    """What a model was made from, so that it can be traced to its rows.
+
+    data_version:     content hash of the cleaned prices
+    raw_content_hash: content hash of the raw snapshot that they were cleaned from
+    """
 
     ticker: str
     data_version: str
+    raw_content_hash: str
     data_end: str
     feature_spec: str
 
@@ -74,7 +79,7 @@ def train_lstm(data: TrainingData, config: LSTMConfig, on_progress: OnProgress) 
     study = study_prices(
         data.features, FEATURES, config, WalkForward(), on_progress, usable=data.usable, future=data.future
     )
-    metrics = price_metrics(study.forecasts)
+    metrics = price_metrics(study.forecasts, data.features["close"])
     return _candidate("lstm", study.onnx, study.forecasts, metrics, study.facts, data.lineage)
 
 

@@ -42,6 +42,11 @@ class ServedModel:
         return str(self.facts["feature_spec"])
 
     @property
+    def data_end(self) -> str:
+        """The last session that the model was trained on, ISO; empty if the artifact does not say."""
+        return str(self.facts.get("data_end", ""))
+
+    @property
     def evidence(self) -> Mapping[str, Any]:
         """Out-of-sample metrics of the model."""
         evidence: Mapping[str, Any] = self.facts.get("evidence", {})

@@ -24,7 +24,7 @@ from zenith_serving.last_good import LastGood
 from zenith_serving.models import Kind, ModelStore, ServedModel
 from zenith_serving.registry import open_registry
 from zenith_serving.schemas import ModelAnswer, PriceAnswer, PricePoint, Probabilities, SignalAnswer, Skill
-from zenith_serving.settings import Settings
+from zenith_serving.settings import Settings, require_home
 from zenith_serving.snapshots import SnapshotStore
 
 STALE_AFTER_SESSIONS = 5
@@ -44,7 +44,11 @@ def utc_now() -> datetime:
 
 
 def make_predictor(settings: Settings) -> "Predictor":
-    """A predictor over ZENITH_HOME's snapshots and the registry's Production models. Touches neither yet."""
+    """A predictor over ZENITH_HOME's snapshots and the registry's Production models. Touches neither yet.
+
+    Raises UserError if ZENITH_HOME cannot be a folder: else its every answer would be "no predictions yet".
+    """
+    require_home(settings)
     return Predictor(
         snapshots=SnapshotStore(settings.snapshots),
         models=ModelStore(open_registry(settings.tracking_uri), LastGood(settings.last_good)),
@@ -104,6 +108,11 @@ class Predictor:
             raise FeatureMismatch(
                 f"{model.name} version {model.version} was trained on features {model.feature_spec}, the data of"
                 f" {snapshot.ticker} holds {snapshot.feature_spec}: train it again"
+            )
+        if model.data_end > snapshot.as_of.isoformat():
+            raise FeatureMismatch(
+                f"{model.name} version {model.version} has seen prices up to {model.data_end}, the data of"
+                f" {snapshot.ticker} end on {snapshot.as_of}: it would know the future; train it again on these data"
             )
         return snapshot, model
 

@@ -6,6 +6,8 @@ from typing import Annotated
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from zenith_core.errors import UserError
+
 
 class Settings(BaseSettings):
     """Settings of serving; each field is an environment variable of the same name in capitals."""
@@ -50,3 +52,10 @@ class Settings(BaseSettings):
     def last_good(self) -> Path:
         """`MODELS_PATH`, or a folder under home."""
         return self.models_path.expanduser().resolve() if self.models_path else self.home / "serving-models"
+
+
+def require_home(settings: Settings) -> None:
+    """Raise UserError if ZENITH_HOME is no folder and cannot become one. A missing or read-only one is all right."""
+    there = next(path for path in (settings.home, *settings.home.parents) if path.exists())
+    if not there.is_dir():
+        raise UserError(f"ZENITH_HOME {settings.home} cannot be a folder, since {there} is a file: name another")

@@ -1,4 +1,4 @@
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -9,6 +9,7 @@ from zenith_core.ledger import extended, ledger_rows, scored
 from zenith_core.snapshot import ServingSnapshot
 
 ORIGIN = date(2024, 1, 1)
+NOW = datetime(2024, 1, 1, 22, tzinfo=UTC)
 
 
 def snapshot(as_of=ORIGIN, close=100.0):
@@ -32,24 +33,26 @@ def forecast(price):
 
 
 def test_a_forecast_becomes_one_row_per_horizon_with_its_target_session():
-    rows = ledger_rows(snapshot(), forecast(101), model_version=3)
+    rows = ledger_rows(snapshot(), forecast(101), model_version=3, made_at=NOW)
 
     assert rows["horizon"].tolist() == list(range(1, 31))
     assert rows.loc[4, "target_date"] == pd.Timestamp(2024, 1, 6)
     assert rows.loc[4, ["close", "forecast", "lower", "upper"]].tolist() == [100, 101, 96, 106]
     assert rows["actual"].isna().all()
+    assert set(rows["made_at"]) == {NOW}
+    assert set(rows["data_version"]) == {"d1"}
 
 
 def test_what_was_first_forecast_stays_when_the_same_origin_is_forecast_again():
-    first = ledger_rows(snapshot(), forecast(101), model_version=3)
-    again = extended(first, ledger_rows(snapshot(), forecast(999), model_version=3))
+    first = ledger_rows(snapshot(), forecast(101), model_version=3, made_at=NOW)
+    again = extended(first, ledger_rows(snapshot(), forecast(999), model_version=3, made_at=NOW))
 
     assert len(again) == 30
     assert set(again["forecast"]) == {101.0}
 
 
 def test_another_model_version_is_kept_beside_the_first():
-    both = extended(ledger_rows(snapshot(), forecast(101), 3), ledger_rows(snapshot(), forecast(102), 4))
+    both = extended(ledger_rows(snapshot(), forecast(101), 3, NOW), ledger_rows(snapshot(), forecast(102), 4, NOW))
 
     assert both.groupby("model_version")["forecast"].first().to_dict() == {3: 101.0, 4: 102.0}
 
@@ -57,7 +60,7 @@ def test_another_model_version_is_kept_beside_the_first():
 def test_only_closed_sessions_are_scored():
     close = pd.Series([100.0, 103.0], index=pd.DatetimeIndex(["2024-01-01", "2024-01-02"]))
 
-    ledger = scored(ledger_rows(snapshot(), forecast(101), 3), close)
+    ledger = scored(ledger_rows(snapshot(), forecast(101), 3, NOW), close)
 
     assert ledger.loc[0, "actual"] == 103
     assert ledger.loc[1:, "actual"].isna().all()
@@ -66,7 +69,7 @@ def test_only_closed_sessions_are_scored():
 def test_a_split_after_the_forecast_does_not_change_what_came():
     halved = pd.Series([50.0, 51.5], index=pd.DatetimeIndex(["2024-01-01", "2024-01-02"]))
 
-    ledger = scored(ledger_rows(snapshot(), forecast(101), 3), halved)
+    ledger = scored(ledger_rows(snapshot(), forecast(101), 3, NOW), halved)
 
     assert ledger.loc[0, "actual"] == pytest.approx(103)
 

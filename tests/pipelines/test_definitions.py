@@ -52,12 +52,37 @@ def test_every_asset_is_a_stage_partitioned_by_ticker_and_described():
 def test_the_checks_and_jobs():
     checks = {f"{key.asset_key.to_user_string()}:{key.name}" for key in defs.resolve_asset_graph().asset_check_keys}
 
-    assert checks == {"cleaned_prices:enough_history", "cleaned_prices:sessions_are_unique_and_sorted"}
+    assert checks == {
+        "raw_prices:few_restatements",
+        "raw_prices:raw_schema_holds",
+        "cleaned_prices:cleaned_schema_holds",
+        "cleaned_prices:enough_history",
+        "cleaned_prices:few_rows_quarantined",
+        "cleaned_prices:fresh",
+        "cleaned_prices:no_future_dates",
+        "cleaned_prices:no_unexplained_jump",
+        "cleaned_prices:ohlc_is_consistent",
+        "cleaned_prices:quarantine_schema_holds",
+        "cleaned_prices:sessions_are_unique_and_sorted",
+        "indicator_features:features_schema_holds",
+    }
     assert [job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")] == ["retrain_model"]
 
 
 def test_loading_the_code_location_imports_no_learning_library():
-    heavy = {"keras", "jax", "tensorflow", "torch", "sklearn", "xgboost", "mlflow", "matplotlib", "yfinance", "ta"}
+    heavy = {
+        "keras",
+        "jax",
+        "tensorflow",
+        "torch",
+        "sklearn",
+        "xgboost",
+        "mlflow",
+        "matplotlib",
+        "yfinance",
+        "ta",
+        "pandera",
+    }
     code = "import sys, zenith_pipelines.definitions; print(*sys.modules)"
 
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

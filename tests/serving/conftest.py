@@ -37,16 +37,16 @@ EVIDENCE = {
 }
 
 
-def _model(graph, kind, ticker, spec):
+def _model(graph, kind, ticker, spec, data_end="2013-03-01"):
     from onnx import helper
 
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    facts = {"ticker": ticker, "kind": kind, "feature_spec": spec, "evidence": EVIDENCE[kind]}
+    facts = {"ticker": ticker, "kind": kind, "feature_spec": spec, "data_end": data_end, "evidence": EVIDENCE[kind]}
     model.metadata_props.add(key=METADATA_KEY, value=json.dumps(facts))
     return model.SerializeToString()
 
 
-def make_lstm(ticker, *, growth=1.01, spec=SPEC):
+def make_lstm(ticker, *, growth=1.01, spec=SPEC, data_end="2013-03-01"):
     """price[h] = close * growth**h; the quantiles spread by 1 % for each level on either side of the median."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -77,7 +77,7 @@ def make_lstm(ticker, *, growth=1.01, spec=SPEC):
             numpy_helper.from_array(np.array([2]), "two"),
         ],
     )
-    return _model(graph, "lstm", ticker, spec)
+    return _model(graph, "lstm", ticker, spec, data_end)
 
 
 def make_ensemble(ticker, *, probabilities=(0.25, 0.25, 0.5), spec=SPEC):

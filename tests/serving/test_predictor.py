@@ -10,6 +10,7 @@ from zenith_serving.errors import FeatureMismatch, ModelUnavailable, UnknownTick
 from zenith_serving.last_good import LastGood
 from zenith_serving.models import ModelStore
 from zenith_serving.predictor import Predictor, age_in_sessions, make_predictor, nearest_evidence
+from zenith_serving.settings import Settings
 from zenith_serving.snapshots import SnapshotStore
 
 
@@ -139,6 +140,18 @@ def test_a_model_trained_on_other_features_is_refused(predictor, write_snapshot,
         predictor.predict_price("AAPL")
     with pytest.raises(FeatureMismatch, match="holds another: train it again"):
         predictor.predict_signal("AAPL")
+
+
+def test_a_model_that_has_seen_what_it_would_forecast_is_refused(predictor, registry, models, write_snapshot, tmp_path):
+    registry.add("lstm-AAPL", models.lstm("AAPL", data_end="2099-01-01"))
+    with pytest.raises(FeatureMismatch, match="has seen prices up to 2099-01-01, the data of AAPL end on"):
+        predictor.predict_price("AAPL")
+
+
+def test_a_home_that_is_a_file_is_the_users_to_put_right(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file is a file"):
+        make_predictor(Settings(zenith_home=tmp_path / "file" / "home"))
 
 
 def test_what_is_not_a_number_is_not_an_answer(predictor, registry, models):

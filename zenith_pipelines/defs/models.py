@@ -63,7 +63,13 @@ def _training_data(ticker: str, cleaned: Dataset, features: Dataset) -> Training
         features=features.table,
         usable=~cleaned.tables["prices"]["suspect"],
         future=next_sessions(exchange_of(ticker), date.fromisoformat(last), HORIZONS),
-        lineage=Lineage(ticker, cleaned.facts["data_version"], last, features.facts["feature_spec"]),
+        lineage=Lineage(
+            ticker=ticker,
+            data_version=cleaned.facts["data_version"],
+            raw_content_hash=cleaned.facts["raw_content_hash"],
+            data_end=last,
+            feature_spec=features.facts["feature_spec"],
+        ),
     )
 
 

@@ -6,18 +6,30 @@ from typing import Any
 
 import dagster as dg
 
-from zenith_core.cleaning import clean, data_version
+from zenith_core.cleaning import data_version
+from zenith_pipelines.as_of import known_on, parse_day
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import KEEP_HISTORY, ZenithResource
-from zenith_pipelines.sources import make_source
-from zenith_pipelines.store import Dataset
+from zenith_pipelines.fetching import clean_snapshot, fetch_next
+from zenith_pipelines.settings import Settings
+from zenith_pipelines.sources import PriceSource, make_source
+from zenith_pipelines.sources.snapshot import SnapshotSource
+from zenith_pipelines.store import Dataset, DatasetStore
+
+PRICE_SOURCES = "price_sources"  # the Dagster pool whose limit says how many runs may ask a source at once
 
 
 class FetchConfig(dg.Config):
-    """Where the prices of this run come from; the environment's choice where nothing is said."""
+    """Where the prices of this run come from; the environment's choice where nothing is said.
+
+    as_of, archive: instead of asking a source, take the snapshot that was the newest by the end of that day in the
+    dataset store `archive`
+    """
 
     source: str | None = None
     csv_dir: str | None = None
+    as_of: str | None = None
+    archive: str | None = None
 
 
 @dg.asset(
@@ -25,32 +37,29 @@ class FetchConfig(dg.Config):
     group_name="prices",
     kinds={"parquet"},
     metadata={KEEP_HISTORY: True},
+    pool=PRICE_SOURCES,
 )
 def raw_prices(
     context: dg.AssetExecutionContext, config: FetchConfig, zenith: ZenithResource
-) -> dg.MaterializeResult[Dataset]:
-    """What the source said: unadjusted OHLCV, dividends and splits. A snapshot is never rewritten."""
-    settings = zenith.settings
-    csv_dir = Path(config.csv_dir) if config.csv_dir else settings.zenith_csv_dir
-    fetched = make_source(config.source or settings.zenith_price_source, csv_dir=csv_dir).fetch(context.partition_key)
-    facts: dict[str, Any] = {
-        "source": fetched.source,
-        "library": fetched.library,
-        "fetched_at": fetched.fetched_at.isoformat(),
-        "content_hash": fetched.content_hash,
-        "rows": len(fetched.prices),
-    }
-    return dg.MaterializeResult(
-        value=Dataset({"prices": fetched.prices}, facts),
-        metadata={"dagster/row_count": len(fetched.prices), **facts},
-        data_version=dg.DataVersion(fetched.content_hash),
-    )
+) -> dg.MaterializeResult[Any]:  # Any, or Dagster would insist on a value when there is nothing to store
+    """What the source said: unadjusted OHLCV, dividends and splits. Append-only: a snapshot is never rewritten.
+
+    A fetch is compared with the last snapshot; each kind of difference is counted. One that brings nothing new adds
+    no snapshot, and is recorded by this materialization alone, with `checked_at`.
+    """
+    ticker = context.partition_key
+    fetch = fetch_next(zenith.store, _source(config, zenith.settings, ticker), ticker)
+    metadata = {"dagster/row_count": fetch.facts["rows"], **fetch.facts}
+    version = dg.DataVersion(fetch.facts["content_hash"])
+    if fetch.is_new:
+        return dg.MaterializeResult(value=fetch.snapshot, metadata=metadata, data_version=version)
+    return dg.MaterializeResult(metadata=metadata, data_version=version)
 
 
 @dg.asset(partitions_def=ticker_partitions, group_name="prices", kinds={"parquet", "pandas"})
 def cleaned_prices(context: dg.AssetExecutionContext, raw_prices: Dataset) -> dg.MaterializeResult[Dataset]:
     """One row per exchange session, adjusted for splits and dividends; each repair and rejection is counted."""
-    cleaned = clean(raw_prices.table, context.partition_key)
+    cleaned = clean_snapshot(raw_prices, context.partition_key)
     version = data_version(cleaned.prices)
     facts = {
         "counts": cleaned.counts,
@@ -67,6 +76,13 @@ def cleaned_prices(context: dg.AssetExecutionContext, raw_prices: Dataset) -> dg
         metadata={"dagster/row_count": len(cleaned.prices), **facts},
         data_version=dg.DataVersion(version),
     )
+
+
+def _source(config: FetchConfig, settings: Settings, ticker: str) -> PriceSource:
+    if config.as_of and config.archive:
+        return SnapshotSource(ticker, known_on(DatasetStore(config.archive), ticker, parse_day(config.as_of)))
+    csv_dir = Path(config.csv_dir) if config.csv_dir else settings.zenith_csv_dir
+    return make_source(config.source or settings.zenith_price_source, csv_dir=csv_dir)
 
 
 def _day(stamp: date) -> str:

@@ -1,5 +1,7 @@
 """What serving answers from: the snapshot of the data, the Production alias, and the ledger of forecasts made."""
 
+from datetime import UTC, datetime
+
 import dagster as dg
 
 from zenith_core.ledger import extended, ledger_rows, scored
@@ -51,7 +53,7 @@ def forecast_ledger(
     known = (
         zenith.store.read("forecast_ledger", ticker).table if zenith.store.exists("forecast_ledger", ticker) else None
     )
-    rows = ledger_rows(snapshot, answer.forecast, answer.lstm_version)
+    rows = ledger_rows(snapshot, answer.forecast, answer.lstm_version, datetime.now(UTC))
     ledger = scored(extended(known, rows), cleaned_prices.tables["prices"]["close"])
     return dg.MaterializeResult(
         value=Dataset({"forecasts": ledger}, answer.facts),

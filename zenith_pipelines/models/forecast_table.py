@@ -18,6 +18,7 @@ def forecast_table(
     scores: NDArray[np.float64],
     quantiles: NDArray[np.float64],
     future: Sequence[date] = (),
+    came: NDArray[np.float64] | None = None,
 ) -> pd.DataFrame:
     """origin, horizon, target_date, close, forecast, lower, upper, actual; sorted by origin, then horizon.
 
@@ -25,8 +26,10 @@ def forecast_table(
     scores:     (m, horizons) forecasts in units of volatility
     quantiles:  (horizons, levels) of residuals; the first and the last level make the interval
     future:     sessions after the last row; without them a target that has not come has the date NaT
+    came:       (n,) closes by row of `inputs` that forecasts are held against, NaN where not to be believed;
+                default all closes
 
-    Prices are in the currency of the close. `actual` is NaN where the target has not come.
+    Prices are in the currency of the close. `actual` is NaN where the target has not come, or is not believed.
     """
     close, volatility = inputs.close[rows], inputs.volatility[rows]
     horizons = scores.shape[1]
@@ -44,7 +47,7 @@ def forecast_table(
             "forecast": prices(0.0),
             "lower": prices(quantiles[:, 0]),
             "upper": prices(quantiles[:, -1]),
-            "actual": _padded(inputs.close, len(inputs.index) + horizons)[targets],
+            "actual": _padded(inputs.close if came is None else came, len(inputs.index) + horizons)[targets],
         }
     )
 

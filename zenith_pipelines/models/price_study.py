@@ -56,7 +56,7 @@ def study_prices(
 
     features:     by session: `columns`, close, volatility; NaN during warm-up only
     on_progress:  called with (epochs done, epochs at most) over all folds
-    usable:       by session: False where a close is suspect, so that no target that rests on it is learned
+    usable:       by session: False where a close is suspect, so that no target that rests on it is learned or scored
     future:       sessions after the last row, for the target dates of forecasts that have not come due
 
     Raises TooShortHistory, NonFiniteInput, TrainingError or ParityError.
@@ -73,7 +73,10 @@ def study_prices(
         progress(config.epochs)
     return PriceStudy(
         forecasts=pd.concat(
-            [forecast_table(inputs, step.rows, step.scores, step.quantiles, future) for step in steps[:-1]],
+            [
+                forecast_table(inputs, step.rows, step.scores, step.quantiles, future, inputs.trainable_close(usable))
+                for step in steps[:-1]
+            ],
             ignore_index=True,
         ),
         onnx=walk.export(steps[-1]),

@@ -52,7 +52,7 @@ def study_signals(
 
     features:     by session: `columns`, close, volatility; NaN during warm-up only
     on_progress:  called with (folds done, folds)
-    usable:       by session: False where a close is suspect, so that no label that rests on it is learned
+    usable:       by session: False where a close is suspect, so that no label that rests on it is learned or scored
 
     Raises TooShortHistory, NonFiniteInput, TrainingError or ParityError.
     """
@@ -68,7 +68,7 @@ def study_signals(
         model = fit_ensemble(config, inputs.values[rows], learned[rows])
         facts.append(fold_facts(inputs, fold, rows))
         if fold.test.size:
-            tables.append(_signal_table(inputs, inputs.origins[fold.test], model, label(inputs.close)))
+            tables.append(_signal_table(inputs, inputs.origins[fold.test], model, learned))
         on_progress(number, len(folds))
     return SignalStudy(
         signals=pd.concat(tables, ignore_index=True),

@@ -3,6 +3,7 @@
 import csv
 import re
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +20,64 @@ _KNOWN = {
     "dividends": ("dividends", "dividend"),
     "splits": ("stocksplits", "stocksplit", "splits", "split"),
 }
+_TICKER_COLUMNS = ("ticker", "tickers", "symbol")
 _NAME_OF = {alias: name for name, aliases in _KNOWN.items() for alias in aliases}
 
 
-def read_table(path: Path, timezone: str) -> pd.DataFrame:
+def read_table(path: Path, timezone: str, ticker: str | None = None) -> pd.DataFrame:
     """Read one ticker's file into the shape of `RawPrices.prices`; rows without a date keep NaT.
 
     timezone: of the exchange, whose local date counts where the file's dates carry a zone and a time of day
+    ticker:   the rows to take from a long-format file, which has a column that says whose each row is
     Raises InvalidPrices, naming file, column and line, and NoNewData for a file without rows.
     """
     table = _read(path)
+    if ticker is not None:
+        table = table[_names_of_rows(table) == ticker]
     renamed = table.rename(columns=_names(path, table))
     dates = _dates(path, renamed.pop("date"), timezone)
     numbers = {name: _numbers(path, name, renamed[name]) for name in _KNOWN if name in renamed}
     return raw_table(pd.DataFrame(numbers).set_index(dates))
+
+
+def tickers_inside(path: Path) -> list[str]:
+    """The values of a file's ticker column, in upper case, sorted, "" for rows without; none if it has no such column,
+    or no closes, as a list of companies.
+
+    Reads the header alone unless there are both. Raises InvalidPrices and NoNewData as `read_table` does.
+    """
+    columns = [_plain(column) for column in _columns(path)]
+    if "close" not in columns or not set(_TICKER_COLUMNS).intersection(columns):
+        return []
+    return sorted(_names_of_rows(_read(path)).unique())
+
+
+def _names_of_rows(table: pd.DataFrame) -> "pd.Series[str]":
+    """Whose each row is, by the ticker column."""
+    column = table[next(column for column in table.columns if _plain(column) in _TICKER_COLUMNS)]
+    return column.astype("object").fillna("").astype(str).str.strip().str.upper()
+
+
+def _plain(column: object) -> str:
+    return re.sub(r"[\W_]+", "", str(column).lower())
+
+
+def _columns(path: Path) -> list[str]:
+    """The names of a file's columns, read without its rows; none if it cannot be read, which reading it will say."""
+    try:
+        if path.suffix.lower() == ".parquet":
+            import pyarrow.parquet as pq
+
+            return list(pq.read_schema(path).names)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = file.readline()
+        return next(csv.reader([header], delimiter=_separator(header)), [])
+    except (OSError, ValueError, csv.Error):
+        return []
+
+
+def _separator(header: str) -> str:
+    return max(",;\t", key=header.count)
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -48,15 +93,30 @@ def _read(path: Path) -> pd.DataFrame:
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     table = pd.read_parquet(path)
-    return table.reset_index() if isinstance(table.index, pd.DatetimeIndex) else table
+    if table.columns.nlevels > 1:  # as `yf.download` answers: (Close, AAPL), …
+        _one_ticker(path, table.columns.get_level_values(1))
+        table.columns = table.columns.get_level_values(0)
+    return table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
+
+
+def _one_ticker(path: Path, tickers: Iterable[object]) -> None:
+    """Refuse a table that has a block of columns for each ticker: to take one of them would be a guess."""
+    names = sorted({str(name) for name in tickers if str(name)})
+    if len(names) > 1:
+        raise InvalidPrices(
+            f"{path} has columns of several tickers, {', '.join(names[:5])}; "
+            "expected a file for each, or one row per date and ticker with a column ticker"
+        )
 
 
 def _read_csv(path: Path) -> pd.DataFrame:
     with path.open(encoding="utf-8-sig", newline="") as file:
         first, second = file.readline(), file.readline()
-    separator = max(",;\t", key=first.count)
+    separator = _separator(first)
     # `yf.download(...).to_csv()` writes three header lines: Price,Close,… / Ticker,AAPL,… / Date,,…
     yahoo = first.startswith("Price") and second.startswith("Ticker")
+    if yahoo:
+        _one_ticker(path, second.strip().split(separator)[1:])
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # a row longer than the header, cut silently
         table = pd.read_csv(
@@ -74,7 +134,7 @@ def _names(path: Path, table: pd.DataFrame) -> dict[Any, str]:
     """Which column is what. Raises InvalidPrices if one is missing or there twice."""
     names: dict[Any, str] = {}
     for column in table.columns:
-        name = _NAME_OF.get(re.sub(r"[\W_]+", "", str(column).lower()))
+        name = _NAME_OF.get(_plain(column))
         if name in names.values():
             raise InvalidPrices(f"{path} has two columns for {name}: {', '.join(map(str, table.columns))}")
         if name:
@@ -91,6 +151,8 @@ def _names(path: Path, table: pd.DataFrame) -> dict[Any, str]:
 
 
 def _numbers(path: Path, name: str, column: "pd.Series[Any]") -> "pd.Series[float]":
+    if column.dtype == "float64":
+        return column
     numbers = pd.to_numeric(column, errors="coerce")
     wrong = numbers.isna() & column.notna()
     if wrong.any():
@@ -104,6 +166,8 @@ def _numbers(path: Path, name: str, column: "pd.Series[Any]") -> "pd.Series[floa
 
 def _dates(path: Path, column: "pd.Series[Any]", timezone: str) -> pd.DatetimeIndex:
     """Naive dates. A midnight is the date as written, in whatever zone; another time is turned to the exchange's."""
+    if (plain := _plain_dates(column)) is not None:
+        return plain
     if pd.api.types.is_numeric_dtype(column):
         column = column.map(lambda number: f"{number:.0f}", na_action="ignore")
     elif pd.api.types.is_datetime64_any_dtype(column):
@@ -123,6 +187,15 @@ def _dates(path: Path, column: "pd.Series[Any]", timezone: str) -> pd.DatetimeIn
     return pd.DatetimeIndex(dates, name="date")
 
 
+def _plain_dates(column: "pd.Series[Any]") -> pd.DatetimeIndex | None:
+    """The dates if all are written as most people write them, 2024-01-31, which is the quickest to read; else None."""
+    if pd.api.types.is_string_dtype(column) and column.str.len().eq(10).all():
+        dates = pd.to_datetime(column, format="%Y-%m-%d", errors="coerce")
+        if dates.notna().all():
+            return pd.DatetimeIndex(dates, name="date").as_unit("ns")
+    return None
+
+
 def _local_dates(text: "pd.Series[str]", timezone: str) -> "pd.Series[pd.Timestamp]":
     """Dates of texts with a time of day; a time without a zone is local already. NaT for anything else."""
     iso = text.where(text.str.contains(r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}"))
@@ -137,6 +210,6 @@ def _line(path: Path, text: str) -> str:
     if path.suffix.lower() == ".parquet":
         return ""
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file, delimiter=max(",;\t", key=file.readline().count))
+        rows = csv.reader(file, delimiter=_separator(file.readline()))
         number = next((rows.line_num + 1 for row in rows if text in map(str.strip, row)), None)
     return f", line {number}" if number else ""

@@ -1,0 +1,118 @@
+"""Reading and cleaning 100 tickers of 5,000 sessions from CSV: time per ticker beside the parse, and peak memory.
+
+One process, one core, one ticker after the other, as `zenith run` does in each of its workers. Each count of tickers
+is a process of its own, so that the peak of one does not hide in another's. Times are the processor's, best of three,
+because other programs on the machine slow its memory down.
+"""
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+TICKERS = 100
+SESSIONS = 5_000
+BAR = 25.0  # ms a ticker beyond the parse itself
+GROWTH_BAR = 5.0  # MB more for ten times the tickers
+STEPS = ("parse", "read, beyond the parse", "clean")
+
+
+def main() -> None:
+    """Write the files, measure 10 and all tickers, print the figures beside their bars."""
+    with tempfile.TemporaryDirectory() as folder:
+        _write_files(Path(folder))
+        few, all_ = _measured(folder, TICKERS // 10), _measured(folder, TICKERS)
+    print(f"{TICKERS} tickers of {SESSIONS} sessions, ms a ticker on one core (median, slowest)")
+    for step in STEPS:
+        print(f"  {step:<24}{statistics.median(all_[step]):>8.1f}{max(all_[step]):>8.1f}")
+    beyond = sum(sum(all_[step]) for step in STEPS[1:]) / TICKERS
+    growth = all_["peak"] - few["peak"]
+    print(f"beyond the parse: {beyond:.1f} ms a ticker in the mean (bar: {BAR:.0f} ms){_miss(beyond, BAR)}")
+    print(
+        f"peak memory: {few['peak']:.0f} MB for {TICKERS // 10} tickers, {all_['peak']:.0f} MB for {TICKERS}: ", end=""
+    )
+    print(f"{growth:+.1f} MB (bar: {GROWTH_BAR:.0f} MB){_miss(growth, GROWTH_BAR)}")
+
+
+def _miss(figure: float, bar: float) -> str:
+    return "" if figure <= bar else " MISSED"
+
+
+def _measured(folder: str, tickers: int) -> dict:
+    done = subprocess.run([sys.executable, __file__, folder, str(tickers)], check=True, capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+def measure(folder: Path, tickers: int) -> None:
+    """Read and clean the first tickers of `folder`; print ms by step and the peak of resident memory in MB as JSON."""
+    from zenith_core.exchanges import exchange_of
+
+    paths = sorted(folder.iterdir())[:tickers]
+    timezone = exchange_of("AAPL").timezone
+    _times(paths[0], timezone)  # the exchange's calendar is made once a process
+    figures: dict = {step: [] for step in STEPS}
+    for path in paths:
+        runs = zip(*(_times(path, timezone) for _ in range(3)), strict=True)
+        for step, times in zip(STEPS, runs, strict=True):
+            figures[step].append(1000 * min(times))
+    figures["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps(figures))
+
+
+def _times(path: Path, timezone: str) -> tuple[float, float, float]:
+    """Seconds to parse a file, to read it beyond that, and to clean it."""
+    import pandas as pd
+
+    from zenith_core.cleaning import clean
+    from zenith_pipelines.sources.csv_table import read_table
+
+    started = time.process_time()
+    pd.read_csv(path)
+    parsed = time.process_time()
+    raw = read_table(path, timezone)
+    read = time.process_time()
+    clean(raw, path.stem)
+    return parsed - started, (read - parsed) - (parsed - started), time.process_time() - read
+
+
+def _write_files(folder: Path) -> None:
+    """Random walks with what real files have: a dividend a quarter, a split, holes, impossible and flat rows."""
+    import numpy as np
+    import pandas as pd
+
+    from zenith_core.exchanges import exchange_of
+    from zenith_core.sessions import sessions_between
+
+    index = sessions_between(exchange_of("AAPL"), date(2000, 1, 1), date(2024, 12, 31))[-SESSIONS:]
+    for number in range(TICKERS):
+        random = np.random.default_rng(number)
+        close = 50 * np.exp(np.cumsum(0.015 * random.standard_normal(SESSIONS)))
+        opened = close * np.exp(0.005 * random.standard_normal(SESSIONS))
+        table = pd.DataFrame(
+            {
+                "Open": opened,
+                "High": np.maximum(opened, close) * 1.005,
+                "Low": np.minimum(opened, close) * 0.995,
+                "Close": close,
+                "Volume": np.round(1e6 * np.exp(0.3 * random.standard_normal(SESSIONS))),
+                "Dividends": np.where(np.arange(SESSIONS) % 63 == 50, 0.2, 0.0),
+                "Stock Splits": 0.0,
+            },
+            index=index.rename("Date"),
+        )
+        split = int(random.integers(1000, 4000))
+        table.iloc[:split, :4] *= 2
+        table.iloc[:split, 4] /= 2
+        table.iloc[split, 6] = 2.0
+        table.iloc[random.integers(0, SESSIONS, 10), 0] = 0.0
+        table.iloc[random.integers(0, SESSIONS, 10), 3] = np.nan
+        table.drop(index=index[random.integers(0, SESSIONS, 20)]).round(6).to_csv(folder / f"T{number:03}.csv")
+
+
+if __name__ == "__main__":
+    measure(Path(sys.argv[1]), int(sys.argv[2])) if len(sys.argv) > 1 else main()
