@@ -29,7 +29,7 @@ def show(document: dict[str, Any]) -> None:
     if trained:
         console.print(_LEGEND, style="dim")
     _show_reports(console, document["tickers"])
-    if table.row_count:
+    if table.row_count and not document.get("as_of"):
         console.print(_next_step(document["tickers"]), soft_wrap=True)
 
 

@@ -199,6 +199,7 @@ def home(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's own, of itself
 def test_after_bad_prices_serving_goes_on_with_the_last_good_data(home):
     assets = [prices.raw_prices, prices.cleaned_prices, feature_assets.indicator_features, production.serving_snapshot]

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 
+import pytest
 import yaml
 
 from zenith_pipelines.instance import dagster_home, open_instance
@@ -24,6 +25,7 @@ def test_the_instance_lives_under_home_with_the_projects_configuration(tmp_path,
     assert yaml.safe_load((home / "dagster.yaml").read_text())["telemetry"] == {"enabled": False}
 
 
+@pytest.mark.slow
 def test_four_processes_that_open_an_empty_instance_together_all_come_up(tmp_path, monkeypatch):
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))

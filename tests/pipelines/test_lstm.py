@@ -17,6 +17,8 @@ from zenith_pipelines.models.lstm_onnx import price_model_onnx
 CONFIG = LSTMConfig(window=10, units=8, dense=6, horizons=4, epochs=3, batch=16, patience=1)
 TRAIN, VALIDATION = np.arange(9, 140), np.arange(150, 190)
 
+pytestmark = pytest.mark.slow  # Keras compiles
+
 
 def ignore(epoch):
     pass

@@ -13,6 +13,8 @@ from zenith_pipelines.models.lstm import LSTMConfig
 from zenith_pipelines.models.price_study import study_prices
 from zenith_pipelines.onnx_runtime import onnx_run
 
+pytestmark = pytest.mark.slow  # Keras compiles
+
 COLUMNS = ("a", "b", "c")
 CONFIG = LSTMConfig(window=10, units=8, dense=6, horizons=4, epochs=2, batch=16)
 SPLIT = WalkForward(folds=2, test_share=0.4, validation=48, gap=4, min_train=40)

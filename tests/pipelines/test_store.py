@@ -283,6 +283,7 @@ for line in sys.stdin:
 """
 
 
+@pytest.mark.slow
 def test_whenever_a_writer_is_killed_a_whole_dataset_is_there(store, tmp_path):
     started = time.perf_counter()
     store.write("raw_prices", "AAPL", Dataset({"one": TABLE[["close"]], "two": TABLE[["close"]]}, {"version": 0}))

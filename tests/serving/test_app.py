@@ -191,6 +191,7 @@ def test_without_anything_behind_it_the_service_is_live_and_says_what_is_away(se
     assert list(home.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_moved_alias_is_followed_within_five_seconds_and_no_request_fails(client, mlflow_home, models):
     assert client.post(PRICE, json={"ticker": "AAPL"}).json()["model_version"] == "1"
     mlflow_home.register("lstm-AAPL", models.lstm("AAPL", growth=1.02))
