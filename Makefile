@@ -23,7 +23,7 @@ test: .venv/.dev ## Run all tests
 	$(BIN)/python -m pytest $(ARGS)
 
 test-quick: .venv/.dev ## Run the tests that take under a minute together
-	$(BIN)/python -m pytest -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
 
 check: .venv/.dev ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .

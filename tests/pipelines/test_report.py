@@ -15,6 +15,8 @@ from zenith_pipelines.report.drawing import ROLES, to_png, to_svg
 from zenith_pipelines.report.page import ReportInput, render_report, report_plots
 from zenith_pipelines.report.verdicts import verdicts
 
+pytestmark = pytest.mark.slow  # draws every plot
+
 SESSIONS = 400
 HORIZONS = (1, 5)
 

@@ -10,6 +10,8 @@ from zenith_core.errors import CorruptData, InvalidTicker, NotAvailable
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.store import QUARANTINE, Dataset, DatasetStore
 
+pytestmark = pytest.mark.slow  # starts an S3 server
+
 TABLE = pd.DataFrame(
     {"close": [1.0, np.nan, 3.0], "reason": ["", "no date", "ü"]},
     index=pd.DatetimeIndex(["2024-01-02", "2024-01-03", None], name="date").as_unit("ns"),

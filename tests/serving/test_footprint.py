@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow  # starts a process
+
 ANSWER = """
 import json, sys
 from fastapi.testclient import TestClient
