@@ -8,7 +8,7 @@ from rich.table import Table
 _HEADINGS = ("ticker", "last close", "5 sessions on", "signal", "vs naive", "model", "Sharpe (b&h)")
 
 _SHORT = {"lstm": "lstm", "ensemble": "ens."}
-_LEGEND = """5 sessions on: forecast and 90 % interval. vs naive: skill out of sample, against
+_LEGEND = """5 sessions on: forecast, 90 % interval. vs naive: skill out of sample, against
 the random walk (lstm) and past frequencies (ens., ensemble); only * is better
 than chance (p < 0.05). Sharpe: walk-forward, after costs (buy-and-hold)."""
 
