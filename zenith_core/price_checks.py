@@ -15,8 +15,6 @@ from zenith_core.sessions import last_closed_session, sessions_between
 
 WARN_QUARANTINED = 0.02
 MOST_QUARANTINED = 0.05
-MOST_SESSIONS_OLD = 5
-"""Sessions by which data may lag behind the exchange; serving calls forecasts stale from there on."""
 MOST_RESTATED = 0.01
 
 

@@ -7,6 +7,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+STALE_AFTER_SESSIONS = 5
+"""Data that miss more sessions than this are called stale, in the Dagster UI and in each answer."""
+
 
 @dataclass(frozen=True)
 class ServingSnapshot:

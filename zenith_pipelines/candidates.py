@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from zenith_core.inference import forecast_prices, signal_probabilities
+from zenith_core.naming import model_name
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.onnx_runtime import onnx_run
 from zenith_pipelines.promotion import decide
@@ -20,7 +21,7 @@ def register(registry: ModelRegistry, candidate: Candidate, dagster_run_id: str)
     facts = candidate.facts
     tags = {key: facts[key] for key in _LINEAGE}
     return registry.register(
-        f"{candidate.kind}-{facts['ticker']}",
+        model_name(candidate.kind, facts["ticker"]),
         candidate.onnx,
         metrics=flat_metrics(candidate.metrics),
         params={key: str(value) for key, value in facts["study"].get("config", {}).items()},

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from zenith_core.errors import NotAvailable
+from zenith_core.naming import PRODUCTION
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from mlflow.models import Model, ModelSignature
     from onnx import ModelProto, ValueInfoProto
 
-PRODUCTION = "Production"
 _EXPERIMENT = "zenith"
 _REQUIREMENTS = ("mlflow", "numpy", "onnx", "onnxruntime")  # what MLflow's scoring server needs to serve a version
 _MODEL_FILE = "model.onnx"  # MLflow's name for it

@@ -10,6 +10,8 @@ from zenith_core.errors import NotAvailable
 from zenith_core.exchanges import exchange_of
 from zenith_core.features import FEATURES
 from zenith_core.inference import HORIZONS, PriceForecast, forecast_prices, signal_probabilities
+from zenith_core.metrics import HEADLINE_HORIZON
+from zenith_core.naming import KINDS, model_name
 from zenith_core.sessions import next_sessions
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.models.lstm import LSTMConfig
@@ -17,7 +19,6 @@ from zenith_pipelines.onnx_runtime import onnx_run
 from zenith_pipelines.registry import ModelRegistry, Version
 from zenith_pipelines.store import Dataset
 
-HEADLINE_HORIZON = 5  # sessions; what tables and the README show
 _RECENT = 250  # sessions of closes that a chart shows, about a year
 
 
@@ -73,7 +74,7 @@ class Answer:
 
 def latest_answer(registry: ModelRegistry, snapshot: ServingSnapshot) -> Answer:
     """Ask both Production models. Raises NotAvailable if one of them is missing or knows the snapshot's future."""
-    lstm, ensemble = (_production(registry, kind, snapshot) for kind in ("lstm", "ensemble"))
+    lstm, ensemble = (_production(registry, kind, snapshot) for kind in KINDS)
     return Answer(
         forecast=forecast_prices(onnx_run(registry.load(lstm.name, lstm.version)), snapshot),
         probabilities=signal_probabilities(onnx_run(registry.load(ensemble.name, ensemble.version)), snapshot),
@@ -83,7 +84,7 @@ def latest_answer(registry: ModelRegistry, snapshot: ServingSnapshot) -> Answer:
 
 
 def _production(registry: ModelRegistry, kind: str, snapshot: ServingSnapshot) -> Version:
-    version = registry.require_production(f"{kind}-{snapshot.ticker}")
+    version = registry.require_production(model_name(kind, snapshot.ticker))
     if version.tags["data_end"] > snapshot.as_of.isoformat():
         raise NotAvailable(
             f"{version.name} version {version.version} in Production has seen prices up to {version.tags['data_end']}, "

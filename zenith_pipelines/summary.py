@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from zenith_core.naming import KINDS
 from zenith_pipelines.store import DatasetStore
 
 
@@ -20,10 +21,8 @@ def describe(
         "raw": dict(raw),
         "cleaning": cleaned.get("counts", {}),
         "forecast": facts.get("forecast_ledger"),
-        "models": {kind: _model(facts, kind) for kind in ("lstm", "ensemble") if f"{kind}_model" in facts},
-        "backtest": {
-            kind: facts[f"{kind}_backtest"]["stats"] for kind in ("lstm", "ensemble") if f"{kind}_backtest" in facts
-        },
+        "models": {kind: _model(facts, kind) for kind in KINDS if f"{kind}_model" in facts},
+        "backtest": {kind: facts[f"{kind}_backtest"]["stats"] for kind in KINDS if f"{kind}_backtest" in facts},
         "report": facts.get("backtest_report", {}).get("path"),
         "seconds": dict(seconds),
     }

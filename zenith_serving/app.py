@@ -16,9 +16,9 @@ from starlette.concurrency import run_in_threadpool
 
 from zenith_core.disclaimer import DISCLAIMER
 from zenith_core.errors import ZenithError
+from zenith_core.naming import Kind
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.limits import BodyLimit
-from zenith_serving.models import Kind
 from zenith_serving.predictor import Predictor, make_predictor
 from zenith_serving.problems import RESPONSES, add_handlers, problem_of
 from zenith_serving.schemas import (

@@ -10,18 +10,18 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from cachetools import LRUCache
 
 from zenith_core.errors import InvalidTicker
 from zenith_core.inference import METADATA_KEY, Run
+from zenith_core.naming import Kind, model_name
 from zenith_core.tickers import validate_ticker
 from zenith_serving.errors import ModelUnavailable, RegistryAway
 from zenith_serving.last_good import LastGood
 from zenith_serving.registry import Registry
 
-Kind = Literal["lstm", "ensemble"]
 CAPACITY = 256  # sessions in memory: both kinds for 128 tickers
 
 _logger = logging.getLogger(__name__)
@@ -51,11 +51,6 @@ class ServedModel:
         """Out-of-sample metrics of the model."""
         evidence: Mapping[str, Any] = self.facts.get("evidence", {})
         return evidence
-
-
-def model_name(kind: Kind, ticker: str) -> str:
-    """The registered model's name for a validated ticker."""
-    return f"{kind}-{ticker}"
 
 
 def open_model(name: str, version: int, onnx: bytes) -> ServedModel:

@@ -16,18 +16,18 @@ from zenith_core.inference import (
     forecast_prices,
     signal_probabilities,
 )
-from zenith_core.snapshot import ServingSnapshot
+from zenith_core.naming import Kind
+from zenith_core.snapshot import STALE_AFTER_SESSIONS, ServingSnapshot
 from zenith_core.tickers import validate_ticker
 from zenith_serving.cache import Cache, open_cache
 from zenith_serving.errors import FeatureMismatch, ModelUnavailable
 from zenith_serving.last_good import LastGood
-from zenith_serving.models import Kind, ModelStore, ServedModel
+from zenith_serving.models import ModelStore, ServedModel
 from zenith_serving.registry import open_registry
 from zenith_serving.schemas import ModelAnswer, PriceAnswer, PricePoint, Probabilities, SignalAnswer, Skill
 from zenith_serving.settings import Settings, require_home
 from zenith_serving.snapshots import SnapshotStore
 
-STALE_AFTER_SESSIONS = 5
 INTERVAL = round(QUANTILES[-1] - QUANTILES[0], 6)  # the level of [lower, upper]
 _WORTH = {
     True: "Out of sample the model was better than guessing from past frequencies.",

@@ -18,12 +18,12 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 from urllib.request import Request, urlopen
 
 from zenith_core.errors import UserError
+from zenith_core.naming import PRODUCTION
 from zenith_serving.errors import ModelUnavailable, RegistryAway
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-ALIAS = "Production"
 MODEL_FILE = "model.onnx"  # where MLflow's ONNX flavour puts the model
 TIMEOUT_SECONDS = 2.0
 _ALIASES = "SELECT name, version FROM registered_model_aliases WHERE alias = :alias AND workspace = 'default'"
@@ -69,7 +69,7 @@ class RestRegistry:
             model["name"]: int(alias["version"])
             for model in self._registered_models()
             for alias in model.get("aliases", [])
-            if alias["alias"] == ALIAS
+            if alias["alias"] == PRODUCTION
         }
 
     def fetch(self, name: str, version: int) -> bytes:
@@ -120,7 +120,7 @@ class DatabaseRegistry:
 
     def production(self) -> dict[str, int]:
         """Version in Production by model name."""
-        rows = self._rows(_ALIASES, alias=ALIAS)
+        rows = self._rows(_ALIASES, alias=PRODUCTION)
         return {name: int(version) for name, version in rows}
 
     def fetch(self, name: str, version: int) -> bytes:

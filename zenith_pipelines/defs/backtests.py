@@ -5,6 +5,7 @@ from base64 import b64encode
 import dagster as dg
 
 from zenith_core.backtest import Backtest, BacktestConfig, backtest, forecast_signals
+from zenith_core.metrics import HEADLINE_HORIZON
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
@@ -12,7 +13,6 @@ from zenith_pipelines.files import write_atomically
 from zenith_pipelines.report.drawing import to_png
 from zenith_pipelines.report.page import ReportInput, render_report, report_plots
 from zenith_pipelines.reporting import report_input
-from zenith_pipelines.serving_view import HEADLINE_HORIZON
 from zenith_pipelines.store import Dataset
 
 

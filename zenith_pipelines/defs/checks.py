@@ -19,6 +19,7 @@ from zenith_core import price_checks
 from zenith_core.exchanges import exchange_of
 from zenith_core.price_checks import Finding
 from zenith_core.schemas import violations
+from zenith_core.snapshot import STALE_AFTER_SESSIONS
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.requirements import MIN_SESSIONS
 from zenith_pipelines.store import Dataset
@@ -92,12 +93,12 @@ def fresh(context: dg.AssetCheckExecutionContext, cleaned_prices: Dataset) -> dg
     exchange = exchange_of(context.partition_key)
     found = price_checks.sessions_behind(_prices(cleaned_prices), exchange, datetime.now(UTC))
     return dg.AssetCheckResult(
-        passed=found.figure <= price_checks.MOST_SESSIONS_OLD,
+        passed=found.figure <= STALE_AFTER_SESSIONS,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{found.figure:.0f} sessions of {exchange.code} have closed since the last row",
         metadata={
             "sessions": int(found.figure),
-            "most": price_checks.MOST_SESSIONS_OLD,
+            "most": STALE_AFTER_SESSIONS,
             "last": cleaned_prices.facts["last"],
             "offending": list(found.days[:_SHOWN]),
         },

@@ -1,0 +1,14 @@
+"""Names that the pipelines and the service must spell alike."""
+
+from typing import Literal
+
+PRODUCTION = "Production"
+"""The registry's alias of the version that serving answers from."""
+
+Kind = Literal["lstm", "ensemble"]
+KINDS: tuple[Kind, ...] = ("lstm", "ensemble")
+
+
+def model_name(kind: str, ticker: str) -> str:
+    """The registered model's name for a validated ticker."""
+    return f"{kind}-{ticker}"
