@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import date
@@ -57,9 +58,8 @@ def run_tickers(
         "tickers": outcomes,
     }
     _print(document, settings, as_json=as_json)
-    for name, outcome in outcomes.items():
-        if outcome["status"] != "ok":
-            print(f"zenith: {name} {outcome['status']}: {outcome['reason']}", file=sys.stderr)
+    for remark in _remarks(outcomes):
+        print(f"zenith: {remark}", file=sys.stderr)
     return _exit_code(outcomes)
 
 
@@ -70,9 +70,9 @@ def _runs(
     chosen = source or ("csv" if csv_dir else settings.zenith_price_source)
     offered = make_source(chosen, csv_dir=csv_dir or settings.zenith_csv_dir)
     names = parse_tickers(tickers) if tickers is not None else list(default_tickers(offered))
-    known = offered.tickers() or names
-    if missing := [name for name in names if name not in known]:
-        raise UserError(f"{', '.join(missing)}: not in the {chosen} prices, which have {', '.join(known)}")
+    if missing := [name for name in names if not offered.offers(name)]:
+        known = ", ".join(offered.tickers() or ())
+        raise UserError(f"{', '.join(missing)}: not in the {chosen} prices, which have {known}")
     folder = str(csv_dir.resolve()) if csv_dir else None
     return [replace(template, ticker=name, source=chosen, csv_dir=folder, run_id=str(uuid4())) for name in names]
 
@@ -100,6 +100,16 @@ def _print(document: dict[str, Any], settings: Settings, *, as_json: bool) -> No
     if document["as_of"]:
         home = home_of(settings, date.fromisoformat(document["as_of"]))
         print(f"As of {document['as_of']}; the present is as it was. All of it: `ZENITH_HOME={home} zenith …`")
+
+
+def _remarks(outcomes: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """A line for each ticker that is not ok, and for each candidate that did not become Production."""
+    for name, outcome in outcomes.items():
+        if outcome["status"] != "ok":
+            yield f"{name} {outcome['status']}: {outcome['reason']}"
+        for kind, model in outcome.get("models", {}).items():
+            if model["promotion"] and model["production"] != model["version"]:
+                yield f"{name} {kind} v{model['version']} was not promoted: {model['promotion']}"
 
 
 def _exit_code(outcomes: dict[str, dict[str, Any]]) -> int:

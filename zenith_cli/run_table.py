@@ -9,14 +9,14 @@ _HEADINGS = ("ticker", "last close", "5 sessions on", "signal", "vs naive", "mod
 
 _SHORT = {"lstm": "lstm", "ensemble": "ens."}
 _LEGEND = """5 sessions on: forecast, 90 % interval. vs naive: skill out of sample, against
-the random walk (lstm) and past frequencies (ens., ensemble); only * is better
-than chance (p < 0.05). Sharpe: walk-forward, after costs (buy-and-hold)."""
+the random walk (lstm) and past frequencies (ens., ensemble); * where p < 0.05,
+as one in twenty is by chance. Sharpe: walk-forward, after costs (buy-and-hold)."""
 
 
 def show(document: dict[str, Any]) -> None:
     """Print the outcome of a batch for people, within 80 columns."""
     title = f"zenith run · {document['source']} prices · {document['seconds']:.0f} s"
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     trained = any(outcome.get("forecast") for outcome in document["tickers"].values())
     for heading in _HEADINGS if trained else _HEADINGS[:2]:
         table.add_column(heading, no_wrap=True)
@@ -25,6 +25,7 @@ def show(document: dict[str, Any]) -> None:
             table.add_row(ticker, *_cells(outcome))
     console = Console(highlight=False)
     if table.row_count:
+        console.print(title, style="italic")
         console.print(table)
     if trained:
         console.print(_LEGEND, style="dim")
@@ -52,7 +53,8 @@ def _cells(outcome: dict[str, Any]) -> list[str]:
 
 
 def _skill(metrics: dict[str, Any]) -> str:
-    return f"{metrics['skill']:+.1%}{' *' if metrics['beats_naive'] else ''}"
+    skill = "–" if metrics["skill"] is None else f"{metrics['skill']:+.1%}"
+    return f"{skill} *" if metrics["beats_naive"] else skill
 
 
 def _sharpe(backtests: dict[str, Any]) -> str:

@@ -22,12 +22,15 @@ class VendorSource:
         self.folder = folder
 
     def fetch(self, ticker: str, since: date | None = None) -> RawPrices:
-        if ticker != "ACME":
+        if not self.offers(ticker):
             raise UnknownTicker(f"vendor has no {ticker}; it has ACME")
         closes = CLOSES if since is None else CLOSES[CLOSES.index >= pd.Timestamp(since)]
         prices = pd.DataFrame({name: closes for name in ("open", "high", "low", "close")})
         prices = prices.assign(volume=1000.0, dividends=0.0, splits=0.0)
         return RawPrices(prices, self.name, "vendorlib 2.1", datetime(2024, 1, 5, tzinfo=UTC), "USD")
+
+    def offers(self, ticker: str) -> bool:
+        return ticker == "ACME"
 
     def tickers(self) -> list[str]:
         return ["ACME"]

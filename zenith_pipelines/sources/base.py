@@ -51,8 +51,12 @@ class PriceSource(Protocol):
         """
         ...
 
+    def offers(self, ticker: str) -> bool:
+        """Whether it may have the ticker, as far as can be told without asking anyone far away."""
+        ...
+
     def tickers(self) -> list[str] | None:
-        """The tickers on offer, sorted; None if the source cannot list them."""
+        """The tickers on offer, or examples of them, sorted; None if the source cannot list any."""
         ...
 
 

@@ -48,6 +48,10 @@ class CsvFolderSource:
             fetched_at=datetime.now(UTC),
         )
 
+    def offers(self, ticker: str) -> bool:
+        """See `PriceSource.offers`."""
+        return ticker in self._places()
+
     def tickers(self) -> list[str]:
         """See `PriceSource.tickers`."""
         return sorted(self._places())

@@ -24,7 +24,7 @@ class SampleSource:
     def fetch(self, ticker: str, since: date | None = None) -> RawPrices:
         """See `PriceSource.fetch`."""
         ticker = validate_ticker(ticker)
-        if ticker not in TICKERS:
+        if not self.offers(ticker):
             raise unknown_ticker(ticker, "the sample", TICKERS)
         stocks = importlib.import_module("bokeh_sampledata.stocks")
         table = pd.DataFrame(getattr(stocks, ticker))
@@ -36,6 +36,10 @@ class SampleSource:
             fetched_at=datetime.now(UTC),
             currency="USD",
         )
+
+    def offers(self, ticker: str) -> bool:
+        """See `PriceSource.offers`."""
+        return ticker in TICKERS
 
     def tickers(self) -> list[str]:
         """See `PriceSource.tickers`."""

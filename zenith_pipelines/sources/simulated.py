@@ -50,7 +50,7 @@ class SimulatedSource:
     def fetch(self, ticker: str, since: date | None = None) -> RawPrices:
         """See `PriceSource.fetch`."""
         ticker = validate_ticker(ticker)
-        if not _TICKER.fullmatch(ticker):
+        if not self.offers(ticker):
             raise unknown_ticker(ticker, "the simulator", [*self.tickers(), "and other numbers"])
         random = np.random.default_rng(list(ticker.encode()))
         prices = _bars(self.market(ticker, random), random)
@@ -63,6 +63,10 @@ class SimulatedSource:
             fetched_at=datetime.now(UTC),
             currency="USD",
         )
+
+    def offers(self, ticker: str) -> bool:
+        """See `PriceSource.offers`."""
+        return _TICKER.fullmatch(ticker) is not None
 
     def tickers(self) -> list[str]:
         """The first ticker of each kind; any other number is another seed."""

@@ -16,7 +16,7 @@ class SnapshotSource:
 
     def fetch(self, ticker: str, since: date | None = None) -> RawPrices:
         """See `PriceSource.fetch`."""
-        if ticker != self._ticker:
+        if not self.offers(ticker):
             raise unknown_ticker(ticker, "the snapshot", self.tickers())
         facts = self._snapshot.facts
         return RawPrices(
@@ -26,6 +26,10 @@ class SnapshotSource:
             fetched_at=datetime.fromisoformat(facts["fetched_at"]),
             currency=facts.get("currency"),
         )
+
+    def offers(self, ticker: str) -> bool:
+        """See `PriceSource.offers`."""
+        return ticker == self._ticker
 
     def tickers(self) -> list[str]:
         """See `PriceSource.tickers`."""

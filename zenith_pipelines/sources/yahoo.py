@@ -62,6 +62,10 @@ class YahooSource:
             currency=answers.meta.get("currency"),
         )
 
+    def offers(self, ticker: str) -> bool:
+        """See `PriceSource.offers`: only Yahoo knows."""
+        return True
+
     def tickers(self) -> None:
         """Yahoo does not list its tickers."""
         return None
