@@ -1,0 +1,100 @@
+"""`zenith run` is stopped: no traceback, no worker left behind, no run that Dagster shows as started for ever."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from zenith_pipelines.instance import open_instance
+from zenith_pipelines.settings import Settings
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
+
+ZENITH = Path(sys.executable).with_name("zenith")
+
+
+class Running:
+    """`zenith run` for two tickers, in a process group of its own, once its runs have started."""
+
+    def __init__(self, home):
+        environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
+        self.process = subprocess.Popen(
+            [ZENITH, "run", "--source", "sample", "--tickers", "AAPL,MSFT"],
+            env={**environment, "ZENITH_HOME": str(home)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            # Where the tests are a background job of a shell, SIGINT is ignored, and that is inherited.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
+        )
+        self.settings = Settings(zenith_home=home)
+        wait_until(lambda: self.statuses() == ["STARTED", "STARTED"])
+        self.workers = [pid for pid in children_of(self.process.pid) if "spawn_main" in command_line(pid)]
+
+    def statuses(self):
+        if not (self.settings.home / "data").exists():
+            return []
+        with open_instance(self.settings) as instance:
+            return [run.status.value for run in instance.get_runs()]
+
+
+def wait_until(holds, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.2)
+
+
+def command_line(pid):
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+def children_of(pid):
+    """Children of any of its threads."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+
+
+@pytest.fixture
+def running(tmp_path):
+    running = Running(tmp_path)
+    yield running
+    for pid in (running.process.pid, *running.workers):
+        if command_line(pid):
+            os.kill(pid, signal.SIGKILL)
+    running.process.communicate()
+
+
+@pytest.mark.parametrize(
+    ("stop", "status"),
+    [
+        (lambda process: os.killpg(process.pid, signal.SIGINT), 130),  # Ctrl-C in a terminal
+        (lambda process: process.send_signal(signal.SIGINT), 130),
+        (lambda process: process.terminate(), 143),
+    ],
+    ids=["Ctrl-C", "SIGINT", "SIGTERM"],
+)
+def test_a_stopped_command_ends_soon_and_leaves_nothing_running(running, stop, status):
+    stop(running.process)
+    _, errors = running.process.communicate(timeout=30)
+
+    assert running.process.returncode == status
+    assert "Traceback" not in errors
+    assert len(running.workers) == 2
+    assert [command_line(pid) for pid in running.workers] == ["", ""]
+    assert running.statuses() == ["FAILURE", "FAILURE"]
+
+
+def test_workers_do_not_outlive_a_command_that_was_killed(running):
+    running.process.kill()
+
+    assert len(running.workers) == 2
+    wait_until(lambda: [command_line(pid) for pid in running.workers] == ["", ""], seconds=10)
