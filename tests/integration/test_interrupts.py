@@ -23,14 +23,13 @@ class Running:
     def __init__(self, home):
         environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
         self.process = subprocess.Popen(
-            [ZENITH, "run", "--source", "sample", "--tickers", "AAPL,MSFT"],
+            # Where the tests are a background job of a shell, SIGINT is ignored, and that is inherited.
+            ["env", "--default-signal=INT", ZENITH, "run", "--source", "sample", "--tickers", "AAPL,MSFT"],
             env={**environment, "ZENITH_HOME": str(home)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            # Where the tests are a background job of a shell, SIGINT is ignored, and that is inherited.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509
         )
         self.settings = Settings(zenith_home=home)
         wait_until(lambda: self.statuses() == ["STARTED", "STARTED"])
