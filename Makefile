@@ -38,6 +38,9 @@ format: .venv/.dev ## Put the code into format
 lock: .venv/.runtime ## Resolve the requirements anew
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile $(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
+	$(BIN)/uv pip compile $(LOCK) --group bench -c requirements.lock -o requirements-bench.lock
+
+bench: .venv/.bench ## Install what benchmarks/ compares with
 
 clean: ## Remove the environment and caches; state in .zenith stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info build dist
@@ -66,4 +69,9 @@ INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode
 	@$(INSTALL) --require-hashes -r requirements-dev.lock
 	@touch $@
 
-.PHONY: help run predict serve ui install test test-quick check format lock clean
+.venv/.bench: .venv/.runtime requirements-bench.lock
+	@echo "installing requirements-bench.lock"
+	@$(INSTALL) --require-hashes -r requirements-bench.lock
+	@touch $@
+
+.PHONY: help run predict serve ui install test test-quick check format lock bench clean
