@@ -1,0 +1,233 @@
+"""Does the evaluation accept truth and reject noise? Whole studies on simulated markets whose truth is known.
+
+noise:     a random walk: whoever claims skill is wrong
+edge:      a hidden state drifts the price and shows in volume; an oracle trading on it has Sharpe 2
+regime:    a random walk whose volatility changes between calm and wild
+shuffled:  the edge's bars in random order beside its volumes in their own: the same numbers, the tie cut
+
+Every study is that of `zenith run`: cleaning, features, walk-forward training, backtest; only the store and the
+registry are left out. Rows are kept in --out as they come, so that an interrupted run goes on where it stopped.
+"""
+
+import argparse
+import json
+import multiprocessing
+import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+MARKETS = ("noise", "edge", "regime", "shuffled")
+HORIZONS = (1, 5, 20)
+MODELS = ("lstm", "ensemble")
+MOST_CLAIMS, LEAST_FINDS = 0.05, 0.80  # shares of runs
+COVERAGE = (0.87, 0.93)
+ORACLE = 2.0
+
+
+def main() -> None:
+    """Run what is missing in --out, then print the table with each figure beside its bar."""
+    arguments = _arguments()
+    rows = _kept(arguments.out)
+    todo = [
+        (market, seed)
+        for seed in range(1, arguments.seeds + 1)
+        for market in arguments.markets
+        if (market, seed) not in {(row["market"], row["seed"]) for row in rows}
+    ]
+    rows += _run(todo, arguments)
+    asked = [row for row in rows if row["seed"] <= arguments.seeds and row["market"] in arguments.markets]
+    report(pd.DataFrame(asked))
+
+
+def study(market: str, seed: int, epochs: int | None = None) -> dict:
+    """One market, whole: the figures that the bars are about."""
+    from zenith_core.backtest import BacktestConfig, backtest, forecast_signals
+    from zenith_core.cleaning import clean
+    from zenith_core.features import features
+    from zenith_core.metrics import HEADLINE_HORIZON
+    from zenith_pipelines.models.ensemble import EnsembleConfig
+    from zenith_pipelines.models.lstm import LSTMConfig
+    from zenith_pipelines.training import Lineage, TrainingData, train_ensemble, train_lstm
+
+    started = time.perf_counter()
+    ticker = f"SIM-{'EDGE' if market == 'shuffled' else market.upper()}-{seed}"
+    cleaned = clean(_bars(market, ticker, seed), ticker).prices
+    lineage = Lineage(ticker, data_version="", raw_content_hash="", data_end="", feature_spec="")
+    data = TrainingData(features=features(cleaned), usable=~cleaned["suspect"], future=[], lineage=lineage)
+    config = LSTMConfig(epochs=epochs) if epochs else LSTMConfig()
+    lstm = train_lstm(data, config, lambda done, total: None)
+    ensemble = train_ensemble(data, EnsembleConfig(), lambda done, total: None)
+    costs = BacktestConfig()
+    signals = {
+        "lstm": forecast_signals(lstm.evidence, HEADLINE_HORIZON, threshold=costs.round_trip_cost),
+        "ensemble": ensemble.evidence.set_index("date")["signal"],
+    }
+    row: dict = {"market": market, "seed": seed, "oracle_sharpe": _oracle_sharpe(market, ticker)}
+    for name, candidate in (("lstm", lstm), ("ensemble", ensemble)):
+        row |= {f"{name}_{key}": candidate.metrics[key] for key in ("skill", "p_value", "beats_naive")}
+        row |= _excess(name, backtest(cleaned, signals[name], costs).stats)
+    for horizon in HORIZONS:
+        figures = lstm.metrics["by_horizon"][str(horizon)]
+        row |= {f"{key}_{horizon}": figures.get(key) for key in ("rows", "coverage", "pinball", "pinball_static")}
+    return row | {"seconds": time.perf_counter() - started}
+
+
+def report(rows: pd.DataFrame) -> None:
+    """Print the table, a line per market and model, and whether each bar is met."""
+    print(f"{'market':<10}{'model':<10}{'runs':>5}{'claims':>8}{'skill':>8}{'excess Sharpe':>20}{'exposure':>10}")
+    for market, runs in rows.groupby("market", sort=False):
+        for model in MODELS:
+            claims, skill = runs[f"{model}_beats_naive"].astype(bool), runs[f"{model}_skill"].astype(float).mean()
+            mean, error = _mean_and_error(runs[f"{model}_excess_sharpe"])
+            exposure = runs[f"{model}_exposure"].astype(float).mean()
+            print(
+                f"{market:<10}{model:<10}{len(runs):>5}{claims.sum():>8}{skill:>8.1%}"
+                f"{mean:>11.2f} ± {error:<6.2f}{exposure:>10.0%}"
+            )
+    for line in (*_claims(rows), *_finds(rows), *_bands(rows)):
+        print(line)
+    print(f"a study takes {rows['seconds'].median():.0f} s of one worker in the median")
+
+
+def _claims(rows: pd.DataFrame) -> list[str]:
+    lines = []
+    for market in ("noise", "shuffled", "regime"):
+        runs = rows[rows["market"] == market]
+        for model in MODELS if len(runs) else ():
+            share = runs[f"{model}_beats_naive"].astype(bool).mean()
+            mean, error = _mean_and_error(runs[f"{model}_excess_sharpe"])
+            lines += [
+                f"{market}: {model} claims skill in {share:.1%} of runs (bar: {MOST_CLAIMS:.0%})"
+                f"{_miss(share <= MOST_CLAIMS)}",
+                f"{market}: {model} mean excess Sharpe {mean:+.2f}, {mean / error if error else 0:+.1f} standard errors"
+                f" (bar: at most 1.6){_miss(mean <= 1.645 * error)}",
+            ]
+    return lines
+
+
+def _finds(rows: pd.DataFrame) -> list[str]:
+    runs = rows[rows["market"] == "edge"]
+    if runs.empty:
+        return []
+    found = {model: runs[f"{model}_beats_naive"].astype(bool) for model in MODELS}
+    either = (found["lstm"] | found["ensemble"]).mean()
+    return [
+        f"edge (oracle's Sharpe {runs['oracle_sharpe'].mean():.2f}): found in {either:.0%} of runs (bar: {LEAST_FINDS:.0%})"
+        f"{_miss(either >= LEAST_FINDS)}; by the LSTM {found['lstm'].mean():.0%}, ensemble {found['ensemble'].mean():.0%}"
+    ]
+
+
+def _bands(rows: pd.DataFrame) -> list[str]:
+    lines = []
+    for market, runs in rows.groupby("market", sort=False):
+        for horizon in HORIZONS:
+            weight = runs[f"rows_{horizon}"]
+            coverage = np.average(runs[f"coverage_{horizon}"], weights=weight)
+            line = f"{market}: 90 % band, {horizon} sessions: coverage {coverage:.1%} (bar: 87 to 93 %)"
+            line += _miss(COVERAGE[0] <= coverage <= COVERAGE[1])
+            if runs[f"pinball_{horizon}"].notna().all():
+                better = 1 - runs[f"pinball_{horizon}"].sum() / runs[f"pinball_static_{horizon}"].sum()
+                line += f"; pinball loss {better:+.1%} better than static quantiles (bar: 0 %){_miss(better >= 0)}"
+            lines.append(line)
+    return lines
+
+
+def _bars(market: str, ticker: str, seed: int) -> pd.DataFrame:
+    from zenith_pipelines.sources.simulated import SimulatedSource
+
+    prices = SimulatedSource(ORACLE).fetch(ticker).prices
+    return _shuffled(prices, np.random.default_rng(seed)) if market == "shuffled" else prices
+
+
+def _shuffled(prices: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
+    """The bars' shapes in random order, chained anew from the first close; the volumes stay where they are."""
+    columns = ["open", "high", "low", "close"]
+    before = prices["close"].shift(1)
+    shapes = prices[columns].div(before, axis=0).iloc[1:].to_numpy()
+    shapes = random.permutation(shapes)
+    closes = prices["close"].iloc[0] * np.cumprod(np.concatenate([[1.0], shapes[:, 3]]))
+    chained = prices.copy()
+    chained.iloc[1:, [prices.columns.get_loc(name) for name in columns]] = shapes * closes[:-1, None]
+    return chained
+
+
+def _oracle_sharpe(market: str, ticker: str) -> float | None:
+    """Sharpe ratio of who sees the hidden state at each close, and is long or flat by its sign, without costs."""
+    from zenith_pipelines.sources.simulated import SimulatedSource
+
+    if market != "edge":
+        return None
+    truth = SimulatedSource(ORACLE).market(ticker)
+    earned = np.expm1(truth.returns[1:]) * (truth.state[:-1] > 0)
+    return float(earned.mean() / earned.std(ddof=1) * np.sqrt(252))
+
+
+def _excess(name: str, stats: dict) -> dict:
+    """Sharpe ratio beyond buy-and-hold's; who never trades has cash, and 0."""
+    own, held = stats["strategy"], stats["buy_and_hold"]
+    sharpe = own["sharpe"] or 0.0
+    return {
+        f"{name}_sharpe": sharpe,
+        f"{name}_excess_sharpe": sharpe - (held["sharpe"] or 0.0),
+        f"{name}_exposure": own["exposure"],
+    }
+
+
+def _mean_and_error(values: pd.Series) -> tuple[float, float]:
+    numbers = values.astype(float)
+    return float(numbers.mean()), float(numbers.std(ddof=1) / np.sqrt(len(numbers))) if len(numbers) > 1 else 0.0
+
+
+def _miss(met: bool) -> str:
+    return "" if met else " MISSED"
+
+
+def _run(todo: list[tuple[str, int]], arguments: argparse.Namespace) -> list[dict]:
+    from rich.progress import track
+
+    rows: list[dict] = []
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        arguments.jobs,
+        mp_context=context,
+        initializer=_prepare,
+        initargs=(arguments.out.parent,),
+        max_tasks_per_child=8,
+    ) as pool:
+        futures = [pool.submit(study, market, seed, arguments.epochs) for market, seed in todo]
+        for future in track(as_completed(futures), description="studies", total=len(futures), disable=not futures):
+            rows.append(future.result())
+            with arguments.out.open("a") as out:
+                out.write(json.dumps(rows[-1]) + "\n")
+    return rows
+
+
+def _prepare(folder: Path) -> None:
+    import os
+
+    from zenith_pipelines.models import prepare_backend
+
+    os.environ["OMP_NUM_THREADS"] = "1"
+    prepare_backend("jax", folder)
+
+
+def _kept(out: Path) -> list[dict]:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    return [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=40, help="seeds of each market (default 40)")
+    parser.add_argument("--markets", type=lambda text: text.split(","), default=list(MARKETS), help="default all")
+    parser.add_argument("--jobs", type=int, default=2, help="studies at a time (default 2)")
+    parser.add_argument("--epochs", type=int, help="of the LSTM; default its own")
+    parser.add_argument("--out", type=Path, default=Path(".zenith/benchmarks/truth_and_noise.jsonl"))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""A linear forecast of all horizons from the newest row of features, by ridge regression in closed form."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+PENALTY = 1.0
+"""Per training row: along a direction in which standardized features have unit variance, it halves the slope."""
+
+
+@dataclass(frozen=True)
+class LinearForecast:
+    """forecast = (features - mean) @ weights; `mean` (features,), `weights` (features, horizons)."""
+
+    mean: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+    def predict(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Forecasts (n, horizons) in the targets' units from `values` (n, features)."""
+        forecasts: NDArray[np.float64] = (np.asarray(values, dtype=np.float64) - self.mean) @ self.weights
+        return forecasts
+
+    def shrunk(self, factor: float) -> "LinearForecast":
+        """The forecast whose every answer is `factor` times this one's."""
+        return LinearForecast(self.mean, self.weights * factor)
+
+
+def fit_linear(values: NDArray[np.floating], targets: NDArray[np.floating], penalty: float = PENALTY) -> LinearForecast:
+    """Ridge regression of `targets` (n, horizons) on standardized `values` (n, features), both finite.
+
+    There is no intercept: average features forecast no change, so that drift is not taken for skill.
+    A constant column gets no weight. Source: Hoerl and Kennard (1970), Ridge Regression.
+    """
+    mean, deviation = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
+    scale = np.where(deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6), deviation, np.inf)
+    standardized = (values - mean) / scale
+    power = standardized.T @ standardized + penalty * len(values) * np.eye(len(mean))
+    slopes = np.linalg.solve(power, standardized.T @ np.asarray(targets, dtype=np.float64))
+    return LinearForecast(mean, slopes / scale[:, np.newaxis])
