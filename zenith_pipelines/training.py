@@ -1,9 +1,10 @@
 """A ticker's features in, a candidate model with its out-of-sample evidence out. Knows neither Dagster nor MLflow."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import pandas as pd
@@ -13,11 +14,18 @@ from zenith_core.inference import SIGNALS
 from zenith_core.metrics import price_metrics, signal_metrics
 from zenith_core.splits import WalkForward
 from zenith_core.targets import signal_labels
+from zenith_pipelines.code_version import code_version
 from zenith_pipelines.models.artifact import with_metadata
 from zenith_pipelines.models.ensemble import EnsembleConfig
 from zenith_pipelines.models.lstm import LSTMConfig
 from zenith_pipelines.models.price_study import study_prices
 from zenith_pipelines.models.signal_study import study_signals
+
+# Of TensorFlow and XGBoost one of the two distributions is installed (docs/decisions/0003).
+_LIBRARIES = (
+    *("zenith", "jax", "keras", "numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "skl2onnx", "ta"),
+    *("tensorflow", "tensorflow-cpu", "xgboost", "xgboost-cpu"),
+)
 
 OnProgress = Callable[[int, int], None]
 
@@ -102,10 +110,21 @@ def _labels_before(features: pd.DataFrame, first: pd.Timestamp, config: Ensemble
 def _candidate(
     kind: str, onnx: bytes, evidence: pd.DataFrame, metrics: dict[str, Any], study: dict[str, Any], lineage: Lineage
 ) -> Candidate:
-    facts = {"kind": kind, **lineage.facts, "versions": _library_versions(), "study": study}
+    facts = {
+        "kind": kind,
+        **lineage.facts,
+        "code_version": code_version(),
+        "versions": _library_versions(),
+        "study": study,
+    }
     artifact = with_metadata(onnx, {**facts, "evidence": metrics})
     return Candidate(kind=kind, onnx=artifact, evidence=evidence, metrics=metrics, facts=facts)
 
 
 def _library_versions() -> dict[str, str]:
-    return {name: version(name) for name in ("zenith", "keras", "numpy", "onnx", "pandas", "scikit-learn", "ta")}
+    """The versions of what is installed of _LIBRARIES."""
+    versions = {}
+    for name in _LIBRARIES:
+        with suppress(PackageNotFoundError):
+            versions[name] = version(name)
+    return versions
