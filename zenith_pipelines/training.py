@@ -1,10 +1,8 @@
 """A ticker's features in, a candidate model with its out-of-sample evidence out. Knows neither Dagster nor MLflow."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import pandas as pd
@@ -14,18 +12,12 @@ from zenith_core.inference import SIGNALS
 from zenith_core.metrics import price_metrics, signal_metrics
 from zenith_core.splits import WalkForward
 from zenith_core.targets import signal_labels
-from zenith_pipelines.code_version import code_version
 from zenith_pipelines.models.artifact import with_metadata
 from zenith_pipelines.models.ensemble import EnsembleConfig
 from zenith_pipelines.models.lstm import LSTMConfig
 from zenith_pipelines.models.price_study import study_prices
 from zenith_pipelines.models.signal_study import study_signals
-
-# Of TensorFlow and XGBoost one of the two distributions is installed (docs/decisions/0003).
-_LIBRARIES = (
-    *("zenith", "jax", "keras", "numpy", "onnx", "onnxruntime", "pandas", "scikit-learn", "skl2onnx", "ta"),
-    *("tensorflow", "tensorflow-cpu", "xgboost", "xgboost-cpu"),
-)
+from zenith_pipelines.versions import code_version, library_versions
 
 OnProgress = Callable[[int, int], None]
 
@@ -114,17 +106,8 @@ def _candidate(
         "kind": kind,
         **lineage.facts,
         "code_version": code_version(),
-        "versions": _library_versions(),
+        "versions": library_versions(),
         "study": study,
     }
     artifact = with_metadata(onnx, {**facts, "evidence": metrics})
     return Candidate(kind=kind, onnx=artifact, evidence=evidence, metrics=metrics, facts=facts)
-
-
-def _library_versions() -> dict[str, str]:
-    """The versions of what is installed of _LIBRARIES."""
-    versions = {}
-    for name in _LIBRARIES:
-        with suppress(PackageNotFoundError):
-            versions[name] = version(name)
-    return versions
