@@ -82,8 +82,7 @@ def features(prices: pd.DataFrame) -> pd.DataFrame:
     volatility = ewma_volatility(prices["close"])
     with np.errstate(all="ignore"):  # 0/0 is answered by the neutral value
         raw = _from_returns(prices, volatility) | _from_indicators(prices, known) | _from_volume(prices)
-    inputs = pd.DataFrame({declared.name: _bounded(raw[declared.name], declared) for declared in INPUTS})
-    return pd.concat([known, inputs, volatility.rename("volatility"), prices["close"]], axis=1)
+    return pd.concat([known, _bounded(pd.DataFrame(raw)), volatility.rename("volatility"), prices["close"]], axis=1)
 
 
 def ewma_volatility(close: pd.Series) -> pd.Series:
@@ -140,7 +139,9 @@ def _log(series: pd.Series) -> pd.Series:
     return pd.Series(np.log(series), index=series.index)
 
 
-def _bounded(series: pd.Series, declared: ModelInput) -> pd.Series:
-    """Clipped (so log 0 is the lower bound), neutral where 0/0, NaN in the warm-up."""
-    bounded = series.clip(declared.low, declared.high).fillna(declared.neutral)
-    return bounded.where(np.arange(len(series)) >= WARM_UP)
+def _bounded(raw: pd.DataFrame) -> pd.DataFrame:
+    """Clipped (so log 0 is the lower bound), neutral where 0/0, NaN in the warm-up. All columns at once, for speed."""
+    bounded = np.clip(raw[list(FEATURES)].to_numpy(), [i.low for i in INPUTS], [i.high for i in INPUTS])
+    bounded = np.where(np.isnan(bounded), [i.neutral for i in INPUTS], bounded)
+    bounded[:WARM_UP] = np.nan
+    return pd.DataFrame(bounded, index=raw.index, columns=list(FEATURES))

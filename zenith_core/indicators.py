@@ -1,17 +1,20 @@
 """The nine technical indicators, by the `ta` library, where it is causal.
 
 Every value uses only rows up to its own. Rows before an indicator is defined are NaN, never 0 and never filled:
-`ta`'s `fillna=True` is not used, and the zeros its ATR and ADX begin with are removed.
+`ta`'s `fillna=True` is not used. Where `ta` loops in Python (ATR, ADX, CCI) the same formulas are computed here on
+whole arrays, for speed (benchmarks/features.py); tests hold them to `ta`'s results.
 EMA, MACD, RSI, ATR and ADX are recursive: they forget where the history starts at the rate of their window.
 OBV is a running sum from the first row, so its level means nothing; only its changes do.
 """
 
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
 from zenith_core.errors import InvalidPrices, NonFiniteInput
+from zenith_core.wilder import Array, average_directional_index, average_true_range
 
 PRICES = ("open", "high", "low", "close")
 AVERAGES = (5, 10, 20, 50, 100, 200)  # sessions, of both SMA and EMA
@@ -77,7 +80,7 @@ def _trend(prices: pd.DataFrame) -> dict[str, pd.Series]:
         "macd_hist": macd.macd_diff(),
         **{f"sma_{window}": SMAIndicator(close, window).sma_indicator() for window in AVERAGES},
         **{f"ema_{window}": EMAIndicator(close, window).ema_indicator() for window in AVERAGES},
-        "adx_14": _adx(prices),
+        "adx_14": _of_bars(average_directional_index, prices),
         "cci_20": _cci(prices),
     }
 
@@ -94,17 +97,14 @@ def _momentum(prices: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def _volatility(prices: pd.DataFrame) -> dict[str, pd.Series]:
-    from ta.volatility import AverageTrueRange, BollingerBands
+    from ta.volatility import BollingerBands
 
     bands = BollingerBands(prices["close"])
-    atr = _nothing(prices)
-    if len(prices) >= 14:
-        atr = AverageTrueRange(prices["high"], prices["low"], prices["close"]).average_true_range()
     return {
         "bb_lower": bands.bollinger_lband(),
         "bb_middle": bands.bollinger_mavg(),
         "bb_upper": bands.bollinger_hband(),
-        "atr_14": _from_row(atr, 13),
+        "atr_14": _of_bars(average_true_range, prices),
     }
 
 
@@ -117,25 +117,18 @@ def _obv(prices: pd.DataFrame) -> pd.Series:
     return obv
 
 
-def _adx(prices: pd.DataFrame) -> pd.Series:
-    from ta.trend import ADXIndicator
-
-    if len(prices) < 28:
-        return _nothing(prices)
-    return _from_row(ADXIndicator(prices["high"], prices["low"], prices["close"]).adx(), 27)
-
-
 def _cci(prices: pd.DataFrame) -> pd.Series:
-    from ta.trend import CCIIndicator
-
-    cci: pd.Series = CCIIndicator(prices["high"], prices["low"], prices["close"]).cci()
-    # Rounding makes ta's 0/0 of a motionless window an arbitrary number.
+    """Lambert's commodity channel index of 20 sessions: typical price off its mean, in 0.015 mean deviations."""
+    typical = (prices["high"] + prices["low"] + prices["close"]) / 3
+    deviation = np.full(len(prices), np.nan)
+    if len(prices) >= 20:
+        windows = np.lib.stride_tricks.sliding_window_view(typical.to_numpy(), 20)
+        deviation[19:] = np.abs(windows - windows.mean(axis=1, keepdims=True)).mean(axis=1)
+    cci: pd.Series = (typical - typical.rolling(20).mean()) / (0.015 * deviation)
+    # Rounding makes the 0/0 of a motionless window an arbitrary number.
     return cci.where(~is_flat(prices, 20))
 
 
-def _from_row(series: pd.Series, first: int) -> pd.Series:
-    return series.where(np.arange(len(series)) >= first)
-
-
-def _nothing(prices: pd.DataFrame) -> pd.Series:
-    return pd.Series(np.nan, index=prices.index)
+def _of_bars(formula: Callable[[Array, Array, Array, int], Array], prices: pd.DataFrame) -> pd.Series:
+    high, low, close = (prices[name].to_numpy(dtype=float) for name in ("high", "low", "close"))
+    return pd.Series(formula(high, low, close, 14), index=prices.index)

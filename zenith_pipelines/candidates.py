@@ -1,11 +1,15 @@
 """Candidates in the registry: how a trained model becomes a version that can be traced and judged."""
 
+import io
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from zenith_core.inference import forecast_prices, signal_probabilities
+from zenith_core.leakage import leakage_summary
 from zenith_core.naming import model_name
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.onnx_runtime import onnx_run
@@ -13,11 +17,15 @@ from zenith_pipelines.promotion import decide
 from zenith_pipelines.registry import ModelRegistry, Version
 from zenith_pipelines.training import Candidate
 
-_LINEAGE = ("ticker", "kind", "data_version", "raw_content_hash", "data_end", "feature_spec")
+_LINEAGE = ("ticker", "kind", "data_version", "raw_content_hash", "data_end", "feature_spec", "code_version")
 
 
-def register(registry: ModelRegistry, candidate: Candidate, dagster_run_id: str) -> Version:
-    """Register the candidate as a new version of `<kind>-<ticker>`, with its figures and its lineage."""
+def register(registry: ModelRegistry, candidate: Candidate, leakage: Mapping[str, Any], dagster_run_id: str) -> Version:
+    """Register the candidate as a new version of `<kind>-<ticker>`, with its figures and its lineage.
+
+    `leakage` is the certificate of the features it was trained on. The MLflow run keeps it as leakage.json, what is
+    known of the model as facts.json, and the out-of-sample forecasts behind its figures as evidence.parquet.
+    """
     facts = candidate.facts
     tags = {key: facts[key] for key in _LINEAGE}
     return registry.register(
@@ -25,7 +33,12 @@ def register(registry: ModelRegistry, candidate: Candidate, dagster_run_id: str)
         candidate.onnx,
         metrics=flat_metrics(candidate.metrics),
         params={key: str(value) for key, value in facts["study"].get("config", {}).items()},
-        tags={**tags, "dagster_run_id": dagster_run_id},
+        tags={**tags, "leakage": leakage_summary(leakage), "dagster_run_id": dagster_run_id},
+        files={
+            "facts.json": _json({**facts, "metrics": candidate.metrics}),
+            "leakage.json": _json(leakage),
+            "evidence.parquet": _parquet(candidate.evidence),
+        },
     )
 
 
@@ -49,6 +62,16 @@ def consider(registry: ModelRegistry, facts: Mapping[str, Any], snapshot: Servin
         "production": version if decision.promote else champion.version if champion else None,
         "reason": decision.reason,
     }
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, indent=1, allow_nan=False).encode()
+
+
+def _parquet(table: pd.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    table.to_parquet(buffer)
+    return buffer.getvalue()
 
 
 def _answers_finitely(kind: str, onnx: bytes, snapshot: ServingSnapshot) -> bool:

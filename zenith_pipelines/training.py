@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from importlib.metadata import version
 from typing import Any
 
 import pandas as pd
@@ -18,6 +17,7 @@ from zenith_pipelines.models.ensemble import EnsembleConfig
 from zenith_pipelines.models.lstm import LSTMConfig
 from zenith_pipelines.models.price_study import study_prices
 from zenith_pipelines.models.signal_study import study_signals
+from zenith_pipelines.versions import code_version, library_versions
 
 OnProgress = Callable[[int, int], None]
 
@@ -102,10 +102,12 @@ def _labels_before(features: pd.DataFrame, first: pd.Timestamp, config: Ensemble
 def _candidate(
     kind: str, onnx: bytes, evidence: pd.DataFrame, metrics: dict[str, Any], study: dict[str, Any], lineage: Lineage
 ) -> Candidate:
-    facts = {"kind": kind, **lineage.facts, "versions": _library_versions(), "study": study}
+    facts = {
+        "kind": kind,
+        **lineage.facts,
+        "code_version": code_version(),
+        "versions": library_versions(),
+        "study": study,
+    }
     artifact = with_metadata(onnx, {**facts, "evidence": metrics})
     return Candidate(kind=kind, onnx=artifact, evidence=evidence, metrics=metrics, facts=facts)
-
-
-def _library_versions() -> dict[str, str]:
-    return {name: version(name) for name in ("zenith", "keras", "numpy", "onnx", "pandas", "scikit-learn", "ta")}

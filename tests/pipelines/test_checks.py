@@ -1,6 +1,7 @@
 """Each check passes on good data and fails on bad: called by itself first, then by Dagster."""
 
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 
 import dagster as dg
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from zenith_core.cleaning import clean
 from zenith_core.exchanges import exchange_of
-from zenith_core.features import WARM_UP, features
+from zenith_core.features import WARM_UP, feature_spec_hash, features
 from zenith_core.sessions import last_closed_session, sessions_between
 from zenith_pipelines.defs import checks, prices, production
 from zenith_pipelines.defs import features as feature_assets
@@ -61,6 +62,22 @@ def feature_table(change=lambda table: table):
     return Dataset({"features": change(features(cleaned().tables["prices"]))})
 
 
+@cache
+def certified(make=features):
+    """What the asset makes of the quiet market with `make` as its feature function."""
+    good = cleaned()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(feature_assets, "features", make)
+        made = feature_assets.indicator_features(Dataset(good.tables, {"data_version": "v1"}))
+    return made.value
+
+
+def looking_ahead(prices):
+    """A planted leak: the oscillator of the next session."""
+    table = features(prices)
+    return table.assign(stoch_level=table["stoch_level"].shift(-1))
+
+
 def put(column, value, *rows):
     """A change of some cells."""
     return lambda table: table.assign(**{column: table[column].where(~np.isin(np.arange(len(table)), rows), value)})
@@ -92,9 +109,10 @@ CASES = [
     (checks.raw_schema_holds, lambda: raw(lambda t: t.drop(columns="open")), ERROR, True, None),
     (checks.cleaned_schema_holds, lambda: cleaned(lambda t: t.drop(columns="factor")), ERROR, True, None),
     (checks.quarantine_schema_holds, lambda: quarantine(lambda t: t.assign(reason="")), ERROR, True, None),
+    (checks.no_leakage, lambda: certified(looking_ahead), ERROR, True, None),
     (checks.features_schema_holds, lambda: feature_table(put("rsi_level", np.nan, WARM_UP)), ERROR, True, None),
 ]
-GOOD = {"raw_prices": raw, "cleaned_prices": cleaned, "indicator_features": feature_table}
+GOOD = {"raw_prices": raw, "cleaned_prices": cleaned, "indicator_features": certified}
 
 
 def target(check):
@@ -145,6 +163,28 @@ def test_the_figures_that_are_shown():
     assert figures(checks.fresh, cleaned(end=date(2024, 1, 31)), "sessions", "last") == [len(stale), "2024-01-31"]
 
 
+def test_the_leakage_check_shows_what_was_tested_and_names_the_leak_and_its_day():
+    good, bad = (call(checks.no_leakage, certified(make)) for make in (features, looking_ahead))
+
+    figures = {name: good.metadata[name].value for name in ("prefixes", "late_starts", "offending")}
+    assert figures == {"prefixes": 23, "late_starts": 6, "offending": []}
+    assert good.metadata["values_compared"].value > 100_000
+    assert good.description.startswith("passed: 23 histories cut short and 6 begun late, ")
+    assert bad.description == "failed: stoch_level changed with 23 histories cut short and 6 begun late"
+    eve = day(-2)
+    assert f"stoch_level on {eve}, history until {eve}" in bad.metadata["offending"].value
+    certificate = bad.metadata["certificate"].value
+    assert (certificate["data_version"], certificate["offending_columns"]) == ("v1", ["stoch_level"])
+
+
+def test_the_certificate_is_stored_with_the_features_it_is_of(tmp_path):
+    store = DatasetStore(str(tmp_path))
+    store.write("indicator_features", "TEST", certified())
+    facts = store.facts("indicator_features", "TEST")
+    assert facts["leakage"]["passed"]
+    assert facts["leakage"]["feature_spec"] == facts["feature_spec"] == feature_spec_hash()
+
+
 def test_a_few_restatements_and_a_first_snapshot_pass():
     assert call(checks.few_restatements, restated(3)).passed
     assert call(checks.few_restatements, raw()).passed
@@ -159,7 +199,7 @@ def test_dagster_stops_what_is_downstream_of_a_blocking_check_only(check, bad, s
     assert ("below" in asset) is not blocks
 
 
-@pytest.mark.parametrize("check", [checks.enough_history, checks.features_schema_holds])
+@pytest.mark.parametrize("check", [checks.enough_history, checks.features_schema_holds, checks.no_leakage])
 def test_dagster_goes_on_where_a_check_passes(check):
     made, evaluation = materialized(check, GOOD[target(check)]())
     assert evaluation.passed

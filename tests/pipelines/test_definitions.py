@@ -65,6 +65,7 @@ def test_the_checks_and_jobs():
         "cleaned_prices:quarantine_schema_holds",
         "cleaned_prices:sessions_are_unique_and_sorted",
         "indicator_features:features_schema_holds",
+        "indicator_features:no_leakage",
     }
     assert [job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")] == ["retrain_model"]
 

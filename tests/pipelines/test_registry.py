@@ -42,16 +42,6 @@ def tiny_model(factor: float) -> bytes:
     return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION).SerializeToString()
 
 
-@pytest.fixture(scope="session")
-def place(tmp_path_factory):
-    return tmp_path_factory.mktemp("registry")
-
-
-@pytest.fixture(scope="session")
-def registry(place):
-    return ModelRegistry(f"sqlite:///{place}/mlflow.db", place / "artifacts")
-
-
 def register(registry, name, factor=2.0, **given):
     facts = {"metrics": {"mase": 1.5}, "params": {"epochs": "3"}, "tags": {"data_end": "2013-03-01"}}
     return registry.register(name, tiny_model(factor), **(facts | given))

@@ -17,6 +17,7 @@ import pandas as pd
 
 from zenith_core import price_checks
 from zenith_core.exchanges import exchange_of
+from zenith_core.leakage import leakage_summary
 from zenith_core.price_checks import Finding
 from zenith_core.schemas import violations
 from zenith_core.snapshot import STALE_AFTER_SESSIONS
@@ -121,6 +122,27 @@ def few_restatements(raw_prices: Dataset) -> dg.AssetCheckResult:
             "restated": restated,
             "vanished": vanished,
             "offending": sorted({*days.get("restated", ()), *days.get("vanished", ())})[:_SHOWN],
+        },
+    )
+
+
+@dg.asset_check(asset="indicator_features", blocking=True, partitions_def=ticker_partitions)
+def no_leakage(indicator_features: Dataset) -> dg.AssetCheckResult:
+    """No feature changes when the history is cut short, no model input when it begins later."""
+    certificate = indicator_features.facts["leakage"]
+    prefixes, late = certificate["prefixes"], certificate["late_starts"]
+    return dg.AssetCheckResult(
+        passed=certificate["passed"],
+        description=leakage_summary(certificate),
+        metadata={
+            "prefixes": len(prefixes["tested"]),
+            "late_starts": len(late["tested"]),
+            "values_compared": prefixes["values"] + late["values"],
+            "offending": [
+                f"{found['column']} on {found['worst']}, history {found['history']}"
+                for found in certificate["offending"]
+            ],
+            "certificate": dg.MetadataValue.json(certificate),
         },
     )
 

@@ -3,17 +3,31 @@
 import dagster as dg
 
 from zenith_core.features import FEATURES, WARM_UP, feature_spec_hash, features
+from zenith_core.leakage import leakage_certificate, leakage_summary
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.store import Dataset
+
+MODEL_COLUMNS = (*FEATURES, "volatility", "close")  # what models and their targets are made of
 
 
 @dg.asset(partitions_def=ticker_partitions, group_name="features", kinds={"parquet", "pandas"})
 def indicator_features(cleaned_prices: Dataset) -> dg.MaterializeResult[Dataset]:
-    """The nine indicators and the stationary model inputs made from them. A row uses only rows up to itself."""
-    table = features(cleaned_prices.tables["prices"])
+    """The nine indicators and the stationary model inputs made from them. A row uses only rows up to itself.
+
+    With them goes the leakage certificate that `no_leakage` judges and each model version carries.
+    """
+    prices = cleaned_prices.tables["prices"]
+    table = features(prices)
     facts = {"feature_spec": feature_spec_hash(), "data_version": cleaned_prices.facts["data_version"]}
+    certificate = leakage_certificate(features, prices, table, inputs=MODEL_COLUMNS, warm_up=WARM_UP, **facts)
     return dg.MaterializeResult(
-        value=Dataset({"features": table}, facts),
-        metadata={"dagster/row_count": len(table), "model_inputs": list(FEATURES), "warm_up": WARM_UP, **facts},
+        value=Dataset({"features": table}, {**facts, "leakage": certificate}),
+        metadata={
+            "dagster/row_count": len(table),
+            "model_inputs": list(FEATURES),
+            "warm_up": WARM_UP,
+            "leakage": leakage_summary(certificate),
+            **facts,
+        },
         data_version=dg.DataVersion(f"{facts['data_version']}-{facts['feature_spec']}"),
     )

@@ -6,6 +6,7 @@ from datetime import date
 import dagster as dg
 from pydantic import Field
 
+from zenith_core.errors import NotAvailable
 from zenith_core.exchanges import exchange_of
 from zenith_core.inference import HORIZONS
 from zenith_core.sessions import next_sessions
@@ -40,7 +41,7 @@ def lstm_model(
     settings = replace(LSTMConfig(), **({"epochs": config.epochs} if config.epochs else {}))
     data = _training_data(context.partition_key, cleaned_prices, indicator_features)
     candidate = train_lstm(data, settings, progress.of("lstm_model"))
-    return _registered(zenith, candidate, context.run_id)
+    return _registered(zenith, candidate, indicator_features, context.run_id)
 
 
 @dg.asset(partitions_def=ticker_partitions, group_name="models", kinds={"scikitlearn", "xgboost", "mlflow", "onnx"})
@@ -54,10 +55,14 @@ def ensemble_model(
     """RandomForest and XGBoost voting on sell, hold or buy, with the evidence for or against them."""
     data = _training_data(context.partition_key, cleaned_prices, indicator_features)
     candidate = train_ensemble(data, EnsembleConfig(), progress.of("ensemble_model"))
-    return _registered(zenith, candidate, context.run_id)
+    return _registered(zenith, candidate, indicator_features, context.run_id)
 
 
 def _training_data(ticker: str, cleaned: Dataset, features: Dataset) -> TrainingData:
+    if "leakage" not in features.facts:
+        raise NotAvailable(
+            f"the features of {ticker} have no leakage certificate: materialize indicator_features again"
+        )
     last = cleaned.facts["last"]
     return TrainingData(
         features=features.table,
@@ -73,8 +78,10 @@ def _training_data(ticker: str, cleaned: Dataset, features: Dataset) -> Training
     )
 
 
-def _registered(zenith: ZenithResource, candidate: Candidate, run_id: str) -> dg.MaterializeResult[Dataset]:
-    version = register(zenith.registry, candidate, run_id)
+def _registered(
+    zenith: ZenithResource, candidate: Candidate, features: Dataset, run_id: str
+) -> dg.MaterializeResult[Dataset]:
+    version = register(zenith.registry, candidate, features.facts["leakage"], run_id)
     facts = {**candidate.facts, "metrics": candidate.metrics, "model": version.name, "version": version.version}
     return dg.MaterializeResult(
         value=Dataset({"evidence": candidate.evidence}, facts),
