@@ -49,6 +49,8 @@ INPUTS = (
     ModelInput("adx_level", "adx_14 / 100", 0, 1),
     ModelInput("cci_level", "cci_20 / 100", -4, 4),
     ModelInput("volume_ratio", "log(volume / its 20-session mean)", -3, 3),
+    ModelInput("volume_level", f"log(volume / its {WARM_UP}-session mean)", -3, 3),
+    ModelInput("volume_trend", f"log(5-session / {WARM_UP}-session mean of volume)", -3, 3),
     ModelInput("range_volatility", "Parkinson volatility of 20 sessions", 0, 0.2),
     ModelInput("volatility_ratio", "log(EWMA volatility / root mean square log return of 60 sessions)", -2, 2),
 )
@@ -125,10 +127,21 @@ def _from_indicators(prices: pd.DataFrame, known: pd.DataFrame) -> dict[str, pd.
 
 def _from_volume(prices: pd.DataFrame) -> dict[str, pd.Series]:
     volume = prices["volume"].astype(float)
-    traded = volume.rolling(20).sum()
-    traded = traded.where(volume.rolling(20).max() > 0)  # a rolling sum of zeros may keep a rounding residue
     flow = (np.sign(prices["close"].diff()) * volume).rolling(20).sum()
-    return {"volume_flow": flow / traded, "volume_ratio": _log(volume / (traded / 20))}
+    week = volume.rolling(5).mean().clip(lower=0)
+    month, year = (_mean_traded(volume, sessions) for sessions in (20, WARM_UP))
+    return {
+        "volume_flow": flow / (20 * month),
+        "volume_ratio": _log(volume / month),
+        "volume_level": _log(volume / year),
+        "volume_trend": _log(week / year),
+    }
+
+
+def _mean_traded(volume: pd.Series, sessions: int) -> pd.Series:
+    """Mean volume, NaN where nothing was traded: a rolling sum of zeros may keep a rounding residue."""
+    window = volume.rolling(sessions)
+    return window.mean().where(window.max() > 0)
 
 
 def _log_return(close: pd.Series, sessions: int) -> pd.Series:

@@ -97,6 +97,9 @@ def test_volume_inputs_are_their_formulas():
     volume, direction = prices["volume"].iloc[-20:], np.sign(prices["close"].diff()).iloc[-20:]
     assert last["volume_flow"] == pytest.approx((volume * direction).sum() / volume.sum())
     assert last["volume_ratio"] == pytest.approx(np.log(volume.iloc[-1] / volume.mean()))
+    year = prices["volume"].iloc[-250:].mean()
+    assert last["volume_level"] == pytest.approx(np.log(volume.iloc[-1] / year))
+    assert last["volume_trend"] == pytest.approx(np.log(volume.iloc[-5:].mean() / year))
 
 
 def test_volatility_is_the_exponentially_weighted_root_mean_square_of_log_returns():
@@ -117,10 +120,10 @@ def test_the_columns_are_indicators_inputs_volatility_and_close():
 
 def test_the_hash_is_of_the_spec(monkeypatch):
     """A changed hash means that models trained before it must be trained again: change it knowingly."""
-    assert feature_spec_hash() == "bd1ca689c4a14604"
+    assert feature_spec_hash() == "3c314ac7d281a779"
     assert [declared["name"] for declared in feature_spec()["inputs"]] == list(FEATURES)
     monkeypatch.setattr("zenith_core.features.WARM_UP", WARM_UP + 1)
-    assert feature_spec_hash() != "bd1ca689c4a14604"
+    assert feature_spec_hash() != "3c314ac7d281a779"
 
 
 def test_nan_is_refused():
