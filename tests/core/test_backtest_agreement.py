@@ -60,7 +60,9 @@ def theirs(prices, signals, config):
 @pytest.mark.parametrize("market", [0, 1, 2, 3, "AAPL", "IBM"])
 def test_the_same_trades_and_the_same_equity(market, allow_short):
     prices = real_prices(market) if isinstance(market, str) else random_prices(market)
-    chosen = np.random.default_rng(len(str(market))).choice(["buy", "hold", "sell"], len(prices) - 50, p=CHANGES)
+    chosen = np.random.default_rng(sum(str(market).encode())).choice(
+        ["buy", "hold", "sell"], len(prices) - 50, p=CHANGES
+    )
     signals = pd.Series(chosen, index=prices.index[50:])
     config = BacktestConfig(allow_short=allow_short)
 
