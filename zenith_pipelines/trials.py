@@ -31,9 +31,9 @@ def assessed(result: Backtest, config: BacktestConfig, model: Mapping[str, Any],
 
 
 def sharpes_tried(registry: ModelRegistry, name: str) -> list[float]:
-    """The annual out-of-sample Sharpe ratio of each trial of a model, in no order."""
+    """The annual out-of-sample Sharpe ratio of each trial of a model, sorted, so that sums over them repeat."""
     runs = registry.metrics_of_runs(_TAG, name)
-    return [value for metrics in runs for key, value in metrics.items() if _is_sharpe(key)]
+    return sorted(value for metrics in runs for key, value in metrics.items() if _is_sharpe(key))
 
 
 def _record(registry: ModelRegistry, name: str, version: int, way: str, figures: Mapping[str, Any]) -> None:
