@@ -1,40 +1,67 @@
 """What trading on signals would have returned, with costs, beside buying once and holding.
 
 A signal is known at its session's close and filled at the next session's open. `buy` puts the whole capital into
-the stock (fractions of shares, so the result does not depend on the level of adjusted prices), `sell` goes to cash,
-`hold` and sessions without a signal keep what there is. Nothing is filled in a session without trade (`flat` or
-`carried` in cleaned prices): the newest signal then waits for the next one.
-Slippage moves the fill price against us, commission is a share of the filled value, both at each side.
-A position open at the end is marked at the last close, without the costs of leaving it.
+the stock (fractions of shares, so the result does not depend on the level of adjusted prices), `sell` goes to cash
+or, where shorts are allowed, sells as many shares short as the capital would buy; `hold` and sessions without a
+signal keep what there is. Nothing is filled in a session without trade (`flat` or `carried` in cleaned prices): the
+newest signal then waits for the next one. How trades and costs are accounted for is in `zenith_core.account`.
+Prices are adjusted for splits and dividends, so all returns are total returns: who holds the stock receives its
+dividends and puts them back into it, who is short pays them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from zenith_core.errors import NonFiniteInput, TooShortHistory
+from zenith_core.account import Account, Costs, break_even_cost, keep_account
+from zenith_core.errors import NonFiniteInput, TooShortHistory, UserError
+from zenith_core.features import ewma_volatility
+from zenith_core.inference import SIGNALS
 from zenith_core.performance import SESSIONS_PER_YEAR, finite, performance
-
-_POSITION = {"buy": 1.0, "hold": np.nan, "sell": 0.0}
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class BacktestConfig:
-    """Starting capital in the prices' currency; commission and slippage as fractions of the value, per side."""
+    """How signals are traded. Raises UserError for values that make no sense.
+
+    capital:    to start with, in the prices' currency
+    commission, slippage: fractions of the value, per side
+    allow_short: `sell` sells the stock short instead of going to cash
+    target_volatility: a year, a fraction; a trade then gets the share `target / volatility` of the capital, at most
+                all, by the EWMA volatility at the close before its entry. It is not changed until the exit:
+                rebalancing would cost commission every day (docs/decisions/0010)
+    """
 
     capital: float = 100_000.0
     commission: float = 0.001
     slippage: float = 0.0005
+    allow_short: bool = False
+    target_volatility: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("commission", "slippage"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"{name} {getattr(self, name)} must be a fraction of the value, at least 0 and below 1")
+        for name in ("capital", "target_volatility"):
+            value = getattr(self, name)
+            if value is not None and not (isfinite(value) and value > 0):
+                raise UserError(f"{name} {value} must be a number above 0")
 
     @property
     def round_trip_cost(self) -> float:
         """What buying and selling again costs, as a fraction of the value."""
         return 2 * (self.commission + self.slippage)
+
+    @property
+    def costs(self) -> Costs:
+        """What every fill costs."""
+        return Costs(self.commission, self.slippage)
 
 
 @dataclass(frozen=True)
@@ -42,8 +69,9 @@ class Backtest:
     """The outcome of a backtest.
 
     trades: entry_date, entry_price, exit_date, exit_price, quantity, costs, pnl; prices are fills, slippage included;
-            `costs` is commission plus slippage in currency; `pnl` is net of them. A trade still open at the end
-            has no exit_date (NaT) and no exit_price (NaN); its pnl is marked at the last close.
+            `quantity` is negative for a short; `costs` is commission plus slippage in currency; `pnl` is net of them.
+            A trade still open at the end has no exit_date (NaT) and no exit_price (NaN); its pnl is marked at the
+            last close.
     equity: date, strategy, buy_and_hold: account values at the close, from the first signal's date on.
     stats:  {"strategy": {...}, "buy_and_hold": {...}}: `performance` and figures of the trades, ready for JSON.
     """
@@ -53,30 +81,29 @@ class Backtest:
     stats: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class _Account:
-    """One strategy's account: `held` (n,) bool and `equity` (n,) by session, and its trades."""
-
-    held: NDArray[np.bool_]
-    equity: Floats
-    trades: pd.DataFrame
-
-
 def backtest(prices: pd.DataFrame, signals: pd.Series, config: BacktestConfig | None = None) -> Backtest:
     """Trade `signals` ("buy", "hold" or "sell" by date) on cleaned `prices` (open, close; flat and carried if there).
 
-    Sessions before the first signal are left out; those after the last one are kept. Without any "buy" there are no
-    trades, and statistics that need some are None.
+    Sessions before the first signal are left out, but for the volatility known at it; those after the last one are
+    kept. Buy-and-hold invests the whole capital once, at the same costs. Without any trade the statistics that need
+    some are None.
     Raises TooShortHistory without signals, NonFiniteInput for unusable prices, ValueError for signals that are not
     one of the three or whose dates are not sessions.
     """
     config = config or BacktestConfig()
+    weight = _weights(prices["close"], config)
     prices = _tradable_prices(prices, signals)
-    strategy = _trade(prices, signals, config)
-    buy_and_hold = _trade(prices, pd.Series("buy", index=prices.index[:1]), config)
+    strategy = _trade(prices, signals, weight.loc[prices.index], config)
+    plain = replace(config, allow_short=False, target_volatility=None)
+    once = pd.Series("buy", index=prices.index[:1])
+    buy_and_hold = _trade(prices, once, _weights(prices["close"], plain), plain)
     equity = {"date": prices.index, "strategy": strategy.equity, "buy_and_hold": buy_and_hold.equity}
-    stats = {"strategy": _stats(strategy), "buy_and_hold": _stats(buy_and_hold)}
-    return Backtest(trades=strategy.trades, equity=pd.DataFrame(equity), stats=stats)
+    trades = _trade_table(prices.index, strategy, config)
+    stats = {
+        "strategy": _stats(strategy, trades),
+        "buy_and_hold": _stats(buy_and_hold, _trade_table(prices.index, buy_and_hold, plain)),
+    }
+    return Backtest(trades=trades, equity=pd.DataFrame(equity), stats=stats)
 
 
 def forecast_signals(forecasts: pd.DataFrame, horizon: int = 5, threshold: float = 0.003) -> pd.Series:
@@ -96,7 +123,7 @@ def forecast_signals(forecasts: pd.DataFrame, horizon: int = 5, threshold: float
 def _tradable_prices(prices: pd.DataFrame, signals: pd.Series) -> pd.DataFrame:
     if signals.empty:
         raise TooShortHistory("no signals to trade: the walk-forward made none")
-    unknown = sorted(set(signals.unique()) - set(_POSITION))
+    unknown = sorted(set(signals.unique()) - set(SIGNALS))
     if unknown or not signals.index.isin(prices.index).all():
         raise ValueError(f"signals must be buy, hold or sell on sessions of the prices; unknown: {unknown}")
     prices = prices.loc[signals.index.min() :]
@@ -106,57 +133,60 @@ def _tradable_prices(prices: pd.DataFrame, signals: pd.Series) -> pd.DataFrame:
     return prices
 
 
-def _trade(prices: pd.DataFrame, signals: pd.Series, config: BacktestConfig) -> _Account:
-    held = _held(prices, signals)
-    changes = np.diff(held.astype(int), prepend=0)
-    entries, exits = np.flatnonzero(changes > 0), np.flatnonzero(changes < 0)
+def _weights(close: pd.Series, config: BacktestConfig) -> pd.Series:
+    """The share of the account that a trade entered in each session would get; NaN while the volatility is unknown."""
+    if config.target_volatility is None:
+        return pd.Series(1.0, index=close.index)
+    volatility = ewma_volatility(close).shift(1) * SESSIONS_PER_YEAR**0.5
+    share: pd.Series = config.target_volatility / volatility
+    return share.clip(upper=1.0)
+
+
+def _trade(prices: pd.DataFrame, signals: pd.Series, weight: pd.Series, config: BacktestConfig) -> Account:
     opens, closes = (prices[name].to_numpy(dtype=float) for name in ("open", "close"))
-    trades = pd.DataFrame(
-        {
-            "entry_date": prices.index[entries],
-            "entry_price": opens[entries] * (1 + config.slippage),
-            "exit_date": prices.index[exits].append(pd.DatetimeIndex([pd.NaT]))[: len(entries)],
-            "exit_price": _padded(opens[exits], len(entries)) * (1 - config.slippage),
-        }
-    )
-    paid = (trades["entry_price"] * (1 + config.commission)).to_numpy()  # a share, with all costs
-    received = (trades["exit_price"] * (1 - config.commission)).to_numpy()
-    cash = config.capital * np.cumprod(np.concatenate([[1.0], (received / paid)[: len(exits)]]))
-    quantity = cash[: len(entries)] / paid
-    leaving = np.nan_to_num(_padded(opens[exits], len(entries)) - received)
-    trades["quantity"] = quantity
-    trades["costs"] = quantity * (paid - opens[entries] + leaving)
-    trades["pnl"] = quantity * (np.where(np.isnan(received), closes[-1], received) - paid)
-
-    shares = np.append(quantity, 0.0)[np.cumsum(changes > 0) - 1]  # before the first trade: the 0 at the end
-    equity = np.where(held, shares * closes, cash[np.cumsum(changes < 0)])
-    return _Account(held=held, equity=equity, trades=trades)
+    position = _positions(prices, signals, weight, config)
+    return keep_account(opens, closes, position, weight.to_numpy(), config.capital, config.costs)
 
 
-def _held(prices: pd.DataFrame, signals: pd.Series) -> NDArray[np.bool_]:
-    """Whether the stock is held through each session, from its open on. (n,)
+def _positions(prices: pd.DataFrame, signals: pd.Series, weight: pd.Series, config: BacktestConfig) -> Floats:
+    """1, 0 or -1 for each session, from its open on. (n,)
 
     Nothing is filled in sessions without trading, nor at a price known to be wrong: that a price was wrong is seen a
-    session later, but a fill at it would be a profit that nobody made.
+    session later, but a fill at it would be a profit that nobody made. Nor before the weight is known.
     """
-    wanted = signals.map(_POSITION).astype(float).reindex(prices.index).ffill().shift(1)
-    for idle in ("flat", "carried", "suspect"):
-        if idle in prices:
-            wanted = wanted.mask(prices[idle].astype(bool))
-    return wanted.ffill().fillna(0.0).to_numpy() > 0
+    meaning = {"buy": 1.0, "hold": np.nan, "sell": -1.0 if config.allow_short else 0.0}
+    wanted = signals.map(meaning).astype(float).reindex(prices.index).ffill().shift(1)
+    idle = weight.isna().to_numpy()
+    for name in ("flat", "carried", "suspect"):
+        if name in prices:
+            idle = idle | prices[name].to_numpy(dtype=bool)
+    return wanted.mask(idle).ffill().fillna(0.0).to_numpy()
 
 
-def _padded(values: Floats, length: int) -> Floats:
-    """`values`, with NaN for a trade that is still open."""
-    return np.append(values, np.nan)[:length]
+def _trade_table(dates: pd.Index, account: Account, config: BacktestConfig) -> pd.DataFrame:
+    trades, costs = account.trades, config.costs
+    slipped = trades.side * config.slippage
+    paid = trades.entry_prices(costs) - trades.enter_at - trades.exit_prices(costs) + trades.leave_at
+    return pd.DataFrame(
+        {
+            "entry_date": dates[trades.entry],
+            "entry_price": trades.enter_at * (1 + slipped),
+            "exit_date": dates[trades.exit].append(pd.DatetimeIndex([pd.NaT]))[: len(trades.entry)],
+            "exit_price": np.where(trades.closed, trades.leave_at * (1 - slipped), np.nan),
+            "quantity": account.quantity,
+            "costs": account.quantity * paid,
+            "pnl": account.quantity * (trades.exit_prices(costs) - trades.entry_prices(costs)),
+        }
+    )
 
 
-def _stats(account: _Account) -> dict[str, Any]:
+def _stats(account: Account, trades: pd.DataFrame) -> dict[str, Any]:
     return (
         {"sessions": len(account.equity)}
         | performance(account.equity)
-        | _trade_stats(account.trades)
-        | _activity(account)
+        | _trade_stats(trades)
+        | _activity(account, trades)
+        | {"break_even_cost": break_even_cost(account.trades)}
     )
 
 
@@ -172,11 +202,12 @@ def _trade_stats(trades: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _activity(account: _Account) -> dict[str, float | None]:
-    """`exposure`: share of sessions in the stock. `turnover`: bought plus sold value a year over the mean equity."""
-    trades, sessions = account.trades, len(account.held) - 1
-    value = (trades["quantity"] * (trades["entry_price"] + trades["exit_price"].fillna(0.0))).sum()
+def _activity(account: Account, trades: pd.DataFrame) -> dict[str, float | None]:
+    """`exposure`: share of sessions long or short. `turnover`: bought plus sold value a year over the mean equity."""
+    sessions = len(account.position) - 1
+    value = (trades["quantity"].abs() * (trades["entry_price"] + trades["exit_price"].fillna(0.0))).sum()
     if sessions == 0:
         return {"exposure": None, "turnover": None}
     yearly = value / sessions * SESSIONS_PER_YEAR
-    return {"exposure": finite(account.held[1:].mean()), "turnover": finite(yearly / account.equity.mean())}
+    exposure = (account.position[1:] != 0).mean()
+    return {"exposure": finite(exposure), "turnover": finite(yearly / account.equity.mean())}

@@ -1,8 +1,9 @@
 """Performance statistics of an equity curve: small pure functions.
 
-`equity` is (n,) account values at n consecutive session closes, finite, the first one positive. Returns are simple
-daily returns, fractions; the risk-free rate is 0; a year has 252 sessions. A statistic that the curve does not
-define (no spread, no loss, one session) is None, never NaN or infinity.
+`equity` is (n,) account values at n consecutive session closes, finite, the first one positive, none negative.
+Returns are simple daily returns, fractions; the risk-free rate is 0; a year has 252 sessions. A statistic that the
+curve does not define (no spread, no loss, one session) is None, never NaN or infinity.
+The tests hold them against quantstats; why that library does not compute them: docs/decisions/0010.
 """
 
 import math
@@ -92,9 +93,9 @@ def max_drawdown_sessions(equity: Floats) -> int:
 
 
 def daily_returns(equity: Floats) -> Floats:
-    """Simple returns from close to close, (n - 1,)."""
-    returns: Floats = equity[1:] / equity[:-1] - 1
-    return returns
+    """Simple returns from close to close, (n - 1,); 0 once everything is lost."""
+    before = equity[:-1]
+    return np.divide(equity[1:], before, out=np.ones_like(before), where=before > 0) - 1
 
 
 def _annual_ratio(returns: Floats, spread: float) -> float | None:

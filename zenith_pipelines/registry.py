@@ -121,6 +121,27 @@ class ModelRegistry:
         found = self._client.search_model_versions(f"name = '{name}'")
         return sorted((_version(version) for version in found), key=lambda version: -version.version)
 
+    def log_metrics(self, name: str, version: int, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
+        """Add metrics and tags to the run of a version, in place of those of the same names. Raises NotAvailable."""
+        run_id = str(self._require(name, version).run_id)
+        for key, value in tags.items():
+            self._client.set_tag(run_id, key, value)
+        _log(self._client, run_id, metrics, {})
+
+    def metrics_of_runs(self, tag: str, value: str) -> list[Mapping[str, float]]:
+        """The metrics of each run that carries a tag with this value, runs that somebody deleted included."""
+        from mlflow.entities import ViewType
+
+        found: list[Mapping[str, float]] = []
+        token = None
+        while token != "":
+            page = self._client.search_runs(
+                [self._experiment_id], f"tags.{tag} = '{value}'", ViewType.ALL, page_token=token
+            )
+            found += [run.data.metrics for run in page]
+            token = page.token or ""
+        return found
+
     @cached_property
     def _client(self) -> "MlflowClient":
         from mlflow import MlflowClient

@@ -1,16 +1,22 @@
-"""The backtest against trades worked out by hand and against the `backtesting` package."""
+"""The backtest against trades worked out by hand; against the `backtesting` package: `test_backtest_agreement`."""
 
 import json
-import warnings
+from dataclasses import replace
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from zenith_core.backtest import BacktestConfig, backtest, forecast_signals
-from zenith_core.errors import NonFiniteInput, TooShortHistory
+from zenith_core.cleaning import clean
+from zenith_core.errors import NonFiniteInput, TooShortHistory, UserError
+from zenith_core.exchanges import exchange_of
+from zenith_core.features import ewma_volatility
+from zenith_core.sessions import sessions_between
 
 FREE = BacktestConfig(capital=1000, commission=0, slippage=0)
+SHORT = replace(FREE, allow_short=True)
 
 
 def make_prices(opens, closes=None, **columns):
@@ -56,6 +62,163 @@ def test_costs_are_taken_at_both_sides():
     assert result.equity["strategy"].iloc[-1] == pytest.approx(trade["quantity"] * 98 * 0.99)
     assert trade["pnl"] == pytest.approx(result.equity["strategy"].iloc[-1] - 1000)
     assert trade["costs"] == pytest.approx(-trade["pnl"])  # the price did not move: all that was lost is costs
+
+
+def test_a_short_gains_what_the_price_loses():
+    prices = make_prices([10, 20, 15, 10], closes=[10, 18, 12, 10])
+    result = backtest(prices, make_signals(prices, "sell", "hold"), SHORT)
+    (trade,) = result.trades.to_dict("records")
+    assert (trade["entry_date"], trade["entry_price"], trade["quantity"]) == (prices.index[1], 20, -50)
+    assert (trade["pnl"], result.stats["strategy"]["open_trades"]) == (500, 1)
+    assert result.equity["strategy"].tolist() == [1000, 1100, 1400, 1500]
+
+
+def test_long_turns_to_short_at_one_open_with_the_whole_capital_each_time():
+    prices = make_prices([10, 10, 20, 10, 10])
+    result = backtest(prices, make_signals(prices, "buy", "sell", "buy"), SHORT)
+    assert result.trades["quantity"].tolist() == [100, -100, 300]
+    assert result.trades["exit_date"].tolist()[:2] == result.trades["entry_date"].tolist()[1:]
+    assert result.equity["strategy"].tolist() == [1000, 1000, 2000, 3000, 3000]
+    assert result.stats["strategy"]["exposure"] == 1
+
+
+def test_a_short_pays_costs_at_both_sides():
+    prices = make_prices([100.0, 100.0, 100.0, 100.0])
+    config = BacktestConfig(capital=1000, commission=0.01, slippage=0.02, allow_short=True)
+    result = backtest(prices, make_signals(prices, "sell", "buy"), config)
+    trade = result.trades.iloc[0]
+    assert (trade["entry_price"], trade["exit_price"]) == (98, 102)
+    assert trade["quantity"] == pytest.approx(-1000 / (102 * 1.01))  # as many shares as the capital would buy
+    assert trade["pnl"] == pytest.approx(trade["quantity"] * (102 * 1.01 - 98 * 0.99))
+    assert trade["costs"] == pytest.approx(-trade["pnl"])
+
+
+def test_a_short_that_loses_everything_at_the_open_ends_the_account():
+    prices = make_prices([10, 10, 30, 30, 30], closes=[10, 10, 30, 60, 90])
+    result = backtest(prices, make_signals(prices, "sell", "buy"), SHORT)
+    own = result.stats["strategy"]
+    assert result.equity["strategy"].tolist() == [1000, 1000, 0, 0, 0]
+    assert result.trades["exit_date"].tolist() == [prices.index[2]]  # and nothing is bought with nothing
+    assert (own["total_return"], own["max_drawdown"], own["break_even_cost"]) == (-1, -1, None)
+    json.dumps(result.stats, allow_nan=False)
+
+
+def test_a_short_that_has_lost_everything_by_the_close_is_left_at_the_next_open():
+    prices = make_prices([10, 10, 10, 15, 10, 10], closes=[10, 10, 25, 15, 10, 20])
+    result = backtest(prices, make_signals(prices, "sell", "hold", "hold", "buy"), SHORT)
+    assert result.trades[["exit_date", "exit_price"]].to_numpy().tolist() == [[prices.index[3], 15]]
+    assert result.equity["strategy"].tolist() == [1000, 1000, 0, 0, 0, 0]
+
+
+def dividend_market():
+    """A quiet market whose price falls by a dividend of 5 on session 40, cleaned, beside the raw table."""
+    sessions = sessions_between(exchange_of("TEST"), date(2020, 1, 1), date(2020, 6, 30))
+    close = 100 * np.exp(np.cumsum(np.random.default_rng(3).normal(0, 0.004, len(sessions))))
+    close[40:] *= 1 - 5 / close[39]
+    raw = pd.DataFrame({"open": close, "high": close * 1.001, "low": close / 1.001, "close": close}, index=sessions)
+    raw = raw.assign(volume=1e6, splits=0.0, dividends=np.where(np.arange(len(raw)) == 40, 5.0, 0.0))
+    return raw, clean(raw, "TEST", now=datetime(2021, 1, 1, tzinfo=UTC)).prices
+
+
+def test_who_holds_the_stock_receives_its_dividend():
+    raw, prices = dividend_market()
+    end = backtest(prices, make_signals(prices, "buy"), FREE).equity["strategy"].iloc[-1] / 1000
+    close = raw["close"].to_numpy()
+    before, after = close[39] / close[1], close[-1] / close[39]
+    reinvested = before * after * close[39] / (close[39] - 5)  # shares bought for the dividend at 5 below the close
+    assert end == pytest.approx(reinvested)
+    assert end - before * after > 0.04
+
+
+def test_who_is_short_pays_the_dividend():
+    raw, prices = dividend_market()
+    end = backtest(prices, make_signals(prices, "sell"), SHORT).equity["strategy"].iloc[-1] / 1000
+    held = backtest(prices, make_signals(prices, "buy"), FREE).equity["strategy"].iloc[-1] / 1000
+    fallen = raw["close"].iloc[-1] / raw["close"].iloc[1]
+    assert end == pytest.approx(2 - held)
+    assert end < 2 - fallen - 0.04  # what the fall of the price alone would have brought
+
+
+def test_a_position_is_as_large_as_the_volatility_at_the_close_before_allows():
+    prices, _ = random_market(200, seed=5)
+    config = replace(FREE, target_volatility=0.1)
+    signals = pd.Series(["buy", "sell", "buy"], index=prices.index[[60, 90, 120]])
+    trades = backtest(prices, signals, config).trades
+    invested = trades["quantity"] * trades["entry_price"] / (1000 + trades["pnl"].cumsum().shift(fill_value=0))
+    volatility = ewma_volatility(prices["close"]).iloc[[60, 120]] * 252**0.5
+    assert invested.tolist() == pytest.approx((0.1 / volatility).tolist())
+    assert (invested < 0.5).all()
+
+
+def test_a_calm_stock_gets_the_whole_capital_and_never_more():
+    prices, signals = random_market(200, seed=5)
+    calm = backtest(prices, signals, replace(FREE, target_volatility=9.0))
+    assert calm.trades.equals(backtest(prices, signals, FREE).trades)
+
+
+def test_nothing_is_entered_before_the_volatility_is_known():
+    prices, _ = random_market(60, seed=5)
+    trades = backtest(prices, make_signals(prices, "buy"), replace(FREE, target_volatility=0.1)).trades
+    assert trades["entry_date"].tolist() == [prices.index[ewma_volatility(prices["close"]).notna().argmax() + 1]]
+
+
+def test_buy_and_hold_is_whole_and_long_however_the_signals_are_traded():
+    prices, signals = random_market(200, seed=6)
+    other = backtest(prices, signals, BacktestConfig(allow_short=True, target_volatility=0.05))
+    assert other.stats["buy_and_hold"] == backtest(prices, signals).stats["buy_and_hold"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"commission": -0.1}, "commission -0.1 must be a fraction"),
+        ({"slippage": 1.0}, "slippage 1.0 must be a fraction"),
+        ({"commission": float("nan")}, "commission nan must be a fraction"),
+        ({"capital": 0.0}, "capital 0.0 must be a number above 0"),
+        ({"target_volatility": float("inf")}, "target_volatility inf must be a number above 0"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(wrong, message):
+    with pytest.raises(UserError, match=f"^{message}"):
+        BacktestConfig(**wrong)
+
+
+def test_at_the_break_even_cost_nothing_is_won_or_lost():
+    prices, _ = random_market(400, seed=2)
+    foresight = prices["close"].shift(-5) > prices["close"]
+    signals = pd.Series(np.where(foresight, "buy", "sell"), index=prices.index)
+    for config in (BacktestConfig(), BacktestConfig(allow_short=True, target_volatility=0.2)):
+        cost = backtest(prices, signals, config).stats["strategy"]["break_even_cost"]
+        assert 0 < cost < 0.1
+        there = backtest(prices, signals, replace(config, commission=cost, slippage=0.0))
+        assert there.equity["strategy"].iloc[-1] == pytest.approx(100_000)
+
+
+def test_break_even_by_hand():
+    prices = make_prices([10, 10, 11, 11])
+    cost = backtest(prices, make_signals(prices, "buy", "sell")).stats["strategy"]["break_even_cost"]
+    assert cost == pytest.approx(0.1 / 2.1)  # 11 (1 - c) = 10 (1 + c)
+
+
+@pytest.mark.parametrize("opens", [[10, 10, 9, 9], [10, 10, 10, 10]])
+def test_what_gains_nothing_without_costs_has_no_break_even_cost(opens):
+    prices = make_prices(opens)
+    assert backtest(prices, make_signals(prices, "buy", "sell")).stats["strategy"]["break_even_cost"] is None
+
+
+def test_constant_prices_lose_the_costs_and_no_more():
+    prices = make_prices([100.0] * 30)
+    own = backtest(prices, make_signals(prices, "buy", "sell")).stats["strategy"]
+    assert own["total_return"] == pytest.approx(0.9995 * 0.999 / (1.0005 * 1.001) - 1)
+    assert (own["hit_rate"], own["profit_factor"]) == (0, 0)
+
+
+def test_one_session_gives_defined_statistics():
+    prices = make_prices([100.0])
+    result = backtest(prices, make_signals(prices, "buy"))
+    own = result.stats["strategy"]
+    assert (own["sessions"], own["total_return"], own["trades"], own["exposure"]) == (1, 0, 0, None)
+    json.dumps(result.stats, allow_nan=False)
 
 
 def test_round_trip_cost_is_both_sides():
@@ -109,7 +272,7 @@ def test_no_trade_gives_defined_statistics_that_json_can_hold():
     own = result.stats["strategy"]
     json.dumps(result.stats, allow_nan=False)
     assert (own["total_return"], own["trades"], own["exposure"], own["turnover"]) == (0, 0, 0, 0)
-    assert (own["sharpe"], own["hit_rate"], own["profit_factor"]) == (None, None, None)
+    assert [own[key] for key in ("sharpe", "hit_rate", "profit_factor", "break_even_cost")] == [None] * 4
     assert list(result.trades.columns) == [
         *("entry_date", "entry_price", "exit_date", "exit_price", "quantity", "costs", "pnl")
     ]
@@ -124,44 +287,6 @@ def test_trade_statistics():
     assert own["exposure"] == pytest.approx(2 / 7)
     value = 1000 + 2000 + 2000 + 1000
     assert own["turnover"] == pytest.approx(value / 7 * 252 / result.equity["strategy"].mean())
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_it_agrees_with_backtesting_py_on_the_same_signals_and_costs(seed):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from backtesting import Strategy
-        from backtesting.lib import FractionalBacktest
-    prices, signals = random_market(700, seed)
-    config = BacktestConfig()
-
-    class FollowSignals(Strategy):
-        def init(self):
-            pass
-
-        def next(self):
-            signal = signals.get(self.data.index[-1])
-            if signal == "buy" and not self.position:
-                self.buy()
-            elif signal == "sell" and self.position:
-                self.position.close()
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        # Its `spread` is charged on entry only; as one rate per side, slippage and commission differ by 2e-9 a trade.
-        cost = config.commission + config.slippage
-        data = prices.iloc[49:].rename(columns=str.title)  # it does not ask the strategy on its first session
-        other = FractionalBacktest(data, FollowSignals, cash=config.capital, commission=cost).run()
-
-    ours = backtest(prices, signals, config)
-    closed = ours.trades[ours.trades["exit_date"].notna()]
-    theirs = other["_trades"]
-    assert len(closed) > 20
-    assert closed["entry_date"].tolist() == theirs["EntryTime"].tolist()
-    assert closed["exit_date"].tolist() == theirs["ExitTime"].tolist()
-    np.testing.assert_allclose(closed["pnl"], theirs["PnL"], rtol=1e-4, atol=0.5)
-    assert ours.equity["strategy"].iloc[-1] == pytest.approx(other["Equity Final [$]"], rel=1e-4)
-    np.testing.assert_allclose(ours.equity["strategy"], other["_equity_curve"]["Equity"].iloc[1:], rtol=1e-4)
 
 
 def test_no_signals_are_refused():

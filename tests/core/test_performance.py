@@ -61,5 +61,12 @@ def test_a_steady_rise_has_no_sortino_and_no_calmar():
     assert result["annual_return"] == pytest.approx(1.001**252 - 1)
 
 
+def test_an_account_that_has_lost_everything_has_defined_statistics():
+    result = performance(np.array([100.0, 110.0, 0.0, 0.0]))
+    assert (result["total_return"], result["annual_return"], result["max_drawdown"]) == (-1, -1, -1)
+    assert (result["calmar"], result["max_drawdown_sessions"]) == (-1, 2)
+    assert result["sharpe"] == pytest.approx(np.mean([0.1, -1, 0]) / np.std([0.1, -1, 0], ddof=1) * math.sqrt(252))
+
+
 def test_only_finite_values_pass():
     assert [finite(value) for value in (1.5, math.nan, math.inf, np.float64(2))] == [1.5, None, None, 2.0]

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 
 import httpx
 import numpy as np
@@ -108,6 +109,34 @@ def test_the_run_holds_metrics_params_tags_and_files(registry, place):
     assert run.data.tags["data_end"] == "2013-03-01"
     [folder] = client.list_artifacts(version.run_id)
     assert folder.path == "report"
+
+
+def test_metrics_are_added_to_a_version_s_run_and_replace_those_of_their_name(registry, place):
+    from mlflow import MlflowClient
+
+    version = register(registry, "lstm-LATER")
+    registry.log_metrics("lstm-LATER", 1, {"backtest/long-cost-0.001-1e-05/sharpe": 0.7}, {"about": "first"})
+    registry.log_metrics("lstm-LATER", 1, {"backtest/long-cost-0.001-1e-05/sharpe": 0.4}, {"about": "again"})
+
+    run = MlflowClient(f"sqlite:///{place}/mlflow.db").get_run(version.run_id)
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics == {"mase": 1.5, "backtest/long-cost-0.001-1e-05/sharpe": 0.4}
+    assert (run.data.tags["about"], run.data.tags["data_end"]) == ("again", "2013-03-01")
+    with pytest.raises(NotAvailable, match=r"^lstm-LATER has no version 7$"):
+        registry.log_metrics("lstm-LATER", 7, {}, {})
+
+
+def test_runs_are_found_by_their_tag_page_by_page_and_after_their_deletion(registry, monkeypatch):
+    client = registry._client
+    for name, value in (("lstm-^A.SA", 1.0), ("lstm-^A.SA", 2.0), ("lstm-^A", 3.0)):
+        version = register(registry, name)
+        registry.log_metrics(name, version.version, {"sharpe": value}, {"about": name})
+    client.delete_run(registry.versions("lstm-^A.SA")[0].run_id)
+    monkeypatch.setattr(client, "search_runs", partial(client.search_runs, max_results=1))
+
+    found = registry.metrics_of_runs("about", "lstm-^A.SA")
+    assert sorted(metrics["sharpe"] for metrics in found) == [1.0, 2.0]
+    assert registry.metrics_of_runs("about", "lstm-NONE") == []
 
 
 def test_a_model_that_is_no_onnx_leaves_a_failed_run_and_no_version(registry, place):

@@ -1,10 +1,13 @@
 """What the walk-forward output would have earned, and the report that shows it. Never an in-sample row."""
 
 from base64 import b64encode
+from dataclasses import asdict
 
 import dagster as dg
+import pandas as pd
+from pydantic import Field
 
-from zenith_core.backtest import Backtest, BacktestConfig, backtest, forecast_signals
+from zenith_core.backtest import BacktestConfig, backtest, forecast_signals
 from zenith_core.metrics import HEADLINE_HORIZON
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.defs.partitions import ticker_partitions
@@ -14,21 +17,41 @@ from zenith_pipelines.report.drawing import to_png
 from zenith_pipelines.report.page import ReportInput, render_report, report_plots
 from zenith_pipelines.reporting import report_input
 from zenith_pipelines.store import Dataset
+from zenith_pipelines.trials import assessed
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="backtests", kinds={"parquet"})
-def lstm_backtest(cleaned_prices: Dataset, lstm_model: Dataset) -> dg.MaterializeResult[Dataset]:
+class TradingConfig(dg.Config):
+    """How the signals are traded; each other way is another trial."""
+
+    commission: float = Field(default=BacktestConfig.commission, description="Share of the value, per side.")
+    slippage: float = Field(default=BacktestConfig.slippage, description="Share of the price lost, per side.")
+    allow_short: bool = Field(default=False, description="Sell short on `sell`, instead of going to cash.")
+    target_volatility: float | None = Field(
+        default=None, description="A year, as a fraction: sizes each position at its entry. Whole capital if empty."
+    )
+
+    def as_core(self) -> BacktestConfig:
+        """The same, checked. Raises UserError."""
+        return BacktestConfig(**self.model_dump())
+
+
+@dg.asset(partitions_def=ticker_partitions, group_name="backtests", kinds={"parquet", "mlflow"})
+def lstm_backtest(
+    config: TradingConfig, zenith: ZenithResource, cleaned_prices: Dataset, lstm_model: Dataset
+) -> dg.MaterializeResult[Dataset]:
     """Trades on the LSTM's walk-forward forecasts, filled at the next open with costs, beside buy-and-hold."""
-    config = BacktestConfig()
-    signals = forecast_signals(lstm_model.table, HEADLINE_HORIZON, threshold=config.round_trip_cost)
-    return _result(backtest(cleaned_prices.tables["prices"], signals, config))
+    trading = config.as_core()
+    signals = forecast_signals(lstm_model.table, HEADLINE_HORIZON, threshold=trading.round_trip_cost)
+    return _traded(zenith, trading, cleaned_prices, signals, lstm_model)
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="backtests", kinds={"parquet"})
-def ensemble_backtest(cleaned_prices: Dataset, ensemble_model: Dataset) -> dg.MaterializeResult[Dataset]:
+@dg.asset(partitions_def=ticker_partitions, group_name="backtests", kinds={"parquet", "mlflow"})
+def ensemble_backtest(
+    config: TradingConfig, zenith: ZenithResource, cleaned_prices: Dataset, ensemble_model: Dataset
+) -> dg.MaterializeResult[Dataset]:
     """Trades on the ensemble's walk-forward signals, filled at the next open with costs, beside buy-and-hold."""
     signals = ensemble_model.table.set_index("date")["signal"]
-    return _result(backtest(cleaned_prices.tables["prices"], signals, BacktestConfig()))
+    return _traded(zenith, config.as_core(), cleaned_prices, signals, ensemble_model)
 
 
 @dg.asset(partitions_def=ticker_partitions, group_name="backtests", kinds={"html"})
@@ -63,9 +86,14 @@ def _plots(report: ReportInput) -> dict[str, dg.MetadataValue]:
     }
 
 
-def _result(result: Backtest) -> dg.MaterializeResult[Dataset]:
+def _traded(
+    zenith: ZenithResource, trading: BacktestConfig, cleaned: Dataset, signals: pd.Series, model: Dataset
+) -> dg.MaterializeResult[Dataset]:
+    traded = backtest(cleaned.tables["prices"], signals, trading)
+    result = assessed(traded, trading, model.facts, zenith.registry)
     figures = {f"{who}/{key}": value for who, stats in result.stats.items() for key, value in stats.items()}
+    facts = {"stats": result.stats, "config": asdict(trading)}
     return dg.MaterializeResult(
-        value=Dataset({"equity": result.equity, "trades": result.trades}, {"stats": result.stats}),
+        value=Dataset({"equity": result.equity, "trades": result.trades}, facts),
         metadata={key: value for key, value in figures.items() if value is not None},
     )

@@ -1,0 +1,146 @@
+"""The book-keeping of a backtest: one account that is long, short or out of one stock. Pure numpy.
+
+Positions change at opens. A trade puts a share of the account, its weight, into the stock: as many shares as that
+money would buy at the open with slippage and commission, bought or sold short alike, and kept until the exit. Cash,
+a short sale's proceeds included, earns nothing, and lending shares costs nothing.
+A price of a trade is what is paid or got for a share: slippage moves the open against us, commission is a share of
+that. A position that is open at the end is valued at the last close, without the costs of leaving it.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Commission and slippage, fractions of the value, per side."""
+
+    commission: float
+    slippage: float
+
+
+@dataclass(frozen=True)
+class Trades:
+    """(m,) trades in order; a trade is entered no earlier than the session in which the one before is left.
+
+    entry, exit:     sessions; `exit` is (m - 1,) if the last trade is open
+    side, weight:    1 long or -1 short; the share of the account
+    enter_at, leave_at: the opens at which they are filled, before costs; the last close for an open trade
+    """
+
+    entry: Ints
+    exit: Ints
+    side: Floats
+    weight: Floats
+    enter_at: Floats
+    leave_at: Floats
+
+    @cached_property
+    def closed(self) -> NDArray[np.bool_]:
+        """Whether the trade has been left, (m,)."""
+        return np.arange(len(self.entry)) < len(self.exit)
+
+    def entry_prices(self, costs: Costs) -> Floats:
+        """What a share costs, or brings in when sold short, all costs included, (m,)."""
+        return self.enter_at * (1 + self.side * costs.slippage) * (1 + self.side * costs.commission)
+
+    def exit_prices(self, costs: Costs) -> Floats:
+        """What a share brings in, or costs when bought back, all costs included, (m,)."""
+        left = self.leave_at * (1 - self.side * costs.slippage) * (1 - self.side * costs.commission)
+        return np.where(self.closed, left, self.leave_at)
+
+    def shares(self, costs: Costs) -> Floats:
+        """Shares for each unit of money in the account at the entry, negative for a short, (m,)."""
+        return self.side * self.weight / (self.enter_at * (1 + costs.slippage) * (1 + costs.commission))
+
+    def growth(self, costs: Costs) -> Floats:
+        """The account after each trade over the account before it, (m,)."""
+        return 1 + self.shares(costs) * (self.exit_prices(costs) - self.entry_prices(costs))
+
+
+@dataclass(frozen=True)
+class Account:
+    """`position` (n,) is 1, 0 or -1 in each session from its open on, `equity` (n,) the value at its close.
+
+    `cash` (m + 1,) is the value before each of the m trades and after the last; `quantity` (m,) their shares,
+    negative for a short.
+    """
+
+    position: Floats
+    equity: Floats
+    trades: Trades
+    cash: Floats
+    quantity: Floats
+
+
+def keep_account(
+    opens: Floats, closes: Floats, position: Floats, weight: Floats, capital: float, costs: Costs
+) -> Account:
+    """Carry out the wanted `position` (n,), entering with the `weight` (n,) of the session of the entry.
+
+    An account that a short has brought to 0 or below is over: its position is left at the next open, its equity
+    stays 0, and what is lost beyond it is somebody else's.
+    """
+    account = _carried_out(opens, closes, position, weight, capital, costs)
+    lost = np.flatnonzero(account.equity <= 0)
+    if not len(lost):
+        return account
+    over = int(lost[0])
+    at_the_open = account.cash[np.searchsorted(account.trades.exit, over, side="right")] <= 0
+    sessions = np.arange(len(position))
+    position = np.where(sessions < over + (not at_the_open), position, 0.0)
+    account = _carried_out(opens, closes, position, weight, capital, costs)
+    return replace(account, equity=np.where(sessions < over, account.equity, 0.0))
+
+
+def break_even_cost(trades: Trades) -> float | None:
+    """The cost per side, a fraction of the value, at which the trades together neither gain nor lose.
+
+    None where there is none below 1: without trades, where they lose even without costs, or gain at any.
+    """
+    low, high = 0.0, 1.0
+    if not len(trades.entry) or _grown(trades, low) <= 1 or _grown(trades, high) >= 1:
+        return None
+    while high - low > 1e-9:
+        middle = (low + high) / 2
+        low, high = (middle, high) if _grown(trades, middle) > 1 else (low, middle)
+    return low
+
+
+def _grown(trades: Trades, cost: float) -> float:
+    growth = trades.growth(Costs(commission=cost, slippage=0.0))
+    return float(growth.prod()) if (growth > 0).all() else 0.0
+
+
+def _carried_out(
+    opens: Floats, closes: Floats, position: Floats, weight: Floats, capital: float, costs: Costs
+) -> Account:
+    trades = _trades(opens, closes, position, weight)
+    cash = capital * np.cumprod(np.concatenate([[1.0], trades.growth(costs)]))
+    quantity = cash[:-1] * trades.shares(costs)
+    sessions = np.arange(len(position))
+    equity = cash[np.searchsorted(trades.exit, sessions, side="right")]
+    held = position != 0
+    current = np.searchsorted(trades.entry, sessions, side="right")[held] - 1
+    equity[held] += quantity[current] * (closes[held] - trades.entry_prices(costs)[current])
+    return Account(position=position, equity=equity, trades=trades, cash=cash, quantity=quantity)
+
+
+def _trades(opens: Floats, closes: Floats, position: Floats, weight: Floats) -> Trades:
+    before = np.concatenate([[0.0], position[:-1]])
+    entry = np.flatnonzero((position != before) & (position != 0))
+    exits = np.flatnonzero((position != before) & (before != 0))
+    return Trades(
+        entry=entry,
+        exit=exits,
+        side=position[entry],
+        weight=weight[entry],
+        enter_at=opens[entry],
+        leave_at=np.append(opens[exits], closes[-1])[: len(entry)],
+    )
