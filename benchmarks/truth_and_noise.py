@@ -115,8 +115,9 @@ def _finds(rows: pd.DataFrame) -> list[str]:
     found = {model: runs[f"{model}_beats_naive"].astype(bool) for model in MODELS}
     either = (found["lstm"] | found["ensemble"]).mean()
     return [
-        f"edge (oracle's Sharpe {runs['oracle_sharpe'].mean():.2f}): found in {either:.0%} of runs (bar: {LEAST_FINDS:.0%})"
-        f"{_miss(either >= LEAST_FINDS)}; by the LSTM {found['lstm'].mean():.0%}, ensemble {found['ensemble'].mean():.0%}"
+        f"edge (oracle's Sharpe {runs['oracle_sharpe'].mean():.2f}): found in {either:.0%} of runs "
+        f"(bar: {LEAST_FINDS:.0%}){_miss(either >= LEAST_FINDS)}; "
+        f"by the LSTM {found['lstm'].mean():.0%}, by the ensemble {found['ensemble'].mean():.0%}"
     ]
 
 
