@@ -24,9 +24,13 @@ def ignore(epoch):
     pass
 
 
-@pytest.fixture(scope="module")
-def trainer(tmp_path_factory):
+@pytest.fixture(scope="module", autouse=True)
+def jax_backend(tmp_path_factory):
     prepare_backend("jax", tmp_path_factory.mktemp("home"))
+
+
+@pytest.fixture(scope="module")
+def trainer(jax_backend):
     return LSTMTrainer(CONFIG, features=3)
 
 
@@ -114,6 +118,14 @@ def test_a_loss_that_is_not_finite_is_an_error(trainer, data):
 
     with pytest.raises(TrainingError, match="validation loss became"):
         trainer.fit(values, targets * np.inf, TRAIN, VALIDATION, ignore)
+
+
+def test_an_input_that_is_not_a_number_is_an_error(trainer, data):
+    values, targets = (array.copy() for array in data)
+    values[50] = np.nan
+
+    with pytest.raises(TrainingError, match="validation loss became nan"):
+        trainer.fit(values, targets, TRAIN, VALIDATION, ignore)
 
 
 def test_the_scaler_leaves_a_constant_column_alone():

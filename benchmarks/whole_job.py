@@ -1,0 +1,57 @@
+"""One ticker's whole job in a fresh home: seconds in all and by stage, and peak memory. Linux only."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+BAR_SECONDS, BAR_GB = 75, 1.5
+POLL_SECONDS = 0.2
+
+
+def main() -> None:
+    """Run `zenith run` for AAPL as a user would, watch its processes, print what it took beside the bars."""
+    zenith = Path(sys.executable).with_name("zenith")
+    command = [zenith, "run", "--source", "sample", "--tickers", "AAPL", "--json"]
+    with tempfile.TemporaryDirectory() as home:
+        environment = {**os.environ, "ZENITH_HOME": home}
+        load, started, peak = os.getloadavg()[0], time.perf_counter(), 0.0
+        job = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        while job.poll() is None:
+            peak = max(peak, sum(map(resident_gb, [job.pid, *descendants(job.pid)])))
+            time.sleep(POLL_SECONDS)
+        seconds = time.perf_counter() - started
+        answer = json.loads(job.communicate()[0])
+    print(f"{os.cpu_count()} cores, load before {load:.1f}, at the end {os.getloadavg()[0]:.1f}")
+    print(f"whole job  {seconds:8.1f} s   (bar: {BAR_SECONDS} s)   exit status {job.returncode}")
+    print(f"peak RSS   {peak:8.2f} GB  (bar: {BAR_GB} GB; shared pages counted once per process)")
+    for stage, took in answer["tickers"]["AAPL"]["seconds"].items():
+        print(f"  {stage:<24}{took:8.1f} s")
+
+
+def descendants(pid: int) -> list[int]:
+    """All living processes that `pid` started, and those they started."""
+    try:
+        children = [
+            int(child)
+            for task in Path(f"/proc/{pid}/task").iterdir()
+            for child in (task / "children").read_text().split()
+        ]
+    except OSError:  # it has just ended
+        return []
+    return [*children, *(below for child in children for below in descendants(child))]
+
+
+def resident_gb(pid: int) -> float:
+    """What the process has in memory now; 0 if it has just ended."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e9
+    except OSError:
+        return 0.0
+
+
+if __name__ == "__main__":
+    main()
