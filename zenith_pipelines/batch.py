@@ -87,7 +87,7 @@ def _work_off(todo: "Queue[TickerRun]", outcomes: Outcomes, updates: "Queue[Upda
                 outcomes[run.ticker] = {"status": "failed", "reason": REASON, "exit_code": 1}
                 worker = _worker(sender)
             except Exception as error:  # the other tickers must not pay for it
-                reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                reason = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
                 outcomes[run.ticker] = {"status": "failed", "reason": reason, "exit_code": 1}
     finally:
         worker.shutdown()

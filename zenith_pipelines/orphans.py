@@ -1,9 +1,9 @@
 """Runs whose process died without a word, and what they leave in Dagster: a run that is started for ever, and a slot of
 a pool that no other run gets.
 
-A run's process holds a lock on a file of its own while it works. The system lets go of the lock when the process ends, in
-whatever way, and a process id that is used again cannot be mistaken for it. So a lock that can be had, of a run that is
-not finished, is the mark of a dead one. The files lie beside the instance that the runs belong to.
+A run's process holds a lock on a file of its own while it works. The system lets go of the lock when the process ends,
+in whatever way, and a process id that is used again cannot be mistaken for it. So a lock that can be had, of a run that
+is not finished, is the mark of a dead one. The files lie beside the instance that the runs belong to.
 """
 
 from collections.abc import Iterator

@@ -42,7 +42,7 @@ class Running:
             return [run.status.value for run in instance.get_runs()]
 
 
-def wait_until(holds, seconds=60):
+def wait_until(holds, seconds=120):
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "it took too long"

@@ -114,6 +114,18 @@ def test_a_refusal_leaves_the_snapshot_as_it_was(asking, yahoo, answer, error):
     assert len(asking.store.stamps(RAW_PRICES, TICKER)) == 1
 
 
+def test_offline_leaves_the_snapshot_as_it_was(asking, yahoo):
+    before = asking.store.facts(RAW_PRICES, TICKER)
+    yahoo.shutdown()
+    yahoo.server_close()  # from here on connections are refused
+
+    with pytest.raises(SourceUnavailable, match=f"yahoo could not be asked for {TICKER}: .*"):
+        asking()
+
+    assert asking.store.facts(RAW_PRICES, TICKER) == before
+    assert len(asking.store.stamps(RAW_PRICES, TICKER)) == 1
+
+
 def test_an_empty_answer_is_nothing_new(asking, yahoo):
     yahoo.answers = [empty(last_trade=DAYS[-1])]
 
