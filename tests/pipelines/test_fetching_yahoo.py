@@ -100,8 +100,9 @@ def test_a_429_then_an_answer_is_an_increment(asking, yahoo):
         (limited(), RateLimited),
         (refusal(503, "Unavailable", "try later"), SourceUnavailable),
         (refusal(404), Delisted),
+        (chart(*bars(), exchange="YHD"), Delisted),
     ],
-    ids=["429 for ever", "503 for ever", "404"],
+    ids=["429 for ever", "503 for ever", "404", "delisted"],
 )
 def test_a_refusal_leaves_the_snapshot_as_it_was(asking, yahoo, answer, error):
     before = asking.store.facts(RAW_PRICES, TICKER)
