@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from zenith_pipelines.instance import WORKSPACE, dagster_home, open_instance
+from zenith_pipelines.orphans import bury_orphans
 from zenith_pipelines.settings import Settings
 from zenith_serving.serve import bind
 
@@ -16,6 +17,7 @@ def open_ui(host: str, port: int) -> None:
     settings = Settings()
     home = dagster_home(settings)
     open_instance(settings).dispose()  # its tables are made before webserver and daemon meet on them
+    bury_orphans(settings)  # or the UI would show them as started for ever
     environment = {**os.environ, "DAGSTER_HOME": str(home), "ZENITH_HOME": str(settings.home)}
     dagster = Path(sys.executable).with_name("dagster")
     command = [str(dagster), "dev", "--workspace", str(WORKSPACE), "--host", host, "--port", str(port)]

@@ -8,6 +8,7 @@ A worker that dies fails its own ticker only: it shares no lock with the others,
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -16,11 +17,14 @@ from multiprocessing.connection import Connection
 from queue import Empty, Queue
 from typing import Any, TypeVar
 
+from zenith_pipelines.orphans import REASON, bury, bury_orphans
 from zenith_pipelines.progress import ForwardedProgress
-from zenith_pipelines.ticker_run import TickerRun, bury, run_ticker
+from zenith_pipelines.settings import Settings
+from zenith_pipelines.ticker_run import TickerRun, run_ticker
 
 TICKERS_PER_WORKER = 8  # about 5 fits each, 18 MB kept per fit: bounds a worker near 1.5 GB
 _POLL_SECONDS = 0.1
+_BURY_EVERY_SECONDS = 5.0
 
 Outcomes = dict[str, dict[str, Any]]
 Item = TypeVar("Item")
@@ -50,7 +54,11 @@ def run_batch(runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update]
     with ThreadPoolExecutor(max_workers=slots) as threads:
         pending = {threads.submit(_work_off, todo, outcomes, updates) for _ in range(slots)}
         try:
+            next_burial = 0.0
             while pending:
+                if time.monotonic() >= next_burial:  # or our runs might wait for a slot that a dead one holds
+                    bury_orphans(Settings())
+                    next_burial = time.monotonic() + _BURY_EVERY_SECONDS
                 done, pending = wait(pending, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
                 _drain(updates, on_update)
                 _raise_first(done)
@@ -75,10 +83,11 @@ def _work_off(todo: "Queue[TickerRun]", outcomes: Outcomes, updates: "Queue[Upda
             try:
                 outcomes[run.ticker] = _result(worker.submit(_run_in_worker, run), receiver, updates)
             except BrokenProcessPool:
-                outcomes[run.ticker] = bury(run)
+                bury(Settings(), run.run_id)
+                outcomes[run.ticker] = {"status": "failed", "reason": REASON, "exit_code": 1}
                 worker = _worker(sender)
             except Exception as error:  # the other tickers must not pay for it
-                reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                reason = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
                 outcomes[run.ticker] = {"status": "failed", "reason": reason, "exit_code": 1}
     finally:
         worker.shutdown()

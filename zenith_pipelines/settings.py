@@ -1,7 +1,7 @@
 """Everything the pipelines read from the environment, in one object. Made when asked for, never at import."""
 
-import os
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Literal
 
 from pydantic import Field
@@ -57,6 +57,10 @@ def prepare_home(settings: Settings) -> Path:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"ZENITH_HOME {home} cannot be made ({error.strerror}): name a folder you can write") from None
-    if not os.access(home, os.W_OK | os.X_OK):
-        raise UserError(f"ZENITH_HOME {home} cannot be written: name a folder you can write, or mend its permissions")
-    return home
+    try:
+        # Not os.access: it knows permissions only, and to root says yes of a read-only place too.
+        with TemporaryFile(dir=home):
+            return home
+    except OSError as error:
+        remedy = "name a folder you can write, or mend its permissions"
+        raise UserError(f"ZENITH_HOME {home} cannot be written ({error.strerror}): {remedy}") from None

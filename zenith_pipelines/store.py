@@ -18,7 +18,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from zenith_core.errors import CorruptData, NotAvailable, UserError
 from zenith_core.tickers import validate_ticker
-from zenith_pipelines.files import write_atomically
+from zenith_pipelines.files import LEFT_BEHIND_SECONDS, write_atomically
 
 QUARANTINE = "quarantine"
 _CURRENT = "current.json"
@@ -59,10 +59,14 @@ class DatasetStore:
         try:
             self._fs, self._root = fsspec.core.url_to_fs(root, use_listings_cache=False)
         except (ImportError, ValueError) as error:
-            raise UserError(f"no place for datasets: {root}: {error}") from error
+            extra = ": `.venv/bin/uv pip install -e '.[s3]'`" if root.startswith(("s3:", "s3a:")) else ""
+            raise UserError(f"no place for datasets: {root}: {error}{extra}") from error
 
     def write(self, name: str, ticker: str, dataset: Dataset, *, keep_history: bool = False) -> str:
-        """Store the dataset and make it current; return its stamp. Older snapshots go unless `keep_history`."""
+        """Store the dataset and make it current; return its stamp. Older snapshots go unless `keep_history`.
+
+        What a killed write left goes in any case: a folder without a manifest that nobody is writing any more.
+        """
         folder = self._folder(name, ticker)
         facts = json.loads(json.dumps(dict(dataset.facts), allow_nan=False))  # fails before anything is written
         stamp = _moment()
@@ -74,8 +78,7 @@ class DatasetStore:
         encoded = _seal(manifest)
         self._write_file(f"{folder}/{stamp}/manifest.json", encoded)
         self._write_file(f"{folder}/{_CURRENT}", encoded)
-        if not keep_history:
-            self._remove_all_but(folder, stamp)
+        self._remove_older(folder, stamp, unfinished_only=keep_history)
         return stamp
 
     def read(self, name: str, ticker: str, *, stamp: str | None = None) -> Dataset:
@@ -186,14 +189,17 @@ class DatasetStore:
         else:
             self._fs.pipe_file(path, content)
 
-    def _remove_all_but(self, folder: str, stamp: str) -> None:
+    def _remove_older(self, folder: str, stamp: str, *, unfinished_only: bool) -> None:
+        before = min(stamp, _moment(LEFT_BEHIND_SECONDS)) if unfinished_only else stamp
         for path in self._fs.ls(folder, detail=False):
-            if self._fs.isdir(path) and path.rstrip("/").rsplit("/", 1)[-1] < stamp:
+            if self._fs.isdir(path) and path.rstrip("/").rsplit("/", 1)[-1] < before:
+                if unfinished_only and self._fs.exists(f"{path.rstrip('/')}/manifest.json"):
+                    continue
                 self._fs.rm(path, recursive=True)
 
 
-def _moment() -> str:
-    return datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+def _moment(seconds_ago: float = 0.0) -> str:
+    return (datetime.now(UTC) - timedelta(seconds=seconds_ago)).strftime("%Y%m%dT%H%M%S.%fZ")
 
 
 def _seal(manifest: dict[str, Any]) -> bytes:

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from zenith_core.errors import UserError, ZenithError
 from zenith_pipelines.instance import open_instance
+from zenith_pipelines.orphans import alive
 from zenith_pipelines.progress import Progress
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.store import DatasetStore
@@ -55,7 +56,8 @@ def run_ticker(request: TickerRun, progress: Progress) -> dict[str, Any]:
     """
     from zenith_pipelines.definitions import definitions
 
-    with open_instance(Settings()) as instance:
+    settings = Settings()
+    with alive(settings, request.run_id), open_instance(settings) as instance:
         instance.add_dynamic_partitions("tickers", [request.ticker])
         instance.add_event_listener(request.run_id, lambda event: _tell(progress, event))
         result = (
@@ -71,17 +73,6 @@ def run_ticker(request: TickerRun, progress: Progress) -> dict[str, Any]:
             )
         )
     return _outcome(request, result)
-
-
-def bury(request: TickerRun) -> dict[str, Any]:
-    """The outcome of a run whose process died; Dagster is told, or it would show the run as started for ever."""
-    reason = "the process of the run was killed"
-    with open_instance(Settings()) as instance:
-        run = instance.get_run_by_id(request.run_id)
-        if run and not run.is_finished:
-            instance.report_run_failed(run, message=reason)
-        instance.event_log_storage.free_concurrency_slots_for_run(request.run_id)  # or others would wait for ever
-    return {"status": "failed", "reason": reason, "exit_code": 1}
 
 
 def check_until(stage: str | None) -> None:

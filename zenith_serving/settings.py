@@ -15,6 +15,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     zenith_home: Path = Field(default=Path(".zenith"), description="Where all state is kept.")
+    zenith_data_uri: str | None = Field(default=None, description="Where datasets are kept: for serving, a folder.")
     mlflow_tracking_uri: str | None = Field(default=None, description="The MLflow server or database.")
     redis_url: SecretStr | None = Field(default=None, description="A Redis that several processes share.")
     models_path: Path | None = Field(default=None, description="Where last-good copies of the models are kept.")
@@ -40,8 +41,20 @@ class Settings(BaseSettings):
 
     @property
     def snapshots(self) -> Path:
-        """Folder of the serving snapshots, one sub-folder for each ticker."""
-        return self.home / "data" / "serving_snapshot"
+        """Folder of the serving snapshots, one sub-folder for each ticker, where the pipelines' `ZENITH_DATA_URI` is.
+
+        Raises UserError if that is no folder: serving looks at a snapshot's file at each request, and reads no object
+        storage.
+        """
+        if not self.zenith_data_uri:
+            return self.home / "data" / "serving_snapshot"
+        scheme, _, rest = self.zenith_data_uri.rpartition("://")
+        if scheme not in ("", "file", "local"):
+            raise UserError(
+                f"ZENITH_DATA_URI {self.zenith_data_uri}: serving reads a folder only; bring its serving_snapshot "
+                "into one, and name that here as a path or file:// URI"
+            )
+        return Path(rest).expanduser().resolve() / "serving_snapshot"
 
     @property
     def tracking_uri(self) -> str:

@@ -1,5 +1,7 @@
 """A user's mistake is one line that says what is wrong and what would be right, exit status 2, and nothing written."""
 
+import sys
+
 import pytest
 
 from zenith_cli.main import main
@@ -72,6 +74,13 @@ def test_a_home_that_is_a_file_is_named(refused, monkeypatch, tmp_path):
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path / "file"))
 
     assert "ZENITH_HOME" in refused("run")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is a folder in which not even root can write")
+def test_a_home_that_cannot_be_written_is_named(refused, monkeypatch):
+    monkeypatch.setenv("ZENITH_HOME", "/proc")
+
+    assert refused("run").startswith("zenith: ZENITH_HOME /proc cannot be written (")
 
 
 @pytest.mark.parametrize("command", ["serve", "ui"])

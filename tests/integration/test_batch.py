@@ -1,4 +1,5 @@
 import multiprocessing
+from dataclasses import replace
 
 import pytest
 
@@ -47,3 +48,13 @@ def test_a_worker_that_is_killed_fails_its_own_ticker_and_the_next_goes_on():
     assert outcomes["AAPL"]["status"] == "ok"
     with open_instance(Settings()) as instance:
         assert [instance.get_run_by_id(run.run_id).status.value for run in runs] == ["FAILURE", "SUCCESS"]
+        assert instance.event_log_storage.get_concurrency_run_ids() == set()  # it was killed with a slot of the pool
+
+
+def test_a_run_that_raises_fails_its_own_ticker_and_the_next_goes_on():
+    same = prices_of("MSFT")[0]  # Dagster refuses a second run of that id
+
+    outcomes = run_batch([same, replace(same, ticker="IBM"), *prices_of("AAPL")], 1, lambda _: None)
+
+    assert [outcome["status"] for outcome in outcomes.values()] == ["ok", "failed", "ok"]
+    assert outcomes["IBM"] == {"status": "failed", "reason": "DagsterRunAlreadyExists", "exit_code": 1}

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from zenith_pipelines.instance import open_instance
+from zenith_pipelines.orphans import bury_orphans
 from zenith_pipelines.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
@@ -42,7 +43,7 @@ class Running:
             return [run.status.value for run in instance.get_runs()]
 
 
-def wait_until(holds, seconds=60):
+def wait_until(holds, seconds=120):
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "it took too long"
@@ -97,3 +98,6 @@ def test_workers_do_not_outlive_a_command_that_was_killed(running):
 
     assert len(running.workers) == 2
     wait_until(lambda: [command_line(pid) for pid in running.workers] == ["", ""], seconds=10)
+    assert running.statuses() == ["STARTED", "STARTED"]
+    bury_orphans(running.settings)  # as the next `zenith run` does
+    assert running.statuses() == ["FAILURE", "FAILURE"]

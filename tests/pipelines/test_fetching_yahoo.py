@@ -100,14 +100,27 @@ def test_a_429_then_an_answer_is_an_increment(asking, yahoo):
         (limited(), RateLimited),
         (refusal(503, "Unavailable", "try later"), SourceUnavailable),
         (refusal(404), Delisted),
+        (chart(*bars(), exchange="YHD"), Delisted),
     ],
-    ids=["429 for ever", "503 for ever", "404"],
+    ids=["429 for ever", "503 for ever", "404", "delisted"],
 )
 def test_a_refusal_leaves_the_snapshot_as_it_was(asking, yahoo, answer, error):
     before = asking.store.facts(RAW_PRICES, TICKER)
     yahoo.answers = [answer]
 
     with pytest.raises(error):
+        asking()
+
+    assert asking.store.facts(RAW_PRICES, TICKER) == before
+    assert len(asking.store.stamps(RAW_PRICES, TICKER)) == 1
+
+
+def test_offline_leaves_the_snapshot_as_it_was(asking, yahoo):
+    before = asking.store.facts(RAW_PRICES, TICKER)
+    yahoo.shutdown()
+    yahoo.server_close()  # from here on connections are refused
+
+    with pytest.raises(SourceUnavailable, match=f"yahoo could not be asked for {TICKER}: .*"):
         asking()
 
     assert asking.store.facts(RAW_PRICES, TICKER) == before

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from zenith_core.errors import UserError
@@ -20,6 +22,17 @@ def test_mlflow_is_a_database_under_home_unless_a_server_is_named(monkeypatch, t
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
     assert Settings().tracking_uri == "http://127.0.0.1:5000"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is a folder in which not even root can write")
+def test_a_home_that_cannot_be_written_is_the_users_to_put_right():
+    with pytest.raises(UserError, match=r"ZENITH_HOME /proc cannot be written \(.+\): name a folder"):
+        prepare_home(Settings(zenith_home="/proc"))
+
+
+def test_a_home_is_left_as_it_was_found(tmp_path):
+    assert prepare_home(Settings(zenith_home=tmp_path / "a" / "home")) == tmp_path / "a" / "home"
+    assert list((tmp_path / "a" / "home").iterdir()) == []
 
 
 def test_a_home_that_cannot_be_made_is_the_users_to_put_right(tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from tests.pipelines.yahoo_server import Answer, Bar, at, chart, empty, limited, loopback_session, refusal, running
 from zenith_core.cleaning import clean
 from zenith_core.errors import Delisted, NoNewData, RateLimited, SourceUnavailable, UnknownTicker
+from zenith_pipelines.sources.defaults import default_tickers
 from zenith_pipelines.sources.yahoo import YahooSource
 from zenith_pipelines.sources.yahoo_retry import Patience
 
@@ -258,6 +259,10 @@ def test_the_session_is_left_as_it_was(yahoo, sleeps):
 def test_only_what_may_pass_is_retryable():
     kinds = (RateLimited, SourceUnavailable, UnknownTicker, Delisted, NoNewData)
     assert [kind.retryable for kind in kinds] == [True, True, False, False, False]
+
+
+def test_the_default_tickers_are_brazils_largest():
+    assert default_tickers(YahooSource()) == ("PETR4.SA", "VALE3.SA", "ITUB4.SA")
 
 
 def test_yahoo_lists_no_tickers():

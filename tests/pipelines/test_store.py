@@ -1,10 +1,12 @@
 import json
+import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -210,6 +212,13 @@ def test_a_place_that_no_file_system_serves(tmp_path):
         DatasetStore("nowhere://x")
 
 
+def test_s3_without_s3fs_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "s3fs", None)  # as where it is not installed
+
+    with pytest.raises(UserError, match=r"s3://bucket/x: Install s3fs .*: `.venv/bin/uv pip install -e '.\[s3\]'`"):
+        DatasetStore("s3://bucket/x")
+
+
 def test_corrupt_data_is_replaced_by_writing_again(store):
     store.write("raw_prices", "AAPL", DATASET)
     Path(store.path("raw_prices", "AAPL"), "current.json").write_text("{")
@@ -281,6 +290,34 @@ for line in sys.stdin:
     assert os.WTERMSIG(os.waitpid(child, 0)[1]) == 9
     print("killed", flush=True)
 """
+
+
+@pytest.mark.parametrize(("age", "is_left"), [(7200, False), (60, True)])
+def test_what_a_killed_write_left_in_a_history_goes_once_it_is_old(store, tmp_path, age, is_left):
+    first = store.write("raw_prices", "AAPL", DATASET, keep_history=True)
+    folder = tmp_path / "raw_prices" / "AAPL"
+    begun = folder / f"{datetime.now(UTC) - timedelta(seconds=age):%Y%m%dT%H%M%S.%fZ}"
+    begun.mkdir()
+    (begun / ".prices.parquet.0123").write_bytes(b"half a tab")
+
+    second = store.write("raw_prices", "AAPL", DATASET, keep_history=True)
+
+    assert begun.exists() is is_left
+    assert store.stamps("raw_prices", "AAPL") == [first, second]
+
+
+@pytest.mark.parametrize(("age", "is_left"), [(7200, False), (60, True)])
+def test_a_temporary_file_of_a_killed_write_goes_once_it_is_old(tmp_path, age, is_left):
+    left, another = tmp_path / f".file.{'ab' * 16}", tmp_path / f".other.{'ab' * 16}"
+    for path in (left, another):
+        path.write_bytes(b"half a fi")
+        os.utime(path, (time.time() - age,) * 2)
+
+    write_atomically(tmp_path / "file", b"content")
+
+    assert left.exists() is is_left
+    assert another.exists()
+    assert (tmp_path / "file").read_bytes() == b"content"
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from zenith_core.errors import UserError
 from zenith_serving.settings import Settings
 
 NAMES = ("ZENITH_HOME", "MLFLOW_TRACKING_URI", "REDIS_URL", "MODELS_PATH", "ML_CACHE_TTL")
@@ -9,7 +10,7 @@ NAMES = ("ZENITH_HOME", "MLFLOW_TRACKING_URI", "REDIS_URL", "MODELS_PATH", "ML_C
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch):
-    for name in (*NAMES, "CORS_ORIGINS", "ZENITH_API_KEYS"):
+    for name in (*NAMES, "CORS_ORIGINS", "ZENITH_API_KEYS", "ZENITH_DATA_URI"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -33,6 +34,28 @@ def test_the_environment_variables_of_the_earlier_system_are_read(monkeypatch):
     assert settings.redis_url.get_secret_value() == "redis://:secret@redis/0"
     assert settings.last_good == Path("/srv/models")
     assert settings.ml_cache_ttl == 60
+
+
+@pytest.mark.parametrize("uri", ["{}", "file://{}", "local://{}"])
+def test_snapshots_are_where_the_pipelines_put_their_datasets(monkeypatch, tmp_path, uri):
+    monkeypatch.setenv("ZENITH_DATA_URI", uri.format(tmp_path / "elsewhere"))
+
+    assert Settings().snapshots == tmp_path / "elsewhere" / "serving_snapshot"
+
+
+def test_a_relative_folder_is_taken_from_here(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ZENITH_DATA_URI", "elsewhere")
+
+    assert Settings().snapshots == tmp_path / "elsewhere" / "serving_snapshot"
+
+
+@pytest.mark.parametrize("uri", ["s3://bucket/zenith", "memory://x", "simplecache::s3://bucket"])
+def test_object_storage_is_refused_by_name(monkeypatch, uri):
+    monkeypatch.setenv("ZENITH_DATA_URI", uri)
+
+    with pytest.raises(UserError, match=f"ZENITH_DATA_URI {uri}: serving reads a folder only"):
+        _ = Settings().snapshots
 
 
 def test_lists_are_separated_by_commas_and_secrets_are_not_shown(monkeypatch):

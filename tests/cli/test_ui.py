@@ -1,0 +1,24 @@
+import pytest
+from filelock import FileLock
+
+from zenith_cli import ui
+from zenith_pipelines.orphans import alive
+from zenith_pipelines.settings import Settings
+
+
+def test_runs_whose_process_died_are_buried_before_the_ui_shows_them(monkeypatch, tmp_path):
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    become = []
+    monkeypatch.setattr(ui.os, "execve", lambda *arguments: become.append(arguments))
+    monkeypatch.setattr(ui.signal, "signal", lambda *_: None)
+    with pytest.raises(KeyboardInterrupt), alive(Settings(), "dead"):
+        raise KeyboardInterrupt
+    locks = tmp_path / "dagster" / "alive"
+    with FileLock(locks / "living.lock"):
+        ui.open_ui("127.0.0.1", 0)
+        assert [path.stem for path in locks.iterdir()] == ["living"]
+
+    (_, command, environment) = become[0]
+    assert command[1:3] == ["dev", "--workspace"]
+    assert environment["DAGSTER_HOME"] == str(tmp_path / "dagster")

@@ -1,0 +1,47 @@
+"""What a run of `raw_prices` records in Dagster, and that the pool limits it."""
+
+import dagster as dg
+import pytest
+
+from zenith_pipelines.defs.prices import PRICE_SOURCES
+from zenith_pipelines.instance import open_instance
+from zenith_pipelines.progress import Progress
+from zenith_pipelines.settings import Settings
+from zenith_pipelines.store import DatasetStore
+from zenith_pipelines.ticker_run import TickerRun, run_ticker
+
+
+@pytest.fixture
+def recorded(monkeypatch, tmp_path):
+    """Run `raw_prices` for AAPL, twice; return what Dagster recorded of each, and the instance."""
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    runs = [TickerRun("AAPL", source="sample", until="raw_prices") for _ in range(2)]
+    assert [run_ticker(run, Progress())["status"] for run in runs] == ["ok", "ok"]
+    with open_instance(Settings()) as instance:
+        logs = [instance.all_logs(run.run_id, dg.DagsterEventType.ASSET_MATERIALIZATION) for run in runs]
+        yield [log.asset_materialization for (log,) in logs], instance
+
+
+@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's own, of itself
+def test_the_hash_of_the_rows_is_the_data_version_and_each_kind_of_difference_is_counted(recorded):
+    (first, second), instance = recorded
+    facts = DatasetStore(Settings().data_uri).facts("raw_prices", "AAPL")
+
+    for materialization in (first, second):
+        assert materialization.tags["dagster/data_version"] == facts["content_hash"]
+        assert materialization.metadata["content_hash"].value == facts["content_hash"]
+    counts = [each.metadata["restatements"].value["counts"] for each in (first, second)]
+    assert counts[0]["new_sessions"] == facts["rows"] == 3270
+    assert set(counts[1].values()) == {0}
+    assert [each.metadata["new_snapshot"].value for each in (first, second)] == [True, False]
+    assert len(DatasetStore(Settings().data_uri).stamps("raw_prices", "AAPL")) == 1
+    assert instance.event_log_storage.get_concurrency_info(PRICE_SOURCES).slot_count == 2
+
+
+def test_only_the_fetch_is_in_the_pool():
+    from zenith_pipelines.definitions import defs
+
+    pools = {asset.key.to_user_string(): asset.op.pool for asset in defs.assets}
+    assert {name for name, pool in pools.items() if pool} == {"raw_prices"}
+    assert pools["raw_prices"] == PRICE_SOURCES
