@@ -117,10 +117,10 @@ def test_the_columns_are_indicators_inputs_volatility_and_close():
 
 def test_the_hash_is_of_the_spec(monkeypatch):
     """A changed hash means that models trained before it must be trained again: change it knowingly."""
-    assert feature_spec_hash() == "bd1ca689c4a14604"
+    assert feature_spec_hash() == "f40176e91bcce922"
     assert [declared["name"] for declared in feature_spec()["inputs"]] == list(FEATURES)
     monkeypatch.setattr("zenith_core.features.WARM_UP", WARM_UP + 1)
-    assert feature_spec_hash() != "bd1ca689c4a14604"
+    assert feature_spec_hash() != "f40176e91bcce922"
 
 
 def test_nan_is_refused():
