@@ -159,6 +159,18 @@ def test_no_target_rests_on_a_suspect_close(study, table):
     assert rows == [fold["train_rows"] - 5 for fold in [*study.facts["folds"], study.facts["final"]]]
 
 
+def test_no_forecast_is_held_against_a_suspect_close(study, table):
+    usable = pd.Series(True, index=table.index)
+    usable.iloc[250] = False
+
+    forecasts = study_prices(table, COLUMNS, CONFIG, SPLIT, usable=usable).forecasts
+
+    held = forecasts["target_date"] == table.index[250]
+    assert held.sum() == CONFIG.horizons
+    assert forecasts.loc[held, "actual"].isna().all()
+    assert forecasts["actual"].isna().sum() == study.forecasts["actual"].isna().sum() + CONFIG.horizons
+
+
 def test_progress_grows_to_its_total(table):
     seen = []
 
