@@ -105,6 +105,18 @@ def test_forecasts_made_out_of_sample_calibrate_with_their_own_errors():
     assert moved.quantiles[0, 3] == pytest.approx(-5, abs=0.5)
 
 
+def test_errors_count_in_units_of_the_scale_that_was_known_when_they_were_made():
+    random = np.random.default_rng(7)
+    values, volatility = random.standard_normal((SESSIONS, 1)), np.full(SESSIONS, 0.01)
+    targets = random.standard_normal((SESSIONS, 1)) * np.exp(0.7 * values)
+    calibrator = BandCalibrator(values, ("range_ratio",), volatility, targets, np.arange(SESSIONS))
+
+    quantiles = calibrator.known_at(SESSIONS - 1, np.zeros(targets.shape)).quantiles[0]
+
+    # Normal ones, although the targets' own tails are heavier.
+    np.testing.assert_allclose(quantiles[[0, 2, 4, 6]], [-1.645, -0.674, 0.674, 1.645], atol=0.12)
+
+
 def test_too_little_history_is_refused():
     setting = Setting(independent_returns(np.random.default_rng(4)))
 
