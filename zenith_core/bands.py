@@ -24,6 +24,26 @@ class Band:
     quantiles: Floats
 
 
+class OutOfSampleScores:
+    """The forecasts of a walk through the folds, oldest first: `values` (sessions, horizons) in units of volatility.
+
+    0 where none was made: before there was a model, the forecast was "no change".
+    """
+
+    def __init__(self, sessions: int, horizons: int) -> None:
+        self.values = np.zeros((sessions, horizons))
+        self._made = np.zeros(sessions, dtype=bool)
+
+    def keep(self, rows: NDArray[np.int64], scores: Floats) -> None:
+        """Add forecasts (m, horizons) from `rows` (m,); what an earlier fold has forecast there stays.
+
+        So an earlier fold's test rows are not replaced by a later fold's validation rows, which chose its epoch.
+        """
+        new = ~self._made[rows]
+        self.values[rows[new]] = scores[new]
+        self._made[rows] = True
+
+
 class BandCalibrator:
     """Bands from the past of one ticker.
 
@@ -48,8 +68,8 @@ class BandCalibrator:
     def known_at(self, now: int, scores: Floats) -> Band:
         """The band that could be drawn at the close of session `now`.
 
-        `scores` (n, horizons) are the forecasts in units of volatility that were made out of sample, 0 where none was:
-        there the forecast was "no change". Errors are in units of the scale as it was known when they were made.
+        `scores` (n, horizons) are the `OutOfSampleScores`. Errors are in units of the scale as it was known when they
+        were made. Raises TrainingError if there are too few.
         """
         errors = realised_before((self._targets - scores[self._rows]) / self._stretch, self._rows, now)
         past = self._rows <= now

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zenith_core.bands import BandCalibrator
+from zenith_core.bands import BandCalibrator, OutOfSampleScores
 from zenith_core.errors import TrainingError
 from zenith_core.features import ewma_volatility
 from zenith_core.targets import forward_log_returns, root_horizons, standardized
@@ -115,6 +115,16 @@ def test_errors_count_in_units_of_the_scale_that_was_known_when_they_were_made()
 
     # Normal ones, although the targets' own tails are heavier.
     np.testing.assert_allclose(quantiles[[0, 2, 4, 6]], [-1.645, -0.674, 0.674, 1.645], atol=0.12)
+
+
+def test_the_first_out_of_sample_forecast_from_a_session_stays():
+    scores = OutOfSampleScores(6, 2)
+
+    scores.keep(np.array([1, 2]), np.full((2, 2), 1.0))
+    scores.keep(np.array([2, 3]), np.full((2, 2), 2.0))
+    scores.keep(np.array([], dtype=np.int64), np.empty((0, 2)))
+
+    assert scores.values.tolist() == [[0, 0], [1, 1], [1, 1], [2, 2], [0, 0], [0, 0]]
 
 
 def test_too_little_history_is_refused():

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from zenith_core.bands import Band, BandCalibrator
+from zenith_core.bands import Band, BandCalibrator, OutOfSampleScores
 from zenith_core.errors import TrainingError
 from zenith_core.features import FEATURES
 from zenith_core.intervals import price_forecasts
@@ -121,9 +121,7 @@ class _Walk:
         self._calibrator = BandCalibrator(
             inputs.values, inputs.columns, inputs.volatility, self._targets, inputs.origins
         )
-        # Before there was a network the forecast was "no change".
-        self._scores = np.zeros(self._targets.shape)
-        self._forecast = np.zeros(len(inputs.index), dtype=bool)
+        self._scores = OutOfSampleScores(*self._targets.shape)
 
     def step(self, fold: Fold, on_epoch: Callable[[int], None]) -> _Step:
         """Train on the fold, forecast its test rows, and calibrate on what was known before the first of them."""
@@ -134,9 +132,8 @@ class _Walk:
         scores = self._trainer.predict(model, values, np.concatenate([judged, rows]))
         factor = shrinkage(scores[: judged.size], self._targets[judged])
         model, scores = model.shrunk(factor), scores * factor
-        self._keep(judged, scores[: judged.size])
-        self._keep(rows, scores[judged.size :])
-        band = self._calibrator.known_at(int(rows[0] if rows.size else origins[-1]), self._scores)
+        self._scores.keep(np.concatenate([judged, rows]), scores)
+        band = self._calibrator.known_at(int(rows[0] if rows.size else origins[-1]), self._scores.values)
         facts = {
             **fold_facts(self._inputs, fold, train),
             "shrinkage": factor,
@@ -162,12 +159,6 @@ class _Walk:
         onnx = price_model_onnx(step.model, step.band, inputs.columns)
         check_parity(onnx, asked, expected)
         return onnx
-
-    def _keep(self, rows: NDArray[np.int64], scores: NDArray[np.float64]) -> None:
-        """An earlier fold's test forecast stays: a later fold's validation rows chose that fold's epoch."""
-        new = ~self._forecast[rows]
-        self._scores[rows[new]] = scores[new]
-        self._forecast[rows] = True
 
     def _with_targets(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         return rows[np.isfinite(self._targets[rows]).all(axis=1)]
