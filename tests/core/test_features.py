@@ -99,6 +99,14 @@ def test_volume_inputs_are_their_formulas():
     assert last["volume_ratio"] == pytest.approx(np.log(volume.iloc[-1] / volume.mean()))
 
 
+def test_the_range_ratio_is_five_sessions_of_ranges_against_the_ewma():
+    prices = make_prices(WARM_UP + 10)
+    newest = features(prices).iloc[-1]
+    ranges = np.log(prices["high"] / prices["low"]).to_numpy()[-5:]
+    parkinson = np.sqrt(np.mean(ranges**2) / (4 * np.log(2)))
+    assert newest["range_ratio"] == pytest.approx(np.log(parkinson / newest["volatility"]))
+
+
 def test_volatility_is_the_exponentially_weighted_root_mean_square_of_log_returns():
     close = make_prices(300)["close"]
     returns = np.diff(np.log(close))
