@@ -53,6 +53,7 @@ INPUTS = (
     ModelInput("volume_trend", f"log(5-session / {WARM_UP}-session mean of volume)", -3, 3),
     ModelInput("range_volatility", "Parkinson volatility of 20 sessions", 0, 0.2),
     ModelInput("volatility_ratio", "log(EWMA volatility / root mean square log return of 60 sessions)", -2, 2),
+    ModelInput("range_ratio", "log(Parkinson volatility of 5 sessions / EWMA volatility)", -2, 2),
 )
 FEATURES = tuple(declared.name for declared in INPUTS)
 
@@ -103,10 +104,16 @@ def _from_returns(prices: pd.DataFrame, volatility: pd.Series) -> dict[str, pd.S
     squared_range = _log(prices["high"] / prices["low"]) ** 2
     return {
         **past,
-        # Parkinson (1980), The Extreme Value Method for Estimating the Variance of the Rate of Return.
-        "range_volatility": (squared_range.rolling(20).mean() / (4 * np.log(2))).clip(lower=0).pow(0.5),
+        "range_volatility": _parkinson(squared_range, 20),
+        "range_ratio": _log(_parkinson(squared_range, 5).clip(lower=VOLATILITY_FLOOR) / volatility),
         "volatility_ratio": _log(volatility / quarter),
     }
+
+
+def _parkinson(squared_range: pd.Series, sessions: int) -> pd.Series:
+    """Parkinson (1980), The Extreme Value Method for Estimating the Variance of the Rate of Return; of log ranges."""
+    variance: pd.Series = squared_range.rolling(sessions).mean() / (4 * np.log(2))
+    return variance.clip(lower=0).pow(0.5)
 
 
 def _from_indicators(prices: pd.DataFrame, known: pd.DataFrame) -> dict[str, pd.Series]:

@@ -10,24 +10,47 @@ from zenith_core.inference import QUANTILES
 from zenith_core.targets import root_horizons
 
 MIN_RESIDUALS = 40  # below it a 5 % quantile rests on one or two values
+HALF_LIFE = 750  # sessions, three years: the shape of returns changes slowly, but it changes
 
 
-def residual_quantiles(residuals: NDArray[np.floating], levels: Sequence[float] = QUANTILES) -> NDArray[np.float64]:
+def residual_quantiles(
+    residuals: NDArray[np.floating], ages: NDArray[np.integer], levels: Sequence[float] = QUANTILES
+) -> NDArray[np.float64]:
     """Quantiles of each horizon's residuals: (n, horizons) → (horizons, len(levels)), in the residuals' units.
 
-    NaN is a residual not known (yet) and is left out. The outermost quantiles are moved to 0 if they lie on
-    its far side, so that an interval always holds its point forecast. Raises TrainingError if a horizon has
-    fewer than MIN_RESIDUALS.
+    ages:  (n,) sessions since each forecast was made; a residual counts half as much after HALF_LIFE of them
+
+    NaN is a residual not known (yet) and is left out. The levels leave room for the residual to come, as conformal
+    prediction does. The outermost quantiles are moved to 0 if they lie on its far side, so that an interval always
+    holds its point forecast. Raises TrainingError if a horizon has fewer than MIN_RESIDUALS.
+    Source: Barber, Candes, Ramdas and Tibshirani (2023), Conformal Prediction Beyond Exchangeability.
     """
-    known = np.isfinite(residuals).sum(axis=0)
-    if known.min() < MIN_RESIDUALS:
-        horizon = int(known.argmin()) + 1
+    known = np.isfinite(residuals)
+    counts = known.sum(axis=0)
+    if counts.min() < MIN_RESIDUALS:
+        horizon = int(counts.argmin()) + 1
         raise TrainingError(
-            f"{known.min()} out-of-sample residuals at horizon {horizon}: intervals need at least {MIN_RESIDUALS}"
+            f"{counts.min()} out-of-sample residuals at horizon {horizon}: intervals need at least {MIN_RESIDUALS}"
         )
-    quantiles: NDArray[np.float64] = np.nanquantile(residuals, levels, axis=0).T
+    weights = 0.5 ** (ages / HALF_LIFE)
+    columns = zip(residuals.T, known.T, strict=True)
+    quantiles = np.array([_quantiles(column[had], weights[had], levels) for column, had in columns])
     quantiles[:, 0] = np.minimum(quantiles[:, 0], 0.0)
     quantiles[:, -1] = np.maximum(quantiles[:, -1], 0.0)
+    return quantiles
+
+
+def _quantiles(
+    values: NDArray[np.floating], weights: NDArray[np.float64], levels: Sequence[float]
+) -> NDArray[np.float64]:
+    """Quantiles of weighted `values` (n,); the one to come weighs as the heaviest, half on either side.
+
+    With equal weights the k-th of n is the quantile of level k / (n + 1).
+    """
+    order = np.argsort(values)
+    own, to_come = weights[order], weights.max()
+    reached = (np.cumsum(own) - own / 2 + to_come / 2) / (own.sum() + to_come)
+    quantiles: NDArray[np.float64] = np.interp(levels, reached, values[order])
     return quantiles
 
 

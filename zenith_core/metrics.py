@@ -14,6 +14,7 @@ from zenith_core.diebold_mariano import diebold_mariano, loss_test
 from zenith_core.errors import NonFiniteInput
 from zenith_core.inference import SIGNALS
 from zenith_core.performance import finite
+from zenith_core.pinball import pinball_metrics
 
 __all__ = ["HEADLINE_HORIZON", "SIGNIFICANCE", "diebold_mariano", "price_metrics", "signal_metrics"]
 
@@ -25,7 +26,8 @@ Floats = NDArray[np.float64]
 
 
 def price_metrics(forecasts: pd.DataFrame, history: pd.Series | None = None) -> dict[str, Any]:
-    """Score price forecasts (origin, horizon, target_date, close, forecast, lower, upper, actual) by horizon.
+    """Score price forecasts (origin, horizon, target_date, close, forecast, lower, upper, actual, and q05 ... q95 if
+    the quantiles are to be scored) by horizon.
 
     Errors are (forecast - actual) / close at the origin, fractions, so horizons and tickers compare. Rows whose
     actual is NaN have not come yet: left out, and counted as `unscored`. The random walk forecasts the origin's
@@ -36,6 +38,8 @@ def price_metrics(forecasts: pd.DataFrame, history: pd.Series | None = None) -> 
     is the share of those moves that were up. `coverage` is the share of actuals within [lower, upper].
     `p_value` is of `diebold_mariano` against the random walk; `beats_naive` is p < SIGNIFICANCE, skill > 0 and
     drift_skill > 0: who has learned nothing but the drift has not beaten the naive forecast.
+    `pinball`, `pinball_static` and `pinball_skill` judge the quantiles beside static rolling ones of `history`: see
+    `pinball_metrics`.
 
     Returns {"horizon": ..., **the figures of that headline horizon, "by_horizon": {"1": {...}, ...}}.
     Raises NonFiniteInput if a forecast or bound is NaN or infinite, or there is no row.
@@ -110,6 +114,7 @@ def _horizon_metrics(rows: pd.DataFrame, horizon: int, history: pd.Series) -> di
         **_direction(close, forecast, actual),
         "coverage": _mean((lower <= actual) & (actual <= upper)),
         "interval_width": _mean((upper - lower) / close),
+        **pinball_metrics(rows[scored], horizon, history),
         "dm_statistic": finite(statistic),
         "p_value": finite(p_value),
         "beats_naive": bool(p_value < SIGNIFICANCE and (skill or 0) > 0 and (drift_skill or 0) > 0),

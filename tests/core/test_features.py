@@ -102,6 +102,14 @@ def test_volume_inputs_are_their_formulas():
     assert last["volume_trend"] == pytest.approx(np.log(volume.iloc[-5:].mean() / year))
 
 
+def test_the_range_ratio_is_five_sessions_of_ranges_against_the_ewma():
+    prices = make_prices(WARM_UP + 10)
+    newest = features(prices).iloc[-1]
+    ranges = np.log(prices["high"] / prices["low"]).to_numpy()[-5:]
+    parkinson = np.sqrt(np.mean(ranges**2) / (4 * np.log(2)))
+    assert newest["range_ratio"] == pytest.approx(np.log(parkinson / newest["volatility"]))
+
+
 def test_volatility_is_the_exponentially_weighted_root_mean_square_of_log_returns():
     close = make_prices(300)["close"]
     returns = np.diff(np.log(close))
@@ -120,10 +128,10 @@ def test_the_columns_are_indicators_inputs_volatility_and_close():
 
 def test_the_hash_is_of_the_spec(monkeypatch):
     """A changed hash means that models trained before it must be trained again: change it knowingly."""
-    assert feature_spec_hash() == "3c314ac7d281a779"
+    assert feature_spec_hash() == "f8b68b1f92dacfc0"
     assert [declared["name"] for declared in feature_spec()["inputs"]] == list(FEATURES)
     monkeypatch.setattr("zenith_core.features.WARM_UP", WARM_UP + 1)
-    assert feature_spec_hash() != "3c314ac7d281a779"
+    assert feature_spec_hash() != "f8b68b1f92dacfc0"
 
 
 def test_nan_is_refused():

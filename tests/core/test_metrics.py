@@ -71,6 +71,24 @@ class TestDieboldMariano:
         assert statistic < -3
         assert p_value < 0.01
 
+    @pytest.mark.parametrize(("horizon", "published"), [(1, 0.4435), (10, 0.4681)])
+    def test_the_p_value_is_that_of_the_r_package_forecast(self, horizon, published):
+        """R's example of `forecast::dm.test`: WWWusage, ets against auto.arima, the last 20 values, one-sided.
+
+        Errors and p-values as published in the tests of JuliaStats' HypothesisTests.jl.
+        """
+        ets = [
+            *(0.002241270, -0.000661906, -1.200002613, -4.000218178, 3.799373533, 3.401005111, -1.199692125),
+            *(-0.800490048, -1.200048999, 3.399847229, 7.000708948, 2.200989241, -4.800165569, -1.201043375),
+            *(3.400167556, 3.000709085, 0.400267950, -6.800169207, -2.401259050, 1.200112198),
+        ]
+        arima = [
+            *(0.1209998, 8.0622269, -0.9189429, -1.7952436, 5.3431277, 2.0459823, -0.6073261),
+            *(0.5516816, -0.7633238, 4.1229472, 5.8785333, 1.2828331, -3.4854233, 1.1971370),
+            *(3.1709314, 2.3408457, 0.4962286, -5.9841362, 0.1537114, 0.4207951),
+        ]
+        assert diebold_mariano(ets, arima, horizon)[1] == pytest.approx(published, abs=5e-5)
+
     @pytest.mark.parametrize(("own", "other", "horizon"), [([1, 2], [1, 2], 1), ([1, 2, 3], [2, 1, 0], 3), ([], [], 1)])
     def test_undefined_is_nan(self, own, other, horizon):
         assert np.isnan(diebold_mariano(own, other, horizon)).all()
@@ -145,6 +163,45 @@ class TestPriceMetrics:
         drift = price_metrics(forecasts.assign(forecast=close))["drift_skill"]
         assert drift < 0  # on a steady rise, no change is worse than drift
         assert price_metrics(forecasts)["skill"] == pytest.approx(1)
+
+    def test_the_drift_is_that_of_the_whole_history_up_to_each_origin(self):
+        earlier = 100 * 1.002 ** np.arange(400)
+        close = earlier[-1] * 0.999 ** np.arange(1, 201)
+        history = pd.Series(np.concatenate([earlier, close]), index=pd.bdate_range(end="2024-06-28", periods=600))
+        forecasts = make_forecasts(close, close * 1.0005, horizon=1)
+        forecasts["origin"] = history.index[400:]
+        worked = close * (close / 100) ** (1 / np.arange(400, 600))
+        error, drifted = (((guess - forecasts["actual"]) / close)[:-1] for guess in (close * 1.0005, worked))
+
+        expected = 1 - (error**2).mean() / (drifted**2).mean()
+        assert price_metrics(forecasts, history)["drift_skill"] == pytest.approx(expected)
+        assert price_metrics(forecasts)["drift_skill"] != pytest.approx(expected)
+
+    def test_to_have_learned_the_drift_is_not_to_beat_naive(self):
+        close = 100 * np.exp(0.004 * np.arange(900) + np.random.default_rng(1).normal(0, 0.004, 900))
+        history = pd.Series(close, index=pd.bdate_range("2018-01-01", periods=900))
+        forecasts = make_forecasts(close[500:], close[500:] * np.exp(0.0036))
+        forecasts["origin"] = history.index[500:]
+
+        metrics = price_metrics(forecasts, history)
+
+        assert metrics["p_value"] < 0.05
+        assert metrics["skill"] > 0
+        assert metrics["drift_skill"] < 0
+        assert not metrics["beats_naive"]
+
+    def test_quantiles_are_scored_where_the_table_has_them(self):
+        close = random_walk(600)
+        forecasts = make_forecasts(close, close)
+        plain = price_metrics(forecasts)
+        growth = np.exp(0.02 * np.array([-1.645, -1.282, -0.674, 0, 0.674, 1.282, 1.645]))
+        names = ["q05", "q10", "q25", "q50", "q75", "q90", "q95"]
+        scored = price_metrics(forecasts.assign(**dict(zip(names, close * growth[:, np.newaxis], strict=True))))
+
+        assert (plain["pinball"], plain["pinball_skill"]) == (None, None)
+        assert 0 < scored["pinball_skill"] < 0.05
+        assert scored["pinball"] < 0.02
+        json.dumps(scored, allow_nan=False)
 
     def test_forecasts_whose_day_has_not_come_give_none_not_nan(self):
         close = random_walk(10)

@@ -6,8 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from zenith_core.bands import Band
 from zenith_core.errors import ParityError, TooShortHistory, TrainingError
 from zenith_core.intervals import price_forecasts
+from zenith_core.volatility_scale import scale_inputs, stretch
 from zenith_core.windows import windows
 from zenith_pipelines.models import prepare_backend
 from zenith_pipelines.models.artifact import check_parity
@@ -135,7 +137,16 @@ def test_the_scaler_leaves_a_constant_column_alone():
     np.testing.assert_allclose(scale, [1.0, 1.0])
 
 
-def asked_and_expected(trainer, trained, values, quantiles):
+COLUMNS = ("range_ratio", "other", "return_5")
+
+
+def make_band(horizons=4, seed=2):
+    random = np.random.default_rng(seed)
+    coefficients = 0.3 * random.normal(size=(4, horizons))  # constant, log volatility, range_ratio, return_5
+    return Band(coefficients, np.sort(random.normal(size=(horizons, 7))))
+
+
+def asked_and_expected(trainer, trained, values, band):
     rows = np.arange(100, 180)
     close, volatility = np.linspace(10, 500, 80), np.linspace(0.005, 0.06, 80)
     scores = trainer.predict(trained, values, rows)
@@ -144,31 +155,44 @@ def asked_and_expected(trainer, trained, values, quantiles):
         "close": close.astype(np.float32),
         "volatility": volatility.astype(np.float32),
     }
-    shifted = [price_forecasts(scores + level, close, volatility) for level in quantiles.T]
+    stretches = stretch(scale_inputs(values[rows], COLUMNS, volatility), band.coefficients)
+    shifted = [price_forecasts(scores + stretches * level, close, volatility) for level in band.quantiles.T]
     return asked, {"price": price_forecasts(scores, close, volatility), "quantiles": np.stack(shifted, axis=-1)}
 
 
 def test_the_onnx_model_answers_as_the_network_does(trainer, data, trained):
-    quantiles = np.sort(np.random.default_rng(2).normal(size=(4, 7)))
-    asked, expected = asked_and_expected(trainer, trained, data[0], quantiles)
+    band = make_band()
+    asked, expected = asked_and_expected(trainer, trained, data[0], band)
 
-    assert check_parity(price_model_onnx(trained, quantiles), asked, expected) < 1e-5
+    assert check_parity(price_model_onnx(trained, band, COLUMNS), asked, expected) < 1e-5
+    plain = Band(np.zeros_like(band.coefficients), band.quantiles)
+    with pytest.raises(ParityError):
+        check_parity(price_model_onnx(trained, plain, COLUMNS), asked, expected)
+
+
+def test_the_exported_scale_is_limited_as_the_calibrators_is(trainer, data, trained):
+    band = make_band()
+    wild = Band(band.coefficients + np.array([[3.0], [0.0], [2.0], [0.0]]), band.quantiles)
+    asked, expected = asked_and_expected(trainer, trained, data[0], wild)
+
+    assert (stretch(scale_inputs(data[0][100:180], COLUMNS, asked["volatility"]), wild.coefficients) == np.exp(2)).any()
+    assert check_parity(price_model_onnx(trained, wild, COLUMNS), asked, expected) < 1e-5
 
 
 def test_an_export_that_answers_otherwise_is_refused(trainer, data, trained):
-    quantiles = np.zeros((4, 7))
-    asked, expected = asked_and_expected(trainer, trained, data[0], quantiles)
+    band = make_band()
+    asked, expected = asked_and_expected(trainer, trained, data[0], band)
     gates_in_wrong_order = replace(trained, weights=(trained.weights[0][:, ::-1], *trained.weights[1:]))
 
     with pytest.raises(ParityError, match=r"differs from the trained model by .* at most 1e-04"):
-        check_parity(price_model_onnx(gates_in_wrong_order, quantiles), asked, expected)
+        check_parity(price_model_onnx(gates_in_wrong_order, band, COLUMNS), asked, expected)
 
 
 @pytest.mark.slow
 def test_the_tensorflow_backend_trains_and_exports_the_same_way(tmp_path):
     script = """
 import numpy as np
-from tests_of_lstm import CONFIG, TRAIN, VALIDATION, asked_and_expected
+from tests_of_lstm import COLUMNS, CONFIG, TRAIN, VALIDATION, asked_and_expected, make_band
 from zenith_pipelines.models.artifact import check_parity
 from zenith_pipelines.models.lstm import LSTMTrainer
 from zenith_pipelines.models.lstm_onnx import price_model_onnx
@@ -177,9 +201,9 @@ rng = np.random.default_rng(1)
 values, targets = rng.normal(size=(200, 3)).astype(np.float32), rng.normal(size=(200, 4))
 trainer = LSTMTrainer(CONFIG, features=3)
 model = trainer.fit(values, targets, TRAIN, VALIDATION, print)
-quantiles = np.sort(rng.normal(size=(4, 7)))
-asked, expected = asked_and_expected(trainer, model, values, quantiles)
-assert check_parity(price_model_onnx(model, quantiles), asked, expected) < 1e-5
+band = make_band()
+asked, expected = asked_and_expected(trainer, model, values, band)
+assert check_parity(price_model_onnx(model, band, COLUMNS), asked, expected) < 1e-5
 import keras
 print("backend", keras.config.backend())
 """

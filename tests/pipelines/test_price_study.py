@@ -51,7 +51,8 @@ def test_every_test_origin_has_every_horizon_once(study, table):
     forecasts = study.forecasts
 
     assert list(forecasts.columns) == [
-        *("origin", "horizon", "target_date", "close", "forecast", "lower", "upper", "actual")
+        *("origin", "horizon", "target_date", "close", "forecast", "lower", "upper"),
+        *("q05", "q10", "q25", "q50", "q75", "q90", "q95", "actual"),
     ]
     origins = len(table) - WARM_UP - CONFIG.window + 1
     tested = int(origins * 0.4) // 2 * 2
@@ -78,6 +79,14 @@ def test_intervals_hold_their_forecasts(study):
     assert (study.forecasts["lower"] < study.forecasts["upper"]).all()
 
 
+def test_the_quantiles_do_not_cross_and_the_interval_is_the_outermost(study):
+    quantiles = study.forecasts[["q05", "q10", "q25", "q50", "q75", "q90", "q95"]]
+
+    assert (np.diff(quantiles, axis=1) >= 0).all()
+    assert quantiles["q05"].equals(study.forecasts["lower"].rename("q05"))
+    assert quantiles["q95"].equals(study.forecasts["upper"].rename("q95"))
+
+
 def test_the_same_seed_and_data_give_the_same_study_and_sessions_to_come_are_named(study, table):
     future = [day.date() for day in pd.bdate_range(table.index[-1], periods=4)[1:]]
 
@@ -101,7 +110,7 @@ def test_what_comes_later_changes_no_earlier_forecast_and_no_earlier_interval(st
 
     changed = study_prices(scrambled, COLUMNS, CONFIG, SPLIT).forecasts
 
-    columns = ["origin", "horizon", "target_date", "close", "forecast", "lower", "upper"]
+    columns = ["origin", "horizon", "target_date", "close", "forecast", "lower", "q10", "q50", "upper"]
     before = study.forecasts["origin"] <= now
     assert before.sum() > len(before) / 2
     pd.testing.assert_frame_equal(changed.loc[before, columns], study.forecasts.loc[before, columns])
@@ -148,6 +157,18 @@ def test_no_target_rests_on_a_suspect_close(study, table):
 
     rows = [fold["train_rows"] for fold in [*facts["folds"], facts["final"]]]
     assert rows == [fold["train_rows"] - 5 for fold in [*study.facts["folds"], study.facts["final"]]]
+
+
+def test_no_forecast_is_held_against_a_suspect_close(study, table):
+    usable = pd.Series(True, index=table.index)
+    usable.iloc[250] = False
+
+    forecasts = study_prices(table, COLUMNS, CONFIG, SPLIT, usable=usable).forecasts
+
+    held = forecasts["target_date"] == table.index[250]
+    assert held.sum() == CONFIG.horizons
+    assert forecasts.loc[held, "actual"].isna().all()
+    assert forecasts["actual"].isna().sum() == study.forecasts["actual"].isna().sum() + CONFIG.horizons
 
 
 def test_progress_grows_to_its_total(table):

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from zenith_core.intervals import price_forecasts
+from zenith_core.pinball import QUANTILE_COLUMNS
 from zenith_pipelines.models.inputs import ModelInputs
 
 
@@ -16,15 +17,15 @@ def forecast_table(
     inputs: ModelInputs,
     rows: NDArray[np.int64],
     scores: NDArray[np.float64],
-    quantiles: NDArray[np.float64],
+    offsets: NDArray[np.float64],
     future: Sequence[date] = (),
     came: NDArray[np.float64] | None = None,
 ) -> pd.DataFrame:
-    """origin, horizon, target_date, close, forecast, lower, upper, actual; sorted by origin, then horizon.
+    """origin, horizon, target_date, close, forecast, lower, upper, q05 ... q95, actual; by origin, then horizon.
 
     rows:       (m,) origins, as rows of `inputs`
     scores:     (m, horizons) forecasts in units of volatility
-    quantiles:  (horizons, levels) of residuals; the first and the last level make the interval
+    offsets:    (m, horizons, levels) of the quantiles beside the forecast, likewise; the outermost make the interval
     future:     sessions after the last row; without them a target that has not come has the date NaT
     came:       (n,) closes by row of `inputs` that forecasts are held against, NaN where not to be believed;
                 default all closes
@@ -45,8 +46,9 @@ def forecast_table(
             "target_date": _padded(_sessions(inputs, future), len(inputs.index) + horizons)[targets],
             "close": np.repeat(close, horizons),
             "forecast": prices(0.0),
-            "lower": prices(quantiles[:, 0]),
-            "upper": prices(quantiles[:, -1]),
+            "lower": prices(offsets[..., 0]),
+            "upper": prices(offsets[..., -1]),
+            **{name: prices(offsets[..., level]) for level, name in enumerate(QUANTILE_COLUMNS)},
             "actual": _padded(inputs.close if came is None else came, len(inputs.index) + horizons)[targets],
         }
     )

@@ -1,15 +1,18 @@
 """The trained LSTM as ONNX with native LSTM nodes, built from its weights, so that any Keras backend exports the same.
 
-The graph holds all of it: scaler, network, volatility scaling, residual quantiles. Its signature is in
+The graph holds all of it: scaler, network, volatility scaling, the band's scale and quantiles. Its signature is in
 zenith_core.inference.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zenith_core.bands import Band
 from zenith_core.targets import root_horizons
+from zenith_core.volatility_scale import LIMIT, used_inputs
 from zenith_pipelines.models.artifact import IR_VERSION, OPSET
 from zenith_pipelines.models.lstm import TrainedLSTM
 
@@ -17,12 +20,12 @@ if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, ValueInfoProto
 
 
-def price_model_onnx(model: TrainedLSTM, quantiles: NDArray[np.floating]) -> bytes:
-    """The serialized ONNX model. `quantiles` (horizons, levels) of standardized residuals."""
+def price_model_onnx(model: TrainedLSTM, band: Band, columns: Sequence[str]) -> bytes:
+    """The serialized ONNX model; `columns` names the features of its windows."""
     from onnx import helper
 
     onnx_model = helper.make_model(
-        _graph(model, quantiles),
+        _graph(model, band, columns),
         opset_imports=[helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="zenith",
@@ -30,16 +33,16 @@ def price_model_onnx(model: TrainedLSTM, quantiles: NDArray[np.floating]) -> byt
     return bytes(onnx_model.SerializeToString())
 
 
-def _graph(model: TrainedLSTM, quantiles: NDArray[np.floating]) -> "GraphProto":
+def _graph(model: TrainedLSTM, band: Band, columns: Sequence[str]) -> "GraphProto":
     from onnx import TensorProto, helper, numpy_helper
 
     def tensor(name: str, *shape: int | str | None) -> "ValueInfoProto":
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
-    horizons, levels = quantiles.shape
-    constants = _constants(model, quantiles)
+    horizons, levels = band.quantiles.shape
+    constants = _constants(model) | _band_constants(band, columns)
     return helper.make_graph(
-        [*_network_nodes(model), *_price_nodes()],
+        [*_network_nodes(model), *_price_nodes(), *_band_nodes()],
         "zenith_lstm",
         inputs=[tensor("window", "n", model.window, len(model.mean)), tensor("close", "n"), tensor("volatility", "n")],
         outputs=[tensor("price", "n", horizons), tensor("quantiles", "n", horizons, levels)],
@@ -67,7 +70,7 @@ def _network_nodes(model: TrainedLSTM) -> "list[NodeProto]":
 
 
 def _price_nodes() -> "list[NodeProto]":
-    """scores (n, horizons) → price = close * exp(score * volatility * sqrt(h)), and the same with residuals added."""
+    """scores (n, horizons) → price = close * exp(score * volatility * sqrt(h))."""
     from onnx.helper import make_node
 
     return [
@@ -77,8 +80,24 @@ def _price_nodes() -> "list[NodeProto]":
         make_node("Mul", ["scores", "deviation"], ["growth"]),
         make_node("Exp", ["growth"], ["ratio"]),
         make_node("Mul", ["close_column", "ratio"], ["price"]),
+    ]
+
+
+def _band_nodes() -> "list[NodeProto]":
+    """The newest row → stretch = exp(coefficients . x), clipped → the price's growth and stretched quantiles added."""
+    from onnx.helper import make_node
+
+    return [
+        make_node("Gather", ["window", "newest"], ["newest_row"], axis=1),
+        make_node("Log", ["volatility_column"], ["log_volatility"]),
+        make_node("Concat", ["log_volatility", "newest_row"], ["scale_inputs"], axis=1),
+        make_node("Gemm", ["scale_inputs", "scale_kernel", "scale_bias"], ["free_exponent"]),
+        make_node("Clip", ["free_exponent", "least_exponent", "most_exponent"], ["exponent"]),
+        make_node("Exp", ["exponent"], ["stretch"]),
+        make_node("Unsqueeze", ["stretch", "two"], ["stretch_column"]),
+        make_node("Mul", ["stretch_column", "residuals"], ["offsets"]),
         make_node("Unsqueeze", ["scores", "two"], ["scores_column"]),
-        make_node("Add", ["scores_column", "residuals"], ["quantile_scores"]),
+        make_node("Add", ["scores_column", "offsets"], ["quantile_scores"]),
         make_node("Unsqueeze", ["deviation", "two"], ["deviation_column"]),
         make_node("Mul", ["quantile_scores", "deviation_column"], ["quantile_growth"]),
         make_node("Exp", ["quantile_growth"], ["quantile_ratio"]),
@@ -87,7 +106,7 @@ def _price_nodes() -> "list[NodeProto]":
     ]
 
 
-def _constants(model: TrainedLSTM, quantiles: NDArray[np.floating]) -> dict[str, NDArray[Any]]:
+def _constants(model: TrainedLSTM) -> dict[str, NDArray[Any]]:
     kernel1, recurrent1, bias1, kernel2, recurrent2, bias2, *dense = model.weights
     names = ("dense_kernel", "dense_bias", "head_kernel", "head_bias")
     return {
@@ -96,8 +115,7 @@ def _constants(model: TrainedLSTM, quantiles: NDArray[np.floating]) -> dict[str,
         "two": np.array([2]),
         "mean": model.mean,
         "scale": model.scale,
-        "root_horizons": root_horizons(len(quantiles)).astype(np.float32),
-        "residuals": quantiles.astype(np.float32),
+        "root_horizons": root_horizons(len(dense[-1])).astype(np.float32),
         "w1": _gates(kernel1),
         "r1": _gates(recurrent1),
         "b1": _biases(bias1),
@@ -105,6 +123,22 @@ def _constants(model: TrainedLSTM, quantiles: NDArray[np.floating]) -> dict[str,
         "r2": _gates(recurrent2),
         "b2": _biases(bias2),
         **dict(zip(names, dense, strict=True)),
+    }
+
+
+def _band_constants(band: Band, columns: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """The kernel has a row for the volatility and one for each feature, zero for those the scale does not use."""
+    bias, of_volatility, *of_inputs = band.coefficients
+    kernel = np.zeros((1 + len(columns), len(bias)), dtype=np.float32)
+    kernel[0] = of_volatility
+    kernel[[1 + columns.index(name) for name in used_inputs(columns)]] = np.reshape(of_inputs, (-1, len(bias)))
+    return {
+        "newest": np.array(-1),
+        "scale_kernel": kernel,
+        "scale_bias": bias.astype(np.float32),
+        "least_exponent": np.array(-LIMIT, dtype=np.float32),
+        "most_exponent": np.array(LIMIT, dtype=np.float32),
+        "residuals": band.quantiles.astype(np.float32),
     }
 
 

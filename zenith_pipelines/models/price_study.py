@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from zenith_core.bands import Band, BandCalibrator, OutOfSampleScores
 from zenith_core.errors import TrainingError
 from zenith_core.features import FEATURES
-from zenith_core.intervals import price_forecasts, realised_before, residual_quantiles
+from zenith_core.intervals import price_forecasts
 from zenith_core.shrinkage import shrinkage
 from zenith_core.splits import Fold, WalkForward
 from zenith_core.targets import forward_log_returns, standardized
@@ -31,8 +32,8 @@ PARITY_WINDOWS = 256  # about a year of origins, the newest, on which the export
 class PriceStudy:
     """What a study found.
 
-    forecasts:  origin, horizon, target_date, close, forecast, lower, upper, actual; one row per test origin and
-                horizon; target_date is NaT and actual NaN where not known yet
+    forecasts:  origin, horizon, target_date, close, forecast, lower, upper, q05 ... q95, actual; one row per test
+                origin and horizon; target_date is NaT and actual NaN where not known yet
     onnx:       the final model, ready to serve
     facts:      JSON-ready; the same for the same data, seed and machine
     """
@@ -74,7 +75,7 @@ def study_prices(
     return PriceStudy(
         forecasts=pd.concat(
             [
-                forecast_table(inputs, step.rows, step.scores, step.quantiles, future, inputs.trainable_close(usable))
+                forecast_table(inputs, step.rows, step.scores, step.offsets, future, inputs.trainable_close(usable))
                 for step in steps[:-1]
             ],
             ignore_index=True,
@@ -98,63 +99,64 @@ def _report(on_progress: Progress, before: int, total: int, epochs: int) -> None
 
 @dataclass(frozen=True)
 class _Step:
-    """What a fold yields: its model, `scores` (m, horizons) forecast from the test's `rows` (m,), in units of
-    volatility, and the `quantiles` (horizons, levels) of the residuals known when the test begins."""
+    """What a fold yields: its model and the band known when its test begins; from the test's `rows` (m,), `scores`
+    (m, horizons) in units of volatility and the `offsets` (m, horizons, levels) of the quantiles beside them."""
 
     model: TrainedLSTM
+    band: Band
     rows: NDArray[np.int64]
     scores: NDArray[np.float64]
-    quantiles: NDArray[np.float64]
+    offsets: NDArray[np.float64]
     facts: dict[str, Any]
 
 
 class _Walk:
-    """One pass through the folds, oldest first. It keeps all residuals: intervals rest on every earlier fold's."""
+    """One pass through the folds, oldest first. It keeps all forecasts: bands rest on every earlier fold's errors."""
 
     def __init__(self, inputs: ModelInputs, config: LSTMConfig, usable: pd.Series | None) -> None:
         returns = forward_log_returns(inputs.trainable_close(usable), config.horizons)
         self._inputs = inputs
         self._targets = standardized(returns, inputs.volatility)
         self._trainer = LSTMTrainer(config, len(inputs.columns))
-        self._rows: list[NDArray[np.int64]] = []
-        self._residuals: list[NDArray[np.float64]] = []
+        self._calibrator = BandCalibrator(
+            inputs.values, inputs.columns, inputs.volatility, self._targets, inputs.origins
+        )
+        self._scores = OutOfSampleScores(*self._targets.shape)
 
     def step(self, fold: Fold, on_epoch: Callable[[int], None]) -> _Step:
         """Train on the fold, forecast its test rows, and calibrate on what was known before the first of them."""
         origins, values = self._inputs.origins, self._inputs.values
         train, validation = (self._with_targets(origins[part]) for part in (fold.train, fold.validation))
         model = self._trainer.fit(values, self._targets, train, validation, on_epoch)
-        held_out = np.concatenate([origins[fold.validation], origins[fold.test]])
-        scores = self._trainer.predict(model, values, held_out)
-        judged = slice(fold.validation.size)
-        factor = shrinkage(scores[judged], self._targets[held_out[judged]])
+        judged, rows = origins[fold.validation], origins[fold.test]
+        scores = self._trainer.predict(model, values, np.concatenate([judged, rows]))
+        factor = shrinkage(scores[: judged.size], self._targets[judged])
         model, scores = model.shrunk(factor), scores * factor
-        self._rows.append(held_out)
-        self._residuals.append(self._targets[held_out] - scores)
-        now = origins[fold.test[0]] if fold.test.size else origins[-1]
-        known = realised_before(np.concatenate(self._residuals), np.concatenate(self._rows), int(now))
-        tested = slice(fold.validation.size, None)
+        self._scores.keep(np.concatenate([judged, rows]), scores)
+        band = self._calibrator.known_at(int(rows[0] if rows.size else origins[-1]), self._scores.values)
         facts = {
             **fold_facts(self._inputs, fold, train),
             "shrinkage": factor,
             "epochs": len(model.losses),
             "losses": list(model.losses),
         }
-        return _Step(model, held_out[tested], scores[tested], residual_quantiles(known), facts)
+        offsets = self._calibrator.offsets(band, rows)
+        return _Step(model, band, rows, scores[judged.size :], offsets, facts)
 
     def export(self, step: _Step) -> bytes:
         """The step's model as ONNX. Raises ParityError unless it answers as the network does on the newest windows."""
         inputs, ends = self._inputs, self._inputs.origins[-PARITY_WINDOWS:]
         close, volatility = inputs.close[ends], inputs.volatility[ends]
         scores = self._trainer.predict(step.model, inputs.values, ends)
-        shifted = [price_forecasts(scores + q, close, volatility) for q in step.quantiles.T]
+        offsets = self._calibrator.offsets(step.band, ends)
+        shifted = [price_forecasts(scores + offset, close, volatility) for offset in np.moveaxis(offsets, -1, 0)]
         asked = {
             "window": windows(inputs.values, ends, step.model.window),
             "close": close.astype(np.float32),
             "volatility": volatility.astype(np.float32),
         }
         expected = {"price": price_forecasts(scores, close, volatility), "quantiles": np.stack(shifted, axis=-1)}
-        onnx = price_model_onnx(step.model, step.quantiles)
+        onnx = price_model_onnx(step.model, step.band, inputs.columns)
         check_parity(onnx, asked, expected)
         return onnx
 

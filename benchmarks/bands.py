@@ -1,0 +1,209 @@
+"""How well bands hold what comes: ours beside static rolling quantiles, GARCH(1,1), AutoETS and AutoTheta.
+
+All forecast the same walk-forward test origins of the sample tickers and of N seeds of each simulated regime. Ours, the
+GARCH (Student t) and the statsforecast models are fitted once per fold on what was known when its test begins, and then
+only fed with new closes. Our bands stand around the last close, or around the LSTM's forecast with --lstm.
+"""
+
+import argparse
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import gettempdir
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from zenith_core.bands import BandCalibrator
+from zenith_core.cleaning import clean
+from zenith_core.features import FEATURES, features
+from zenith_core.inference import HORIZONS, QUANTILES
+from zenith_core.pinball import QUANTILE_COLUMNS, pinball_loss, static_quantiles
+from zenith_core.splits import WalkForward
+from zenith_core.targets import forward_log_returns, root_horizons, standardized
+from zenith_pipelines.models.inputs import ModelInputs, model_inputs
+from zenith_pipelines.models.lstm import LSTMConfig
+from zenith_pipelines.sources import make_source
+
+SHOWN = (1, 5, 20)
+REGIMES = ("NOISE", "EDGE", "REGIME")
+SAMPLE = ("AAPL", "GOOG", "IBM", "MSFT")
+SPLIT = WalkForward()
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Market:
+    """A ticker's inputs, and the rows that are forecast from in each fold."""
+
+    inputs: ModelInputs
+    table: pd.DataFrame
+    folds: tuple[NDArray[np.int64], ...]
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """All rows that are forecast from, oldest first."""
+        return np.concatenate(self.folds)
+
+
+Method = Callable[[Market], Floats]
+"""Quantiles of the growth factor from each row at each of SHOWN: (rows, horizons, levels)."""
+
+
+def zenith(market: Market) -> Floats:
+    """Our bands around the last close."""
+    inputs = market.inputs
+    targets = standardized(forward_log_returns(inputs.close, HORIZONS), inputs.volatility)
+    calibrator = BandCalibrator(inputs.values, inputs.columns, inputs.volatility, targets, inputs.origins)
+    offsets = [
+        calibrator.offsets(calibrator.known_at(int(rows[0]), np.zeros(targets.shape)), rows) for rows in market.folds
+    ]
+    deviation = inputs.volatility[market.rows, np.newaxis] * root_horizons(HORIZONS)
+    return np.exp(np.concatenate(offsets) * deviation[..., np.newaxis])[:, [h - 1 for h in SHOWN]]
+
+
+def zenith_lstm(market: Market, epochs: int) -> Floats:
+    """Our bands around the LSTM's forecast."""
+    from zenith_pipelines.models.price_study import study_prices
+
+    study = study_prices(market.table, FEATURES, LSTMConfig(epochs=epochs), SPLIT)
+    wide = study.forecasts[study.forecasts["origin"].isin(market.inputs.index[market.rows])]
+    growth = wide[list(QUANTILE_COLUMNS)].to_numpy() / wide["close"].to_numpy()[:, np.newaxis]
+    return growth.reshape(len(market.rows), HORIZONS, len(QUANTILES))[:, [h - 1 for h in SHOWN]]
+
+
+def static(market: Market) -> Floats:
+    """Quantiles of the last 250 returns over each horizon."""
+    return np.stack([static_quantiles(market.inputs.close, market.rows, h) for h in SHOWN], axis=1)
+
+
+def garch(market: Market) -> Floats:
+    """GARCH(1,1) with Student's t at one session; the sum over more sessions is taken to be normal."""
+    from arch import arch_model
+    from scipy.stats import norm, t
+
+    returns = 100 * np.diff(np.log(market.inputs.close))  # the one at k ends at row k + 1
+    quantiles = []
+    for rows in market.folds:
+        fitted = arch_model(returns[: rows[0]], dist="t").fit(disp="off", show_warning=False)
+        answer = arch_model(returns[: rows[-1]], dist="t").fix(fitted.params)
+        variance = answer.forecast(horizon=max(SHOWN), start=int(rows[0]) - 1, reindex=False).variance.to_numpy()
+        deviation = np.sqrt(variance.cumsum(axis=1))[rows - rows[0]] / 100
+        freedom = fitted.params["nu"]
+        heavy = t.ppf(QUANTILES, freedom) * np.sqrt((freedom - 2) / freedom)
+        shape = [heavy if h == 1 else norm.ppf(QUANTILES) for h in SHOWN]
+        drift = fitted.params["mu"] / 100 * np.array(SHOWN)[:, np.newaxis]
+        quantiles.append(drift + deviation[:, [h - 1 for h in SHOWN], np.newaxis] * shape)
+    return np.exp(np.concatenate(quantiles))
+
+
+def statsforecast(market: Market, model: str) -> Floats:
+    """AutoETS or AutoTheta of the log closes."""
+    from statsforecast import models
+
+    log_close = np.log(market.inputs.close)
+    levels = [f"lo-{n}" for n in (90, 80, 50)] + ["mean"] + [f"hi-{n}" for n in (50, 80, 90)]
+    quantiles = []
+    for rows in market.folds:
+        fitted = getattr(models, model)(season_length=1).fit(log_close[: rows[0] + 1])
+        for row in rows:
+            answer = fitted.forward(log_close[: row + 1], h=max(SHOWN), level=[50, 80, 90])
+            ahead = np.stack([answer[level] for level in levels], axis=1)[[h - 1 for h in SHOWN]]
+            quantiles.append(ahead - log_close[row])
+    return np.exp(np.array(quantiles))
+
+
+def methods(lstm_epochs: int) -> dict[str, Method]:
+    """All methods by name; the LSTM's if it may train."""
+    ours: dict[str, Method] = {"Zenith, last close": zenith}
+    if lstm_epochs:
+        ours["Zenith, LSTM"] = partial(zenith_lstm, epochs=lstm_epochs)
+    return ours | {
+        "static quantiles": static,
+        "GARCH(1,1) t": garch,
+        "AutoETS": partial(statsforecast, model="AutoETS"),
+        "AutoTheta": partial(statsforecast, model="AutoTheta"),
+    }
+
+
+def markets(seeds: range, sample: bool, every: int) -> Iterator[tuple[str, Callable[[], Market]]]:
+    """Groups of tickers, each ticker loaded when asked for."""
+    for regime in REGIMES:
+        for seed in seeds:
+            yield regime.lower(), partial(_market, "simulated", f"SIM-{regime}-{seed}", every)
+    for ticker in SAMPLE if sample else ():
+        yield "sample", partial(_market, "sample", ticker, every)
+
+
+def _market(source: str, ticker: str, every: int) -> Market:
+    table = features(clean(make_source(source).fetch(ticker).prices, ticker).prices)
+    inputs = model_inputs(table, FEATURES, LSTMConfig().window, SPLIT)
+    folds = tuple(inputs.origins[fold.test][::every] for fold in SPLIT.split(len(inputs.origins)))
+    return Market(inputs, table, folds)
+
+
+def scores(market: Market, quantiles: Floats) -> Floats:
+    """Mean pinball loss and the share within the 90 % band at each of SHOWN: (2, horizons)."""
+    came = np.exp(forward_log_returns(market.inputs.close, max(SHOWN)))[market.rows]
+    figures = []
+    for at, horizon in enumerate(SHOWN):
+        known = np.isfinite(came[:, horizon - 1])
+        actual, own = came[known, horizon - 1], quantiles[known, at]
+        inside = (own[:, 0] <= actual) & (actual <= own[:, -1])
+        figures.append([pinball_loss(own, actual).mean(), inside.mean()])
+    return np.array(figures).T
+
+
+def show(group: str, by_method: dict[str, Floats]) -> None:
+    """Print a group's figures, (tickers, 2, horizons) by method."""
+    pooled = {name: figures.mean(axis=0) for name, figures in by_method.items()}
+    title = f"{group}, {len(next(iter(by_method.values())))} tickers: share in the 90 % band, pinball, beside static"
+    table = Table(title=title, title_justify="left", box=None)
+    table.add_column("", no_wrap=True)
+    for horizon in SHOWN:
+        table.add_column(f"h={horizon}", justify="right", no_wrap=True)
+    for name, (pinball, coverage) in pooled.items():
+        skill = 1 - pinball / pooled["static quantiles"][0]
+        cells = [f"{c:.1%} {1e4 * p:.1f} {s:+.1%}" for c, p, s in zip(coverage, pinball, skill, strict=True)]
+        table.add_row(name, *cells)
+    Console().print(table)
+    best = [min(pooled, key=lambda name: pooled[name][0][at]) for at in range(len(SHOWN))]
+    print("lowest pinball loss: " + "; ".join(f"h={h} {name}" for h, name in zip(SHOWN, best, strict=True)) + "\n")
+
+
+def main() -> None:
+    """Measure all methods on all markets, print a table for each group and one for all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3, help="of each simulated regime")
+    parser.add_argument("--first", type=int, default=1, help="first seed; 500 and above were tuned on")
+    parser.add_argument("--every", type=int, default=5, help="score every so many origins")
+    parser.add_argument("--no-sample", action="store_true", help="simulated markets only")
+    parser.add_argument("--lstm", type=int, default=0, metavar="EPOCHS", help="train the LSTM too, a minute a ticker")
+    asked = parser.parse_args()
+    if asked.lstm:
+        from zenith_pipelines.models import prepare_backend
+
+        prepare_backend("jax", Path(gettempdir()) / "zenith-benchmarks")
+    warnings.filterwarnings("ignore", module="arch|statsforecast")
+    found: dict[str, dict[str, list[Floats]]] = {}
+    todo = list(markets(range(asked.first, asked.first + asked.seeds), not asked.no_sample, asked.every))
+    for group, load in track(todo, "tickers", console=Console(stderr=True)):
+        market = load()
+        for name, method in methods(asked.lstm).items():
+            found.setdefault(group, {}).setdefault(name, []).append(scores(market, method(market)))
+    by_group = {group: {name: np.array(figures) for name, figures in each.items()} for group, each in found.items()}
+    for group, by_method in by_group.items():
+        show(group, by_method)
+    show("all", {name: np.concatenate([each[name] for each in by_group.values()]) for name in methods(asked.lstm)})
+    print("pinball: mean over seven quantiles, in 1/10,000 of the close; beside static: how much smaller than theirs")
+
+
+if __name__ == "__main__":
+    main()
