@@ -2,11 +2,14 @@
 
 import json
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import pytest
 
-from zenith_core.abstention import REASONS, Limits, decide, traded
+from zenith_core.abstention import REASONS, Limits, decide, decide_latest, traded
+from zenith_core.errors import NotAvailable
+from zenith_core.snapshot import ServingSnapshot
 
 LIMITS = Limits(lower=np.array([0.0, -1.0]), upper=np.array([1.0, 1.0]), base_rates=np.array([0.3, 0.4, 0.3]))
 INSIDE = np.array([[0.5, 0.0]])
@@ -73,6 +76,33 @@ def test_limits_survive_json():
     again = Limits.from_json(json.loads(json.dumps(LIMITS.to_json())))
     for name, values in vars(LIMITS).items():
         np.testing.assert_array_equal(getattr(again, name), values)
+
+
+@pytest.fixture
+def snapshot():
+    window = np.array([[9.0, 9.0], *INSIDE], dtype=np.float32)  # only the newest row is asked about
+    day = date(2024, 1, 2)
+    return ServingSnapshot(
+        "AAPL", "v", "s", day, close=1.0, currency="USD", volatility=0.1, window=window, next_sessions=()
+    )
+
+
+FACTS = {"study": {"limits": LIMITS.to_json()}, "evidence": {"beats_naive": True}}
+LATEST = {"sell": 0.2, "hold": 0.3, "buy": 0.5}
+
+
+def test_the_newest_row_is_decided_by_what_the_artifact_says(snapshot):
+    assert decide_latest(LATEST, snapshot, FACTS, stale=False).signal == "buy"
+    assert decide_latest(LATEST, snapshot, FACTS, stale=True).reason == "stale_data"
+    unproven = FACTS | {"evidence": {"beats_naive": False}}
+    decision = decide_latest(LATEST, snapshot, unproven, stale=False)
+    assert (decision.signal, decision.text) == ("hold", REASONS["fails_baseline"])
+
+
+@pytest.mark.parametrize("missing", ["study", "evidence"])
+def test_an_artifact_that_does_not_say_gives_no_decision(snapshot, missing):
+    with pytest.raises(NotAvailable, match=f"^the model does not say its {missing}: train it again$"):
+        decide_latest(LATEST, snapshot, {key: FACTS[key] for key in FACTS if key != missing}, stale=False)
 
 
 @pytest.mark.parametrize(
