@@ -9,7 +9,8 @@ from zenith_core.errors import NonFiniteInput, TooShortHistory, TrainingError
 from zenith_core.inference import SIGNALS
 from zenith_core.metrics import signal_metrics
 from zenith_core.splits import WalkForward
-from zenith_pipelines.models.ensemble import EnsembleConfig
+from zenith_pipelines.models import signal_study
+from zenith_pipelines.models.ensemble import EnsembleConfig, fit_ensemble, predict_probabilities
 from zenith_pipelines.models.signal_study import study_signals
 from zenith_pipelines.onnx_runtime import onnx_run
 
@@ -96,6 +97,28 @@ def test_a_fold_is_calibrated_on_votes_for_training_rows_of_its_own(study):
     assert rows[0] == study.facts["folds"][0]["train_rows"]  # all of them, each of a model that had not seen it
     assert rows[1] == rows[0] + 78 - SPLIT.gap  # and the first test block, but for the gap
     assert rows[2] == rows[1] + 78
+
+
+def test_no_model_is_asked_about_rows_it_learned_or_their_neighbours(table, monkeypatch):
+    session = {value: number for number, value in enumerate(table["a"].to_numpy(np.float32))}
+    learned, asked = [], []
+
+    def fit(config, values, labels):
+        learned.append([session[value] for value in values[:, 0]])
+        return fit_ensemble(config, values, labels)
+
+    def predict(model, values):
+        asked.append([session[value] for value in values[:, 0]])
+        return predict_probabilities(model, values)
+
+    monkeypatch.setattr(signal_study, "fit_ensemble", fit)
+    monkeypatch.setattr(signal_study, "predict_probabilities", predict)
+    study_signals(table, COLUMNS, CONFIG, SPLIT)
+
+    votes = list(zip(learned, asked, strict=False))[:6]  # four blocks and two folds; then the export is compared
+    assert [len(rows) for _, rows in votes] == [59, 58, 58, 58, 78, 78]
+    for trained, unseen in votes:
+        assert np.abs(np.subtract.outer(trained, unseen)).min() > SPLIT.gap
 
 
 def test_a_planted_edge_is_traded_and_noise_is_not(study):
