@@ -22,7 +22,7 @@ REASONS = {
     "fails_baseline": "The model abstains: it has not been better than guessing from past frequencies.",
     "low_confidence": "The model abstains: neither buy nor sell is much likelier than usual.",
 }
-"""Why a signal is what it is: stable codes, and a line for people. In this order, the first that applies counts."""
+"""Why a signal is what it is: stable codes, and a line for people. Of several reasons to abstain the first counts."""
 
 LIFT = 1.2  # buy or sell must be this many times as likely as usual
 SLACK = 0.1  # of a feature's training range, on either side: trees answer beyond it as at its end

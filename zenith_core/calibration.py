@@ -15,6 +15,7 @@ from zenith_core.diebold_mariano import loss_test
 from zenith_core.errors import TrainingError
 
 LEAST_PROBABILITY = 1e-6  # in the logarithm: a forest may say 0
+_SCALINGS = 100  # far more than it takes at the slopes that occur
 _STEEPEST = 10.0  # the slope of classes that the model separates perfectly has no end
 
 Floats = NDArray[np.float64]
@@ -37,8 +38,8 @@ def fit_calibrator(
 ) -> Calibrator:
     """Fit on out-of-sample `probabilities` (n, classes) of consecutive sessions and what came, `labels` (n,).
 
-    The maximum-likelihood slope, at least 0, is shrunk by 1 - 1/t^2 (none below t = 1), where t is the statistic of
-    `information_test`: the positive-part estimate of James and Stein (1961), by which noise gets a slope near 0. The
+    The maximum-likelihood slope, at least 0, is shrunk by 1 - 1/t^2 (to 0 below t = 1), with t of `information_test`:
+    the share of the squared slope that its own error does not explain (empirical Bayes). So noise gets about 0. The
     intercepts then make the mean answer equal `base_rates` (classes,), the frequencies in all that is known. Without
     rows the slope is 0. Raises TrainingError if a class has a base rate of 0.
     """
@@ -109,9 +110,6 @@ def _matching_intercepts(scores: Floats, base_rates: Floats) -> Floats:
         answered = _softmax(scores + intercepts).mean(axis=0)
         intercepts += np.log(base_rates / answered)
     return intercepts
-
-
-_SCALINGS = 100
 
 
 def _logarithm(probabilities: NDArray[np.floating]) -> Floats:
