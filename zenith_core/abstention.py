@@ -110,7 +110,7 @@ def decide_latest(
         limits = Limits.from_json(facts["study"]["limits"])
         proven = bool(facts["evidence"]["beats_naive"])
     except KeyError as missing:
-        raise NotAvailable(f"the model does not say its {missing.args[0]}: train it again") from None
+        raise NotAvailable(f"the signal model does not say its {missing.args[0]}: train it again") from None
     row = np.array([[probabilities[name] for name in SIGNALS]])
     signal, reason = decide(row, snapshot.window[-1:], limits, proven=proven, stale=stale)
     return Decision(str(signal[0]), str(reason[0]))

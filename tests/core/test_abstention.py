@@ -101,7 +101,7 @@ def test_the_newest_row_is_decided_by_what_the_artifact_says(snapshot):
 
 @pytest.mark.parametrize("missing", ["study", "evidence"])
 def test_an_artifact_that_does_not_say_gives_no_decision(snapshot, missing):
-    with pytest.raises(NotAvailable, match=f"^the model does not say its {missing}: train it again$"):
+    with pytest.raises(NotAvailable, match=f"^the signal model does not say its {missing}: train it again$"):
         decide_latest(LATEST, snapshot, {key: FACTS[key] for key in FACTS if key != missing}, stale=False)
 
 
