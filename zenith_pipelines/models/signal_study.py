@@ -158,7 +158,8 @@ class _Walk:
         rows = self.training_rows(fold)
         values, labels = self.inputs.values[rows], self.labels[rows]
         vote = fit_ensemble(self.config, values, labels)
-        base_rates = class_frequencies(labels, len(SIGNALS))
+        known = self.labels[: rows[-1] + 1]  # those of the warm-up too: the baseline knows them
+        base_rates = class_frequencies(known[known != UNKNOWN], len(SIGNALS))
         seen = rows[np.isfinite(self.votes[rows, 0])]
         answers, outcomes = self.votes[seen], self.labels[seen]
         return _Trained(
