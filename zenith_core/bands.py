@@ -43,6 +43,11 @@ class OutOfSampleScores:
         self.values[rows[new]] = scores[new]
         self._made[rows] = True
 
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The sessions that were forecast from, ascending."""
+        return np.flatnonzero(self._made)
+
 
 class BandCalibrator:
     """Bands from the past of one ticker.

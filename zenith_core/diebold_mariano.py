@@ -5,6 +5,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from zenith_core.long_run import bartlett_variance, flat_variance
+
 Floats = NDArray[np.float64]
 
 
@@ -41,11 +43,5 @@ def loss_test(differences: Floats, horizon: int) -> tuple[float, float]:
 
 
 def _long_run_variance(differences: Floats, lags: int) -> float:
-    centred = differences - differences.mean()
-    count = len(centred)
-    covariances = np.array([centred[lag:] @ centred[: count - lag] for lag in range(lags + 1)]) / count
-    flat = covariances[0] + 2 * covariances[1:].sum()
-    if flat > 0:
-        return float(flat)
-    bartlett = 1 - np.arange(1, lags + 1) / (lags + 1)
-    return float(covariances[0] + 2 * bartlett @ covariances[1:])
+    flat = flat_variance(differences, lags)
+    return flat if flat > 0 else bartlett_variance(differences, lags)

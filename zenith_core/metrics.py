@@ -15,6 +15,7 @@ from zenith_core.errors import NonFiniteInput
 from zenith_core.inference import SIGNALS
 from zenith_core.performance import finite
 from zenith_core.pinball import pinball_metrics
+from zenith_core.reliability import calibration_scores
 
 __all__ = ["HEADLINE_HORIZON", "SIGNIFICANCE", "diebold_mariano", "price_metrics", "signal_metrics"]
 
@@ -58,13 +59,16 @@ def price_metrics(forecasts: pd.DataFrame, history: pd.Series | None = None) -> 
 
 
 def signal_metrics(signals: pd.DataFrame, horizon: int = 5, earlier_labels: Sequence[str] = ()) -> dict[str, Any]:
-    """Score signals (date, sell, hold, buy, signal, label) on the rows whose label is known; count the others.
+    """Score signals (date, sell, hold, buy, signal, reason, label) on rows whose label is known; count the others.
 
     The baseline answers with the class frequencies known at each row: `earlier_labels` and the labels of rows at
     least `horizon` sessions back, for a label is known only then; each class starts with a count of 1. `brier` is the
     mean over rows of the sum over classes of (probability - outcome)^2, 0 to 2; `skill` is 1 - brier / the baseline's,
-    and `p_value` the Diebold-Mariano test of that difference. Macro figures are means over the classes that occur as
-    label or signal; a class never predicted has precision 0. `confusion` is {label: {signal: rows}}.
+    and `p_value` the Diebold-Mariano test of that difference. Accuracy, precision, recall, F1 and `confusion`, {label:
+    {class: rows}}, are of the most probable class, whether the model stood by it or abstained. Macro figures are means
+    over the classes that occur as label or as most probable; a class never predicted has precision 0. `ece` and
+    `reliability` are as `calibration_scores` has them. `signalled` is the share of rows that say buy or sell,
+    `abstained` counts the others by reason, if there is a `reason`.
 
     Raises NonFiniteInput if a probability is NaN or infinite.
     """
@@ -73,22 +77,23 @@ def signal_metrics(signals: pd.DataFrame, horizon: int = 5, earlier_labels: Sequ
         raise NonFiniteInput("signal probabilities must be finite")
     label = _class_numbers(signals["label"])
     known = label >= 0
-    counts = {"rows": int(known.sum()), "unlabelled": int((~known).sum())}
+    counts = {"rows": int(known.sum()), "unlabelled": int((~known).sum()), **_abstention(signals[known])}
     if not known.any():
         return counts | dict.fromkeys(_SIGNAL_FIGURES) | {"beats_naive": False}
     frequencies = _known_frequencies(label, horizon, earlier_labels)[known]
-    signal = _class_numbers(signals["signal"])[known]
     return (
         counts
-        | _classification(label[known], signal)
+        | _classification(label[known], probabilities[known].argmax(axis=1))
         | {"accuracy_baseline": finite((frequencies.argmax(axis=1) == label[known]).mean())}
         | _probability_scores(label[known], probabilities[known], frequencies, horizon)
+        | calibration_scores(label[known], probabilities[known], SIGNALS)
     )
 
 
 _SIGNAL_FIGURES = (
     *("accuracy", "accuracy_baseline", "precision", "recall", "f1", "confusion", "base_rates"),
     *("brier", "brier_baseline", "log_loss", "log_loss_baseline", "skill", "dm_statistic", "p_value"),
+    *("ece", "ece_classwise", "reliability"),
 )
 
 
@@ -142,6 +147,12 @@ def _class_numbers(names: pd.Series) -> NDArray[np.int64]:
     return np.asarray(pd.Index(SIGNALS).get_indexer(pd.Index(names, dtype=object)), dtype=np.int64)
 
 
+def _abstention(signals: pd.DataFrame) -> dict[str, Any]:
+    reasons = signals.loc[signals["signal"] == "hold"].get("reason", pd.Series(dtype=object))
+    abstained = {str(reason): int(rows) for reason, rows in reasons.value_counts().sort_index().items()}
+    return {"signalled": _mean((signals["signal"] != "hold").to_numpy()), "abstained": abstained}
+
+
 def _known_frequencies(label: NDArray[np.int64], horizon: int, earlier: Sequence[str]) -> Floats:
     """Class frequencies known at each row, (n, 3)."""
     start = 1.0 + np.bincount(_class_numbers(pd.Series(list(earlier), dtype=object)) + 1, minlength=4)[1:]
@@ -157,15 +168,15 @@ def _one_hot(label: NDArray[np.int64]) -> Floats:
     return outcomes
 
 
-def _classification(label: NDArray[np.int64], signal: NDArray[np.int64]) -> dict[str, Any]:
-    counts = _one_hot(label).T @ _one_hot(signal)  # (label, signal)
-    right, labelled, signalled = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
-    occur = (labelled + signalled) > 0
+def _classification(label: NDArray[np.int64], likeliest: NDArray[np.int64]) -> dict[str, Any]:
+    counts = _one_hot(label).T @ _one_hot(likeliest)  # (label, likeliest)
+    right, labelled, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
+    occur = (labelled + predicted) > 0
     return {
-        "accuracy": _mean(label == signal),
-        "precision": _mean((right / np.maximum(signalled, 1))[occur]),
+        "accuracy": _mean(label == likeliest),
+        "precision": _mean((right / np.maximum(predicted, 1))[occur]),
         "recall": _mean((right / np.maximum(labelled, 1))[occur]),
-        "f1": _mean((2 * right / np.maximum(labelled + signalled, 1))[occur]),
+        "f1": _mean((2 * right / np.maximum(labelled + predicted, 1))[occur]),
         "confusion": {
             name: {other: int(count) for other, count in zip(SIGNALS, row, strict=True)}
             for name, row in zip(SIGNALS, counts, strict=True)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from zenith_core.abstention import Decision, decide_latest
 from zenith_core.errors import NotAvailable
 from zenith_core.exchanges import exchange_of
 from zenith_core.features import FEATURES
@@ -14,6 +15,7 @@ from zenith_core.metrics import HEADLINE_HORIZON
 from zenith_core.naming import KINDS, model_name
 from zenith_core.sessions import next_sessions
 from zenith_core.snapshot import ServingSnapshot
+from zenith_pipelines.models.artifact import metadata
 from zenith_pipelines.models.lstm import LSTMConfig
 from zenith_pipelines.onnx_runtime import onnx_run
 from zenith_pipelines.registry import ModelRegistry, Version
@@ -48,13 +50,9 @@ class Answer:
 
     forecast: PriceForecast
     probabilities: dict[str, float]
+    decision: Decision
     lstm_version: int
     ensemble_version: int
-
-    @property
-    def signal(self) -> str:
-        """The most probable signal."""
-        return max(self.probabilities, key=self.probabilities.__getitem__)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -65,19 +63,26 @@ class Answer:
             "forecast": float(self.forecast.price[at]),
             "lower": float(self.forecast.lower[at]),
             "upper": float(self.forecast.upper[at]),
-            "signal": self.signal,
-            "probability": self.probabilities[self.signal],
+            "signal": self.decision.signal,
+            "probability": self.probabilities[self.decision.signal],
+            "reason": self.decision.reason,
             "lstm_version": self.lstm_version,
             "ensemble_version": self.ensemble_version,
         }
 
 
 def latest_answer(registry: ModelRegistry, snapshot: ServingSnapshot) -> Answer:
-    """Ask both Production models. Raises NotAvailable if one of them is missing or knows the snapshot's future."""
+    """Ask both Production models what they say of the snapshot's session, as serving does until the data are stale.
+
+    Raises NotAvailable if one of them is missing, knows the snapshot's future or does not know its limits.
+    """
     lstm, ensemble = (_production(registry, kind, snapshot) for kind in KINDS)
+    onnx = registry.load(ensemble.name, ensemble.version)
+    probabilities = signal_probabilities(onnx_run(onnx), snapshot)
     return Answer(
         forecast=forecast_prices(onnx_run(registry.load(lstm.name, lstm.version)), snapshot),
-        probabilities=signal_probabilities(onnx_run(registry.load(ensemble.name, ensemble.version)), snapshot),
+        probabilities=probabilities,
+        decision=decide_latest(probabilities, snapshot, metadata(onnx), stale=False),
         lstm_version=lstm.version,
         ensemble_version=ensemble.version,
     )

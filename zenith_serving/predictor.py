@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from zenith_core.abstention import Decision, decide_latest
 from zenith_core.disclaimer import DISCLAIMER
-from zenith_core.errors import UserError
+from zenith_core.errors import NotAvailable, UserError
 from zenith_core.inference import (
     HORIZONS,
     QUANTILES,
@@ -153,19 +154,24 @@ def price_answer(snapshot: ServingSnapshot, model: ServedModel, horizon: int, no
 
 
 def signal_answer(snapshot: ServingSnapshot, model: ServedModel, now: datetime) -> SignalAnswer:
-    """Choose a signal from one snapshot with one model. Raises ModelUnavailable if a probability is not a number."""
+    """Choose a signal from one snapshot with one model.
+
+    Raises ModelUnavailable if a probability is not a number, or the model does not say what it was trained on.
+    """
     probabilities = signal_probabilities(model.run, snapshot)
     if not np.isfinite(list(probabilities.values())).all():
         raise ModelUnavailable(f"{model.name} version {model.version} answered with what is not a number")
-    signal = max(SIGNALS, key=probabilities.__getitem__)
-    skill = _skill(model.evidence)
+    common, skill = _common(snapshot, model, now), _skill(model.evidence)
+    decision = _decision(probabilities, snapshot, model, stale=common["stale"])
     return SignalAnswer(
-        **_common(snapshot, model, now),
+        **common,
         model_type="ensemble",
-        signal=signal,
-        confidence=probabilities[signal],
+        signal=decision.signal,
+        likeliest=max(SIGNALS, key=probabilities.__getitem__),
+        confidence=probabilities[decision.signal],
         probabilities=Probabilities(**probabilities),
-        reason=_reason(signal, probabilities, skill),
+        reason_code=decision.reason,
+        reason=_reason(decision, probabilities, skill),
         skill=skill,
     )
 
@@ -215,7 +221,15 @@ def _skill(evidence: Mapping[str, Any]) -> Skill:
     return Skill(**{name: evidence.get(name) for name in Skill.model_fields})
 
 
-def _reason(signal: str, probabilities: Mapping[str, float], skill: Skill) -> str:
-    others = ", ".join(f"{name} {probabilities[name]:.0%}" for name in reversed(SIGNALS) if name != signal)
-    worth = _WORTH[skill.beats_naive]
-    return f"{signal} is the most probable at {probabilities[signal]:.0%} ({others}). {worth}"
+def _decision(
+    probabilities: Mapping[str, float], snapshot: ServingSnapshot, model: ServedModel, *, stale: bool
+) -> Decision:
+    try:
+        return decide_latest(probabilities, snapshot, model.facts, stale=stale)
+    except NotAvailable as error:
+        raise ModelUnavailable(f"{model.name} version {model.version} cannot give a signal: {error}") from None
+
+
+def _reason(decision: Decision, probabilities: Mapping[str, float], skill: Skill) -> str:
+    each = ", ".join(f"{name} {probabilities[name]:.0%}" for name in reversed(SIGNALS))
+    return f"{decision.text} Probabilities: {each}. {_WORTH[skill.beats_naive]}"

@@ -19,6 +19,8 @@ def _ticker(text: str) -> str:
 
 
 Ticker = Annotated[str, AfterValidator(_ticker), Field(examples=["AAPL", "PETR4.SA"])]
+Signal = Literal["sell", "hold", "buy"]
+Reason = Literal["model", "stale_data", "outside_training_range", "fails_baseline", "low_confidence"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -99,11 +101,13 @@ class Probabilities(_Answer):
 
 
 class SignalAnswer(ModelAnswer):
-    """The most probable of three signals."""
+    """Buy or sell if the model has reason to say so, else hold."""
 
-    signal: Literal["sell", "hold", "buy"]
+    signal: Signal
+    likeliest: Signal = Field(description="The most probable class, whether or not the model stands by it.")
     confidence: Finite = Field(description="The probability of `signal`.")
     probabilities: Probabilities
+    reason_code: Reason = Field(description="`model` if the model chose `signal`, else why it abstains.")
     reason: str
 
 

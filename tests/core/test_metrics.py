@@ -272,7 +272,32 @@ class TestSignalMetrics:
         with_unknown = pd.concat([signals, signals.iloc[:7].assign(label="")], ignore_index=True)
         scored = signal_metrics(with_unknown)
         assert (scored.pop("rows"), scored.pop("unlabelled")) == (100, 7)
-        assert scored.items() <= signal_metrics(signals).items()
+        assert scored == {key: value for key, value in signal_metrics(signals).items() if key in scored}
+
+    def test_classes_are_judged_by_the_probabilities_whether_or_not_the_model_abstains(self):
+        signals = self.random_signals()
+        abstaining = signal_metrics(signals.assign(signal="hold", reason="fails_baseline"))
+        same = ("accuracy", "precision", "recall", "f1", "confusion", "brier", "ece")
+        expected = signal_metrics(signals)
+        assert [abstaining[name] for name in same] == [expected[name] for name in same]
+        assert (abstaining["signalled"], abstaining["abstained"]) == (0, {"fails_baseline": 500})
+
+    def test_abstentions_are_counted_by_reason(self):
+        signals = make_signals(np.full((4, 3), 1 / 3), "hold", ["buy", "hold", "hold", "sell"])
+        signals["reason"] = ["model", "low_confidence", "outside_training_range", "model"]
+        metrics = signal_metrics(signals)
+        assert metrics["abstained"] == {"low_confidence": 1, "outside_training_range": 1}
+        assert metrics["signalled"] == 0.5
+
+    def test_the_reliability_of_each_class_is_told(self):
+        metrics = signal_metrics(self.random_signals())
+        json.dumps(metrics, allow_nan=False)
+        assert {name: sum(row["rows"] for row in table) for name, table in metrics["reliability"].items()} == {
+            "sell": 500,
+            "hold": 500,
+            "buy": 500,
+        }
+        assert 0.1 < metrics["ece"] < 0.4  # the most probable class of noise comes no more often than the others
 
     def test_noise_does_not_beat_the_frequencies(self):
         metrics = signal_metrics(self.random_signals())

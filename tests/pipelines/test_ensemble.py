@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
 
-from zenith_core.errors import NonFiniteInput, TrainingError
+from zenith_core.calibration import Calibrator
+from zenith_core.errors import NonFiniteInput, ParityError, TrainingError
 from zenith_pipelines.models.artifact import check_parity
 from zenith_pipelines.models.ensemble import EnsembleConfig, fit_ensemble, importances, predict_probabilities
 from zenith_pipelines.models.ensemble_onnx import signal_model_onnx
 from zenith_pipelines.onnx_runtime import onnx_run
 
 CONFIG = EnsembleConfig(trees=20, boosting_rounds=20)
+CALIBRATOR = Calibrator(0.7, (0.1, -0.3, 0.2))
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def test_the_importances_find_the_column_that_decides(model):
     found = importances(model)
 
     assert found.argmax() == 0
-    assert found[0] > 0.4
+    assert found[0] > 0.9
     assert found.sum() == pytest.approx(1)
 
 
@@ -72,20 +74,31 @@ def test_a_class_that_never_occurs_is_refused(data):
         fit_ensemble(CONFIG, values, np.minimum(labels, 1))
 
 
-def test_the_onnx_model_answers_as_the_ensemble_does(model):
+@pytest.mark.parametrize("calibrator", [CALIBRATOR, Calibrator(1.0, (0.0, 0.0, 0.0)), Calibrator(0.0, (0.0, 1.0, 2.0))])
+def test_the_onnx_model_answers_as_the_calibrated_ensemble_does(model, calibrator):
     values = np.random.default_rng(3).normal(size=(500, 4)).astype(np.float32)
+    expected = calibrator(predict_probabilities(model, values))
 
-    worst = check_parity(
-        signal_model_onnx(model, 4), {"features": values}, {"probabilities": predict_probabilities(model, values)}
-    )
+    worst = check_parity(signal_model_onnx(model, calibrator, 4), {"features": values}, {"probabilities": expected})
 
     assert worst < 1e-5
+
+
+def test_an_onnx_model_with_another_calibration_is_refused(model):
+    values = np.random.default_rng(3).normal(size=(50, 4)).astype(np.float32)
+
+    with pytest.raises(ParityError):
+        check_parity(
+            signal_model_onnx(model, CALIBRATOR, 4),
+            {"features": values},
+            {"probabilities": predict_probabilities(model, values)},
+        )
 
 
 def test_the_onnx_model_has_one_output_and_loads_without_a_warning(model, capfd):
     import onnxruntime
 
-    onnx = signal_model_onnx(model, 4)
+    onnx = signal_model_onnx(model, CALIBRATOR, 4)
     session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
 
     assert [(output.name, output.shape[1]) for output in session.get_outputs()] == [("probabilities", 3)]

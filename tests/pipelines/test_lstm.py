@@ -9,12 +9,13 @@ import pytest
 from zenith_core.bands import Band
 from zenith_core.errors import ParityError, TooShortHistory, TrainingError
 from zenith_core.intervals import price_forecasts
+from zenith_core.linear import LinearForecast
 from zenith_core.volatility_scale import scale_inputs, stretch
 from zenith_core.windows import windows
 from zenith_pipelines.models import prepare_backend
 from zenith_pipelines.models.artifact import check_parity
 from zenith_pipelines.models.lstm import LSTMConfig, LSTMTrainer, scaler
-from zenith_pipelines.models.lstm_onnx import price_model_onnx
+from zenith_pipelines.models.lstm_onnx import PriceModel, price_model_onnx
 
 CONFIG = LSTMConfig(window=10, units=8, dense=6, horizons=4, epochs=3, batch=16, patience=1)
 TRAIN, VALIDATION = np.arange(9, 140), np.arange(150, 190)
@@ -146,10 +147,15 @@ def make_band(horizons=4, seed=2):
     return Band(coefficients, np.sort(random.normal(size=(horizons, 7))))
 
 
-def asked_and_expected(trainer, trained, values, band):
+def make_linear(horizons=4):
+    random = np.random.default_rng(4)
+    return LinearForecast(random.normal(size=3), random.normal(size=(3, horizons)))
+
+
+def asked_and_expected(trainer, model, values, band):
     rows = np.arange(100, 180)
     close, volatility = np.linspace(10, 500, 80), np.linspace(0.005, 0.06, 80)
-    scores = trainer.predict(trained, values, rows)
+    scores = trainer.predict(model.network, values, rows) + model.linear.predict(values[rows])
     asked = {
         "window": windows(values, rows, CONFIG.window),
         "close": close.astype(np.float32),
@@ -160,29 +166,36 @@ def asked_and_expected(trainer, trained, values, band):
     return asked, {"price": price_forecasts(scores, close, volatility), "quantiles": np.stack(shifted, axis=-1)}
 
 
-def test_the_onnx_model_answers_as_the_network_does(trainer, data, trained):
+@pytest.fixture(scope="module")
+def model(trained):
+    return PriceModel(make_linear(), trained)
+
+
+def test_the_onnx_model_answers_as_the_trained_one_does(trainer, data, trained, model):
     band = make_band()
-    asked, expected = asked_and_expected(trainer, trained, data[0], band)
+    asked, expected = asked_and_expected(trainer, model, data[0], band)
 
-    assert check_parity(price_model_onnx(trained, band, COLUMNS), asked, expected) < 1e-5
+    assert check_parity(price_model_onnx(model, band, COLUMNS), asked, expected) < 1e-5
     plain = Band(np.zeros_like(band.coefficients), band.quantiles)
-    with pytest.raises(ParityError):
-        check_parity(price_model_onnx(trained, plain, COLUMNS), asked, expected)
+    for wrong, drawn in ((model, plain), (replace(model, linear=model.linear.shrunk(0.5)), band)):
+        with pytest.raises(ParityError):
+            check_parity(price_model_onnx(wrong, drawn, COLUMNS), asked, expected)
 
 
-def test_the_exported_scale_is_limited_as_the_calibrators_is(trainer, data, trained):
+def test_the_exported_scale_is_limited_as_the_calibrators_is(trainer, data, model):
     band = make_band()
     wild = Band(band.coefficients + np.array([[3.0], [0.0], [2.0], [0.0]]), band.quantiles)
-    asked, expected = asked_and_expected(trainer, trained, data[0], wild)
+    asked, expected = asked_and_expected(trainer, model, data[0], wild)
 
     assert (stretch(scale_inputs(data[0][100:180], COLUMNS, asked["volatility"]), wild.coefficients) == np.exp(2)).any()
-    assert check_parity(price_model_onnx(trained, wild, COLUMNS), asked, expected) < 1e-5
+    assert check_parity(price_model_onnx(model, wild, COLUMNS), asked, expected) < 1e-5
 
 
-def test_an_export_that_answers_otherwise_is_refused(trainer, data, trained):
+def test_an_export_that_answers_otherwise_is_refused(trainer, data, trained, model):
     band = make_band()
-    asked, expected = asked_and_expected(trainer, trained, data[0], band)
-    gates_in_wrong_order = replace(trained, weights=(trained.weights[0][:, ::-1], *trained.weights[1:]))
+    asked, expected = asked_and_expected(trainer, model, data[0], band)
+    kernel, *others = trained.weights
+    gates_in_wrong_order = replace(model, network=replace(trained, weights=(kernel[:, ::-1], *others)))
 
     with pytest.raises(ParityError, match=r"differs from the trained model by .* at most 1e-04"):
         check_parity(price_model_onnx(gates_in_wrong_order, band, COLUMNS), asked, expected)
@@ -192,15 +205,15 @@ def test_an_export_that_answers_otherwise_is_refused(trainer, data, trained):
 def test_the_tensorflow_backend_trains_and_exports_the_same_way(tmp_path):
     script = """
 import numpy as np
-from tests_of_lstm import COLUMNS, CONFIG, TRAIN, VALIDATION, asked_and_expected, make_band
+from tests_of_lstm import COLUMNS, CONFIG, TRAIN, VALIDATION, asked_and_expected, make_band, make_linear
 from zenith_pipelines.models.artifact import check_parity
 from zenith_pipelines.models.lstm import LSTMTrainer
-from zenith_pipelines.models.lstm_onnx import price_model_onnx
+from zenith_pipelines.models.lstm_onnx import PriceModel, price_model_onnx
 
 rng = np.random.default_rng(1)
 values, targets = rng.normal(size=(200, 3)).astype(np.float32), rng.normal(size=(200, 4))
 trainer = LSTMTrainer(CONFIG, features=3)
-model = trainer.fit(values, targets, TRAIN, VALIDATION, print)
+model = PriceModel(make_linear(), trainer.fit(values, targets, TRAIN, VALIDATION, print))
 band = make_band()
 asked, expected = asked_and_expected(trainer, model, values, band)
 assert check_parity(price_model_onnx(model, band, COLUMNS), asked, expected) < 1e-5

@@ -4,10 +4,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from zenith_core.abstention import Limits
+from zenith_core.calibration import class_frequencies
 from zenith_core.errors import NonFiniteInput, TooShortHistory, TrainingError
 from zenith_core.inference import SIGNALS
+from zenith_core.metrics import signal_metrics
 from zenith_core.splits import WalkForward
-from zenith_pipelines.models.ensemble import EnsembleConfig
+from zenith_core.targets import signal_labels
+from zenith_pipelines.models import signal_study
+from zenith_pipelines.models.ensemble import EnsembleConfig, fit_ensemble, predict_probabilities
 from zenith_pipelines.models.signal_study import study_signals
 from zenith_pipelines.onnx_runtime import onnx_run
 
@@ -18,11 +23,13 @@ WARM_UP = 7
 SESSIONS = 400
 
 
-def feature_table(seed=0):
+def feature_table(seed=0, edge=0.8):
+    """Column a moves the next session's return, for `edge` of its standard deviation."""
     rng = np.random.default_rng(seed)
     index = pd.bdate_range("2020-01-01", periods=SESSIONS, name="date")
     table = pd.DataFrame(rng.normal(size=(SESSIONS, 3)), index=index, columns=list(COLUMNS))
-    table["close"] = 50 * np.exp(np.cumsum(rng.normal(scale=0.02, size=SESSIONS)))
+    moved = edge * table["a"].shift(1, fill_value=0) + (1 - edge**2) ** 0.5 * rng.normal(size=SESSIONS)
+    table["close"] = 50 * np.exp(np.cumsum(0.02 * moved))
     table["volatility"] = 0.02
     table.loc[table.index[:WARM_UP], list(COLUMNS)] = np.nan
     return table
@@ -38,15 +45,16 @@ def study(table):
     return study_signals(table, COLUMNS, CONFIG, SPLIT)
 
 
-def test_every_test_session_has_one_signal_the_most_probable(study, table):
+def test_every_test_session_has_one_signal_with_its_reason(study, table):
     signals = study.signals
 
-    assert list(signals.columns) == ["date", "sell", "hold", "buy", "signal", "label"]
+    assert list(signals.columns) == ["date", "sell", "hold", "buy", "likeliest", "signal", "reason", "label"]
     tested = int((SESSIONS - WARM_UP) * 0.4) // 2 * 2
     assert signals["date"].tolist() == table.index[-tested:].tolist()
     probabilities = signals[list(SIGNALS)]
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
-    assert (signals["signal"] == probabilities.idxmax(axis=1)).all()
+    assert (signals["likeliest"] == probabilities.idxmax(axis=1)).all()
+    assert ((signals["signal"] == "hold") == (signals["reason"] != "model")).all()
 
 
 def test_labels_are_what_came_and_empty_where_it_has_not(study, table):
@@ -67,10 +75,96 @@ def test_what_comes_later_changes_no_earlier_signal(study, table):
 
     changed = study_signals(scrambled, COLUMNS, CONFIG, SPLIT).signals
 
-    columns = ["date", *SIGNALS, "signal"]
+    columns = ["date", *SIGNALS, "likeliest", "signal", "reason"]
     before = study.signals["date"] <= now
     pd.testing.assert_frame_equal(changed.loc[before, columns], study.signals.loc[before, columns])
     assert not changed.loc[~before, columns].equals(study.signals.loc[~before, columns])
+
+
+def test_what_comes_later_changes_no_earlier_calibration(study, table):
+    end = pd.Timestamp(study.facts["folds"][1]["test"][0])
+    later = table.index >= end
+    scrambled = table.copy()
+    scrambled.loc[later, "close"] = feature_table(seed=9).loc[later, "close"]
+
+    changed = study_signals(scrambled, COLUMNS, CONFIG, SPLIT).facts
+
+    assert [fold["calibration"] for fold in changed["folds"]] == [f["calibration"] for f in study.facts["folds"]]
+    assert changed["final"]["calibration"] != study.facts["final"]["calibration"]
+
+
+def test_a_fold_is_calibrated_on_votes_for_training_rows_of_its_own(study):
+    rows = [fold["calibration"]["rows"] for fold in [*study.facts["folds"], study.facts["final"]]]
+
+    assert rows[0] == study.facts["folds"][0]["train_rows"]  # all of them, each of a model that had not seen it
+    assert rows[1] == rows[0] + 78 - SPLIT.gap  # and the first test block, but for the gap
+    assert rows[2] == rows[1] + 78
+
+
+def test_no_model_is_asked_about_rows_it_learned_or_their_neighbours(table, monkeypatch):
+    session = {value: number for number, value in enumerate(table["a"].to_numpy(np.float32))}
+    learned, asked = [], []
+
+    def fit(config, values, labels):
+        learned.append([session[value] for value in values[:, 0]])
+        return fit_ensemble(config, values, labels)
+
+    def predict(model, values):
+        asked.append([session[value] for value in values[:, 0]])
+        return predict_probabilities(model, values)
+
+    monkeypatch.setattr(signal_study, "fit_ensemble", fit)
+    monkeypatch.setattr(signal_study, "predict_probabilities", predict)
+    study_signals(table, COLUMNS, CONFIG, SPLIT)
+
+    votes = list(zip(learned, asked, strict=False))[:6]  # four blocks and two folds; then the export is compared
+    assert [len(rows) for _, rows in votes] == [59, 58, 58, 58, 78, 78]
+    for trained, unseen in votes:
+        assert np.abs(np.subtract.outer(trained, unseen)).min() > SPLIT.gap
+
+
+def test_a_planted_edge_is_traded_and_noise_is_not(study):
+    signals = signal_metrics(study.signals, CONFIG.horizon)
+    aimless = study_signals(feature_table(edge=0), COLUMNS, CONFIG, SPLIT).signals
+    noise = signal_metrics(aimless, CONFIG.horizon)
+
+    assert signals["beats_naive"]
+    assert signals["signalled"] > 0.3
+    assert all(fold["calibration"]["slope"] > 0.5 for fold in study.facts["folds"])
+    assert not noise["beats_naive"]
+    assert noise["signalled"] == 0
+    assert set(aimless["reason"]) <= {"fails_baseline", "outside_training_range"}
+
+
+def test_shuffled_targets_have_no_skill(table):
+    returns = np.random.default_rng(5).permutation(np.log(table["close"]).diff().fillna(0))
+    shuffled = table.assign(close=50 * np.exp(np.cumsum(returns)))
+
+    study = study_signals(shuffled, COLUMNS, CONFIG, SPLIT)
+
+    assert not signal_metrics(study.signals, CONFIG.horizon)["beats_naive"]
+    assert study.facts["final"]["calibration"]["slope"] < 0.2
+
+
+def test_a_test_block_unlike_the_training_rows_is_abstained_from(table):
+    shifted = table.copy()
+    last = table.index[-20:]
+    shifted.loc[last, "b"] += 100
+
+    reasons = study_signals(shifted, COLUMNS, CONFIG, SPLIT).signals.set_index("date")["reason"]
+
+    assert (reasons[last] == "outside_training_range").all()
+    assert (reasons.drop(last) != "outside_training_range").mean() > 0.95
+
+
+def test_the_limits_of_the_model_to_serve_are_its_training_rows(study, table):
+    limits = Limits.from_json(study.facts["limits"])
+    trained = table.iloc[WARM_UP:-4][list(COLUMNS)]
+
+    np.testing.assert_allclose(limits.lower, trained.min(), rtol=1e-6)
+    np.testing.assert_allclose(limits.upper, trained.max(), rtol=1e-6)
+    labels = signal_labels(table["close"].to_numpy(), table["volatility"].to_numpy(), CONFIG.horizon, CONFIG.threshold)
+    np.testing.assert_allclose(limits.base_rates, class_frequencies(labels[:-4], 3))  # the warm-up's labels too
 
 
 def test_the_same_seed_and_data_give_the_same_study(study, table):
@@ -117,7 +211,7 @@ def test_progress_counts_the_folds(table):
 
     study_signals(table, COLUMNS, CONFIG, SPLIT, lambda done, total: seen.append((done, total)))
 
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert seen == [(done, 7) for done in range(1, 8)]  # four blocks, two folds, the model to serve
 
 
 def test_prices_that_never_fall_have_no_label_to_learn_selling_from(table):

@@ -51,14 +51,15 @@ def test_the_second_time_the_answer_is_cached_unless_told_otherwise(client):
 
 def test_a_signal_is_predicted_from_the_model_in_production(client):
     body = client.post(SIGNAL, json={"ticker": "MSFT"}).json()
-    assert (body["signal"], body["confidence"]) == ("buy", 0.5)
+    assert (body["signal"], body["reason_code"]) == ("hold", "stale_data")  # the snapshot is of 2013
+    assert (body["likeliest"], body["confidence"]) == ("buy", 0.25)
     assert body["probabilities"] == {"sell": 0.25, "hold": 0.25, "buy": 0.5}
 
 
 def test_comprehensive_is_both(client):
     body = client.post(BOTH, json={"ticker": "AAPL", "horizon": 2}).json()
     assert len(body["price"]["predictions"]) == 2
-    assert body["signal"]["signal"] == "buy"
+    assert body["signal"]["likeliest"] == "buy"
     assert body["problems"] == {}
 
 
@@ -67,7 +68,7 @@ def test_a_part_that_fails_does_not_fail_the_other(client, mlflow_home, models):
     client.app.state.predictor.models.refresh()
     body = client.post(BOTH, json={"ticker": "IBM"}).json()
     assert body["price"] is None
-    assert body["signal"]["signal"] == "buy"
+    assert body["signal"]["likeliest"] == "buy"
     assert body["problems"]["price"]["type"] == "urn:zenith:problem:model-unavailable"
 
 

@@ -78,18 +78,60 @@ def test_a_signal_answer_says_all_that_is_known(predictor, clock):
         "current_price": 100.0,
         "as_of": date(2013, 3, 1),
         "currency": "USD",
-        "skill": {"horizon": None, "beats_naive": False, "p_value": 0.4, "mase": None, "skill": -0.02},
+        "skill": {"horizon": None, "beats_naive": True, "p_value": 0.02, "mase": None, "skill": 0.03},
         "stale": False,
         "age_sessions": 1,
         "cached": False,
         "timestamp": clock.now,
         "disclaimer": DISCLAIMER,
         "signal": "buy",
+        "likeliest": "buy",
         "confidence": 0.5,
         "probabilities": {"sell": 0.25, "hold": 0.25, "buy": 0.5},
-        "reason": "buy is the most probable at 50% (hold 25%, sell 25%). "
-        "Out of sample the model was no better than guessing from past frequencies.",
+        "reason_code": "model",
+        "reason": "The model finds this likelier than usual. Probabilities: buy 50%, hold 25%, sell 25%. "
+        "Out of sample the model was better than guessing from past frequencies.",
     }
+
+
+def test_a_model_that_failed_its_baseline_abstains_and_says_so(predictor, registry, models):
+    registry.add("ensemble-AAPL", models.ensemble("AAPL", evidence={"beats_naive": False}))
+    answer = predictor.predict_signal("AAPL")
+    assert (answer.signal, answer.likeliest, answer.confidence) == ("hold", "buy", 0.25)
+    assert answer.reason_code == "fails_baseline"
+    assert answer.reason == (
+        "The model abstains: it has not been better than guessing from past frequencies. "
+        "Probabilities: buy 50%, hold 25%, sell 25%. "
+        "Out of sample the model was no better than guessing from past frequencies."
+    )
+
+
+def test_a_model_that_hardly_leaves_the_base_rates_abstains(predictor, registry, models):
+    registry.add("ensemble-AAPL", models.ensemble("AAPL", probabilities=(0.3, 0.35, 0.35)))
+    answer = predictor.predict_signal("AAPL")
+    assert (answer.signal, answer.reason_code) == ("hold", "low_confidence")
+
+
+def test_a_model_abstains_from_what_it_was_not_trained_on(predictor, write_snapshot, tmp_path):
+    window = np.ones((60, 14), np.float32)
+    window[-1, 3] = 2.3
+    write_snapshot(tmp_path, "AAPL", window=window)
+    answer = predictor.predict_signal("AAPL")
+    assert (answer.signal, answer.reason_code) == ("hold", "outside_training_range")
+
+
+def test_old_data_are_no_ground_for_a_signal(predictor, clock):
+    clock.now = clock.now.replace(day=8)
+    assert predictor.predict_signal("AAPL").reason_code == "model"
+    clock.now = clock.now.replace(day=11)
+    answer = predictor.predict_signal("AAPL")
+    assert (answer.stale, answer.signal, answer.reason_code) == (True, "hold", "stale_data")
+
+
+def test_a_model_that_does_not_say_what_it_was_trained_on_gives_no_signal(predictor, registry, models):
+    registry.add("ensemble-AAPL", models.ensemble("AAPL", study={}))
+    with pytest.raises(ModelUnavailable, match=r"^ensemble-AAPL version 2 .*does not say its limits: train it again$"):
+        predictor.predict_signal("AAPL")
 
 
 def test_each_ticker_is_answered_by_its_own_model(predictor, registry, models):

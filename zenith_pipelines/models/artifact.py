@@ -28,6 +28,15 @@ def with_metadata(onnx: bytes, facts: Mapping[str, Any]) -> bytes:
     return bytes(model.SerializeToString())
 
 
+def metadata(onnx: bytes) -> dict[str, Any]:
+    """The facts that `with_metadata` put into the model; empty if there are none."""
+    from onnx import ModelProto
+
+    entries = {entry.key: entry.value for entry in ModelProto.FromString(onnx).metadata_props}
+    facts: dict[str, Any] = json.loads(entries.get(METADATA_KEY, "{}"))
+    return facts
+
+
 def check_parity(
     onnx: bytes, inputs: Mapping[str, NDArray[np.float32]], expected: Mapping[str, NDArray[np.floating]]
 ) -> float:

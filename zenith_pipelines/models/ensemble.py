@@ -1,4 +1,8 @@
-"""The signal model: RandomForest and XGBoost, soft vote, on the newest feature row; classes as in SIGNALS."""
+"""The signal model: RandomForest and XGBoost, soft vote, on the newest feature row; classes as in SIGNALS.
+
+Daily labels are mostly noise, so both learners are kept weak: a shallow forest with large leaves, for what features say
+together, and boosted stumps, for what each says alone (docs/decisions/0011).
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,12 +24,13 @@ class EnsembleConfig:
     horizon: int = 5
     threshold: float = 0.5
     trees: int = 100
-    depth: int = 10
-    min_leaf: int = 20  # daily labels are mostly noise: a leaf of a few rows memorizes it
+    depth: int = 4
+    leaf_share: float = 0.05  # of the training rows: a leaf of a few rows memorizes them
+    feature_share: float = 0.5  # that each split may choose from
     boosting_rounds: int = 100
-    boosting_depth: int = 3
+    boosting_depth: int = 1
     learning_rate: float = 0.05
-    row_share: float = 0.7  # per boosting round, likewise against memorizing
+    row_share: float = 0.7  # per tree
     seed: int = 0
 
 
@@ -45,7 +50,9 @@ def fit_ensemble(
     forest = RandomForestClassifier(
         config.trees,
         max_depth=config.depth,
-        min_samples_leaf=config.min_leaf,
+        min_samples_leaf=config.leaf_share,
+        max_features=config.feature_share,
+        max_samples=config.row_share,
         random_state=config.seed,
         n_jobs=1,
     )
@@ -63,7 +70,7 @@ def fit_ensemble(
 
 
 def predict_probabilities(model: "VotingClassifier", values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Probabilities (n, 3) of SIGNALS for `values` (n, features). Raises NonFiniteInput."""
+    """The vote for each of SIGNALS (n, 3), as yet uncalibrated, for `values` (n, features). Raises NonFiniteInput."""
     _require_finite(values)
     return np.asarray(model.predict_proba(values), dtype=np.float64)
 

@@ -1,17 +1,32 @@
-"""The fitted ensemble as ONNX: skl2onnx with the XGBoost converter of onnxmltools. Signature: zenith_core.inference."""
+"""The calibrated ensemble as ONNX: skl2onnx with the XGBoost converter of onnxmltools, and the calibrator's few nodes.
+
+Signature: zenith_core.inference.
+"""
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from zenith_core.calibration import LEAST_PROBABILITY, Calibrator
 from zenith_pipelines.models.artifact import IR_VERSION, OPSET
 
 if TYPE_CHECKING:
+    from onnx import ModelProto
     from sklearn.ensemble import VotingClassifier
 
 OPSET_ML = 3  # the newest that both converters write
 
 
-def signal_model_onnx(model: "VotingClassifier", features: int) -> bytes:
-    """The serialized ONNX model of a fitted VotingClassifier: `features` (n, features) → `probabilities` (n, 3)."""
+def signal_model_onnx(model: "VotingClassifier", calibrator: Calibrator, features: int) -> bytes:
+    """The serialized ONNX model of a fitted, calibrated vote: `features` (n, features) → `probabilities` (n, 3)."""
+    onnx_model = _vote(model, features)
+    _append(calibrator, onnx_model)
+    onnx_model.ir_version = IR_VERSION
+    onnx_model.producer_name = "zenith"
+    return bytes(onnx_model.SerializeToString())
+
+
+def _vote(model: "VotingClassifier", features: int) -> "ModelProto":
     from onnx.utils import Extractor
     from onnxmltools.convert.xgboost.operator_converters.XGBoost import convert_xgboost
     from skl2onnx import to_onnx, update_registered_converter
@@ -33,7 +48,26 @@ def signal_model_onnx(model: "VotingClassifier", features: int) -> bytes:
         target_opset={"": OPSET, "ai.onnx.ml": OPSET_ML},
     )
     # Without the label output and what only it needs: whoever asks chooses the signal.
-    onnx_model = Extractor(onnx_model).extract_model(["features"], ["probabilities"])
-    onnx_model.ir_version = IR_VERSION
-    onnx_model.producer_name = "zenith"
-    return bytes(onnx_model.SerializeToString())
+    return Extractor(onnx_model).extract_model(["features"], ["probabilities"])
+
+
+def _append(calibrator: Calibrator, model: "ModelProto") -> None:
+    """Put `calibrator` between the vote and the output."""
+    from onnx import helper, numpy_helper
+
+    graph = model.graph
+    for node in graph.node:
+        node.output[:] = ["vote" if name == "probabilities" else name for name in node.output]
+    constants = {"least": LEAST_PROBABILITY, "slope": calibrator.slope, "intercepts": calibrator.intercepts}
+    graph.initializer.extend(
+        numpy_helper.from_array(np.array(value, dtype=np.float32), name) for name, value in constants.items()
+    )
+    graph.node.extend(
+        [
+            helper.make_node("Max", ["vote", "least"], ["positive"]),
+            helper.make_node("Log", ["positive"], ["logarithm"]),
+            helper.make_node("Mul", ["logarithm", "slope"], ["scaled"]),
+            helper.make_node("Add", ["scaled", "intercepts"], ["scores"]),
+            helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1),
+        ]
+    )

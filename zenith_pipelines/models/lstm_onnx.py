@@ -1,16 +1,18 @@
-"""The trained LSTM as ONNX with native LSTM nodes, built from its weights, so that any Keras backend exports the same.
+"""The price model as ONNX with native LSTM nodes, built from its weights, so that any Keras backend exports the same.
 
-The graph holds all of it: scaler, network, volatility scaling, the band's scale and quantiles. Its signature is in
-zenith_core.inference.
+The graph holds all of it: scaler, network, linear forecast, volatility scaling, the band's scale and quantiles. Its
+signature is in zenith_core.inference.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zenith_core.bands import Band
+from zenith_core.linear import LinearForecast
 from zenith_core.targets import root_horizons
 from zenith_core.volatility_scale import LIMIT, used_inputs
 from zenith_pipelines.models.artifact import IR_VERSION, OPSET
@@ -20,7 +22,15 @@ if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, ValueInfoProto
 
 
-def price_model_onnx(model: TrainedLSTM, band: Band, columns: Sequence[str]) -> bytes:
+@dataclass(frozen=True)
+class PriceModel:
+    """What forecasts standardized returns: `linear` from the newest row, and `network` what that left unexplained."""
+
+    linear: LinearForecast
+    network: TrainedLSTM
+
+
+def price_model_onnx(model: PriceModel, band: Band, columns: Sequence[str]) -> bytes:
     """The serialized ONNX model; `columns` names the features of its windows."""
     from onnx import helper
 
@@ -33,25 +43,30 @@ def price_model_onnx(model: TrainedLSTM, band: Band, columns: Sequence[str]) -> 
     return bytes(onnx_model.SerializeToString())
 
 
-def _graph(model: TrainedLSTM, band: Band, columns: Sequence[str]) -> "GraphProto":
+def _graph(model: PriceModel, band: Band, columns: Sequence[str]) -> "GraphProto":
     from onnx import TensorProto, helper, numpy_helper
 
     def tensor(name: str, *shape: int | str | None) -> "ValueInfoProto":
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
     horizons, levels = band.quantiles.shape
-    constants = _constants(model) | _band_constants(band, columns)
+    network = model.network
+    constants = _network_constants(network) | _linear_constants(model.linear) | _band_constants(band, columns)
     return helper.make_graph(
-        [*_network_nodes(model), *_price_nodes(), *_band_nodes()],
+        [*_network_nodes(network), *_linear_nodes(), *_price_nodes(), *_band_nodes()],
         "zenith_lstm",
-        inputs=[tensor("window", "n", model.window, len(model.mean)), tensor("close", "n"), tensor("volatility", "n")],
+        inputs=[
+            tensor("window", "n", network.window, len(network.mean)),
+            tensor("close", "n"),
+            tensor("volatility", "n"),
+        ],
         outputs=[tensor("price", "n", horizons), tensor("quantiles", "n", horizons, levels)],
         initializer=[numpy_helper.from_array(array, name) for name, array in constants.items()],
     )
 
 
 def _network_nodes(model: TrainedLSTM) -> "list[NodeProto]":
-    """window (n, steps, features) → scores (n, horizons). ONNX's LSTM wants steps first."""
+    """window (n, steps, features) → network_scores (n, horizons). ONNX's LSTM wants steps first."""
     from onnx.helper import make_node
 
     units = model.weights[1].shape[0]
@@ -65,7 +80,19 @@ def _network_nodes(model: TrainedLSTM) -> "list[NodeProto]":
         make_node("Squeeze", ["last_by_direction", "zero"], ["last"]),
         make_node("Gemm", ["last", "dense_kernel", "dense_bias"], ["dense"]),
         make_node("Relu", ["dense"], ["active"]),
-        make_node("Gemm", ["active", "head_kernel", "head_bias"], ["scores"]),
+        make_node("Gemm", ["active", "head_kernel", "head_bias"], ["network_scores"]),
+    ]
+
+
+def _linear_nodes() -> "list[NodeProto]":
+    """The window's newest row → what the linear forecast adds to the network's scores."""
+    from onnx.helper import make_node
+
+    return [
+        make_node("Gather", ["window", "newest"], ["newest_row"], axis=1),
+        make_node("Sub", ["newest_row", "linear_mean"], ["deviations"]),
+        make_node("MatMul", ["deviations", "linear_kernel"], ["linear_scores"]),
+        make_node("Add", ["network_scores", "linear_scores"], ["scores"]),
     ]
 
 
@@ -88,7 +115,6 @@ def _band_nodes() -> "list[NodeProto]":
     from onnx.helper import make_node
 
     return [
-        make_node("Gather", ["window", "newest"], ["newest_row"], axis=1),
         make_node("Log", ["volatility_column"], ["log_volatility"]),
         make_node("Concat", ["log_volatility", "newest_row"], ["scale_inputs"], axis=1),
         make_node("Gemm", ["scale_inputs", "scale_kernel", "scale_bias"], ["free_exponent"]),
@@ -106,7 +132,7 @@ def _band_nodes() -> "list[NodeProto]":
     ]
 
 
-def _constants(model: TrainedLSTM) -> dict[str, NDArray[Any]]:
+def _network_constants(model: TrainedLSTM) -> dict[str, NDArray[Any]]:
     kernel1, recurrent1, bias1, kernel2, recurrent2, bias2, *dense = model.weights
     names = ("dense_kernel", "dense_bias", "head_kernel", "head_bias")
     return {
@@ -126,6 +152,14 @@ def _constants(model: TrainedLSTM) -> dict[str, NDArray[Any]]:
     }
 
 
+def _linear_constants(linear: LinearForecast) -> dict[str, NDArray[Any]]:
+    return {
+        "newest": np.array(-1),
+        "linear_mean": linear.mean.astype(np.float32),
+        "linear_kernel": linear.weights.astype(np.float32),
+    }
+
+
 def _band_constants(band: Band, columns: Sequence[str]) -> dict[str, NDArray[Any]]:
     """The kernel has a row for the volatility and one for each feature, zero for those the scale does not use."""
     bias, of_volatility, *of_inputs = band.coefficients
@@ -133,7 +167,6 @@ def _band_constants(band: Band, columns: Sequence[str]) -> dict[str, NDArray[Any
     kernel[0] = of_volatility
     kernel[[1 + columns.index(name) for name in used_inputs(columns)]] = np.reshape(of_inputs, (-1, len(bias)))
     return {
-        "newest": np.array(-1),
         "scale_kernel": kernel,
         "scale_bias": bias.astype(np.float32),
         "least_exponent": np.array(-LIMIT, dtype=np.float32),

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from zenith_core.bands import Band, BandCalibrator, OutOfSampleScores
 from zenith_core.errors import TrainingError
 from zenith_core.features import FEATURES
-from zenith_core.intervals import price_forecasts
+from zenith_core.intervals import price_forecasts, realised_before
+from zenith_core.linear import fit_linear
 from zenith_core.shrinkage import shrinkage
 from zenith_core.splits import Fold, WalkForward
 from zenith_core.targets import forward_log_returns, standardized
@@ -21,8 +22,8 @@ from zenith_core.windows import windows
 from zenith_pipelines.models.artifact import check_parity
 from zenith_pipelines.models.forecast_table import forecast_table
 from zenith_pipelines.models.inputs import ModelInputs, Progress, fold_facts, model_inputs, silent
-from zenith_pipelines.models.lstm import LSTMConfig, LSTMTrainer, TrainedLSTM
-from zenith_pipelines.models.lstm_onnx import price_model_onnx
+from zenith_pipelines.models.lstm import LSTMConfig, LSTMTrainer
+from zenith_pipelines.models.lstm_onnx import PriceModel, price_model_onnx
 
 DEFAULT_CONFIG, DEFAULT_SPLIT = LSTMConfig(), WalkForward()
 PARITY_WINDOWS = 256  # about a year of origins, the newest, on which the export is compared with the network
@@ -102,7 +103,7 @@ class _Step:
     """What a fold yields: its model and the band known when its test begins; from the test's `rows` (m,), `scores`
     (m, horizons) in units of volatility and the `offsets` (m, horizons, levels) of the quantiles beside them."""
 
-    model: TrainedLSTM
+    model: PriceModel
     band: Band
     rows: NDArray[np.int64]
     scores: NDArray[np.float64]
@@ -121,37 +122,69 @@ class _Walk:
         self._calibrator = BandCalibrator(
             inputs.values, inputs.columns, inputs.volatility, self._targets, inputs.origins
         )
-        self._scores = OutOfSampleScores(*self._targets.shape)
+        # What both parts forecast as they were trained, and what was made of it.
+        self._linear, self._network, self._scores = (OutOfSampleScores(*self._targets.shape) for _ in range(3))
 
     def step(self, fold: Fold, on_epoch: Callable[[int], None]) -> _Step:
         """Train on the fold, forecast its test rows, and calibrate on what was known before the first of them."""
-        origins, values = self._inputs.origins, self._inputs.values
+        origins = self._inputs.origins
         train, validation = (self._with_targets(origins[part]) for part in (fold.train, fold.validation))
-        model = self._trainer.fit(values, self._targets, train, validation, on_epoch)
         judged, rows = origins[fold.validation], origins[fold.test]
-        scores = self._trainer.predict(model, values, np.concatenate([judged, rows]))
-        factor = shrinkage(scores[: judged.size], self._targets[judged])
-        model, scores = model.shrunk(factor), scores * factor
-        self._scores.keep(np.concatenate([judged, rows]), scores)
-        band = self._calibrator.known_at(int(rows[0] if rows.size else origins[-1]), self._scores.values)
+        now = int(rows[0] if rows.size else origins[-1])
+        trained = self._train(train, validation, on_epoch)
+        model, factors = self._shrunk(trained, judged, rows, now)
+        held_out = np.concatenate([judged, rows])
+        scores = self._predict(model, held_out)
+        self._scores.keep(held_out, scores)
+        band = self._calibrator.known_at(now, self._scores.values)
         facts = {
             **fold_facts(self._inputs, fold, train),
-            "shrinkage": factor,
-            "epochs": len(model.losses),
-            "losses": list(model.losses),
+            "shrinkage": factors,
+            "epochs": len(model.network.losses),
+            "losses": list(model.network.losses),
         }
         offsets = self._calibrator.offsets(band, rows)
         return _Step(model, band, rows, scores[judged.size :], offsets, facts)
+
+    def _train(
+        self, train: NDArray[np.int64], validation: NDArray[np.int64], on_epoch: Callable[[int], None]
+    ) -> PriceModel:
+        """The linear forecast in closed form, then the network on what it leaves unexplained."""
+        values = self._inputs.values
+        linear = fit_linear(values[train], self._targets[train])
+        unexplained = self._targets - linear.predict(values)
+        return PriceModel(linear, self._trainer.fit(values, unexplained, train, validation, on_epoch))
+
+    def _shrunk(
+        self, model: PriceModel, judged: NDArray[np.int64], rows: NDArray[np.int64], now: int
+    ) -> tuple[PriceModel, dict[str, float]]:
+        """Each part as far as forecasts of its kind deserve, by all that were made out of sample and known `now`."""
+        values, held_out = self._inputs.values, np.concatenate([judged, rows])
+        linear, network = model.linear.predict(values[held_out]), self._trainer.predict(model.network, values, held_out)
+        self._linear.keep(judged, linear[: judged.size])
+        self._network.keep(judged, network[: judged.size])
+        known = self._linear.rows
+        came = realised_before(self._targets[known], known, now)
+        of_linear = shrinkage(self._linear.values[known], came)
+        of_network = shrinkage(self._network.values[known], came - of_linear * self._linear.values[known])
+        self._linear.keep(rows, linear[judged.size :])
+        self._network.keep(rows, network[judged.size :])
+        shrunk = PriceModel(model.linear.shrunk(of_linear), model.network.shrunk(of_network))
+        return shrunk, {"linear": of_linear, "network": of_network}
+
+    def _predict(self, model: PriceModel, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        values = self._inputs.values
+        return model.linear.predict(values[rows]) + self._trainer.predict(model.network, values, rows)
 
     def export(self, step: _Step) -> bytes:
         """The step's model as ONNX. Raises ParityError unless it answers as the network does on the newest windows."""
         inputs, ends = self._inputs, self._inputs.origins[-PARITY_WINDOWS:]
         close, volatility = inputs.close[ends], inputs.volatility[ends]
-        scores = self._trainer.predict(step.model, inputs.values, ends)
+        scores = self._predict(step.model, ends)
         offsets = self._calibrator.offsets(step.band, ends)
         shifted = [price_forecasts(scores + offset, close, volatility) for offset in np.moveaxis(offsets, -1, 0)]
         asked = {
-            "window": windows(inputs.values, ends, step.model.window),
+            "window": windows(inputs.values, ends, step.model.network.window),
             "close": close.astype(np.float32),
             "volatility": volatility.astype(np.float32),
         }

@@ -1,4 +1,10 @@
-"""The walk-forward study of the signal model: out-of-sample signals, the model to serve, and how both came about."""
+"""The walk-forward study of the signal model: out-of-sample signals, the model to serve, and how both came about.
+
+One path trains every fold and the final model. Before the first fold is trained, its training rows are cut into blocks,
+and each block is asked of a model that was trained on the others. Every vote for a row that its model had not seen,
+from these blocks and from earlier tests, calibrates the next model and decides whether it may speak. So later folds
+pay nothing for calibration, and none knows anything that was not known when its test began.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -9,9 +15,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from zenith_core.abstention import Limits, decide
+from zenith_core.calibration import Calibrator, class_frequencies, fit_calibrator, information_test
 from zenith_core.errors import TrainingError
 from zenith_core.features import FEATURES
 from zenith_core.inference import SIGNALS
+from zenith_core.metrics import SIGNIFICANCE
 from zenith_core.splits import Fold, WalkForward
 from zenith_core.targets import UNKNOWN, signal_labels
 from zenith_pipelines.models.artifact import check_parity
@@ -23,13 +32,15 @@ if TYPE_CHECKING:
     from sklearn.ensemble import VotingClassifier
 
 DEFAULT_CONFIG, DEFAULT_SPLIT = EnsembleConfig(), WalkForward()
+BLOCKS = 4  # that the first fold's training rows are cut into
 
 
 @dataclass(frozen=True)
 class SignalStudy:
     """What a study found.
 
-    signals:  date, sell, hold, buy (probabilities), signal, label ("" where not known yet); a row per test session
+    signals:  a row per test session: date; sell, hold, buy (calibrated probabilities); likeliest, the most probable;
+              signal and reason, as `zenith_core.abstention.decide` gives them; label ("" where not known yet)
     onnx:     the final model, ready to serve
     facts:    JSON-ready; the same for the same data, seed and machine
     """
@@ -51,7 +62,7 @@ def study_signals(
     """Give every test session a signal from a model that knows only its past, then train the model to serve.
 
     features:     by session: `columns`, close, volatility; NaN during warm-up only
-    on_progress:  called with (folds done, folds)
+    on_progress:  called with (trainings done, trainings)
     usable:       by session: False where a close is suspect, so that no label that rests on it is learned or scored
 
     Raises TooShortHistory, NonFiniteInput, TrainingError or ParityError.
@@ -60,19 +71,21 @@ def study_signals(
         raise TrainingError(f"a gap of {split.gap} sessions leaks: labels reach {config.horizon} sessions ahead")
     inputs = model_inputs(features, columns, 1, split)
     label = partial(signal_labels, volatility=inputs.volatility, horizon=config.horizon, threshold=config.threshold)
-    learned = label(inputs.trainable_close(usable))
-    folds = [*split.split(len(inputs.origins)), split.final(len(inputs.origins))]
-    tables, facts = [], []
-    for number, fold in enumerate(folds, start=1):
-        rows = _training_rows(inputs, fold, learned)
-        model = fit_ensemble(config, inputs.values[rows], learned[rows])
-        facts.append(fold_facts(inputs, fold, rows))
-        if fold.test.size:
-            tables.append(_signal_table(inputs, inputs.origins[fold.test], model, learned))
-        on_progress(number, len(folds))
+    walk = _Walk(inputs, label(inputs.trainable_close(usable)), config)
+    samples = len(inputs.origins)
+    folds = [*split.split(samples), split.final(samples)]
+    tables, facts, trainings = [], [], BLOCKS + len(folds)
+    for number in range(BLOCKS):
+        walk.cross_vote(folds[0], number, split.gap)
+        on_progress(number + 1, trainings)
+    for number, fold in enumerate(folds, start=BLOCKS + 1):
+        trained = walk.train(fold)
+        tables.append(walk.ask(trained, fold))
+        facts.append(fold_facts(inputs, fold, walk.training_rows(fold)) | trained.facts)
+        on_progress(number, trainings)
     return SignalStudy(
-        signals=pd.concat(tables, ignore_index=True),
-        onnx=_export(model, inputs),
+        signals=pd.concat(tables[:-1], ignore_index=True),
+        onnx=_export(trained, inputs),
         facts={
             "model": "ensemble",
             "config": asdict(config),
@@ -81,38 +94,106 @@ def study_signals(
             "data_end": str(inputs.index[-1].date()),
             "folds": facts[:-1],
             "final": facts[-1],
-            "importances": dict(zip(inputs.columns, importances(model).tolist(), strict=True)),
+            "importances": dict(zip(inputs.columns, importances(trained.vote).tolist(), strict=True)),
+            "limits": trained.limits.to_json(),
         },
     )
 
 
-def _training_rows(inputs: ModelInputs, fold: Fold, labels: NDArray[np.int8]) -> NDArray[np.int64]:
-    """Rows to train on: nothing is stopped early or calibrated here, so the validation rows are learned as well."""
-    newest = fold.validation if fold.validation.size else fold.train
-    rows: NDArray[np.int64] = inputs.origins[: newest[-1] + 1]
-    known: NDArray[np.bool_] = labels[rows] != UNKNOWN
-    return rows[known]
+@dataclass(frozen=True)
+class _Trained:
+    """A model that may be asked.
+
+    calibration_rows:  how many earlier answers calibrated it
+    information_p:     of `information_test` on these answers
+    """
+
+    vote: "VotingClassifier"
+    calibrator: Calibrator
+    limits: Limits
+    calibration_rows: int
+    information_p: float
+
+    @property
+    def proven(self) -> bool:
+        return self.information_p < SIGNIFICANCE
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        calibration = {"rows": self.calibration_rows, **asdict(self.calibrator), "information_p": self.information_p}
+        return {"calibration": calibration | {"proven": self.proven}}
+
+    def probabilities(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
+        return self.calibrator(predict_probabilities(self.vote, values))
 
 
-def _signal_table(
-    inputs: ModelInputs, rows: NDArray[np.int64], model: "VotingClassifier", labels: NDArray[np.int8]
-) -> pd.DataFrame:
-    probabilities = predict_probabilities(model, inputs.values[rows])
-    # UNKNOWN is -1 and so picks the last name.
-    names = np.array([*SIGNALS, ""])
-    return pd.DataFrame(
-        {
-            "date": inputs.index[rows],
-            **dict(zip(SIGNALS, probabilities.T, strict=True)),
-            "signal": names[probabilities.argmax(axis=1)],
-            "label": names[labels[rows]],
-        }
-    )
+class _Walk:
+    """Trains fold after fold, and remembers each vote (sessions, 3) given out of sample; NaN where none was."""
+
+    def __init__(self, inputs: ModelInputs, labels: NDArray[np.int8], config: EnsembleConfig) -> None:
+        self.inputs, self.labels, self.config = inputs, labels, config
+        self.votes = np.full((len(inputs.index), len(SIGNALS)), np.nan)
+
+    def training_rows(self, fold: Fold) -> NDArray[np.int64]:
+        """All labelled rows before the test and its gap: nothing is stopped early, so validation rows are learned."""
+        newest = fold.validation if fold.validation.size else fold.train
+        rows: NDArray[np.int64] = self.inputs.origins[: newest[-1] + 1]
+        known: NDArray[np.bool_] = self.labels[rows] != UNKNOWN
+        return rows[known]
+
+    def cross_vote(self, fold: Fold, number: int, gap: int) -> None:
+        """Ask for block `number` of the fold's training rows, of a model trained on the rest but for `gap` sessions.
+
+        If the rest lacks a class there is no such model, and no vote.
+        """
+        rows = self.training_rows(fold)
+        block = np.array_split(rows, BLOCKS)[number]
+        others = rows[(rows < block[0] - gap) | (rows > block[-1] + gap)]
+        if len(np.unique(self.labels[others])) == len(SIGNALS):
+            vote = fit_ensemble(self.config, self.inputs.values[others], self.labels[others])
+            self.votes[block] = predict_probabilities(vote, self.inputs.values[block])
+
+    def train(self, fold: Fold) -> _Trained:
+        """Train on the fold, and calibrate on the votes that earlier models gave unseen for its rows."""
+        rows = self.training_rows(fold)
+        values, labels = self.inputs.values[rows], self.labels[rows]
+        vote = fit_ensemble(self.config, values, labels)
+        known = self.labels[: rows[-1] + 1]  # those of the warm-up too: the baseline knows them
+        base_rates = class_frequencies(known[known != UNKNOWN], len(SIGNALS))
+        seen = rows[np.isfinite(self.votes[rows, 0])]
+        answers, outcomes = self.votes[seen], self.labels[seen]
+        return _Trained(
+            vote=vote,
+            calibrator=fit_calibrator(answers, outcomes, base_rates, self.config.horizon),
+            limits=Limits(values.min(axis=0), values.max(axis=0), base_rates),
+            calibration_rows=len(seen),
+            information_p=information_test(answers, outcomes, self.config.horizon)[1],
+        )
+
+    def ask(self, trained: _Trained, fold: Fold) -> pd.DataFrame:
+        """The fold's test block as in SignalStudy.signals; remembers the votes. Without rows for the final fold."""
+        rows = self.inputs.origins[fold.test]
+        values = self.inputs.values[rows]
+        if len(rows):
+            self.votes[rows] = predict_probabilities(trained.vote, values)
+        probabilities = trained.calibrator(self.votes[rows])
+        signal, reason = decide(probabilities, values, trained.limits, proven=trained.proven)
+        names = np.array([*SIGNALS, ""])  # UNKNOWN is -1 and so picks the last one
+        return pd.DataFrame(
+            {
+                "date": self.inputs.index[rows],
+                **dict(zip(SIGNALS, probabilities.T, strict=True)),
+                "likeliest": names[probabilities.argmax(axis=1)],
+                "signal": signal,
+                "reason": reason,
+                "label": names[self.labels[rows]],
+            }
+        )
 
 
-def _export(model: "VotingClassifier", inputs: ModelInputs) -> bytes:
+def _export(trained: _Trained, inputs: ModelInputs) -> bytes:
     """The model as ONNX. Raises ParityError unless it answers as the model does on every complete row."""
     rows = inputs.values[inputs.origins]
-    onnx = signal_model_onnx(model, len(inputs.columns))
-    check_parity(onnx, {"features": rows}, {"probabilities": predict_probabilities(model, rows)})
+    onnx = signal_model_onnx(trained.vote, trained.calibrator, len(inputs.columns))
+    check_parity(onnx, {"features": rows}, {"probabilities": trained.probabilities(rows)})
     return onnx

@@ -1,0 +1,128 @@
+"""When a model says buy or sell, and when it rather says nothing. One rule for evaluation and for serving.
+
+A signal is a claim that something is likelier than usual. Without a reason to believe the claim there is none, and the
+signal is "hold" with the reason why.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zenith_core.errors import NotAvailable
+from zenith_core.inference import SIGNALS
+from zenith_core.snapshot import ServingSnapshot
+
+REASONS = {
+    "model": "The model finds this likelier than usual.",
+    "stale_data": "The model abstains: the data are out of date.",
+    "outside_training_range": "The model abstains: today is unlike anything it was trained on.",
+    "fails_baseline": "The model abstains: it has not been better than guessing from past frequencies.",
+    "low_confidence": "The model abstains: neither buy nor sell is much likelier than usual.",
+}
+"""Why a signal is what it is: stable codes, and a line for people. Of several reasons to abstain the first counts."""
+
+LIFT = 1.2  # buy or sell must be this many times as likely as usual
+SLACK = 0.1  # of a feature's training range, on either side: trees answer beyond it as at its end
+
+_SELL, _BUY = SIGNALS.index("sell"), SIGNALS.index("buy")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a signal model knows of its training rows.
+
+    lower, upper:  (features,) the lowest and highest value of each model input
+    base_rates:    (3,) how often each of SIGNALS came
+    """
+
+    lower: NDArray[np.float64]
+    upper: NDArray[np.float64]
+    base_rates: NDArray[np.float64]
+
+    def outside(self, rows: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Which features of which `rows` (n, features) are beyond the training range and SLACK. (n, features)"""
+        slack = SLACK * (self.upper - self.lower)
+        beyond: NDArray[np.bool_] = (rows < self.lower - slack) | (rows > self.upper + slack)
+        return beyond
+
+    def to_json(self) -> dict[str, list[float]]:
+        """The limits as JSON-ready values; `from_json` restores them."""
+        return {name: np.asarray(values, dtype=float).tolist() for name, values in vars(self).items()}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Sequence[float]]) -> Self:
+        """Inverse of `to_json`. Raises KeyError if a part is missing."""
+        return cls(*(np.array(document[name], dtype=float) for name in ("lower", "upper", "base_rates")))
+
+
+def decide(
+    probabilities: NDArray[np.floating],
+    rows: NDArray[np.floating],
+    limits: Limits,
+    *,
+    proven: bool,
+    stale: bool = False,
+) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
+    """The signal for each of `rows` (n, features) with calibrated `probabilities` (n, 3), and its reason: (n,) each.
+
+    The signal is buy or sell if it is the likelier of the two and at least LIFT times as likely as its base rate;
+    hold, if one of the other REASONS applies.
+
+    proven:  whether the model was better than its baseline on what it had not seen
+    stale:   whether the rows are too old to act on
+    """
+    probabilities = np.asarray(probabilities, dtype=np.float64)
+    side = np.where(probabilities[:, _BUY] > probabilities[:, _SELL], _BUY, _SELL)
+    lift = np.take_along_axis(probabilities / limits.base_rates, side[:, np.newaxis], axis=1)[:, 0]
+    reasons = np.select(
+        [np.full(len(side), stale), limits.outside(rows).any(axis=1), np.full(len(side), not proven), lift < LIFT],
+        ["stale_data", "outside_training_range", "fails_baseline", "low_confidence"],
+        "model",
+    )
+    return np.where(reasons == "model", np.array(SIGNALS)[side], "hold"), reasons
+
+
+@dataclass(frozen=True)
+class Decision:
+    """A signal and its reason, a key of REASONS."""
+
+    signal: str
+    reason: str
+
+    @property
+    def text(self) -> str:
+        """The reason in a sentence."""
+        return REASONS[self.reason]
+
+
+def decide_latest(
+    probabilities: Mapping[str, float], snapshot: ServingSnapshot, facts: Mapping[str, Any], *, stale: bool
+) -> Decision:
+    """`decide` for the origin of a snapshot; `probabilities` by name of SIGNALS, `facts` from the model's artifact.
+
+    The model counts as proven if its walk-forward evidence beats the baseline, as every report and answer shows it.
+    Raises NotAvailable if the facts lack the training rows' limits.
+    """
+    try:
+        limits = Limits.from_json(facts["study"]["limits"])
+        proven = bool(facts["evidence"]["beats_naive"])
+    except KeyError as missing:
+        raise NotAvailable(f"the signal model does not say its {missing.args[0]}: train it again") from None
+    row = np.array([[probabilities[name] for name in SIGNALS]])
+    signal, reason = decide(row, snapshot.window[-1:], limits, proven=proven, stale=stale)
+    return Decision(str(signal[0]), str(reason[0]))
+
+
+def traded(signals: Sequence[str], horizon: int) -> NDArray[np.str_]:
+    """The position that signals of consecutive sessions ask for: "buy" (long), "sell" (short or out) or "flat". (n,)
+
+    A signal speaks of the next `horizon` sessions: when it is as old as that and has not been renewed, the position
+    ends. So a model that falls silent does not stay invested. "hold" keeps a position that has not come to its end.
+    """
+    names = np.asarray(signals, dtype=str)
+    sessions = np.arange(len(names))
+    newest = np.maximum.accumulate(np.where(names == "hold", -horizon, sessions)) if len(names) else sessions
+    return np.where(sessions - newest < horizon, names[np.maximum(newest, 0)], "flat")
