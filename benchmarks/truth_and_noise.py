@@ -60,7 +60,7 @@ def study(market: str, seed: int, epochs: int | None = None) -> dict:
     config = LSTMConfig(epochs=epochs) if epochs else LSTMConfig()
     lstm = train_lstm(data, config, lambda done, total: None)
     ensemble = train_ensemble(data, EnsembleConfig(), lambda done, total: None)
-    costs = BacktestConfig()
+    costs = BacktestConfig(holding_period=HEADLINE_HORIZON)
     signals = {
         "lstm": forecast_signals(lstm.evidence, HEADLINE_HORIZON, threshold=costs.round_trip_cost),
         "ensemble": ensemble.evidence.set_index("date")["signal"],

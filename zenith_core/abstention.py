@@ -114,15 +114,3 @@ def decide_latest(
     row = np.array([[probabilities[name] for name in SIGNALS]])
     signal, reason = decide(row, snapshot.window[-1:], limits, proven=proven, stale=stale)
     return Decision(str(signal[0]), str(reason[0]))
-
-
-def traded(signals: Sequence[str], horizon: int) -> NDArray[np.str_]:
-    """The position that signals of consecutive sessions ask for: "buy" (long), "sell" (short or out) or "flat". (n,)
-
-    A signal speaks of the next `horizon` sessions: when it is as old as that and has not been renewed, the position
-    ends. So a model that falls silent does not stay invested. "hold" keeps a position that has not come to its end.
-    """
-    names = np.asarray(signals, dtype=str)
-    sessions = np.arange(len(names))
-    newest = np.maximum.accumulate(np.where(names == "hold", -horizon, sessions)) if len(names) else sessions
-    return np.where(sessions - newest < horizon, names[np.maximum(newest, 0)], "flat")

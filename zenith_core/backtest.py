@@ -3,8 +3,9 @@
 A signal is known at its session's close and filled at the next session's open. `buy` puts the whole capital into
 the stock (fractions of shares, so the result does not depend on the level of adjusted prices), `sell` goes to cash
 or, where shorts are allowed, sells as many shares short as the capital would buy; `hold` and sessions without a
-signal keep what there is. Nothing is filled in a session without trade (`flat` or `carried` in cleaned prices): the
-newest signal then waits for the next one. How trades and costs are accounted for is in `zenith_core.account`.
+signal keep what there is, for as long as the signal before them speaks. Nothing is filled in a session without trade
+(`flat` or `carried` in cleaned prices): the newest signal then waits for the next one.
+How trades and costs are accounted for is in `zenith_core.account`.
 Prices are adjusted for splits and dividends, so all returns are total returns: who holds the stock receives its
 dividends and puts them back into it, who is short pays them.
 """
@@ -36,6 +37,8 @@ class BacktestConfig:
     target_volatility: a year, a fraction; a trade then gets the share `target / volatility` of the capital, at most
                 all, by the EWMA volatility at the close before its entry. It is not changed until the exit:
                 rebalancing would cost commission every day (docs/decisions/0010)
+    holding_period: sessions that a signal speaks of; a position ends with them unless its signal is renewed, so that
+                a model that falls silent does not stay invested. None keeps it until the opposite signal
     """
 
     capital: float = 100_000.0
@@ -43,6 +46,7 @@ class BacktestConfig:
     slippage: float = 0.0005
     allow_short: bool = False
     target_volatility: float | None = None
+    holding_period: int | None = None
 
     def __post_init__(self) -> None:
         for name in ("commission", "slippage"):
@@ -52,6 +56,8 @@ class BacktestConfig:
             value = getattr(self, name)
             if value is not None and not (isfinite(value) and value > 0):
                 raise UserError(f"{name} {value} must be a number above 0")
+        if self.holding_period is not None and self.holding_period < 1:
+            raise UserError(f"holding_period {self.holding_period} must be at least 1 session")
 
     @property
     def round_trip_cost(self) -> float:
@@ -94,7 +100,7 @@ def backtest(prices: pd.DataFrame, signals: pd.Series, config: BacktestConfig | 
     weight = _weights(prices["close"], config)
     prices = _tradable_prices(prices, signals)
     strategy = _trade(prices, signals, weight.loc[prices.index], config)
-    plain = replace(config, allow_short=False, target_volatility=None)
+    plain = replace(config, allow_short=False, target_volatility=None, holding_period=None)
     once = pd.Series("buy", index=prices.index[:1])
     buy_and_hold = _trade(prices, once, _weights(prices["close"], plain), plain)
     equity = {"date": prices.index, "strategy": strategy.equity, "buy_and_hold": buy_and_hold.equity}
@@ -155,7 +161,10 @@ def _positions(prices: pd.DataFrame, signals: pd.Series, weight: pd.Series, conf
     session later, but a fill at it would be a profit that nobody made. Nor before the weight is known.
     """
     meaning = {"buy": 1.0, "hold": np.nan, "sell": -1.0 if config.allow_short else 0.0}
-    wanted = signals.map(meaning).astype(float).reindex(prices.index).ffill().shift(1)
+    spoken = signals.map(meaning).astype(float).reindex(prices.index)
+    # No signal yet, or none any more: out of the market.
+    renewals = None if config.holding_period is None else config.holding_period - 1
+    wanted = (spoken if renewals == 0 else spoken.ffill(limit=renewals)).fillna(0.0).shift(1)
     idle = weight.isna().to_numpy()
     for name in ("flat", "carried", "suspect"):
         if name in prices:

@@ -47,5 +47,7 @@ def _is_sharpe(key: str) -> bool:
 
 def _way_of_trading(config: BacktestConfig) -> str:
     """The settings in one word of what MLflow allows in the name of a metric."""
-    way = f"{'long-short' if config.allow_short else 'long'}-cost-{config.commission}-{config.slippage}"
-    return way if config.target_volatility is None else f"{way}-volatility-{config.target_volatility}"
+    ways = [f"{'long-short' if config.allow_short else 'long'}-cost-{config.commission}-{config.slippage}"]
+    ways += [f"volatility-{config.target_volatility}"] if config.target_volatility is not None else []
+    ways += [f"holding-{config.holding_period}"] if config.holding_period is not None else []
+    return "-".join(ways)

@@ -7,7 +7,7 @@ from datetime import date
 import numpy as np
 import pytest
 
-from zenith_core.abstention import REASONS, Limits, decide, decide_latest, traded
+from zenith_core.abstention import REASONS, Limits, decide, decide_latest
 from zenith_core.errors import NotAvailable
 from zenith_core.snapshot import ServingSnapshot
 
@@ -103,18 +103,3 @@ def test_the_newest_row_is_decided_by_what_the_artifact_says(snapshot):
 def test_an_artifact_that_does_not_say_gives_no_decision(snapshot, missing):
     with pytest.raises(NotAvailable, match=f"^the signal model does not say its {missing}: train it again$"):
         decide_latest(LATEST, snapshot, {key: FACTS[key] for key in FACTS if key != missing}, stale=False)
-
-
-@pytest.mark.parametrize(
-    ("signals", "expected"),
-    [
-        ("hold buy hold hold hold", "flat buy buy flat flat"),
-        ("buy hold buy hold hold", "buy buy buy buy flat"),
-        ("buy sell hold hold buy", "buy sell sell flat buy"),
-        ("hold hold", "flat flat"),
-        ("buy", "buy"),
-        ("", ""),
-    ],
-)
-def test_a_position_ends_with_its_horizon_unless_the_signal_is_renewed(signals, expected):
-    assert traded(signals.split(), 2).tolist() == expected.split()

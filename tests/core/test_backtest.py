@@ -150,6 +150,31 @@ def test_a_position_is_as_large_as_the_volatility_at_the_close_before_allows():
     assert (invested < 0.5).all()
 
 
+@pytest.mark.parametrize(
+    ("signals", "held"),
+    [
+        ("buy hold hold hold hold", [0, 1, 1, 0, 0]),
+        ("buy buy hold hold hold", [0, 1, 1, 1, 0]),
+        ("hold buy sell hold hold", [0, 0, 1, -1, -1]),
+        ("buy", [0, 1, 1, 0, 0]),
+    ],
+)
+def test_a_position_ends_with_its_holding_period_unless_the_signal_is_renewed(signals, held):
+    prices = make_prices([1.0, 2.0, 4.0, 8.0, 16.0], closes=[1.5, 3.0, 6.0, 12.0, 24.0])
+    result = backtest(prices, make_signals(prices, *signals.split()), replace(SHORT, holding_period=2))
+    within = {}
+    for trade in result.trades.to_dict("records"):
+        last = prices.index[-1] + pd.Timedelta(days=1) if pd.isna(trade["exit_date"]) else trade["exit_date"]
+        within |= {day: np.sign(trade["quantity"]) for day in prices.index if trade["entry_date"] <= day < last}
+    assert [within.get(day, 0) for day in prices.index] == held
+
+
+def test_without_trades_in_a_session_the_end_of_a_position_waits():
+    prices = make_prices([1.0, 2.0, 4.0, 8.0], flat=[0, 0, 1, 0])
+    result = backtest(prices, make_signals(prices, "buy"), replace(FREE, holding_period=1))
+    assert result.trades["exit_date"].tolist() == [prices.index[3]]
+
+
 def test_a_calm_stock_gets_the_whole_capital_and_never_more():
     prices, signals = random_market(200, seed=5)
     calm = backtest(prices, signals, replace(FREE, target_volatility=9.0))
@@ -164,7 +189,7 @@ def test_nothing_is_entered_before_the_volatility_is_known():
 
 def test_buy_and_hold_is_whole_and_long_however_the_signals_are_traded():
     prices, signals = random_market(200, seed=6)
-    other = backtest(prices, signals, BacktestConfig(allow_short=True, target_volatility=0.05))
+    other = backtest(prices, signals, BacktestConfig(allow_short=True, target_volatility=0.05, holding_period=2))
     assert other.stats["buy_and_hold"] == backtest(prices, signals).stats["buy_and_hold"]
 
 
@@ -176,6 +201,7 @@ def test_buy_and_hold_is_whole_and_long_however_the_signals_are_traded():
         ({"commission": float("nan")}, "commission nan must be a fraction"),
         ({"capital": 0.0}, "capital 0.0 must be a number above 0"),
         ({"target_volatility": float("inf")}, "target_volatility inf must be a number above 0"),
+        ({"holding_period": 0}, "holding_period 0 must be at least 1 session"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(wrong, message):

@@ -51,7 +51,7 @@ def test_the_slope_loses_what_chance_may_have_given_it():
 
 
 def test_overlapping_outcomes_count_as_the_few_that_they_are():
-    """Ten independent outcomes, each said twenty times over by consecutive rows, or each once: the slope is the same."""
+    """Twenty outcomes, each ten times: ten rows in a row or far apart, the slope is the same."""
     rng = np.random.default_rng(7)
     forecasts = rng.normal(size=(200, 20))
     outcomes = 0.3 * forecasts + rng.normal(size=(200, 20))

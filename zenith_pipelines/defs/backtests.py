@@ -30,6 +30,11 @@ class TradingConfig(dg.Config):
         default=None, description="A year, as a fraction: sizes each position at its entry. Whole capital if empty."
     )
 
+    holding_period: int | None = Field(
+        default=HEADLINE_HORIZON,
+        description="Sessions until a position ends whose signal is not renewed; empty: never.",
+    )
+
     def as_core(self) -> BacktestConfig:
         """The same, checked. Raises UserError."""
         return BacktestConfig(**self.model_dump())
