@@ -30,16 +30,12 @@ ORACLE = 2.0
 def main() -> None:
     """Run what is missing in --out, then print the table with each figure beside its bar."""
     arguments = _arguments()
-    rows = _kept(arguments.out)
-    todo = [
-        (market, seed)
-        for seed in range(1, arguments.seeds + 1)
-        for market in arguments.markets
-        if (market, seed) not in {(row["market"], row["seed"]) for row in rows}
-    ]
-    rows += _run(todo, arguments)
-    asked = [row for row in rows if row["seed"] <= arguments.seeds and row["market"] in arguments.markets]
-    report(pd.DataFrame(asked))
+    seeds = range(arguments.first, arguments.first + arguments.seeds)
+    asked = [(market, seed) for seed in seeds for market in arguments.markets]
+    rows = {(row["market"], row["seed"]): row for row in _kept(arguments.out)}
+    for row in _run([study for study in asked if study not in rows], arguments):
+        rows[row["market"], row["seed"]] = row
+    report(pd.DataFrame([rows[study] for study in asked]))
 
 
 def study(market: str, seed: int, epochs: int | None = None) -> dict:
@@ -223,6 +219,9 @@ def _kept(out: Path) -> list[dict]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=40, help="seeds of each market (default 40)")
+    parser.add_argument(
+        "--first", type=int, default=1, help="the first seed; from 500 on they were tuned on (default 1)"
+    )
     parser.add_argument("--markets", type=lambda text: text.split(","), default=list(MARKETS), help="default all")
     parser.add_argument("--jobs", type=int, default=2, help="studies at a time (default 2)")
     parser.add_argument("--epochs", type=int, help="of the LSTM; default its own")

@@ -70,9 +70,9 @@ def test_a_backtest_becomes_figures_of_its_version_s_run(registry):
     stats = own(traded(registry, signals(version)))
 
     metrics, _ = registry.runs["ensemble-RUN", version.version]
-    assert metrics["backtest/long-cost-0.001-0.0005/sharpe"] == stats["sharpe"]
-    assert metrics["backtest/long-cost-0.001-0.0005/deflated_sharpe"] == stats["deflated_sharpe"]
-    assert metrics["backtest/long-cost-0.001-0.0005/turnover"] == stats["turnover"]
+    assert metrics["backtest/long-cost-0.001-0.0005-holding-5/sharpe"] == stats["sharpe"]
+    assert metrics["backtest/long-cost-0.001-0.0005-holding-5/deflated_sharpe"] == stats["deflated_sharpe"]
+    assert metrics["backtest/long-cost-0.001-0.0005-holding-5/turnover"] == stats["turnover"]
     assert None not in metrics.values()
 
 
@@ -131,14 +131,23 @@ def test_signals_that_never_trade_are_a_defined_result_and_no_trial(registry):
     assert [stats[key] for key in ("sharpe", "sharpe_low", "deflated_sharpe", "excess_sharpe_p_value")] == [None] * 4
 
 
-def test_a_fold_that_only_holds_keeps_the_position(registry):
+def test_a_fold_that_only_holds_keeps_the_position_if_no_signal_expires(registry):
     model = signals(registry.register("ensemble-FOLD"))
     table = model.table.assign(signal=["buy", *["hold"] * (len(model.table) - 1)])
-    result = traded(registry, Dataset({"evidence": table}, model.facts))
+    result = traded(registry, Dataset({"evidence": table}, model.facts), holding_period=None)
 
     assert own(result)["open_trades"] == 1
     assert own(result)["sharpe"] == result.value.facts["stats"]["buy_and_hold"]["sharpe"]
     assert own(result)["excess_sharpe_p_value"] == 1
+
+
+def test_by_default_a_signal_speaks_of_its_horizon_only(registry):
+    model = signals(registry.register("ensemble-SILENT"))
+    table = model.table.assign(signal=["buy", *["hold"] * (len(model.table) - 1)])
+    trades = traded(registry, Dataset({"evidence": table}, model.facts)).value.tables["trades"]
+
+    ((entry, exit_),) = trades[["entry_date", "exit_date"]].to_numpy()
+    assert len(market().tables["prices"].loc[entry:exit_]) == 5 + 1
 
 
 def test_the_figures_and_settings_are_facts_and_the_figures_are_shown(registry):
@@ -178,5 +187,11 @@ def test_the_ui_offers_the_settings_with_their_defaults(asset):
         schema = schema.fields[name].config_type
 
     defaults = {name: field.default_value for name, field in schema.fields.items()}
-    assert defaults == {"commission": 0.001, "slippage": 0.0005, "allow_short": False, "target_volatility": None}
+    assert defaults == {
+        "commission": 0.001,
+        "slippage": 0.0005,
+        "allow_short": False,
+        "target_volatility": None,
+        "holding_period": 5,
+    }
     assert all(field.description for field in schema.fields.values())
