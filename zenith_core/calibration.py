@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from zenith_core.diebold_mariano import loss_test
 from zenith_core.errors import TrainingError
+from zenith_core.targets import BUY, SELL
 
 LEAST_PROBABILITY = 1e-6  # in the logarithm: a forest may say 0
 _SCALINGS = 100  # far more than it takes at the slopes that occur
@@ -62,11 +63,30 @@ def information_test(
     `horizon` sessions (`loss_test`). It asks for information only, so a model that is right too loudly passes, unlike
     one with a smaller Brier score by luck. (0, 1) where it is undefined.
     """
-    if not len(labels):
-        return 0.0, 1.0
     logs = _logarithm(probabilities)
-    outcomes = np.eye(logs.shape[1])[labels]
-    gains = ((outcomes - outcomes.mean(axis=0)) * (logs - logs.mean(axis=0))).sum(axis=1)
+    return _association(np.eye(logs.shape[1])[labels], logs, horizon)
+
+
+def direction_test(
+    probabilities: NDArray[np.floating], labels: NDArray[np.integer], horizon: int
+) -> tuple[float, float]:
+    """Whether probabilities (n, 3) in the order of SIGNALS know the direction of what came, `labels` (n,).
+
+    Who knows how much prices will move, but not where to, knows how likely "hold" is: that is information, and no
+    reason to buy or sell. So this is `information_test` of buy against sell alone: (t, p) of the association of
+    (buy came) - (sell came) with log(buy / sell).
+    """
+    logs = _logarithm(probabilities)
+    leaning = logs[:, [BUY]] - logs[:, [SELL]]
+    came = (labels == BUY).astype(float) - (labels == SELL)
+    return _association(came[:, np.newaxis], leaning, horizon)
+
+
+def _association(outcomes: Floats, answers: Floats, horizon: int) -> tuple[float, float]:
+    """t and one-sided p of the summed covariances of the columns (n, k) of both; (0, 1) where they are undefined."""
+    if not len(outcomes):
+        return 0.0, 1.0
+    gains = ((outcomes - outcomes.mean(axis=0)) * (answers - answers.mean(axis=0))).sum(axis=1)
     statistic, p_value = loss_test(-gains, horizon)
     return (-statistic, p_value) if np.isfinite(statistic) else (0.0, 1.0)
 

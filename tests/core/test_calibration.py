@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from zenith_core.calibration import Calibrator, class_frequencies, fit_calibrator, information_test
+from zenith_core.calibration import (
+    Calibrator,
+    class_frequencies,
+    direction_test,
+    fit_calibrator,
+    information_test,
+)
 from zenith_core.errors import TrainingError
 
 RATES = np.array([0.3, 0.4, 0.3])
@@ -136,3 +142,25 @@ def test_information_is_found_even_in_a_model_that_is_right_too_loudly():
 
 def test_class_frequencies_are_never_zero():
     np.testing.assert_allclose(class_frequencies(np.array([1, 1, 2]), 3), [1 / 6, 3 / 6, 2 / 6])
+
+
+def test_who_knows_only_how_much_prices_move_knows_no_direction():
+    rng = np.random.default_rng(8)
+    hold = rng.uniform(0.1, 0.9, 1500)
+    split = rng.uniform(0.3, 0.7, 1500)  # the model's opinion on direction: worth nothing
+    answers = np.column_stack([(1 - hold) * split, hold, (1 - hold) * (1 - split)])
+    labels = np.where(rng.random(1500) < hold, 1, rng.choice([0, 2], 1500))
+
+    assert information_test(answers, labels, 5)[1] < 0.001
+    assert direction_test(answers, labels, 5)[1] > 0.05
+
+
+def test_direction_is_found_where_it_is_known_and_only_on_the_right_side():
+    rng = np.random.default_rng(9)
+    up = rng.uniform(0.2, 0.6, 1500)
+    answers = np.column_stack([0.8 - up, np.full(1500, 0.2), up])
+    labels = np.array([rng.choice(3, p=answer) for answer in answers])
+
+    assert direction_test(answers, labels, 5)[1] < 0.001
+    assert direction_test(answers[:, ::-1], labels, 5)[1] > 0.999
+    assert direction_test(answers[:0], labels[:0], 5) == (0.0, 1.0)

@@ -320,6 +320,18 @@ class TestSignalMetrics:
         assert metrics["base_rates"]["buy"] == 0
         assert 0 < metrics["f1"] < 1
 
+    def test_who_knows_only_how_much_prices_will_move_does_not_beat_naive(self):
+        rng = np.random.default_rng(6)
+        signals = self.random_signals(900)
+        hold = rng.uniform(0.1, 0.9, len(signals))
+        signals["hold"], signals["buy"], signals["sell"] = hold, (1 - hold) / 2, (1 - hold) / 2
+        signals["label"] = np.where(rng.random(len(signals)) < hold, "hold", rng.choice(["buy", "sell"], len(signals)))
+        metrics = signal_metrics(signals)
+        assert metrics["skill"] > 0.1
+        assert metrics["p_value"] < 0.001
+        assert metrics["direction_p_value"] == 1
+        assert not metrics["beats_naive"]
+
     def test_no_label_at_all_gives_none_not_nan(self):
         metrics = signal_metrics(self.random_signals(20).assign(label=""))
         assert (metrics["rows"], metrics["unlabelled"], metrics["beats_naive"]) == (0, 20, False)

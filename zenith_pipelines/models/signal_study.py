@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from zenith_core.abstention import Limits, decide
-from zenith_core.calibration import Calibrator, class_frequencies, fit_calibrator, information_test
+from zenith_core.calibration import Calibrator, class_frequencies, direction_test, fit_calibrator
 from zenith_core.errors import TrainingError
 from zenith_core.features import FEATURES
 from zenith_core.inference import SIGNALS
@@ -105,22 +105,22 @@ class _Trained:
     """A model that may be asked.
 
     calibration_rows:  how many earlier answers calibrated it
-    information_p:     of `information_test` on these answers
+    direction_p:       of `direction_test` on these answers
     """
 
     vote: "VotingClassifier"
     calibrator: Calibrator
     limits: Limits
     calibration_rows: int
-    information_p: float
+    direction_p: float
 
     @property
     def proven(self) -> bool:
-        return self.information_p < SIGNIFICANCE
+        return self.direction_p < SIGNIFICANCE
 
     @property
     def facts(self) -> dict[str, Any]:
-        calibration = {"rows": self.calibration_rows, **asdict(self.calibrator), "information_p": self.information_p}
+        calibration = {"rows": self.calibration_rows, **asdict(self.calibrator), "direction_p": self.direction_p}
         return {"calibration": calibration | {"proven": self.proven}}
 
     def probabilities(self, values: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -167,7 +167,7 @@ class _Walk:
             calibrator=fit_calibrator(answers, outcomes, base_rates, self.config.horizon),
             limits=Limits(values.min(axis=0), values.max(axis=0), base_rates),
             calibration_rows=len(seen),
-            information_p=information_test(answers, outcomes, self.config.horizon)[1],
+            direction_p=direction_test(answers, outcomes, self.config.horizon)[1],
         )
 
     def ask(self, trained: _Trained, fold: Fold) -> pd.DataFrame:
