@@ -1,9 +1,10 @@
 """Which exchange a ticker trades on, read off its suffix."""
 
-from collections.abc import Mapping
+import re
 from dataclasses import dataclass
+from zoneinfo import available_timezones
 
-from zenith_core.errors import InvalidTicker
+from zenith_core.errors import InvalidTicker, UserError
 from zenith_core.tickers import validate_ticker
 
 
@@ -21,7 +22,7 @@ def _exchange(code: str, currency: str, timezone: str) -> Exchange:
     return Exchange(code=code, calendar=code, currency=currency, timezone=timezone)
 
 
-EXCHANGES: Mapping[str, Exchange] = {
+EXCHANGES: dict[str, Exchange] = {
     "": _exchange("XNYS", "USD", "America/New_York"),
     ".SA": _exchange("BVMF", "BRL", "America/Sao_Paulo"),
     ".L": _exchange("XLON", "GBp", "Europe/London"),  # London quotes in pence
@@ -35,17 +36,45 @@ EXCHANGES: Mapping[str, Exchange] = {
     ".HK": _exchange("XHKG", "HKD", "Asia/Hong_Kong"),
     ".AX": _exchange("XASX", "AUD", "Australia/Sydney"),
 }
-"""Exchange by ticker suffix, as Yahoo writes suffixes; no suffix is New York."""
+"""Exchange by ticker suffix, as Yahoo writes suffixes; no suffix is New York. `add_exchanges` extends it."""
+
+_ENTRY = re.compile(r"(\.[A-Z]{1,4})=([A-Z0-9]{4}):([A-Za-z]{3}):([A-Za-z_/+-]+)")
 
 
-def exchange_of(ticker: str, exchanges: Mapping[str, Exchange] = EXCHANGES) -> Exchange:
+def add_exchanges(text: str) -> None:
+    """Extend EXCHANGES by entries such as `.VI=XWBO:EUR:Europe/Vienna`, separated by commas.
+
+    An entry is the suffix of tickers, the exchange's calendar in `exchange_calendars`, the currency of its quotes and
+    its time zone. Raises UserError for one that is none of that; the table is then left as it was.
+    """
+    added = {}
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        parts = _ENTRY.fullmatch(entry)
+        if not parts:
+            raise UserError(f"{entry[:40]!r} is no exchange: expected one like .VI=XWBO:EUR:Europe/Vienna")
+        suffix, calendar, currency, timezone = parts.groups()
+        if not _has_calendar(calendar):
+            raise UserError(f"{entry}: exchange_calendars has no calendar {calendar}")
+        if timezone not in available_timezones():
+            raise UserError(f"{entry}: there is no time zone {timezone}")
+        added[suffix] = _exchange(calendar, currency, timezone)
+    EXCHANGES.update(added)
+
+
+def _has_calendar(name: str) -> bool:
+    from exchange_calendars import get_calendar_names
+
+    return name in get_calendar_names()
+
+
+def exchange_of(ticker: str) -> Exchange:
     """The exchange of a ticker. Raises InvalidTicker for text that is no ticker and for an unknown suffix."""
     name, dot, ending = validate_ticker(ticker).rpartition(".")
     suffix = dot + ending if name else ""
     try:
-        return exchanges[suffix]
+        return EXCHANGES[suffix]
     except KeyError:
-        known = ", ".join(sorted(filter(None, exchanges)))
+        known = ", ".join(sorted(filter(None, EXCHANGES)))
         raise InvalidTicker(
             f"{ticker}: no exchange is known for {suffix}; known are {known}, and none for New York "
             "(share classes take a dash: BRK-B)"

@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from zenith_core.errors import UserError
+from zenith_core.exchanges import add_exchanges
 
 
 class Settings(BaseSettings):
@@ -22,7 +23,14 @@ class Settings(BaseSettings):
         default=None, description="Where datasets are kept, a folder or an fsspec URI (s3://bucket/zenith)."
     )
     mlflow_tracking_uri: str | None = Field(default=None, description="The MLflow server or database.")
+    zenith_exchanges: str = Field(
+        default="", description="More exchanges by ticker suffix: .VI=XWBO:EUR:Europe/Vienna,…"
+    )
     keras_backend: Literal["jax", "tensorflow", "torch"] = Field(default="jax", description="Keras's backend.")
+
+    def model_post_init(self, _: object) -> None:
+        """Every process that knows the settings knows the exchanges. Raises UserError."""
+        add_exchanges(self.zenith_exchanges)
 
     @property
     def home(self) -> Path:

@@ -1,7 +1,7 @@
 import pytest
 
-from zenith_core.errors import InvalidTicker
-from zenith_core.exchanges import EXCHANGES, Exchange, exchange_of
+from zenith_core.errors import InvalidTicker, UserError
+from zenith_core.exchanges import EXCHANGES, Exchange, add_exchanges, exchange_of
 
 
 @pytest.mark.parametrize(
@@ -30,9 +30,35 @@ def test_text_that_is_no_ticker_is_refused_before_anything_else():
         exchange_of("../etc.SA")
 
 
-def test_a_table_of_ones_own_extends_the_known_suffixes():
-    own = {**EXCHANGES, ".VI": Exchange("XWBO", "XWBO", "EUR", "Europe/Vienna")}
-    assert exchange_of("OMV.VI", own).code == "XWBO"
+@pytest.fixture
+def table(monkeypatch):
+    monkeypatch.setattr("zenith_core.exchanges.EXCHANGES", dict(EXCHANGES))
+
+
+@pytest.mark.usefixtures("table")
+def test_users_extend_the_table():
+    add_exchanges(".VI=XWBO:EUR:Europe/Vienna, .ST=XSTO:SEK:Europe/Stockholm,")
+
+    assert exchange_of("OMV.VI") == Exchange("XWBO", "XWBO", "EUR", "Europe/Vienna")
+    assert exchange_of("ERIC-B.ST").currency == "SEK"
+    assert exchange_of("PETR4.SA").code == "BVMF"
+
+
+@pytest.mark.usefixtures("table")
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("VI=XWBO:EUR:Europe/Vienna", "is no exchange: expected one like"),
+        (".VI=XWBO", "is no exchange"),
+        (".VI=XXXX:EUR:Europe/Vienna", "exchange_calendars has no calendar XXXX"),
+        (".VI=XWBO:EUR:Europe/Wien", "there is no time zone Europe/Wien"),
+    ],
+)
+def test_an_entry_that_is_none_is_refused_and_nothing_is_added(wrong, message):
+    with pytest.raises(UserError, match=message):
+        add_exchanges(f".ST=XSTO:SEK:Europe/Stockholm,{wrong}")
+    with pytest.raises(InvalidTicker):
+        exchange_of("ERIC-B.ST")
 
 
 def test_every_exchange_has_a_calendar():

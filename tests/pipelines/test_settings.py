@@ -2,7 +2,8 @@ import sys
 
 import pytest
 
-from zenith_core.errors import UserError
+from zenith_core.errors import InvalidTicker, UserError
+from zenith_core.exchanges import EXCHANGES, exchange_of
 from zenith_pipelines.settings import Settings, prepare_home
 
 
@@ -40,3 +41,14 @@ def test_a_home_that_cannot_be_made_is_the_users_to_put_right(tmp_path):
 
     with pytest.raises(UserError, match="ZENITH_HOME .*file/home cannot be made"):
         prepare_home(Settings(zenith_home=tmp_path / "file" / "home"))
+
+
+def test_users_name_more_exchanges(monkeypatch):
+    monkeypatch.setattr("zenith_core.exchanges.EXCHANGES", dict(EXCHANGES))
+    monkeypatch.setenv("ZENITH_EXCHANGES", ".VI=XWBO:EUR:Europe/Vienna")
+    with pytest.raises(InvalidTicker):
+        exchange_of("OMV.VI")
+
+    Settings()
+
+    assert exchange_of("OMV.VI").calendar == "XWBO"
