@@ -11,9 +11,11 @@ from zenith_core.errors import InvalidPrices, ZenithError
 from zenith_core.exchanges import exchange_of
 from zenith_core.sessions import sessions_between
 from zenith_pipelines.sources.sample import SampleSource
+from zenith_pipelines.sources.simulated import SimulatedSource
 
 SESSIONS = sessions_between(exchange_of("TEST"), date(2019, 1, 1), date(2021, 12, 31))
 NOW = datetime(2022, 6, 1, tzinfo=UTC)
+NOW_AND_LATER = datetime(2026, 6, 1, tzinfo=UTC)
 OHLC = ["open", "high", "low", "close"]
 
 
@@ -397,3 +399,15 @@ def _assert_contract(prices):
     assert (prices["low"] <= prices[OHLC].min(axis=1)).all()
     assert (prices["high"] >= prices[OHLC].max(axis=1)).all()
     assert prices["factor"].iloc[-1] == 1
+
+
+@pytest.mark.parametrize("cut", [395, 401, 650, 1250, 1650, 2010, 2403, 2900])
+def test_what_comes_later_changes_earlier_rows_by_their_factor_only(cut):
+    """Of a market with every kind of dirt. Whatever is carried or flagged is so from what was known the day after."""
+    raw = SimulatedSource().fetch("SIM-DIRTY-3").prices
+    known, whole = (clean(rows, "SIM-DIRTY-3", now=NOW_AND_LATER).prices for rows in (raw.iloc[:cut], raw))
+    past = known.iloc[:-2]  # a jump is judged by the session after it
+    later = whole.loc[past.index]
+    pd.testing.assert_frame_equal(past[["flat", "carried", "suspect"]], later[["flat", "carried", "suspect"]])
+    unadjusted = (past[OHLC].div(past["factor"], axis=0), later[OHLC].div(later["factor"], axis=0))
+    pd.testing.assert_frame_equal(*unadjusted, rtol=1e-9)
