@@ -1,0 +1,52 @@
+"""A small version of benchmarks/truth_and_noise.py: the evaluation finds a planted edge, and claims none in noise."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+from zenith_pipelines.models import prepare_backend
+from zenith_pipelines.sources.simulated import SimulatedSource
+
+BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "truth_and_noise.py"
+EPOCHS = 1
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def benchmark(tmp_path_factory):
+    prepare_backend("jax", tmp_path_factory.mktemp("keras"))  # before anything imports Keras
+    specification = importlib.util.spec_from_file_location("truth_and_noise", BENCHMARK)
+    module = importlib.util.module_from_spec(specification)
+    sys.modules["truth_and_noise"] = module
+    specification.loader.exec_module(module)
+    yield module
+    del sys.modules["truth_and_noise"]
+
+
+def test_a_planted_edge_is_found_and_traded(benchmark):
+    row = benchmark.study("edge", 3, EPOCHS)
+
+    assert row["lstm_beats_naive"] or row["ensemble_beats_naive"]
+    assert row["oracle_sharpe"] == pytest.approx(2, abs=0.6)
+    assert row["ensemble_exposure"] > 0.1
+
+
+@pytest.mark.parametrize("market", ["noise", "shuffled"])
+def test_where_nothing_is_to_be_found_nothing_is_claimed(benchmark, market):
+    row = benchmark.study(market, 3, EPOCHS)
+
+    assert not row["lstm_beats_naive"]
+    assert not row["ensemble_beats_naive"]
+    assert 0.85 < row["coverage_1"] < 0.95
+
+
+def test_shuffling_keeps_the_numbers_and_cuts_the_tie(benchmark):
+    prices = SimulatedSource().fetch("SIM-EDGE-3").prices
+    shuffled = benchmark._bars("shuffled", "SIM-EDGE-3", 3)
+    assert shuffled["volume"].equals(prices["volume"])
+    moves, apart = (table["close"].pct_change().iloc[1:] for table in (prices, shuffled))
+    assert sorted(moves.round(9)) == sorted(apart.round(9))
+    assert abs(apart.corr(moves)) < 0.1
