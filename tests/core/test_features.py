@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.core.markets import random_prices
 from zenith_core.errors import NonFiniteInput
 from zenith_core.features import (
     FEATURES,
@@ -18,14 +19,7 @@ from zenith_core.features import (
 
 
 def make_prices(sessions=700, seed=3):
-    rng = np.random.default_rng(seed)
-    close = 30 * np.exp(np.cumsum(rng.standard_t(4, sessions) * 0.015))
-    open_ = close * np.exp(rng.normal(0, 0.008, sessions))
-    high = np.maximum(open_, close) * np.exp(np.abs(rng.normal(0, 0.006, sessions)))
-    low = np.minimum(open_, close) * np.exp(-np.abs(rng.normal(0, 0.006, sessions)))
-    volume = rng.integers(1_000, 90_000, sessions).astype(float)
-    index = pd.bdate_range("2015-01-01", periods=sessions, name="date")
-    return pd.DataFrame({"open": open_, "high": high, "low": low, "close": close, "volume": volume}, index=index)
+    return random_prices(sessions, seed)
 
 
 def inputs(prices):

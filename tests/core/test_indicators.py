@@ -1,22 +1,15 @@
 """The indicators against formulas written out here, and what they do with awkward prices."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
+from tests.core.markets import random_prices
 from zenith_core.errors import InvalidPrices, NonFiniteInput
 from zenith_core.indicators import INDICATORS, indicators
 
 
 def make_prices(sessions=600, seed=7):
-    rng = np.random.default_rng(seed)
-    close = 50 * np.exp(np.cumsum(rng.normal(0.0003, 0.02, sessions)))
-    open_ = close * np.exp(rng.normal(0, 0.008, sessions))
-    high = np.maximum(open_, close) * np.exp(np.abs(rng.normal(0, 0.006, sessions)))
-    low = np.minimum(open_, close) * np.exp(-np.abs(rng.normal(0, 0.006, sessions)))
-    volume = rng.integers(1_000, 90_000, sessions).astype(float)
-    index = pd.bdate_range("2015-01-01", periods=sessions, name="date")
-    return pd.DataFrame({"open": open_, "high": high, "low": low, "close": close, "volume": volume}, index=index)
+    return random_prices(sessions, seed)
 
 
 def wilder(values, window):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.core.markets import random_prices
 from zenith_core.features import FEATURES, WARM_UP, features
 from zenith_core.leakage import (
     PREFIX_TOLERANCE,
@@ -20,17 +21,7 @@ INPUTS = (*FEATURES, "volatility", "close")
 
 
 def make_prices(sessions=700, seed=5, crash=None):
-    rng = np.random.default_rng(seed)
-    moves = rng.standard_t(4, sessions) * 0.015
-    if crash:
-        moves[crash] = -0.9
-    close = 30 * np.exp(np.cumsum(moves))
-    open_ = close * np.exp(rng.normal(0, 0.008, sessions))
-    high = np.maximum(open_, close) * np.exp(np.abs(rng.normal(0, 0.006, sessions)))
-    low = np.minimum(open_, close) * np.exp(-np.abs(rng.normal(0, 0.006, sessions)))
-    volume = rng.integers(1_000, 90_000, sessions).astype(float)
-    index = pd.bdate_range("2015-01-01", periods=sessions, name="date")
-    return pd.DataFrame({"open": open_, "high": high, "low": low, "close": close, "volume": volume}, index=index)
+    return random_prices(sessions, seed, crash)
 
 
 def certify(make, prices, inputs=INPUTS, table=None):

@@ -6,19 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.core.markets import random_prices
 from zenith_core.indicators import indicators
 from zenith_core.wilder import average_directional_index, average_true_range, wilder_average
 from zenith_pipelines.sources.sample import SampleSource
 
 
 def random_walk(sessions=900, seed=11):
-    rng = np.random.default_rng(seed)
-    close = 50 * np.exp(np.cumsum(rng.normal(0.0003, 0.02, sessions)))
-    open_ = close * np.exp(rng.normal(0, 0.008, sessions))
-    high = np.maximum(open_, close) * np.exp(np.abs(rng.normal(0, 0.006, sessions)))
-    low = np.minimum(open_, close) * np.exp(-np.abs(rng.normal(0, 0.006, sessions)))
-    table = pd.DataFrame({"open": open_, "high": high, "low": low, "close": close})
-    return table.assign(volume=1e5).set_axis(pd.bdate_range("2015-01-01", periods=sessions))
+    return random_prices(sessions, seed)
 
 
 def halted():

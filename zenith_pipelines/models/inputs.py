@@ -1,7 +1,7 @@
 """What every study starts from: a checked feature table as plain arrays, and the sessions it can forecast from."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -97,4 +97,19 @@ def fold_facts(inputs: ModelInputs, fold: Fold, train_rows: NDArray[np.int64]) -
         "validation": inputs.span(fold.validation),
         "test": inputs.span(fold.test),
         "train_rows": len(train_rows),
+    }
+
+
+def study_facts(
+    model: str, inputs: ModelInputs, config: Any, split: WalkForward, folds: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """What every study tells of itself, JSON-ready. `config` is a dataclass; the last fold is the final model's."""
+    return {
+        "model": model,
+        "config": asdict(config),
+        "split": asdict(split),
+        "features": list(inputs.columns),
+        "data_end": str(inputs.index[-1].date()),
+        "folds": list(folds[:-1]),
+        "final": folds[-1],
     }

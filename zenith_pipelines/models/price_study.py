@@ -1,7 +1,7 @@
 """The walk-forward study of the price model: out-of-sample forecasts, the model to serve, and how both came about."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from typing import Any
@@ -21,7 +21,7 @@ from zenith_core.targets import forward_log_returns, standardized
 from zenith_core.windows import windows
 from zenith_pipelines.models.artifact import check_parity
 from zenith_pipelines.models.forecast_table import forecast_table
-from zenith_pipelines.models.inputs import ModelInputs, Progress, fold_facts, model_inputs, silent
+from zenith_pipelines.models.inputs import ModelInputs, Progress, fold_facts, model_inputs, silent, study_facts
 from zenith_pipelines.models.lstm import LSTMConfig, LSTMTrainer
 from zenith_pipelines.models.lstm_onnx import PriceModel, price_model_onnx
 
@@ -82,15 +82,7 @@ def study_prices(
             ignore_index=True,
         ),
         onnx=walk.export(steps[-1]),
-        facts={
-            "model": "lstm",
-            "config": asdict(config),
-            "split": asdict(split),
-            "features": list(inputs.columns),
-            "data_end": str(inputs.index[-1].date()),
-            "folds": [step.facts for step in steps[:-1]],
-            "final": steps[-1].facts,
-        },
+        facts=study_facts("lstm", inputs, config, split, [step.facts for step in steps]),
     )
 
 

@@ -26,7 +26,7 @@ from zenith_core.targets import UNKNOWN, signal_labels
 from zenith_pipelines.models.artifact import check_parity
 from zenith_pipelines.models.ensemble import EnsembleConfig, fit_ensemble, importances, predict_probabilities
 from zenith_pipelines.models.ensemble_onnx import signal_model_onnx
-from zenith_pipelines.models.inputs import ModelInputs, Progress, fold_facts, model_inputs, silent
+from zenith_pipelines.models.inputs import ModelInputs, Progress, fold_facts, model_inputs, silent, study_facts
 
 if TYPE_CHECKING:
     from sklearn.ensemble import VotingClassifier
@@ -86,14 +86,8 @@ def study_signals(
     return SignalStudy(
         signals=pd.concat(tables[:-1], ignore_index=True),
         onnx=_export(trained, inputs),
-        facts={
-            "model": "ensemble",
-            "config": asdict(config),
-            "split": asdict(split),
-            "features": list(inputs.columns),
-            "data_end": str(inputs.index[-1].date()),
-            "folds": facts[:-1],
-            "final": facts[-1],
+        facts=study_facts("ensemble", inputs, config, split, facts)
+        | {
             "importances": dict(zip(inputs.columns, importances(trained.vote).tolist(), strict=True)),
             "limits": trained.limits.to_json(),
         },
