@@ -13,7 +13,6 @@ import argparse
 import json
 import multiprocessing
 import time
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import numpy as np
@@ -183,23 +182,22 @@ def _miss(met: bool) -> str:
 
 
 def _run(todo: list[tuple[str, int]], arguments: argparse.Namespace) -> list[dict]:
+    """A new process every few studies, because each Keras fit keeps some memory."""
     from rich.progress import track
 
     rows: list[dict] = []
+    asked = [(market, seed, arguments.epochs) for market, seed in todo]
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        arguments.jobs,
-        mp_context=context,
-        initializer=_prepare,
-        initargs=(arguments.out.parent,),
-        max_tasks_per_child=8,
-    ) as pool:
-        futures = [pool.submit(study, market, seed, arguments.epochs) for market, seed in todo]
-        for future in track(as_completed(futures), description="studies", total=len(futures), disable=not futures):
-            rows.append(future.result())
+    with context.Pool(arguments.jobs, _prepare, (arguments.out.parent,), maxtasksperchild=8) as pool:
+        for row in track(pool.imap_unordered(_study, asked), description="studies", total=len(asked)):
+            rows.append(row)
             with arguments.out.open("a") as out:
-                out.write(json.dumps(rows[-1]) + "\n")
+                out.write(json.dumps(row) + "\n")
     return rows
+
+
+def _study(asked: tuple[str, int, int | None]) -> dict:
+    return study(*asked)
 
 
 def _prepare(folder: Path) -> None:
