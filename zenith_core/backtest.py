@@ -159,8 +159,7 @@ def _credible_closes(prices: pd.DataFrame) -> Floats:
     close = prices["close"].astype(float)
     if "suspect" in prices:
         close = close.mask(prices["suspect"].astype(bool)).ffill().fillna(close)
-    values: Floats = close.to_numpy()
-    return values
+    return np.asarray(close, dtype=np.float64)
 
 
 def _positions(prices: pd.DataFrame, signals: pd.Series, weight: pd.Series, config: BacktestConfig) -> Floats:
