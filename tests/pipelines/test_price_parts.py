@@ -10,7 +10,7 @@ from zenith_core.linear import LinearForecast, fit_linear
 from zenith_core.metrics import price_metrics
 from zenith_core.splits import WalkForward
 from zenith_pipelines.models import prepare_backend, price_study
-from zenith_pipelines.models.lstm import LSTMConfig
+from zenith_pipelines.models.lstm import LSTMConfig, LSTMTrainer
 from zenith_pipelines.models.lstm_onnx import PriceModel, price_model_onnx
 from zenith_pipelines.models.price_study import study_prices
 from zenith_pipelines.onnx_runtime import onnx_run
@@ -80,6 +80,23 @@ def test_a_study_that_believes_neither_part_forecasts_no_change():
     blocks = noise.forecasts.iloc[:half], noise.forecasts.iloc[half:]
     assert any(silent)
     assert [bool((block["forecast"] == block["close"]).all()) for block in blocks] == silent
+
+
+def test_what_the_linear_part_explains_is_not_to_the_networks_credit(study, table, monkeypatch):
+    """A network that knows of the edge too, and exaggerates: what is left for it is less where the other part spoke."""
+
+    def knowing(trainer, model, values, ends):
+        return 2.0 * values[ends, :1] / np.sqrt([1, 2, 3])
+
+    monkeypatch.setattr(LSTMTrainer, "predict", knowing)
+    monkeypatch.setattr(price_study, "check_parity", lambda *exported: None)
+    both = study_prices(table, COLUMNS, CONFIG, SPLIT)
+    monkeypatch.setattr(price_study, "fit_linear", lambda values, targets: fit_linear(values, targets).shrunk(0.0))
+    alone = study_prices(table, COLUMNS, CONFIG, SPLIT)
+
+    assert [each["linear"] for each in factors(both)] == [each["linear"] for each in factors(study)]
+    for beside, by_itself in zip(factors(both), factors(alone), strict=True):
+        assert 0.1 < beside["network"] < 0.9 * by_itself["network"]
 
 
 def test_what_comes_later_changes_no_earlier_factor_and_no_earlier_forecast(study, table):
