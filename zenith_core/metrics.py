@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from zenith_core.calibration import information_test
 from zenith_core.diebold_mariano import diebold_mariano, loss_test
 from zenith_core.errors import NonFiniteInput
 from zenith_core.inference import SIGNALS
@@ -65,13 +64,11 @@ def signal_metrics(signals: pd.DataFrame, horizon: int = 5, earlier_labels: Sequ
     The baseline answers with the class frequencies known at each row: `earlier_labels` and the labels of rows at
     least `horizon` sessions back, for a label is known only then; each class starts with a count of 1. `brier` is the
     mean over rows of the sum over classes of (probability - outcome)^2, 0 to 2; `skill` is 1 - brier / the baseline's,
-    and `p_value` the Diebold-Mariano test of that difference. `information_p_value` is of `information_test`.
-    `beats_naive` needs both below SIGNIFICANCE: frequencies that a fold froze may by luck be nearer to what came than
-    those the baseline counts, and who answers them whatever the inputs has no skill.
-    Accuracy, precision, recall, F1 and `confusion`, {label: {class: rows}}, are of the most probable class, whether the
-    model stood by it or abstained. Macro figures are means over the classes that occur as label or as most probable; a
-    class never predicted has precision 0. `ece` and `reliability` are as `calibration_scores` has them. `signalled` is
-    the share of rows that say buy or sell, `abstained` counts the others by reason, if there is a `reason`.
+    and `p_value` the Diebold-Mariano test of that difference. Accuracy, precision, recall, F1 and `confusion`, {label:
+    {class: rows}}, are of the most probable class, whether the model stood by it or abstained. Macro figures are means
+    over the classes that occur as label or as most probable; a class never predicted has precision 0. `ece` and
+    `reliability` are as `calibration_scores` has them. `signalled` is the share of rows that say buy or sell,
+    `abstained` counts the others by reason, if there is a `reason`.
 
     Raises NonFiniteInput if a probability is NaN or infinite.
     """
@@ -96,7 +93,6 @@ def signal_metrics(signals: pd.DataFrame, horizon: int = 5, earlier_labels: Sequ
 _SIGNAL_FIGURES = (
     *("accuracy", "accuracy_baseline", "precision", "recall", "f1", "confusion", "base_rates"),
     *("brier", "brier_baseline", "log_loss", "log_loss_baseline", "skill", "dm_statistic", "p_value"),
-    "information_p_value",
     *("ece", "ece_classwise", "reliability"),
 )
 
@@ -196,7 +192,6 @@ def _probability_scores(
     brier, baseline = (((guess - outcomes) ** 2).sum(axis=1) for guess in (probabilities, frequencies))
     skill = _skill(brier, baseline)
     statistic, p_value = loss_test(brier - baseline, horizon)
-    information_p = information_test(probabilities, label, horizon)[1]
     return {
         "brier": _mean(brier),
         "brier_baseline": _mean(baseline),
@@ -205,8 +200,7 @@ def _probability_scores(
         "skill": skill,
         "dm_statistic": finite(statistic),
         "p_value": finite(p_value),
-        "information_p_value": information_p,
-        "beats_naive": bool(p_value < SIGNIFICANCE and (skill or 0) > 0 and information_p < SIGNIFICANCE),
+        "beats_naive": bool(p_value < SIGNIFICANCE and (skill or 0) > 0),
     }
 
 
