@@ -224,7 +224,7 @@ def test_prices_that_never_fall_have_no_label_to_learn_selling_from(table):
 def test_training_rows_without_a_label_are_refused(table):
     usable = pd.Series(False, index=table.index)
 
-    with pytest.raises(TooShortHistory, match="^0 labelled rows to train on: at least 4 are needed$"):
+    with pytest.raises(TrainingError, match="^0 labelled rows to train on: at least 4 are needed$"):
         study_signals(table, COLUMNS, CONFIG, SPLIT, usable=usable)
 
 

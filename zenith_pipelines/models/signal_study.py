@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from zenith_core.abstention import Limits, decide
 from zenith_core.calibration import Calibrator, class_frequencies, fit_calibrator, information_test
-from zenith_core.errors import TooShortHistory, TrainingError
+from zenith_core.errors import TrainingError
 from zenith_core.features import FEATURES
 from zenith_core.inference import SIGNALS
 from zenith_core.metrics import SIGNIFICANCE
@@ -137,13 +137,13 @@ class _Walk:
     def training_rows(self, fold: Fold) -> NDArray[np.int64]:
         """All labelled rows before the test and its gap: nothing is stopped early, so validation rows are learned.
 
-        Raises TooShortHistory if they are too few to be cut into blocks.
+        Raises TrainingError if they are too few to be cut into blocks.
         """
         newest = fold.validation if fold.validation.size else fold.train
         rows = self.inputs.origins[: newest[-1] + 1]
         labelled: NDArray[np.int64] = rows[self.labels[rows] != UNKNOWN]
         if len(labelled) < BLOCKS:
-            raise TooShortHistory(f"{len(labelled)} labelled rows to train on: at least {BLOCKS} are needed")
+            raise TrainingError(f"{len(labelled)} labelled rows to train on: at least {BLOCKS} are needed")
         return labelled
 
     def cross_vote(self, fold: Fold, number: int, gap: int) -> None:
