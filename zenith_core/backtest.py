@@ -149,9 +149,17 @@ def _weights(close: pd.Series, config: BacktestConfig) -> pd.Series:
 
 
 def _trade(prices: pd.DataFrame, signals: pd.Series, weight: pd.Series, config: BacktestConfig) -> Account:
-    opens, closes = (prices[name].to_numpy(dtype=float) for name in ("open", "close"))
+    opens, closes = prices["open"].to_numpy(dtype=float), _credible_closes(prices)
     position = _positions(prices, signals, weight, config)
     return keep_account(opens, closes, position, weight.to_numpy(), config.capital, config.costs)
+
+
+def _credible_closes(prices: pd.DataFrame) -> Floats:
+    """What the account is valued at, (n,): the close, or the one before it where it is suspect."""
+    close = prices["close"].astype(float)
+    if "suspect" in prices:
+        close = close.mask(prices["suspect"].astype(bool)).ffill().fillna(close)
+    return np.asarray(close, dtype=np.float64)
 
 
 def _positions(prices: pd.DataFrame, signals: pd.Series, weight: pd.Series, config: BacktestConfig) -> Floats:

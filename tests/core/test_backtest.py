@@ -345,3 +345,18 @@ def test_a_horizon_without_forecasts_is_refused_with_those_there_are():
     rows = pd.DataFrame({"origin": [pd.Timestamp("2020-01-01")], "horizon": [1], "close": [1.0], "forecast": [1.0]})
     with pytest.raises(ValueError, match=r"there are \[.*1"):
         forecast_signals(rows, horizon=5)
+
+
+def test_nothing_is_filled_at_a_suspect_price():
+    prices = make_prices([10, 99, 12, 13], suspect=[0, 1, 0, 0])
+    (trade,) = backtest(prices, make_signals(prices, "buy"), FREE).trades.to_dict("records")
+    assert (trade["entry_date"], trade["entry_price"]) == (prices.index[2], 12)
+
+
+def test_an_account_is_not_worth_what_a_suspect_close_says():
+    right = make_prices([10, 10, 11, 12, 13])
+    wrong = right.assign(close=[10.0, 10, 33, 12, 13], suspect=[False, False, True, False, False])
+    equity, result = (backtest(prices, make_signals(prices, "buy"), FREE) for prices in (right, wrong))
+    assert result.equity["strategy"].tolist() == [1000, 1000, 1000, 1200, 1300]  # as at the close before
+    assert result.equity["buy_and_hold"].tolist() == result.equity["strategy"].tolist()
+    pd.testing.assert_frame_equal(result.trades, equity.trades)

@@ -51,6 +51,19 @@ def test_what_is_calibrated_already_stays():
     np.testing.assert_allclose(calibrated.sum(axis=1), 1)
 
 
+def test_the_slope_loses_the_share_of_its_square_that_chance_explains():
+    """A hundred copies have the same likeliest slope and ten times the t, so that next to nothing is lost of it."""
+    rng = np.random.default_rng(3)
+    said = votes(rng, 400, concentration=300)
+    labels = drawn(said, rng)
+    t, _ = information_test(said, labels, horizon=1)
+    once = fit_calibrator(said, labels, RATES, 1).slope
+    often = fit_calibrator(np.tile(said, (100, 1)), np.tile(labels, 100), RATES, 1).slope
+
+    assert 1.2 < t < 3
+    assert once / often == pytest.approx((1 - 1 / t**2) / (1 - 1 / (10 * t) ** 2), rel=0.03)
+
+
 def test_noise_is_shrunk_to_the_base_rates():
     rng = np.random.default_rng(2)
     slopes, losses = [], []

@@ -105,3 +105,15 @@ def test_what_is_undefined_is_none():
     assert alone["pinball"] > 0
     unmoved = pd.Series(10.0, index=history.index)
     assert pinball_metrics(make_rows(unmoved, 5, 300), 5, unmoved)["pinball_skill"] is None
+
+
+def test_skill_is_of_the_origins_that_have_a_baseline():
+    history = make_history()
+    rows = make_rows(history, 5, 300)
+    early = make_rows(history, 5, STATIC_ORIGINS - 100).iloc[:100]  # too early for a baseline
+    early["actual"] *= 3  # and badly forecast
+
+    both, late = (pinball_metrics(table, 5, history) for table in (pd.concat([early, rows]), rows))
+
+    assert both["pinball"] > 2 * late["pinball"]
+    assert both["pinball_skill"] == pytest.approx(late["pinball_skill"])

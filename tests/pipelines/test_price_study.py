@@ -159,16 +159,17 @@ def test_no_target_rests_on_a_suspect_close(study, table):
     assert rows == [fold["train_rows"] - 5 for fold in [*study.facts["folds"], study.facts["final"]]]
 
 
-def test_no_forecast_is_held_against_a_suspect_close(study, table):
+def test_no_forecast_is_held_against_a_suspect_close_or_made_from_one(study, table):
     usable = pd.Series(True, index=table.index)
     usable.iloc[250] = False
 
     forecasts = study_prices(table, COLUMNS, CONFIG, SPLIT, usable=usable).forecasts
 
-    held = forecasts["target_date"] == table.index[250]
-    assert held.sum() == CONFIG.horizons
-    assert forecasts.loc[held, "actual"].isna().all()
-    assert forecasts["actual"].isna().sum() == study.forecasts["actual"].isna().sum() + CONFIG.horizons
+    suspect = table.index[250]
+    held, made = forecasts["target_date"] == suspect, forecasts["origin"] == suspect
+    assert (held.sum(), made.sum()) == (CONFIG.horizons, CONFIG.horizons)
+    assert forecasts.loc[held | made, "actual"].isna().all()
+    assert forecasts["actual"].isna().sum() == study.forecasts["actual"].isna().sum() + 2 * CONFIG.horizons
 
 
 def test_progress_grows_to_its_total(table):
@@ -197,6 +198,13 @@ def test_constant_prices_are_refused(table):
 def test_too_short_a_history_is_refused_with_the_numbers(table):
     with pytest.raises(TooShortHistory, match=r"^100 sessions are too few: .* 2 walk-forward folds need about 176$"):
         study_prices(table.iloc[:100], COLUMNS, CONFIG, SPLIT)
+
+
+def test_training_rows_without_a_target_are_refused(table):
+    every_fourth = pd.Series(np.arange(SESSIONS) % 4 > 0, index=table.index)  # each origin looks at one of those
+
+    with pytest.raises(TooShortHistory, match="^no row has a known target at every horizon"):
+        study_prices(table, COLUMNS, CONFIG, SPLIT, usable=every_fourth)
 
 
 def test_a_gap_shorter_than_the_horizons_is_refused(table):

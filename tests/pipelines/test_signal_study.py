@@ -221,6 +221,13 @@ def test_prices_that_never_fall_have_no_label_to_learn_selling_from(table):
         study_signals(rising, COLUMNS, CONFIG, SPLIT)
 
 
+def test_training_rows_without_a_label_are_refused(table):
+    usable = pd.Series(False, index=table.index)
+
+    with pytest.raises(TrainingError, match="^0 labelled rows to train on: at least 4 are needed$"):
+        study_signals(table, COLUMNS, CONFIG, SPLIT, usable=usable)
+
+
 def test_bad_input_is_refused(table):
     broken = table.copy()
     broken.loc[broken.index[100], "b"] = np.nan

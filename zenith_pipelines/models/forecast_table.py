@@ -30,10 +30,12 @@ def forecast_table(
     came:       (n,) closes by row of `inputs` that forecasts are held against, NaN where not to be believed;
                 default all closes
 
-    Prices are in the currency of the close. `actual` is NaN where the target has not come, or is not believed.
+    Prices are in the currency of the close. `actual` is NaN where the target has not come, or where it or the origin's
+    own close is not believed: of a forecast from a wrong price, nothing can be learned.
     """
     close, volatility = inputs.close[rows], inputs.volatility[rows]
     horizons = scores.shape[1]
+    came = inputs.close if came is None else came
     targets = (rows[:, np.newaxis] + np.arange(1, horizons + 1)).ravel()
 
     def prices(shift: NDArray[np.float64] | float) -> NDArray[np.float64]:
@@ -49,7 +51,9 @@ def forecast_table(
             "lower": prices(offsets[..., 0]),
             "upper": prices(offsets[..., -1]),
             **{name: prices(offsets[..., level]) for level, name in enumerate(QUANTILE_COLUMNS)},
-            "actual": _padded(inputs.close if came is None else came, len(inputs.index) + horizons)[targets],
+            "actual": np.where(
+                np.repeat(np.isnan(came[rows]), horizons), np.nan, _padded(came, len(inputs.index) + horizons)[targets]
+            ),
         }
     )
 

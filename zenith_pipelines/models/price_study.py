@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from zenith_core.bands import Band, BandCalibrator, OutOfSampleScores
-from zenith_core.errors import TrainingError
+from zenith_core.errors import TooShortHistory, TrainingError
 from zenith_core.features import FEATURES
 from zenith_core.intervals import price_forecasts, realised_before
 from zenith_core.linear import fit_linear
@@ -142,6 +142,8 @@ class _Walk:
         self, train: NDArray[np.int64], validation: NDArray[np.int64], on_epoch: Callable[[int], None]
     ) -> PriceModel:
         """The linear forecast in closed form, then the network on what it leaves unexplained."""
+        if not train.size:
+            raise TooShortHistory("no row has a known target at every horizon to train on")
         values = self._inputs.values
         linear = fit_linear(values[train], self._targets[train])
         unexplained = self._targets - linear.predict(values)

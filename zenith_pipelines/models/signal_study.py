@@ -129,11 +129,16 @@ class _Walk:
         self.votes = np.full((len(inputs.index), len(SIGNALS)), np.nan)
 
     def training_rows(self, fold: Fold) -> NDArray[np.int64]:
-        """All labelled rows before the test and its gap: nothing is stopped early, so validation rows are learned."""
+        """All labelled rows before the test and its gap: nothing is stopped early, so validation rows are learned.
+
+        Raises TrainingError if they are too few to be cut into blocks.
+        """
         newest = fold.validation if fold.validation.size else fold.train
-        rows: NDArray[np.int64] = self.inputs.origins[: newest[-1] + 1]
-        known: NDArray[np.bool_] = self.labels[rows] != UNKNOWN
-        return rows[known]
+        rows = self.inputs.origins[: newest[-1] + 1]
+        labelled: NDArray[np.int64] = rows[self.labels[rows] != UNKNOWN]
+        if len(labelled) < BLOCKS:
+            raise TrainingError(f"{len(labelled)} labelled rows to train on: at least {BLOCKS} are needed")
+        return labelled
 
     def cross_vote(self, fold: Fold, number: int, gap: int) -> None:
         """Ask for block `number` of the fold's training rows, of a model trained on the rest but for `gap` sessions.
