@@ -45,6 +45,7 @@ def price_fan(prices: pd.DataFrame, forecasts: pd.DataFrame, latest: pd.DataFram
     axes.plot(closes.index.to_numpy(), closes, color=INK, linewidth=1.4, label="close")
     if len(latest):
         _draw_latest(axes, closes, latest)
+    axes.yaxis.tick_right()  # beside the newest prices: a narrow screen shows this side first
     legend(axes, "upper left")
     plain_dates(axes)
     return figure

@@ -112,5 +112,9 @@ def _leakage_verdict(certificate: Mapping[str, Any]) -> Verdict:
     if not certificate:
         return Verdict("Look-ahead", "Not tested: the features have no leakage certificate", "", False)
     good = certificate["passed"]
-    sentence = "No feature knows the future" if good else "The features failed their test: believe nothing below"
+    sentence = (
+        "No feature changed when its future was taken away"
+        if good
+        else "The features failed their test: believe nothing below"
+    )
     return Verdict("Look-ahead", sentence, f"leakage certificate {leakage_summary(certificate)}", good)
