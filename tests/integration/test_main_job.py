@@ -121,7 +121,7 @@ def _by_kind(filed):
 
 
 def test_the_key_plots_are_shown_in_the_dagster_ui(trained):
-    with open_instance(Settings(home=trained.zenith.home)) as instance:
+    with open_instance(Settings(zenith_home=trained.zenith.home)) as instance:
         event = instance.get_latest_materialization_event(AssetKey("backtest_report"))
 
     metadata = event.asset_materialization.metadata

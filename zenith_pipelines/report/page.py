@@ -76,7 +76,7 @@ def render_report(report: ReportInput, figures: "Mapping[str, Figure]") -> str:
         loader=PackageLoader("zenith_pipelines", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters |= {"share": share, "number": number, "count": count, "day": day}
-    return environment.get_template("report.html.j2").render(
+    page = environment.get_template("report.html.j2").render(
         report=report,
         last=_last(report.prices),
         verdicts=verdicts(report),
@@ -87,6 +87,7 @@ def render_report(report: ReportInput, figures: "Mapping[str, Figure]") -> str:
         tables=tables,
         figures={name: Markup(to_svg(figure, name.replace("_", " "))) for name, figure in figures.items()},
     )
+    return page.replace(" %", "\N{NO-BREAK SPACE}%")
 
 
 def _last(prices: pd.DataFrame) -> dict[str, Any]:

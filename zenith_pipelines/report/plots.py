@@ -68,7 +68,7 @@ def coverage_by_horizon(metrics: dict[str, Any]) -> "Figure":
     horizons, values = _by_horizon(metrics, "coverage")
     axes.axhline(0.9, color=MUTED, linewidth=1, linestyle="--", label="promised: 90 %")
     axes.plot(horizons, values, color=ACCENT, marker="o", markersize=3, label="seen out of sample")
-    axes.set_ylim(min(0.7, np.nanmin([*values, 0.9]) - 0.05), 1)
+    axes.set_ylim(min(0.7, np.nanmin([*values, 0.9]) - 0.05), 1.01)
     axes.set_xlabel("sessions ahead")
     share_axis(axes)
     legend(axes, "lower left")

@@ -94,11 +94,12 @@ def _draw_reliability(axes: "Axes", name: str, bins: pd.DataFrame) -> None:
     axes.axline((0, 0), slope=1, color=MUTED, linewidth=1, linestyle="--")
     axes.axhline(float(np.average(observed, weights=rows)), color=MUTED, linewidth=0.8, linestyle=":")
     axes.errorbar(predicted, observed, yerr=error, fmt="none", ecolor=colour, elinewidth=1, alpha=0.5)
-    size = _LARGEST_DOT * rows / rows.max()
-    axes.scatter(predicted, observed, s=size, color=colour, edgecolor=CARD, linewidth=0.7, zorder=3)
+    area = _LARGEST_DOT * rows / rows.max()
+    axes.scatter(predicted, observed, s=area, color=colour, edgecolor=CARD, linewidth=0.7, zorder=3)
     low = max(0.0, min(predicted.min(), (observed - error).min()) - 0.03)
     high = min(1.0, max(predicted.max(), (observed + error).max()) + 0.03)
-    axes.set_title(f"{name}: {rows.min():,.0f} to {rows.max():,.0f} sessions a dot", fontsize=9.5, color=INK)
+    sizes = " to ".join(f"{size:,.0f}" for size in np.unique([rows.min(), rows.max()]))
+    axes.set_title(f"{name}: {sizes} sessions a dot", fontsize=9.5, color=INK)
     axes.set(xlim=(low, high), ylim=(low, high))  # the same scale on both axes, so that the diagonal is one
 
 
