@@ -7,7 +7,7 @@ import pytest
 
 from tests.pipelines.sample_report import CERTIFICATE, PRICE_STUDY, SIGNAL_STUDY, make_report, traded
 from zenith_core.backtest import BacktestConfig, forecast_signals
-from zenith_pipelines.report import tables
+from zenith_pipelines.report import method, tables
 from zenith_pipelines.report.verdicts import verdicts
 from zenith_pipelines.report.words import chance, day, number, p_value, share, span, tiny
 
@@ -185,14 +185,14 @@ def test_silence_is_counted_by_reason(report):
 
 
 def test_the_folds_end_with_the_model_that_serves():
-    fold, served = tables.price_fold_rows(PRICE_STUDY)
+    fold, served = method.price_fold_rows(PRICE_STUDY)
 
     assert (fold.words, fold.cells[3:]) == ("1", ["1,461", "0.00", "0.41"])
     assert (served.words, served.cells[2:]) == ("served", ["–", "2,645", "0.86", "0.83"])
 
 
 def test_a_signal_model_learns_up_to_the_gap_and_says_whether_it_may_speak():
-    fold, served = tables.signal_fold_rows(SIGNAL_STUDY)
+    fold, served = method.signal_fold_rows(SIGNAL_STUDY)
 
     assert fold.cells[:2] == ("2001-05-22 to 2008-05-05", "2008-06-18 to 2009-08-19")
     assert fold.cells[2:] == ("1,461", "1,782", "0.36", "0.30", "no")
@@ -203,10 +203,10 @@ def test_the_ways_of_trading_are_told():
     plain = vars(BacktestConfig())
     other = {**plain, "allow_short": True, "target_volatility": 0.15, "holding_period": 5}
 
-    assert tables.trading_words(plain) == (
+    assert method.trading_words(plain) == (
         "commission 0.10% and slippage 0.05% a side, long or in cash, the whole capital, held until the opposite signal"
     )
-    assert tables.trading_words(other).endswith(
+    assert method.trading_words(other).endswith(
         "long or short, sized for a volatility of 15.0% a year, held at most 5 sessions after its last signal"
     )
 

@@ -53,6 +53,16 @@ def share_axis(axes: "Axes", decimals: int = 0, of: Literal["x", "y"] = "y") -> 
     axis.set_major_formatter(PercentFormatter(1, decimals=decimals))
 
 
+def whole_shares(axes: "Axes") -> None:
+    """Fractions on both axes read as percentages, with ticks at whole ones."""
+    from matplotlib.ticker import MaxNLocator
+
+    share_axis(axes, of="x")
+    share_axis(axes, of="y")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))  # no step of 2.5
+
+
 def plain_dates(axes: "Axes") -> None:
     """Few, short dates on the x axis."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter

@@ -9,7 +9,7 @@ import pandas as pd
 from zenith_core.backtest import Backtest
 from zenith_core.disclaimer import DISCLAIMER
 from zenith_core.leakage import leakage_summary
-from zenith_pipelines.report import plots, signal_plots, tables
+from zenith_pipelines.report import method, plots, signal_plots, tables
 from zenith_pipelines.report.drawing import to_svg
 from zenith_pipelines.report.verdicts import verdicts
 from zenith_pipelines.report.words import count, day, number, share
@@ -85,6 +85,7 @@ def render_report(report: ReportInput, figures: "Mapping[str, Figure]") -> str:
         trades=[("LSTM", report.lstm_backtest), ("Ensemble", report.ensemble_backtest)],
         leakage=leakage_summary(report.leakage) if report.leakage else "",
         tables=tables,
+        method=method,
         figures={name: Markup(to_svg(figure, name.replace("_", " "))) for name, figure in figures.items()},
     )
     return page.replace(" %", "\N{NO-BREAK SPACE}%")

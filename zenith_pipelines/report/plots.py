@@ -46,7 +46,9 @@ def price_fan(prices: pd.DataFrame, forecasts: pd.DataFrame, latest: pd.DataFram
     if len(latest):
         _draw_latest(axes, closes, latest)
     axes.yaxis.tick_right()  # beside the newest prices: a narrow screen shows this side first
-    legend(axes, "upper left")
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.17 * (high - low))  # room for the legend
+    legend(axes, "upper left", framed=True)
     plain_dates(axes)
     return figure
 

@@ -20,6 +20,7 @@ from zenith_pipelines.report.drawing import (
     panels,
     plain_dates,
     share_axis,
+    whole_shares,
 )
 
 if TYPE_CHECKING:
@@ -80,8 +81,7 @@ def reliability(metrics: Mapping[str, Any]) -> "Figure":
     figure, axes_list = panels(len(SIGNALS), height=3.7)
     for axes, name in zip(axes_list, SIGNALS, strict=True):
         axes.set_xlabel("probability given")
-        share_axis(axes)
-        share_axis(axes, of="x")
+        whole_shares(axes)
         _draw_reliability(axes, name, pd.DataFrame(tables[name]))
     axes_list[0].set_ylabel("share that came")
     return figure

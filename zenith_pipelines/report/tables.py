@@ -7,11 +7,10 @@ from typing import Any
 
 from zenith_core.abstention import REASONS
 from zenith_core.backtest import Backtest
-from zenith_pipelines.report.words import NOTHING, chance, count, days, number, share, span, tiny
+from zenith_pipelines.report.words import NOTHING, chance, count, number, share, span
 
 TRADES_SHOWN = 20
 _HORIZONS_SHOWN = ("1", "5", "10", "20", "30")
-_SERVED = "served"
 
 Figures = Mapping[str, Any]
 
@@ -149,76 +148,12 @@ def abstention_rows(metrics: Figures) -> list[Row]:
     return [Row(words, [count(rows), share(rows / total if total else None)]) for words, rows in told]
 
 
-def price_fold_rows(study: Figures) -> list[Row]:
-    """Each fold of the price model, then the model to be served: dates, rows, and how far each part is believed."""
-    return [
-        Row(
-            name,
-            [
-                *(days(fold["train"]), days(fold["validation"]), days(fold["test"]), count(fold["train_rows"])),
-                *(number(fold.get("shrinkage", {}).get(part)) for part in ("linear", "network")),
-            ],
-        )
-        for name, fold in _folds(study)
-    ]
-
-
-def signal_fold_rows(study: Figures) -> list[Row]:
-    """Each fold of the signal model, then the model to be served: dates, rows, calibration, and its test."""
-    rows = []
-    for name, fold in _folds(study):
-        calibration = fold.get("calibration", {})
-        learned = [*fold["train"][:1], *(fold["validation"] or fold["train"])[-1:]]  # nothing is stopped early
-        figures = (
-            *(days(learned), days(fold["test"]), count(fold["train_rows"]), count(calibration.get("rows"))),
-            number(calibration.get("slope")),
-            chance(calibration.get("information_p")),
-            {True: "yes", False: "no", None: NOTHING}[calibration.get("proven")],
-        )
-        rows.append(Row(name, figures))
-    return rows
-
-
-def leakage_rows(certificate: Figures) -> list[Row]:
-    """What the leakage certificate compared, and what it found."""
-    tests = (
-        ("Cut short: the future taken away", "prefixes"),
-        ("Begun late: the distant past taken away", "late_starts"),
-    )
-    rows = []
-    for words, key in tests:
-        test = certificate[key]
-        figures = (count(len(test["tested"])), count(test["values"]))
-        rows.append(Row(words, [*figures, tiny(test["largest_difference"]), tiny(test["tolerance"])]))
-    return rows
-
-
 def trade_rows(backtest: Backtest) -> list[dict[str, Any]]:
     """The last trades, newest first."""
     rows = backtest.trades.iloc[::-1].head(TRADES_SHOWN)
     return [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
 
 
-def trading_words(config: Figures) -> str:
-    """How a backtest traded, from its settings (`BacktestConfig`)."""
-    if not config:
-        return NOTHING
-    held = f"at most {config['holding_period']} sessions after its last signal" if config["holding_period"] else ""
-    target = config["target_volatility"]
-    parts = (
-        f"commission {_fine(config['commission'])} and slippage {_fine(config['slippage'])} a side",
-        "long or short" if config["allow_short"] else "long or in cash",
-        f"sized for a volatility of {share(target)} a year" if target else "the whole capital",
-        f"held {held}" if held else "held until the opposite signal",
-    )
-    return ", ".join(parts)
-
-
 def _by_horizon(lines: Sequence[Line], metrics: Figures) -> list[Row]:
     columns = [metrics["by_horizon"][horizon] for horizon in horizons_shown(metrics)]
     return [line.row(columns) for line in lines]
-
-
-def _folds(study: Figures) -> list[tuple[str, Figures]]:
-    folds = [(str(number), fold) for number, fold in enumerate(study.get("folds", []), start=1)]
-    return [*folds, (_SERVED, study["final"])] if "final" in study else folds
