@@ -128,6 +128,10 @@ class ModelRegistry:
             self._client.set_tag(run_id, key, value)
         _log(self._client, run_id, metrics, {})
 
+    def log_files(self, name: str, version: int, files: Mapping[str, bytes]) -> None:
+        """Add files to the run of a version, in place of those of the same paths. Raises NotAvailable."""
+        self._log_files(str(self._require(name, version).run_id), files)
+
     def metrics_of_runs(self, tag: str, value: str) -> list[Mapping[str, float]]:
         """The metrics of each run that carries a tag with this value, runs that somebody deleted included."""
         from mlflow.entities import ViewType

@@ -7,7 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from dagster import AssetKey
 
+from zenith_pipelines.instance import open_instance
+from zenith_pipelines.reporting import PLOTS
+from zenith_pipelines.settings import Settings
 from zenith_pipelines.ticker_run import STAGES
 
 pytestmark = pytest.mark.slow
@@ -100,6 +104,29 @@ def test_the_report_is_one_page_that_loads_nothing(trained):
     assert "AAPL" in page
     assert "<script src" not in page
     assert 'href="http' not in page
+
+
+def test_the_report_is_filed_with_each_model_version_in_mlflow(trained):
+    page = Path(trained.document["tickers"]["AAPL"]["report"]).read_bytes()
+    filed = list(trained.zenith.home.glob("mlflow/artifacts/*/artifacts/report.html"))
+
+    assert [path.read_bytes() == page for path in filed] == [True, True]
+    plots = {kind: {path.name for path in (p.parent / "plots").iterdir()} for kind, p in _by_kind(filed).items()}
+    assert plots == {kind: {f"{name}.png" for name in names} for kind, names in PLOTS.items()}
+    assert all(png.read_bytes().startswith(b"\x89PNG") for p in filed for png in (p.parent / "plots").iterdir())
+
+
+def _by_kind(filed):
+    return {json.loads(path.with_name("facts.json").read_text())["kind"]: path for path in filed}
+
+
+def test_the_key_plots_are_shown_in_the_dagster_ui(trained):
+    with open_instance(Settings(zenith_home=trained.zenith.home)) as instance:
+        event = instance.get_latest_materialization_event(AssetKey("backtest_report"))
+
+    metadata = event.asset_materialization.metadata
+    for name in ("price_fan", "reliability", "lstm_equity", "ensemble_equity"):
+        assert metadata[name].md_str.startswith(f"![{name}](data:image/png;base64,")
 
 
 def test_predict_answers_for_the_asked_horizon(trained):

@@ -27,6 +27,7 @@ def test_the_assets_and_what_they_are_made_from():
             "cleaned_prices",
             "ensemble_backtest",
             "ensemble_model",
+            "indicator_features",
             "lstm_backtest",
             "lstm_model",
             "serving_snapshot",

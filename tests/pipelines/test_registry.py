@@ -126,6 +126,18 @@ def test_metrics_are_added_to_a_version_s_run_and_replace_those_of_their_name(re
         registry.log_metrics("lstm-LATER", 7, {}, {})
 
 
+def test_files_are_added_to_a_version_s_run_and_replace_those_of_their_path(registry, place):
+    version = register(registry, "lstm-FILED", files={"facts.json": b"{}"})
+    registry.log_files("lstm-FILED", 1, {"report.html": b"first", "plots/price_fan.png": b"plot"})
+    registry.log_files("lstm-FILED", 1, {"report.html": b"again"})
+
+    folder = place / "artifacts" / version.run_id / "artifacts"
+    files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert files == {"facts.json": b"{}", "report.html": b"again", "plots/price_fan.png": b"plot"}
+    with pytest.raises(NotAvailable, match=r"^lstm-FILED has no version 7$"):
+        registry.log_files("lstm-FILED", 7, {})
+
+
 def test_runs_are_found_by_their_tag_page_by_page_and_after_their_deletion(registry, monkeypatch):
     client = registry._client
     for name, value in (("lstm-^A.SA", 1.0), ("lstm-^A.SA", 2.0), ("lstm-^A", 3.0)):

@@ -1,80 +1,24 @@
-"""The report: self-contained, honest in its words, and drawable whatever is missing."""
+"""The report's page and plots: self-contained, in a sceptic's order, and drawable whatever is missing."""
 
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from zenith_core.backtest import backtest, forecast_signals
+from tests.pipelines.sample_report import make_report, traded
 from zenith_core.disclaimer import DISCLAIMER
 from zenith_core.metrics import price_metrics, signal_metrics
 from zenith_pipelines.report.drawing import ROLES, to_png, to_svg
-from zenith_pipelines.report.page import ReportInput, render_report, report_plots
-from zenith_pipelines.report.verdicts import verdicts
+from zenith_pipelines.report.page import render_report, report_plots
+from zenith_pipelines.report.signal_plots import feature_importances, reliability
 
 pytestmark = pytest.mark.slow  # draws every plot
 
-SESSIONS = 400
-HORIZONS = (1, 5)
 
-
-def make_forecasts(prices, foresight=0.0):
-    """Forecasts of the last 150 sessions: no change, moved by `foresight` towards what came."""
-    close = prices["close"].to_numpy()
-    origins = np.arange(SESSIONS - 150, SESSIONS)
-    tables = []
-    for horizon in HORIZONS:
-        target = origins + horizon
-        come = target < SESSIONS
-        actual = np.where(come, close[np.minimum(target, SESSIONS - 1)], np.nan)
-        forecast = close[origins] * (np.where(come, actual, close[origins]) / close[origins]) ** foresight
-        table = {
-            "origin": prices.index[origins],
-            "horizon": horizon,
-            "target_date": prices.index[origins] + pd.offsets.BDay(horizon),
-            "close": close[origins],
-            "forecast": forecast,
-            "lower": forecast * 0.93,
-            "upper": forecast * 1.07,
-            "actual": actual,
-        }
-        tables.append(pd.DataFrame(table))
-    return pd.concat(tables, ignore_index=True)
-
-
-def make_report(foresight=0.0, **changes):
-    rng = np.random.default_rng(4)
-    index = pd.bdate_range("2020-01-01", periods=SESSIONS, name="date")
-    close = 50 * np.exp(np.cumsum(rng.normal(0, 0.02, SESSIONS)))
-    prices = pd.DataFrame({"open": close, "close": close}, index=index)
-    forecasts = make_forecasts(prices, foresight)
-    signals = pd.DataFrame(rng.dirichlet([5, 8, 6], 150), columns=["sell", "hold", "buy"])
-    signals["signal"], signals["label"] = signals.idxmax(axis=1), rng.choice(["sell", "hold", "buy"], 150)
-    signals.insert(0, "date", index[-150:])
-    steps = np.arange(1, 31)
-    latest = pd.DataFrame({"date": index[-1] + pd.offsets.BDay() * steps, "price": close[-1] * 1.001**steps})
-    latest["lower"], latest["upper"] = latest["price"] * 0.9, latest["price"] * 1.1
-    report = ReportInput(
-        ticker="PETR4.SA",
-        currency="BRL",
-        prices=prices,
-        forecasts=forecasts,
-        signals=signals,
-        price_metrics=price_metrics(forecasts),
-        signal_metrics=signal_metrics(signals),
-        lstm_backtest=backtest(prices, forecast_signals(forecasts)),
-        ensemble_backtest=backtest(prices, signals.set_index("date")["signal"]),
-        latest=latest,
-        lineage={
-            "Data version": "abc123",
-            "Source": "<script>alert(1)</script>",
-            "LSTM model": "lstm-PETR4.SA version 3",
-        },
-    )
-    return replace(report, **changes)
+def render(report):
+    return render_report(report, report_plots(report))
 
 
 def words(page):
@@ -83,7 +27,7 @@ def words(page):
 
 @pytest.fixture(scope="module")
 def page():
-    return render_report(make_report())
+    return render(make_report())
 
 
 class Tags(HTMLParser):
@@ -111,6 +55,8 @@ def test_the_page_is_well_formed_and_loads_nothing(page):
     links = [value for _, attributes in tags.seen for key, value in attributes.items() if key in ("src", "xlink:href")]
     assert all(value.startswith("#") for value in links)
     assert not re.search(r"@import|url\((?!#)", page)
+    assert "://" not in re.sub(r'xmlns(:xlink)?="[^"]*"', "", page)
+    assert len(page) < 1_500_000
 
 
 def test_the_page_says_what_it_is_about(page):
@@ -120,34 +66,39 @@ def test_the_page_says_what_it_is_about(page):
     assert DISCLAIMER in text
 
 
+def test_the_page_goes_from_the_verdicts_to_the_lineage(page):
+    headings = re.findall(r"<h2>(.*?)</h2>", page)
+    assert page.index('class="verdicts"') < page.index("<h2>")
+    assert headings == [
+        *("Forecasts against what came", "Price forecasts beside the random walk", "Bands"),
+        *("Signals beside the historical frequencies", "Backtests beside buying and holding", "Last trades"),
+        *("How it was tested", "Data and model lineage"),
+    ]
+
+
+def test_every_figure_says_how_to_read_it(page):
+    assert page.count("<figure") == page.count("<figcaption>") == page.count("<svg ")
+
+
+def test_the_page_shows_how_it_was_tested_and_from_what(page):
+    text = words(page)
+    assert "2001-05-22 to 2007-03-16 2007-05-01 to 2008-05-05 2008-06-18 to 2009-08-19 1,461 0.00 0.41" in text
+    assert "Result: passed: 2 histories cut short and 1 begun late" in text
+    assert "registered as lstm-PETR4.SA version 3 ensemble-PETR4.SA version 4" in text
+    assert text.count("abc123") == 2  # of both models, once, and in the certificate
+
+
 def test_the_page_has_all_plots_each_with_its_name(page):
     names = [attributes["aria-label"] for tag, attributes in Tags(page).seen if tag == "svg"]
     assert names == [
-        *("price fan", "skill by horizon", "coverage by horizon", "confusion matrix", "class probabilities"),
-        *("lstm equity", "ensemble equity"),
+        *("price fan", "skill by horizon", "coverage by horizon", "confusion matrix", "reliability"),
+        *("class probabilities", "feature importances", "lstm equity", "ensemble equity"),
     ]
 
 
 def test_a_model_without_skill_is_said_to_have_none(page):
     assert "No better than assuming that the price stays where it is" in words(page)
     assert "No better than the historical frequency of each class" in words(page)
-
-
-def test_a_model_with_skill_is_said_to_have_it():
-    price, *_ = verdicts(make_report(foresight=0.5))
-    assert price.good
-    assert price.sentence == "Better than assuming that the price stays where it is"
-    assert price.figures.endswith("significant at 2 of 2 horizons")
-
-
-@pytest.mark.parametrize(
-    ("coverage", "sentence"),
-    [(0.80, "Too narrow"), (0.9, "Keeps its promise"), (0.99, "Wider than it says"), (None, "Not scored yet")],
-)
-def test_the_band_is_judged_by_its_coverage(coverage, sentence):
-    report = make_report()
-    metrics = {**report.price_metrics, "coverage": coverage}
-    assert verdicts(replace(report, price_metrics=metrics))[1].sentence == sentence
 
 
 def test_text_from_outside_is_escaped(page):
@@ -164,8 +115,8 @@ def test_a_report_with_nothing_scored_traded_or_forecast_still_renders():
     report = make_report()
     forecasts = report.forecasts.assign(actual=np.nan)
     signals = report.signals.assign(label="", signal="hold")
-    idle = backtest(report.prices, signals.set_index("date")["signal"])
-    page = render_report(
+    idle = traded(report.prices, signals.set_index("date")["signal"])
+    page = render(
         replace(
             report,
             forecasts=forecasts,
@@ -175,10 +126,16 @@ def test_a_report_with_nothing_scored_traded_or_forecast_still_renders():
             lstm_backtest=idle,
             ensemble_backtest=idle,
             latest=report.latest.iloc[:0],
+            price_study={},
+            signal_study={},
+            trading={},
+            leakage={},
+            lineage={},
         )
     )
     assert not re.search(r"\b(nan|None|NaT)\b", words(page))
-    assert "Nothing to compare" in words(page) and "no labelled session yet" in page
+    assert words(page).count("It never traded") == 2
+    assert page.count("no labelled session yet") == 2 and "no importances recorded" in page
 
 
 def test_svg_colours_follow_the_page_and_text_stays_text():
@@ -192,3 +149,42 @@ def test_svg_colours_follow_the_page_and_text_stays_text():
 def test_every_plot_is_a_png_too():
     for figure in report_plots(make_report()).values():
         assert to_png(figure, dpi=40).startswith(b"\x89PNG")
+
+
+def test_the_reliability_plot_draws_the_bins_of_every_class():
+    metrics = make_report().signal_metrics
+    axes_list = reliability(metrics).axes
+
+    assert [axes.get_title().split(":")[0] for axes in axes_list] == ["sell", "hold", "buy"]
+    for axes, bins in zip(axes_list, metrics["reliability"].values(), strict=True):
+        (dots,) = (drawn for drawn in axes.collections if len(drawn.get_offsets()) == len(bins) > 1)
+        np.testing.assert_allclose(dots.get_offsets(), [[row["predicted"], row["observed"]] for row in bins])
+        assert axes.get_xlim() == axes.get_ylim()
+
+
+def test_the_area_of_a_dot_is_its_bin_s_sessions():
+    bins = [{"predicted": 0.2, "observed": 0.3, "rows": 25}, {"predicted": 0.4, "observed": 0.3, "rows": 100}]
+    axes = reliability({"reliability": dict.fromkeys(("sell", "hold", "buy"), bins)}).axes[0]
+
+    small, large = axes.collections[-1].get_sizes()
+    assert large == pytest.approx(4 * small)
+    assert axes.get_title() == "sell: 25 to 100 sessions a dot"
+
+
+@pytest.mark.parametrize("tables", [None, {}, {"sell": [], "hold": [], "buy": []}])
+def test_without_a_labelled_session_the_reliability_plot_says_so(tables):
+    (axes,) = reliability({"reliability": tables}).axes
+    assert [text.get_text() for text in axes.texts] == ["no labelled session yet"]
+
+
+def test_a_single_bin_can_be_drawn():
+    bins = [{"predicted": 0.2, "observed": 0.0, "rows": 1}]
+    assert to_png(reliability({"reliability": dict.fromkeys(("sell", "hold", "buy"), bins)}), dpi=40)
+
+
+def test_the_importances_are_the_twelve_largest_from_the_top():
+    importances = {f"feature_{number}": number / 190 for number in range(20)}
+    (axes,) = feature_importances(importances).axes
+
+    assert [label.get_text() for label in axes.get_yticklabels()] == [f"feature {n}" for n in range(8, 20)]
+    assert [bar.get_width() for bar in axes.patches] == [n / 190 for n in range(8, 20)]

@@ -14,8 +14,8 @@ from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.files import write_atomically
 from zenith_pipelines.report.drawing import to_png
-from zenith_pipelines.report.page import ReportInput, render_report, report_plots
-from zenith_pipelines.reporting import report_input
+from zenith_pipelines.report.page import render_report, report_plots
+from zenith_pipelines.reporting import PLOTS, log_report, report_input
 from zenith_pipelines.store import Dataset
 from zenith_pipelines.trials import assessed
 
@@ -59,36 +59,40 @@ def ensemble_backtest(
     return _traded(zenith, config.as_core(), cleaned_prices, signals, ensemble_model)
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="backtests", kinds={"html"})
+@dg.asset(partitions_def=ticker_partitions, group_name="backtests", kinds={"html", "mlflow"})
 def backtest_report(
     context: dg.AssetExecutionContext,
     zenith: ZenithResource,
     cleaned_prices: Dataset,
+    indicator_features: Dataset,
     lstm_model: Dataset,
     ensemble_model: Dataset,
     lstm_backtest: Dataset,
     ensemble_backtest: Dataset,
     serving_snapshot: Dataset,
 ) -> dg.MaterializeResult[Dataset]:
-    """One HTML page with everything that speaks for or against the ticker's models; opens without a network."""
+    """One HTML page with everything that speaks for or against the ticker's models; opens without a network.
+
+    The MLflow run of each model version gets it too, as report.html, with the model's plots.
+    """
     snapshot = ServingSnapshot.from_json(dict(serving_snapshot.facts))
-    onnx = zenith.registry.load(lstm_model.facts["model"], lstm_model.facts["version"])
     models = {"lstm": lstm_model, "ensemble": ensemble_model}
     backtests = {"lstm": lstm_backtest, "ensemble": ensemble_backtest}
-    report = report_input(snapshot, onnx, cleaned_prices, models, backtests)
+    report = report_input(snapshot, zenith.registry, cleaned_prices, indicator_features, models, backtests)
+    figures = report_plots(report)
+    page = render_report(report, figures).encode()
     path = zenith.settings.reports / f"{context.partition_key}.html"
-    write_atomically(path, render_report(report).encode())
+    write_atomically(path, page)
+    plots = {name: to_png(figures[name]) for names in PLOTS.values() for name in names}
+    log_report(zenith.registry, models, page, plots)
+    shown = {name: _shown(name, plots[name]) for name in ("price_fan", "reliability", "lstm_equity", "ensemble_equity")}
     return dg.MaterializeResult(
-        value=Dataset(facts={"path": str(path)}), metadata={"report": dg.MetadataValue.path(path), **_plots(report)}
+        value=Dataset(facts={"path": str(path)}), metadata={"report": dg.MetadataValue.path(path), **shown}
     )
 
 
-def _plots(report: ReportInput) -> dict[str, dg.MetadataValue]:
-    figures = report_plots(report)
-    return {
-        name: dg.MetadataValue.md(f"![{name}](data:image/png;base64,{b64encode(to_png(figures[name])).decode()})")
-        for name in ("price_fan", "ensemble_equity")
-    }
+def _shown(name: str, png: bytes) -> dg.MetadataValue:
+    return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{b64encode(png).decode()})")
 
 
 def _traded(

@@ -34,11 +34,33 @@ def canvas(width: float = 10.6, height: float = 3.0, rows: Sequence[float] = (1,
     return figure, axes_list
 
 
-def share_axis(axes: "Axes", decimals: int = 0) -> None:
-    """Fractions on the y axis read as percentages."""
+def panels(columns: int, width: float = 10.6, height: float = 3.0) -> "tuple[Figure, list[Axes]]":
+    """A figure of `width` x `height` inches with `columns` axes side by side, each with scales of its own."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained", facecolor=CARD)
+    axes_list = list(figure.subplots(1, columns, squeeze=False)[0])
+    for axes in axes_list:
+        _style(axes)
+    return figure, axes_list
+
+
+def share_axis(axes: "Axes", decimals: int = 0, of: Literal["x", "y"] = "y") -> None:
+    """Fractions on an axis read as percentages."""
     from matplotlib.ticker import PercentFormatter
 
-    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=decimals))
+    axis = axes.xaxis if of == "x" else axes.yaxis
+    axis.set_major_formatter(PercentFormatter(1, decimals=decimals))
+
+
+def whole_shares(axes: "Axes") -> None:
+    """Fractions on both axes read as percentages, with ticks at whole ones."""
+    from matplotlib.ticker import MaxNLocator
+
+    share_axis(axes, of="x")
+    share_axis(axes, of="y")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))  # no step of 2.5
 
 
 def plain_dates(axes: "Axes") -> None:
@@ -51,7 +73,9 @@ def plain_dates(axes: "Axes") -> None:
     axes.xaxis.set_major_formatter(formatter)
 
 
-def legend(axes: "Axes", place: Literal["upper left", "lower left"], columns: int = 1, framed: bool = False) -> None:
+def legend(
+    axes: "Axes", place: Literal["upper left", "lower left", "lower right"], columns: int = 1, framed: bool = False
+) -> None:
     """A legend at `place`; `framed` where it lies on filled areas."""
     axes.legend(
         loc=place,

@@ -1,4 +1,4 @@
-"""The report's plots: pure functions from tables to matplotlib figures, without pyplot's global state."""
+"""Plots of prices, forecasts and equity: pure functions from tables to matplotlib figures, without pyplot's state."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,17 +6,14 @@ import numpy as np
 import pandas as pd
 
 from zenith_core.backtest import Backtest
-from zenith_core.inference import SIGNALS
 from zenith_core.performance import drawdown
 from zenith_pipelines.report.drawing import (
     ACCENT,
-    BAD,
     GOOD,
     INK,
     MUTED,
     canvas,
     legend,
-    note,
     plain_dates,
     share_axis,
 )
@@ -26,14 +23,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SESSIONS_SHOWN = 250
-_SIGNAL_COLOURS = {"sell": BAD, "hold": MUTED, "buy": GOOD}
 
 
 def price_fan(prices: pd.DataFrame, forecasts: pd.DataFrame, latest: pd.DataFrame, horizon: int = 5) -> "Figure":
     """Recent closes, the walk-forward forecasts made `horizon` sessions before them, and the latest fan.
 
     prices: cleaned; forecasts: walk-forward (target_date, horizon, forecast, lower, upper);
-    latest: date, price, lower, upper of the sessions to come. Both may be empty.
+    latest: date, price, lower, q25, q75, upper of the sessions to come. Both may be empty.
     """
     figure, (axes,) = canvas(height=4.2)
     closes = prices["close"].iloc[-SESSIONS_SHOWN:]
@@ -49,7 +45,10 @@ def price_fan(prices: pd.DataFrame, forecasts: pd.DataFrame, latest: pd.DataFram
     axes.plot(closes.index.to_numpy(), closes, color=INK, linewidth=1.4, label="close")
     if len(latest):
         _draw_latest(axes, closes, latest)
-    legend(axes, "upper left")
+    axes.yaxis.tick_right()  # beside the newest prices: a narrow screen shows this side first
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.17 * (high - low))  # room for the legend
+    legend(axes, "upper left", framed=True)
     plain_dates(axes)
     return figure
 
@@ -57,9 +56,11 @@ def price_fan(prices: pd.DataFrame, forecasts: pd.DataFrame, latest: pd.DataFram
 def _draw_latest(axes: "Axes", closes: pd.Series, latest: pd.DataFrame) -> None:
     """The fan opens at the last close."""
     dates = np.concatenate([closes.index[-1:].to_numpy(), pd.DatetimeIndex(latest["date"]).to_numpy()])
-    lower, price, upper = (np.append(closes.iloc[-1], latest[name]) for name in ("lower", "price", "upper"))
-    axes.fill_between(dates, lower, upper, color=GOOD, alpha=0.2, linewidth=0)
-    axes.plot(dates, price, color=GOOD, linewidth=1.6, label=f"forecast of the next {len(latest)} sessions, 90 % band")
+    fan = {name: np.append(closes.iloc[-1], latest[name]) for name in ("lower", "q25", "price", "q75", "upper")}
+    axes.fill_between(dates, fan["lower"], fan["upper"], color=GOOD, alpha=0.2, linewidth=0)
+    axes.fill_between(dates, fan["q25"], fan["q75"], color=GOOD, alpha=0.25, linewidth=0)
+    label = f"forecast of the next {len(latest)} sessions, 50 and 90 % bands"
+    axes.plot(dates, fan["price"], color=GOOD, linewidth=1.6, label=label)
     axes.axvline(dates[0], color=MUTED, linewidth=0.8, linestyle=":")
 
 
@@ -69,7 +70,7 @@ def coverage_by_horizon(metrics: dict[str, Any]) -> "Figure":
     horizons, values = _by_horizon(metrics, "coverage")
     axes.axhline(0.9, color=MUTED, linewidth=1, linestyle="--", label="promised: 90 %")
     axes.plot(horizons, values, color=ACCENT, marker="o", markersize=3, label="seen out of sample")
-    axes.set_ylim(min(0.7, np.nanmin([*values, 0.9]) - 0.05), 1)
+    axes.set_ylim(min(0.7, np.nanmin([*values, 0.9]) - 0.05), 1.01)
     axes.set_xlabel("sessions ahead")
     share_axis(axes)
     legend(axes, "lower left")
@@ -89,41 +90,6 @@ def skill_by_horizon(metrics: dict[str, Any]) -> "Figure":
     axes.margins(y=0.35)
     share_axis(axes, decimals=1)
     legend(axes, "upper left")
-    return figure
-
-
-def confusion_matrix(metrics: dict[str, Any]) -> "Figure":
-    """Counts of what came (rows) by signal (columns), of `signal_metrics`; shaded by the share of the row."""
-    figure, (axes,) = canvas(width=5.2, height=3)
-    if not metrics["confusion"]:
-        return note(figure, axes, "no labelled session yet")
-    counts = np.array([[metrics["confusion"][label][signal] for signal in SIGNALS] for label in SIGNALS])
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    for row, column in np.ndindex(counts.shape):
-        square = ((column - 0.47, row - 0.45), 0.94, 0.9)
-        _add_square(axes, *square, alpha=float(shares[row, column]))
-        text = f"{counts[row, column]}\n{shares[row, column]:.0%}"
-        axes.text(column, row, text, ha="center", va="center", color=INK, fontsize=9)
-    axes.set(xlim=(-0.5, 2.5), ylim=(2.5, -0.5), xlabel="signal", ylabel="what came")
-    axes.set_xticks(range(3), SIGNALS)
-    axes.set_yticks(range(3), SIGNALS)
-    axes.grid(False)
-    return figure
-
-
-def class_probabilities(signals: pd.DataFrame) -> "Figure":
-    """The probabilities of sell, hold and buy over the last sessions of walk-forward `signals`, stacked."""
-    figure, (axes,) = canvas(width=5.2, height=3)
-    recent = signals.sort_values("date").iloc[-SESSIONS_SHOWN:]
-    colours = [_SIGNAL_COLOURS[name] for name in SIGNALS]
-    stack = [recent[name].to_numpy(dtype=float) for name in SIGNALS]
-    dates = pd.DatetimeIndex(recent["date"]).to_numpy()
-    axes.stackplot(dates, stack, labels=list(SIGNALS), colors=colours, alpha=0.75, linewidth=0)
-    axes.set_ylim(0, 1)
-    axes.margins(x=0)
-    share_axis(axes)
-    plain_dates(axes)
-    legend(axes, "upper left", columns=3, framed=True)
     return figure
 
 
@@ -150,9 +116,3 @@ def _by_horizon(metrics: dict[str, Any], name: str) -> tuple[np.ndarray, np.ndar
     horizons = np.array(sorted(int(text) for text in metrics["by_horizon"]))
     values = [metrics["by_horizon"][str(horizon)][name] for horizon in horizons]
     return horizons, np.array([np.nan if value is None else value for value in values])
-
-
-def _add_square(axes: "Axes", corner: tuple[float, float], width: float, height: float, alpha: float) -> None:
-    from matplotlib.patches import Rectangle
-
-    axes.add_patch(Rectangle(corner, width, height, facecolor=ACCENT, alpha=alpha, linewidth=0))
