@@ -19,7 +19,7 @@ REASONS = {
     "model": "The model finds this likelier than usual.",
     "stale_data": "The model abstains: the data are out of date.",
     "outside_training_range": "The model abstains: today is unlike anything it was trained on.",
-    "fails_baseline": "The model abstains: it has not been better than guessing from past frequencies.",
+    "fails_baseline": "The model abstains: on what it had not seen it knew the direction no better than chance.",
     "low_confidence": "The model abstains: neither buy nor sell is much likelier than usual.",
 }
 """Why a signal is what it is: stable codes, and a line for people. Of several reasons to abstain the first counts."""
@@ -103,12 +103,12 @@ def decide_latest(
 ) -> Decision:
     """`decide` for the origin of a snapshot; `probabilities` by name of SIGNALS, `facts` from the model's artifact.
 
-    The model counts as proven if its walk-forward evidence beats the baseline, as every report and answer shows it.
-    Raises NotAvailable if the facts lack the training rows' limits.
+    The model counts as proven as each fold's model did: by the test on all votes that were given unseen until it was
+    trained. Raises NotAvailable if the facts lack that, or the training rows' limits.
     """
     try:
         limits = Limits.from_json(facts["study"]["limits"])
-        proven = bool(facts["evidence"]["beats_naive"])
+        proven = bool(facts["study"]["final"]["calibration"]["proven"])
     except KeyError as missing:
         raise NotAvailable(f"the signal model does not say its {missing.args[0]}: train it again") from None
     row = np.array([[probabilities[name] for name in SIGNALS]])

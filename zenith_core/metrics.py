@@ -36,8 +36,8 @@ def price_metrics(forecasts: pd.DataFrame, history: pd.Series | None = None) -> 
     close; `mase` is the MAE over the random walk's on the same rows, `skill` is 1 - MSE / the random walk's.
     `drift_skill` is against the random walk with the mean log return a session, from the first close of `history`
     (closes by session; the origins' own if not given) to the origin: what a forecaster without a model knew.
-    `direction_accuracy` compares forecast and actual with the origin's close, where the price did move; `base_rate_up`
-    is the share of those moves that were up. `coverage` is the share of actuals within [lower, upper].
+    `direction_accuracy` compares forecast and actual with the origin's close, where both moved; `base_rate_up` is the
+    share of all moves that were up. `coverage` is the share of actuals within [lower, upper].
     `p_value` is of `diebold_mariano` against the random walk; `beats_naive` is p < SIGNIFICANCE, skill > 0 and
     drift_skill > 0: who has learned nothing but the drift has not beaten the naive forecast.
     `pinball`, `pinball_static` and `pinball_skill` judge the quantiles beside static rolling ones of `history`: see
@@ -141,9 +141,9 @@ def _drift_forecast(rows: pd.DataFrame, horizon: int, history: pd.Series) -> Flo
 
 def _direction(close: Floats, forecast: Floats, actual: Floats) -> dict[str, float | None]:
     moved = actual != close
-    up = actual[moved] > close[moved]
-    right = np.sign(forecast[moved] - close[moved]) == np.where(up, 1, -1)
-    return {"direction_accuracy": _mean(right), "base_rate_up": _mean(up)}
+    said = moved & (forecast != close)  # who forecasts no change names no direction
+    right = (forecast[said] > close[said]) == (actual[said] > close[said])
+    return {"direction_accuracy": _mean(right), "base_rate_up": _mean(actual[moved] > close[moved])}
 
 
 def _class_numbers(names: pd.Series) -> NDArray[np.int64]:

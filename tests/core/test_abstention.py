@@ -87,19 +87,23 @@ def snapshot():
     )
 
 
-FACTS = {"study": {"limits": LIMITS.to_json()}, "evidence": {"beats_naive": True}}
+def facts_of(*, proven):
+    return {"study": {"limits": LIMITS.to_json(), "final": {"calibration": {"proven": proven}}}}
+
+
+FACTS = facts_of(proven=True)
 LATEST = {"sell": 0.2, "hold": 0.3, "buy": 0.5}
 
 
 def test_the_newest_row_is_decided_by_what_the_artifact_says(snapshot):
     assert decide_latest(LATEST, snapshot, FACTS, stale=False).signal == "buy"
     assert decide_latest(LATEST, snapshot, FACTS, stale=True).reason == "stale_data"
-    unproven = FACTS | {"evidence": {"beats_naive": False}}
-    decision = decide_latest(LATEST, snapshot, unproven, stale=False)
+    decision = decide_latest(LATEST, snapshot, facts_of(proven=False), stale=False)
     assert (decision.signal, decision.text) == ("hold", REASONS["fails_baseline"])
 
 
-@pytest.mark.parametrize("missing", ["study", "evidence"])
+@pytest.mark.parametrize("missing", ["limits", "final"])
 def test_an_artifact_that_does_not_say_gives_no_decision(snapshot, missing):
+    study = {key: value for key, value in FACTS["study"].items() if key != missing}
     with pytest.raises(NotAvailable, match=f"^the signal model does not say its {missing}: train it again$"):
-        decide_latest(LATEST, snapshot, {key: FACTS[key] for key in FACTS if key != missing}, stale=False)
+        decide_latest(LATEST, snapshot, {"study": study}, stale=False)

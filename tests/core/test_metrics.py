@@ -112,14 +112,14 @@ class TestPriceMetrics:
         assert metrics["mase"] == pytest.approx(1.25)
         assert metrics["skill"] == pytest.approx(1 - 0.0225 / 0.02)
         assert metrics["coverage"] == pytest.approx(1 / 3)  # 110 is within 105 +- 6 %
-        # moves: up (forecast up: right), down (forecast unchanged: wrong), none (left out)
-        assert (metrics["direction_accuracy"], metrics["base_rate_up"]) == (0.5, 0.5)
+        # moves: up (forecast up: right), down (forecast unchanged: says nothing), none (left out)
+        assert (metrics["direction_accuracy"], metrics["base_rate_up"]) == (1.0, 0.5)
 
     def test_the_random_walk_itself_has_no_skill(self):
         close = random_walk(300)
         metrics = price_metrics(make_forecasts(close, close))
         assert (metrics["skill"], metrics["mase"], metrics["beats_naive"]) == (0, 1, False)
-        assert (metrics["dm_statistic"], metrics["p_value"], metrics["direction_accuracy"]) == (None, None, 0)
+        assert (metrics["dm_statistic"], metrics["p_value"], metrics["direction_accuracy"]) == (None, None, None)
 
     def test_a_price_one_day_late_is_worse_than_naive(self):
         close = random_walk(300)

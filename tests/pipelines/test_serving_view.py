@@ -43,8 +43,12 @@ def ask(onnx, monkeypatch):
     return answer
 
 
+def facts_of(*, proven):
+    return {"study": {"limits": LIMITS, "final": {"calibration": {"proven": proven}}}}
+
+
 def test_the_latest_signal_has_its_probability_and_its_reason(ask):
-    facts = ask({"study": {"limits": LIMITS}, "evidence": {"beats_naive": True}})
+    facts = ask(facts_of(proven=True))
 
     assert (facts["signal"], facts["reason"]) == ("buy", "model")
     assert facts["probability"] == pytest.approx(0.5)
@@ -52,10 +56,8 @@ def test_the_latest_signal_has_its_probability_and_its_reason(ask):
 
 
 def test_the_latest_signal_abstains_as_serving_does(ask):
-    facts = {"study": {"limits": LIMITS}, "evidence": {"beats_naive": True}}
-
-    assert ask(facts, row=(0.0, 5.0))["reason"] == "outside_training_range"
-    unproven = ask(facts | {"evidence": {"beats_naive": False}})
+    assert ask(facts_of(proven=True), row=(0.0, 5.0))["reason"] == "outside_training_range"
+    unproven = ask(facts_of(proven=False))
     assert (unproven["signal"], unproven["reason"]) == ("hold", "fails_baseline")
     assert unproven["probability"] == pytest.approx(0.3)
 

@@ -36,6 +36,7 @@ EVIDENCE = {
     "ensemble": {"beats_naive": True, "p_value": 0.02, "skill": 0.03},
 }
 LIMITS = {"lower": [0.0] * FEATURES, "upper": [2.0] * FEATURES, "base_rates": [0.3, 0.4, 0.3]}
+STUDY = {"limits": LIMITS, "final": {"calibration": {"proven": True}}}
 
 
 def _model(graph, kind, ticker, spec, data_end="2013-03-01", **changed):
@@ -43,7 +44,7 @@ def _model(graph, kind, ticker, spec, data_end="2013-03-01", **changed):
 
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     facts = {"ticker": ticker, "kind": kind, "feature_spec": spec, "data_end": data_end, "evidence": EVIDENCE[kind]}
-    facts |= {"study": {"limits": LIMITS}} | changed
+    facts |= {"study": STUDY} | changed
     model.metadata_props.add(key=METADATA_KEY, value=json.dumps(facts))
     return model.SerializeToString()
 

@@ -95,12 +95,14 @@ def test_a_signal_answer_says_all_that_is_known(predictor, clock):
 
 
 def test_a_model_that_failed_its_baseline_abstains_and_says_so(predictor, registry, models):
-    registry.add("ensemble-AAPL", models.ensemble("AAPL", evidence={"beats_naive": False}))
+    limits = {"lower": [0.0] * 14, "upper": [2.0] * 14, "base_rates": [0.3, 0.4, 0.3]}
+    unproven = {"limits": limits, "final": {"calibration": {"proven": False}}}
+    registry.add("ensemble-AAPL", models.ensemble("AAPL", study=unproven, evidence={"beats_naive": False}))
     answer = predictor.predict_signal("AAPL")
     assert (answer.signal, answer.likeliest, answer.confidence) == ("hold", "buy", 0.25)
     assert answer.reason_code == "fails_baseline"
     assert answer.reason == (
-        "The model abstains: it has not been better than guessing from past frequencies. "
+        "The model abstains: on what it had not seen it knew the direction no better than chance. "
         "Probabilities: buy 50%, hold 25%, sell 25%. "
         "Out of sample the model was no better than guessing from past frequencies."
     )
