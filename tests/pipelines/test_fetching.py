@@ -293,7 +293,7 @@ def test_a_damaged_snapshot_is_replaced_from_the_one_before_it(store, tmp_path):
 
 
 @pytest.mark.slow
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(1, len(SESSIONS)), min_size=1, max_size=5))
 def test_increments_of_an_honest_source_add_up_to_its_whole_history(steps):
     source, snapshot = Source(None), None

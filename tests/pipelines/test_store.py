@@ -358,7 +358,7 @@ TICKERS = st.one_of(
 
 
 @given(ticker=TICKERS)
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_ticker_cannot_leave_the_root(tmp_path, ticker):
     root = tmp_path / "home" / "data"
     store = DatasetStore(str(root))

@@ -2,7 +2,6 @@
 
 import os
 import threading
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -25,8 +24,7 @@ def history(session: Any, answers: ChartAnswers, timeout: float) -> pd.DataFrame
     Raises SourceError of the fitting kind, and nothing else.
     """
     answers.begin()
-    with _one_at_a_time, _heard(session, answers), warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # yfinance's own use of pandas
+    with _one_at_a_time, _heard(session, answers):
         try:
             prices: pd.DataFrame = _ticker(answers.ticker, session).history(
                 start=answers.since and answers.since.isoformat(),
