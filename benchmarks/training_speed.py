@@ -21,7 +21,8 @@ BAR = 3.0
 CASES = {  # name: (kind, batch)
     "plain TensorFlow, batch 32": ("plain", 32),
     "plain TensorFlow, batch 64": ("plain", 64),
-    "ours, batch 64": ("ours", 64),
+    "ours, batch 64, one thread": ("one", 64),
+    "ours, batch 64, two threads": ("two", 64),
 }
 
 
@@ -102,13 +103,14 @@ def run(kind: str, batch: int, epochs: int, home: Path) -> tuple[float, float, i
 
 
 def prepare(kind: str, home: Path) -> None:
-    """Set the backend as the plain user, or `zenith run`, has it."""
-    from zenith_pipelines.models import prepare_backend
+    """Set the backend as the plain user, or `zenith run` with a core to spare, has it."""
+    from zenith_pipelines.models import TRAINING_THREADS, prepare_backend
 
     if kind == "plain":
         os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
     else:
         prepare_backend("jax", home)
+        os.environ[TRAINING_THREADS] = {"one": "1", "two": "2"}[kind]
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from queue import Empty, Queue
 from typing import Any, TypeVar
 
+from zenith_pipelines.models import TRAINING_THREADS
 from zenith_pipelines.orphans import REASON, bury, bury_orphans
 from zenith_pipelines.progress import ForwardedProgress
 from zenith_pipelines.settings import Settings
@@ -52,7 +53,7 @@ def run_batch(runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update]
     outcomes: Outcomes = {}
     slots = min(jobs, len(runs))
     with ThreadPoolExecutor(max_workers=slots) as threads:
-        pending = {threads.submit(_work_off, todo, outcomes, updates) for _ in range(slots)}
+        pending = {threads.submit(_work_off, todo, outcomes, updates, jobs // slots) for _ in range(slots)}
         try:
             next_burial = 0.0
             while pending:
@@ -70,10 +71,10 @@ def run_batch(runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update]
     return {run.ticker: outcomes[run.ticker] for run in runs}
 
 
-def _work_off(todo: "Queue[TickerRun]", outcomes: Outcomes, updates: "Queue[Update]") -> None:
+def _work_off(todo: "Queue[TickerRun]", outcomes: Outcomes, updates: "Queue[Update]", threads: int) -> None:
     """Be a slot: run what is left to do, one after the other."""
     receiver, sender = multiprocessing.get_context("spawn").Pipe(duplex=False)
-    worker = _worker(sender)
+    worker = _worker(sender, threads)
     try:
         while True:
             try:
@@ -85,7 +86,7 @@ def _work_off(todo: "Queue[TickerRun]", outcomes: Outcomes, updates: "Queue[Upda
             except BrokenProcessPool:
                 bury(Settings(), run.run_id)
                 outcomes[run.ticker] = {"status": "failed", "reason": REASON, "exit_code": 1}
-                worker = _worker(sender)
+                worker = _worker(sender, threads)
             except Exception as error:  # the other tickers must not pay for it
                 reason = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
                 outcomes[run.ticker] = {"status": "failed", "reason": reason, "exit_code": 1}
@@ -100,19 +101,20 @@ def _result(future: "Future[dict[str, Any]]", receiver: Connection, updates: "Qu
     return future.result()
 
 
-def _worker(sender: Connection) -> ProcessPoolExecutor:
+def _worker(sender: Connection, threads: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
         max_workers=1,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_adopt,
-        initargs=(sender,),
+        initargs=(sender, threads),
         max_tasks_per_child=TICKERS_PER_WORKER,
     )
 
 
-def _adopt(sender: Connection) -> None:
+def _adopt(sender: Connection, threads: int) -> None:
     os.setpgrp()  # Ctrl-C in the terminal is the parent's to handle
     threading.Thread(target=_die_with_parent, daemon=True).start()
+    os.environ.setdefault(TRAINING_THREADS, str(threads))
     _to_slot.append(sender)
 
 

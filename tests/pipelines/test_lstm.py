@@ -12,9 +12,10 @@ from zenith_core.intervals import price_forecasts
 from zenith_core.linear import LinearForecast
 from zenith_core.volatility_scale import scale_inputs, stretch
 from zenith_core.windows import windows
-from zenith_pipelines.models import prepare_backend
+from zenith_pipelines.models import TRAINING_THREADS, prepare_backend
 from zenith_pipelines.models.artifact import check_parity
-from zenith_pipelines.models.lstm import LSTMConfig, LSTMTrainer, scaler
+from zenith_pipelines.models.lstm import LSTMConfig, LSTMTrainer, _network, scaler
+from zenith_pipelines.models.lstm_epoch import _SEED_SHIFT, _HalvedBatches, epoch_of
 from zenith_pipelines.models.lstm_onnx import PriceModel, price_model_onnx
 
 CONFIG = LSTMConfig(window=10, units=8, dense=6, horizons=4, epochs=3, batch=16, patience=1)
@@ -58,6 +59,49 @@ def test_training_depends_on_its_fold_only_not_on_what_was_trained_before(traine
     assert again.losses == trained.losses
     for before, after in zip(trained.weights, again.weights, strict=True):
         np.testing.assert_array_equal(before, after)
+
+
+def test_the_number_of_threads_does_not_change_the_result(trainer, data, trained, monkeypatch):
+    monkeypatch.setenv(TRAINING_THREADS, "2")
+
+    shared = trainer.fit(*data, TRAIN, VALIDATION, ignore)
+
+    assert shared.losses == trained.losses
+    for one, two in zip(trained.weights, shared.weights, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_without_dropout_an_epoch_is_the_one_of_keras_own_fit(data):
+    values, targets = data
+    rows = TRAIN[:96]
+    x, y = windows(values, rows, CONFIG.window), targets[rows].astype(np.float32)
+    ours, keras_own = (_network(replace(CONFIG, dropout=0.0, learning_rate=0.01), 3) for _ in range(2))
+    epoch, losses = epoch_of(ours, CONFIG.batch), []
+
+    for _ in range(3):
+        epoch(x, y)
+        keras_own.fit(x, y, batch_size=CONFIG.batch, shuffle=False, verbose=0)
+        losses.append([network.evaluate(x, y, verbose=0) for network in (ours, keras_own)])
+
+    mine, theirs = np.transpose(losses)
+    np.testing.assert_allclose(mine, theirs, rtol=1e-4)
+    assert mine[2] < mine[1] < mine[0]
+
+
+def test_the_halves_of_a_batch_draw_different_dropout_masks(data):
+    values, targets = data
+    network = _network(replace(CONFIG, dropout=0.5), 3)
+    network.layers[-1].kernel.assign(np.ones((CONFIG.dense, 4)))  # else nothing behind it has a gradient yet
+    x, y = windows(values, TRAIN[:8], CONFIG.window), targets[TRAIN[:8]].astype(np.float32)
+    halves = _HalvedBatches(network, 16)
+    weights, random, _ = ([variable.value for variable in group] for group in halves._variables())
+
+    first, after = halves._computed(weights, random, x, y, 0)
+    second, after_too = halves._computed(weights, random, x, y, _SEED_SHIFT)
+
+    assert not np.allclose(first[0], second[0])
+    np.testing.assert_array_equal(after, after_too)
+    assert not np.array_equal(after, random)
 
 
 def test_what_follows_the_validation_rows_does_not_matter(trainer, data, trained):

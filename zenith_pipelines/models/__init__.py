@@ -3,12 +3,14 @@
 import os
 from pathlib import Path
 
+TRAINING_THREADS = "ZENITH_TRAINING_THREADS"  # set in a worker that has a core to spare; the result is the same
+
 
 def prepare_backend(backend: str, home: Path) -> None:
     """Choose Keras' backend and keep its compiled programs under `home`. To be called before Keras is imported.
 
-    One thread per process: with batches this small a second thread does not help, and other tickers use the other
-    cores. What the environment already says is kept.
+    One thread inside XLA: with batches this small a second one does not help (`lstm_epoch` shows what does), and other
+    tickers use the other cores. What the environment already says is kept.
     """
     defaults = {
         "KERAS_BACKEND": backend,

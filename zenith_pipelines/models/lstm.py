@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from zenith_core.errors import TooShortHistory, TrainingError
 from zenith_core.inference import HORIZONS
 from zenith_core.windows import windows
+from zenith_pipelines.models.lstm_epoch import epoch_of
 
 if TYPE_CHECKING:
     from keras import Sequential, Variable
@@ -76,6 +77,7 @@ class LSTMTrainer:
         self._network = _network(config, features)
         self._state = [*self._network.variables, *self._network.optimizer.variables]
         self._initial = _arrays(self._state)
+        self._epoch = epoch_of(self._network, config.batch)
 
     def fit(
         self,
@@ -103,7 +105,7 @@ class LSTMTrainer:
         best: list[NDArray[Any]] = []
         for epoch in range(1, config.epochs + 1):
             order = shuffle.permutation(len(x))
-            network.fit(x[order], y[order], batch_size=config.batch, shuffle=False, verbose=0)
+            self._epoch(x[order], y[order])
             losses.append(_finite(network.evaluate(*held_out, batch_size=config.batch, verbose=0)))
             on_epoch(epoch)
             if losses[-1] == min(losses):
