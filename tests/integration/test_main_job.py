@@ -72,8 +72,11 @@ def test_the_same_seed_and_data_give_the_same_models(trained, zenith):
 
 
 COLUMNS = {
-    "forecasts": ["origin", "horizon", "target_date", "forecast", "lower", "upper", "actual"],
-    "signals": ["date", "sell", "hold", "buy", "signal", "label"],
+    "forecasts": [
+        *("origin", "horizon", "target_date", "forecast", "lower", "upper", "actual"),
+        *("q05", "q10", "q25", "q50", "q75", "q90", "q95"),
+    ],
+    "signals": ["date", "sell", "hold", "buy", "likeliest", "signal", "reason", "label"],
     "trades": ["entry_date", "entry_price", "exit_date", "exit_price", "quantity", "costs", "pnl"],
     "equity": ["date", "strategy", "buy_and_hold"],
 }
@@ -84,7 +87,7 @@ def test_exported_tables_have_the_documented_columns(trained, table):
     frame = pd.read_csv(io.StringIO(trained.zenith("export", "AAPL", table).stdout))
 
     assert list(frame.columns) == COLUMNS[table]
-    assert len(frame) > 0
+    assert len(frame) > 0 or table == "trades"  # a model that abstains throughout makes none
 
 
 def test_exported_forecasts_agree_with_the_exported_prices(trained, tmp_path):
