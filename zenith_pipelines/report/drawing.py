@@ -74,9 +74,12 @@ def plain_dates(axes: "Axes") -> None:
 
 
 def legend(
-    axes: "Axes", place: Literal["upper left", "lower left", "lower right"], columns: int = 1, framed: bool = False
+    axes: "Axes",
+    place: Literal["upper left", "lower left", "lower right", "best"],
+    columns: int = 1,
+    framed: bool = False,
 ) -> None:
-    """A legend at `place`; `framed` where it lies on filled areas."""
+    """A legend at `place` ("best": where it hides least); `framed` where it lies on filled areas."""
     axes.legend(
         loc=place,
         ncols=columns,

@@ -89,7 +89,7 @@ def skill_by_horizon(metrics: dict[str, Any]) -> "Figure":
     axes.set_xlabel("sessions ahead")
     axes.margins(y=0.35)
     share_axis(axes, decimals=1)
-    legend(axes, "upper left")
+    legend(axes, "best")
     return figure
 
 
