@@ -10,10 +10,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
-import fsspec
 import numpy as np
 import pandas as pd
 import pytest
+from fsspec.registry import _registry
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -215,7 +215,7 @@ def test_a_place_that_no_file_system_serves(tmp_path):
 
 def test_s3_without_s3fs_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "s3fs", None)  # as where it is not installed
-    monkeypatch.delitem(fsspec.registry._registry, "s3", raising=False)  # nor has been used before
+    monkeypatch.delitem(_registry, "s3", raising=False)  # nor has been used before
 
     with pytest.raises(UserError, match=r"s3://bucket/x: Install s3fs .*: `.venv/bin/uv pip install -e '.\[s3\]'`"):
         DatasetStore("s3://bucket/x")
