@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.pipelines.edge_table import edge_table
 from zenith_core.linear import LinearForecast, fit_linear
 from zenith_core.metrics import price_metrics
 from zenith_core.splits import WalkForward
@@ -24,14 +25,7 @@ SESSIONS = 600
 
 
 def feature_table(edge, seed=0):
-    """Column a moves the next session's return, for `edge` of its standard deviation."""
-    rng = np.random.default_rng(seed)
-    index = pd.bdate_range("2020-01-01", periods=SESSIONS, name="date")
-    table = pd.DataFrame(rng.normal(size=(SESSIONS, 3)), index=index, columns=list(COLUMNS))
-    moved = edge * table["a"].shift(1, fill_value=0) + (1 - edge**2) ** 0.5 * rng.normal(size=SESSIONS)
-    table["close"] = 50 * np.exp(np.cumsum(0.02 * moved))
-    table["volatility"] = 0.02
-    return table
+    return edge_table(SESSIONS, COLUMNS, edge, seed)
 
 
 def factors(study):

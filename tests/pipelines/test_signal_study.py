@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.pipelines.edge_table import edge_table
 from zenith_core.abstention import Limits
 from zenith_core.calibration import class_frequencies
 from zenith_core.errors import NonFiniteInput, TooShortHistory, TrainingError
@@ -24,13 +25,7 @@ SESSIONS = 400
 
 
 def feature_table(seed=0, edge=0.8):
-    """Column a moves the next session's return, for `edge` of its standard deviation."""
-    rng = np.random.default_rng(seed)
-    index = pd.bdate_range("2020-01-01", periods=SESSIONS, name="date")
-    table = pd.DataFrame(rng.normal(size=(SESSIONS, 3)), index=index, columns=list(COLUMNS))
-    moved = edge * table["a"].shift(1, fill_value=0) + (1 - edge**2) ** 0.5 * rng.normal(size=SESSIONS)
-    table["close"] = 50 * np.exp(np.cumsum(0.02 * moved))
-    table["volatility"] = 0.02
+    table = edge_table(SESSIONS, COLUMNS, edge, seed)
     table.loc[table.index[:WARM_UP], list(COLUMNS)] = np.nan
     return table
 

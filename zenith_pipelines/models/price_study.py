@@ -124,10 +124,8 @@ class _Walk:
         judged, rows = origins[fold.validation], origins[fold.test]
         now = int(rows[0] if rows.size else origins[-1])
         trained = self._train(train, validation, on_epoch)
-        model, factors = self._shrunk(trained, judged, rows, now)
-        held_out = np.concatenate([judged, rows])
-        scores = self._predict(model, held_out)
-        self._scores.keep(held_out, scores)
+        model, factors, scores = self._shrunk(trained, judged, rows, now)
+        self._scores.keep(np.concatenate([judged, rows]), scores)
         band = self._calibrator.known_at(now, self._scores.values)
         facts = {
             **fold_facts(self._inputs, fold, train),
@@ -151,8 +149,11 @@ class _Walk:
 
     def _shrunk(
         self, model: PriceModel, judged: NDArray[np.int64], rows: NDArray[np.int64], now: int
-    ) -> tuple[PriceModel, dict[str, float]]:
-        """Each part as far as forecasts of its kind deserve, by all that were made out of sample and known `now`."""
+    ) -> tuple[PriceModel, dict[str, float], NDArray[np.float64]]:
+        """Each part as far as forecasts of its kind deserve, by all that were made out of sample and known `now`.
+
+        Returns the model, both factors, and its forecasts from `judged` and `rows` in units of volatility.
+        """
         values, held_out = self._inputs.values, np.concatenate([judged, rows])
         linear, network = model.linear.predict(values[held_out]), self._trainer.predict(model.network, values, held_out)
         self._linear.keep(judged, linear[: judged.size])
@@ -164,7 +165,7 @@ class _Walk:
         self._linear.keep(rows, linear[judged.size :])
         self._network.keep(rows, network[judged.size :])
         shrunk = PriceModel(model.linear.shrunk(of_linear), model.network.shrunk(of_network))
-        return shrunk, {"linear": of_linear, "network": of_network}
+        return shrunk, {"linear": of_linear, "network": of_network}, of_linear * linear + of_network * network
 
     def _predict(self, model: PriceModel, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         values = self._inputs.values
