@@ -1,6 +1,5 @@
 """`zenith export`: a ticker's data out, for anyone who wants to use it or to check us."""
 
-import io
 import sys
 from datetime import date
 from pathlib import Path
@@ -14,6 +13,7 @@ from zenith_core.tickers import validate_ticker
 from zenith_pipelines.as_of import known_on, parse_day, rebuilt_apart
 from zenith_pipelines.fetching import clean_snapshot
 from zenith_pipelines.files import write_atomically
+from zenith_pipelines.parquet import parquet_bytes
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.store import DatasetStore
 
@@ -78,9 +78,7 @@ def read_table_as_of(settings: Settings, day: date, ticker: str, table: Table, m
 def _encode(frame: pd.DataFrame, format: Format) -> bytes:
     if format is Format.CSV:
         return frame.to_csv(index=False, date_format="%Y-%m-%d").encode()
-    buffer = io.BytesIO()
-    frame.to_parquet(buffer, index=False)
-    return buffer.getvalue()
+    return parquet_bytes(frame, index=False)
 
 
 def _write(content: bytes, output: Path | None, *, binary: bool) -> None:

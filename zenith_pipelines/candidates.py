@@ -1,18 +1,17 @@
 """Candidates in the registry: how a trained model becomes a version that can be traced and judged."""
 
-import io
 import json
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from zenith_core.inference import forecast_prices, signal_probabilities
 from zenith_core.leakage import leakage_summary
 from zenith_core.naming import model_name
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.onnx_runtime import onnx_run
+from zenith_pipelines.parquet import parquet_bytes
 from zenith_pipelines.promotion import decide
 from zenith_pipelines.registry import ModelRegistry, Version
 from zenith_pipelines.training import Candidate
@@ -37,7 +36,7 @@ def register(registry: ModelRegistry, candidate: Candidate, leakage: Mapping[str
         files={
             "facts.json": _json({**facts, "metrics": candidate.metrics}),
             "leakage.json": _json(leakage),
-            "evidence.parquet": _parquet(candidate.evidence),
+            "evidence.parquet": parquet_bytes(candidate.evidence),
         },
     )
 
@@ -66,12 +65,6 @@ def consider(registry: ModelRegistry, facts: Mapping[str, Any], snapshot: Servin
 
 def _json(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, indent=1, allow_nan=False).encode()
-
-
-def _parquet(table: pd.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    table.to_parquet(buffer)
-    return buffer.getvalue()
 
 
 def _answers_finitely(kind: str, onnx: bytes, snapshot: ServingSnapshot) -> bool:

@@ -13,7 +13,6 @@ newest intact snapshot, if there is one, becomes current again; if not, the next
 """
 
 import hashlib
-import io
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -29,6 +28,7 @@ from fsspec.implementations.local import LocalFileSystem
 from zenith_core.errors import CorruptData, NotAvailable, UserError
 from zenith_core.tickers import validate_ticker
 from zenith_pipelines.files import LEFT_BEHIND_SECONDS, write_atomically
+from zenith_pipelines.parquet import parquet_bytes, parquet_table
 
 QUARANTINE = "quarantine"
 _CURRENT = "current.json"
@@ -168,10 +168,9 @@ class DatasetStore:
         return None
 
     def _write_table(self, folder: str, key: str, table: pd.DataFrame) -> str:
-        buffer = io.BytesIO()
-        table.to_parquet(buffer)
-        self._write_file(f"{folder}/{key}.parquet", buffer.getvalue())
-        return hashlib.sha256(buffer.getvalue()).hexdigest()
+        content = parquet_bytes(table)
+        self._write_file(f"{folder}/{key}.parquet", content)
+        return hashlib.sha256(content).hexdigest()
 
     def _read_table(self, path: str, sha256: str) -> pd.DataFrame:
         try:
@@ -180,7 +179,7 @@ class DatasetStore:
             raise CorruptData(f"{path} is missing") from None
         if hashlib.sha256(content).hexdigest() != sha256:
             raise CorruptData(f"{path} does not match its checksum")
-        return pd.read_parquet(io.BytesIO(content))
+        return parquet_table(content)
 
     def _write_file(self, path: str, content: bytes) -> None:
         """Write beside, flush to disk, then rename; object stores replace whole objects by themselves."""

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from zenith_core.errors import InvalidPrices, NoNewData
+from zenith_pipelines.parquet import parquet_table
 from zenith_pipelines.sources.base import REQUIRED, raw_table
 
 # The names that people give a column, without case, blanks and punctuation.
@@ -92,7 +93,7 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
-    table = pd.read_parquet(path)
+    table = parquet_table(path.read_bytes())
     if table.columns.nlevels > 1:  # as `yf.download` answers: (Close, AAPL), …
         _one_ticker(path, table.columns.get_level_values(1))
         table.columns = table.columns.get_level_values(0)
