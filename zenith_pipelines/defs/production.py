@@ -9,11 +9,12 @@ from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.candidates import consider
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
+from zenith_pipelines.defs.shown import OWNERS
 from zenith_pipelines.serving_view import latest_answer, make_snapshot
 from zenith_pipelines.store import Dataset
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="production", kinds={"json"})
+@dg.asset(partitions_def=ticker_partitions, group_name="production", owners=OWNERS, kinds={"json"})
 def serving_snapshot(
     context: dg.AssetExecutionContext, cleaned_prices: Dataset, indicator_features: Dataset
 ) -> dg.MaterializeResult[Dataset]:
@@ -27,7 +28,7 @@ def serving_snapshot(
     )
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="production", kinds={"mlflow"})
+@dg.asset(partitions_def=ticker_partitions, group_name="production", owners=OWNERS, kinds={"mlflow"})
 def production_models(
     zenith: ZenithResource, lstm_model: Dataset, ensemble_model: Dataset, serving_snapshot: Dataset
 ) -> dg.MaterializeResult[Dataset]:
@@ -42,7 +43,13 @@ def production_models(
     )
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="production", kinds={"parquet"}, deps=["production_models"])
+@dg.asset(
+    partitions_def=ticker_partitions,
+    group_name="production",
+    owners=OWNERS,
+    kinds={"parquet"},
+    deps=["production_models"],
+)
 def forecast_ledger(
     context: dg.AssetExecutionContext, zenith: ZenithResource, cleaned_prices: Dataset, serving_snapshot: Dataset
 ) -> dg.MaterializeResult[Dataset]:
