@@ -79,7 +79,7 @@ def test_a_slope_that_chance_gives_one_time_in_twenty_is_no_evidence():
 
 
 def test_overlapping_outcomes_count_as_the_few_that_they_are():
-    """Twenty rows, each ten times. In a row they overlap at the tenth horizon and not at the first; apart at neither."""
+    """Twenty rows, each ten times: in a row they overlap at the tenth horizon, not at the first; apart at neither."""
     rng = np.random.default_rng(7)
     forecasts = rng.normal(size=(20, 1)).repeat(10, axis=1)
     outcomes = 0.7 * forecasts + rng.normal(size=(20, 1))
