@@ -4,11 +4,14 @@ Resources read the settings when a run asks for them, never at import. Tests and
 swap a resource by giving another object, not by a flag.
 """
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
 import dagster as dg
 
+from zenith_pipelines.orphans import alive
 from zenith_pipelines.progress import Progress
 from zenith_pipelines.registry import ModelRegistry
 from zenith_pipelines.settings import Settings
@@ -18,7 +21,16 @@ KEEP_HISTORY = "zenith/keep_history"  # definition metadata of an asset whose ol
 
 
 class ZenithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The settings and what is opened from them."""
+    """The settings and what is opened from them. A run that uses it counts as alive as long as it works."""
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Generator["ZenithResource"]:
+        """What Dagster enters in the process of a run, whoever started it; of a run that nobody else sees, nothing."""
+        if context.run_id and context.instance and context.instance.is_persistent:
+            with alive(self.settings, context.run_id):
+                yield self
+        else:
+            yield self
 
     @cached_property
     def settings(self) -> Settings:
