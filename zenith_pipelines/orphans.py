@@ -9,11 +9,16 @@ is not finished, is the mark of a dead one. The files lie beside the instance th
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
+from zenith_core.errors import RunEnded
 from zenith_pipelines.instance import dagster_home, open_instance
 from zenith_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    import dagster as dg
 
 REASON = "the process of the run was killed"
 
@@ -44,6 +49,14 @@ def bury_orphans(settings: Settings) -> list[str]:
 def bury(settings: Settings, run_id: str) -> None:
     """Bury one run whose process is known to be gone, unless somebody did so already."""
     _bury(settings, _lock_file(settings, run_id), blocking=True)
+
+
+def require_unfinished(instance: "dg.DagsterInstance", run_id: str) -> None:
+    """Raise RunEnded if the run is over as far as Dagster knows: a step that outlived its run must not write."""
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.is_finished:
+        what = "deleted" if run is None else f"ended ({run.status.value.lower()})"
+        raise RunEnded(f"run {run_id} was {what} while it worked, and may not write any more: nothing is written")
 
 
 def _bury(settings: Settings, path: Path, *, blocking: bool) -> bool:
