@@ -70,6 +70,10 @@ class NotAvailable(ZenithError):
     exit_code = 2
 
 
+class RunEnded(ZenithError):
+    """A run wants to write that was ended meanwhile: buried, canceled or failed."""
+
+
 class TrainingError(ZenithError):
     """A model could not be trained or did not survive its checks."""
 

@@ -5,7 +5,7 @@ Every call names its store; MLflow's process-wide settings are left alone, so th
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -42,12 +42,14 @@ class Version:
 class ModelRegistry:
     """Versions of ONNX models behind an MLflow `tracking_uri` (`sqlite:///…`, `postgresql://…`, `http://…`).
 
-    `artifact_root` is where artifacts go unless a server keeps them.
+    `artifact_root` is where artifacts go unless a server keeps them. `fence` is called before a version is made and
+    before an alias is moved; what it raises prevents that.
     """
 
-    def __init__(self, tracking_uri: str, artifact_root: Path) -> None:
+    def __init__(self, tracking_uri: str, artifact_root: Path, fence: Callable[[], None] = lambda: None) -> None:
         self._tracking_uri = tracking_uri
         self._artifact_root = artifact_root
+        self._fence = fence
         _quiet_mlflow()
 
     def register(
@@ -64,12 +66,14 @@ class ModelRegistry:
 
         A failure leaves a run with the status FAILED, and no version.
         """
+        self._fence()
         client = self._client
         run_id = client.create_run(self._experiment_id, tags=dict(tags), run_name=name).info.run_id
         try:
             _log(client, run_id, metrics, params)
             self._log_files(run_id, files or {})
             logged = self._log_model(name, onnx, run_id, tags)
+            self._fence()
             self._ensure_registered(name)
             # By its place: MLflow would look up `models:/<id>` in the process-wide store.
             source, model_id = logged.artifact_location, logged.model_id
@@ -105,6 +109,7 @@ class ModelRegistry:
     def promote(self, name: str, version: int) -> None:
         """Put a version into Production; the one that was there stays registered. Raises NotAvailable."""
         self._require(name, version)
+        self._fence()
         self._client.set_registered_model_alias(name, PRODUCTION, str(version))
 
     def load(self, name: str, version: int) -> bytes:

@@ -71,6 +71,11 @@ def test_the_checks_and_jobs():
     assert [job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")] == ["retrain_model"]
 
 
+def test_the_reaper_runs_from_the_start():
+    sensors = {sensor.name: sensor.default_status.value for sensor in defs.sensors or ()}
+    assert sensors["orphan_reaper"] == "RUNNING"
+
+
 def test_loading_the_code_location_imports_no_learning_library():
     heavy = {
         "keras",
