@@ -15,7 +15,7 @@ from uuid import uuid4
 from zenith_cli.progress import BatchProgress
 from zenith_cli.run_table import show
 from zenith_core.errors import UserError
-from zenith_core.tickers import parse_tickers
+from zenith_core.exchanges import listed_tickers
 from zenith_pipelines.as_of import home_of, known_on, parse_day, rebuilt_apart
 from zenith_pipelines.batch import run_batch
 from zenith_pipelines.settings import Settings, prepare_home
@@ -69,7 +69,7 @@ def _runs(
     """The runs asked for; source and tickers are checked before anything is started."""
     chosen = source or ("csv" if csv_dir else settings.zenith_price_source)
     offered = make_source(chosen, csv_dir=csv_dir or settings.zenith_csv_dir)
-    names = parse_tickers(tickers) if tickers is not None else list(default_tickers(offered))
+    names = listed_tickers(tickers) if tickers is not None else list(default_tickers(offered))
     if missing := [name for name in names if not offered.offers(name)]:
         known = ", ".join(offered.tickers() or ())
         raise UserError(f"{', '.join(missing)}: not in the {chosen} prices, which have {known}")
@@ -84,7 +84,7 @@ def _runs_as_of(
     if elsewhere:
         raise UserError("--as-of fetches nothing: it takes stored snapshots, so leave out --source and --csv-dir")
     usual = make_source(settings.zenith_price_source, csv_dir=settings.zenith_csv_dir)
-    names = parse_tickers(tickers) if tickers is not None else list(default_tickers(usual))
+    names = listed_tickers(tickers) if tickers is not None else list(default_tickers(usual))
     store = DatasetStore(settings.data_uri)
     for name in names:
         known_on(store, name, day)

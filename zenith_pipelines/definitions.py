@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from zenith_pipelines.defs import backtests, checks, features, jobs, models, prices, production
+from zenith_pipelines.defs import backtests, checks, features, jobs, models, prices, production, sensors
 from zenith_pipelines.defs.resources import resources
 from zenith_pipelines.progress import Progress
 
@@ -13,6 +13,7 @@ def definitions(progress: Progress) -> dg.Definitions:
         assets=dg.load_assets_from_modules([prices, features, models, backtests, production]),
         asset_checks=dg.load_asset_checks_from_modules([checks]),
         jobs=[jobs.retrain_model],
+        sensors=[sensors.tickers_in_step],
         resources=resources(progress),
         executor=dg.in_process_executor,
     )

@@ -12,6 +12,7 @@ from zenith_pipelines.progress import Progress
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.store import DatasetStore
 from zenith_pipelines.summary import describe
+from zenith_pipelines.tickers import PARTITIONS, add_tickers, removal
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -58,7 +59,7 @@ def run_ticker(request: TickerRun, progress: Progress) -> dict[str, Any]:
 
     settings = Settings()
     with alive(settings, request.run_id), open_instance(settings) as instance:
-        instance.add_dynamic_partitions("tickers", [request.ticker])
+        add_tickers(instance, [request.ticker])
         instance.add_event_listener(request.run_id, lambda event: _tell(progress, event))
         result = (
             definitions(progress)
@@ -72,7 +73,8 @@ def run_ticker(request: TickerRun, progress: Progress) -> dict[str, Any]:
                 asset_selection=_selection(request.until),
             )
         )
-    return _outcome(request, result)
+        removed = not instance.has_dynamic_partition(PARTITIONS, request.ticker)
+    return _outcome(request, result, removed=removed)
 
 
 def check_until(stage: str | None) -> None:
@@ -112,7 +114,7 @@ def _tell(progress: Progress, event: "dg.EventLogEntry") -> None:
             progress.update(stage, int(kind == "STEP_SUCCESS"), 1)
 
 
-def _outcome(request: TickerRun, result: "dg.ExecuteInProcessResult") -> dict[str, Any]:
+def _outcome(request: TickerRun, result: "dg.ExecuteInProcessResult", *, removed: bool) -> dict[str, Any]:
     store = DatasetStore(Settings().data_uri)
     seconds = dict(_stage_seconds(result))
     document = describe(store, request.ticker, made=set(seconds), raw=_raw(result), seconds=seconds)
@@ -120,6 +122,8 @@ def _outcome(request: TickerRun, result: "dg.ExecuteInProcessResult") -> dict[st
         return {"status": "ok", "reason": None, **document}
     if reason := _too_short(result):
         return {"status": "skipped", "reason": reason, **document}
+    if removed:
+        return {"status": "failed", "reason": removal(request.ticker), "exit_code": 1, **document}
     reason, exit_code = _failure(result)
     return {"status": "failed", "reason": reason, "exit_code": exit_code, **document}
 
