@@ -95,9 +95,9 @@ class RemovesAfter(Progress):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["cleaned_prices", "serving_snapshot"])
+@pytest.mark.parametrize("stage", ["raw_prices", "indicator_features"])
 def test_a_run_under_way_for_a_removed_ticker_ends_with_the_reason_and_is_not_served(instance, store, stage):
-    outcome = run_ticker(TickerRun("IBM", source="sample", until="ensemble_backtest"), RemovesAfter(stage))
+    outcome = run_ticker(TickerRun("IBM", source="sample", until="serving_snapshot"), RemovesAfter(stage))
 
     assert outcome["status"] == "failed"
     assert outcome["reason"] == "IBM was removed from the tickers: the run stops, and nothing of it is served"
