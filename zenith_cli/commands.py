@@ -104,6 +104,23 @@ def export(
     export_table(ticker, table, output, format, model, as_of)
 
 
+@app.command()
+def job(
+    name: Annotated[str, typer.Argument(help="Such as refresh_prices; another name lists them all.")],
+    tickers: Annotated[str | None, typer.Option(help="Separated by commas. Default: all.")] = None,
+    config: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, once for each. Such as epochs=5.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Tickers at a time. Default: one per core.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a job of the Dagster UI here and now, for the tickers that are there.
+
+    retrain_model and retrain_all_models take model_type (lstm, ensemble or all) and epochs.
+    """
+    from zenith_cli.job import run_named
+
+    raise typer.Exit(run_named(name, tickers, config or [], jobs, as_json=as_json))
+
+
 @tickers_app.command("add")
 def add_tickers(tickers: Tickers, as_json: Json = False) -> None:
     """Add tickers: the schedules of `zenith ui` fetch, train and score them from then on."""

@@ -60,7 +60,7 @@ def run_tickers(
     _print(document, settings, as_json=as_json)
     for remark in _remarks(outcomes):
         print(f"zenith: {remark}", file=sys.stderr)
-    return _exit_code(outcomes)
+    return exit_code(outcomes)
 
 
 def _runs(
@@ -112,7 +112,7 @@ def _remarks(outcomes: dict[str, dict[str, Any]]) -> Iterator[str]:
                 yield f"{name} {kind} v{model['version']} was not promoted: {model['promotion']}"
 
 
-def _exit_code(outcomes: dict[str, dict[str, Any]]) -> int:
+def exit_code(outcomes: dict[str, dict[str, Any]]) -> int:
     """0 if each ticker is ok or skipped and something was done; else the failures' own code, or 2."""
     failures = [outcome.get("exit_code", 1) for outcome in outcomes.values() if outcome["status"] == "failed"]
     if failures:
@@ -121,8 +121,11 @@ def _exit_code(outcomes: dict[str, dict[str, Any]]) -> int:
 
 
 def _public(document: dict[str, Any]) -> dict[str, Any]:
-    tickers = {
-        name: {key: value for key, value in outcome.items() if key != "exit_code"}
-        for name, outcome in document["tickers"].items()
+    return {**document, "tickers": public_tickers(document["tickers"])}
+
+
+def public_tickers(outcomes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The outcomes without what is only for the exit status."""
+    return {
+        name: {key: value for key, value in outcome.items() if key != "exit_code"} for name, outcome in outcomes.items()
     }
-    return {**document, "tickers": tickers}

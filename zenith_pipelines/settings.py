@@ -4,7 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from zenith_core.errors import InvalidTicker, UserError
@@ -29,6 +29,7 @@ class Settings(BaseSettings):
     zenith_tickers: str = Field(
         default="", description="Tickers that a sensor adds, and removes when they are taken out here: PETR4.SA,AAPL"
     )
+    redis_url: SecretStr | None = Field(default=None, description="The Redis whose cached answers a job clears.")
     keras_backend: Literal["jax", "tensorflow", "torch"] = Field(default="jax", description="Keras's backend.")
 
     def model_post_init(self, _: object) -> None:

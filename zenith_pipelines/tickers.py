@@ -25,6 +25,13 @@ def known_tickers(instance: "dg.DagsterInstance") -> list[str]:
     return sorted(key for key in instance.get_dynamic_partitions(PARTITIONS) if _is_ticker(key))
 
 
+def present_tickers(instance: "dg.DagsterInstance", tickers: list[str]) -> list[str]:
+    """The tickers, if all are there. Raises NotAvailable."""
+    if unknown := [ticker for ticker in tickers if not instance.has_dynamic_partition(PARTITIONS, ticker)]:
+        raise NotAvailable(f"{', '.join(unknown)}: not among the tickers, which `zenith tickers list` shows")
+    return tickers
+
+
 def add_tickers(instance: "dg.DagsterInstance", tickers: Iterable[str]) -> list[str]:
     """Add what is not there yet, and return it. Tickers are validated ones."""
     added = [ticker for ticker in tickers if not instance.has_dynamic_partition(PARTITIONS, ticker)]
@@ -34,9 +41,7 @@ def add_tickers(instance: "dg.DagsterInstance", tickers: Iterable[str]) -> list[
 
 def remove_tickers(instance: "dg.DagsterInstance", settings: Settings, tickers: Iterable[str]) -> list[str]:
     """Remove all of them, or none: raises UserError if one is not there, or would come back from ZENITH_TICKERS."""
-    tickers = list(tickers)
-    if unknown := [ticker for ticker in tickers if not instance.has_dynamic_partition(PARTITIONS, ticker)]:
-        raise NotAvailable(f"{', '.join(unknown)}: not among the tickers, which `zenith tickers list` shows")
+    tickers = present_tickers(instance, list(tickers))
     if named := [ticker for ticker in tickers if ticker in settings.tickers]:
         raise UserError(f"{', '.join(named)}: ZENITH_TICKERS would bring it back; take it out there")
     for ticker in tickers:
