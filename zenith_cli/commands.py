@@ -17,8 +17,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+tickers_app = typer.Typer(help="Which tickers are scheduled and served.", no_args_is_help=True)
+app.add_typer(tickers_app, name="tickers")
+
 Ticker = Annotated[str, typer.Argument(help="Such as AAPL or PETR4.SA.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")]
+Tickers = Annotated[list[str], typer.Argument(help="Such as AAPL PETR4.SA, or AAPL,PETR4.SA.")]
 AsOf = Annotated[str | None, typer.Option(help="As it was known at the end of that day, such as 2026-11-20.")]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
@@ -98,6 +102,47 @@ def export(
     from zenith_cli.export import export_table
 
     export_table(ticker, table, output, format, model, as_of)
+
+
+@app.command()
+def job(
+    name: Annotated[str, typer.Argument(help="Such as refresh_prices; another name lists them all.")],
+    tickers: Annotated[str | None, typer.Option(help="Separated by commas. Default: all.")] = None,
+    config: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, once for each. Such as epochs=5.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Tickers at a time. Default: one per core.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run a job of the Dagster UI here and now, for the tickers that are there.
+
+    retrain_model and retrain_all_models take model_type (lstm, ensemble or all) and epochs.
+    """
+    from zenith_cli.job import run_named
+
+    raise typer.Exit(run_named(name, tickers, config or [], jobs, as_json=as_json))
+
+
+@tickers_app.command("add")
+def add_tickers(tickers: Tickers, as_json: Json = False) -> None:
+    """Add tickers: the schedules of `zenith ui` fetch, train and score them from then on."""
+    from zenith_cli.tickers import add
+
+    add(tickers, as_json=as_json)
+
+
+@tickers_app.command("remove")
+def remove_tickers(tickers: Tickers, as_json: Json = False) -> None:
+    """Remove tickers: scheduled and served no more. Prices, models and forecasts are kept."""
+    from zenith_cli.tickers import remove
+
+    remove(tickers, as_json=as_json)
+
+
+@tickers_app.command("list")
+def list_tickers(as_json: Json = False) -> None:
+    """List the tickers, and until when the data go that each is served with."""
+    from zenith_cli.tickers import show
+
+    show(as_json=as_json)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from zenith_pipelines.batch import Update
-from zenith_pipelines.ticker_run import STAGES
+from zenith_pipelines.stages import STAGES
 
 # Rough shares of a ticker's time, so that bars move evenly; they need not be exact.
 _WEIGHTS = {stage: 1.0 for stage in STAGES} | {"lstm_model": 70.0, "ensemble_model": 15.0, "backtest_report": 4.0}

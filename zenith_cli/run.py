@@ -15,7 +15,7 @@ from uuid import uuid4
 from zenith_cli.progress import BatchProgress
 from zenith_cli.run_table import show
 from zenith_core.errors import UserError
-from zenith_core.tickers import parse_tickers
+from zenith_core.exchanges import listed_tickers
 from zenith_pipelines.as_of import home_of, known_on, parse_day, rebuilt_apart
 from zenith_pipelines.batch import run_batch
 from zenith_pipelines.settings import Settings, prepare_home
@@ -60,7 +60,7 @@ def run_tickers(
     _print(document, settings, as_json=as_json)
     for remark in _remarks(outcomes):
         print(f"zenith: {remark}", file=sys.stderr)
-    return _exit_code(outcomes)
+    return exit_code(outcomes)
 
 
 def _runs(
@@ -69,7 +69,7 @@ def _runs(
     """The runs asked for; source and tickers are checked before anything is started."""
     chosen = source or ("csv" if csv_dir else settings.zenith_price_source)
     offered = make_source(chosen, csv_dir=csv_dir or settings.zenith_csv_dir)
-    names = parse_tickers(tickers) if tickers is not None else list(default_tickers(offered))
+    names = listed_tickers(tickers) if tickers is not None else list(default_tickers(offered))
     if missing := [name for name in names if not offered.offers(name)]:
         known = ", ".join(offered.tickers() or ())
         raise UserError(f"{', '.join(missing)}: not in the {chosen} prices, which have {known}")
@@ -84,7 +84,7 @@ def _runs_as_of(
     if elsewhere:
         raise UserError("--as-of fetches nothing: it takes stored snapshots, so leave out --source and --csv-dir")
     usual = make_source(settings.zenith_price_source, csv_dir=settings.zenith_csv_dir)
-    names = parse_tickers(tickers) if tickers is not None else list(default_tickers(usual))
+    names = listed_tickers(tickers) if tickers is not None else list(default_tickers(usual))
     store = DatasetStore(settings.data_uri)
     for name in names:
         known_on(store, name, day)
@@ -112,7 +112,7 @@ def _remarks(outcomes: dict[str, dict[str, Any]]) -> Iterator[str]:
                 yield f"{name} {kind} v{model['version']} was not promoted: {model['promotion']}"
 
 
-def _exit_code(outcomes: dict[str, dict[str, Any]]) -> int:
+def exit_code(outcomes: dict[str, dict[str, Any]]) -> int:
     """0 if each ticker is ok or skipped and something was done; else the failures' own code, or 2."""
     failures = [outcome.get("exit_code", 1) for outcome in outcomes.values() if outcome["status"] == "failed"]
     if failures:
@@ -121,8 +121,11 @@ def _exit_code(outcomes: dict[str, dict[str, Any]]) -> int:
 
 
 def _public(document: dict[str, Any]) -> dict[str, Any]:
-    tickers = {
-        name: {key: value for key, value in outcome.items() if key != "exit_code"}
-        for name, outcome in document["tickers"].items()
+    return {**document, "tickers": public_tickers(document["tickers"])}
+
+
+def public_tickers(outcomes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The outcomes without what is only for the exit status."""
+    return {
+        name: {key: value for key, value in outcome.items() if key != "exit_code"} for name, outcome in outcomes.items()
     }
-    return {**document, "tickers": tickers}

@@ -22,6 +22,10 @@ class InvalidTicker(UserError):
     """Text that is not a ticker, refused before it becomes a path, a partition, a URL or a model name."""
 
 
+class RemovedTicker(ZenithError):
+    """The ticker was removed while a run was under way for it."""
+
+
 class InvalidPrices(UserError):
     """A price table that cannot be read: a missing column, an unreadable date, text where numbers belong."""
 

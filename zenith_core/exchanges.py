@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from zoneinfo import available_timezones
 
 from zenith_core.errors import InvalidTicker, UserError
-from zenith_core.tickers import validate_ticker
+from zenith_core.tickers import parse_tickers, validate_ticker
 
 
 @dataclass(frozen=True)
@@ -79,3 +79,11 @@ def exchange_of(ticker: str) -> Exchange:
             f"{ticker}: no exchange is known for {suffix}; known are {known}, and none for New York "
             "(share classes take a dash: BRK-B)"
         ) from None
+
+
+def listed_tickers(text: str) -> list[str]:
+    """`parse_tickers`, each of an exchange that is known. Raises InvalidTicker."""
+    tickers = parse_tickers(text)
+    for ticker in tickers:
+        exchange_of(ticker)
+    return tickers

@@ -12,3 +12,9 @@ KINDS: tuple[Kind, ...] = ("lstm", "ensemble")
 def model_name(kind: str, ticker: str) -> str:
     """The registered model's name for a validated ticker."""
     return f"{kind}-{ticker}"
+
+
+CACHE_GENERATION_KEY = "zenith:generation"
+"""The Redis key, and under ZENITH_HOME the file, of the generation of cached answers; another one forgets them all."""
+
+CACHE_GENERATION_FILE = "cache-generation"

@@ -2,7 +2,19 @@
 
 import dagster as dg
 
-from zenith_pipelines.defs import backtests, checks, features, jobs, models, prices, production, reaper
+from zenith_pipelines.defs import (
+    backtests,
+    cache,
+    checks,
+    features,
+    jobs,
+    models,
+    prices,
+    production,
+    reaper,
+    retraining,
+    sensors,
+)
 from zenith_pipelines.defs.resources import resources
 from zenith_pipelines.progress import Progress
 
@@ -12,8 +24,8 @@ def definitions(progress: Progress) -> dg.Definitions:
     return dg.Definitions(
         assets=dg.load_assets_from_modules([prices, features, models, backtests, production]),
         asset_checks=dg.load_asset_checks_from_modules([checks]),
-        jobs=[jobs.retrain_model],
-        sensors=[reaper.orphan_reaper],
+        jobs=[jobs.retrain_model, jobs.refresh_prices, retraining.retrain_all_models, cache.clear_prediction_cache],
+        sensors=[reaper.orphan_reaper, sensors.tickers_in_step, retraining.requested_retraining],
         resources=resources(progress),
         executor=dg.in_process_executor,
     )

@@ -4,11 +4,11 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from zenith_core.errors import UserError
-from zenith_core.exchanges import add_exchanges
+from zenith_core.errors import InvalidTicker, UserError
+from zenith_core.exchanges import add_exchanges, listed_tickers
 
 
 class Settings(BaseSettings):
@@ -26,16 +26,29 @@ class Settings(BaseSettings):
     zenith_exchanges: str = Field(
         default="", description="More exchanges by ticker suffix: .VI=XWBO:EUR:Europe/Vienna,…"
     )
+    zenith_tickers: str = Field(
+        default="", description="Tickers that a sensor adds, and removes when they are taken out here: PETR4.SA,AAPL"
+    )
+    redis_url: SecretStr | None = Field(default=None, description="The Redis whose cached answers a job clears.")
     keras_backend: Literal["jax", "tensorflow", "torch"] = Field(default="jax", description="Keras's backend.")
 
     def model_post_init(self, _: object) -> None:
         """Every process that knows the settings knows the exchanges. Raises UserError."""
         add_exchanges(self.zenith_exchanges)
+        try:
+            self.tickers  # noqa: B018
+        except InvalidTicker as error:
+            raise UserError(f"ZENITH_TICKERS: {error}") from None
 
     @property
     def home(self) -> Path:
         """`ZENITH_HOME` as an absolute path, so that it survives a change of folder."""
         return self.zenith_home.expanduser().resolve()
+
+    @property
+    def tickers(self) -> list[str]:
+        """`ZENITH_TICKERS`, validated."""
+        return listed_tickers(self.zenith_tickers) if self.zenith_tickers.strip() else []
 
     @property
     def data_uri(self) -> str:

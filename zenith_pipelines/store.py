@@ -111,6 +111,11 @@ class DatasetStore:
         """Whether there is a current dataset."""
         return bool(self._fs.exists(f"{self._folder(name, ticker)}/{_CURRENT}"))
 
+    def withdraw(self, name: str, ticker: str) -> None:
+        """Let there be no current dataset, whether or not there was one. To write one brings it back."""
+        with suppress(FileNotFoundError):
+            self._fs.rm_file(f"{self._folder(name, ticker)}/{_CURRENT}")
+
     def stamps(self, name: str, ticker: str) -> list[str]:
         """The stamps of all snapshots, oldest first."""
         return self._stamps(self._folder(name, ticker))

@@ -1,47 +1,42 @@
-"""The main job for one ticker: one Dagster run in this process, and what came of it."""
+"""A job for one ticker, mostly the main one: one Dagster run in this process, and what came of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from zenith_core.errors import UserError, ZenithError
+from zenith_core.naming import KINDS
 from zenith_pipelines.instance import open_instance
 from zenith_pipelines.orphans import alive
 from zenith_pipelines.progress import Progress
 from zenith_pipelines.settings import Settings
+from zenith_pipelines.stages import ALL, REFRESH, RETRAIN, STAGES, refreshed, retrained
 from zenith_pipelines.store import DatasetStore
 from zenith_pipelines.summary import describe
+from zenith_pipelines.tickers import PARTITIONS, add_tickers, removal
 
 if TYPE_CHECKING:
     import dagster as dg
     from dagster_shared.error import SerializableErrorInfo
 
-# The order in which a run makes them, which is also the order in which progress shows them.
-STAGES = (
-    "raw_prices",
-    "cleaned_prices",
-    "indicator_features",
-    "serving_snapshot",
-    "ensemble_model",
-    "ensemble_backtest",
-    "lstm_model",
-    "lstm_backtest",
-    "backtest_report",
-    "production_models",
-    "forecast_ledger",
-)
-
 
 @dataclass(frozen=True)
 class TickerRun:
-    """What is asked of one run of the main job. `as_of` and `archive`: a day, and the store that knows its prices."""
+    """What is asked of one run of a job: of the main one, or of `refresh_prices`.
+
+    until:           the last asset to make
+    model_type:      one of MODEL_TYPES: what the main job trains
+    as_of, archive:  a day, and the store that knows its prices
+    """
 
     ticker: str
     source: str | None = None
     csv_dir: str | None = None
     epochs: int | None = None
     until: str | None = None
+    job: str = RETRAIN
+    model_type: str = ALL
     log_level: str = "CRITICAL"
     as_of: str | None = None
     archive: str | None = None
@@ -49,7 +44,7 @@ class TickerRun:
 
 
 def run_ticker(request: TickerRun, progress: Progress) -> dict[str, Any]:
-    """Run the main job for one ticker and describe the outcome, as the command's JSON does.
+    """Run the job for one ticker and describe the outcome, as the command's JSON does.
 
     Never raises for what happens inside the run: a failed run has the status "failed", a reason of one
     line, and the `exit_code` that its error calls for. Its traceback is in Dagster's event log.
@@ -58,21 +53,22 @@ def run_ticker(request: TickerRun, progress: Progress) -> dict[str, Any]:
 
     settings = Settings()
     with alive(settings, request.run_id), open_instance(settings) as instance:
-        instance.add_dynamic_partitions("tickers", [request.ticker])
+        add_tickers(instance, [request.ticker])
         instance.add_event_listener(request.run_id, lambda event: _tell(progress, event))
         result = (
             definitions(progress)
-            .resolve_job_def("retrain_model")
+            .resolve_job_def(request.job)
             .execute_in_process(
                 instance=instance,
                 run_id=request.run_id,
                 partition_key=request.ticker,
                 run_config=_run_config(request),
                 raise_on_error=False,
-                asset_selection=_selection(request.until),
+                asset_selection=_keys(_made(request)),
             )
         )
-    return _outcome(request, result)
+        removed = not instance.has_dynamic_partition(PARTITIONS, request.ticker)
+    return _outcome(request, result, removed=removed)
 
 
 def check_until(stage: str | None) -> None:
@@ -81,14 +77,36 @@ def check_until(stage: str | None) -> None:
         raise UserError(f"--until: no asset of that name; the assets are {', '.join(STAGES)}")
 
 
-def _selection(until: str | None) -> "list[dg.AssetKey] | None":
+def check_model_type(store: DatasetStore, ticker: str, model_type: str) -> None:
+    """Raise UserError if the ticker lacks the model that is not to be trained: report and promotion need both."""
+    for kind in KINDS:
+        if model_type not in (kind, ALL) and not store.exists(f"{kind}_model", ticker):
+            raise UserError(f"{ticker} has no {kind} model yet: train all of them the first time")
+
+
+def _made(request: TickerRun) -> tuple[str, ...]:
+    """The assets that the run is to make, in the order of STAGES."""
+    if request.job == REFRESH:
+        return refreshed(forecasts=DatasetStore(Settings().data_uri).exists("forecast_ledger", request.ticker))
+    made = retrained(request.model_type)
+    needed = _needed_for(request.until) if request.until else set(made)
+    return tuple(stage for stage in made if stage in needed)
+
+
+def _needed_for(stage: str) -> set[str]:
     import dagster as dg
 
     from zenith_pipelines.definitions import defs
 
-    if until is None:
-        return None
-    return list(dg.AssetSelection.assets(until).upstream().resolve(defs.resolve_asset_graph()))
+    keys = dg.AssetSelection.assets(stage).upstream().resolve(defs.resolve_asset_graph())
+    return {key.to_user_string() for key in keys}
+
+
+def _keys(assets: Sequence[str]) -> "list[dg.AssetKey] | None":
+    """The keys of `assets`; None for all, which spares the making of a job of some."""
+    import dagster as dg
+
+    return None if set(assets) == set(STAGES) else [dg.AssetKey(asset) for asset in assets]
 
 
 def _run_config(request: TickerRun) -> dict[str, Any]:
@@ -97,7 +115,7 @@ def _run_config(request: TickerRun) -> dict[str, Any]:
         "raw_prices": {key: chosen[key] for key in ("source", "csv_dir", "as_of", "archive") if chosen[key]},
         "lstm_model": {"epochs": request.epochs} if request.epochs else {},
     }
-    made = STAGES if request.until is None else {key.to_user_string() for key in _selection(request.until) or ()}
+    made = _made(request)
     return {
         "ops": {asset: {"config": values} for asset, values in config.items() if values and asset in made},
         "loggers": {"console": {"config": {"log_level": request.log_level}}},
@@ -112,7 +130,7 @@ def _tell(progress: Progress, event: "dg.EventLogEntry") -> None:
             progress.update(stage, int(kind == "STEP_SUCCESS"), 1)
 
 
-def _outcome(request: TickerRun, result: "dg.ExecuteInProcessResult") -> dict[str, Any]:
+def _outcome(request: TickerRun, result: "dg.ExecuteInProcessResult", *, removed: bool) -> dict[str, Any]:
     store = DatasetStore(Settings().data_uri)
     seconds = dict(_stage_seconds(result))
     document = describe(store, request.ticker, made=set(seconds), raw=_raw(result), seconds=seconds)
@@ -120,7 +138,9 @@ def _outcome(request: TickerRun, result: "dg.ExecuteInProcessResult") -> dict[st
         return {"status": "ok", "reason": None, **document}
     if reason := _too_short(result):
         return {"status": "skipped", "reason": reason, **document}
-    reason, exit_code = _failure(result)
+    if removed:
+        return {"status": "failed", "reason": removal(request.ticker), "exit_code": 1, **document}
+    reason, exit_code = failure_of(result)
     return {"status": "failed", "reason": reason, "exit_code": exit_code, **document}
 
 
@@ -146,7 +166,7 @@ def _too_short(result: "dg.ExecuteInProcessResult") -> str | None:
     return None
 
 
-def _failure(result: "dg.ExecuteInProcessResult") -> tuple[str, int]:
+def failure_of(result: "dg.ExecuteInProcessResult") -> tuple[str, int]:
     """Why the run failed, in one line, and the exit code that it calls for."""
     for check in result.get_asset_check_evaluations():
         if not check.passed and check.blocking and check.severity.value == "ERROR":

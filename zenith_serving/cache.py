@@ -1,17 +1,20 @@
 """Answers kept for a while, in this process or in a Redis that several processes share.
 
 A key names the model version, the data version and the request, so a promotion or new data makes old
-answers unreachable by itself. A cache that fails costs a computation, never an answer.
+answers unreachable by itself. A cache that fails costs a computation, never an answer. The pipelines' job
+clear_prediction_cache begins a new generation of answers, which `check` sees.
 """
 
 import logging
 from collections.abc import Callable
+from pathlib import Path
 from threading import Lock
 from typing import Any, Protocol, TypeVar
 
 from cachetools import TTLCache
 from pydantic import BaseModel, ValidationError
 
+from zenith_core.naming import CACHE_GENERATION_FILE, CACHE_GENERATION_KEY
 from zenith_serving.settings import Settings
 
 CAPACITY = 10_000  # answers in memory, of 1 to 8 kB
@@ -35,7 +38,7 @@ class Cache(Protocol):
         """Keep an answer."""
 
     def check(self) -> None:
-        """Learn whether the cache is there, for `state`."""
+        """Learn whether the cache is there, for `state`, and forget answers of an older generation."""
 
     def state(self) -> dict[str, Any]:
         """For /health: `kind`, and `state`, which is "ok" or what is wrong. Touches memory only."""
@@ -43,20 +46,22 @@ class Cache(Protocol):
 
 def open_cache(settings: Settings) -> Cache:
     """Redis if `REDIS_URL` names one, else this process's memory."""
-    local = LocalCache(settings.ml_cache_ttl)
+    local = LocalCache(settings.ml_cache_ttl, generation=settings.home / CACHE_GENERATION_FILE)
     if settings.redis_url is None:
         return local
     return RedisCache(settings.redis_url.get_secret_value(), settings.ml_cache_ttl, local)
 
 
 class LocalCache:
-    """The least recently used answers go first; all go after `ttl` seconds."""
+    """The least recently used answers go first; all go after `ttl` seconds, or when the file `generation` changes."""
 
     is_local = True
 
-    def __init__(self, ttl: float, capacity: int = CAPACITY) -> None:
+    def __init__(self, ttl: float, capacity: int = CAPACITY, generation: Path | None = None) -> None:
         self._answers: TTLCache[str, BaseModel] = TTLCache(capacity, ttl)
         self._guard = Lock()
+        self._file = generation
+        self._generation = self._read_generation()
 
     def get(self, key: str, kind: type[Answer]) -> Answer | None:
         """The answer kept under `key`, or None."""
@@ -70,7 +75,18 @@ class LocalCache:
             self._answers[key] = answer
 
     def check(self) -> None:
-        """Memory is always there."""
+        """Memory is always there; forget what is of an older generation."""
+        generation = self._read_generation()
+        if generation != self._generation:
+            with self._guard:
+                self._answers.clear()
+            self._generation = generation
+
+    def _read_generation(self) -> bytes:
+        try:
+            return self._file.read_bytes() if self._file else b""
+        except OSError:
+            return b""
 
     def state(self) -> dict[str, Any]:
         """For /health."""
@@ -97,10 +113,11 @@ class RedisCache:
         self._ttl = ttl
         self._fallback = fallback
         self._is_away = False
+        self._generation: str | None = None  # not asked for yet
 
     def get(self, key: str, kind: type[Answer]) -> Answer | None:
         """The answer kept under `key`, or None; what is not such an answer is passed over, and soon overwritten."""
-        text = self._ask(lambda: self._redis.get(PREFIX + key))
+        text = self._ask(lambda: self._redis.get(self._name(key)))
         if self._is_away:
             return self._fallback.get(key, kind)
         try:
@@ -110,19 +127,30 @@ class RedisCache:
 
     def put(self, key: str, answer: BaseModel) -> None:
         """Keep an answer."""
-        self._ask(lambda: self._redis.set(PREFIX + key, answer.model_dump_json(), ex=self._ttl))
+        self._ask(lambda: self._redis.set(self._name(key), answer.model_dump_json(), ex=self._ttl))
         if self._is_away:
             self._fallback.put(key, answer)
 
     def check(self) -> None:
-        """Learn whether Redis is there, for `state`."""
-        self._ask(self._redis.ping)
+        """Learn whether Redis is there, for `state`, and which generation of answers counts."""
+        self._fallback.check()
+        self._ask(self._learn_generation)
 
     def state(self) -> dict[str, Any]:
         """For /health."""
         if self._is_away:
             return {**self._fallback.state(), "state": "redis away, in-process instead"}
         return {"kind": "redis", "state": "ok"}
+
+    def _name(self, key: str) -> str:
+        """Where Redis has the answer: an answer of another generation is never asked for."""
+        if self._generation is None:
+            self._learn_generation()
+        return f"{PREFIX}{self._generation}:{key}"
+
+    def _learn_generation(self) -> None:
+        kept = self._redis.get(CACHE_GENERATION_KEY)
+        self._generation = kept.decode(errors="replace") if isinstance(kept, bytes) else ""
 
     def _ask(self, question: Callable[[], Any]) -> bytes | None:
         from redis import RedisError

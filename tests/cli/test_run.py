@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from zenith_cli import run_table
-from zenith_cli.run import _exit_code, _remarks, _runs
+from zenith_cli.run import _remarks, _runs, exit_code
 from zenith_core.errors import UserError
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.ticker_run import TickerRun
@@ -94,7 +94,7 @@ def test_failures_and_refused_candidates_are_remarked_upon():
 def test_the_exit_status_is_zero_only_if_all_is_ok_or_skipped_and_something_was_done(statuses, code):
     outcomes = {str(n): {"status": status, "exit_code": code} for n, (status, code) in enumerate(statuses)}
 
-    assert _exit_code(outcomes) == code
+    assert exit_code(outcomes) == code
 
 
 def test_a_source_may_have_more_than_it_lists(tmp_path):

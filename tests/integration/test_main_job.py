@@ -12,7 +12,7 @@ from dagster import AssetKey
 from zenith_pipelines.instance import open_instance
 from zenith_pipelines.reporting import PLOTS
 from zenith_pipelines.settings import Settings
-from zenith_pipelines.ticker_run import STAGES
+from zenith_pipelines.stages import STAGES
 
 pytestmark = pytest.mark.slow
 

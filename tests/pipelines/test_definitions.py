@@ -6,7 +6,7 @@ import sys
 import dagster as dg
 
 from zenith_pipelines.definitions import defs
-from zenith_pipelines.ticker_run import STAGES
+from zenith_pipelines.stages import STAGES
 
 
 def test_the_assets_and_what_they_are_made_from():
@@ -68,7 +68,12 @@ def test_the_checks_and_jobs():
         "indicator_features:features_schema_holds",
         "indicator_features:no_leakage",
     }
-    assert [job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")] == ["retrain_model"]
+    assert {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")} == {
+        "clear_prediction_cache",
+        "refresh_prices",
+        "retrain_all_models",
+        "retrain_model",
+    }
 
 
 def test_the_reaper_runs_from_the_start():

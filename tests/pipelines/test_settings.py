@@ -52,3 +52,13 @@ def test_users_name_more_exchanges(monkeypatch):
     Settings()
 
     assert exchange_of("OMV.VI").calendar == "XWBO"
+
+
+def test_tickers_of_the_setting_are_validated_when_it_is_read(monkeypatch):
+    monkeypatch.setenv("ZENITH_TICKERS", "petr4.sa, AAPL")
+    assert Settings().tickers == ["PETR4.SA", "AAPL"]
+    monkeypatch.setenv("ZENITH_TICKERS", "AAPL,../etc")
+    with pytest.raises(UserError, match="^ZENITH_TICKERS: not a ticker"):
+        Settings()
+    monkeypatch.setenv("ZENITH_TICKERS", "")
+    assert Settings().tickers == []

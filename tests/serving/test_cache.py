@@ -29,9 +29,6 @@ class FakeServer:
         self.values[key] = value
         self.expiry = ex
 
-    def ping(self):
-        return True
-
 
 def test_memory_is_used_unless_redis_is_named():
     assert isinstance(open_cache(Settings(redis_url=None)), LocalCache)
@@ -67,7 +64,7 @@ def redis(monkeypatch):
 def test_redis_holds_json_with_an_expiry(redis):
     server, cache = redis
     cache.put("key", Kept(value=1))
-    assert server.values == {"zenith:1:key": '{"value":1}'}
+    assert server.values == {"zenith:1::key": '{"value":1}'}
     assert server.expiry == 60
     assert cache.get("key", Kept) == Kept(value=1)
     assert cache.state() == {"kind": "redis", "state": "ok"}
@@ -76,7 +73,7 @@ def test_redis_holds_json_with_an_expiry(redis):
 @pytest.mark.parametrize("garbage", [b"", b"\x80\x04K\x01.", b"[]", b'{"value": "x"}', b'{"value": NaN}'])
 def test_garbage_in_redis_is_passed_over(redis, garbage):
     server, cache = redis
-    server.values["zenith:1:key"] = garbage
+    server.values["zenith:1::key"] = garbage
     assert cache.get("key", Kept) is None
 
 
@@ -95,3 +92,32 @@ def test_a_redis_that_hangs_costs_its_timeout_and_no_more():
         assert cache.get("key", Kept) is None
         assert time.perf_counter() - started < 10 * REDIS_TIMEOUT_SECONDS
     assert "away" in cache.state()["state"]
+
+
+def test_memory_forgets_when_a_new_generation_begins(tmp_path):
+    file = tmp_path / "generation"
+    cache = LocalCache(60, generation=file)
+    cache.put("key", Kept(value=1))
+    cache.check()
+    assert cache.get("key", Kept) == Kept(value=1)
+
+    file.write_text("2")
+    cache.check()
+
+    assert cache.get("key", Kept) is None
+    cache.put("key", Kept(value=3))
+    cache.check()
+    assert cache.get("key", Kept) == Kept(value=3)
+
+
+def test_answers_of_another_generation_are_never_asked_for(redis):
+    server, cache = redis
+    server.values["zenith:generation"] = b"1"
+    cache.put("key", Kept(value=1))
+    server.values["zenith:generation"] = b"2"
+    assert cache.get("key", Kept) == Kept(value=1)  # not looked yet
+
+    cache.check()
+
+    assert cache.get("key", Kept) is None
+    assert server.values["zenith:1:1:key"] == '{"value":1}'

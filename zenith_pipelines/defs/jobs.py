@@ -2,8 +2,16 @@
 
 import dagster as dg
 
+from zenith_pipelines.stages import REFRESH, REFRESHED, RETRAIN
+
 retrain_model = dg.define_asset_job(
-    "retrain_model",
+    RETRAIN,
     selection=dg.AssetSelection.all(),
     description="Everything for one ticker: prices, features, both models, backtests, report, promotion, snapshot.",
+)
+
+refresh_prices = dg.define_asset_job(
+    REFRESH,
+    selection=dg.AssetSelection.assets(*REFRESHED),
+    description="New prices for one ticker, what serving needs of them, and matured forecasts scored. Trains nothing.",
 )

@@ -2,4 +2,6 @@
 
 import dagster as dg
 
-ticker_partitions = dg.DynamicPartitionsDefinition(name="tickers")
+from zenith_pipelines.tickers import PARTITIONS
+
+ticker_partitions = dg.DynamicPartitionsDefinition(name=PARTITIONS)

@@ -17,6 +17,7 @@ from zenith_pipelines.settings import Settings
 from zenith_pipelines.sources import PriceSource, make_source
 from zenith_pipelines.sources.snapshot import SnapshotSource
 from zenith_pipelines.store import Dataset, DatasetStore
+from zenith_pipelines.tickers import require_ticker
 
 PRICE_SOURCES = "price_sources"  # the Dagster pool whose limit says how many runs may ask a source at once
 
@@ -50,7 +51,7 @@ def raw_prices(
     A fetch is compared with the last snapshot; each kind of difference is counted. One that brings nothing new adds
     no snapshot, and is recorded by this materialization alone, with `checked_at`.
     """
-    ticker = context.partition_key
+    ticker = require_ticker(context.instance, context.partition_key)
     fetch = fetch_next(zenith.store, _source(config, zenith.settings, ticker), ticker)
     metadata = {**span_of(fetch.snapshot.table.index), **fetch.facts}
     version = dg.DataVersion(fetch.facts["content_hash"])

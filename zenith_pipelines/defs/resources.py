@@ -12,11 +12,13 @@ from typing import Any
 import dagster as dg
 from pydantic import PrivateAttr
 
+from zenith_core.errors import RemovedTicker
 from zenith_pipelines.orphans import alive, require_unfinished
 from zenith_pipelines.progress import Progress
 from zenith_pipelines.registry import ModelRegistry
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.store import Dataset, DatasetStore
+from zenith_pipelines.tickers import SERVED, require_ticker
 
 KEEP_HISTORY = "zenith/keep_history"  # definition metadata of an asset whose old snapshots stay
 
@@ -65,12 +67,23 @@ class DatasetIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Dataset) -> None:
         """Store the asset's dataset for the run's ticker."""
         keep = bool((context.definition_metadata or {}).get(KEEP_HISTORY))
-        name, ticker = _name(context), context.partition_key
+        name, ticker = _name(context), require_ticker(context.step_context.instance, context.partition_key)
         self.zenith.store.write(name, ticker, obj, keep_history=keep, fence=self.zenith.fence)
+        if name == SERVED:
+            self._serve_no_removed(context.step_context.instance, ticker)
 
     def load_input(self, context: dg.InputContext) -> Dataset:
         """The current dataset of an upstream asset for the run's ticker."""
-        return self.zenith.store.read(_name(context), context.partition_key)
+        ticker = require_ticker(context.instance, context.partition_key)
+        return self.zenith.store.read(_name(context), ticker)
+
+    def _serve_no_removed(self, instance: dg.DagsterInstance, ticker: str) -> None:
+        """Take out what was just stored, if the ticker was removed in between."""
+        try:
+            require_ticker(instance, ticker)
+        except RemovedTicker:
+            self.zenith.store.withdraw(SERVED, ticker)
+            raise
 
 
 def _name(context: dg.InputContext | dg.OutputContext) -> str:

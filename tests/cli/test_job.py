@@ -1,0 +1,98 @@
+import json
+
+import pytest
+
+from zenith_cli import job
+from zenith_cli.job import run_named
+from zenith_core.errors import NotAvailable, UserError
+from zenith_pipelines.instance import open_instance
+from zenith_pipelines.settings import Settings
+from zenith_pipelines.store import Dataset, DatasetStore
+from zenith_pipelines.tickers import add_tickers
+
+
+@pytest.fixture
+def home(monkeypatch, tmp_path):
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    with open_instance(Settings()) as instance:
+        add_tickers(instance, ["AAPL", "IBM"])
+
+
+@pytest.fixture
+def asked(home, monkeypatch):
+    """The runs that a command starts, which here do nothing."""
+    runs = []
+
+    def run_batch(started, jobs, on_update):
+        runs.extend(started)
+        return {run.ticker: {"status": "ok", "reason": None, "last": "2024-01-02", "models": {}} for run in started}
+
+    monkeypatch.setattr(job, "run_batch", run_batch)
+    return runs
+
+
+def test_all_tickers_are_refreshed_unless_some_are_named(asked, capsys):
+    assert run_named("refresh_prices", None, [], None, as_json=False) == 0
+    assert run_named("refresh_prices", "ibm", [], None, as_json=False) == 0
+
+    assert [(run.ticker, run.job) for run in asked] == [(name, "refresh_prices") for name in ("AAPL", "IBM", "IBM")]
+    assert capsys.readouterr().out.splitlines()[0] == "AAPL ok · prices until 2024-01-02"
+
+
+@pytest.mark.parametrize("name", ["retrain_model", "retrain_all_models"])
+def test_a_retraining_takes_its_config(asked, name):
+    store = DatasetStore(Settings().data_uri)
+    for ticker in ("AAPL", "IBM"):
+        store.write("ensemble_model", ticker, Dataset())
+
+    run_named(name, None, ["model_type=lstm", "epochs=3"], None, as_json=True)
+
+    assert [(run.ticker, run.job, run.model_type, run.epochs) for run in asked] == [
+        ("AAPL", "retrain_model", "lstm", 3),
+        ("IBM", "retrain_model", "lstm", 3),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "tickers", "config", "message"),
+    [
+        ("retrain", None, [], "no job of that name; the jobs are clear_prediction_cache, "),
+        ("retrain_model", "MSFT", [], "MSFT: not among the tickers"),
+        ("retrain_model", "../etc", [], "not a ticker"),
+        ("retrain_model", None, ["epochs"], "expected NAME=VALUE"),
+        ("retrain_model", None, ["epochs=0"], "epochs is a number from 1 to 500"),
+        ("retrain_model", None, ["epochs=true"], "epochs is a number from 1 to 500"),
+        ("retrain_model", None, ["model_type=rnn"], "model_type is one of lstm, ensemble, all"),
+        ("retrain_model", None, ["model_type=lstm"], "AAPL has no ensemble model yet"),
+        ("retrain_model", None, ["window=3"], "retrain_model takes epochs, model_type, not window"),
+        ("refresh_prices", None, ["epochs=3"], "refresh_prices takes nothing, not epochs"),
+        ("clear_prediction_cache", None, ["epochs=3"], "clear_prediction_cache takes nothing, not epochs"),
+        ("clear_prediction_cache", "AAPL", [], "clear_prediction_cache is not about single tickers"),
+    ],
+)
+def test_a_mistake_is_one_line_and_starts_nothing(asked, name, tickers, config, message):
+    with pytest.raises((UserError, NotAvailable), match=message) as raised:
+        run_named(name, tickers, config, None, as_json=False)
+
+    assert "\n" not in str(raised.value)
+    assert asked == []
+
+
+def test_what_fails_is_named_and_is_the_exit_status(home, monkeypatch, capsys):
+    outcome = {"status": "failed", "reason": "raw_prices: no such file", "exit_code": 1}
+    monkeypatch.setattr(job, "run_batch", lambda runs, jobs, on_update: {run.ticker: outcome for run in runs})
+
+    assert run_named("refresh_prices", "AAPL", [], None, as_json=True) == 1
+
+    output = capsys.readouterr()
+    assert json.loads(output.out)["tickers"]["AAPL"] == {"status": "failed", "reason": "raw_prices: no such file"}
+    assert output.err == "zenith: AAPL failed: raw_prices: no such file\n"
+
+
+def test_without_tickers_it_is_said_how_to_add_one(monkeypatch, tmp_path):
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+
+    with pytest.raises(NotAvailable, match="no tickers yet: `zenith tickers add AAPL`"):
+        run_named("refresh_prices", None, [], None, as_json=False)

@@ -1,0 +1,178 @@
+"""Removed tickers: not scheduled, not served, and no run under way puts them back."""
+
+import dagster as dg
+import pytest
+
+from zenith_core.errors import NotAvailable, RemovedTicker, UserError
+from zenith_pipelines.defs.sensors import tickers_in_step
+from zenith_pipelines.instance import open_instance
+from zenith_pipelines.progress import Progress
+from zenith_pipelines.settings import Settings
+from zenith_pipelines.store import Dataset, DatasetStore
+from zenith_pipelines.ticker_run import TickerRun, run_ticker
+from zenith_pipelines.tickers import SERVED, add_tickers, known_tickers, remove_tickers, require_ticker
+
+pytestmark = pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's, of itself
+
+
+@pytest.fixture
+def instance(monkeypatch, tmp_path):
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path / "home"))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    with open_instance(Settings()) as instance:
+        yield instance
+
+
+@pytest.fixture
+def store(instance):
+    return DatasetStore(Settings().data_uri)
+
+
+def test_tickers_are_added_once(instance):
+    assert add_tickers(instance, ["MSFT", "AAPL"]) == ["MSFT", "AAPL"]
+    assert add_tickers(instance, ["AAPL", "IBM"]) == ["IBM"]
+    assert known_tickers(instance) == ["AAPL", "IBM", "MSFT"]
+
+
+def test_a_removed_ticker_is_served_no_more_and_keeps_its_data(instance, store):
+    add_tickers(instance, ["AAPL", "IBM"])
+    for name in (SERVED, "cleaned_prices"):
+        store.write(name, "AAPL", Dataset(facts={"as_of": "2024-01-02"}))
+
+    assert remove_tickers(instance, Settings(), ["AAPL"]) == ["AAPL"]
+
+    assert known_tickers(instance) == ["IBM"]
+    assert not store.exists(SERVED, "AAPL")
+    assert store.facts("cleaned_prices", "AAPL") == {"as_of": "2024-01-02"}
+
+
+def test_all_are_removed_or_none(instance):
+    add_tickers(instance, ["AAPL"])
+
+    with pytest.raises(NotAvailable, match=r"^IBM: not among the tickers"):
+        remove_tickers(instance, Settings(), ["AAPL", "IBM"])
+
+    assert known_tickers(instance) == ["AAPL"]
+
+
+def test_what_the_setting_would_bring_back_is_not_removed(instance):
+    add_tickers(instance, ["AAPL"])
+
+    with pytest.raises(UserError, match="AAPL: ZENITH_TICKERS would bring it back"):
+        remove_tickers(instance, Settings(zenith_tickers="IBM,AAPL"), ["AAPL"])
+
+
+@pytest.mark.parametrize("key", ["../../etc", "aapl", "AAPL,MSFT", "ＡＡＰＬ", "AAPL.XX"])
+def test_a_partition_that_is_no_ticker_fails_with_one_line_before_it_touches_a_path(instance, tmp_path, key):
+    from zenith_pipelines.definitions import definitions
+
+    instance.add_dynamic_partitions("tickers", [key])
+    before = {path for path in tmp_path.rglob("*") if "dagster" not in path.parts}
+    result = (
+        definitions(Progress())
+        .resolve_job_def("retrain_model")
+        .execute_in_process(instance=instance, partition_key=key, raise_on_error=False)
+    )
+
+    (failure,) = [event for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
+    message = failure.step_failure_data.error.cause.message
+    assert (failure.step_key, message.count("\n")) == ("raw_prices", 1)
+    assert message.startswith("zenith_core.errors.InvalidTicker: ")
+    assert {path for path in tmp_path.rglob("*") if "dagster" not in path.parts} == before
+    assert known_tickers(instance) == []
+
+
+class RemovesAfter(Progress):
+    """Removes the ticker as soon as a stage is done, as somebody else would from another process."""
+
+    def __init__(self, stage):
+        self.stage = stage
+
+    def update(self, stage, done, total):
+        if (stage, done) == (self.stage, 1):
+            with open_instance(Settings()) as instance:
+                remove_tickers(instance, Settings(), ["IBM"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", ["raw_prices", "indicator_features"])
+def test_a_run_under_way_for_a_removed_ticker_ends_with_the_reason_and_is_not_served(instance, store, stage):
+    outcome = run_ticker(TickerRun("IBM", source="sample", until="serving_snapshot"), RemovesAfter(stage))
+
+    assert outcome["status"] == "failed"
+    assert outcome["reason"] == "IBM was removed from the tickers: the run stops, and nothing of it is served"
+    assert not store.exists(SERVED, "IBM")
+    assert known_tickers(instance) == []
+
+
+def test_a_snapshot_that_was_stored_while_its_ticker_was_removed_is_taken_out_again(instance, store, monkeypatch):
+    """The last gap: the ticker is there before the write, and gone after it."""
+
+    @dg.asset(name=SERVED, partitions_def=dg.DynamicPartitionsDefinition(name="tickers"))
+    def snapshot() -> Dataset:
+        return Dataset(facts={"as_of": "2024-01-02"})
+
+    from zenith_pipelines.defs.resources import resources
+
+    write = DatasetStore.write
+
+    def removed_meanwhile(self, *arguments, **options):
+        instance.delete_dynamic_partition("tickers", "AAPL")
+        return write(self, *arguments, **options)
+
+    add_tickers(instance, ["AAPL"])
+    monkeypatch.setattr(DatasetStore, "write", removed_meanwhile)
+    with pytest.raises(RemovedTicker):
+        dg.materialize([snapshot], instance=instance, partition_key="AAPL", resources=resources(Progress()))
+
+    assert not store.exists(SERVED, "AAPL")
+
+
+def test_a_ticker_comes_back_when_it_is_added_and_materialized_again(instance, store):
+    add_tickers(instance, ["AAPL"])
+    store.write(SERVED, "AAPL", Dataset(facts={"as_of": "2024-01-02"}))
+    remove_tickers(instance, Settings(), ["AAPL"])
+
+    add_tickers(instance, ["AAPL"])
+    assert require_ticker(instance, "AAPL") == "AAPL"
+    store.write(SERVED, "AAPL", Dataset(facts={"as_of": "2024-01-03"}))
+
+    assert store.facts(SERVED, "AAPL") == {"as_of": "2024-01-03"}
+
+
+def look(instance, cursor=None):
+    """One look of the sensor, with what it asks for done, as the daemon does it; its cursor."""
+    result = tickers_in_step(dg.build_sensor_context(instance=instance, cursor=cursor))
+    for request in result.dynamic_partitions_requests:
+        if isinstance(request, dg.AddDynamicPartitionsRequest):
+            instance.add_dynamic_partitions(request.partitions_def_name, list(request.partition_keys))
+        else:
+            for key in request.partition_keys:
+                instance.delete_dynamic_partition(request.partitions_def_name, key)
+    return result.cursor
+
+
+def test_the_sensor_keeps_the_tickers_in_step_with_the_setting(instance, store, monkeypatch):
+    add_tickers(instance, ["IBM"])
+    monkeypatch.setenv("ZENITH_TICKERS", "IBM, aapl")
+    cursor = look(instance)
+    assert known_tickers(instance) == ["AAPL", "IBM"]
+
+    for ticker in ("AAPL", "IBM"):
+        store.write(SERVED, ticker, Dataset())
+    monkeypatch.delenv("ZENITH_TICKERS")
+    cursor = look(instance, look(instance, cursor))
+
+    assert known_tickers(instance) == ["IBM"]  # a person had added it
+    assert (store.exists(SERVED, "AAPL"), store.exists(SERVED, "IBM")) == (False, True)
+
+
+def test_the_sensor_takes_out_of_serving_what_the_ui_removed(instance, store):
+    add_tickers(instance, ["AAPL"])
+    store.write(SERVED, "AAPL", Dataset())
+    cursor = look(instance)
+    instance.delete_dynamic_partition("tickers", "AAPL")  # what the UI does
+
+    look(instance, cursor)
+
+    assert not store.exists(SERVED, "AAPL")

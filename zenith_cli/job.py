@@ -1,0 +1,106 @@
+"""`zenith job`: any job of the Dagster UI from the command line, in this process and its workers."""
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import uuid4
+
+from zenith_cli.progress import BatchProgress
+from zenith_cli.run import exit_code, public_tickers
+from zenith_core.errors import NotAvailable, UserError
+from zenith_core.exchanges import listed_tickers
+from zenith_pipelines.batch import run_batch
+from zenith_pipelines.instance import open_instance
+from zenith_pipelines.job_run import job_names, run_job
+from zenith_pipelines.settings import Settings, prepare_home
+from zenith_pipelines.stages import ALL, MODEL_TYPES, REFRESH, RETRAIN
+from zenith_pipelines.store import DatasetStore
+from zenith_pipelines.ticker_run import TickerRun, check_model_type
+from zenith_pipelines.tickers import known_tickers, present_tickers
+
+_MANY = "retrain_all_models"  # as a job it only says which; here the runs follow at once
+_TAKES = {RETRAIN: {"model_type", "epochs"}, _MANY: {"model_type", "epochs"}, REFRESH: set[str]()}
+
+
+def run_named(name: str, tickers: str | None, config: Sequence[str], jobs: int | None, *, as_json: bool) -> int:
+    """Run the job, print what came of it, and return the exit status. Raises UserError before anything is started."""
+    settings = Settings()
+    prepare_home(settings)
+    known = job_names()
+    if name not in known:
+        raise UserError(f"no job of that name; the jobs are {', '.join(known)}")
+    values = dict(_value(text) for text in config)
+    if name in _TAKES:
+        outcomes = _per_ticker(settings, name, _chosen(settings, tickers), values, jobs)
+        document: dict[str, Any] = {"job": name, "tickers": public_tickers(outcomes)}
+    elif known[name]:
+        outcomes = {ticker: run_job(name, values, ticker) for ticker in _chosen(settings, tickers)}
+        document = {"job": name, "tickers": public_tickers(outcomes)}
+    else:
+        if tickers is not None:
+            raise UserError(f"--tickers: {name} is not about single tickers")
+        outcomes = {name: run_job(name, values)}
+        document = {"job": name, **public_tickers(outcomes)[name]}
+    _print(document, outcomes, as_json=as_json)
+    return exit_code(outcomes)
+
+
+def _per_ticker(
+    settings: Settings, name: str, tickers: Sequence[str], values: Mapping[str, Any], jobs: int | None
+) -> dict[str, dict[str, Any]]:
+    """A run for each ticker, in worker processes as `zenith run` has them."""
+    if unknown := set(values) - _TAKES[name]:
+        raise UserError(f"--config: {name} takes {', '.join(sorted(_TAKES[name])) or 'nothing'}, not {min(unknown)}")
+    model_type, epochs = values.get("model_type", ALL), values.get("epochs")
+    if model_type not in MODEL_TYPES:
+        raise UserError(f"--config: model_type is one of {', '.join(MODEL_TYPES)}")
+    if epochs is not None and (isinstance(epochs, bool) or not isinstance(epochs, int) or not 1 <= epochs <= 500):
+        raise UserError("--config: epochs is a number from 1 to 500")
+    store = DatasetStore(settings.data_uri)
+    for ticker in tickers:
+        check_model_type(store, ticker, model_type)
+    job = REFRESH if name == REFRESH else RETRAIN
+    runs = [TickerRun(ticker, job=job, model_type=model_type, epochs=epochs, run_id=str(uuid4())) for ticker in tickers]
+    with BatchProgress(list(tickers), visible=True) as progress:
+        return run_batch(runs, jobs or os.cpu_count() or 1, progress.update)
+
+
+def _chosen(settings: Settings, tickers: str | None) -> list[str]:
+    """The tickers asked for, or all. Raises NotAvailable for one that is not there, and if there is none at all."""
+    with open_instance(settings) as instance:
+        if tickers is not None:
+            return present_tickers(instance, listed_tickers(tickers))
+        if known := known_tickers(instance):
+            return known
+    raise NotAvailable("there are no tickers yet: `zenith tickers add AAPL`")
+
+
+def _value(text: str) -> tuple[str, Any]:
+    """`epochs=5` → ("epochs", 5); what is no JSON is text. Raises UserError."""
+    key, equals, value = text.partition("=")
+    if not (key and equals):
+        raise UserError("--config: expected NAME=VALUE, such as epochs=5")
+    try:
+        return key.strip(), json.loads(value)
+    except ValueError:
+        return key.strip(), value
+
+
+def _print(document: Mapping[str, Any], outcomes: Mapping[str, dict[str, Any]], *, as_json: bool) -> None:
+    """The document, or a line for each outcome; then on stderr what failed."""
+    if as_json:
+        print(json.dumps(document, indent=2, allow_nan=False))
+    for name, outcome in outcomes.items():
+        if outcome["status"] != "ok":
+            print(f"zenith: {name} {outcome['status']}: {outcome['reason']}", file=sys.stderr)
+        elif not as_json:
+            print(f"{name} ok" + "".join(f" · {said}" for said in _said(outcome)))
+
+
+def _said(outcome: Mapping[str, Any]) -> list[str]:
+    if "last" in outcome:
+        versions = [f"{kind} v{model['version']}" for kind, model in outcome["models"].items()]
+        return [f"prices until {outcome['last']}", *versions]
+    return [f"{key} {value}" for key, value in outcome.items() if key not in ("status", "reason")]
