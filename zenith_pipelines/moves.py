@@ -8,7 +8,7 @@ and settles on the version that both would choose (`zenith_pipelines.history.set
 
 from typing import Any
 
-from zenith_core.errors import NotAvailable, UserError
+from zenith_core.errors import NotAvailable, UserError, ZenithError
 from zenith_core.naming import Kind, model_name
 from zenith_pipelines.history import Record, before, history, record, settled, who
 from zenith_pipelines.judgement import Present, judge, problem_of
@@ -18,10 +18,8 @@ from zenith_pipelines.registry import ModelRegistry, Version
 LONGEST_REASON = 500  # characters; a tag of MLflow holds 8,000, and the gates' figures go into the same one
 
 
-class Refused(UserError):
+class Refused(ZenithError):
     """The gates, or the version's own answer, speak against the move; nothing was moved."""
-
-    exit_code = 1
 
 
 def consider(registry: ModelRegistry, kind: Kind, version: int, present: Present) -> dict[str, Any]:
@@ -47,10 +45,10 @@ def consider(registry: ModelRegistry, kind: Kind, version: int, present: Present
 def promote(
     registry: ModelRegistry, kind: Kind, version: int, present: Present, *, force: bool, reason: str | None
 ) -> dict[str, Any]:
-    """Promote a version as a person asks; JSON-ready. Its gates run, and `force` overrules them.
+    """Promote a version as a person asks, or record why not; JSON-ready. Its gates run, and `force` overrules them.
 
-    Raises Refused if a gate speaks against it, or in any case if the version does not load or answer; NotAvailable if
-    there is no such version; UserError for `force` without a reason.
+    Nothing overrules that the version must load and answer. Raises NotAvailable if there is no such version; UserError
+    if it is in Production already, or for `force` without a reason.
     """
     if force and not (reason or "").strip():
         raise UserError("--force needs --reason TEXT: the history must say why the gates were overruled")
@@ -62,14 +60,13 @@ def promote(
             raise UserError(f"{name} version {version} is in Production already")
         decision = judge(registry, kind, candidate, champion, present)
         answers = next(gate for gate in decision.gates if gate.name == "answers")
-        if not (decision.promote or (force and answers.passed)):
-            record(registry, name, _record(candidate, "refused", champion, decision.reason, decision))
-            hint = "" if force or not answers.passed else "; --force --reason TEXT overrules the gates"
-            raise Refused(f"{name} version {version} was not promoted: {decision.reason}{hint}")
+        outcome = "promoted" if decision.promote else "forced" if force and answers.passed else "refused"
         why = "; ".join(filter(None, [said, decision.reason]))
-        made = _record(candidate, "promoted" if decision.promote else "forced", champion, why, decision)
-        now = _carry_out(registry, name, made, known)
-    return _told(name, made, decision, now)
+        made = _record(candidate, outcome, champion, why, decision)
+        if made.moved:
+            return _told(name, made, decision, _carry_out(registry, name, made, known))
+        record(registry, name, made)
+    return _told(name, made, decision, made.previous)
 
 
 def roll_back(registry: ModelRegistry, kind: Kind, present: Present, *, reason: str | None) -> dict[str, Any]:

@@ -34,10 +34,20 @@ class Gate:
 
 @dataclass(frozen=True)
 class Decision:
-    """`promote` only if every gate passed. `standing` says what the model is worth, promoted or not."""
+    """`promote` only if every gate passed. `standing` says what the model is worth, promoted or not.
 
-    gates: tuple[Gate, ...]
+    sanity:  the gates of every model
+    earned:  those against the champion; none for a first model
+    """
+
+    sanity: tuple[Gate, ...]
+    earned: tuple[Gate, ...]
     standing: str
+
+    @property
+    def gates(self) -> tuple[Gate, ...]:
+        """All gates."""
+        return (*self.sanity, *self.earned)
 
     @property
     def promote(self) -> bool:
@@ -46,16 +56,16 @@ class Decision:
 
     @property
     def reason(self) -> str:
-        """One line: what speaks against the candidate, or else what it is worth and what was seen."""
+        """One line: what speaks against the candidate, or else what it is worth and what it was compared by."""
         against = [f"{gate.name}: {gate.says}" for gate in self.gates if not gate.passed]
-        return "; ".join(against or [self.standing, *(f"{gate.name}: {gate.says}" for gate in self.gates)])
+        return "; ".join(against or [self.standing, *(f"{gate.name}: {gate.says}" for gate in self.earned)])
 
 
 def decide(sanity: Sequence[Gate], earned: Sequence[Gate] | None, *, beats_naive: bool) -> Decision:
     """Judge a candidate by its gates. `earned`, those against the champion, is None for a first model."""
     skill = "better than the naive forecast" if beats_naive else "no skill shown"
     standing = f"first model, {skill}" if earned is None else skill
-    return Decision((*sanity, *(earned or ())), standing)
+    return Decision(tuple(sanity), tuple(earned or ()), standing)
 
 
 def answers_gate(problem: str | None) -> Gate:

@@ -124,6 +124,22 @@ class ModelRegistry:
         """A version. Raises NotAvailable."""
         return _version(self._require(name, version))
 
+    @property
+    def is_there(self) -> bool:
+        """False if it is an SQLite file that nobody has made yet; asking it for anything would make it."""
+        scheme, _, path = self._tracking_uri.partition(":///")
+        return scheme != "sqlite" or Path(path).exists()
+
+    def names(self) -> list[str]:
+        """The names of all models, in order."""
+        found: list[str] = []
+        token = None
+        while token != "":
+            page = self._client.search_registered_models(page_token=token)
+            found += [model.name for model in page]
+            token = page.token or ""
+        return sorted(found)
+
     def aliases(self, name: str) -> dict[str, int]:
         """Version by alias; empty for a model that does not exist."""
         found = self._client.search_registered_models(f"name = '{name}'")
