@@ -33,7 +33,7 @@ def test_the_assets_and_what_they_are_made_from():
             "serving_snapshot",
         ],
         "serving_snapshot": ["cleaned_prices", "indicator_features"],
-        "production_models": ["ensemble_model", "lstm_model", "serving_snapshot"],
+        "production_models": ["ensemble_model", "indicator_features", "lstm_model", "serving_snapshot"],
         "forecast_ledger": ["cleaned_prices", "production_models", "serving_snapshot"],
     }
 

@@ -87,6 +87,29 @@ def test_promotion_moves_production_and_keeps_the_old_version(registry):
     assert registry.load("lstm-MOVE", registry.production("lstm-MOVE").version) == tiny_model(1.0)
 
 
+def test_the_newest_version_is_the_candidate_whoever_registers_last(registry):
+    for number in (1, 2):
+        register(registry, "lstm-NEXT")
+        assert registry.aliases("lstm-NEXT") == {"Candidate": number}
+    registry.promote("lstm-NEXT", 1)
+    registry._make_candidate("lstm-NEXT", 1)  # by a process that was slower
+
+    assert registry.aliases("lstm-NEXT") == {"Candidate": 2, "Production": 1}
+    assert registry.aliases("lstm-NONE") == {}
+
+
+def test_files_metrics_and_tags_are_read_back(registry):
+    register(registry, "lstm-READ", files={"evidence.parquet": b"rows"})
+    registry.tag("lstm-READ", 1, {"decision": "refused"})
+
+    assert registry.file("lstm-READ", 1, "evidence.parquet") == b"rows"
+    assert registry.metrics("lstm-READ", 1) == {"mase": 1.5}
+    assert registry.version("lstm-READ", 1).tags == {"data_end": "2013-03-01", "decision": "refused"}
+    assert [tags["data_end"] for tags in registry.tags_of_runs("lstm-READ")] == ["2013-03-01"]
+    with pytest.raises(NotAvailable, match=r"^lstm-READ has no version 7$"):
+        registry.file("lstm-READ", 7, "evidence.parquet")
+
+
 def test_a_version_that_does_not_exist_is_neither_promoted_nor_loaded(registry):
     register(registry, "lstm-ONE")
 
