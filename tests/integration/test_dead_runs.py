@@ -2,8 +2,6 @@
 
 import os
 import signal
-import socket
-import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -11,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_ui import REPOSITORY, ZENITH, Dagster, wait_until
+from tests.integration.dagster_ui import REPOSITORY, Dagster, free_port, start_ui, wait_until
 from zenith_pipelines.instance import open_instance
 from zenith_pipelines.settings import Settings
 
@@ -35,16 +33,7 @@ class Machine:
         self.prices.mkdir()
 
     def turn_on(self):
-        environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
-        with (self.home / "ui.log").open("ab") as log:
-            server = subprocess.Popen(
-                [ZENITH, "ui", "--port", str(self.port)],
-                env={**environment, "ZENITH_HOME": str(self.home)},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self.servers.append(server)
+        self.servers.append(start_ui(self.home, self.port))
         wait_until(self.dagster.is_up, 90)
 
     def cut_the_power(self):
@@ -90,8 +79,7 @@ class Machine:
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        machine = Machine(tmp_path_factory.mktemp("machine"), probe.getsockname()[1])
+    machine = Machine(tmp_path_factory.mktemp("machine"), free_port())
     machine.turn_on()
     yield machine
     machine.cut_the_power()

@@ -1,65 +1,28 @@
 """The Dagster UI as a person opens it: the graph shows, a ticker is added, materialized, and turns green."""
 
-import json
 import os
 import shutil
 import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
+
+from tests.integration.dagster_ui import Dagster, free_port, start_ui, wait_until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt install chromium")]
 
-ZENITH = Path(sys.executable).with_name("zenith")
-
-
-def is_up(address):
-    """Whether the UI's own GraphQL interface knows the code location."""
-    question = {"query": "{repositoriesOrError{... on RepositoryConnection{nodes{location{name}}}}}"}
-    request = urllib.request.Request(
-        f"{address}/graphql", json.dumps(question).encode(), {"content-type": "application/json"}
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return "zenith" in answer.read().decode()
-    except (OSError, urllib.error.URLError):
-        return False
-
-
-def wait_until(holds, seconds):
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.5)
-
 
 @pytest.fixture(scope="module")
 def dagster(tmp_path_factory):
-    home = tmp_path_factory.mktemp("ui")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
-    with (home / "ui.log").open("wb") as log:
-        server = subprocess.Popen(
-            [ZENITH, "ui", "--port", str(port)],
-            env={**environment, "ZENITH_HOME": str(home)},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    address = f"http://127.0.0.1:{port}"
+    """The address of a UI on an empty home."""
+    port = free_port()
+    dagster = Dagster(port)
+    server = start_ui(tmp_path_factory.mktemp("ui"), port)
     try:
-        wait_until(lambda: is_up(address), 90)
-        yield address
+        wait_until(dagster.is_up, 90)
+        yield dagster.url
     finally:
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
