@@ -53,6 +53,7 @@ def ibm(dagster, page):
     page.get_by_placeholder("name").fill("IBM")
     page.get_by_role("button", name="Save").click()
     page.get_by_role("button", name="Launch 1 run").click()
+    expect(page.get_by_role("button", name="Launch 1 run")).to_be_hidden(timeout=30_000)  # it has been launched
     address = f"{dagster}/assets/cleaned_prices?view=partitions&partition=IBM"
     page.goto(address)
     expect(page.get_by_text("Materialized (1)")).to_be_visible(timeout=120_000)
