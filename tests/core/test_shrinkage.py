@@ -80,7 +80,7 @@ def test_a_slope_that_chance_gives_one_time_in_twenty_is_no_evidence():
 
 def test_overlapping_outcomes_count_as_the_few_that_they_are():
     """Twenty rows, each ten times: in a row they overlap at the tenth horizon, not at the first; apart at neither."""
-    rng = np.random.default_rng(7)
+    rng = np.random.default_rng(11)
     forecasts = rng.normal(size=(20, 1)).repeat(10, axis=1)
     outcomes = 0.7 * forecasts + rng.normal(size=(20, 1))
     in_a_row, apart = (
@@ -88,4 +88,4 @@ def test_overlapping_outcomes_count_as_the_few_that_they_are():
     )
 
     assert in_a_row[0] == pytest.approx(apart[0])
-    assert 0 < in_a_row[9] < apart[9]
+    assert 0 < in_a_row[9] < 0.9 * apart[9]
