@@ -4,7 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from zenith_core.errors import UserError
@@ -21,6 +21,9 @@ class Settings(BaseSettings):
     zenith_csv_dir: Path | None = Field(default=None, description="The folder that the csv source reads.")
     zenith_data_uri: str | None = Field(
         default=None, description="Where datasets are kept, a folder or an fsspec URI (s3://bucket/zenith)."
+    )
+    database_url: SecretStr | None = Field(
+        default=None, description="A PostgreSQL database for Dagster's runs and events, postgresql://user:password@…"
     )
     mlflow_tracking_uri: str | None = Field(default=None, description="The MLflow server or database.")
     zenith_exchanges: str = Field(
