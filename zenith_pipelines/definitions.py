@@ -3,6 +3,7 @@
 import dagster as dg
 
 from zenith_pipelines.defs import (
+    alarms,
     backtests,
     cache,
     checks,
@@ -27,7 +28,14 @@ def definitions(progress: Progress) -> dg.Definitions:
         asset_checks=dg.load_asset_checks_from_modules([checks]),
         jobs=[jobs.retrain_model, jobs.refresh_prices, retraining.retrain_all_models, cache.clear_prediction_cache],
         schedules=schedules.make_schedules(Settings()),
-        sensors=[sensors.tickers_in_step, sensors.refresh_after_close, retraining.requested_retraining],
+        sensors=[
+            sensors.tickers_in_step,
+            sensors.refresh_after_close,
+            retraining.requested_retraining,
+            alarms.retraining_on_drift,
+            alarms.stale_prices,
+            alarms.failed_runs,
+        ],
         resources=resources(progress),
         executor=dg.in_process_executor,
     )

@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     zenith_refresh_delay: int = Field(
         default=60, ge=0, le=1440, description="Minutes after an exchange's close until its tickers are refreshed."
     )
+    zenith_alert_webhook: SecretStr | None = Field(
+        default=None, description="An http(s) address that alarms are posted to, as JSON."
+    )
     redis_url: SecretStr | None = Field(default=None, description="The Redis whose cached answers a job clears.")
     keras_backend: Literal["jax", "tensorflow", "torch"] = Field(default="jax", description="Keras's backend.")
 
@@ -47,6 +50,9 @@ class Settings(BaseSettings):
             self.tickers  # noqa: B018
         except InvalidTicker as error:
             raise UserError(f"ZENITH_TICKERS: {error}") from None
+        webhook = self.zenith_alert_webhook
+        if webhook and not webhook.get_secret_value().startswith(("https://", "http://")):
+            raise UserError("ZENITH_ALERT_WEBHOOK is no http:// or https:// address")
         try:
             ZoneInfo(self.zenith_timezone)
         except (ValueError, OSError, LookupError):  # a folder of the tz database is an OSError

@@ -89,8 +89,11 @@ def test_the_schedules_and_sensors_run_from_the_start():
         "weekly_retraining": ("retrain_model", "0 2 * * 0", "America/Sao_Paulo", "RUNNING"),
     }
     assert sensors == {
+        "failed_runs": ([], "RUNNING"),
         "refresh_after_close": (["refresh_prices"], "RUNNING"),
         "requested_retraining": (["retrain_model"], "RUNNING"),
+        "retraining_on_drift": (["retrain_model"], "RUNNING"),
+        "stale_prices": ([], "RUNNING"),
         "tickers_in_step": ([], "RUNNING"),
     }
 

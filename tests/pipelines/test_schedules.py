@@ -154,14 +154,23 @@ def refreshes(*tickers):
 
 
 @pytest.fixture
-def look(instance, monkeypatch):
+def apart(monkeypatch, tmp_path):
+    """An instance in memory, for what needs no daemon."""
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
+    with dg.DagsterInstance.ephemeral() as instance:
+        add_tickers(instance, ["AAPL", "PETR4.SA"])
+        yield instance
+
+
+@pytest.fixture
+def look(apart, monkeypatch):
     """The tickers that one look of the sensor refreshes, at a moment; it remembers the last look."""
     cursor = None
 
     def look(*moment):
         nonlocal cursor
         monkeypatch.setattr(sensors, "_now", lambda: datetime(*moment, tzinfo=UTC))
-        result = sensors.refresh_after_close(dg.build_sensor_context(instance=instance, cursor=cursor))
+        result = sensors.refresh_after_close(dg.build_sensor_context(instance=apart, cursor=cursor))
         cursor = result.cursor
         return [request.partition_key for request in result.run_requests]
 
@@ -189,12 +198,12 @@ def test_on_holidays_and_half_days_the_exchange_says_when(look):
     assert look(2026, 11, 27, 19) == ["AAPL"]  # New York closed at 18:00 UTC
 
 
-def test_a_new_ticker_is_refreshed_at_once_and_a_removed_one_forgotten(look, instance):
+def test_a_new_ticker_is_refreshed_at_once_and_a_removed_one_forgotten(look, apart):
     assert look(2026, 11, 23, 12) == ["AAPL", "PETR4.SA"]
-    remove_tickers(instance, Settings(), ["AAPL"])
-    add_tickers(instance, ["IBM"])
+    remove_tickers(apart, Settings(), ["AAPL"])
+    add_tickers(apart, ["IBM"])
     assert look(2026, 11, 23, 13) == ["IBM"]
-    add_tickers(instance, ["AAPL"])
+    add_tickers(apart, ["AAPL"])
     assert look(2026, 11, 23, 14) == ["AAPL"]
 
 
