@@ -1,8 +1,9 @@
-"""The code location. Loading it reads no environment, opens nothing and imports no learning library."""
+"""The code location. Loading it reads the settings, opens nothing and imports no learning library."""
 
 import dagster as dg
 
 from zenith_pipelines.defs import (
+    alarms,
     backtests,
     cache,
     checks,
@@ -13,19 +14,30 @@ from zenith_pipelines.defs import (
     production,
     reaper,
     retraining,
+    schedules,
     sensors,
 )
 from zenith_pipelines.defs.resources import resources
 from zenith_pipelines.progress import Progress
+from zenith_pipelines.settings import Settings
 
 
 def definitions(progress: Progress) -> dg.Definitions:
-    """The code location, with `progress` told of long stages."""
+    """The code location, with `progress` told of long stages. Raises UserError for settings that cannot be."""
     return dg.Definitions(
         assets=dg.load_assets_from_modules([prices, features, models, backtests, production]),
         asset_checks=dg.load_asset_checks_from_modules([checks]),
         jobs=[jobs.retrain_model, jobs.refresh_prices, retraining.retrain_all_models, cache.clear_prediction_cache],
-        sensors=[reaper.orphan_reaper, sensors.tickers_in_step, retraining.requested_retraining],
+        schedules=schedules.make_schedules(Settings()),
+        sensors=[
+            reaper.orphan_reaper,
+            sensors.tickers_in_step,
+            sensors.refresh_after_close,
+            retraining.requested_retraining,
+            alarms.retraining_on_drift,
+            alarms.stale_prices,
+            alarms.failed_runs,
+        ],
         resources=resources(progress),
         executor=dg.in_process_executor,
     )

@@ -3,6 +3,7 @@
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -32,6 +33,16 @@ class Settings(BaseSettings):
     zenith_tickers: str = Field(
         default="", description="Tickers that a sensor adds, and removes when they are taken out here: PETR4.SA,AAPL"
     )
+    zenith_timezone: str = Field(default="America/Sao_Paulo", description="Time zone of the schedules.")
+    zenith_retrain_cron: str = Field(default="0 2 * * 0", description="When all tickers are trained again.")
+    zenith_cleanup_cron: str = Field(default="0 3 1 * *", description="When old model versions are cleaned up.")
+    zenith_cache_cron: str = Field(default="0 0 * * *", description="When cached answers are forgotten.")
+    zenith_refresh_delay: int = Field(
+        default=60, ge=0, le=1440, description="Minutes after an exchange's close until its tickers are refreshed."
+    )
+    zenith_alert_webhook: SecretStr | None = Field(
+        default=None, description="An http(s) address that alarms are posted to, as JSON."
+    )
     redis_url: SecretStr | None = Field(default=None, description="The Redis whose cached answers a job clears.")
     keras_backend: Literal["jax", "tensorflow", "torch"] = Field(default="jax", description="Keras's backend.")
 
@@ -42,6 +53,15 @@ class Settings(BaseSettings):
             self.tickers  # noqa: B018
         except InvalidTicker as error:
             raise UserError(f"ZENITH_TICKERS: {error}") from None
+        webhook = self.zenith_alert_webhook
+        if webhook and not webhook.get_secret_value().startswith(("https://", "http://")):
+            raise UserError("ZENITH_ALERT_WEBHOOK is no http:// or https:// address")
+        try:
+            ZoneInfo(self.zenith_timezone)
+        except (ValueError, OSError, LookupError):  # a folder of the tz database is an OSError
+            raise UserError(
+                f"ZENITH_TIMEZONE {self.zenith_timezone!r}: there is no such time zone; one is America/Sao_Paulo"
+            ) from None
 
     @property
     def home(self) -> Path:

@@ -173,12 +173,12 @@ def failure_of(result: "dg.ExecuteInProcessResult") -> tuple[str, int]:
             return f"{check.asset_key.to_user_string()}: check {check.check_name}: {check.description}", 1
     for event in result.all_events:
         if event.event_type_value == "STEP_FAILURE":
-            reason, exit_code = _why(event.step_failure_data.error)
+            reason, exit_code = why(event.step_failure_data.error)
             return f"{event.step_key}: {reason}", exit_code
     return "the run ended without a reason", 1
 
 
-def _why(error: "SerializableErrorInfo | None") -> tuple[str, int]:
+def why(error: "SerializableErrorInfo | None") -> tuple[str, int]:
     """The first error of the chain that was raised on purpose; what it was raised from explains only to developers."""
     known, message = _error_classes(), "no reason recorded"
     while error:

@@ -76,9 +76,31 @@ def test_the_checks_and_jobs():
     }
 
 
-def test_the_reaper_runs_from_the_start():
-    sensors = {sensor.name: sensor.default_status.value for sensor in defs.sensors or ()}
-    assert sensors["orphan_reaper"] == "RUNNING"
+def test_the_schedules_and_sensors_run_from_the_start():
+    repository = defs.get_repository_def()
+    schedules = {
+        each.name: (each.job_name, each.cron_schedule, each.execution_timezone, each.default_status.value)
+        for each in repository.schedule_defs
+    }
+    sensors = {each.name: (sorted(_jobs(each)), each.default_status.value) for each in repository.sensor_defs}
+
+    assert schedules == {
+        "daily_cache_clearing": ("clear_prediction_cache", "0 0 * * *", "America/Sao_Paulo", "RUNNING"),
+        "weekly_retraining": ("retrain_model", "0 2 * * 0", "America/Sao_Paulo", "RUNNING"),
+    }
+    assert sensors == {
+        "failed_runs": ([], "RUNNING"),
+        "orphan_reaper": ([], "RUNNING"),
+        "refresh_after_close": (["refresh_prices"], "RUNNING"),
+        "requested_retraining": (["retrain_model"], "RUNNING"),
+        "retraining_on_drift": (["retrain_model"], "RUNNING"),
+        "stale_prices": ([], "RUNNING"),
+        "tickers_in_step": ([], "RUNNING"),
+    }
+
+
+def _jobs(sensor):
+    return [target.job_name for target in sensor.targets]
 
 
 def test_loading_the_code_location_imports_no_learning_library():

@@ -4,10 +4,15 @@ What belongs here: when to look, and what is launched or told. What is judged ho
 """
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from zenith_core.exchanges import exchange_of
+from zenith_core.sessions import last_closed_session
+from zenith_pipelines.defs import jobs
 from zenith_pipelines.defs.partitions import ticker_partitions
+from zenith_pipelines.requests import refresh_request
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.store import DatasetStore
 from zenith_pipelines.ticker_setting import Memory, step
@@ -33,3 +38,31 @@ def tickers_in_step(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
     return dg.SensorResult(
         dynamic_partitions_requests=requests, cursor=json.dumps(todo.memory.to_json()), skip_reason=skipped
     )
+
+
+@dg.sensor(job=jobs.refresh_prices, minimum_interval_seconds=60, default_status=_RUNNING)
+def refresh_after_close(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Refreshes each ticker once a session of its exchange has been closed for ZENITH_REFRESH_DELAY minutes.
+
+    The newest closed session counts, so what was missed is made up for by one run. A new ticker is refreshed at once.
+    """
+    settings = Settings()
+    store, then = DatasetStore(settings.data_uri), _now() - timedelta(minutes=settings.zenith_refresh_delay)
+    asked = json.loads(context.cursor or "{}")
+    closed = {
+        ticker: last_closed_session(exchange_of(ticker), then).isoformat() for ticker in known_tickers(context.instance)
+    }
+    requests = [
+        refresh_request(ticker, run_key=f"{ticker}-{session}", forecasts=store.exists("forecast_ledger", ticker))
+        for ticker, session in closed.items()
+        if session > asked.get(ticker, "")
+    ]
+    return dg.SensorResult(
+        run_requests=requests,
+        cursor=json.dumps({ticker: max(session, asked.get(ticker, "")) for ticker, session in closed.items()}),
+        skip_reason=None if requests else "no session has closed since the last refresh",
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
