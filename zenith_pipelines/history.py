@@ -79,20 +79,27 @@ def before(decisions: Sequence[Record], current: int, existing: Collection[int])
 
     Promotions are a pile, and a rollback takes away what lies above its target. So a second rollback goes on backwards,
     to what was in Production before that, and never to a version that was rolled back from, unless somebody has
-    promoted it anew. If `current` is not in the pile, somebody moved the alias by hand: then it is the pile's top.
+    promoted it anew. A promotion that was recorded and never carried out, its process having been killed, is known by
+    the next record, which says what was in Production; so is an alias that was moved by hand, in MLflow.
     """
     pile: list[int] = []
-    for decision in decisions:
-        if decision.outcome == "rolled back" and decision.version in pile:
-            del pile[_last(pile, decision.version) + 1 :]
-        elif decision.moved and decision.version not in pile[-1:]:
-            pile.append(decision.version)
-    below = pile[: _last(pile, current)] if current in pile else pile
+    for decision in (decision for decision in decisions if decision.moved):
+        if decision.previous is not None:
+            pile = _down_to(pile, decision.previous)
+        if decision.outcome == "rolled back":
+            pile = _down_to(pile, decision.version)
+        elif decision.version not in pile[-1:]:
+            pile = [*pile, decision.version]
+    below = _down_to(pile, current)[:-1] if current in pile else pile
     return next((version for version in reversed(below) if version in existing and version != current), None)
 
 
-def _last(pile: Sequence[int], version: int) -> int:
-    return len(pile) - 1 - list(reversed(pile)).index(version)
+def _down_to(pile: Sequence[int], version: int) -> list[int]:
+    """The pile with `version` on top: without what lies above it, or with it laid on top if it is not there."""
+    for place in range(len(pile), 0, -1):
+        if pile[place - 1] == version:
+            return list(pile[:place])
+    return [*pile, version]
 
 
 def settled(mine: Record, others: Sequence[Record]) -> int:

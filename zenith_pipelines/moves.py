@@ -37,7 +37,7 @@ def consider(registry: ModelRegistry, kind: Kind, version: int, present: Present
         reason = f"rolled back by {undone.by}, {undone.at}: {undone.reason}" if undone else decision.reason
         made = _record(candidate, "promoted" if promote else "refused", champion, reason, decision)
         if promote:
-            return _told(name, made, decision, _carry_out(registry, name, made, known))
+            return _told(name, made, decision, _carry_out(registry, name, made, known, champion))
         record(registry, name, made)
     return _told(name, made, decision, made.previous)
 
@@ -64,7 +64,7 @@ def promote(
         why = "; ".join(filter(None, [said, decision.reason]))
         made = _record(candidate, outcome, champion, why, decision)
         if made.moved:
-            return _told(name, made, decision, _carry_out(registry, name, made, known))
+            return _told(name, made, decision, _carry_out(registry, name, made, known, champion))
         record(registry, name, made)
     return _told(name, made, decision, made.previous)
 
@@ -86,21 +86,35 @@ def roll_back(registry: ModelRegistry, kind: Kind, present: Present, *, reason: 
         if problem := problem_of(registry, kind, version, present):
             raise Refused(f"{name} was not rolled back: version {target} {problem}")
         made = _record(version, "rolled back", current, said or f"rolled back from version {current.version}")
-        now = _carry_out(registry, name, made, known)
+        now = _carry_out(registry, name, made, known, current)
     return _told(name, made, None, now)
 
 
-def _carry_out(registry: ModelRegistry, name: str, made: Record, known: list[Record]) -> int:
-    """Record the decision, move the alias, settle with those who moved it meanwhile. Returns what is in Production."""
+def _carry_out(registry: ModelRegistry, name: str, made: Record, known: list[Record], champion: Version | None) -> int:
+    """Record the decision, move the alias, settle with those who moved it meanwhile. Returns what is in Production.
+
+    known, champion: the history and the version in Production that the decision was made on.
+    """
     record(registry, name, made)
+    meanwhile = _moved_since(registry, name, known, champion)
     registry.promote(name, made.version)
     seen = {(decision.at, decision.version) for decision in (*known, made)}
     others = [decision for decision in history(registry, name) if (decision.at, decision.version) not in seen]
-    target = settled(made, others)
+    target = settled(made, [*others, *meanwhile])
     now = registry.production(name)
     if now is None or now.version != target:
+        reason = f"settled after version {made.version} and others at once"
+        record(registry, name, _record(registry.version(name, target), "promoted", now, reason))
         registry.promote(name, target)
     return target
+
+
+def _moved_since(registry: ModelRegistry, name: str, known: list[Record], champion: Version | None) -> list[Record]:
+    """The record of what is in Production by now, if that is not the champion that the decision was made on."""
+    now = registry.production(name)
+    if now is None or (champion and now.version == champion.version):
+        return []
+    return [decision for decision in known if decision.moved and decision.version == now.version][-1:]
 
 
 def _record(

@@ -1,5 +1,7 @@
 """What a rollback goes back to, and on what two machines settle. The record itself: tests/pipelines/test_moves.py."""
 
+from dataclasses import replace
+
 import pytest
 
 from zenith_pipelines.history import Record, before, settled, who
@@ -26,7 +28,7 @@ UP, BY_HAND, NO, BACK = "promoted", "forced", "refused", "rolled back"
         ([(UP, 1), (UP, 2), (BACK, 1), (UP, 2)], 2, 1),  # promoted anew
         ([(UP, 1), (UP, 2), (UP, 1)], 1, 2),
         ([(UP, 1), (UP, 2), (UP, 1), (BACK, 2)], 2, 1),
-        ([(UP, 1), (UP, 2), (UP, 3)], 2, 1),  # recorded, and killed before the alias moved
+        ([(UP, 1), (UP, 2), (UP, 3)], 2, 1),  # the promotion of 3 was killed before the alias moved
         ([(UP, 1), (UP, 2)], 9, 2),  # the alias was moved by hand
         ([(UP, 1), (UP, 2), (UP, 2)], 2, 1),
         ([(UP, 1)], 1, None),
@@ -36,6 +38,23 @@ UP, BY_HAND, NO, BACK = "promoted", "forced", "refused", "rolled back"
 )
 def test_a_rollback_goes_to_what_was_before(decisions, current, target):
     assert before(made(*decisions), current, {1, 2, 3, 4, 9}) == target
+
+
+def moved(outcome, version, previous):
+    (one,) = made((outcome, version))
+    return replace(one, previous=previous)
+
+
+def test_a_promotion_that_was_recorded_and_never_carried_out_is_no_step():
+    killed = [moved(UP, 1, None), moved(UP, 2, 1), moved(UP, 3, 1)]
+
+    assert before(killed, 3, {1, 2, 3}) == 1
+    assert before(killed[:2], 1, {1, 2, 3}) is None
+
+
+def test_an_alias_moved_by_hand_is_a_step_once_something_follows_it():
+    assert before([moved(UP, 1, None), moved(UP, 3, 2)], 3, {1, 2, 3}) == 2
+    assert before([moved(UP, 1, None), moved(UP, 3, 2), moved(BACK, 2, 3)], 2, {1, 2, 3}) == 1
 
 
 def test_a_version_that_was_cleaned_up_is_passed_over():
