@@ -97,6 +97,17 @@ def test_what_the_linear_part_explains_is_not_to_the_networks_credit(study, tabl
         assert np.less(beside["network"], 0.9 * np.array(by_itself["network"])).all()
 
 
+def test_a_drift_is_not_taken_for_skill():
+    """Prices that rise by 0.3 of their volatility each session, and nothing else to see."""
+    table = feature_table(edge=0.0, seed=3)
+    table["close"] *= np.exp(0.3 * 0.02 * np.arange(SESSIONS))
+
+    study = study_prices(table, COLUMNS, replace(CONFIG, epochs=6, learning_rate=1e-2), SPLIT)
+
+    said = np.log(study.forecasts["forecast"] / study.forecasts["close"]) / (0.02 * study.forecasts["horizon"])
+    assert abs(said.mean()) < 0.03
+
+
 def test_what_comes_later_changes_no_earlier_factor_and_no_earlier_forecast(study, table):
     now = pd.Timestamp(study.facts["folds"][1]["test"][0])
     later, other = table.index > now, feature_table(edge=0.9, seed=9)

@@ -139,12 +139,16 @@ class _Walk:
     def _train(
         self, train: NDArray[np.int64], validation: NDArray[np.int64], on_epoch: Callable[[int], None]
     ) -> PriceModel:
-        """The linear forecast in closed form, then the network on what it leaves unexplained."""
+        """The linear forecast in closed form, then the network on what it leaves unexplained.
+
+        Neither learns the drift of its training rows: it would pass for skill until prices turn.
+        """
         if not train.size:
             raise TooShortHistory("no row has a known target at every horizon to train on")
         values = self._inputs.values
         linear = fit_linear(values[train], self._targets[train])
         unexplained = self._targets - linear.predict(values)
+        unexplained -= unexplained[train].mean(axis=0)
         return PriceModel(linear, self._trainer.fit(values, unexplained, train, validation, on_epoch))
 
     def _shrunk(
