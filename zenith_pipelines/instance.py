@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from zenith_core.errors import UserError
+from zenith_core.errors import StorageAway, UserError
 from zenith_pipelines.files import write_atomically
 from zenith_pipelines.settings import Settings, prepare_home
 
@@ -31,6 +31,14 @@ def dagster_home(settings: Settings) -> Path:
     if not copy.exists() or copy.read_bytes() != content:
         write_atomically(copy, content)
     return folder
+
+
+def is_away(error: Exception) -> bool:
+    """Whether it is about the database of runs and events, which may be back a moment later."""
+    from dagster_postgres.utils import DagsterPostgresException
+    from sqlalchemy.exc import OperationalError
+
+    return isinstance(error, StorageAway | DagsterPostgresException | OperationalError)
 
 
 def _storage(settings: Settings, folder: Path) -> str:

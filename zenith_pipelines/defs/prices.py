@@ -1,5 +1,6 @@
 """Prices: what the source said, and what can be believed of it."""
 
+import random
 from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
@@ -8,11 +9,12 @@ from typing import Any
 import dagster as dg
 
 from zenith_core.cleaning import data_version
+from zenith_core.errors import SourceError
 from zenith_pipelines.as_of import known_on, parse_day
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import KEEP_HISTORY, ZenithResource
 from zenith_pipelines.defs.shown import OWNERS, prices_plot, span_of
-from zenith_pipelines.fetching import clean_snapshot, fetch_next
+from zenith_pipelines.fetching import Fetch, clean_snapshot, fetch_next
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.sources import PriceSource, make_source
 from zenith_pipelines.sources.snapshot import SnapshotSource
@@ -52,7 +54,7 @@ def raw_prices(
     no snapshot, and is recorded by this materialization alone, with `checked_at`.
     """
     ticker = require_ticker(context.instance, context.partition_key)
-    fetch = fetch_next(zenith.store, _source(config, zenith.settings, ticker), ticker)
+    fetch = _fetch(context, zenith.store, _source(config, zenith.settings, ticker))
     metadata = {**span_of(fetch.snapshot.table.index), **fetch.facts}
     version = dg.DataVersion(fetch.facts["content_hash"])
     if fetch.is_new:
@@ -81,6 +83,19 @@ def cleaned_prices(context: dg.AssetExecutionContext, raw_prices: Dataset) -> dg
         metadata={**_figures(facts), **prices_plot(dataset)},
         data_version=dg.DataVersion(version),
     )
+
+
+def _fetch(context: dg.AssetExecutionContext, store: DatasetStore, source: PriceSource) -> Fetch:
+    """Ask the source, in a run that Dagster launched once more a minute or two after it was away.
+
+    Sources have a patience of their own, for seconds. At `zenith run` a person waits for the answer, and can ask again.
+    """
+    try:
+        return fetch_next(store, source, context.partition_key)
+    except SourceError as error:
+        if error.retryable and context.run.remote_job_origin:
+            raise dg.RetryRequested(max_retries=1, seconds_to_wait=random.uniform(60, 120)) from error
+        raise
 
 
 def _source(config: FetchConfig, settings: Settings, ticker: str) -> PriceSource:
