@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from zenith_pipelines.defs import backtests, checks, features, jobs, models, prices, production
+from zenith_pipelines.defs import backtests, checks, features, jobs, models, prices, production, upkeep
 from zenith_pipelines.defs.resources import resources
 from zenith_pipelines.progress import Progress
 
@@ -12,7 +12,7 @@ def definitions(progress: Progress) -> dg.Definitions:
     return dg.Definitions(
         assets=dg.load_assets_from_modules([prices, features, models, backtests, production]),
         asset_checks=dg.load_asset_checks_from_modules([checks]),
-        jobs=[jobs.retrain_model],
+        jobs=[jobs.retrain_model, upkeep.cleanup_old_models],
         resources=resources(progress),
         executor=dg.in_process_executor,
     )

@@ -68,7 +68,10 @@ def test_the_checks_and_jobs():
         "indicator_features:features_schema_holds",
         "indicator_features:no_leakage",
     }
-    assert [job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")] == ["retrain_model"]
+    assert sorted(job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")) == [
+        "cleanup_old_models",
+        "retrain_model",
+    ]
 
 
 def test_loading_the_code_location_imports_no_learning_library():
