@@ -185,6 +185,19 @@ def rollback(ticker: Ticker, model: ModelKind, reason: Reason = None, as_json: J
 
 
 @app.command()
+def cleanup(
+    keep_latest_n: Annotated[int, typer.Option(min=0, help="So many of the newest versions are kept.")] = 5,
+    keep_best: Annotated[bool, typer.Option(help="Keep the version with the best out-of-sample loss.")] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing, list what would be deleted.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete old model versions, models of removed tickers, and what failed registrations have left."""
+    from zenith_cli.cleanup import clean
+
+    clean(keep_latest_n, keep_best=keep_best, dry_run=dry_run, as_json=as_json)
+
+
+@app.command()
 def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Start the REST service on the models in Production; /docs describes it."""
     from zenith_serving.serve import serve as serve_http

@@ -16,6 +16,7 @@ from zenith_pipelines.defs import (
     retraining,
     schedules,
     sensors,
+    upkeep,
 )
 from zenith_pipelines.defs.resources import resources
 from zenith_pipelines.progress import Progress
@@ -27,7 +28,13 @@ def definitions(progress: Progress) -> dg.Definitions:
     return dg.Definitions(
         assets=dg.load_assets_from_modules([prices, features, models, backtests, production]),
         asset_checks=dg.load_asset_checks_from_modules([checks]),
-        jobs=[jobs.retrain_model, jobs.refresh_prices, retraining.retrain_all_models, cache.clear_prediction_cache],
+        jobs=[
+            jobs.retrain_model,
+            jobs.refresh_prices,
+            retraining.retrain_all_models,
+            cache.clear_prediction_cache,
+            upkeep.cleanup_old_models,
+        ],
         schedules=schedules.make_schedules(Settings()),
         sensors=[
             reaper.orphan_reaper,

@@ -75,3 +75,16 @@ def open_instance(settings: Settings) -> "dg.DagsterInstance":
     home = dagster_home(settings)
     with FileLock(prepare_home(settings) / ".dagster.lock", timeout=120):
         return dg.DagsterInstance.from_config(str(home))
+
+
+def removed_tickers(instance: "dg.DagsterInstance") -> set[str]:
+    """Tickers that this instance has fetched prices of and that are no partition any more.
+
+    Of tickers that it has never heard of, such as those of another installation on the same MLflow server, it says
+    nothing.
+    """
+    import dagster as dg
+
+    return instance.get_materialized_partitions(dg.AssetKey("raw_prices")) - set(
+        instance.get_dynamic_partitions("tickers")
+    )

@@ -130,6 +130,21 @@ class ModelRegistry:
         return _version(self._require(name, version))
 
     @property
+    def tracking_uri(self) -> str:
+        """Where MLflow keeps runs and versions."""
+        return self._tracking_uri
+
+    @property
+    def client(self) -> "MlflowClient":
+        """MLflow's own client, for what clean-up does to runs and artifacts."""
+        return self._client
+
+    @property
+    def experiment_id(self) -> str:
+        """The experiment of all runs."""
+        return self._experiment_id
+
+    @property
     def is_there(self) -> bool:
         """False if it is an SQLite file that nobody has made yet; asking it for anything would make it."""
         scheme, _, path = self._tracking_uri.partition(":///")

@@ -190,3 +190,20 @@ def test_where_nothing_was_ever_trained_listing_makes_no_registry(zenith, monkey
 
     assert zenith("models") == (2, "", "zenith: no models yet: `zenith run` makes them\n")
     assert list(tmp_path.rglob("*.db")) == []
+
+
+def test_clean_up_lists_what_would_go_then_lets_it_go(zenith, ticker, registry):
+    registered(registry, "lstm", ticker, FEATURES)
+    asked = ("cleanup", "--keep-latest-n", "0", "--no-keep-best")
+
+    status, out, _ = zenith(*asked, "--dry-run")
+    assert status == 0
+    assert f"would delete lstm-{ticker} version 3 (old), " in out
+    assert out.splitlines()[-1].startswith("would free ")
+
+    status, out, _ = zenith(*asked, "--json")
+    assert status == 0
+    told = json.loads(out)
+    assert told["models"][f"lstm-{ticker}"]["kept"] == {"4": ["Candidate"], "2": ["Production"], "1": ["rollback"]}
+    assert told["bytes_freed"] > 1000
+    assert [version.version for version in registry.versions(f"lstm-{ticker}")] == [4, 2, 1]

@@ -136,7 +136,7 @@ def _artifact(nodes, inputs, outputs, constants, config, data_end):
     return with_metadata(model.SerializeToString(), {"study": {"config": config}, "data_end": data_end})
 
 
-def registered(registry, kind, ticker, features, *, onnx=None, leakage=CERTIFICATE, spec=SPEC, **worth):
+def registered(registry, kind, ticker, features, *, onnx=None, leakage=CERTIFICATE, spec=SPEC, skill=0.01, **worth):
     """A version trained on `features`; `worth` is what `price_evidence` or `signal_evidence` take."""
     data_end = str(features.index[-1].date())
     evidence = (price_evidence if kind == "lstm" else signal_evidence)(features, **worth)
@@ -153,7 +153,7 @@ def registered(registry, kind, ticker, features, *, onnx=None, leakage=CERTIFICA
         "study": {"config": {"epochs": 1}},
     }
     metrics = {
-        "skill": 0.01,
+        "skill": skill,
         "mase": 1.0,
         "beats_naive": False,
         "brier": 0.66,

@@ -69,6 +69,7 @@ def test_the_checks_and_jobs():
         "indicator_features:no_leakage",
     }
     assert {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")} == {
+        "cleanup_old_models",
         "clear_prediction_cache",
         "refresh_prices",
         "retrain_all_models",
@@ -85,6 +86,7 @@ def test_the_schedules_and_sensors_run_from_the_start():
     sensors = {each.name: (sorted(_jobs(each)), each.default_status.value) for each in repository.sensor_defs}
 
     assert schedules == {
+        "monthly_cleanup": ("cleanup_old_models", "0 3 1 * *", "America/Sao_Paulo", "RUNNING"),
         "daily_cache_clearing": ("clear_prediction_cache", "0 0 * * *", "America/Sao_Paulo", "RUNNING"),
         "weekly_retraining": ("retrain_model", "0 2 * * 0", "America/Sao_Paulo", "RUNNING"),
     }
