@@ -76,3 +76,10 @@ def test_a_materialized_ticker_shows_its_checks_with_their_figures(dagster, page
     page.goto(f"{dagster}/assets/cleaned_prices?view=checks&checkDetail=enough_history")
 
     expect(page.get_by_text("3270 sessions of history").first).to_be_visible(timeout=30_000)
+
+
+def test_the_weekly_retraining_is_on(dagster, page):
+    page.goto(f"{dagster}/locations/zenith/schedules/weekly_retraining")
+
+    expect(page.get_by_role("row").filter(has_text="Schedule").last).to_contain_text("(0 2 * * 0)", timeout=30_000)
+    expect(page.get_by_role("row").filter(has_text="Running").get_by_role("checkbox")).to_be_checked()
