@@ -15,7 +15,7 @@ from zenith_pipelines.batch import run_batch
 from zenith_pipelines.instance import open_instance
 from zenith_pipelines.job_run import job_names, run_job
 from zenith_pipelines.settings import Settings, prepare_home
-from zenith_pipelines.stages import ALL, MODEL_TYPES, REFRESH, RETRAIN
+from zenith_pipelines.stages import ALL, MODEL_TYPES, REFRESH, REFRESHED, RETRAIN, retrained
 from zenith_pipelines.store import DatasetStore
 from zenith_pipelines.ticker_run import TickerRun, check_model_type
 from zenith_pipelines.tickers import known_tickers, present_tickers
@@ -63,7 +63,8 @@ def _per_ticker(
         check_model_type(store, ticker, model_type)
     job = REFRESH if name == REFRESH else RETRAIN
     runs = [TickerRun(ticker, job=job, model_type=model_type, epochs=epochs, run_id=str(uuid4())) for ticker in tickers]
-    with BatchProgress(list(tickers), visible=True) as progress:
+    stages = REFRESHED if job == REFRESH else retrained(model_type)
+    with BatchProgress(list(tickers), visible=True, stages=stages) as progress:
         return run_batch(runs, jobs or os.cpu_count() or 1, progress.update)
 
 
@@ -103,4 +104,5 @@ def _said(outcome: Mapping[str, Any]) -> list[str]:
     if "last" in outcome:
         versions = [f"{kind} v{model['version']}" for kind, model in outcome["models"].items()]
         return [f"prices until {outcome['last']}", *versions]
-    return [f"{key} {value}" for key, value in outcome.items() if key not in ("status", "reason")]
+    told = {key: str(value) for key, value in outcome.items() if key not in ("status", "reason")}
+    return [f"{key} {value}" for key, value in told.items() if "\n" not in value]  # a table is for the UI, or --json

@@ -1,5 +1,6 @@
 """Progress bars for a batch: a line per ticker, with its stage and the time left."""
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
 
@@ -16,7 +17,7 @@ _WEIGHTS = {stage: 1.0 for stage in STAGES} | {"lstm_model": 70.0, "ensemble_mod
 class BatchProgress:
     """Bars on stderr, where a terminal shows them and a pipe does not get them."""
 
-    def __init__(self, tickers: list[str], *, visible: bool) -> None:
+    def __init__(self, tickers: list[str], *, visible: bool, stages: Sequence[str] = STAGES) -> None:
         self._progress = Progress(
             TextColumn("{task.fields[ticker]:<10}"),
             BarColumn(),
@@ -30,7 +31,7 @@ class BatchProgress:
         )
         self._tasks: dict[str, TaskID] = {
             ticker: self._progress.add_task(
-                "", total=sum(_WEIGHTS.values()), ticker=ticker, stage="waiting", start=False
+                "", total=sum(_WEIGHTS[stage] for stage in stages), ticker=ticker, stage="waiting", start=False
             )
             for ticker in tickers
         }

@@ -96,3 +96,19 @@ def test_without_tickers_it_is_said_how_to_add_one(monkeypatch, tmp_path):
 
     with pytest.raises(NotAvailable, match="no tickers yet: `zenith tickers add AAPL`"):
         run_named("refresh_prices", None, [], None, as_json=False)
+
+
+def test_a_job_that_is_one_op_for_a_ticker_runs_for_each(home, monkeypatch, capsys):
+    monkeypatch.setattr(job, "job_names", lambda: {"evaluate": True})
+    ran = []
+
+    def run_job(name, config, ticker):
+        ran.append((name, config, ticker))
+        return {"status": "ok", "reason": None, "loss": 0.5, "report": "| a |\n| b |"}
+
+    monkeypatch.setattr(job, "run_job", run_job)
+
+    assert run_named("evaluate", None, ["model_type=lstm"], None, as_json=False) == 0
+
+    assert ran == [("evaluate", {"model_type": "lstm"}, ticker) for ticker in ("AAPL", "IBM")]
+    assert capsys.readouterr().out.splitlines() == ["AAPL ok · loss 0.5", "IBM ok · loss 0.5"]
