@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.pipelines.made_models import market, present, price_onnx, registered, signal_onnx
-from zenith_pipelines.defs.evaluation import EvaluationConfig, ModelType, production_evaluation
+from zenith_pipelines.defs.evaluation import EvaluationConfig, production_evaluation
 from zenith_pipelines.evaluation import evaluate
 from zenith_pipelines.moves import promote
 from zenith_pipelines.store import Dataset, DatasetStore
@@ -108,7 +108,7 @@ def test_the_asset_keeps_what_was_not_asked_for_and_plots_figures(registry, tmp_
 
     result = production_evaluation(
         dg.build_asset_context(partition_key="ASSET"),
-        EvaluationConfig(model_type=ModelType.lstm),
+        EvaluationConfig(model_type="lstm"),
         zenith,
         Dataset({"prices": prices}),
         Dataset({"features": FEATURES}),

@@ -4,8 +4,7 @@ What does not belong here: the decision what to do about it; sensors read the as
 `retrain_model`: a model that was just trained on all there is has nothing newer to be scored on.
 """
 
-from enum import Enum
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 from pydantic import Field
@@ -19,18 +18,10 @@ from zenith_pipelines.judgement import Present
 from zenith_pipelines.store import Dataset
 
 
-class ModelType(Enum):
-    """Which models; the names are what run config takes."""
-
-    lstm = "lstm"
-    ensemble = "ensemble"
-    all = "all"
-
-
 class EvaluationConfig(dg.Config):
     """What to evaluate."""
 
-    model_type: ModelType = Field(default=ModelType.all, description="lstm, ensemble or all.")
+    model_type: Literal["lstm", "ensemble", "all"] = Field(default="all", description="Which models.")
 
 
 @dg.asset(
@@ -50,7 +41,7 @@ def production_evaluation(
     prices = cleaned_prices.tables["prices"]
     came = prices["close"].where(~prices["suspect"])
     facts = dict(zenith.store.facts(name, ticker)) if zenith.store.exists(name, ticker) else {}
-    asked = KINDS if config.model_type is ModelType.all else [kind for kind in KINDS if kind == config.model_type.value]
+    asked = [kind for kind in KINDS if config.model_type in (kind, "all")]
     made: dict[str, Any] = {kind: evaluate(zenith.registry, kind, present, came) for kind in asked}
     shown = {
         f"{kind}/{figure}": value
