@@ -94,6 +94,21 @@ def coverages(pairs: pd.DataFrame) -> list[dict[str, Any]]:
     return found
 
 
+def coverage_p_value(coverage: float, independent: float) -> float:
+    """How likely a band that holds LEVEL of outcomes is at least as far off as `coverage`, on so many independent rows.
+
+    Exact and two-sided: a handful of rows has no normal approximation. 1 where there is less than one row.
+    """
+    from scipy.special import bdtr, bdtrc
+
+    rows = int(independent)
+    held = round(coverage * rows)
+    if rows < 1:
+        return 1.0
+    fewer, more = bdtr(held, rows, LEVEL), bdtrc(held - 1, rows, LEVEL) if held else 1.0
+    return float(min(1.0, 2 * min(fewer, more)))
+
+
 def _compared(losses: Floats, overlap: int) -> dict[str, Any]:
     """`losses` (origins, 2) of candidate and champion; `p_worse` is the one-sided p that the candidate is no worse.
 

@@ -1,28 +1,23 @@
-"""The model registry: MLflow, reduced to what Zenith does with it. Models are ONNX: no pickle, nothing inferred.
+"""The model registry: MLflow, reduced to what Zenith does with it. Models are ONNX: no pickle, nothing inferred."""
 
-Every call names its store; MLflow's process-wide settings are left alone, so that registries can live side by side.
-"""
-
-import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from zenith_core.errors import NotAvailable
 from zenith_core.naming import CANDIDATE, PRODUCTION
+from zenith_pipelines.mlflow_store import MLflowStore, quiet_mlflow
 from zenith_pipelines.onnx_flavor import MODEL_FILE, save_model
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
     from mlflow import MlflowClient
-    from mlflow.entities import LoggedModel, Run
+    from mlflow.entities import LoggedModel
     from mlflow.entities.model_registry import ModelVersion
 
-_EXPERIMENT = "zenith"
 _LOCK_SECONDS = 120  # longer than any promotion or deletion takes
 
 
@@ -37,7 +32,7 @@ class Version:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-class ModelRegistry:
+class ModelRegistry(MLflowStore):
     """Versions of ONNX models behind an MLflow `tracking_uri` (`sqlite:///…`, `postgresql://…`, `http://…`).
 
     `artifact_root` is where artifacts go unless a server keeps them. `fence` is called before a version is made and
@@ -48,7 +43,7 @@ class ModelRegistry:
         self._tracking_uri = tracking_uri
         self._artifact_root = artifact_root
         self._fence = fence
-        _quiet_mlflow()
+        quiet_mlflow()
 
     def register(
         self,
@@ -129,27 +124,6 @@ class ModelRegistry:
         """A version. Raises NotAvailable."""
         return _version(self._require(name, version))
 
-    @property
-    def tracking_uri(self) -> str:
-        """Where MLflow keeps runs and versions."""
-        return self._tracking_uri
-
-    @property
-    def client(self) -> "MlflowClient":
-        """MLflow's own client, for what clean-up does to runs and artifacts."""
-        return self._client
-
-    @property
-    def experiment_id(self) -> str:
-        """The experiment of all runs."""
-        return self._experiment_id
-
-    @property
-    def is_there(self) -> bool:
-        """False if it is an SQLite file that nobody has made yet; asking it for anything would make it."""
-        scheme, _, path = self._tracking_uri.partition(":///")
-        return scheme != "sqlite" or Path(path).exists()
-
     def names(self) -> list[str]:
         """The names of all models, in order."""
         found: list[str] = []
@@ -199,15 +173,6 @@ class ModelRegistry:
         """The tags of each run that trained a model `name`, whether or not its version is still there."""
         return [run.data.tags for run in self._runs(f"attributes.run_name = '{name}'")]
 
-    def _runs(self, condition: str) -> "Iterator[Run]":
-        from mlflow.entities import ViewType
-
-        token = None
-        while token != "":
-            page = self._client.search_runs([self._experiment_id], condition, ViewType.ALL, page_token=token)
-            yield from page
-            token = page.token or ""
-
     def _aliased(self, name: str, alias: str) -> Version | None:
         from mlflow.exceptions import MlflowException
 
@@ -225,37 +190,6 @@ class ModelRegistry:
             newest = self._aliased(name, CANDIDATE)
             if newest is None or newest.version < version:
                 self._client.set_registered_model_alias(name, CANDIDATE, str(version))
-
-    def _download(self, uri: str) -> bytes:
-        from mlflow.artifacts import download_artifacts
-
-        with TemporaryDirectory() as folder:
-            return Path(download_artifacts(uri, dst_path=folder, tracking_uri=self._tracking_uri)).read_bytes()
-
-    @cached_property
-    def _client(self) -> "MlflowClient":
-        from mlflow import MlflowClient
-
-        with self._first_contact():
-            client = MlflowClient(self._tracking_uri, self._tracking_uri)
-            client.get_experiment_by_name(_EXPERIMENT)
-        return client
-
-    @cached_property
-    def _experiment_id(self) -> str:
-        with self._first_contact():
-            experiment = self._client.get_experiment_by_name(_EXPERIMENT)
-            if experiment is not None:
-                return str(experiment.experiment_id)
-            local = None if self._tracking_uri.startswith("http") else self._artifact_root.resolve().as_uri()
-            return str(self._client.create_experiment(_EXPERIMENT, artifact_location=local))
-
-    def _first_contact(self) -> "BaseFileLock":
-        """One process at a time makes MLflow's tables and the experiment: MLflow's own migration cannot be raced."""
-        from filelock import FileLock
-
-        self._artifact_root.mkdir(parents=True, exist_ok=True)
-        return FileLock(self._artifact_root / ".first_contact.lock", timeout=120)
 
     def _log_files(self, run_id: str, files: Mapping[str, bytes]) -> None:
         with TemporaryDirectory() as folder:
@@ -302,14 +236,6 @@ class ModelRegistry:
             if error.error_code != "RESOURCE_DOES_NOT_EXIST":
                 raise
             raise NotAvailable(f"{name} has no version {version}") from None
-
-
-def _quiet_mlflow() -> None:
-    """Before MLflow is imported: no telemetry, no progress bars, no remarks on tables, no addresses on stdout."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 
 def _log(client: "MlflowClient", run_id: str, metrics: Mapping[str, float], params: Mapping[str, str]) -> None:

@@ -2,7 +2,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zenith_core.comparison import compare_prices, compare_signals, coverages, price_pairs, signal_pairs
+from zenith_core.comparison import (
+    compare_prices,
+    compare_signals,
+    coverage_p_value,
+    coverages,
+    price_pairs,
+    signal_pairs,
+)
 
 DAYS = pd.bdate_range("2020-01-01", periods=4)
 
@@ -96,3 +103,17 @@ def test_signals_are_scored_by_their_brier_score_where_the_label_is_known():
     assert pairs["brier_candidate"].tolist() == [0.5, 2.0]
     assert pairs["brier_champion"].tolist() == [0.0, 0.0]
     assert compare_signals(pairs, 1)["candidate"] == 1.25
+
+
+@pytest.mark.parametrize(
+    ("coverage", "independent", "p_value"),
+    [
+        (0.9, 20.0, 1.0),
+        (0.0, 1.9, 0.2),  # a single row: one in ten misses, on either side
+        (0.2, 5.0, 2 * (0.1**5 + 5 * 0.9 * 0.1**4)),
+        (1.0, 44.0, 2 * 0.9**44),
+        (0.0, 0.8, 1.0),
+    ],
+)
+def test_how_likely_a_coverage_is_by_chance(coverage, independent, p_value):
+    assert coverage_p_value(coverage, independent) == pytest.approx(p_value)

@@ -34,14 +34,16 @@ def test_the_assets_and_what_they_are_made_from():
         ],
         "serving_snapshot": ["cleaned_prices", "indicator_features"],
         "production_models": ["ensemble_model", "indicator_features", "lstm_model", "serving_snapshot"],
+        "production_evaluation": ["cleaned_prices", "indicator_features", "production_models", "serving_snapshot"],
         "forecast_ledger": ["cleaned_prices", "production_models", "serving_snapshot"],
     }
 
 
-def test_every_asset_is_a_stage_partitioned_by_ticker_and_described():
+def test_every_asset_but_the_evaluation_is_a_stage_partitioned_by_ticker_and_described():
     graph = defs.resolve_asset_graph()
 
-    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == set(STAGES)
+    # A model that was just trained has nothing newer to be evaluated on.
+    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {*STAGES, "production_evaluation"}
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
         assert isinstance(node.partitions_def, dg.DynamicPartitionsDefinition)
@@ -73,6 +75,7 @@ def test_the_checks_and_jobs():
         "clear_prediction_cache",
         "refresh_prices",
         "retrain_all_models",
+        "evaluate_model",
         "retrain_model",
     }
 
@@ -103,6 +106,12 @@ def test_the_schedules_and_sensors_run_from_the_start():
 
 def _jobs(sensor):
     return [target.job_name for target in sensor.targets]
+
+
+def test_retraining_makes_every_stage_and_nothing_else():
+    retrained = defs.resolve_job_def("retrain_model").asset_layer.selected_asset_keys
+
+    assert {key.to_user_string() for key in retrained} == set(STAGES)
 
 
 def test_loading_the_code_location_imports_no_learning_library():
