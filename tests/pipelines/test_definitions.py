@@ -49,6 +49,8 @@ def test_every_asset_but_the_evaluation_is_a_stage_partitioned_by_ticker_and_des
         assert isinstance(node.partitions_def, dg.DynamicPartitionsDefinition)
         assert node.partitions_def.name == "tickers"
         assert node.description
+        assert node.owners
+        assert node.kinds
         assert node.group_name != "default"
 
 
@@ -102,6 +104,13 @@ def test_the_schedules_and_sensors_run_from_the_start():
         "stale_prices": ([], "RUNNING"),
         "tickers_in_step": ([], "RUNNING"),
     }
+
+
+def test_jobs_schedules_and_sensors_say_in_the_ui_what_they_do():
+    repository = defs.get_repository_def()
+    ours = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
+    for each in (*ours, *repository.schedule_defs, *repository.sensor_defs):
+        assert each.description, each.name
 
 
 def _jobs(sensor):

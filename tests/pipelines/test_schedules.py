@@ -86,6 +86,7 @@ def daemon(instance, monkeypatch):
 
 WEEKLY = [("retrain_model", "AAPL"), ("retrain_model", "PETR4.SA")]
 DAILY = [("clear_prediction_cache", None)]
+MONTHLY = [("cleanup_old_models", None)]
 
 
 def test_every_ticker_is_retrained_at_two_on_sunday_and_once(daemon):
@@ -97,13 +98,19 @@ def test_every_ticker_is_retrained_at_two_on_sunday_and_once(daemon):
     assert daemon.schedules_at(sunday.replace(hour=3)) == []
 
 
+def test_models_are_cleaned_up_at_three_on_the_first_of_the_month(daemon):
+    first = SATURDAY.replace(month=12, day=1, hour=2, minute=30)
+    assert MONTHLY[0] not in daemon.schedules_at(SATURDAY) + daemon.schedules_at(first)
+    assert daemon.schedules_at(first.replace(hour=3, minute=0)) == MONTHLY
+
+
 def test_ticks_that_were_missed_run_once_and_late(instance, monkeypatch):
     with daemon_on(instance, monkeypatch) as daemon:
         assert daemon.schedules_at(SATURDAY) == []
 
     with daemon_on(instance, monkeypatch) as daemon:  # the machine was off for three weeks
         late = SATURDAY + timedelta(weeks=3, hours=20)
-        assert daemon.schedules_at(late) == DAILY + WEEKLY
+        assert sorted(daemon.schedules_at(late)) == sorted(MONTHLY + DAILY + WEEKLY)
         assert daemon.schedules_at(late + timedelta(minutes=1)) == []
 
 

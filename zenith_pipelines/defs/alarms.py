@@ -17,6 +17,7 @@ from zenith_core.snapshot import STALE_AFTER_SESSIONS, ServingSnapshot
 from zenith_core.vigilance import coverage_breach, drift
 from zenith_pipelines.alarms import Alarm, tell
 from zenith_pipelines.defs.jobs import retrain_model
+from zenith_pipelines.defs.standing import standing_sensor
 from zenith_pipelines.requests import retrain_request
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.store import DatasetStore
@@ -28,7 +29,7 @@ _COOLDOWN = timedelta(days=7)
 _AGELESS = ("sample", "simulated")  # sources whose prices end where they end
 
 
-@dg.sensor(job=retrain_model, minimum_interval_seconds=3600, default_status=_RUNNING)
+@standing_sensor(seconds=3600, job=retrain_model)
 def retraining_on_drift(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Retrains a ticker whose bands miss too often or whose inputs left the range of the training.
 
@@ -50,7 +51,7 @@ def retraining_on_drift(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     return dg.SensorResult(run_requests=requests, cursor=json.dumps(launched), skip_reason=skipped)
 
 
-@dg.sensor(minimum_interval_seconds=3600, default_status=_RUNNING)
+@standing_sensor(seconds=3600)
 def stale_prices(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Raises an alarm for each ticker whose prices are more than 5 sessions of its exchange old, once for each gap."""
     settings = Settings()
@@ -68,7 +69,11 @@ def stale_prices(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     return dg.SensorResult(cursor=json.dumps(stale), skip_reason=skipped)
 
 
-@dg.run_failure_sensor(minimum_interval_seconds=15, default_status=_RUNNING)
+@dg.run_failure_sensor(
+    minimum_interval_seconds=15,
+    default_status=_RUNNING,
+    description="Raises an alarm for each run that failed, with its reason.",
+)
 def failed_runs(context: dg.RunFailureSensorContext) -> None:
     """Raises an alarm for each run that failed, with its reason; for a removed ticker the run is told the reason."""
     run = context.dagster_run

@@ -13,6 +13,7 @@ from zenith_core.naming import KINDS
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
+from zenith_pipelines.defs.shown import OWNERS
 from zenith_pipelines.evaluation import evaluate
 from zenith_pipelines.judgement import Present
 from zenith_pipelines.store import Dataset
@@ -25,7 +26,11 @@ class EvaluationConfig(dg.Config):
 
 
 @dg.asset(
-    partitions_def=ticker_partitions, group_name="production", kinds={"mlflow", "onnx"}, deps=["production_models"]
+    partitions_def=ticker_partitions,
+    group_name="production",
+    owners=OWNERS,
+    kinds={"mlflow", "onnx"},
+    deps=["production_models"],
 )
 def production_evaluation(
     context: dg.AssetExecutionContext,

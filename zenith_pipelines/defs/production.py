@@ -12,7 +12,7 @@ from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.decision_table import figures, markdown
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
-from zenith_pipelines.defs.shown import OWNERS
+from zenith_pipelines.defs.shown import OWNERS, version_link
 from zenith_pipelines.judgement import Present
 from zenith_pipelines.moves import consider
 from zenith_pipelines.serving_view import latest_answer, make_snapshot
@@ -47,7 +47,7 @@ def production_models(
     decisions: dict[str, Any] = {
         kind: consider(zenith.registry, kind, int(model.facts["version"]), present) for kind, model in models.items()
     }
-    return dg.MaterializeResult(value=Dataset(facts=decisions), metadata=_shown(decisions))
+    return dg.MaterializeResult(value=Dataset(facts=decisions), metadata=_shown(zenith, decisions))
 
 
 @dg.asset(
@@ -75,10 +75,12 @@ def forecast_ledger(
     )
 
 
-def _shown(decisions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _shown(zenith: ZenithResource, decisions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for kind, decision in decisions.items():
         shown |= {f"{kind}/{key}": decision[key] for key in ("model", "version", "promoted", "production", "reason")}
+        linked = version_link(zenith.settings, decision["model"], decision["version"])
+        shown |= {f"{kind}/{name}": value for name, value in linked.items()}
         shown[f"{kind}/gates"] = dg.MetadataValue.md(markdown(decision))
         shown |= {f"{kind}/{name}": value for name, value in figures(decision).items()}
     return shown

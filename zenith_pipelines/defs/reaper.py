@@ -2,11 +2,12 @@
 
 import dagster as dg
 
+from zenith_pipelines.defs.standing import standing_sensor
 from zenith_pipelines.orphans import bury_orphans
 from zenith_pipelines.settings import Settings
 
 
-@dg.sensor(minimum_interval_seconds=5, default_status=dg.DefaultSensorStatus.RUNNING)
+@standing_sensor(seconds=5)
 def orphan_reaper(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Marks runs as failed whose process died without a word, and frees their slots of pools."""
     buried = bury_orphans(Settings())

@@ -47,6 +47,7 @@ def retrain_all_models() -> None:
     request_job=retrain_model,
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Launches the runs that a run of retrain_all_models asked for.",
 )
 def requested_retraining(context: dg.RunStatusSensorContext) -> list[dg.RunRequest]:
     """Launches the runs that a run of retrain_all_models asked for."""

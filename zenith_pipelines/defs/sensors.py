@@ -12,16 +12,15 @@ from zenith_core.exchanges import exchange_of
 from zenith_core.sessions import last_closed_session
 from zenith_pipelines.defs import jobs
 from zenith_pipelines.defs.partitions import ticker_partitions
+from zenith_pipelines.defs.standing import standing_sensor
 from zenith_pipelines.requests import refresh_request
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.store import DatasetStore
 from zenith_pipelines.ticker_setting import Memory, step
 from zenith_pipelines.tickers import SERVED, known_tickers
 
-_RUNNING = dg.DefaultSensorStatus.RUNNING
 
-
-@dg.sensor(minimum_interval_seconds=15, default_status=_RUNNING)
+@standing_sensor(seconds=15)
 def tickers_in_step(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Adds what ZENITH_TICKERS names, removes what it named no more, takes removed tickers out of serving."""
     settings = Settings()
@@ -40,7 +39,7 @@ def tickers_in_step(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
     )
 
 
-@dg.sensor(job=jobs.refresh_prices, minimum_interval_seconds=60, default_status=_RUNNING)
+@standing_sensor(seconds=60, job=jobs.refresh_prices)
 def refresh_after_close(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Refreshes each ticker once a session of its exchange has been closed for ZENITH_REFRESH_DELAY minutes.
 
