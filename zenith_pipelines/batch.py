@@ -64,7 +64,7 @@ def run_batch(runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update]
             next_burial = 0.0
             while pending:
                 if time.monotonic() >= next_burial:  # or our runs might wait for a slot that a dead one holds
-                    bury_orphans(Settings())
+                    _unless_away(lambda: bury_orphans(Settings()))
                     next_burial = time.monotonic() + _BURY_EVERY_SECONDS
                 done, pending = wait(pending, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
                 _drain(updates, on_update)
@@ -75,6 +75,7 @@ def run_batch(runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update]
             for worker in multiprocessing.active_children():
                 worker.kill()  # whole files only are ever written; its slot buries the run on the way out
             raise
+    _unless_away(lambda: bury_orphans(Settings()))
     return {run.ticker: outcomes[run.ticker] for run in runs}
 
 
@@ -92,7 +93,7 @@ class _Slot:
         try:
             return _result(self._worker.submit(_run_in_worker, run), self._receiver, self._updates), False
         except BrokenProcessPool:
-            bury(Settings(), run.run_id)
+            _unless_away(lambda: bury(Settings(), run.run_id))
             self._worker = _worker(self._sender, self._threads)
             return _failed(REASON), True
         except Exception as error:  # the other tickers must not pay for it
@@ -115,6 +116,15 @@ def _work_off(todo: "Queue[TickerRun]", outcomes: Outcomes, slot: _Slot, stopped
                 outcomes[run.ticker], _ = slot.run(replace(run, run_id=str(uuid4())))
     finally:
         slot.close()
+
+
+def _unless_away(work: Callable[[], object]) -> None:
+    """Do it, unless the database is away; who buries next, will."""
+    try:
+        work()
+    except Exception as error:
+        if not is_away(error):
+            raise
 
 
 def _failed(reason: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from zenith_core.errors import UserError, ZenithError
+from zenith_core.errors import StorageAway, UserError, ZenithError
 from zenith_core.naming import KINDS
 from zenith_pipelines.instance import open_instance
 from zenith_pipelines.orphans import alive
@@ -19,6 +19,10 @@ from zenith_pipelines.tickers import PARTITIONS, add_tickers, removal
 if TYPE_CHECKING:
     import dagster as dg
     from dagster_shared.error import SerializableErrorInfo
+
+
+# What SQLAlchemy and dagster-postgres raise when a database does not answer, Dagster's or MLflow's.
+_AWAY = {"OperationalError", "DagsterPostgresException", "StorageAway"}
 
 
 @dataclass(frozen=True)
@@ -46,8 +50,9 @@ class TickerRun:
 def run_ticker(request: TickerRun, progress: Progress) -> dict[str, Any]:
     """Run the job for one ticker and describe the outcome, as the command's JSON does.
 
-    Never raises for what happens inside the run: a failed run has the status "failed", a reason of one
-    line, and the `exit_code` that its error calls for. Its traceback is in Dagster's event log.
+    A failed run has the status "failed", a reason of one line, and the `exit_code` that its error calls for. Its
+    traceback is in Dagster's event log. Raises StorageAway if it failed since a database went away: what happens
+    inside the run raises nothing else.
     """
     from zenith_pipelines.definitions import definitions
 
@@ -68,7 +73,7 @@ def run_ticker(request: TickerRun, progress: Progress) -> dict[str, Any]:
             )
         )
         removed = not instance.has_dynamic_partition(PARTITIONS, request.ticker)
-    return _outcome(request, result, removed=removed)
+        return _outcome(request, result, removed=removed)
 
 
 def check_until(stage: str | None) -> None:
@@ -141,6 +146,8 @@ def _outcome(request: TickerRun, result: "dg.ExecuteInProcessResult", *, removed
     if removed:
         return {"status": "failed", "reason": removal(request.ticker), "exit_code": 1, **document}
     reason, exit_code = failure_of(result)
+    if any(_mentions(event, _AWAY) for event in result.all_events):
+        raise StorageAway(f"a database went away while the run worked: {reason}")
     return {"status": "failed", "reason": reason, "exit_code": exit_code, **document}
 
 
@@ -175,7 +182,21 @@ def failure_of(result: "dg.ExecuteInProcessResult") -> tuple[str, int]:
         if event.event_type_value == "STEP_FAILURE":
             reason, exit_code = why(event.step_failure_data.error)
             return f"{event.step_key}: {reason}", exit_code
+        if event.event_type_value == "PIPELINE_FAILURE":
+            return why(event.job_failure_data.error)
     return "the run ended without a reason", 1
+
+
+def _mentions(event: "dg.DagsterEvent", names: set[str]) -> bool:
+    """Whether the failure that the event tells of was raised from an error of one of these classes."""
+    error = None
+    if event.event_type_value == "STEP_FAILURE":
+        error = event.step_failure_data.error
+    elif event.event_type_value == "PIPELINE_FAILURE":
+        error = event.job_failure_data.error
+    while error and error.cls_name not in names:
+        error = error.cause
+    return error is not None
 
 
 def why(error: "SerializableErrorInfo | None") -> tuple[str, int]:
