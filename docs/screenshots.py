@@ -1,4 +1,4 @@
-"""Take the README's pictures from the running program: after `make run`, with `zenith ui` running.
+"""Take the pictures of the docs from the running program: after `make run`, with `zenith ui` running.
 
 .venv/bin/python docs/screenshots.py http://127.0.0.1:3000
 """
@@ -11,16 +11,27 @@ from playwright.sync_api import Page, sync_playwright
 from zenith_pipelines.settings import Settings
 
 PICTURES = Path(__file__).parent / "pictures"
+PAGES = {
+    "checks": "assets/cleaned_prices?view=checks&checkDetail=enough_history",
+    "promotion": "assets/production_models?view=partitions&partition=AAPL",
+    "automation": "automation",
+}
 GROUPS = ("prices", "features", "models", "production", "backtests")
 
 
 def main(dagster: str) -> None:
-    """Write docs/pictures/asset-graph.png and report.png."""
+    """Write docs/pictures/*.png."""
     PICTURES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1900, "height": 1300})
         take_asset_graph(page, dagster)
+        page.set_viewport_size({"width": 1400, "height": 900})
+        take_plot(page, dagster)
+        for name, address in PAGES.items():
+            page.goto(f"{dagster}/{address}", wait_until="networkidle")
+            page.wait_for_timeout(4000)
+            page.screenshot(path=PICTURES / f"{name}.png")
         page.set_viewport_size({"width": 1200, "height": 1080})
         page.goto(f"file://{Settings().reports / 'AAPL.html'}")
         page.screenshot(path=PICTURES / "report.png")
@@ -33,6 +44,14 @@ def take_asset_graph(page: Page, dagster: str) -> None:
     page.goto(f"{dagster}/asset-groups?expanded={opened}", wait_until="networkidle")
     page.wait_for_timeout(3000)
     page.screenshot(path=PICTURES / "asset-graph.png")
+
+
+def take_plot(page: Page, dagster: str) -> None:
+    """A plot of an asset's metadata, opened."""
+    page.goto(f"{dagster}/assets/lstm_model?view=partitions&partition=AAPL", wait_until="networkidle")
+    page.get_by_role("row").filter(has_text="forecasts").get_by_text("[Show Markdown]").click()
+    page.wait_for_timeout(2000)
+    page.screenshot(path=PICTURES / "plot.png")
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ Ticker = Annotated[str, typer.Argument(help="Such as AAPL or PETR4.SA.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")]
 Tickers = Annotated[list[str], typer.Argument(help="Such as AAPL PETR4.SA, or AAPL,PETR4.SA.")]
 AsOf = Annotated[str | None, typer.Option(help="As it was known at the end of that day, such as 2026-11-20.")]
+Reason = Annotated[str | None, typer.Option(help="Why; it goes into the history.")]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
 
@@ -41,10 +42,13 @@ class Table(StrEnum):
 
 
 class Model(StrEnum):
-    """Whose backtest."""
+    """The kinds of model."""
 
     LSTM = "lstm"
     ENSEMBLE = "ensemble"
+
+
+ModelKind = Annotated[Model, typer.Argument(help="Which of the ticker's two models.")]
 
 
 class Format(StrEnum):
@@ -143,6 +147,54 @@ def list_tickers(as_json: Json = False) -> None:
     from zenith_cli.tickers import show
 
     show(as_json=as_json)
+
+
+@app.command()
+def models(
+    ticker: Annotated[str | None, typer.Argument(help="Default: every ticker that has models.")] = None,
+    history: Annotated[bool, typer.Option("--history", help="Every decision: who, when and why.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List model versions: what is in Production, what each is worth beside the naive forecast, and why."""
+    from zenith_cli.models import list_models
+
+    list_models(ticker, history=history, as_json=as_json)
+
+
+@app.command()
+def promote(
+    ticker: Ticker,
+    model: ModelKind,
+    version: Annotated[int, typer.Argument(help="As `zenith models` lists it.")],
+    force: Annotated[bool, typer.Option("--force", help="Though its gates refuse it; needs --reason.")] = False,
+    reason: Reason = None,
+    as_json: Json = False,
+) -> None:
+    """Put a version into Production if it passes its gates. It is loaded and asked once before, even with --force."""
+    from zenith_cli.promote import promote_version
+
+    promote_version(ticker, model, version, force=force, reason=reason, as_json=as_json)
+
+
+@app.command()
+def rollback(ticker: Ticker, model: ModelKind, reason: Reason = None, as_json: Json = False) -> None:
+    """Put back the version that was in Production before; again, the one before that."""
+    from zenith_cli.promote import roll_back_model
+
+    roll_back_model(ticker, model, reason=reason, as_json=as_json)
+
+
+@app.command()
+def cleanup(
+    keep_latest_n: Annotated[int, typer.Option(min=0, help="So many of the newest versions are kept.")] = 5,
+    keep_best: Annotated[bool, typer.Option(help="Keep the version with the best out-of-sample loss.")] = True,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing, list what would be deleted.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete old model versions, models of removed tickers, and what failed registrations have left."""
+    from zenith_cli.cleanup import clean
+
+    clean(keep_latest_n, keep_best=keep_best, dry_run=dry_run, as_json=as_json)
 
 
 @app.command()

@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from zenith_core.long_run import bartlett_variance, flat_variance
+from zenith_core.long_run import overlap_variance
 
 Floats = NDArray[np.float64]
 
@@ -34,14 +34,9 @@ def loss_test(differences: Floats, horizon: int) -> tuple[float, float]:
     count = len(differences)
     if count <= horizon or count < 2:
         return math.nan, math.nan
-    variance = _long_run_variance(differences, horizon - 1) / count
+    variance = overlap_variance(differences, horizon) / count
     if variance <= 0:
         return math.nan, math.nan
     correction = (count + 1 - 2 * horizon + horizon * (horizon - 1) / count) / count
     statistic = float(differences.mean() / math.sqrt(variance) * math.sqrt(correction))
     return statistic, float(stdtr(count - 1, statistic))
-
-
-def _long_run_variance(differences: Floats, lags: int) -> float:
-    flat = flat_variance(differences, lags)
-    return flat if flat > 0 else bartlett_variance(differences, lags)

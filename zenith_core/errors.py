@@ -74,6 +74,16 @@ class NotAvailable(ZenithError):
     exit_code = 2
 
 
+class RunEnded(ZenithError):
+    """A run wants to write that was ended meanwhile: buried, canceled or failed."""
+
+
+class StorageAway(ZenithError):
+    """The database that keeps runs and events does not answer."""
+
+    retryable = True
+
+
 class TrainingError(ZenithError):
     """A model could not be trained or did not survive its checks."""
 

@@ -21,9 +21,9 @@ class LinearForecast:
         forecasts: NDArray[np.float64] = (np.asarray(values, dtype=np.float64) - self.mean) @ self.weights
         return forecasts
 
-    def shrunk(self, factor: float) -> "LinearForecast":
-        """The forecast whose every answer is `factor` times this one's."""
-        return LinearForecast(self.mean, self.weights * factor)
+    def shrunk(self, factors: NDArray[np.floating] | float) -> "LinearForecast":
+        """The forecast whose answers are `factors`, (horizons,) or one for all, times this one's."""
+        return LinearForecast(self.mean, self.weights * factors)
 
 
 def fit_linear(values: NDArray[np.floating], targets: NDArray[np.floating], penalty: float = PENALTY) -> LinearForecast:

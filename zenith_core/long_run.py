@@ -23,6 +23,15 @@ def bartlett_variance(values: Floats, lags: int) -> float:
     return float(covariances[0] + 2 * weights @ covariances[1:])
 
 
+def overlap_variance(values: Floats, horizon: int) -> float:
+    """Long-run variance of `values` (n,) that rest on outcomes `horizon` rows ahead, of which consecutive ones overlap.
+
+    It takes the autocovariances up to `horizon` - 1 in full; where that is not positive, with Bartlett's weights.
+    """
+    flat = flat_variance(values, horizon - 1)
+    return flat if flat > 0 else bartlett_variance(values, horizon - 1)
+
+
 def _autocovariances(values: Floats, lags: int) -> Floats:
     """Of lags 0 … `lags`; 0 where there are no pairs so far apart."""
     centred, count = values - values.mean(), len(values)

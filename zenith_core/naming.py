@@ -5,6 +5,9 @@ from typing import Literal
 PRODUCTION = "Production"
 """The registry's alias of the version that serving answers from."""
 
+CANDIDATE = "Candidate"
+"""The registry's alias of the newest version, promoted or not."""
+
 Kind = Literal["lstm", "ensemble"]
 KINDS: tuple[Kind, ...] = ("lstm", "ensemble")
 

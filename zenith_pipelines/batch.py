@@ -2,7 +2,8 @@
 
 A slot is a thread with one worker process. Workers are kept from ticker to ticker, because importing
 the learning libraries costs seconds, and renewed now and then, because each Keras fit keeps some memory.
-A worker that dies fails its own ticker only: it shares no lock with the others, just a pipe with its slot.
+A worker that dies fails its own run only: it shares no lock with the others, just a pipe with its slot. The ticker
+gets a second run, as it does where the database of Dagster's events went away; not where the run failed of itself.
 """
 
 import multiprocessing
@@ -12,11 +13,13 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from queue import Empty, Queue
 from typing import Any, TypeVar
+from uuid import uuid4
 
+from zenith_pipelines.instance import is_away
 from zenith_pipelines.models import TRAINING_THREADS
 from zenith_pipelines.orphans import REASON, bury, bury_orphans
 from zenith_pipelines.progress import ForwardedProgress
@@ -51,9 +54,12 @@ def run_batch(runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update]
         todo.put(run)
     updates: Queue[Update] = Queue()
     outcomes: Outcomes = {}
+    stopped = threading.Event()
     slots = min(jobs, len(runs))
     with ThreadPoolExecutor(max_workers=slots) as threads:
-        pending = {threads.submit(_work_off, todo, outcomes, updates, jobs // slots) for _ in range(slots)}
+        pending = {
+            threads.submit(_work_off, todo, outcomes, _Slot(updates, jobs // slots), stopped) for _ in range(slots)
+        }
         try:
             next_burial = 0.0
             while pending:
@@ -64,6 +70,7 @@ def run_batch(runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update]
                 _drain(updates, on_update)
                 _raise_first(done)
         except BaseException:
+            stopped.set()
             _drain(todo, lambda _: None)
             for worker in multiprocessing.active_children():
                 worker.kill()  # whole files only are ever written; its slot buries the run on the way out
@@ -71,27 +78,47 @@ def run_batch(runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update]
     return {run.ticker: outcomes[run.ticker] for run in runs}
 
 
-def _work_off(todo: "Queue[TickerRun]", outcomes: Outcomes, updates: "Queue[Update]", threads: int) -> None:
-    """Be a slot: run what is left to do, one after the other."""
-    receiver, sender = multiprocessing.get_context("spawn").Pipe(duplex=False)
-    worker = _worker(sender, threads)
+class _Slot:
+    """A worker process, renewed when it dies, and the pipe that it tells its progress through."""
+
+    def __init__(self, updates: "Queue[Update]", threads: int) -> None:
+        self._updates = updates
+        self._threads = threads
+        self._receiver, self._sender = multiprocessing.get_context("spawn").Pipe(duplex=False)
+        self._worker = _worker(self._sender, threads)
+
+    def run(self, run: TickerRun) -> tuple[dict[str, Any], bool]:
+        """The outcome, and whether it may be another one if the ticker is run again."""
+        try:
+            return _result(self._worker.submit(_run_in_worker, run), self._receiver, self._updates), False
+        except BrokenProcessPool:
+            bury(Settings(), run.run_id)
+            self._worker = _worker(self._sender, self._threads)
+            return _failed(REASON), True
+        except Exception as error:  # the other tickers must not pay for it
+            return _failed(f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")), is_away(error)
+
+    def close(self) -> None:
+        self._worker.shutdown()
+
+
+def _work_off(todo: "Queue[TickerRun]", outcomes: Outcomes, slot: _Slot, stopped: threading.Event) -> None:
+    """Run what is left to do, one after the other, and once more what may end otherwise."""
     try:
         while True:
             try:
                 run = todo.get_nowait()
             except Empty:
                 return
-            try:
-                outcomes[run.ticker] = _result(worker.submit(_run_in_worker, run), receiver, updates)
-            except BrokenProcessPool:
-                bury(Settings(), run.run_id)
-                outcomes[run.ticker] = {"status": "failed", "reason": REASON, "exit_code": 1}
-                worker = _worker(sender, threads)
-            except Exception as error:  # the other tickers must not pay for it
-                reason = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
-                outcomes[run.ticker] = {"status": "failed", "reason": reason, "exit_code": 1}
+            outcomes[run.ticker], once_more = slot.run(run)
+            if once_more and not stopped.is_set():
+                outcomes[run.ticker], _ = slot.run(replace(run, run_id=str(uuid4())))
     finally:
-        worker.shutdown()
+        slot.close()
+
+
+def _failed(reason: str) -> dict[str, Any]:
+    return {"status": "failed", "reason": reason, "exit_code": 1}
 
 
 def _result(future: "Future[dict[str, Any]]", receiver: Connection, updates: "Queue[Update]") -> dict[str, Any]:

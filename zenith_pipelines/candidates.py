@@ -1,18 +1,12 @@
-"""Candidates in the registry: how a trained model becomes a version that can be traced and judged."""
+"""Candidates: how a trained model becomes a version in the registry that can be traced and judged."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
-from zenith_core.inference import forecast_prices, signal_probabilities
 from zenith_core.leakage import leakage_summary
 from zenith_core.naming import model_name
-from zenith_core.snapshot import ServingSnapshot
-from zenith_pipelines.onnx_runtime import onnx_run
 from zenith_pipelines.parquet import parquet_bytes
-from zenith_pipelines.promotion import decide
 from zenith_pipelines.registry import ModelRegistry, Version
 from zenith_pipelines.training import Candidate
 
@@ -26,7 +20,7 @@ def register(registry: ModelRegistry, candidate: Candidate, leakage: Mapping[str
     known of the model as facts.json, and the out-of-sample forecasts behind its figures as evidence.parquet.
     """
     facts = candidate.facts
-    tags = {key: facts[key] for key in _LINEAGE}
+    tags = {key: facts[key] for key in _LINEAGE} | {"libraries": _line(facts["versions"])}
     return registry.register(
         model_name(candidate.kind, facts["ticker"]),
         candidate.onnx,
@@ -46,29 +40,9 @@ def flat_metrics(metrics: dict[str, Any]) -> dict[str, float]:
     return {key: float(value) for key, value in metrics.items() if isinstance(value, int | float)}
 
 
-def consider(registry: ModelRegistry, facts: Mapping[str, Any], snapshot: ServingSnapshot) -> dict[str, Any]:
-    """Judge the candidate version named in `facts`, promote it if it has earned it, and record the decision."""
-    name, version = facts["model"], int(facts["version"])
-    finite = _answers_finitely(facts["kind"], registry.load(name, version), snapshot)
-    champion = registry.production(name)
-    decision = decide(facts, champion.tags if champion else None, answer_is_finite=finite)
-    if decision.promote:
-        registry.promote(name, version)
-    return {
-        "model": name,
-        "version": version,
-        "promoted": decision.promote,
-        "production": version if decision.promote else champion.version if champion else None,
-        "reason": decision.reason,
-    }
+def _line(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
 
 
 def _json(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, indent=1, allow_nan=False).encode()
-
-
-def _answers_finitely(kind: str, onnx: bytes, snapshot: ServingSnapshot) -> bool:
-    run = onnx_run(onnx)
-    if kind == "ensemble":
-        return bool(np.isfinite(list(signal_probabilities(run, snapshot).values())).all())
-    return bool(np.isfinite(forecast_prices(run, snapshot).quantiles).all())

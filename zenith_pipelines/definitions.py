@@ -7,14 +7,17 @@ from zenith_pipelines.defs import (
     backtests,
     cache,
     checks,
+    evaluation,
     features,
     jobs,
     models,
     prices,
     production,
+    reaper,
     retraining,
     schedules,
     sensors,
+    upkeep,
 )
 from zenith_pipelines.defs.resources import resources
 from zenith_pipelines.progress import Progress
@@ -24,11 +27,19 @@ from zenith_pipelines.settings import Settings
 def definitions(progress: Progress) -> dg.Definitions:
     """The code location, with `progress` told of long stages. Raises UserError for settings that cannot be."""
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([prices, features, models, backtests, production]),
+        assets=dg.load_assets_from_modules([prices, features, models, backtests, production, evaluation]),
         asset_checks=dg.load_asset_checks_from_modules([checks]),
-        jobs=[jobs.retrain_model, jobs.refresh_prices, retraining.retrain_all_models, cache.clear_prediction_cache],
+        jobs=[
+            jobs.retrain_model,
+            jobs.refresh_prices,
+            retraining.retrain_all_models,
+            cache.clear_prediction_cache,
+            evaluation.evaluate_model,
+            upkeep.cleanup_old_models,
+        ],
         schedules=schedules.make_schedules(Settings()),
         sensors=[
+            reaper.orphan_reaper,
             sensors.tickers_in_step,
             sensors.refresh_after_close,
             retraining.requested_retraining,

@@ -1,9 +1,15 @@
-"""The Dagster instance that the command line and the UI share."""
+"""The Dagster instance that the command line and the UI share.
 
+Its configuration is the project's dagster.yaml and where runs and events are kept: SQLite beside it, or the PostgreSQL
+database of `DATABASE_URL`, whose name is written into the file and whose value is not, since it holds a password.
+"""
+
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zenith_core.errors import StorageAway, UserError
 from zenith_pipelines.files import write_atomically
 from zenith_pipelines.settings import Settings, prepare_home
 
@@ -16,15 +22,45 @@ WORKSPACE = _PROJECT / "workspace.yaml"
 
 
 def dagster_home(settings: Settings) -> Path:
-    """`DAGSTER_HOME` if it is set, else a folder under ZENITH_HOME with a copy of the project's dagster.yaml."""
+    """`DAGSTER_HOME` if it is set, else a folder under ZENITH_HOME with a dagster.yaml made here. Raises UserError."""
     if named := os.environ.get("DAGSTER_HOME"):
         return Path(named)
     folder = prepare_home(settings) / "dagster"
-    content = _CONFIGURATION.read_bytes()
+    content = _CONFIGURATION.read_bytes() + _storage(settings, folder).encode()
     copy = folder / "dagster.yaml"
     if not copy.exists() or copy.read_bytes() != content:
         write_atomically(copy, content)
     return folder
+
+
+def is_away(error: Exception) -> bool:
+    """Whether it is about the database of runs and events, which may be back a moment later."""
+    from dagster_postgres.utils import DagsterPostgresException
+    from sqlalchemy.exc import OperationalError
+
+    return isinstance(error, StorageAway | DagsterPostgresException | OperationalError)
+
+
+def _storage(settings: Settings, folder: Path) -> str:
+    """The part of dagster.yaml that says where runs and events are kept."""
+    if settings.database_url is None:
+        chosen = {"class": "SqliteStorage", "config": {"base_dir": str(folder / "storage")}}
+    else:
+        _check_database_url(settings, settings.database_url.get_secret_value())
+        chosen = {"class": "PostgresStorage", "config": {"postgres_url": {"env": "DATABASE_URL"}}}
+    storage = {"custom": {"module": "zenith_pipelines.storage", **chosen}}
+    return f"\nstorage: {json.dumps(storage)}\n"  # JSON is YAML
+
+
+def _check_database_url(settings: Settings, text: str) -> None:
+    """Raise UserError for what is no PostgreSQL URL, or is MLflow's database too: both keep a table alembic_version."""
+    from sqlalchemy import make_url
+
+    from zenith_pipelines.storage import database_url
+
+    dagsters, mlflows = database_url(text), make_url(settings.tracking_uri)
+    if (dagsters.host, dagsters.port, dagsters.database) == (mlflows.host, mlflows.port, mlflows.database):
+        raise UserError("DATABASE_URL and MLFLOW_TRACKING_URI name the same database: each needs one of its own")
 
 
 def open_instance(settings: Settings) -> "dg.DagsterInstance":
@@ -39,3 +75,16 @@ def open_instance(settings: Settings) -> "dg.DagsterInstance":
     home = dagster_home(settings)
     with FileLock(prepare_home(settings) / ".dagster.lock", timeout=120):
         return dg.DagsterInstance.from_config(str(home))
+
+
+def removed_tickers(instance: "dg.DagsterInstance") -> set[str]:
+    """Tickers that this instance has fetched prices of and that are no partition any more.
+
+    Of tickers that it has never heard of, such as those of another installation on the same MLflow server, it says
+    nothing.
+    """
+    import dagster as dg
+
+    return instance.get_materialized_partitions(dg.AssetKey("raw_prices")) - set(
+        instance.get_dynamic_partitions("tickers")
+    )

@@ -1,31 +1,24 @@
-"""The model registry: MLflow, reduced to what Zenith does with it. Models are ONNX: no pickle, nothing inferred.
+"""The model registry: MLflow, reduced to what Zenith does with it. Models are ONNX: no pickle, nothing inferred."""
 
-Every call names its store; MLflow's process-wide settings are left alone, so that registries can live side by side.
-"""
-
-import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from zenith_core.errors import NotAvailable
-from zenith_core.naming import PRODUCTION
+from zenith_core.naming import CANDIDATE, PRODUCTION
+from zenith_pipelines.mlflow_store import MLflowStore, quiet_mlflow
+from zenith_pipelines.onnx_flavor import MODEL_FILE, save_model
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
     from mlflow.entities.model_registry import ModelVersion
-    from mlflow.models import Model, ModelSignature
-    from onnx import ModelProto, ValueInfoProto
 
-_EXPERIMENT = "zenith"
-_REQUIREMENTS = ("mlflow", "numpy", "onnx", "onnxruntime")  # what MLflow's scoring server needs to serve a version
-_MODEL_FILE = "model.onnx"  # MLflow's name for it
+_LOCK_SECONDS = 120  # longer than any promotion or deletion takes
 
 
 @dataclass(frozen=True)
@@ -39,16 +32,18 @@ class Version:
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
-class ModelRegistry:
+class ModelRegistry(MLflowStore):
     """Versions of ONNX models behind an MLflow `tracking_uri` (`sqlite:///…`, `postgresql://…`, `http://…`).
 
-    `artifact_root` is where artifacts go unless a server keeps them.
+    `artifact_root` is where artifacts go unless a server keeps them. `fence` is called before a version is made and
+    before an alias is moved; what it raises prevents that.
     """
 
-    def __init__(self, tracking_uri: str, artifact_root: Path) -> None:
+    def __init__(self, tracking_uri: str, artifact_root: Path, fence: Callable[[], None] = lambda: None) -> None:
         self._tracking_uri = tracking_uri
         self._artifact_root = artifact_root
-        _quiet_mlflow()
+        self._fence = fence
+        quiet_mlflow()
 
     def register(
         self,
@@ -62,14 +57,16 @@ class ModelRegistry:
     ) -> Version:
         """Add a version of model `name`, with an MLflow run that holds its metrics, params, tags and `files`.
 
-        A failure leaves a run with the status FAILED, and no version.
+        It becomes the Candidate. A failure leaves a run with the status FAILED, and no version.
         """
+        self._fence()
         client = self._client
         run_id = client.create_run(self._experiment_id, tags=dict(tags), run_name=name).info.run_id
         try:
             _log(client, run_id, metrics, params)
             self._log_files(run_id, files or {})
             logged = self._log_model(name, onnx, run_id, tags)
+            self._fence()
             self._ensure_registered(name)
             # By its place: MLflow would look up `models:/<id>` in the process-wide store.
             source, model_id = logged.artifact_location, logged.model_id
@@ -80,19 +77,12 @@ class ModelRegistry:
             client.set_terminated(run_id, "FAILED")
             raise
         client.set_terminated(run_id)
+        self._make_candidate(name, int(created.version))
         return _version(created)
 
     def production(self, name: str) -> Version | None:
         """The version in Production, or None."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            return _version(self._client.get_model_version_by_alias(name, PRODUCTION))
-        except MlflowException as error:
-            # A model with no such alias is an INVALID_PARAMETER_VALUE to MLflow.
-            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
-                return None
-            raise
+        return self._aliased(name, PRODUCTION)
 
     def require_production(self, name: str) -> Version:
         """The version in Production. Raises NotAvailable."""
@@ -103,18 +93,51 @@ class ModelRegistry:
         return version
 
     def promote(self, name: str, version: int) -> None:
-        """Put a version into Production; the one that was there stays registered. Raises NotAvailable."""
+        """Put a version into Production; the one that was there stays registered. Raises NotAvailable.
+
+        Nothing is judged and nothing recorded: that is `zenith_pipelines.moves`.
+        """
         self._require(name, version)
+        self._fence()
         self._client.set_registered_model_alias(name, PRODUCTION, str(version))
 
     def load(self, name: str, version: int) -> bytes:
-        """The ONNX model of a version. Raises NotAvailable."""
-        from mlflow.artifacts import download_artifacts
+        """The ONNX model of a version. Raises NotAvailable; what MLflow raises if the file is gone."""
+        return self._download(f"{self._require(name, version).source}/{MODEL_FILE}")
 
-        source = self._require(name, version).source
-        with TemporaryDirectory() as folder:
-            path = download_artifacts(f"{source}/{_MODEL_FILE}", dst_path=folder, tracking_uri=self._tracking_uri)
-            return Path(path).read_bytes()
+    def file(self, name: str, version: int, path: str) -> bytes:
+        """A file of the version's run. Raises NotAvailable; what MLflow raises if there is no such file."""
+        return self._download(f"runs:/{self._require(name, version).run_id}/{path}")
+
+    def lock(self, name: str) -> "BaseFileLock":
+        """Held by whoever moves an alias of a model or deletes a version of it, one process of this machine at a time.
+
+        Other machines have locks of their own: `zenith_pipelines.moves` says what happens then.
+        """
+        from filelock import FileLock
+
+        folder = self._artifact_root / ".locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / f"{name}.lock", timeout=_LOCK_SECONDS)
+
+    def version(self, name: str, version: int) -> Version:
+        """A version. Raises NotAvailable."""
+        return _version(self._require(name, version))
+
+    def names(self) -> list[str]:
+        """The names of all models, in order."""
+        found: list[str] = []
+        token = None
+        while token != "":
+            page = self._client.search_registered_models(page_token=token)
+            found += [model.name for model in page]
+            token = page.token or ""
+        return sorted(found)
+
+    def aliases(self, name: str) -> dict[str, int]:
+        """Version by alias; empty for a model that does not exist."""
+        found = self._client.search_registered_models(f"name = '{name}'")
+        return {alias: int(version) for model in found for alias, version in model.aliases.items()}
 
     def versions(self, name: str) -> list[Version]:
         """All versions of a model, newest first."""
@@ -132,44 +155,41 @@ class ModelRegistry:
         """Add files to the run of a version, in place of those of the same paths. Raises NotAvailable."""
         self._log_files(str(self._require(name, version).run_id), files)
 
+    def tag(self, name: str, version: int, tags: Mapping[str, str]) -> None:
+        """Put tags on a version (not on its run), in place of those of the same names."""
+        for key, value in tags.items():
+            self._client.set_model_version_tag(name, str(version), key, value)
+
+    def metrics(self, name: str, version: int) -> Mapping[str, float]:
+        """The metrics of a version's run. Raises NotAvailable."""
+        metrics: Mapping[str, float] = self._client.get_run(str(self._require(name, version).run_id)).data.metrics
+        return metrics
+
     def metrics_of_runs(self, tag: str, value: str) -> list[Mapping[str, float]]:
         """The metrics of each run that carries a tag with this value, runs that somebody deleted included."""
-        from mlflow.entities import ViewType
+        return [run.data.metrics for run in self._runs(f"tags.{tag} = '{value}'")]
 
-        found: list[Mapping[str, float]] = []
-        token = None
-        while token != "":
-            page = self._client.search_runs(
-                [self._experiment_id], f"tags.{tag} = '{value}'", ViewType.ALL, page_token=token
-            )
-            found += [run.data.metrics for run in page]
-            token = page.token or ""
-        return found
+    def tags_of_runs(self, name: str) -> list[Mapping[str, str]]:
+        """The tags of each run that trained a model `name`, whether or not its version is still there."""
+        return [run.data.tags for run in self._runs(f"attributes.run_name = '{name}'")]
 
-    @cached_property
-    def _client(self) -> "MlflowClient":
-        from mlflow import MlflowClient
+    def _aliased(self, name: str, alias: str) -> Version | None:
+        from mlflow.exceptions import MlflowException
 
-        with self._first_contact():
-            client = MlflowClient(self._tracking_uri, self._tracking_uri)
-            client.get_experiment_by_name(_EXPERIMENT)
-        return client
+        try:
+            return _version(self._client.get_model_version_by_alias(name, alias))
+        except MlflowException as error:
+            # A model with no such alias is an INVALID_PARAMETER_VALUE to MLflow.
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+                return None
+            raise
 
-    @cached_property
-    def _experiment_id(self) -> str:
-        with self._first_contact():
-            experiment = self._client.get_experiment_by_name(_EXPERIMENT)
-            if experiment is not None:
-                return str(experiment.experiment_id)
-            local = None if self._tracking_uri.startswith("http") else self._artifact_root.resolve().as_uri()
-            return str(self._client.create_experiment(_EXPERIMENT, artifact_location=local))
-
-    def _first_contact(self) -> "BaseFileLock":
-        """One process at a time makes MLflow's tables and the experiment: MLflow's own migration cannot be raced."""
-        from filelock import FileLock
-
-        self._artifact_root.mkdir(parents=True, exist_ok=True)
-        return FileLock(self._artifact_root / ".first_contact.lock", timeout=120)
+    def _make_candidate(self, name: str, version: int) -> None:
+        """Unless another process has registered a newer one meanwhile."""
+        with self.lock(name):
+            newest = self._aliased(name, CANDIDATE)
+            if newest is None or newest.version < version:
+                self._client.set_registered_model_alias(name, CANDIDATE, str(version))
 
     def _log_files(self, run_id: str, files: Mapping[str, bytes]) -> None:
         with TemporaryDirectory() as folder:
@@ -194,7 +214,7 @@ class ModelRegistry:
             model_id=logged.model_id,
         )
         with TemporaryDirectory() as folder:
-            _save(onnx, Path(folder, "model"), described)
+            save_model(onnx, Path(folder, "model"), described)
             self._client.log_model_artifacts(logged.model_id, str(Path(folder, "model")))
         return self._client.finalize_logged_model(logged.model_id, "READY")
 
@@ -218,14 +238,6 @@ class ModelRegistry:
             raise NotAvailable(f"{name} has no version {version}") from None
 
 
-def _quiet_mlflow() -> None:
-    """Before MLflow is imported: no telemetry, no progress bars, no remarks on tables, no addresses on stdout."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
-    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
-
-
 def _log(client: "MlflowClient", run_id: str, metrics: Mapping[str, float], params: Mapping[str, str]) -> None:
     from mlflow.entities import Metric, Param
 
@@ -235,36 +247,6 @@ def _log(client: "MlflowClient", run_id: str, metrics: Mapping[str, float], para
         metrics=[Metric(key, value, now, 0) for key, value in metrics.items()],
         params=[Param(key, str(value)) for key, value in params.items()],
     )
-
-
-def _save(onnx: bytes, folder: Path, described: "Model") -> None:
-    import mlflow.onnx
-    from onnx import ModelProto
-
-    model = ModelProto.FromString(onnx)
-    mlflow.onnx.save_model(
-        model,
-        str(folder),
-        mlflow_model=described,
-        signature=_signature(model),
-        pip_requirements=list(_REQUIREMENTS),
-        onnx_execution_providers=["CPUExecutionProvider"],
-        save_as_external_data=False,
-    )
-
-
-def _signature(model: "ModelProto") -> "ModelSignature":
-    """The graph's float tensors as MLflow's signature; the first dimension is the batch."""
-    import numpy as np
-    from mlflow.models import ModelSignature
-    from mlflow.types import Schema, TensorSpec
-
-    def tensor(value: "ValueInfoProto") -> TensorSpec:
-        shape = tuple(dimension.dim_value or -1 for dimension in value.type.tensor_type.shape.dim)
-        return TensorSpec(np.dtype(np.float32), shape, value.name)
-
-    inputs, outputs = model.graph.input, model.graph.output
-    return ModelSignature(Schema([tensor(value) for value in inputs]), Schema([tensor(value) for value in outputs]))
 
 
 def _version(found: "ModelVersion") -> Version:

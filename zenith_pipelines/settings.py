@@ -23,6 +23,9 @@ class Settings(BaseSettings):
     zenith_data_uri: str | None = Field(
         default=None, description="Where datasets are kept, a folder or an fsspec URI (s3://bucket/zenith)."
     )
+    database_url: SecretStr | None = Field(
+        default=None, description="A PostgreSQL database for Dagster's runs and events, postgresql://user:password@…"
+    )
     mlflow_tracking_uri: str | None = Field(default=None, description="The MLflow server or database.")
     zenith_exchanges: str = Field(
         default="", description="More exchanges by ticker suffix: .VI=XWBO:EUR:Europe/Vienna,…"

@@ -14,7 +14,7 @@ newest intact snapshot, if there is one, becomes current again; if not, the next
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -62,9 +62,18 @@ class DatasetStore:
             extra = ": `.venv/bin/uv pip install -e '.[s3]'`" if root.startswith(("s3:", "s3a:")) else ""
             raise UserError(f"no place for datasets: {root}: {error}{extra}") from error
 
-    def write(self, name: str, ticker: str, dataset: Dataset, *, keep_history: bool = False) -> str:
+    def write(
+        self,
+        name: str,
+        ticker: str,
+        dataset: Dataset,
+        *,
+        keep_history: bool = False,
+        fence: Callable[[], None] = lambda: None,
+    ) -> str:
         """Store the dataset and make it current; return its stamp. Older snapshots go unless `keep_history`.
 
+        `fence` is called when all but the manifest is there; what it raises prevents that there is a new snapshot.
         What a killed write left goes in any case: a folder without a manifest that nobody is writing any more.
         """
         folder = self._folder(name, ticker)
@@ -76,6 +85,7 @@ class DatasetStore:
             "tables": {key: self._write_table(f"{folder}/{stamp}", key, t) for key, t in dataset.tables.items()},
         }
         encoded = _seal(manifest)
+        fence()
         self._write_file(f"{folder}/{stamp}/manifest.json", encoded)
         self._write_file(f"{folder}/{_CURRENT}", encoded)
         self._remove_older(folder, stamp, unfinished_only=keep_history)

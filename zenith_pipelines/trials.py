@@ -19,13 +19,17 @@ _TAG = "backtest_of"
 def assessed(result: Backtest, config: BacktestConfig, model: Mapping[str, Any], registry: ModelRegistry) -> Backtest:
     """Record the backtest of a version as a trial of its model, and add to its figures what luck makes of them.
 
+    The version's tag `trials` says how many there were when it was last backtested.
+
     model: the facts of a model's dataset, of which `model` and `version` are read. Raises NotAvailable for a version
     that the registry does not have.
     """
     name, version, way = model["model"], int(model["version"]), _way_of_trading(config)
     _record(registry, name, version, way, result.stats["strategy"])
     own, held = (result.equity[who].to_numpy(dtype=float) for who in ("strategy", "buy_and_hold"))
-    evidence = sharpe_evidence(own, held, trials=sharpes_tried(registry, name))
+    tried = sharpes_tried(registry, name)
+    registry.tag(name, version, {"trials": str(len(tried))})
+    evidence = sharpe_evidence(own, held, trials=tried)
     _record(registry, name, version, way, evidence["strategy"])
     return replace(result, stats={who: figures | evidence[who] for who, figures in result.stats.items()})
 

@@ -30,5 +30,5 @@ def test_the_serving_process_carries_nothing_of_the_pipelines():
 def test_help_names_every_command():
     shown = CliRunner().invoke(app, ["--help"]).output
 
-    for command in ("run", "predict", "export", "serve", "ui"):
+    for command in ("run", "predict", "export", "cleanup", "models", "promote", "rollback", "serve", "ui"):
         assert f" {command} " in shown

@@ -43,3 +43,10 @@ def test_shrinking_scales_every_answer(sample):
     values, targets, _ = sample
     model = fit_linear(values, targets)
     np.testing.assert_allclose(model.shrunk(0.25).predict(values), 0.25 * model.predict(values))
+
+
+def test_each_horizon_is_scaled_by_its_own_factor(sample):
+    values, targets, _ = sample
+    model = fit_linear(values, targets)
+    factors = np.linspace(1.0, 0.0, targets.shape[1])
+    np.testing.assert_allclose(model.shrunk(factors).predict(values), factors * model.predict(values))

@@ -34,7 +34,25 @@ def test_two_tickers_at_a_time_end_in_the_order_asked_and_tell_their_stages():
     }
 
 
-def test_a_worker_that_is_killed_fails_its_own_ticker_and_the_next_goes_on():
+def test_a_ticker_whose_worker_is_killed_gets_a_second_run():
+    def kill_once(update):
+        if (update.stage, update.done) == ("cleaned_prices", 0) and not killed:
+            killed.extend(multiprocessing.active_children())
+            for child in killed:
+                child.kill()
+
+    killed = []
+    (run,) = prices_of("MSFT")
+
+    outcomes = run_batch([run], 1, kill_once)
+
+    assert outcomes["MSFT"]["status"] == "ok"
+    with open_instance(Settings()) as instance:
+        second, first = instance.get_runs()
+        assert (first.run_id, first.status.value, second.status.value) == (run.run_id, "FAILURE", "SUCCESS")
+
+
+def test_a_worker_that_is_killed_each_time_fails_its_own_ticker_and_the_next_goes_on():
     def kill(update):
         if (update.ticker, update.stage, update.done) == ("MSFT", "raw_prices", 0):
             for child in multiprocessing.active_children():
@@ -47,7 +65,7 @@ def test_a_worker_that_is_killed_fails_its_own_ticker_and_the_next_goes_on():
     assert outcomes["MSFT"] == {"status": "failed", "reason": "the process of the run was killed", "exit_code": 1}
     assert outcomes["AAPL"]["status"] == "ok"
     with open_instance(Settings()) as instance:
-        assert [instance.get_run_by_id(run.run_id).status.value for run in runs] == ["FAILURE", "SUCCESS"]
+        assert [run.status.value for run in instance.get_runs()] == ["SUCCESS", "FAILURE", "FAILURE"]
         assert instance.event_log_storage.get_concurrency_run_ids() == set()  # it was killed with a slot of the pool
 
 

@@ -1,79 +1,28 @@
 """The Dagster UI as a person opens it: the graph shows, a ticker is added, materialized, and turns green."""
 
-import json
 import os
 import shutil
 import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
+
+from tests.integration.dagster_ui import Dagster, free_port, start_ui, wait_until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt install chromium")]
 
-ZENITH = Path(sys.executable).with_name("zenith")
-REPOSITORY = {"repositoryName": "__repository__", "repositoryLocationName": "zenith"}
-
-
-class Dagster:
-    """The UI's own GraphQL interface."""
-
-    def __init__(self, port):
-        self.url = f"http://127.0.0.1:{port}"
-
-    def ask(self, query, **variables):
-        body = json.dumps({"query": query, "variables": variables}).encode()
-        request = urllib.request.Request(f"{self.url}/graphql", body, {"content-type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)["data"]
-
-    def is_up(self):
-        try:
-            return "zenith" in str(
-                self.ask("{repositoriesOrError{... on RepositoryConnection{nodes{location{name}}}}}")
-            )
-        except (OSError, urllib.error.URLError):
-            return False
-
-    def status(self, run_id):
-        return self.ask("query($id: ID!){runOrError(runId: $id){... on Run{status}}}", id=run_id)["runOrError"][
-            "status"
-        ]
-
-
-def wait_until(holds, seconds):
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.5)
-
 
 @pytest.fixture(scope="module")
 def dagster(tmp_path_factory):
-    home = tmp_path_factory.mktemp("ui")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
-    with (home / "ui.log").open("wb") as log:
-        server = subprocess.Popen(
-            [ZENITH, "ui", "--port", str(port)],
-            env={**environment, "ZENITH_HOME": str(home)},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+    """The address of a UI on an empty home."""
+    port = free_port()
     dagster = Dagster(port)
+    server = start_ui(tmp_path_factory.mktemp("ui"), port)
     try:
         wait_until(dagster.is_up, 90)
-        yield dagster
+        yield dagster.url
     finally:
         os.killpg(server.pid, signal.SIGKILL)
         server.wait()
@@ -89,37 +38,48 @@ def page():
 
 
 def test_the_graph_shows_the_assets(dagster, page):
-    page.goto(f"{dagster.url}/asset-groups?expanded=global@global:prices")
+    page.goto(f"{dagster}/asset-groups?expanded=global@global:prices")
 
     expect(page.get_by_text("cleaned_prices").first).to_be_visible(timeout=30_000)
     expect(page.get_by_text("backtests").first).to_be_visible()
 
 
-def test_a_ticker_is_added_and_materialized_and_its_figures_show(dagster, page):
-    added = dagster.ask(
-        "mutation($r: RepositorySelector!){addDynamicPartition("
-        'partitionsDefName: "tickers", partitionKey: "IBM", repositorySelector: $r){__typename}}',
-        r=REPOSITORY,
-    )
-    assert added["addDynamicPartition"]["__typename"] == "AddDynamicPartitionSuccess"
-    selector = {**REPOSITORY, "pipelineName": "retrain_model"}
-    assets = [{"path": [name]} for name in ("raw_prices", "cleaned_prices", "indicator_features")]
-    tags = [{"key": "dagster/partition", "value": "IBM"}]
-    launched = dagster.ask(
-        "mutation($p: ExecutionParams!){launchPipelineExecution(executionParams: $p)"
-        "{__typename ... on LaunchRunSuccess{run{runId}}}}",
-        p={
-            "selector": {**selector, "assetSelection": assets},
-            "mode": "default",
-            "executionMetadata": {"tags": tags},
-        },
-    )["launchPipelineExecution"]
-    assert launched["__typename"] == "LaunchRunSuccess"
-    run_id = launched["run"]["runId"]
-    wait_until(lambda: dagster.status(run_id) in ("SUCCESS", "FAILURE"), 120)
-    assert dagster.status(run_id) == "SUCCESS"
+@pytest.fixture(scope="module")
+def ibm(dagster, page):
+    """The page of IBM's cleaned prices, after a person has added the ticker and materialized its prices by clicks."""
+    page.goto(f"{dagster}/locations/zenith/asset-groups/prices/lineage")
+    page.get_by_role("button", name="Materialize all").click(timeout=30_000)
+    page.get_by_text("Add a partition").click()
+    page.get_by_placeholder("name").fill("IBM")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Launch 1 run").click()
+    expect(page.get_by_role("button", name="Launch 1 run")).to_be_hidden(timeout=30_000)  # it has been launched
+    address = f"{dagster}/assets/cleaned_prices?view=partitions&partition=IBM"
+    page.goto(address)
+    expect(page.get_by_text("Materialized (1)")).to_be_visible(timeout=120_000)
+    return address
 
-    page.goto(f"{dagster.url}/assets/cleaned_prices?view=partitions&partition=IBM")
 
-    expect(page.get_by_text("Materialized (1)")).to_be_visible(timeout=30_000)
-    expect(page.get_by_text("last_close").first).to_be_visible()
+def test_a_materialized_ticker_shows_its_figures_and_its_plot(ibm, page):
+    page.goto(ibm)
+    expect(page.get_by_role("row").filter(has_text="last_close")).to_contain_text("202.91", timeout=30_000)
+
+    page.get_by_role("row").filter(has_text="close and volume").get_by_text("[Show Markdown]").click()
+
+    plot = page.get_by_role("img", name="close and volume")
+    expect(plot).to_be_visible()
+    assert plot.evaluate("image => image.naturalWidth") > 500  # a picture that could be decoded
+
+
+@pytest.mark.usefixtures("ibm")
+def test_a_materialized_ticker_shows_its_checks_with_their_figures(dagster, page):
+    page.goto(f"{dagster}/assets/cleaned_prices?view=checks&checkDetail=enough_history")
+
+    expect(page.get_by_text("3270 sessions of history").first).to_be_visible(timeout=30_000)
+
+
+def test_the_weekly_retraining_is_on(dagster, page):
+    page.goto(f"{dagster}/locations/zenith/schedules/weekly_retraining")
+
+    expect(page.get_by_role("row").filter(has_text="Schedule").last).to_contain_text("(0 2 * * 0)", timeout=30_000)
+    expect(page.get_by_role("row").filter(has_text="Running").get_by_role("checkbox")).to_be_checked()

@@ -20,8 +20,8 @@ FOLD = {
 }
 SERVED = {**FOLD, "test": [], "train_rows": 2645}
 PRICE_STUDY = {
-    "folds": [{**FOLD, "shrinkage": {"linear": 0.0, "network": 0.406}}],
-    "final": {**SERVED, "shrinkage": {"linear": 0.858, "network": 0.83}},
+    "folds": [{**FOLD, "shrinkage": {"linear": [0.0] * 30, "network": [0.406] * 5 + [0.0] * 25}}],
+    "final": {**SERVED, "shrinkage": {"linear": [0.858] * 4 + [0.83] * 26, "network": [0.5, 0.4, 0.3, 0.2, 0.1]}},
 }
 CALIBRATION = {"rows": 1782, "slope": 0.356, "intercepts": [-1.2, -0.9, -1.1], "information_p": 0.3, "proven": False}
 SIGNAL_STUDY = {

@@ -21,12 +21,16 @@ class Runs:
 
     def __init__(self):
         self.runs = {}
+        self.tags = {}
         self.numbers = count(1)
 
     def register(self, name):
         version = SimpleNamespace(name=name, version=next(self.numbers))
         self.runs[name, version.version] = ({}, {})
         return version
+
+    def tag(self, name, version, tags):
+        self.tags |= {(name, version): tags}
 
     def log_metrics(self, name, version, metrics, tags):
         known, tagged = self.runs[name, version]
@@ -104,6 +108,7 @@ def test_each_version_and_each_way_of_trading_is_a_trial_of_its_model_only(regis
     ]
 
     assert [stats["trials"] for stats in results] == [1, 2, 3, 4, 5]
+    assert registry.tags["ensemble-PETR4.SA", second.version] == {"trials": "5"}
     tried = sharpes_tried(registry, "ensemble-PETR4.SA")
     assert tried == sorted(stats["sharpe"] for stats in results)
     assert len(set(tried)) == 5

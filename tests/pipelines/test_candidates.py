@@ -38,6 +38,7 @@ FACTS = {
     "kind": "lstm",
     **Lineage("PETR4.SA", "d1", "r1", "2013-02-28", "f5").facts,
     "code_version": "0.1.0+abc",
+    "versions": {"jax": "0.10.2", "keras": "3.15.1"},
     "study": {"config": {"epochs": 3}, "folds": 4},
 }
 METRICS = {"mase": 1.25, "by_horizon": [{"horizon": 1, "mse": 0.5}]}
@@ -72,6 +73,7 @@ def test_the_tags_say_what_the_version_was_made_from(registered):
         "data_end": "2013-02-28",
         "feature_spec": "f5",
         "code_version": "0.1.0+abc",
+        "libraries": "jax 0.10.2, keras 3.15.1",
         "leakage": "passed: 1 histories cut short and 1 begun late, 4 values, largest difference 0e+00 and 3e-10",
         "dagster_run_id": "run-7",
     }

@@ -33,15 +33,17 @@ def test_the_assets_and_what_they_are_made_from():
             "serving_snapshot",
         ],
         "serving_snapshot": ["cleaned_prices", "indicator_features"],
-        "production_models": ["ensemble_model", "lstm_model", "serving_snapshot"],
+        "production_models": ["ensemble_model", "indicator_features", "lstm_model", "serving_snapshot"],
+        "production_evaluation": ["cleaned_prices", "indicator_features", "production_models", "serving_snapshot"],
         "forecast_ledger": ["cleaned_prices", "production_models", "serving_snapshot"],
     }
 
 
-def test_every_asset_is_a_stage_partitioned_by_ticker_and_described():
+def test_every_asset_but_the_evaluation_is_a_stage_partitioned_by_ticker_and_described():
     graph = defs.resolve_asset_graph()
 
-    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == set(STAGES)
+    # A model that was just trained has nothing newer to be evaluated on.
+    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {*STAGES, "production_evaluation"}
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
         assert isinstance(node.partitions_def, dg.DynamicPartitionsDefinition)
@@ -69,9 +71,11 @@ def test_the_checks_and_jobs():
         "indicator_features:no_leakage",
     }
     assert {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")} == {
+        "cleanup_old_models",
         "clear_prediction_cache",
         "refresh_prices",
         "retrain_all_models",
+        "evaluate_model",
         "retrain_model",
     }
 
@@ -85,11 +89,13 @@ def test_the_schedules_and_sensors_run_from_the_start():
     sensors = {each.name: (sorted(_jobs(each)), each.default_status.value) for each in repository.sensor_defs}
 
     assert schedules == {
+        "monthly_cleanup": ("cleanup_old_models", "0 3 1 * *", "America/Sao_Paulo", "RUNNING"),
         "daily_cache_clearing": ("clear_prediction_cache", "0 0 * * *", "America/Sao_Paulo", "RUNNING"),
         "weekly_retraining": ("retrain_model", "0 2 * * 0", "America/Sao_Paulo", "RUNNING"),
     }
     assert sensors == {
         "failed_runs": ([], "RUNNING"),
+        "orphan_reaper": ([], "RUNNING"),
         "refresh_after_close": (["refresh_prices"], "RUNNING"),
         "requested_retraining": (["retrain_model"], "RUNNING"),
         "retraining_on_drift": (["retrain_model"], "RUNNING"),
@@ -100,6 +106,12 @@ def test_the_schedules_and_sensors_run_from_the_start():
 
 def _jobs(sensor):
     return [target.job_name for target in sensor.targets]
+
+
+def test_retraining_makes_every_stage_and_nothing_else():
+    retrained = defs.resolve_job_def("retrain_model").asset_layer.selected_asset_keys
+
+    assert {key.to_user_string() for key in retrained} == set(STAGES)
 
 
 def test_loading_the_code_location_imports_no_learning_library():

@@ -1,9 +1,11 @@
+import socket
 import subprocess
 import sys
 
 import pytest
 import yaml
 
+from zenith_core.errors import StorageAway, UserError
 from zenith_pipelines.instance import dagster_home, open_instance
 from zenith_pipelines.settings import Settings
 
@@ -23,6 +25,39 @@ def test_the_instance_lives_under_home_with_the_projects_configuration(tmp_path,
 
     assert home == tmp_path / "dagster"
     assert yaml.safe_load((home / "dagster.yaml").read_text())["telemetry"] == {"enabled": False}
+
+
+@pytest.mark.parametrize(
+    ("database", "mlflow", "words"),
+    [
+        ("mysql://zenith:secret@db/dagster", None, "DATABASE_URL must be such as postgresql://"),
+        ("not a url", None, "DATABASE_URL must be such as postgresql://"),
+        ("postgresql://zenith:secret@db", None, "DATABASE_URL must be such as postgresql://"),
+        (
+            "postgres://zenith:secret@db/zenith",
+            "postgresql+psycopg://mlflow:secret@db/zenith",
+            "name the same database",
+        ),
+    ],
+)
+def test_a_wrong_database_is_named_in_one_line_without_its_password(tmp_path, monkeypatch, database, mlflow, words):
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    with pytest.raises(UserError, match=words) as caught:
+        dagster_home(Settings(zenith_home=tmp_path, database_url=database, mlflow_tracking_uri=mlflow))
+    assert "secret" not in str(caught.value)
+
+
+def test_a_database_that_does_not_answer_is_named_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.setattr("dagster_postgres.utils.time.sleep", lambda _: None)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://zenith:secret@127.0.0.1:{port}/dagster")
+
+    with pytest.raises(StorageAway, match="does not answer: .*refused") as caught:
+        open_instance(Settings(zenith_home=tmp_path))
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.slow

@@ -155,6 +155,17 @@ def test_a_forecast_does_not_depend_on_what_is_forecast_beside_it(trainer, data,
     assert together.shape == (51, 4)
 
 
+def test_each_horizon_of_a_shrunk_network_is_scaled_by_its_own_factor(trainer, data, trained):
+    rows = np.arange(100, 120)
+    factors = np.linspace(1.0, 0.0, CONFIG.horizons)
+
+    shrunk = trainer.predict(trained.shrunk(factors), data[0], rows)
+
+    plain = trainer.predict(trained, data[0], rows)
+    assert np.abs(plain).min() > 0
+    np.testing.assert_allclose(shrunk, factors * plain, rtol=1e-5, atol=1e-8)
+
+
 def test_less_than_a_batch_is_too_short(trainer, data):
     with pytest.raises(TooShortHistory, match="^15 rows to train or validate on: a batch needs 16$"):
         trainer.fit(*data, TRAIN, VALIDATION[:15], ignore)

@@ -29,6 +29,7 @@ def feature_table(edge, seed=0):
 
 
 def factors(study):
+    """Of each fold and of the final model: each part's factors by horizon."""
     return [fold["shrinkage"] for fold in [*study.facts["folds"], study.facts["final"]]]
 
 
@@ -55,21 +56,23 @@ def test_a_linear_edge_is_found_by_the_linear_part_that_the_network_alone_does_n
     assert both["beats_naive"]
     assert both["skill"] > 0.1  # an oracle has 0.25; the ridge halves the slope, which leaves three quarters of it
     assert network["skill"] < 0.05
-    assert [each["linear"] for each in factors(alone)] == [0, 0, 0]
+    assert [each["linear"] for each in factors(alone)] == [[0, 0, 0]] * 3
 
 
 def test_both_parts_are_believed_between_not_at_all_and_wholly(study):
     noise = study_prices(feature_table(edge=0.0, seed=3), COLUMNS, CONFIG, SPLIT)
 
-    assert all(0 <= factor <= 1 for each in factors(study) + factors(noise) for factor in each.values())
-    assert min(each["linear"] for each in factors(study)) > 0.8
-    assert max(each["linear"] for each in factors(noise)) < 0.5
+    every = np.array([list(each.values()) for each in factors(study) + factors(noise)])
+    assert every.shape == (6, 2, 3)  # folds of both, parts, horizons
+    assert ((every >= 0) & (every <= 1)).all()
+    assert np.min([each["linear"] for each in factors(study)]) > 0.8
+    assert np.max([each["linear"] for each in factors(noise)]) < 0.5
 
 
 def test_a_study_that_believes_neither_part_forecasts_no_change():
     noise = study_prices(feature_table(edge=0.0, seed=3), COLUMNS, CONFIG, SPLIT)
 
-    silent = [not any(each.values()) for each in factors(noise)[:2]]
+    silent = [not np.any(list(each.values())) for each in factors(noise)[:2]]
     half = len(noise.forecasts) // 2
     blocks = noise.forecasts.iloc[:half], noise.forecasts.iloc[half:]
     assert any(silent)
@@ -90,7 +93,19 @@ def test_what_the_linear_part_explains_is_not_to_the_networks_credit(study, tabl
 
     assert [each["linear"] for each in factors(both)] == [each["linear"] for each in factors(study)]
     for beside, by_itself in zip(factors(both), factors(alone), strict=True):
-        assert 0.1 < beside["network"] < 0.9 * by_itself["network"]
+        assert np.min(beside["network"]) > 0.1
+        assert np.less(beside["network"], 0.9 * np.array(by_itself["network"])).all()
+
+
+def test_a_drift_is_not_taken_for_skill():
+    """Prices that rise by 0.3 of their volatility each session, and nothing else to see."""
+    table = feature_table(edge=0.0, seed=3)
+    table["close"] *= np.exp(0.3 * 0.02 * np.arange(SESSIONS))
+
+    study = study_prices(table, COLUMNS, replace(CONFIG, epochs=6, learning_rate=1e-2), SPLIT)
+
+    said = np.log(study.forecasts["forecast"] / study.forecasts["close"]) / (0.02 * study.forecasts["horizon"])
+    assert abs(said.mean()) < 0.03
 
 
 def test_what_comes_later_changes_no_earlier_factor_and_no_earlier_forecast(study, table):
@@ -137,7 +152,7 @@ def test_the_export_answers_as_the_sum_of_both_parts(table, monkeypatch):
     whole = PriceModel(model.linear, replace(model.network, weights=loud(model.network.weights)))
     nothing = LinearForecast(model.linear.mean, np.zeros_like(model.linear.weights))
 
-    assert factors(study)[-1]["linear"] > 0
+    assert min(factors(study)[-1]["linear"]) > 0
     both, network = (scores(price_model_onnx(m, band, COLUMNS), table) for m in (whole, replace(whole, linear=nothing)))
     linear = model.linear.predict(table[list(COLUMNS)].to_numpy()[-1:])[0]
     assert np.abs(linear).min() > 1e-3

@@ -1,9 +1,12 @@
 """What a run of `raw_prices` records in Dagster, and that the pool limits it."""
 
+from types import SimpleNamespace
+
 import dagster as dg
 import pytest
 
-from zenith_pipelines.defs.prices import PRICE_SOURCES
+from zenith_core.errors import RateLimited, SourceUnavailable, UnknownTicker
+from zenith_pipelines.defs.prices import PRICE_SOURCES, _fetch
 from zenith_pipelines.instance import open_instance
 from zenith_pipelines.progress import Progress
 from zenith_pipelines.settings import Settings
@@ -45,3 +48,39 @@ def test_only_the_fetch_is_in_the_pool():
     pools = {asset.key.to_user_string(): asset.op.pool for asset in defs.assets}
     assert {name for name, pool in pools.items() if pool} == {"raw_prices"}
     assert pools["raw_prices"] == PRICE_SOURCES
+
+
+class Away:
+    name = "away"
+
+    def __init__(self, error):
+        self.error = error
+
+    def tickers(self):
+        return None
+
+    def fetch(self, ticker, since=None):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("launched_by_dagster", "error", "raised"),
+    [
+        (True, RateLimited("slow down"), dg.RetryRequested),
+        (True, SourceUnavailable("offline"), dg.RetryRequested),
+        (True, UnknownTicker("no AAPL"), UnknownTicker),
+        (False, SourceUnavailable("offline"), SourceUnavailable),
+    ],
+)
+def test_only_a_run_that_nobody_waits_for_asks_again_a_source_that_was_away(
+    tmp_path, launched_by_dagster, error, raised
+):
+    run = SimpleNamespace(remote_job_origin="the code location" if launched_by_dagster else None)
+    context = SimpleNamespace(partition_key="AAPL", run=run)
+
+    with pytest.raises(raised) as caught:
+        _fetch(context, DatasetStore(str(tmp_path)), Away(error))
+
+    if raised is dg.RetryRequested:
+        assert (caught.value.max_retries, caught.value.__cause__) == (1, error)
+        assert 60 <= caught.value.seconds_to_wait <= 120

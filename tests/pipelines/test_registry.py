@@ -5,15 +5,21 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
 
+from tests.pipelines.made_models import market, present, registered
 from zenith_core.errors import NotAvailable
+from zenith_pipelines.cleanup import Rules, clean_up
+from zenith_pipelines.history import history
 from zenith_pipelines.models.artifact import IR_VERSION, OPSET
+from zenith_pipelines.moves import consider, roll_back
 from zenith_pipelines.registry import ModelRegistry
 
 # MLflow 3.17 warns of itself, on its first use and on the import of its pyfunc.
@@ -85,6 +91,29 @@ def test_promotion_moves_production_and_keeps_the_old_version(registry):
     assert registry.require_production("lstm-MOVE").tags == {"data_end": "2013-03-01"}
     registry.promote("lstm-MOVE", 1)
     assert registry.load("lstm-MOVE", registry.production("lstm-MOVE").version) == tiny_model(1.0)
+
+
+def test_the_newest_version_is_the_candidate_whoever_registers_last(registry):
+    for number in (1, 2):
+        register(registry, "lstm-NEXT")
+        assert registry.aliases("lstm-NEXT") == {"Candidate": number}
+    registry.promote("lstm-NEXT", 1)
+    registry._make_candidate("lstm-NEXT", 1)  # by a process that was slower
+
+    assert registry.aliases("lstm-NEXT") == {"Candidate": 2, "Production": 1}
+    assert registry.aliases("lstm-NONE") == {}
+
+
+def test_files_metrics_and_tags_are_read_back(registry):
+    register(registry, "lstm-READ", files={"evidence.parquet": b"rows"})
+    registry.tag("lstm-READ", 1, {"decision": "refused"})
+
+    assert registry.file("lstm-READ", 1, "evidence.parquet") == b"rows"
+    assert registry.metrics("lstm-READ", 1) == {"mase": 1.5}
+    assert registry.version("lstm-READ", 1).tags == {"data_end": "2013-03-01", "decision": "refused"}
+    assert [tags["data_end"] for tags in registry.tags_of_runs("lstm-READ")] == ["2013-03-01"]
+    with pytest.raises(NotAvailable, match=r"^lstm-READ has no version 7$"):
+        registry.file("lstm-READ", 7, "evidence.parquet")
 
 
 def test_a_version_that_does_not_exist_is_neither_promoted_nor_loaded(registry):
@@ -186,17 +215,26 @@ async def post(app, path, document):
         return await client.post(path, json=document)
 
 
-@pytest.fixture
-def server(tmp_path):
+@dataclass(frozen=True)
+class Server:
+    """An MLflow server, and the folder that it keeps artifacts in."""
+
+    url: str
+    kept: Path
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    place = tmp_path_factory.mktemp("server")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    stores = ["--backend-store-uri", f"sqlite:///{tmp_path}/mlflow.db", "--artifacts-destination", f"{tmp_path}/kept"]
-    with (tmp_path / "server.log").open("wb") as log:
-        process = subprocess.Popen([*command, *stores], stdout=log, stderr=log, cwd=tmp_path, start_new_session=True)
+    stores = ["--backend-store-uri", f"sqlite:///{place}/mlflow.db", "--artifacts-destination", f"{place}/kept"]
+    with (place / "server.log").open("wb") as log:
+        process = subprocess.Popen([*command, *stores], stdout=log, stderr=log, cwd=place, start_new_session=True)
         try:
             wait_until_up(f"http://127.0.0.1:{port}/health", process)
-            yield f"http://127.0.0.1:{port}"
+            yield Server(f"http://127.0.0.1:{port}", place / "kept")
         finally:
             os.killpg(process.pid, signal.SIGKILL)  # its workers too; what it stored is thrown away
             process.wait(timeout=30)
@@ -214,15 +252,45 @@ def wait_until_up(url, process):
 
 @pytest.mark.slow
 def test_a_tracking_server_keeps_the_artifacts_itself(server, tmp_path, capfd):
-    registry = ModelRegistry(server, tmp_path / "local")
+    registry = ModelRegistry(server.url, tmp_path / "local")
+    before = models_in(server.kept)
 
     registry.promote("lstm-HTTP", register(registry, "lstm-HTTP", files={"report.html": b"<p>"}).version)
 
     assert registry.load("lstm-HTTP", registry.require_production("lstm-HTTP").version) == tiny_model(2.0)
     assert registry.production("lstm-UNHEARD") is None
-    assert len(list((tmp_path / "kept").rglob("model.onnx"))) == 1
+    assert models_in(server.kept) == before + 1
     assert list((tmp_path / "local").rglob("model.onnx")) == []
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.slow
+def test_promotion_rollback_history_and_clean_up_work_over_a_tracking_server(server, tmp_path):
+    registry, features = ModelRegistry(server.url, tmp_path / "local"), market(sessions=150)
+    now = present("WEB", features)
+    for sessions in (140, 145, 150):
+        version = registered(registry, "lstm", "WEB", features.iloc[:sessions])
+        consider(registry, "lstm", version.version, now)
+    roll_back(registry, "lstm", now, reason="tried")
+    done = clean_up(registry, Rules(keep_latest_n=0, keep_best=False))
+
+    assert registry.aliases("lstm-WEB") == {"Production": 2, "Candidate": 3}
+    outcomes = [(one.version, one.outcome) for one in history(registry, "lstm-WEB")]
+    assert outcomes == [(1, "promoted"), (2, "promoted"), (3, "promoted"), (2, "rolled back")]
+    assert list(done["models"]["lstm-WEB"]["kept"]) == ["3", "2", "1"]
+    registry.client.delete_registered_model_alias("lstm-WEB", "Candidate")
+    before = size_of(server.kept)
+    freed = clean_up(registry, Rules(keep_latest_n=0, keep_best=False))["bytes_freed"]
+    assert freed == before - size_of(server.kept) > 1000
+    assert [version.version for version in registry.versions("lstm-WEB")] == [2, 1]
+
+
+def models_in(folder):
+    return len(list(folder.rglob("model.onnx")))
+
+
+def size_of(folder):
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 @pytest.mark.slow

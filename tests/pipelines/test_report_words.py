@@ -187,8 +187,14 @@ def test_silence_is_counted_by_reason(report):
 def test_the_folds_end_with_the_model_that_serves():
     fold, served = method.price_fold_rows(PRICE_STUDY)
 
-    assert (fold.words, fold.cells[3:]) == ("1", ["1,461", "0.00", "0.41"])
-    assert (served.words, served.cells[2:]) == ("served", ["–", "2,645", "0.86", "0.83"])
+    assert (fold.words, fold.cells[3:]) == ("1", ["1,461", "0.00, 0.00, 0.00", "0.41, 0.41, 0.00"])
+    assert (served.words, served.cells[2:]) == ("served", ["–", "2,645", "0.86, 0.83, 0.83", "0.50, 0.10"])
+
+
+def test_a_model_of_before_each_horizon_had_its_own_shows_its_one_factor():
+    old = {"folds": [], "final": {**PRICE_STUDY["final"], "shrinkage": {"linear": 0.858, "network": 0.0}}}
+
+    assert method.price_fold_rows(old)[0].cells[-2:] == ["0.86", "0.00"]
 
 
 def test_a_signal_model_learns_up_to_the_gap_and_says_whether_it_may_speak():

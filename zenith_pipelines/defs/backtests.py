@@ -1,6 +1,5 @@
 """What the walk-forward output would have earned, and the report that shows it. Never an in-sample row."""
 
-from base64 import b64encode
 from dataclasses import asdict
 
 import dagster as dg
@@ -12,9 +11,11 @@ from zenith_core.metrics import HEADLINE_HORIZON
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
+from zenith_pipelines.defs.shown import OWNERS, equity_plot, fan_plot, verdicts_table
 from zenith_pipelines.files import write_atomically
 from zenith_pipelines.report.drawing import to_png
 from zenith_pipelines.report.page import render_report, report_plots
+from zenith_pipelines.report.verdicts import verdicts
 from zenith_pipelines.reporting import PLOTS, log_report, report_input
 from zenith_pipelines.store import Dataset
 from zenith_pipelines.trials import assessed
@@ -40,7 +41,7 @@ class TradingConfig(dg.Config):
         return BacktestConfig(**self.model_dump())
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="backtests", kinds={"parquet", "mlflow"})
+@dg.asset(partitions_def=ticker_partitions, group_name="backtests", owners=OWNERS, kinds={"parquet", "mlflow"})
 def lstm_backtest(
     config: TradingConfig, zenith: ZenithResource, cleaned_prices: Dataset, lstm_model: Dataset
 ) -> dg.MaterializeResult[Dataset]:
@@ -50,7 +51,7 @@ def lstm_backtest(
     return _traded(zenith, trading, cleaned_prices, signals, lstm_model)
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="backtests", kinds={"parquet", "mlflow"})
+@dg.asset(partitions_def=ticker_partitions, group_name="backtests", owners=OWNERS, kinds={"parquet", "mlflow"})
 def ensemble_backtest(
     config: TradingConfig, zenith: ZenithResource, cleaned_prices: Dataset, ensemble_model: Dataset
 ) -> dg.MaterializeResult[Dataset]:
@@ -59,7 +60,7 @@ def ensemble_backtest(
     return _traded(zenith, config.as_core(), cleaned_prices, signals, ensemble_model)
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="backtests", kinds={"html", "mlflow"})
+@dg.asset(partitions_def=ticker_partitions, group_name="backtests", owners=OWNERS, kinds={"html", "mlflow"})
 def backtest_report(
     context: dg.AssetExecutionContext,
     zenith: ZenithResource,
@@ -85,14 +86,10 @@ def backtest_report(
     write_atomically(path, page)
     plots = {name: to_png(figures[name]) for names in PLOTS.values() for name in names}
     log_report(zenith.registry, models, page, plots)
-    shown = {name: _shown(name, plots[name]) for name in ("price_fan", "reliability", "lstm_equity", "ensemble_equity")}
+    shown = fan_plot(figures["price_fan"]) | verdicts_table(verdicts(report))
     return dg.MaterializeResult(
         value=Dataset(facts={"path": str(path)}), metadata={"report": dg.MetadataValue.path(path), **shown}
     )
-
-
-def _shown(name: str, png: bytes) -> dg.MetadataValue:
-    return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{b64encode(png).decode()})")
 
 
 def _traded(
@@ -102,7 +99,8 @@ def _traded(
     result = assessed(traded, trading, model.facts, zenith.registry)
     figures = {f"{who}/{key}": value for who, stats in result.stats.items() for key, value in stats.items()}
     facts = {"stats": result.stats, "config": asdict(trading)}
+    shown = equity_plot(result, f"{model.facts['model']} version {model.facts['version']}")
     return dg.MaterializeResult(
         value=Dataset({"equity": result.equity, "trades": result.trades}, facts),
-        metadata={key: value for key, value in figures.items() if value is not None},
+        metadata={key: value for key, value in figures.items() if value is not None} | shown,
     )

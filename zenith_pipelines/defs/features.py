@@ -5,12 +5,13 @@ import dagster as dg
 from zenith_core.features import FEATURES, WARM_UP, feature_spec_hash, features
 from zenith_core.leakage import leakage_certificate, leakage_summary
 from zenith_pipelines.defs.partitions import ticker_partitions
+from zenith_pipelines.defs.shown import OWNERS, features_plot, span_of
 from zenith_pipelines.store import Dataset
 
 MODEL_COLUMNS = (*FEATURES, "volatility", "close")  # what models and their targets are made of
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="features", kinds={"parquet", "pandas"})
+@dg.asset(partitions_def=ticker_partitions, group_name="features", owners=OWNERS, kinds={"parquet", "pandas"})
 def indicator_features(cleaned_prices: Dataset) -> dg.MaterializeResult[Dataset]:
     """The nine indicators and the stationary model inputs made from them. A row uses only rows up to itself.
 
@@ -20,14 +21,16 @@ def indicator_features(cleaned_prices: Dataset) -> dg.MaterializeResult[Dataset]
     table = features(prices)
     facts = {"feature_spec": feature_spec_hash(), "data_version": cleaned_prices.facts["data_version"]}
     certificate = leakage_certificate(features, prices, table, inputs=MODEL_COLUMNS, warm_up=WARM_UP, **facts)
+    dataset = Dataset({"features": table}, {**facts, "leakage": certificate})
     return dg.MaterializeResult(
-        value=Dataset({"features": table}, {**facts, "leakage": certificate}),
+        value=dataset,
         metadata={
-            "dagster/row_count": len(table),
+            **span_of(table.index),
             "model_inputs": list(FEATURES),
             "warm_up": WARM_UP,
             "leakage": leakage_summary(certificate),
             **facts,
+            **features_plot(dataset),
         },
         data_version=dg.DataVersion(f"{facts['data_version']}-{facts['feature_spec']}"),
     )

@@ -6,7 +6,7 @@ from zenith_pipelines.stages import REFRESH, REFRESHED, RETRAIN
 
 retrain_model = dg.define_asset_job(
     RETRAIN,
-    selection=dg.AssetSelection.all(),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets("production_evaluation"),
     description="Everything for one ticker: prices, features, both models, backtests, report, promotion, snapshot.",
 )
 

@@ -13,6 +13,13 @@ from zenith_core.sessions import next_sessions
 from zenith_pipelines.candidates import flat_metrics, register
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
+from zenith_pipelines.defs.shown import (
+    OWNERS,
+    Metadata,
+    price_model_plots,
+    signal_model_plots,
+    version_link,
+)
 from zenith_pipelines.models import prepare_backend
 from zenith_pipelines.models.ensemble import EnsembleConfig
 from zenith_pipelines.models.lstm import LSTMConfig
@@ -27,7 +34,7 @@ class TrainingConfig(dg.Config):
     epochs: int | None = Field(default=None, ge=1, le=500, description="Passes over the data; the default if empty.")
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="models", kinds={"keras", "mlflow", "onnx"})
+@dg.asset(partitions_def=ticker_partitions, group_name="models", owners=OWNERS, kinds={"keras", "mlflow", "onnx"})
 def lstm_model(
     context: dg.AssetExecutionContext,
     config: TrainingConfig,
@@ -41,10 +48,16 @@ def lstm_model(
     settings = replace(LSTMConfig(), **({"epochs": config.epochs} if config.epochs else {}))
     data = _training_data(context.partition_key, cleaned_prices, indicator_features)
     candidate = train_lstm(data, settings, progress.of("lstm_model"))
-    return _registered(zenith, candidate, indicator_features, context.run_id)
+    shown = price_model_plots(candidate.evidence, candidate.metrics, cleaned_prices)
+    return _registered(zenith, candidate, indicator_features, context.run_id, shown)
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="models", kinds={"scikitlearn", "xgboost", "mlflow", "onnx"})
+@dg.asset(
+    partitions_def=ticker_partitions,
+    group_name="models",
+    owners=OWNERS,
+    kinds={"scikitlearn", "xgboost", "mlflow", "onnx"},
+)
 def ensemble_model(
     context: dg.AssetExecutionContext,
     zenith: ZenithResource,
@@ -55,7 +68,8 @@ def ensemble_model(
     """RandomForest and XGBoost voting on sell, hold or buy, with the evidence for or against them."""
     data = _training_data(context.partition_key, cleaned_prices, indicator_features)
     candidate = train_ensemble(data, EnsembleConfig(), progress.of("ensemble_model"))
-    return _registered(zenith, candidate, indicator_features, context.run_id)
+    shown = signal_model_plots(candidate.evidence, candidate.metrics, cleaned_prices)
+    return _registered(zenith, candidate, indicator_features, context.run_id, shown)
 
 
 def _training_data(ticker: str, cleaned: Dataset, features: Dataset) -> TrainingData:
@@ -79,11 +93,18 @@ def _training_data(ticker: str, cleaned: Dataset, features: Dataset) -> Training
 
 
 def _registered(
-    zenith: ZenithResource, candidate: Candidate, features: Dataset, run_id: str
+    zenith: ZenithResource, candidate: Candidate, features: Dataset, run_id: str, shown: Metadata
 ) -> dg.MaterializeResult[Dataset]:
     version = register(zenith.registry, candidate, features.facts["leakage"], run_id)
     facts = {**candidate.facts, "metrics": candidate.metrics, "model": version.name, "version": version.version}
     return dg.MaterializeResult(
         value=Dataset({"evidence": candidate.evidence}, facts),
-        metadata={"model": version.name, "version": version.version, **flat_metrics(candidate.metrics)},
+        metadata={
+            "model": version.name,
+            "version": version.version,
+            "data_end": candidate.facts["data_end"],
+            **version_link(zenith.settings, version.name, version.version),
+            **flat_metrics(candidate.metrics),
+            **shown,
+        },
     )

@@ -1,5 +1,7 @@
 """Prices: what the source said, and what can be believed of it."""
 
+import random
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -7,10 +9,12 @@ from typing import Any
 import dagster as dg
 
 from zenith_core.cleaning import data_version
+from zenith_core.errors import SourceError
 from zenith_pipelines.as_of import known_on, parse_day
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import KEEP_HISTORY, ZenithResource
-from zenith_pipelines.fetching import clean_snapshot, fetch_next
+from zenith_pipelines.defs.shown import OWNERS, prices_plot, span_of
+from zenith_pipelines.fetching import Fetch, clean_snapshot, fetch_next
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.sources import PriceSource, make_source
 from zenith_pipelines.sources.snapshot import SnapshotSource
@@ -36,6 +40,7 @@ class FetchConfig(dg.Config):
 @dg.asset(
     partitions_def=ticker_partitions,
     group_name="prices",
+    owners=OWNERS,
     kinds={"parquet"},
     metadata={KEEP_HISTORY: True},
     pool=PRICE_SOURCES,
@@ -49,15 +54,15 @@ def raw_prices(
     no snapshot, and is recorded by this materialization alone, with `checked_at`.
     """
     ticker = require_ticker(context.instance, context.partition_key)
-    fetch = fetch_next(zenith.store, _source(config, zenith.settings, ticker), ticker)
-    metadata = {"dagster/row_count": fetch.facts["rows"], **fetch.facts}
+    fetch = _fetch(context, zenith.store, _source(config, zenith.settings, ticker))
+    metadata = {**span_of(fetch.snapshot.table.index), **fetch.facts}
     version = dg.DataVersion(fetch.facts["content_hash"])
     if fetch.is_new:
         return dg.MaterializeResult(value=fetch.snapshot, metadata=metadata, data_version=version)
     return dg.MaterializeResult(metadata=metadata, data_version=version)
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="prices", kinds={"parquet", "pandas"})
+@dg.asset(partitions_def=ticker_partitions, group_name="prices", owners=OWNERS, kinds={"parquet", "pandas"})
 def cleaned_prices(context: dg.AssetExecutionContext, raw_prices: Dataset) -> dg.MaterializeResult[Dataset]:
     """One row per exchange session, adjusted for splits and dividends; each repair and rejection is counted."""
     cleaned = clean_snapshot(raw_prices, context.partition_key)
@@ -72,11 +77,25 @@ def cleaned_prices(context: dg.AssetExecutionContext, raw_prices: Dataset) -> dg
         "last_close": float(cleaned.prices["close"].iloc[-1]) if len(cleaned.prices) else None,
         "raw_content_hash": raw_prices.facts["content_hash"],
     }
+    dataset = Dataset({"prices": cleaned.prices, "quarantine": cleaned.quarantine}, facts)
     return dg.MaterializeResult(
-        value=Dataset({"prices": cleaned.prices, "quarantine": cleaned.quarantine}, facts),
-        metadata={"dagster/row_count": len(cleaned.prices), **facts},
+        value=dataset,
+        metadata={**_figures(facts), **prices_plot(dataset)},
         data_version=dg.DataVersion(version),
     )
+
+
+def _fetch(context: dg.AssetExecutionContext, store: DatasetStore, source: PriceSource) -> Fetch:
+    """Ask the source, in a run that Dagster launched once more a minute or two after it was away.
+
+    Sources have a patience of their own, for seconds. At `zenith run` a person waits for the answer, and can ask again.
+    """
+    try:
+        return fetch_next(store, source, context.partition_key)
+    except SourceError as error:
+        if error.retryable and context.run.remote_job_origin:
+            raise dg.RetryRequested(max_retries=1, seconds_to_wait=random.uniform(60, 120)) from error
+        raise
 
 
 def _source(config: FetchConfig, settings: Settings, ticker: str) -> PriceSource:
@@ -84,6 +103,13 @@ def _source(config: FetchConfig, settings: Settings, ticker: str) -> PriceSource
         return SnapshotSource(ticker, known_on(DatasetStore(config.archive), ticker, parse_day(config.as_of)))
     csv_dir = Path(config.csv_dir) if config.csv_dir else settings.zenith_csv_dir
     return make_source(config.source or settings.zenith_price_source, csv_dir=csv_dir)
+
+
+def _figures(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Each count a figure of its own, which Dagster plots over time; what is not known is left out."""
+    counts = {f"cleaning/{name}": count for name, count in facts["counts"].items()}
+    plain = {name: value for name, value in facts.items() if name != "counts" and value is not None}
+    return {"dagster/row_count": facts["sessions"], **plain, **counts}
 
 
 def _day(stamp: date) -> str:

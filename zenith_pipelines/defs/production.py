@@ -1,19 +1,25 @@
 """What serving answers from: the snapshot of the data, the Production alias, and the ledger of forecasts made."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
 
 from zenith_core.ledger import extended, ledger_rows, scored
+from zenith_core.naming import Kind
 from zenith_core.snapshot import ServingSnapshot
-from zenith_pipelines.candidates import consider
+from zenith_pipelines.decision_table import figures, markdown
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
+from zenith_pipelines.defs.shown import OWNERS
+from zenith_pipelines.judgement import Present
+from zenith_pipelines.moves import consider
 from zenith_pipelines.serving_view import latest_answer, make_snapshot
 from zenith_pipelines.store import Dataset
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="production", kinds={"json"})
+@dg.asset(partitions_def=ticker_partitions, group_name="production", owners=OWNERS, kinds={"json"})
 def serving_snapshot(
     context: dg.AssetExecutionContext, cleaned_prices: Dataset, indicator_features: Dataset
 ) -> dg.MaterializeResult[Dataset]:
@@ -27,22 +33,30 @@ def serving_snapshot(
     )
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="production", kinds={"mlflow"})
+@dg.asset(partitions_def=ticker_partitions, group_name="production", owners=OWNERS, kinds={"mlflow"})
 def production_models(
-    zenith: ZenithResource, lstm_model: Dataset, ensemble_model: Dataset, serving_snapshot: Dataset
+    zenith: ZenithResource,
+    indicator_features: Dataset,
+    lstm_model: Dataset,
+    ensemble_model: Dataset,
+    serving_snapshot: Dataset,
 ) -> dg.MaterializeResult[Dataset]:
-    """The decision on each candidate: it becomes Production, or this says why not."""
-    snapshot = ServingSnapshot.from_json(dict(serving_snapshot.facts))
-    decisions = {
-        model.facts["kind"]: consider(zenith.registry, model.facts, snapshot) for model in (lstm_model, ensemble_model)
+    """The decision on each candidate, gate by gate: it becomes Production, or this says why not."""
+    present = Present(ServingSnapshot.from_json(dict(serving_snapshot.facts)), indicator_features.table)
+    models: dict[Kind, Dataset] = {"lstm": lstm_model, "ensemble": ensemble_model}
+    decisions: dict[str, Any] = {
+        kind: consider(zenith.registry, kind, int(model.facts["version"]), present) for kind, model in models.items()
     }
-    return dg.MaterializeResult(
-        value=Dataset(facts=decisions),
-        metadata={f"{kind}/{key}": value for kind, facts in decisions.items() for key, value in facts.items()},
-    )
+    return dg.MaterializeResult(value=Dataset(facts=decisions), metadata=_shown(decisions))
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="production", kinds={"parquet"}, deps=["production_models"])
+@dg.asset(
+    partitions_def=ticker_partitions,
+    group_name="production",
+    owners=OWNERS,
+    kinds={"parquet"},
+    deps=["production_models"],
+)
 def forecast_ledger(
     context: dg.AssetExecutionContext, zenith: ZenithResource, cleaned_prices: Dataset, serving_snapshot: Dataset
 ) -> dg.MaterializeResult[Dataset]:
@@ -59,3 +73,12 @@ def forecast_ledger(
         value=Dataset({"forecasts": ledger}, answer.facts),
         metadata={"dagster/row_count": len(ledger), "matured": int(ledger["actual"].notna().sum()), **answer.facts},
     )
+
+
+def _shown(decisions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for kind, decision in decisions.items():
+        shown |= {f"{kind}/{key}": decision[key] for key in ("model", "version", "promoted", "production", "reason")}
+        shown[f"{kind}/gates"] = dg.MetadataValue.md(markdown(decision))
+        shown |= {f"{kind}/{name}": value for name, value in figures(decision).items()}
+    return shown

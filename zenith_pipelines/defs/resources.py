@@ -4,12 +4,16 @@ Resources read the settings when a run asks for them, never at import. Tests and
 swap a resource by giving another object, not by a flag.
 """
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
 
 import dagster as dg
+from pydantic import PrivateAttr
 
 from zenith_core.errors import RemovedTicker
+from zenith_pipelines.orphans import alive, require_unfinished
 from zenith_pipelines.progress import Progress
 from zenith_pipelines.registry import ModelRegistry
 from zenith_pipelines.settings import Settings
@@ -20,7 +24,24 @@ KEEP_HISTORY = "zenith/keep_history"  # definition metadata of an asset whose ol
 
 
 class ZenithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The settings and what is opened from them."""
+    """The settings and what is opened from them. A run that uses it counts as alive as long as it works."""
+
+    _context: dg.InitResourceContext | None = PrivateAttr(default=None)
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Generator["ZenithResource"]:
+        """What Dagster enters in the process of a run, whoever started it; of a run that nobody else sees, nothing."""
+        self._context = context
+        if context.run and context.instance and context.instance.is_persistent:
+            with alive(self.settings, context.run.run_id):
+                yield self
+        else:
+            yield self
+
+    def fence(self) -> None:
+        """Raise RunEnded if the run is not to write any more. Outside of a run everyone may."""
+        if self._context and self._context.run and self._context.instance:
+            require_unfinished(self._context.instance, self._context.run.run_id)
 
     @cached_property
     def settings(self) -> Settings:
@@ -35,7 +56,7 @@ class ZenithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     @cached_property
     def registry(self) -> ModelRegistry:
         """The MLflow registry."""
-        return ModelRegistry(self.settings.tracking_uri, self.settings.artifact_root)
+        return ModelRegistry(self.settings.tracking_uri, self.settings.artifact_root, self.fence)
 
 
 class DatasetIOManager(dg.ConfigurableIOManager):
@@ -46,9 +67,9 @@ class DatasetIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Dataset) -> None:
         """Store the asset's dataset for the run's ticker."""
         keep = bool((context.definition_metadata or {}).get(KEEP_HISTORY))
-        ticker = require_ticker(context.step_context.instance, context.partition_key)
-        self.zenith.store.write(_name(context), ticker, obj, keep_history=keep)
-        if _name(context) == SERVED:
+        name, ticker = _name(context), require_ticker(context.step_context.instance, context.partition_key)
+        self.zenith.store.write(name, ticker, obj, keep_history=keep, fence=self.zenith.fence)
+        if name == SERVED:
             self._serve_no_removed(context.step_context.instance, ticker)
 
     def load_input(self, context: dg.InputContext) -> Dataset:

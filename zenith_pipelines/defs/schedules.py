@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from zenith_core.errors import UserError
-from zenith_pipelines.defs import cache, jobs
+from zenith_pipelines.defs import cache, jobs, upkeep
 from zenith_pipelines.requests import retrain_request
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import known_tickers
@@ -25,6 +25,7 @@ def make_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     """All schedules. Raises UserError for a setting that is no cron expression."""
     return [
         _schedule(settings, "weekly_retraining", "zenith_retrain_cron", jobs.retrain_model, _every_ticker),
+        _schedule(settings, "monthly_cleanup", "zenith_cleanup_cron", upkeep.cleanup_old_models, _once),
         _schedule(settings, "daily_cache_clearing", "zenith_cache_cron", cache.clear_prediction_cache, _once),
     ]
 

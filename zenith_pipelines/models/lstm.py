@@ -55,10 +55,10 @@ class TrainedLSTM:
     weights: tuple[Floats, ...]
     losses: tuple[float, ...]
 
-    def shrunk(self, factor: float) -> "TrainedLSTM":
-        """The network whose every answer is `factor` times this one's: the last layer is linear."""
+    def shrunk(self, factors: NDArray[np.floating]) -> "TrainedLSTM":
+        """The network whose answers are `factors` (horizons,) times this one's: the last layer is linear."""
         *before, kernel, bias = self.weights
-        scaled = (kernel * np.float32(factor), bias * np.float32(factor))
+        scaled = (kernel * factors.astype(np.float32), bias * factors.astype(np.float32))
         return replace(self, weights=(*before, *scaled))
 
     def standardize(self, values: NDArray[np.floating]) -> Floats:

@@ -139,20 +139,25 @@ class _Walk:
     def _train(
         self, train: NDArray[np.int64], validation: NDArray[np.int64], on_epoch: Callable[[int], None]
     ) -> PriceModel:
-        """The linear forecast in closed form, then the network on what it leaves unexplained."""
+        """The linear forecast in closed form, then the network on what it leaves unexplained.
+
+        Neither learns the drift of its training rows: it would pass for skill until prices turn.
+        """
         if not train.size:
             raise TooShortHistory("no row has a known target at every horizon to train on")
         values = self._inputs.values
         linear = fit_linear(values[train], self._targets[train])
         unexplained = self._targets - linear.predict(values)
+        unexplained -= unexplained[train].mean(axis=0)
         return PriceModel(linear, self._trainer.fit(values, unexplained, train, validation, on_epoch))
 
     def _shrunk(
         self, model: PriceModel, judged: NDArray[np.int64], rows: NDArray[np.int64], now: int
-    ) -> tuple[PriceModel, dict[str, float], NDArray[np.float64]]:
+    ) -> tuple[PriceModel, dict[str, list[float]], NDArray[np.float64]]:
         """Each part as far as forecasts of its kind deserve, by all that were made out of sample and known `now`.
 
-        Returns the model, both factors, and its forecasts from `judged` and `rows` in units of volatility.
+        Returns the model, each part's factors by horizon, and the model's forecasts from `judged` and `rows` in units
+        of volatility.
         """
         values, held_out = self._inputs.values, np.concatenate([judged, rows])
         linear, network = model.linear.predict(values[held_out]), self._trainer.predict(model.network, values, held_out)
@@ -165,7 +170,8 @@ class _Walk:
         self._linear.keep(rows, linear[judged.size :])
         self._network.keep(rows, network[judged.size :])
         shrunk = PriceModel(model.linear.shrunk(of_linear), model.network.shrunk(of_network))
-        return shrunk, {"linear": of_linear, "network": of_network}, of_linear * linear + of_network * network
+        factors = {"linear": of_linear.tolist(), "network": of_network.tolist()}
+        return shrunk, factors, of_linear * linear + of_network * network
 
     def _predict(self, model: PriceModel, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         values = self._inputs.values

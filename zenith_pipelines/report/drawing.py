@@ -106,6 +106,16 @@ def to_png(figure: "Figure", dpi: int = 110) -> bytes:
     return buffer.getvalue()
 
 
+def to_small_png(figure: "Figure") -> bytes:
+    """The figure as a PNG of 64 colours, a fifth of `to_png`'s size: for Dagster, which keeps each in its event log."""
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(to_png(figure, dpi=80))).convert("RGB").quantize(64)
+    buffer = io.BytesIO()
+    image.save(buffer, format="png", optimize=True)
+    return buffer.getvalue()
+
+
 def to_svg(figure: "Figure", label: str = "") -> str:
     """The figure as one `<svg>` element to put into a page, as wide as its container; `label` is for screen readers."""
     import matplotlib

@@ -1,9 +1,13 @@
 """How the report's figures came about: what was trained on what, how far it was believed, how it was traded."""
 
+from collections.abc import Sequence
+
 from zenith_pipelines.report.tables import Figures, Row
 from zenith_pipelines.report.words import NOTHING, chance, count, days, number, share, tiny
 
 _SERVED = "served"
+BELIEVED_AT = (1, 5, 20)
+"""Horizons, in sessions, at which it is shown how far forecasts are believed."""
 
 
 def trading_words(config: Figures) -> str:
@@ -27,7 +31,7 @@ def price_fold_rows(study: Figures) -> list[Row]:
             name,
             [
                 *(days(fold["train"]), days(fold["validation"]), days(fold["test"]), count(fold["train_rows"])),
-                *(number(fold.get("shrinkage", {}).get(part)) for part in ("linear", "network")),
+                *(_believed(fold.get("shrinkage", {}).get(part)) for part in ("linear", "network")),
             ],
         )
         for name, fold in _folds(study)
@@ -62,6 +66,13 @@ def leakage_rows(certificate: Figures) -> list[Row]:
         figures = (count(len(test["tested"])), count(test["values"]))
         rows.append(Row(words, [*figures, tiny(test["largest_difference"]), tiny(test["tolerance"])]))
     return rows
+
+
+def _believed(factors: Sequence[float] | float | None) -> str:
+    """Factors by horizon at BELIEVED_AT; of models of before decision 0017 one for all."""
+    if not isinstance(factors, Sequence):
+        return number(factors)
+    return ", ".join(number(factors[horizon - 1]) for horizon in BELIEVED_AT if horizon <= len(factors))
 
 
 def _folds(study: Figures) -> list[tuple[str, Figures]]:

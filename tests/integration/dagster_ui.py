@@ -1,0 +1,65 @@
+"""`zenith ui` as tests start it, and its GraphQL interface."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ZENITH = Path(sys.executable).with_name("zenith")
+REPOSITORY = {"repositoryName": "__repository__", "repositoryLocationName": "zenith"}
+
+
+class Dagster:
+    """The UI's own GraphQL interface."""
+
+    def __init__(self, port):
+        self.url = f"http://127.0.0.1:{port}"
+
+    def ask(self, query, **variables):
+        body = json.dumps({"query": query, "variables": variables}).encode()
+        request = urllib.request.Request(f"{self.url}/graphql", body, {"content-type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return json.load(answer)["data"]
+
+    def is_up(self):
+        try:
+            return "zenith" in str(
+                self.ask("{repositoriesOrError{... on RepositoryConnection{nodes{location{name}}}}}")
+            )
+        except (OSError, urllib.error.URLError):
+            return False
+
+    def status(self, run_id):
+        return self.ask("query($id: ID!){runOrError(runId: $id){... on Run{status}}}", id=run_id)["runOrError"][
+            "status"
+        ]
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return probe.getsockname()[1]
+
+
+def start_ui(home, port):
+    """The server's process, at the head of a group of its own; it logs to ui.log in `home`."""
+    environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
+    with (home / "ui.log").open("ab") as log:
+        return subprocess.Popen(
+            [ZENITH, "ui", "--port", str(port)],
+            env={**environment, "ZENITH_HOME": str(home)},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def wait_until(holds, seconds):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it took too long"
+        time.sleep(0.5)

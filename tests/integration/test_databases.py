@@ -1,0 +1,228 @@
+"""Four runs at once on each database that Dagster can keep its events in; the database goes away, and comes back."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+import dagster as dg
+import pytest
+
+from tests.integration.postgres_server import PASSWORD, PostgresServer
+from tests.integration.test_ui import wait_until
+from tests.pipelines.test_registry import tiny_model
+from zenith_pipelines.instance import dagster_home, open_instance
+from zenith_pipelines.registry import ModelRegistry
+from zenith_pipelines.settings import Settings
+from zenith_serving.errors import RegistryAway
+from zenith_serving.registry import open_registry
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="needs a user called nobody")]
+
+TICKERS = [f"SIM-EDGE-{number}" for number in (1, 2, 3, 4)]
+STAGES = {"raw_prices", "cleaned_prices", "indicator_features"}
+LOCKED_SECONDS = 7  # Dagster's own patience is 5
+LIFE = ("STEP_START", "STEP_OUTPUT", "ASSET_MATERIALIZATION", "STEP_SUCCESS")
+
+RUN = """
+import json, sys, time
+from pathlib import Path
+from zenith_pipelines.progress import Progress
+from zenith_pipelines.sources import SOURCES, SimulatedSource
+from zenith_pipelines.ticker_run import TickerRun, run_ticker
+
+class Waiting(SimulatedSource):
+    def fetch(self, ticker, since=None):
+        while not Path(sys.argv[2]).exists():
+            time.sleep(0.1)
+        return super().fetch(ticker, since)
+
+SOURCES["waiting"] = lambda _: Waiting()
+print(json.dumps(run_ticker(TickerRun(sys.argv[1], source="waiting", until="indicator_features"), Progress())))
+"""
+
+OPEN = """
+import sys
+from zenith_pipelines.instance import open_instance
+from zenith_pipelines.settings import Settings
+import dagster, zenith_pipelines.storage
+print("ready", flush=True)
+sys.stdin.readline()
+with open_instance(Settings()) as instance:
+    instance.add_dynamic_partitions("tickers", [sys.argv[1]])
+"""
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    server = PostgresServer()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def settings(request, tmp_path, monkeypatch):
+    for name in ("DAGSTER_HOME", "DATABASE_URL", "MLFLOW_TRACKING_URI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
+    if request.param == "postgresql":
+        postgres = request.getfixturevalue("postgres")
+        monkeypatch.setenv("DATABASE_URL", postgres.create_database(f"dagster_{os.urandom(4).hex()}"))
+    return Settings()
+
+
+@pytest.fixture
+def four_runs(settings, tmp_path):
+    """Four processes with a run each, which wait in their fetch until the file `go` is there."""
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", RUN, ticker, str(tmp_path / "go")],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for ticker in TICKERS
+    ]
+    yield runs
+    for run in runs:
+        run.kill()
+        run.communicate()
+
+
+def assert_nothing_was_lost(settings, runs):
+    """All ended well, each with the whole life of each of its steps recorded, and none holds anything."""
+    for run in runs:
+        output, errors = run.communicate(timeout=120)
+        assert output and json.loads(output)["status"] == "ok", output + errors
+        assert "locked" not in errors
+    with open_instance(settings) as instance:
+        found = instance.get_runs()
+        assert sorted(run.tags["dagster/partition"] for run in found) == TICKERS
+        assert {run.status.value for run in found} == {"SUCCESS"}
+        for run in found:
+            events = [log.dagster_event for log in instance.all_logs(run.run_id) if log.dagster_event]
+            for stage in STAGES:
+                kinds = [event.event_type_value for event in events if event.step_key == stage]
+                assert [kind for kind in kinds if kind in LIFE] == list(LIFE), stage
+            assert events[-1].event_type_value == "PIPELINE_SUCCESS"
+        info = instance.event_log_storage.get_concurrency_info("price_sources")
+        assert (info.claimed_slots, info.pending_steps) == ([], [])
+        for stage in STAGES:
+            assert set(instance.get_materialized_partitions(dg.AssetKey(stage))) == set(TICKERS)
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_four_runs_at_once_lose_no_event(settings, four_runs, tmp_path):
+    (tmp_path / "go").touch()
+
+    assert_nothing_was_lost(settings, four_runs)
+
+
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+def test_four_runs_at_once_survive_a_crash_of_postgresql(settings, four_runs, postgres, tmp_path):
+    wait_until(lambda: at_work(settings) == (4, 2, 2), 120)  # two in their fetch, two wait for its pool
+
+    postgres.crash()
+    time.sleep(2)
+    postgres.start()
+    (tmp_path / "go").touch()
+
+    assert_nothing_was_lost(settings, four_runs)
+
+
+def at_work(settings):
+    """How many runs are started, how many of them hold a slot of the pool, and how many wait for one."""
+    with open_instance(settings) as instance:
+        info = instance.event_log_storage.get_concurrency_info("price_sources")
+        started = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+        return len(started), info.active_slot_count, info.pending_step_count
+
+
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+def test_four_machines_that_start_on_an_empty_database_together_all_come_up(settings, tmp_path):
+    openers = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN, ticker],
+            env={**os.environ, "ZENITH_HOME": str(tmp_path / ticker)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for ticker in TICKERS
+    ]
+    assert [opener.stdout.readline() for opener in openers] == ["ready\n"] * 4
+    for opener in openers:
+        opener.stdin.write("\n")
+        opener.stdin.flush()
+
+    for opener in openers:
+        opener.communicate()
+    assert [opener.returncode for opener in openers] == [0, 0, 0, 0]
+    with open_instance(settings) as instance:
+        assert sorted(instance.get_dynamic_partitions("tickers")) == TICKERS
+
+
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+def test_the_webserver_can_ask_postgresql(settings):
+    with open_instance(settings) as instance:
+        instance.optimize_for_webserver(statement_timeout=5000, pool_recycle=3600, max_overflow=1)
+        assert instance.get_runs() == []
+
+
+@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")  # MLflow 3.17 warns of itself
+@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
+def test_pipelines_register_and_serving_answers_from_mlflow_on_the_same_server(postgres, tmp_path):
+    uri = postgres.create_database("mlflow")
+    registry, served = ModelRegistry(uri, tmp_path / "artifacts"), open_registry(uri)
+    facts = {"metrics": {"mase": 0.9}, "params": {}, "tags": {"data_end": "2013-03-01"}}
+    with ThreadPoolExecutor() as threads:
+        made = [threads.submit(registry.register, f"lstm-{ticker}", tiny_model(2.0), **facts) for ticker in TICKERS]
+    assert [one.result().version for one in made] == [1, 1, 1, 1]
+
+    registry.promote("lstm-SIM-EDGE-1", 1)
+    postgres.crash()
+    with pytest.raises(RegistryAway):
+        served.production()
+    postgres.start()
+
+    assert served.production() == {"lstm-SIM-EDGE-1": 1}
+    assert served.fetch("lstm-SIM-EDGE-1", 1) == tiny_model(2.0)
+    assert registry.production("lstm-SIM-EDGE-1").version == 1
+
+
+@pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
+def test_the_password_is_in_no_file(settings):
+    open_instance(settings).dispose()
+
+    files = [path for path in settings.home.rglob("*") if path.is_file()]
+    assert dagster_home(settings) / "dagster.yaml" in files
+    assert [path for path in files if PASSWORD.encode() in path.read_bytes()] == []
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_no_run_is_lost_to_a_lock_that_sqlite_holds_for_longer_than_dagster_waits(settings):
+    def back_up():
+        with closing(sqlite3.connect(settings.home / "dagster" / "storage" / "history" / "runs.db")) as backup:
+            backup.execute("BEGIN EXCLUSIVE")
+            locked.set()
+            time.sleep(LOCKED_SECONDS)
+
+    locked, thread = threading.Event(), threading.Thread(target=back_up)
+    with open_instance(settings) as instance:
+        thread.start()
+        locked.wait()
+        run = instance.create_run_for_job(dg.GraphDefinition("fetch").to_job())
+        instance.report_dagster_event(dg.DagsterEvent("PIPELINE_START", "fetch"), run_id=run.run_id)
+        thread.join()
+        assert instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.STARTED
+
+
+@pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
+def test_a_lock_of_40_seconds_is_within_the_wait(settings):
+    with open_instance(settings) as instance, instance.run_storage.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == 60_000

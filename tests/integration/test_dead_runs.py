@@ -1,0 +1,124 @@
+"""Runs of the UI whose process is killed: they are soon shown as failed, hold nothing, and are run once more."""
+
+import os
+import signal
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from tests.integration.dagster_ui import REPOSITORY, Dagster, free_port, start_ui, wait_until
+from zenith_pipelines.instance import open_instance
+from zenith_pipelines.settings import Settings
+from zenith_pipelines.sources import SampleSource
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
+
+POOL = "price_sources"
+
+
+@dataclass
+class Machine:
+    """`zenith ui` on a home of its own, that can be started, cut off the power, and started again."""
+
+    home: Path
+    port: int
+    servers: list = field(default_factory=list)
+
+    def __post_init__(self):
+        self.settings = Settings(zenith_home=self.home)
+        self.dagster = Dagster(self.port)
+        self.prices = self.home / "prices"
+        self.prices.mkdir()
+
+    def turn_on(self):
+        self.servers.append(start_ui(self.home, self.port))
+        wait_until(self.dagster.is_up, 90)
+
+    def cut_the_power(self):
+        os.killpg(self.servers[-1].pid, signal.SIGKILL)
+        self.servers[-1].wait()
+
+    def start_a_fetch_that_hangs(self, ticker):
+        """Launch a run whose csv file is a pipe that nobody writes to; return its id once it holds its slot."""
+        os.mkfifo(self.prices / f"{ticker}.csv")
+        with open_instance(self.settings) as instance:
+            instance.add_dynamic_partitions("tickers", [ticker])
+        run_id = self.launch(ticker, {"source": "csv", "csv_dir": str(self.prices)})
+        wait_until(lambda: run_id in self.slots(), 60)
+        return run_id
+
+    def let_fetches_succeed(self, ticker):
+        """Put prices in the place of the pipe; who reads from the pipe already, goes on to wait."""
+        prices = self.prices / f"{ticker}.new"
+        SampleSource().fetch(ticker).prices.to_csv(prices)
+        prices.replace(self.prices / f"{ticker}.csv")
+
+    def launch(self, ticker, fetch):
+        launched = self.dagster.ask(
+            "mutation($p: ExecutionParams!){launchPipelineExecution(executionParams: $p)"
+            "{__typename ... on LaunchRunSuccess{run{runId}} ... on PythonError{message}}}",
+            p={
+                "selector": {
+                    **REPOSITORY,
+                    "pipelineName": "retrain_model",
+                    "assetSelection": [{"path": ["raw_prices"]}],
+                },
+                "mode": "default",
+                "runConfigData": {"ops": {"raw_prices": {"config": fetch}}},
+                "executionMetadata": {"tags": [{"key": "dagster/partition", "value": ticker}]},
+            },
+        )["launchPipelineExecution"]
+        return launched["run"]["runId"]
+
+    def process_of(self, run_id):
+        """The process that holds the run's lock."""
+        inode = (self.home / "dagster" / "alive" / f"{run_id}.lock").stat().st_ino
+        holders = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+        return next(int(holder[4]) for holder in holders if holder[5].endswith(f":{inode}"))
+
+    def retries_of(self, run_id):
+        with open_instance(self.settings) as instance:
+            retries = instance.get_runs(dg.RunsFilter(tags={"dagster/parent_run_id": run_id}))
+        return [run.status.value for run in retries]
+
+    def slots(self):
+        with open_instance(self.settings) as instance:
+            return {slot.run_id for slot in instance.event_log_storage.get_concurrency_info(POOL).claimed_slots}
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory):
+    machine = Machine(tmp_path_factory.mktemp("machine"), free_port())
+    machine.turn_on()
+    yield machine
+    machine.cut_the_power()
+
+
+def test_a_run_whose_worker_is_killed_fails_within_ten_seconds_and_lets_go_of_its_slot(machine):
+    run_id = machine.start_a_fetch_that_hangs("AAPL")
+    assert machine.dagster.status(run_id) == "STARTED"
+
+    machine.let_fetches_succeed("AAPL")
+    os.kill(machine.process_of(run_id), signal.SIGKILL)
+
+    wait_until(lambda: machine.dagster.status(run_id) == "FAILURE", 10)
+    wait_until(lambda: run_id not in machine.slots(), 10)
+    wait_until(lambda: machine.retries_of(run_id) == ["SUCCESS"], 90)
+
+
+def test_after_a_power_cut_no_run_is_shown_as_started_for_longer_than_a_minute(machine):
+    run_id = machine.start_a_fetch_that_hangs("MSFT")
+    worker = machine.process_of(run_id)
+    machine.cut_the_power()
+    with suppress(ProcessLookupError):  # a worker in a group of its own would go on, which power would not let it
+        os.kill(worker, signal.SIGKILL)
+    machine.let_fetches_succeed("MSFT")
+    machine.turn_on()
+
+    wait_until(lambda: machine.dagster.status(run_id) == "FAILURE", 60)
+    assert run_id not in machine.slots()
+    wait_until(lambda: machine.retries_of(run_id) == ["SUCCESS"], 90)

@@ -1,0 +1,164 @@
+"""Small models and evidence of known worth, registered as trained ones are, for tests of promotion and clean-up."""
+
+import numpy as np
+import pandas as pd
+from onnx import TensorProto, helper, numpy_helper
+
+from zenith_core.features import FEATURES
+from zenith_core.inference import HORIZONS, QUANTILES, SIGNALS
+from zenith_core.pinball import QUANTILE_COLUMNS
+from zenith_core.snapshot import ServingSnapshot
+from zenith_core.targets import signal_labels
+from zenith_pipelines.candidates import register
+from zenith_pipelines.judgement import Present
+from zenith_pipelines.models.artifact import IR_VERSION, OPSET, with_metadata
+from zenith_pipelines.training import Candidate
+
+NUMBER = TensorProto.FLOAT
+SPEC = "f5"
+VOLATILITY = 0.01
+WINDOW = 3
+Z = np.array([-1.6449, -1.2816, -0.6745, 0.0, 0.6745, 1.2816, 1.6449])
+CERTIFICATE = {
+    "passed": True,
+    "sessions": 900,
+    "prefixes": {"tested": ["a"], "values": 2, "largest_difference": 0.0},
+    "late_starts": {"tested": ["b"], "values": 2, "largest_difference": 3e-10},
+    "offending_columns": [],
+}
+
+
+def market(sessions=500, seed=0):
+    """A feature table of a random walk."""
+    index = pd.bdate_range("2020-01-01", periods=sessions, name="date")
+    table = pd.DataFrame(1.0, index=index, columns=list(FEATURES))
+    returns = np.random.default_rng(seed).normal(0, VOLATILITY, sessions)
+    return table.assign(close=100 * np.exp(np.cumsum(returns)), volatility=VOLATILITY)
+
+
+def present(ticker, features, spec=SPEC):
+    """What serving would ask with after the last session of `features`."""
+    last = features.index[-1]
+    sessions = tuple(day.date() for day in pd.bdate_range(last, periods=HORIZONS + 1)[1:])
+    window = np.ones((WINDOW, len(FEATURES)), dtype=np.float32)
+    close = float(features["close"].iloc[-1])
+    return Present(
+        ServingSnapshot(ticker, "d1", spec, last.date(), close, "USD", VOLATILITY, window, sessions), features
+    )
+
+
+def price_evidence(features, knows=0.0, wide=1.0, first=100):
+    """Forecasts from session `first` on that know a share of the coming return, in bands `wide` times as they ought."""
+    close = np.append(np.log(features["close"].to_numpy()), np.full(HORIZONS, np.nan))
+    origins = np.arange(first, len(features))
+    horizons = np.arange(1, HORIZONS + 1)
+    to_come = close[origins[:, np.newaxis] + horizons] - close[origins][:, np.newaxis]
+    guess = np.where(np.isnan(to_come), 0.0, knows * to_come)
+    spread = wide * VOLATILITY * np.sqrt(horizons)[:, np.newaxis] * Z
+
+    def prices(growth):
+        return (features["close"].to_numpy()[origins][:, np.newaxis] * np.exp(growth)).ravel()
+
+    levels = {name: prices(guess + spread[:, k]) for k, name in enumerate(QUANTILE_COLUMNS)}
+    return pd.DataFrame(
+        {
+            "origin": np.repeat(features.index[origins].to_numpy(), HORIZONS),
+            "horizon": np.tile(horizons, len(origins)),
+            "close": np.repeat(features["close"].to_numpy()[origins], HORIZONS),
+            "forecast": prices(guess),
+            "lower": levels["q05"],
+            "upper": levels["q95"],
+            **levels,
+            "actual": prices(to_come),
+        }
+    )
+
+
+def signal_evidence(features, knows=0.0, first=100):
+    """Probabilities that move from a third each towards what came, by the share `knows`."""
+    labels = signal_labels(features["close"].to_numpy(), features["volatility"].to_numpy())[first:]
+    came = np.where(labels[:, np.newaxis] >= 0, labels[:, np.newaxis] == np.arange(3), 1 / 3)
+    probabilities = (1 - knows) / 3 + knows * came
+    return pd.DataFrame(
+        {
+            "date": features.index[first:],
+            **dict(zip(SIGNALS, probabilities.T, strict=True)),
+            "label": np.array([*SIGNALS, ""])[labels],
+        }
+    )
+
+
+def price_onnx(growth=1.0, data_end="2013-03-01"):
+    """price = close * growth at each horizon, quantiles likewise."""
+    nodes = [
+        helper.make_node("Unsqueeze", ["close", "one"], ["column"]),
+        helper.make_node("Mul", ["column", "factors"], ["price"]),
+        helper.make_node("Unsqueeze", ["price", "two"], ["flat"]),
+        helper.make_node("Mul", ["flat", "levels"], ["quantiles"]),
+    ]
+    inputs = [
+        helper.make_tensor_value_info("window", NUMBER, ["n", WINDOW, len(FEATURES)]),
+        helper.make_tensor_value_info("close", NUMBER, ["n"]),
+        helper.make_tensor_value_info("volatility", NUMBER, ["n"]),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("price", NUMBER, ["n", HORIZONS]),
+        helper.make_tensor_value_info("quantiles", NUMBER, ["n", HORIZONS, len(QUANTILES)]),
+    ]
+    constants = {
+        "factors": np.full((1, HORIZONS), growth, dtype=np.float32),
+        "levels": np.exp(0.05 * Z).astype(np.float32),
+        "one": np.array([1]),
+        "two": np.array([2]),
+    }
+    return _artifact(nodes, inputs, outputs, constants, {"window": WINDOW}, data_end)
+
+
+def signal_onnx(probabilities=(1 / 3, 1 / 3, 1 / 3), data_end="2013-03-01"):
+    """The same probabilities whatever the features."""
+    nodes = [
+        helper.make_node("MatMul", ["features", "zeros"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "constant"], ["probabilities"]),
+    ]
+    inputs = [helper.make_tensor_value_info("features", NUMBER, ["n", len(FEATURES)])]
+    outputs = [helper.make_tensor_value_info("probabilities", NUMBER, ["n", 3])]
+    constants = {
+        "zeros": np.zeros((len(FEATURES), 3), dtype=np.float32),
+        "constant": np.array(probabilities, dtype=np.float32),
+    }
+    return _artifact(nodes, inputs, outputs, constants, {"horizon": 5, "threshold": 0.5}, data_end)
+
+
+def _artifact(nodes, inputs, outputs, constants, config, data_end):
+    stored = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "made", inputs, outputs, stored)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    return with_metadata(model.SerializeToString(), {"study": {"config": config}, "data_end": data_end})
+
+
+def registered(registry, kind, ticker, features, *, onnx=None, leakage=CERTIFICATE, spec=SPEC, skill=0.01, **worth):
+    """A version trained on `features`; `worth` is what `price_evidence` or `signal_evidence` take."""
+    data_end = str(features.index[-1].date())
+    evidence = (price_evidence if kind == "lstm" else signal_evidence)(features, **worth)
+    made = onnx or (price_onnx(data_end=data_end) if kind == "lstm" else signal_onnx(data_end=data_end))
+    facts = {
+        "kind": kind,
+        "ticker": ticker,
+        "data_version": "d1",
+        "raw_content_hash": "r1",
+        "data_end": data_end,
+        "feature_spec": spec,
+        "code_version": "0.1.0+abc",
+        "versions": {"numpy": "2.1"},
+        "study": {"config": {"epochs": 1}},
+    }
+    metrics = {
+        "skill": skill,
+        "mase": 1.0,
+        "beats_naive": False,
+        "brier": 0.66,
+        "brier_baseline": 0.66,
+        "ece": 0.02,
+        "p_value": 0.5,
+    }
+    return register(registry, Candidate(kind, made, evidence, metrics, facts), leakage, "run-1")

@@ -1,0 +1,94 @@
+"""One MLflow store: its client, the experiment of all runs, and how processes meet it.
+
+Every call names its store; MLflow's process-wide settings are left alone, so that stores can live side by side.
+"""
+
+import os
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+_EXPERIMENT = "zenith"
+
+
+class MLflowStore:
+    """What the model registry and clean-up need of MLflow itself. A subclass sets where it is."""
+
+    _tracking_uri: str
+    _artifact_root: Path
+
+    @property
+    def tracking_uri(self) -> str:
+        """Where MLflow keeps runs and versions."""
+        return self._tracking_uri
+
+    @property
+    def client(self) -> "MlflowClient":
+        """MLflow's own client, for what clean-up does to runs and artifacts."""
+        return self._client
+
+    @property
+    def experiment_id(self) -> str:
+        """The experiment of all runs."""
+        return self._experiment_id
+
+    @property
+    def is_there(self) -> bool:
+        """False if it is an SQLite file that nobody has made yet; asking it for anything would make it."""
+        scheme, _, path = self._tracking_uri.partition(":///")
+        return scheme != "sqlite" or Path(path).exists()
+
+    def _runs(self, condition: str) -> "Iterator[Run]":
+        from mlflow.entities import ViewType
+
+        token = None
+        while token != "":
+            page = self._client.search_runs([self._experiment_id], condition, ViewType.ALL, page_token=token)
+            yield from page
+            token = page.token or ""
+
+    def _download(self, uri: str) -> bytes:
+        from mlflow.artifacts import download_artifacts
+
+        with TemporaryDirectory() as folder:
+            return Path(download_artifacts(uri, dst_path=folder, tracking_uri=self._tracking_uri)).read_bytes()
+
+    @cached_property
+    def _client(self) -> "MlflowClient":
+        from mlflow import MlflowClient
+
+        with self._first_contact():
+            client = MlflowClient(self._tracking_uri, self._tracking_uri)
+            client.get_experiment_by_name(_EXPERIMENT)
+        return client
+
+    @cached_property
+    def _experiment_id(self) -> str:
+        with self._first_contact():
+            experiment = self._client.get_experiment_by_name(_EXPERIMENT)
+            if experiment is not None:
+                return str(experiment.experiment_id)
+            local = None if self._tracking_uri.startswith("http") else self._artifact_root.resolve().as_uri()
+            return str(self._client.create_experiment(_EXPERIMENT, artifact_location=local))
+
+    def _first_contact(self) -> "BaseFileLock":
+        """One process at a time makes MLflow's tables and the experiment: MLflow's own migration cannot be raced."""
+        from filelock import FileLock
+
+        self._artifact_root.mkdir(parents=True, exist_ok=True)
+        return FileLock(self._artifact_root / ".first_contact.lock", timeout=120)
+
+
+def quiet_mlflow() -> None:
+    """Before MLflow is imported: no telemetry, no progress bars, no remarks on tables, no addresses on stdout."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")

@@ -1,0 +1,68 @@
+"""Where Dagster keeps runs and events: SQLite that waits for a lock, or PostgreSQL. dagster.yaml names these classes,
+so that the UI, the daemon and each run's process use them alike.
+"""
+
+import sqlite3
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
+from dagster_postgres import DagsterPostgresStorage
+from dagster_postgres.utils import DagsterPostgresException
+
+from zenith_core.errors import StorageAway, UserError
+
+if TYPE_CHECKING:
+    from dagster._serdes import ConfigurableClassData
+
+SQLITE_WAIT_SECONDS = 60  # for a lock; Dagster's own 5 s for its table of runs lose a run to one backup
+
+
+class SqliteStorage(DagsterSqliteStorage):
+    """Dagster's SQLite storage, patient with others that hold a lock."""
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: "ConfigurableClassData | None", config_value: Mapping[str, Any]
+    ) -> "SqliteStorage":
+        """What Dagster calls with the configuration."""
+        if not sa.event.contains(sa.Engine, "connect", _wait_for_locks):
+            sa.event.listen(sa.Engine, "connect", _wait_for_locks)  # Dagster makes an engine for each connection
+        return cls.from_local(inst_data=inst_data, **config_value)
+
+
+class PostgresStorage(DagsterPostgresStorage):
+    """Dagster's PostgreSQL storage for any usual form of URL."""
+
+    @classmethod
+    def from_config_value(
+        cls, inst_data: "ConfigurableClassData | None", config_value: Mapping[str, Any]
+    ) -> "PostgresStorage":
+        """What Dagster calls with the configuration. Raises UserError or StorageAway."""
+        url = database_url(config_value["postgres_url"])
+        try:
+            return cls(url.render_as_string(hide_password=False), inst_data=inst_data)
+        except DagsterPostgresException as error:
+            reason = str(error.__cause__).partition("\n")[0]
+            raise StorageAway(f"the database of DATABASE_URL does not answer: {reason}") from error
+
+
+def database_url(text: str) -> sa.URL:
+    """`DATABASE_URL` with the driver that Dagster is written for: to SQLAlchemy 2.1, postgresql:// means psycopg 3, and
+    then the connections of Dagster's webserver are closed as soon as they are opened.
+
+    Raises UserError for what is no PostgreSQL URL; the message does not repeat it, since it may hold a password.
+    """
+    try:
+        url = sa.make_url(text)
+    except sa.exc.ArgumentError:
+        url = None
+    if url is None or url.get_backend_name() not in ("postgresql", "postgres") or not url.database:
+        raise UserError("DATABASE_URL must be such as postgresql://user:password@host:5432/database")
+    return url.set(drivername="postgresql+psycopg2")
+
+
+def _wait_for_locks(connection: Any, _: object) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute(f"PRAGMA busy_timeout = {SQLITE_WAIT_SECONDS * 1000}")
