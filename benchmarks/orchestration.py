@@ -113,7 +113,10 @@ def main() -> None:
         print(json.dumps({"uncounted": uncounted, "forecast": forecast()}))
         return
     print(f"{os.cpu_count()} cores, load before {os.getloadavg()[0]:.1f}; epochs {asked.epochs or 'as by default'}")
-    rounds = [(measure("plain", asked.epochs), measure("dagster", asked.epochs)) for _ in range(asked.rounds)]
+    rounds = []
+    for _ in range(asked.rounds):
+        rounds.append((measure("plain", asked.epochs), measure("dagster", asked.epochs)))
+        print("   ".join(f"{each['seconds']:6.1f} s, busy {each['busy']:6.1f} s" for each in rounds[-1]), flush=True)
     if len({each["forecast"] for pair in rounds for each in pair}) != 1:
         raise SystemExit("they did not come to the same forecast")
     for what, name in (("seconds", "elapsed"), ("busy", "on the processors")):

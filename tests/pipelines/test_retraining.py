@@ -4,7 +4,6 @@ import dagster as dg
 import pytest
 
 from zenith_pipelines.defs.retraining import requested_retraining, retrain_all_models
-from zenith_pipelines.instance import open_instance
 from zenith_pipelines.requests import refresh_request, retrain_request
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.stages import STAGES, refreshed, retrained
@@ -17,8 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run 
 @pytest.fixture
 def instance(monkeypatch, tmp_path):
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
-    monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    with open_instance(Settings()) as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         add_tickers(instance, ["AAPL", "IBM"])
         yield instance
 
