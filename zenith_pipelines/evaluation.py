@@ -33,8 +33,8 @@ def evaluate(registry: ModelRegistry, kind: Kind, present: Present, came: pd.Ser
     version = registry.production(model_name(kind, present.snapshot.ticker))
     if version is None:
         return {"status": "nothing in Production", **empty}
-    known = {**empty, "version": version.version, "data_end": version.tags["data_end"]}
-    after = pd.Timestamp(version.tags["data_end"])
+    known = {**empty, "version": version.version, "data_end": version.data_end}
+    after = pd.Timestamp(version.data_end)
     if present.features.index[-1] <= after:
         return {"status": "no row yet", **known}
     if problem := problem_of(registry, kind, version, present):

@@ -58,7 +58,7 @@ def judge(
     ]
     earned = None
     if champion is not None:
-        earned = [data_end_gate(candidate.tags["data_end"], champion.tags["data_end"])]
+        earned = [data_end_gate(candidate.data_end, champion.data_end)]
     if earned and champion and evidence is not None:
         earned += _compared(registry, kind, champion, evidence, present, dict(metrics))
     return decide(sanity, earned, beats_naive=bool(metrics.get("beats_naive")))
@@ -103,7 +103,7 @@ def _compared(
     metrics: dict[str, float],
 ) -> list[Gate]:
     """The gates on rows that neither had seen."""
-    end = pd.Timestamp(champion.tags["data_end"])
+    end = pd.Timestamp(champion.data_end)
     known = _evidence(registry, champion)
     newer, note = _newer(registry, kind, champion, evidence, present)
     answers = [table for table in (known, newer) if table is not None and len(table)]
@@ -126,7 +126,7 @@ def _newer(
     registry: ModelRegistry, kind: Kind, champion: Version, evidence: pd.DataFrame, present: Present
 ) -> tuple[pd.DataFrame | None, str]:
     """What the champion's ONNX says of origins newer than its data; without an answer, why."""
-    end = pd.Timestamp(champion.tags["data_end"])
+    end = pd.Timestamp(champion.data_end)
     if not (evidence[_ORIGIN[kind]] > end).any() or present.features.index[-1] <= end:
         return None, ""
     if problem := problem_of(registry, kind, champion, present):

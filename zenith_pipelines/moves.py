@@ -124,7 +124,7 @@ def _record(
         version=version.version,
         outcome=outcome,
         previous=before_it.version if before_it else None,
-        data_end=version.tags["data_end"],
+        data_end=version.data_end,
         reason=reason,
         by=who(),
         gates=[gate.to_json() for gate in decision.gates] if decision else [],

@@ -31,6 +31,11 @@ class Version:
     uri: str
     tags: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def data_end(self) -> str:
+        """The last session that it was trained on, ISO; empty for a version that Zenith has not made."""
+        return self.tags.get("data_end", "")
+
 
 class ModelRegistry(MLflowStore):
     """Versions of ONNX models behind an MLflow `tracking_uri` (`sqlite:///…`, `postgresql://…`, `http://…`).

@@ -132,6 +132,34 @@ def test_the_key_plots_are_shown_in_the_dagster_ui(trained):
         assert metadata[name].md_str.startswith(f"![{name}](data:image/png;base64,")
 
 
+def test_the_decision_on_each_model_is_shown_in_the_dagster_ui_gate_by_gate(trained):
+    with open_instance(Settings(zenith_home=trained.zenith.home)) as instance:
+        event = instance.get_latest_materialization_event(AssetKey("production_models"))
+
+    metadata = event.asset_materialization.metadata
+    for kind in ("lstm", "ensemble"):
+        head, *_, evidence = metadata[f"{kind}/gates"].md_str.splitlines()
+        assert head.startswith(f"**{kind}-AAPL version 1: promoted** (first model, ")
+        assert evidence.startswith("| evidence | passed | ")
+        assert metadata[f"{kind}/evidence/rows"].value > 1000
+
+
+def test_every_version_carries_what_it_was_made_from_and_what_was_decided(trained):
+    models = json.loads(trained.zenith("models", "AAPL", "--history", "--json").stdout)["AAPL"]
+
+    for model in models.values():
+        (version,), (decision,) = model["versions"], model["history"]
+        assert version["aliases"] == ["Candidate", "Production"]
+        assert version["data_end"] == "2013-03-01"
+        assert version["leakage"].startswith("passed: ")
+        assert "onnxruntime 1." in version["libraries"]
+        assert version["trials"] in ("0", "1")  # a model that abstains throughout makes no trial
+        assert all(version[tag] for tag in ("data_version", "feature_spec", "code_version", "decided_by"))
+        assert version["metrics"]["naive"] > 0
+        assert (decision["version"], decision["outcome"], decision["previous"]) == (1, "promoted", None)
+        assert decision["reason"].startswith("first model, ")
+
+
 def test_predict_answers_for_the_asked_horizon(trained):
     answer = json.loads(trained.zenith("predict", "AAPL", "--horizon", "3", "--json").stdout)
 

@@ -215,3 +215,14 @@ def test_a_rollback_to_what_cannot_serve_moves_nothing(registry, place):
     assert registry.production("lstm-LOST").version == 2
     with pytest.raises(NotAvailable, match=r"^no lstm-NOTHING in Production yet"):
         roll_back(registry, "lstm", present("NOTHING", LATER), reason=None)
+
+
+def test_a_version_that_somebody_else_registered_is_judged_and_refused_not_stumbled_over(registry):
+    consider_new(registry, "ALIEN")
+    registry.register("lstm-ALIEN", price_onnx(), metrics={}, params={}, tags={})
+
+    decision = consider(registry, "lstm", 2, present("ALIEN", LATER))
+
+    assert decision["outcome"] == "refused"
+    refused = [one["gate"] for one in decision["gates"] if not one["passed"]]
+    assert refused == ["answers", "leakage", "evidence", "data end"]
