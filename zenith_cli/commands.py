@@ -186,7 +186,7 @@ def rollback(ticker: Ticker, model: ModelKind, reason: Reason = None, as_json: J
 
 @app.command()
 def cleanup(
-    keep_latest_n: Annotated[int, typer.Option(min=0, help="So many of the newest versions are kept.")] = 5,
+    keep_latest_n: Annotated[int, typer.Option(help="So many of the newest versions are kept.")] = 5,
     keep_best: Annotated[bool, typer.Option(help="Keep the version with the best out-of-sample loss.")] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing, list what would be deleted.")] = False,
     as_json: Json = False,

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from zenith_core.errors import UserError
 from zenith_core.naming import KINDS, PRODUCTION
 from zenith_pipelines.history import before, history
 from zenith_pipelines.model_storage import ModelStorage, is_old
@@ -21,11 +22,18 @@ KEEP_LATEST = 5
 
 @dataclass(frozen=True)
 class Rules:
-    """What is kept of each model besides what an alias points at. `dry_run` deletes nothing, and tells the same."""
+    """What is kept of each model besides what an alias points at. `dry_run` deletes nothing, and tells the same.
+
+    Raises UserError for a negative number.
+    """
 
     keep_latest_n: int = KEEP_LATEST
     keep_best: bool = True
     dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        if self.keep_latest_n < 0:
+            raise UserError(f"keep_latest_n {self.keep_latest_n}: expected 0 or more")
 
 
 def clean_up(registry: ModelRegistry, rules: Rules, removed: Collection[str] = ()) -> dict[str, Any]:

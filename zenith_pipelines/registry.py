@@ -40,8 +40,8 @@ class Version:
 class ModelRegistry(MLflowStore):
     """Versions of ONNX models behind an MLflow `tracking_uri` (`sqlite:///…`, `postgresql://…`, `http://…`).
 
-    `artifact_root` is where artifacts go unless a server keeps them. `fence` is called before a version is made and
-    before an alias is moved; what it raises prevents that.
+    `artifact_root` is where artifacts go unless a server keeps them. `fence` is called before a version is made,
+    an alias moved or anything recorded of a version; what it raises prevents that.
     """
 
     def __init__(self, tracking_uri: str, artifact_root: Path, fence: Callable[[], None] = lambda: None) -> None:
@@ -151,6 +151,7 @@ class ModelRegistry(MLflowStore):
 
     def log_metrics(self, name: str, version: int, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
         """Add metrics and tags to the run of a version, in place of those of the same names. Raises NotAvailable."""
+        self._fence()
         run_id = str(self._require(name, version).run_id)
         for key, value in tags.items():
             self._client.set_tag(run_id, key, value)
@@ -162,6 +163,7 @@ class ModelRegistry(MLflowStore):
 
     def tag(self, name: str, version: int, tags: Mapping[str, str]) -> None:
         """Put tags on a version (not on its run), in place of those of the same names."""
+        self._fence()
         for key, value in tags.items():
             self._client.set_model_version_tag(name, str(version), key, value)
 

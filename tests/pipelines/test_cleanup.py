@@ -8,6 +8,7 @@ import dagster as dg
 import pytest
 
 from tests.pipelines.made_models import market, present, registered
+from zenith_core.errors import UserError
 from zenith_pipelines import model_storage
 from zenith_pipelines.cleanup import Rules, clean_up, cleanup_table, keepers
 from zenith_pipelines.definitions import defs
@@ -91,6 +92,11 @@ def test_the_latest_the_best_the_aliased_and_the_way_back_are_kept(rules, kept):
 def test_of_equally_good_versions_the_newer_one_is_the_best():
     assert keepers([1, 2, 3], {1: 0.9, 2: 0.9}, {}, None, Rules(0)) == {2: ["best"]}
     assert keepers([1], {}, {}, None, Rules(0)) == {}
+
+
+def test_a_negative_number_to_keep_is_refused_in_one_line():
+    with pytest.raises(UserError, match=r"^keep_latest_n -1: expected 0 or more$"):
+        Rules(keep_latest_n=-1)
 
 
 def test_what_is_not_kept_goes_with_its_artifacts_and_the_bytes_are_told(own_registry, own_place):

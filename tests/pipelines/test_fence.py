@@ -4,11 +4,14 @@ import dagster as dg
 import pytest
 from filelock import FileLock, Timeout
 
+from tests.pipelines.made_models import market, present, registered
 from tests.pipelines.test_registry import tiny_model
 from zenith_core.errors import NotAvailable
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource, resources
+from zenith_pipelines.history import history
 from zenith_pipelines.instance import open_instance
+from zenith_pipelines.moves import consider
 from zenith_pipelines.orphans import alive
 from zenith_pipelines.progress import Progress
 from zenith_pipelines.registry import ModelRegistry
@@ -134,6 +137,23 @@ def test_it_moves_no_alias(settings, registry, end, production):
     outcome(work)
 
     assert registry.production(name).version == production
+
+
+@pytest.mark.parametrize(("end", "outcomes"), [(bury, []), (leave_alone, ["promoted"])])
+def test_it_records_no_decision(settings, registry, end, outcomes):
+    ticker = f"DECIDE{end.__name__.upper().replace('_', '')}"
+    features = market(sessions=150)
+    registered(registry, "lstm", ticker, features, first=140)
+
+    def work(context, zenith):
+        end(context)
+        consider(zenith.registry, "lstm", 1, present(ticker, features))
+        return DATASET
+
+    outcome(work)
+
+    assert [decision.outcome for decision in history(registry, f"lstm-{ticker}")] == outcomes
+    assert ("decision" in registry.version(f"lstm-{ticker}", 1).tags) is bool(outcomes)
 
 
 def test_a_run_that_the_ui_can_see_holds_its_lock_as_long_as_it_works(settings, tmp_path):

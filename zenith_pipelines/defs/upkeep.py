@@ -15,7 +15,7 @@ from zenith_pipelines.instance import removed_tickers
 class CleanUpConfig(dg.Config):
     """What is kept of each model, besides what an alias points at."""
 
-    keep_latest_n: int = Field(default=KEEP_LATEST, ge=0, description="So many of the newest versions are kept.")
+    keep_latest_n: int = Field(default=KEEP_LATEST, description="So many of the newest versions are kept.")
     keep_best: bool = Field(default=True, description="Keep the version with the best out-of-sample loss.")
     dry_run: bool = Field(default=False, description="Delete nothing, and show what would be deleted.")
 
