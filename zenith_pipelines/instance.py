@@ -54,12 +54,14 @@ def _storage(settings: Settings, folder: Path) -> str:
 
 def _check_database_url(settings: Settings, text: str) -> None:
     """Raise UserError for what is no PostgreSQL URL, or is MLflow's database too: both keep a table alembic_version."""
-    from sqlalchemy import make_url
-
     from zenith_pipelines.storage import database_url
 
-    dagsters, mlflows = database_url(text), make_url(settings.tracking_uri)
-    if (dagsters.host, dagsters.port, dagsters.database) == (mlflows.host, mlflows.port, mlflows.database):
+    dagsters = database_url(text)
+    if not settings.tracking_uri.startswith("postgres"):
+        return
+    mlflows = database_url(settings.tracking_uri)
+    place, other = ((url.host, url.port or 5432, url.database) for url in (dagsters, mlflows))
+    if place == other:
         raise UserError("DATABASE_URL and MLFLOW_TRACKING_URI name the same database: each needs one of its own")
 
 

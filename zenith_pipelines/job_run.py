@@ -64,6 +64,9 @@ def _run_config(job: "dg.JobDefinition", config: Mapping[str, object]) -> dict[s
 
 
 def _said(result: "dg.ExecuteInProcessResult") -> dict[str, Any]:
-    """What the ops recorded of their output."""
+    """What the ops recorded of their output, and the assets of themselves."""
     outputs = [event.step_output_data for event in result.all_events if event.event_type_value == "STEP_OUTPUT"]
-    return {key: value.value for output in outputs for key, value in output.metadata.items()}
+    made = [event.materialization for event in result.get_asset_materialization_events()]
+    recorded = [output.metadata for output in outputs] + [each.metadata for each in made]
+    said = {key: value.value for each in recorded for key, value in each.items()}
+    return {key: value for key, value in said.items() if not key.startswith("dagster/")}

@@ -57,7 +57,7 @@ def test_a_retraining_takes_its_config(asked, name):
 @pytest.mark.parametrize(
     ("name", "tickers", "config", "message"),
     [
-        ("retrain", None, [], "no job of that name; the jobs are clear_prediction_cache, "),
+        ("retrain", None, [], "no job of that name; the jobs are cleanup_old_models, clear_prediction_cache, "),
         ("retrain_model", "MSFT", [], "MSFT: not among the tickers"),
         ("retrain_model", "../etc", [], "not a ticker"),
         ("retrain_model", None, ["epochs"], "expected NAME=VALUE"),

@@ -38,6 +38,7 @@ def test_the_instance_lives_under_home_with_the_projects_configuration(tmp_path,
             "postgresql+psycopg://mlflow:secret@db/zenith",
             "name the same database",
         ),
+        ("postgresql://zenith:secret@db/zenith", "postgresql://mlflow:secret@db:5432/zenith", "name the same database"),
     ],
 )
 def test_a_wrong_database_is_named_in_one_line_without_its_password(tmp_path, monkeypatch, database, mlflow, words):
@@ -45,6 +46,18 @@ def test_a_wrong_database_is_named_in_one_line_without_its_password(tmp_path, mo
     with pytest.raises(UserError, match=words) as caught:
         dagster_home(Settings(zenith_home=tmp_path, database_url=database, mlflow_tracking_uri=mlflow))
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("mlflow", [None, "http://mlflow:5000", "postgresql://zenith:secret@db/mlflow", "databricks"])
+def test_a_database_is_named_in_the_configuration_by_its_variable(tmp_path, monkeypatch, mlflow):
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    settings = Settings(
+        zenith_home=tmp_path, database_url="postgresql://zenith:secret@db/dagster", mlflow_tracking_uri=mlflow
+    )
+
+    chosen = yaml.safe_load((dagster_home(settings) / "dagster.yaml").read_text())["storage"]["custom"]
+    assert chosen["class"] == "PostgresStorage"
+    assert chosen["config"] == {"postgres_url": {"env": "DATABASE_URL"}}
 
 
 def test_a_database_that_does_not_answer_is_named_in_one_line(tmp_path, monkeypatch):
