@@ -77,6 +77,15 @@ def test_each_request_is_one_that_its_job_accepts(model_type):
         assert dg.validate_run_config(job, request.run_config)["ops"]
 
 
+@pytest.mark.parametrize(
+    ("model_type", "ops"), [("lstm", {"lstm_model"}), ("ensemble", set()), ("all", {"lstm_model"})]
+)
+def test_epochs_are_the_lstms(model_type, ops):
+    request = retrain_request("AAPL", run_key="1", model_type=model_type, epochs=3)
+
+    assert set(request.run_config.get("ops", {})) == ops
+
+
 def test_a_run_for_each_ticker_is_asked_for(ask):
     requests, run_id = ask()
 
