@@ -44,7 +44,7 @@ def is_away(error: Exception) -> bool:
 def _storage(settings: Settings, folder: Path) -> str:
     """The part of dagster.yaml that says where runs and events are kept."""
     if settings.database_url is None:
-        chosen = {"class": "SqliteStorage", "config": {"base_dir": str(folder / "storage")}}
+        chosen = {"class": "SqliteStorage", "config": {"base_dir": str(folder)}}
     else:
         _check_database_url(settings, settings.database_url.get_secret_value())
         chosen = {"class": "PostgresStorage", "config": {"postgres_url": {"env": "DATABASE_URL"}}}

@@ -207,7 +207,7 @@ def test_the_password_is_in_no_file(settings):
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 def test_no_run_is_lost_to_a_lock_that_sqlite_holds_for_longer_than_dagster_waits(settings):
     def back_up():
-        with closing(sqlite3.connect(settings.home / "dagster" / "storage" / "history" / "runs.db")) as backup:
+        with closing(sqlite3.connect(settings.home / "dagster" / "history" / "runs.db")) as backup:
             backup.execute("BEGIN EXCLUSIVE")
             locked.set()
             time.sleep(LOCKED_SECONDS)
