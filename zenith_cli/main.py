@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def _usage(error: TyperException) -> str:
-    """One line on what was wrong with the command's words, and where the right ones stand; or the help, if none came."""
+    """One line on what was wrong with the command's words, and where the right ones are; or the help, if none came."""
     message = error.format_message()
     if "\n" in message:
         return message
