@@ -123,20 +123,37 @@ def _by_kind(filed):
     return {json.loads(path.with_name("facts.json").read_text())["kind"]: path for path in filed}
 
 
-def test_the_key_plots_are_shown_in_the_dagster_ui(trained):
+def metadata_of(trained, asset):
     with open_instance(Settings(zenith_home=trained.zenith.home)) as instance:
-        event = instance.get_latest_materialization_event(AssetKey("backtest_report"))
+        event = instance.get_latest_materialization_event(AssetKey(asset))
+    return event.asset_materialization.metadata
 
-    metadata = event.asset_materialization.metadata
-    for name in ("price_fan", "reliability", "lstm_equity", "ensemble_equity"):
+
+@pytest.mark.parametrize(
+    ("asset", "plots"),
+    {
+        "cleaned_prices": ["close and volume"],
+        "indicator_features": ["Bollinger Bands and RSI"],
+        "lstm_model": ["forecasts", "skill by horizon"],
+        "ensemble_model": ["price with signals", "reliability"],
+        "lstm_backtest": ["equity"],
+        "ensemble_backtest": ["equity"],
+        "backtest_report": ["forecast fan"],
+    }.items(),
+)
+def test_the_key_plots_are_shown_in_the_dagster_ui(trained, asset, plots):
+    metadata = metadata_of(trained, asset)
+    for name in plots:
         assert metadata[name].md_str.startswith(f"![{name}](data:image/png;base64,")
 
 
-def test_the_decision_on_each_model_is_shown_in_the_dagster_ui_gate_by_gate(trained):
-    with open_instance(Settings(zenith_home=trained.zenith.home)) as instance:
-        event = instance.get_latest_materialization_event(AssetKey("production_models"))
+def test_the_verdicts_are_shown_in_the_dagster_ui(trained):
+    verdicts = metadata_of(trained, "backtest_report")["verdicts"].md_str
+    assert "| Price forecast | No better than assuming that the price stays where it is |" in verdicts
 
-    metadata = event.asset_materialization.metadata
+
+def test_the_decision_on_each_model_is_shown_in_the_dagster_ui_gate_by_gate(trained):
+    metadata = metadata_of(trained, "production_models")
     for kind in ("lstm", "ensemble"):
         head, *_, evidence = metadata[f"{kind}/gates"].md_str.splitlines()
         assert head.startswith(f"**{kind}-AAPL version 1: promoted** (first model, ")
