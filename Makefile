@@ -20,10 +20,10 @@ ui: .venv/.runtime ## Open the Dagster UI on port 3000
 install: .venv/.runtime ## Install what running needs, without running
 
 test: .venv/.dev ## Run all tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-quick: .venv/.dev ## Run the tests that take under a minute together
-	$(BIN)/python -m pytest -n 2 -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
 
 check: .venv/.dev ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .
