@@ -18,7 +18,9 @@ def main() -> None:
     """Run the command; a known error becomes one line and its exit status."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that what was begun is ended
     try:
-        sys.exit(app(prog_name="zenith", standalone_mode=False) or 0)  # Typer itself would draw a box around what is wrong
+        sys.exit(
+            app(prog_name="zenith", standalone_mode=False) or 0
+        )  # Typer itself would draw a box around what is wrong
     except TyperException as error:
         print(_usage(error), file=sys.stderr)
         sys.exit(error.exit_code)
