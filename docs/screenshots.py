@@ -24,7 +24,7 @@ def main(dagster: str) -> None:
     PICTURES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1900, "height": 1300})
+        page = browser.new_page(viewport={"width": 1900, "height": 1500})
         take_asset_graph(page, dagster)
         page.set_viewport_size({"width": 1400, "height": 900})
         take_plot(page, dagster)
