@@ -6,12 +6,14 @@ database of `DATABASE_URL`, whose name is written into the file and whose value 
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zenith_core.errors import StorageAway, UserError
 from zenith_pipelines.files import write_atomically
 from zenith_pipelines.settings import Settings, prepare_home
+from zenith_pipelines.stages import PRICE_SOURCES
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -76,7 +78,19 @@ def open_instance(settings: Settings) -> "dg.DagsterInstance":
 
     home = dagster_home(settings)
     with FileLock(prepare_home(settings) / ".dagster.lock", timeout=120):
-        return dg.DagsterInstance.from_config(str(home))
+        instance = dg.DagsterInstance.from_config(str(home))
+        _ensure_pool(instance)
+        return instance
+
+
+def _ensure_pool(instance: "dg.DagsterInstance") -> None:
+    """Make the pool's row before runs meet on it: on PostgreSQL, Dagster fails all but one of those that would."""
+    from sqlalchemy.exc import InternalError
+
+    events = instance.event_log_storage
+    if events.supports_global_concurrency_limits and PRICE_SOURCES not in events.get_concurrency_keys():
+        with suppress(InternalError):  # another machine was making it in the same moment
+            events.initialize_concurrency_limit_to_default(PRICE_SOURCES)
 
 
 def removed_tickers(instance: "dg.DagsterInstance") -> set[str]:

@@ -17,6 +17,7 @@ STAGES = (
     "forecast_ledger",
 )
 
+PRICE_SOURCES = "price_sources"  # the Dagster pool whose limit says how many runs may ask a source at once
 RETRAIN, REFRESH = "retrain_model", "refresh_prices"
 ALL = "all"
 MODEL_TYPES = (*KINDS, ALL)

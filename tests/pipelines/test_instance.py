@@ -27,6 +27,13 @@ def test_the_instance_lives_under_home_with_the_projects_configuration(tmp_path,
     assert yaml.safe_load((home / "dagster.yaml").read_text())["telemetry"] == {"enabled": False}
 
 
+def test_the_pool_of_price_sources_is_there_before_runs_meet_on_it(tmp_path, monkeypatch):
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    with open_instance(Settings(zenith_home=tmp_path)) as instance:
+        assert instance.event_log_storage.get_concurrency_keys() == {"price_sources"}
+        assert instance.event_log_storage.get_concurrency_info("price_sources").slot_count == 2
+
+
 @pytest.mark.parametrize(
     ("database", "mlflow", "words"),
     [

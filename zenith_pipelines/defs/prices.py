@@ -18,10 +18,9 @@ from zenith_pipelines.fetching import Fetch, clean_snapshot, fetch_next
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.sources import PriceSource, make_source
 from zenith_pipelines.sources.snapshot import SnapshotSource
+from zenith_pipelines.stages import PRICE_SOURCES
 from zenith_pipelines.store import Dataset, DatasetStore
 from zenith_pipelines.tickers import require_ticker
-
-PRICE_SOURCES = "price_sources"  # the Dagster pool whose limit says how many runs may ask a source at once
 
 
 class FetchConfig(dg.Config):
