@@ -8,13 +8,16 @@ gets a second run, as it does where the database of Dagster's events went away; 
 
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from queue import Empty, Queue
 from typing import Any, TypeVar
 from uuid import uuid4
@@ -73,7 +76,7 @@ def run_batch(runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update]
             stopped.set()
             _drain(todo, lambda _: None)
             for worker in multiprocessing.active_children():
-                worker.kill()  # whole files only are ever written; its slot buries the run on the way out
+                _kill(worker)  # whole files only are ever written; its slot buries the run on the way out
             raise
     _unless_away(lambda: bury_orphans(Settings()))
     return {run.ticker: outcomes[run.ticker] for run in runs}
@@ -156,11 +159,19 @@ def _adopt(sender: Connection, threads: int) -> None:
 
 
 def _die_with_parent() -> None:
-    """A worker whose parent was killed has nobody to work for."""
+    """A worker whose parent was killed has nobody to work for, nor has what it started."""
     parent = multiprocessing.parent_process()
     if parent:
         parent.join()
-        os._exit(1)
+        os.killpg(0, signal.SIGKILL)
+
+
+def _kill(worker: BaseProcess) -> None:
+    """Kill a worker and what it started: Dagster's `tail` of its output would keep that open for ever."""
+    if worker.pid:
+        with suppress(ProcessLookupError):  # it has not come so far as to have a group
+            os.killpg(worker.pid, signal.SIGKILL)
+    worker.kill()
 
 
 def _run_in_worker(run: TickerRun) -> dict[str, Any]:

@@ -1,9 +1,13 @@
 import multiprocessing
+import signal
+import subprocess
+import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
-from zenith_pipelines.batch import run_batch
+from zenith_pipelines.batch import _kill, run_batch
 from zenith_pipelines.instance import open_instance
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.ticker_run import TickerRun
@@ -76,3 +80,16 @@ def test_a_run_that_raises_fails_its_own_ticker_and_the_next_goes_on():
 
     assert [outcome["status"] for outcome in outcomes.values()] == ["ok", "failed", "ok"]
     assert outcomes["IBM"] == {"status": "failed", "reason": "DagsterRunAlreadyExists", "exit_code": 1}
+
+
+def test_a_worker_is_killed_with_what_it_started():
+    code = (
+        "import os, subprocess, time; os.setpgrp(); print(subprocess.Popen(['sleep', '600']).pid, flush=True); input()"
+    )
+    worker = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    worker.stdout.readline()
+
+    _kill(SimpleNamespace(pid=worker.pid, kill=worker.kill))
+
+    assert worker.communicate(timeout=30) == ("", None)  # nobody holds its output open
+    assert worker.returncode == -signal.SIGKILL
