@@ -104,7 +104,7 @@ class ModelRegistry(MLflowStore):
         """
         self._require(name, version)
         self._fence()
-        self._client.set_registered_model_alias(name, PRODUCTION, str(version))
+        self._set_alias(name, PRODUCTION, version)
 
     def load(self, name: str, version: int) -> bytes:
         """The ONNX model of a version. Raises NotAvailable; what MLflow raises if the file is gone."""
@@ -196,7 +196,20 @@ class ModelRegistry(MLflowStore):
         with self.lock(name):
             newest = self._aliased(name, CANDIDATE)
             if newest is None or newest.version < version:
-                self._client.set_registered_model_alias(name, CANDIDATE, str(version))
+                self._set_alias(name, CANDIDATE, version)
+
+    def _set_alias(self, name: str, alias: str, version: int) -> None:
+        """Set an alias, and once more if that failed.
+
+        MLflow looks for its row and makes it in two steps: of two machines that set it for the first time at once, one
+        fails. Then the row is there.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.set_registered_model_alias(name, alias, str(version))
+        except MlflowException:
+            self._client.set_registered_model_alias(name, alias, str(version))
 
     def _log_files(self, run_id: str, files: Mapping[str, bytes]) -> None:
         with TemporaryDirectory() as folder:

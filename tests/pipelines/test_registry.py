@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from mlflow.exceptions import MlflowException
 from onnx import TensorProto, helper
 
 from tests.pipelines.made_models import market, present, registered
@@ -102,6 +103,27 @@ def test_the_newest_version_is_the_candidate_whoever_registers_last(registry):
 
     assert registry.aliases("lstm-NEXT") == {"Candidate": 2, "Production": 1}
     assert registry.aliases("lstm-NONE") == {}
+
+
+@pytest.mark.parametrize("failures", [1, 2])
+def test_an_alias_that_another_machine_made_meanwhile_is_set_once_more_and_only_once(registry, monkeypatch, failures):
+    version = register(registry, f"lstm-TWICE{failures}").version
+    client, left = registry._client, [failures]
+    really = client.set_registered_model_alias
+
+    def conflicting(*given):
+        if left[0]:
+            left[0] -= 1
+            raise MlflowException("UNIQUE constraint failed")
+        really(*given)
+
+    monkeypatch.setattr(client, "set_registered_model_alias", conflicting)
+    if failures == 1:
+        registry.promote(f"lstm-TWICE{failures}", version)
+        assert registry.production(f"lstm-TWICE{failures}").version == version
+    else:
+        with pytest.raises(MlflowException, match="UNIQUE"):
+            registry.promote(f"lstm-TWICE{failures}", version)
 
 
 def test_files_metrics_and_tags_are_read_back(registry):
