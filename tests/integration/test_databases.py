@@ -13,8 +13,8 @@ from contextlib import closing
 import dagster as dg
 import pytest
 
+from tests.integration.dagster_ui import wait_until
 from tests.integration.postgres_server import PASSWORD, PostgresServer
-from tests.integration.test_ui import wait_until
 from tests.pipelines.test_registry import tiny_model
 from zenith_pipelines.instance import dagster_home, open_instance
 from zenith_pipelines.registry import ModelRegistry

@@ -13,7 +13,10 @@ from zenith_pipelines.settings import Settings as PipelinesSettings
 from zenith_serving.cache import LocalCache, RedisCache, open_cache
 from zenith_serving.settings import Settings
 
-pytestmark = pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's, of itself
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated"),  # Dagster's, of itself
+]
 
 
 class Kept(BaseModel):

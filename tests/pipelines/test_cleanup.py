@@ -20,6 +20,7 @@ from zenith_pipelines.trials import sharpes_tried
 
 # MLflow 3.17 warns of itself, on its first use and on the import of its pyfunc.
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
 ]

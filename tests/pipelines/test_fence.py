@@ -19,6 +19,7 @@ from zenith_pipelines.settings import Settings
 from zenith_pipelines.store import Dataset, DatasetStore
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated"),  # Dagster's own, of itself
     # MLflow 3.17 warns of itself, on its first use and on the import of its pyfunc.
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),

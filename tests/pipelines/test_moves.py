@@ -11,6 +11,7 @@ from zenith_pipelines.moves import Refused, consider, promote, roll_back
 
 # MLflow 3.17 warns of itself, on its first use and on the import of its pyfunc.
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
 ]

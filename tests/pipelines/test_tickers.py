@@ -12,7 +12,10 @@ from zenith_pipelines.store import Dataset, DatasetStore
 from zenith_pipelines.ticker_run import TickerRun, run_ticker
 from zenith_pipelines.tickers import SERVED, add_tickers, known_tickers, remove_tickers, require_ticker
 
-pytestmark = pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's, of itself
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated"),  # Dagster's, of itself
+]
 
 
 @pytest.fixture
