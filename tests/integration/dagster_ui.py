@@ -58,6 +58,13 @@ def start_ui(home, port):
         )
 
 
+def process_of(home, run_id):
+    """The process that holds the run's lock."""
+    inode = (home / "dagster" / "alive" / f"{run_id}.lock").stat().st_ino
+    holders = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+    return next(int(holder[4]) for holder in holders if holder[5].endswith(f":{inode}"))
+
+
 def wait_until(holds, seconds):
     deadline = time.monotonic() + seconds
     while not holds():

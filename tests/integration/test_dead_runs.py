@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tests.integration.dagster_ui import REPOSITORY, Dagster, free_port, start_ui, wait_until
+from tests.integration.dagster_ui import REPOSITORY, Dagster, free_port, process_of, start_ui, wait_until
 from zenith_pipelines.instance import open_instance
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.sources import SampleSource
@@ -74,12 +74,6 @@ class Machine:
         )["launchPipelineExecution"]
         return launched["run"]["runId"]
 
-    def process_of(self, run_id):
-        """The process that holds the run's lock."""
-        inode = (self.home / "dagster" / "alive" / f"{run_id}.lock").stat().st_ino
-        holders = (line.split() for line in Path("/proc/locks").read_text().splitlines())
-        return next(int(holder[4]) for holder in holders if holder[5].endswith(f":{inode}"))
-
     def retries_of(self, run_id):
         with open_instance(self.settings) as instance:
             retries = instance.get_runs(dg.RunsFilter(tags={"dagster/parent_run_id": run_id}))
@@ -103,7 +97,7 @@ def test_a_run_whose_worker_is_killed_fails_within_ten_seconds_and_lets_go_of_it
     assert machine.dagster.status(run_id) == "STARTED"
 
     machine.let_fetches_succeed("AAPL")
-    os.kill(machine.process_of(run_id), signal.SIGKILL)
+    os.kill(process_of(machine.home, run_id), signal.SIGKILL)
 
     wait_until(lambda: machine.dagster.status(run_id) == "FAILURE", 10)
     wait_until(lambda: run_id not in machine.slots(), 10)
@@ -112,7 +106,7 @@ def test_a_run_whose_worker_is_killed_fails_within_ten_seconds_and_lets_go_of_it
 
 def test_after_a_power_cut_no_run_is_shown_as_started_for_longer_than_a_minute(machine):
     run_id = machine.start_a_fetch_that_hangs("MSFT")
-    worker = machine.process_of(run_id)
+    worker = process_of(machine.home, run_id)
     machine.cut_the_power()
     with suppress(ProcessLookupError):  # a worker in a group of its own would go on, which power would not let it
         os.kill(worker, signal.SIGKILL)
