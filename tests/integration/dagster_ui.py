@@ -45,13 +45,13 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def start_ui(home, port):
+def start_ui(home, port, **settings):
     """The server's process, at the head of a group of its own; it logs to ui.log in `home`."""
     environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
     with (home / "ui.log").open("ab") as log:
         return subprocess.Popen(
             [ZENITH, "ui", "--port", str(port)],
-            env={**environment, "ZENITH_HOME": str(home)},
+            env={**environment, "ZENITH_HOME": str(home), **settings},
             stdout=log,
             stderr=log,
             start_new_session=True,
