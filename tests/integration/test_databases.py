@@ -96,7 +96,7 @@ def four_runs(settings, tmp_path):
 
 
 def assert_nothing_was_lost(settings, batch):
-    """All tickers are ok and have a model, each has a run with the whole life of each step recorded, nothing is stuck."""
+    """All tickers are ok and have a model, each has a run with the whole life of each step recorded, none is stuck."""
     output, errors = batch.communicate(timeout=180)
     assert output, errors
     assert {ticker: outcome["status"] for ticker, outcome in json.loads(output).items()} == dict.fromkeys(TICKERS, "ok")
