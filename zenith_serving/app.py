@@ -7,10 +7,13 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.concurrency import run_in_threadpool
 
+from zenith_core.errors import UserError
+from zenith_serving.keys import KeyRing, ReadKeys
 from zenith_serving.limits import BodyLimit
 from zenith_serving.predictor import make_predictor
 from zenith_serving.problems import add_handlers
 from zenith_serving.routes import health, predictions
+from zenith_serving.routes.dependencies import PREFIX
 from zenith_serving.settings import Settings
 from zenith_serving.watcher import Watcher
 
@@ -28,10 +31,15 @@ def create_app(settings: Settings) -> FastAPI:
         await run_in_threadpool(watcher.stop)
 
     app = FastAPI(title="Zenith", summary="Forecasts of stock prices and trading signals.", lifespan=lifespan)
-    app.state.predictor = predictor
+    app.state.predictor, app.state.settings = predictor, settings
+    app.state.keys = KeyRing(settings.zenith_api_keys)
+    if settings.zenith_read_keys and not app.state.keys:
+        raise UserError("ZENITH_READ_KEYS asks for a key and there is none: set ZENITH_API_KEYS")
     for routes in (predictions, health):
         app.include_router(routes.router)
     app.add_middleware(BodyLimit)
+    if settings.zenith_read_keys:
+        app.add_middleware(ReadKeys, keys=app.state.keys, prefixes=(PREFIX, "/metrics"))
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"]

@@ -9,7 +9,15 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from zenith_core.errors import CorruptData, UserError, ZenithError
-from zenith_serving.errors import FeatureMismatch, ModelUnavailable, RegistryAway, UnknownTicker
+from zenith_serving.errors import (
+    CrossSite,
+    FeatureMismatch,
+    KeyMissing,
+    KeyWrong,
+    ModelUnavailable,
+    RegistryAway,
+    UnknownTicker,
+)
 from zenith_serving.schemas import Problem
 
 MEDIA_TYPE = "application/problem+json"
@@ -24,6 +32,9 @@ _KINDS: tuple[tuple[type[ZenithError], str, HTTPStatus, str], ...] = (
     (ModelUnavailable, "model-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "No model to answer with"),
     (RegistryAway, "registry-away", HTTPStatus.SERVICE_UNAVAILABLE, "The model registry is away"),
     (CorruptData, "data-unreadable", HTTPStatus.SERVICE_UNAVAILABLE, "Stored data cannot be read"),
+    (KeyMissing, "key-missing", HTTPStatus.UNAUTHORIZED, "A key is needed"),
+    (KeyWrong, "key-wrong", HTTPStatus.FORBIDDEN, "The key is not valid"),
+    (CrossSite, "cross-site", HTTPStatus.FORBIDDEN, "Another site may not do this"),
     (UserError, "invalid-request", HTTPStatus.UNPROCESSABLE_ENTITY, "The request is not valid"),
     (ZenithError, "unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "The answer is not available"),
 )
@@ -54,6 +65,11 @@ def problem_of(error: ZenithError) -> Problem:
     return Problem(type=_TYPE + slug, title=title, status=status, detail=str(error), **more)
 
 
+def error_response(error: ZenithError) -> Response:
+    """One of our own errors as an answer, for what lies around the routes."""
+    return _respond(problem_of(error))
+
+
 def http_problem(status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Response:
     """The problem document of a plain HTTP error."""
     detail = _HINTS.get(status, status.phrase)
@@ -73,12 +89,14 @@ def _respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Resp
     headers = dict(headers or {})
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
     return Response(problem.model_dump_json(), problem.status, headers, MEDIA_TYPE)
 
 
 async def _on_our_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, ZenithError)
-    return _respond(problem_of(error))
+    return error_response(error)
 
 
 async def _on_invalid_request(_: Request, error: Exception) -> Response:

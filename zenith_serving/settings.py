@@ -26,6 +26,7 @@ class Settings(BaseSettings):
     zenith_api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(), description="Keys for whatever changes something, separated by commas."
     )
+    zenith_read_keys: bool = Field(default=False, description="Whether reading needs a key too; /health does not.")
 
     @field_validator("cors_origins", "zenith_api_keys", mode="before")
     @classmethod
