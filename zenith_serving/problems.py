@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from asgi_correlation_id import correlation_id
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -43,6 +44,7 @@ _HINTS = {
     HTTPStatus.NOT_FOUND: "no such address: /docs lists them",
     HTTPStatus.BAD_REQUEST: "the body cannot be read as JSON",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "the body is above 1 MiB",
+    HTTPStatus.TOO_MANY_REQUESTS: "too many requests from here: Retry-After says when to ask again",
     HTTPStatus.INTERNAL_SERVER_ERROR: "something went wrong here, and was logged",
 }
 
@@ -87,6 +89,8 @@ def add_handlers(app: FastAPI) -> None:
 
 def _respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     headers = dict(headers or {})
+    if request_id := correlation_id.get():
+        problem = problem.model_copy(update={"request_id": request_id})
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     if problem.status == HTTPStatus.UNAUTHORIZED:
@@ -113,7 +117,9 @@ async def _on_http_exception(_: Request, error: Exception) -> Response:
 
 async def _on_surprise(_: Request, error: Exception) -> Response:
     """The server logs the traceback; the client learns only that it was not its fault."""
-    return http_problem(HTTPStatus.INTERNAL_SERVER_ERROR)
+    # Starlette answers this one outside of all middleware, so the id's header is not added there.
+    headers = {"X-Request-ID": request_id} if (request_id := correlation_id.get()) else None
+    return http_problem(HTTPStatus.INTERNAL_SERVER_ERROR, headers)
 
 
 def _field(location: tuple[int | str, ...]) -> str:

@@ -20,9 +20,14 @@ def serve(host: str, port: int, settings: Settings) -> None:
         import uvicorn
 
         from zenith_serving.app import create_app
+        from zenith_serving.logs import RequestLog, configure_logging
 
+        configure_logging(settings)
         config = uvicorn.Config(
-            create_app(settings), log_level="info", access_log=False, timeout_graceful_shutdown=GRACE_SECONDS
+            create_app(settings, RequestLog(settings)),
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
         )
         logging.getLogger("uvicorn.error").info(
             "Zenith answers on http://%s:%d, its documentation on /docs", host, port
