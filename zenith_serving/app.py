@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from uuid import uuid4
+from secrets import token_hex
 
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
@@ -18,7 +18,7 @@ from zenith_serving.metrics import Metrics
 from zenith_serving.observe import Observed
 from zenith_serving.predictor import make_predictor
 from zenith_serving.problems import add_handlers
-from zenith_serving.rate_limit import RateLimit, open_counts
+from zenith_serving.rate_limit import Counts, RateLimit, open_counts
 from zenith_serving.routes import health, metrics, predictions
 from zenith_serving.routes.dependencies import PREFIX
 from zenith_serving.settings import Settings
@@ -33,6 +33,8 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
     counted = Metrics(predictor)
     predictor.on_answer = counted.prediction
 
+    counts = open_counts(settings)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         predictor.snapshots.check()
@@ -41,21 +43,23 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
         watcher.start()
         yield
         await run_in_threadpool(watcher.stop)
+        if counts:
+            await counts.close()
 
     app = FastAPI(title="Zenith", summary="Forecasts of stock prices and trading signals.", lifespan=lifespan)
     app.state.predictor, app.state.settings, app.state.metrics = predictor, settings, counted
     app.state.keys = KeyRing(settings.zenith_api_keys)
     for routes in (predictions, health, metrics):
         app.include_router(routes.router)
-    surround(app, settings, request_log)
+    surround(app, settings, counts, request_log)
     add_handlers(app)
     return app
 
 
-def surround(app: FastAPI, settings: Settings, request_log: RequestLog | None) -> None:
+def surround(app: FastAPI, settings: Settings, counts: Counts | None, request_log: RequestLog | None) -> None:
     """Put the middleware around the routes: from the innermost, which is added first, to the outermost."""
     app.add_middleware(BodyLimit)
-    if counts := open_counts(settings):
+    if counts:
         app.add_middleware(RateLimit, keys=app.state.keys, counts=counts)
     if settings.zenith_read_keys:
         if not settings.zenith_api_keys:
@@ -70,7 +74,7 @@ def surround(app: FastAPI, settings: Settings, request_log: RequestLog | None) -
     app.add_middleware(
         CorrelationIdMiddleware,
         validator=lambda text: _REQUEST_ID.fullmatch(text) is not None,
-        generator=lambda: uuid4().hex,
+        generator=lambda: token_hex(16),
         transformer=None,
         update_request_header=False,
     )
