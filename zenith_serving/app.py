@@ -16,6 +16,7 @@ from zenith_serving.limits import BodyLimit
 from zenith_serving.logs import RequestLog
 from zenith_serving.metrics import Metrics
 from zenith_serving.observe import Observed
+from zenith_serving.openapi import describe_surroundings
 from zenith_serving.predictor import make_predictor
 from zenith_serving.problems import add_handlers
 from zenith_serving.rate_limit import Counts, RateLimit, open_counts
@@ -53,6 +54,7 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
         app.include_router(routes.router)
     surround(app, settings, counts, request_log)
     add_handlers(app)
+    describe_surroundings(app, read_keys=settings.zenith_read_keys)
     return app
 
 
