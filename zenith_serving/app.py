@@ -7,10 +7,11 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.concurrency import run_in_threadpool
 
+from zenith_serving.facts import FactsFolder
 from zenith_serving.limits import BodyLimit
 from zenith_serving.predictor import make_predictor
 from zenith_serving.problems import add_handlers
-from zenith_serving.routes import health, predictions
+from zenith_serving.routes import health, predictions, track_record
 from zenith_serving.settings import Settings
 from zenith_serving.watcher import Watcher
 
@@ -29,7 +30,8 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="Zenith", summary="Forecasts of stock prices and trading signals.", lifespan=lifespan)
     app.state.predictor = predictor
-    for routes in (predictions, health):
+    app.state.ledgers = FactsFolder(settings.facts("forecast_ledger"))
+    for routes in (predictions, health, track_record):
         app.include_router(routes.router)
     app.add_middleware(BodyLimit)
     if settings.cors_origins:

@@ -41,20 +41,24 @@ class Settings(BaseSettings):
 
     @property
     def snapshots(self) -> Path:
-        """Folder of the serving snapshots, one sub-folder for each ticker, where the pipelines' `ZENITH_DATA_URI` is.
+        """Folder of the serving snapshots. Raises as `facts` does."""
+        return self.facts("serving_snapshot")
+
+    def facts(self, asset: str) -> Path:
+        """Folder of what an asset has for serving, a sub-folder for each ticker, where `ZENITH_DATA_URI` is.
 
         Raises UserError if that is no folder: serving looks at a snapshot's file at each request, and reads no object
         storage.
         """
         if not self.zenith_data_uri:
-            return self.home / "data" / "serving_snapshot"
+            return self.home / "data" / asset
         scheme, _, rest = self.zenith_data_uri.rpartition("://")
         if scheme not in ("", "file", "local"):
             raise UserError(
                 f"ZENITH_DATA_URI {self.zenith_data_uri}: serving reads a folder only; bring its serving_snapshot "
                 "into one, and name that here as a path or file:// URI"
             )
-        return Path(rest).expanduser().resolve() / "serving_snapshot"
+        return Path(rest).expanduser().resolve() / asset
 
     @property
     def tracking_uri(self) -> str:

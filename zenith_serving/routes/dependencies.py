@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Request
+from fastapi import Depends, Path, Request
 
 from zenith_serving.predictor import Predictor
+from zenith_serving.schemas import Ticker
 
 PREFIX = "/api/v1/ml"
 
@@ -15,3 +16,4 @@ async def _predictor(request: Request) -> Predictor:
 
 
 PredictorDep = Annotated[Predictor, Depends(_predictor)]
+TickerPath = Annotated[Ticker, Path()]
