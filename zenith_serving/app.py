@@ -7,11 +7,13 @@ from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.concurrency import run_in_threadpool
 
+from zenith_serving.catalogue import open_catalogue
 from zenith_serving.facts import FactsFolder
 from zenith_serving.limits import BodyLimit
 from zenith_serving.predictor import make_predictor
 from zenith_serving.problems import add_handlers
-from zenith_serving.routes import health, predictions, track_record
+from zenith_serving.routes import health, predictions, registry, track_record
+from zenith_serving.routes.dependencies import SideThreads
 from zenith_serving.settings import Settings
 from zenith_serving.watcher import Watcher
 
@@ -30,8 +32,10 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="Zenith", summary="Forecasts of stock prices and trading signals.", lifespan=lifespan)
     app.state.predictor = predictor
+    app.state.catalogue = open_catalogue(settings.tracking_uri)
+    app.state.registry_threads = SideThreads(4)
     app.state.ledgers = FactsFolder(settings.facts("forecast_ledger"))
-    for routes in (predictions, health, track_record):
+    for routes in (predictions, health, registry, track_record):
         app.include_router(routes.router)
     app.add_middleware(BodyLimit)
     if settings.cors_origins:
