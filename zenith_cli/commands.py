@@ -209,9 +209,9 @@ def cleanup(
 def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
     """Start the REST service on the models in Production; /docs describes it."""
     from zenith_serving.serve import serve as serve_http
-    from zenith_serving.settings import Settings
+    from zenith_serving.settings import read_settings
 
-    serve_http(host, port, Settings())
+    serve_http(host, port, read_settings())
 
 
 @app.command()

@@ -1,46 +1,80 @@
 """The REST service: its routes and what surrounds them, over one Predictor."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from uuid import uuid4
 
+from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.concurrency import run_in_threadpool
 
+from zenith_core.errors import UserError
 from zenith_serving.catalogue import open_catalogue
 from zenith_serving.facts import FactsFolder
+from zenith_serving.keys import KeyRing, ReadKeys
 from zenith_serving.limits import BodyLimit
+from zenith_serving.logs import RequestLog
+from zenith_serving.metrics import Metrics
+from zenith_serving.observe import Observed
 from zenith_serving.predictor import make_predictor
 from zenith_serving.problems import add_handlers
-from zenith_serving.routes import health, predictions, registry, track_record
-from zenith_serving.routes.dependencies import SideThreads
+from zenith_serving.rate_limit import RateLimit, open_counts
+from zenith_serving.routes import health, metrics, predictions, registry, track_record
+from zenith_serving.routes.dependencies import PREFIX, SideThreads
 from zenith_serving.settings import Settings
 from zenith_serving.watcher import Watcher
 
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 
-def create_app(settings: Settings) -> FastAPI:
+
+def create_app(settings: Settings, request_log: RequestLog | None = None) -> FastAPI:
     """The service over ZENITH_HOME and the registry. Neither has to be there."""
     predictor = make_predictor(settings)
+    counted = Metrics(predictor)
+    predictor.on_answer = counted.prediction
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         predictor.snapshots.check()
-        watcher = Watcher([predictor.models.refresh, predictor.cache.check, predictor.snapshots.check])
+        tasks = [predictor.models.refresh, predictor.cache.check, predictor.snapshots.check, counted.check]
+        watcher = Watcher(tasks)
         watcher.start()
         yield
         await run_in_threadpool(watcher.stop)
 
     app = FastAPI(title="Zenith", summary="Forecasts of stock prices and trading signals.", lifespan=lifespan)
-    app.state.predictor = predictor
-    app.state.catalogue = open_catalogue(settings.tracking_uri)
-    app.state.registry_threads = SideThreads(4)
+    app.state.predictor, app.state.settings, app.state.metrics = predictor, settings, counted
+    app.state.keys = KeyRing(settings.zenith_api_keys)
+    app.state.catalogue, app.state.registry_threads = open_catalogue(settings.tracking_uri), SideThreads(4)
     app.state.ledgers = FactsFolder(settings.facts("forecast_ledger"))
-    for routes in (predictions, health, registry, track_record):
+    for routes in (predictions, health, metrics, registry, track_record):
         app.include_router(routes.router)
+    surround(app, settings, request_log)
+    add_handlers(app)
+    return app
+
+
+def surround(app: FastAPI, settings: Settings, request_log: RequestLog | None) -> None:
+    """Put the middleware around the routes: from the innermost, which is added first, to the outermost."""
     app.add_middleware(BodyLimit)
+    if counts := open_counts(settings):
+        app.add_middleware(RateLimit, keys=app.state.keys, counts=counts)
+    if settings.zenith_read_keys:
+        if not settings.zenith_api_keys:
+            raise UserError("ZENITH_READ_KEYS asks for a key and there is none: set ZENITH_API_KEYS")
+        app.add_middleware(ReadKeys, keys=app.state.keys, prefixes=(PREFIX, "/metrics"))
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"]
         )
-    add_handlers(app)
-    return app
+    observers = [app.state.metrics.request, *([request_log.request] if request_log else [])]
+    app.add_middleware(Observed, observers=observers)
+    app.add_middleware(
+        CorrelationIdMiddleware,
+        validator=lambda text: _REQUEST_ID.fullmatch(text) is not None,
+        generator=lambda: uuid4().hex,
+        transformer=None,
+        update_request_header=False,
+    )

@@ -34,3 +34,27 @@ class RegistryAway(ZenithError):
 
     exit_code = 1
     retryable = True
+
+
+class KeyMissing(ZenithError):
+    """The request needs a key and carries none."""
+
+    def __init__(self) -> None:
+        super().__init__("a key is needed: send Authorization: Bearer KEY, or X-API-Key: KEY")
+
+
+class KeyWrong(ZenithError):
+    """The request carries a key that is not one of ours."""
+
+    def __init__(self) -> None:
+        super().__init__("this key is not valid: ZENITH_API_KEYS has those that are")
+
+
+class CrossSite(ZenithError):
+    """A web page of another site may have sent a request that needs no key because it comes from this machine."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "without ZENITH_API_KEYS only this machine's own page and programs may change something: set a key, "
+            "or call by a loopback address"
+        )

@@ -36,12 +36,18 @@ _WORTH = {
     None: "What the model is worth out of sample is not known.",
 }
 
+_COUNTED_AS: Mapping[type[ModelAnswer], str] = {PriceAnswer: "price", SignalAnswer: "signal"}
+
 Answer = TypeVar("Answer", bound=ModelAnswer)
 
 
 def utc_now() -> datetime:
     """The clock of a predictor unless another is given."""
     return datetime.now(UTC)
+
+
+def _nobody_counts(kind: str, cached: bool) -> None:
+    """What a predictor tells of its answers, unless somebody counts them."""
 
 
 def make_predictor(settings: Settings) -> "Predictor":
@@ -71,6 +77,7 @@ class Predictor:
         self.models = models
         self.cache = cache
         self._clock = clock
+        self.on_answer: Callable[[str, bool], None] = _nobody_counts
 
     def predict_price(self, ticker: str, horizon: int = 5, *, use_cache: bool = True) -> PriceAnswer:
         """Forecast the next `horizon` sessions.
@@ -130,8 +137,10 @@ class Predictor:
         # The day is part of the key because the age of the data is part of the answer.
         key = f"{model.name}:{model.version}:{snapshot.data_version}:{request}:{now.date()}"
         if use_cache and (kept := self.cache.get(key, kind)):
+            self.on_answer(_COUNTED_AS[kind], True)
             return kept
         answer = compute(now)
+        self.on_answer(_COUNTED_AS[kind], False)
         self.cache.put(key, answer.model_copy(update={"cached": True}))
         return answer
 

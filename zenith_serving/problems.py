@@ -4,12 +4,21 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from asgi_correlation_id import correlation_id
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from zenith_core.errors import CorruptData, UserError, ZenithError
-from zenith_serving.errors import FeatureMismatch, ModelUnavailable, RegistryAway, UnknownTicker
+from zenith_serving.errors import (
+    CrossSite,
+    FeatureMismatch,
+    KeyMissing,
+    KeyWrong,
+    ModelUnavailable,
+    RegistryAway,
+    UnknownTicker,
+)
 from zenith_serving.schemas import Problem
 
 MEDIA_TYPE = "application/problem+json"
@@ -24,6 +33,9 @@ _KINDS: tuple[tuple[type[ZenithError], str, HTTPStatus, str], ...] = (
     (ModelUnavailable, "model-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "No model to answer with"),
     (RegistryAway, "registry-away", HTTPStatus.SERVICE_UNAVAILABLE, "The model registry is away"),
     (CorruptData, "data-unreadable", HTTPStatus.SERVICE_UNAVAILABLE, "Stored data cannot be read"),
+    (KeyMissing, "key-missing", HTTPStatus.UNAUTHORIZED, "A key is needed"),
+    (KeyWrong, "key-wrong", HTTPStatus.FORBIDDEN, "The key is not valid"),
+    (CrossSite, "cross-site", HTTPStatus.FORBIDDEN, "Another site may not do this"),
     (UserError, "invalid-request", HTTPStatus.UNPROCESSABLE_ENTITY, "The request is not valid"),
     (ZenithError, "unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "The answer is not available"),
 )
@@ -32,6 +44,7 @@ _HINTS = {
     HTTPStatus.NOT_FOUND: "no such address: /docs lists them",
     HTTPStatus.BAD_REQUEST: "the body cannot be read as JSON",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "the body is above 1 MiB",
+    HTTPStatus.TOO_MANY_REQUESTS: "too many requests from here: Retry-After says when to ask again",
     HTTPStatus.INTERNAL_SERVER_ERROR: "something went wrong here, and was logged",
 }
 
@@ -54,6 +67,11 @@ def problem_of(error: ZenithError) -> Problem:
     return Problem(type=_TYPE + slug, title=title, status=status, detail=str(error), **more)
 
 
+def error_response(error: ZenithError) -> Response:
+    """One of our own errors as an answer, for what lies around the routes."""
+    return _respond(problem_of(error))
+
+
 def http_problem(status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Response:
     """The problem document of a plain HTTP error."""
     detail = _HINTS.get(status, status.phrase)
@@ -71,14 +89,18 @@ def add_handlers(app: FastAPI) -> None:
 
 def _respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     headers = dict(headers or {})
+    if request_id := correlation_id.get():
+        problem = problem.model_copy(update={"request_id": request_id})
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if problem.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
     return Response(problem.model_dump_json(), problem.status, headers, MEDIA_TYPE)
 
 
 async def _on_our_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, ZenithError)
-    return _respond(problem_of(error))
+    return error_response(error)
 
 
 async def _on_invalid_request(_: Request, error: Exception) -> Response:
@@ -95,7 +117,9 @@ async def _on_http_exception(_: Request, error: Exception) -> Response:
 
 async def _on_surprise(_: Request, error: Exception) -> Response:
     """The server logs the traceback; the client learns only that it was not its fault."""
-    return http_problem(HTTPStatus.INTERNAL_SERVER_ERROR)
+    # Starlette answers this one outside of all middleware, so the id's header is not added there.
+    headers = {"X-Request-ID": request_id} if (request_id := correlation_id.get()) else None
+    return http_problem(HTTPStatus.INTERNAL_SERVER_ERROR, headers)
 
 
 def _field(location: tuple[int | str, ...]) -> str:

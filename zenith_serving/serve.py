@@ -1,11 +1,11 @@
 """Start the REST service on an address."""
 
 import errno
-import ipaddress
 import logging
 import socket
 
 from zenith_core.errors import UserError
+from zenith_serving.addresses import is_loopback
 from zenith_serving.settings import Settings
 
 GRACE_SECONDS = 10  # for requests in flight when asked to stop
@@ -20,9 +20,14 @@ def serve(host: str, port: int, settings: Settings) -> None:
         import uvicorn
 
         from zenith_serving.app import create_app
+        from zenith_serving.logs import RequestLog, configure_logging
 
+        configure_logging(settings)
         config = uvicorn.Config(
-            create_app(settings), log_level="info", access_log=False, timeout_graceful_shutdown=GRACE_SECONDS
+            create_app(settings, RequestLog(settings)),
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
         )
         logging.getLogger("uvicorn.error").info(
             "Zenith answers on http://%s:%d, its documentation on /docs", host, port
@@ -32,7 +37,7 @@ def serve(host: str, port: int, settings: Settings) -> None:
 
 def require_keys_beyond_loopback(host: str, settings: Settings) -> None:
     """Raise UserError if others could reach the service and there is no key to tell them apart."""
-    if not settings.zenith_api_keys and not _is_loopback(host):
+    if not settings.zenith_api_keys and not is_loopback(host):
         raise UserError(f"{host} can be reached by others: set ZENITH_API_KEYS first, or listen on 127.0.0.1")
 
 
@@ -63,10 +68,3 @@ def _why_not(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRNOTAVAIL:
         return f"{host} is not an address of this machine: choose another with --host"
     return f"cannot listen on port {port} of {host} ({error.strerror}): choose another with --port or --host"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

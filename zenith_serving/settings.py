@@ -1,9 +1,10 @@
 """Everything serving reads from the environment, in one object. Made when asked for, never at import."""
 
+import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from zenith_core.errors import UserError
@@ -26,6 +27,17 @@ class Settings(BaseSettings):
     zenith_api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(), description="Keys for whatever changes something, separated by commas."
     )
+    zenith_read_keys: bool = Field(default=False, description="Whether reading needs a key too; /health does not.")
+    zenith_rate_limit: str = Field(
+        default="3000/minute", description="How often a key, or an address beyond this machine, may ask; or `off`."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info",
+        description="From which level on lines are logged; `warning` leaves out requests that went well.",
+    )
+    log_format: Literal["auto", "json", "console"] = Field(
+        default="auto", description="`json`, `console` for people, or `auto`: for people if stderr is a terminal."
+    )
 
     @field_validator("cors_origins", "zenith_api_keys", mode="before")
     @classmethod
@@ -33,6 +45,13 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("zenith_rate_limit")
+    @classmethod
+    def _be_a_rate(cls, text: str) -> str:
+        if not re.fullmatch(r"off|[1-9]\d{0,8}/(second|minute|hour|day)", text):
+            raise ValueError("a number per second, minute, hour or day is right, as 3000/minute; or off")
+        return text
 
     @property
     def home(self) -> Path:
@@ -69,6 +88,16 @@ class Settings(BaseSettings):
     def last_good(self) -> Path:
         """`MODELS_PATH`, or a folder under home."""
         return self.models_path.expanduser().resolve() if self.models_path else self.home / "serving-models"
+
+
+def read_settings() -> Settings:
+    """The settings in the environment. Raises UserError that names the variable, and does not repeat its value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False)[0]
+        name = str(first["loc"][0]).upper() if first["loc"] else "the environment"
+        raise UserError(f"{name} is not valid: {first['msg']}") from None
 
 
 def require_home(settings: Settings) -> None:

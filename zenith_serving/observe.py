@@ -1,0 +1,65 @@
+"""Tells of each request, once it is answered: its route's template, never its address, which may hold anything.
+
+Plain ASGI, since it is on the way of every request.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+NO_ROUTE = "none"
+CLIENT_GONE = 499  # as nginx counts those that did not wait for an answer
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+
+class Seen(NamedTuple):
+    """A request that was answered, in terms of which there is a bounded number."""
+
+    method: str
+    route: str
+    status: int
+    seconds: float
+
+
+class Observed:
+    """Passes each request on, and hands what it was to `observers`."""
+
+    def __init__(self, app: ASGIApp, observers: Sequence[Callable[[Seen, Scope], None]]) -> None:
+        self._app = app
+        self._observers = observers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, and note the status that goes out: 500 where an exception comes out."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status = CLIENT_GONE
+        began = time.perf_counter()
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, note)
+        except Exception:
+            status = 500
+            raise
+        finally:
+            seen = Seen(_method(scope), route_template(scope), status, time.perf_counter() - began)
+            for observe in self._observers:
+                observe(seen, scope)
+
+
+def route_template(scope: Scope) -> str:
+    """`/models/{ticker}/history`, where the client asked for one ticker's; NO_ROUTE if nothing fits the address."""
+    return getattr(scope.get("route"), "path", None) or NO_ROUTE
+
+
+def _method(scope: Scope) -> str:
+    method: str = scope["method"]
+    return method if method in _METHODS else "other"
