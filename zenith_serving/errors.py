@@ -58,3 +58,20 @@ class CrossSite(ZenithError):
             "without ZENITH_API_KEYS only this machine's own page and programs may change something: set a key, "
             "or call by a loopback address"
         )
+
+
+class DagsterAway(ZenithError):
+    """Dagster, or a part of it that a run takes, is not there: nothing was launched that will be left lying."""
+
+    retryable = True
+
+
+class UnknownRun(ZenithError):
+    """Dagster has no such run."""
+
+    def __init__(self) -> None:
+        super().__init__("Dagster has no run of this id")
+
+
+class UnknownJob(ZenithError):
+    """There is no such job to launch over REST."""

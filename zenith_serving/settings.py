@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -18,6 +19,9 @@ class Settings(BaseSettings):
     zenith_home: Path = Field(default=Path(".zenith"), description="Where all state is kept.")
     zenith_data_uri: str | None = Field(default=None, description="Where datasets are kept: for serving, a folder.")
     mlflow_tracking_uri: str | None = Field(default=None, description="The MLflow server or database.")
+    dagster_url: str = Field(
+        default="http://127.0.0.1:3000", description="The Dagster webserver that runs are launched through."
+    )
     redis_url: SecretStr | None = Field(default=None, description="A Redis that several processes share.")
     models_path: Path | None = Field(default=None, description="Where last-good copies of the models are kept.")
     ml_cache_ttl: int = Field(default=3600, gt=0, description="How long an answer is kept, in seconds.")
@@ -52,6 +56,15 @@ class Settings(BaseSettings):
         if not re.fullmatch(r"off|[1-9]\d{0,8}/(second|minute|hour|day)", text):
             raise ValueError("a number per second, minute, hour or day is right, as 3000/minute; or off")
         return text
+
+    @field_validator("dagster_url")
+    @classmethod
+    def _plain_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+            # Each run's address is told to whoever may read, so it must not hold a password.
+            raise UserError("DAGSTER_URL must be http://host:port or https://host, without a user or password")
+        return value.rstrip("/")
 
     @property
     def home(self) -> Path:
