@@ -153,10 +153,10 @@ class DagsterAPI:
                 return failure_reason(events)
             after = page["cursor"]
 
-    def _ask(self, query: str, seconds: float = ASK_SECONDS, **variables: Any) -> dict[str, Any]:
+    def _ask(self, query: str, seconds: float | None = None, **variables: Any) -> dict[str, Any]:
         document = {"query": query, "variables": variables}
         try:
-            data: dict[str, Any] | None = self._post(document, seconds).json().get("data")
+            data: dict[str, Any] | None = self._post(document, seconds or ASK_SECONDS).json().get("data")
         except (ValueError, AttributeError):
             data = None
         if data is None:

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from zenith_core.errors import UserError
 from zenith_serving.app import create_app
-from zenith_serving.dagster_api import DagsterAPI, daemon_is_alive, failure_reason
+from zenith_serving.dagster_api import ASK_SECONDS, DagsterAPI, daemon_is_alive, failure_reason
 from zenith_serving.errors import DagsterAway
 from zenith_serving.launching import trained_by
 from zenith_serving.settings import Settings
@@ -19,11 +19,22 @@ TRAIN = "/api/v1/ml/train"
 RUN = "00000000-0000-0000-0000-000000000000"
 
 
+class HungWebserver:
+    """Takes connections and never answers, until it gives up."""
+
+    def __init__(self):
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def give_up(self):
+        self._listener.close()
+
+
 @pytest.fixture
 def hung_webserver():
-    """The address of something that takes connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server = HungWebserver()
+    yield server
+    server.give_up()
 
 
 @pytest.fixture
@@ -57,23 +68,32 @@ def test_without_a_webserver_nothing_is_launched_and_predictions_are_made(client
     assert client.post("/api/v1/ml/predict/price", json={"ticker": "AAPL"}).status_code == 200
 
 
-def test_a_webserver_that_hangs_keeps_neither_its_client_nor_predictions_waiting(serve, hung_webserver):
-    """Row 5. Sixteen requests wait for Dagster; predictions have threads of their own, and cold ones need them."""
+def test_a_webserver_that_hangs_is_not_waited_for_long(serve, hung_webserver):
+    """Row 5."""
+    assert ASK_SECONDS < 2
+    with serve(hung_webserver.url) as client:
+        assert is_away(client.post(TRAIN, json={"ticker": "AAPL"}), "webserver does not answer")
+
+
+def test_a_webserver_that_hangs_does_not_keep_predictions_waiting(serve, hung_webserver, monkeypatch):
+    """Row 5. More requests wait for Dagster than there are threads for predictions, and cold predictions need one."""
+    monkeypatch.setattr("zenith_serving.dagster_api.ASK_SECONDS", 60.0)
     answers = []
-    with serve(hung_webserver) as client:
-        asked = [{"ticker": ticker} for ticker in ("AAPL", "MSFT", "IBM", "GOOG") * 4]
+    with serve(hung_webserver.url) as client:
+        asked = [{"ticker": ticker} for ticker in ("AAPL", "MSFT", "IBM", "GOOG") * 12]
         threads = [
             threading.Thread(target=lambda each=each: answers.append(client.post(TRAIN, json=each))) for each in asked
         ]
         for thread in threads:
             thread.start()
         predicted = client.post("/api/v1/ml/predict/comprehensive", json={"ticker": "AAPL"})
-        waiting = len(threads) - len(answers)
+        answered_before = len(answers)
+        hung_webserver.give_up()
         for thread in threads:
             thread.join()
 
-    assert (predicted.status_code, waiting > 0) == (200, True)
-    assert len(answers) == 16
+    assert (predicted.status_code, answered_before) == (200, 0)
+    assert len(answers) == 48
     assert all(is_away(answer, "webserver does not answer") for answer in answers)
 
 
@@ -202,7 +222,7 @@ WRAPPED = error("DagsterExecutionStepExecutionError", "Error occurred", error("S
             [
                 {
                     "__typename": "AssetCheckEvaluationEvent",
-                    "evaluation": {**CHECK, "success": False, "severity": "WARN"},
+                    "evaluation": {**CHECK, "checkName": "stale", "success": False, "severity": "WARN"},
                 },
                 {
                     "__typename": "AssetCheckEvaluationEvent",
