@@ -161,6 +161,14 @@ def models(
     list_models(ticker, history=history, as_json=as_json)
 
 
+@app.command("track-record")
+def track_record(ticker: Ticker, as_json: Json = False) -> None:
+    """Show served forecasts against what came: how often within their band, and how far off."""
+    from zenith_cli.track_record import show_track_record
+
+    show_track_record(ticker, as_json=as_json)
+
+
 @app.command()
 def promote(
     ticker: Ticker,

@@ -94,3 +94,13 @@ class NonFiniteInput(TrainingError):
 
 class ParityError(TrainingError):
     """The exported ONNX model does not answer as the trained model does."""
+
+
+def known_errors() -> dict[str, type[ZenithError]]:
+    """Every class of error that is raised on purpose, by name."""
+    pending, found = [ZenithError], {}
+    while pending:
+        cls = pending.pop()
+        found[cls.__name__] = cls
+        pending.extend(cls.__subclasses__())
+    return found

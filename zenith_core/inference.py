@@ -13,9 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zenith_core.horizons import HORIZONS
 from zenith_core.snapshot import ServingSnapshot
 
-HORIZONS = 30
+__all__ = [
+    "HORIZONS",
+    "METADATA_KEY",
+    "QUANTILES",
+    "SIGNALS",
+    "PriceForecast",
+    "Run",
+    "forecast_prices",
+    "signal_probabilities",
+]
+
 QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 SIGNALS = ("sell", "hold", "buy")
 METADATA_KEY = "zenith"  # the ONNX metadata entry that holds the model's JSON facts

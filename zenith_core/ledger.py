@@ -55,3 +55,9 @@ def scored(ledger: pd.DataFrame, close: pd.Series) -> pd.DataFrame:
     """
     since = close.reindex(ledger["target_date"]).to_numpy() / close.reindex(ledger["origin"]).to_numpy()
     return ledger.assign(actual=ledger["actual"].fillna(ledger["close"] * since))
+
+
+def in_the_open(ledger: pd.DataFrame) -> pd.Series:
+    """Of each row whether it was made before its target date."""
+    made = pd.to_datetime(ledger["made_at"], utc=True)
+    return made < pd.to_datetime(ledger["target_date"]).dt.tz_localize("UTC")

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from zenith_core.abstention import Limits
+from zenith_core.ledger import in_the_open
 from zenith_core.snapshot import ServingSnapshot
 
 LEVEL = 0.9  # of the ledger's [lower, upper]
@@ -49,8 +50,7 @@ def drift(snapshot: ServingSnapshot, limits: Limits) -> str | None:
 def _inside(ledger: pd.DataFrame, horizon: int, since: datetime | None) -> pd.Series:
     """Of the newest matured forecasts in the open: which came within their band. Oldest first."""
     made = pd.to_datetime(ledger["made_at"], utc=True)
-    in_the_open = made < pd.to_datetime(ledger["target_date"]).dt.tz_localize("UTC")
-    counts = (ledger["horizon"] == horizon) & ledger["actual"].notna() & in_the_open
+    counts = (ledger["horizon"] == horizon) & ledger["actual"].notna() & in_the_open(ledger)
     if since is not None:
         counts &= made > since
     rows = ledger[counts].drop_duplicates("origin", keep="last").sort_values("origin").tail(NEWEST)

@@ -5,14 +5,12 @@ from dataclasses import asdict
 from typing import Any
 
 from zenith_core.errors import NotAvailable
+from zenith_core.headline import headline
 from zenith_core.naming import KINDS, Kind, model_name
 from zenith_core.performance import finite
 from zenith_pipelines.history import history
 from zenith_pipelines.registry import ModelRegistry, Version
 
-# The headline loss and that of the naive forecast on the same rows, by kind; and what else shows at a glance.
-LOSSES: Mapping[Kind, tuple[str, str]] = {"lstm": ("mae", "mae_random_walk"), "ensemble": ("brier", "brier_baseline")}
-_FIGURES = ("rows", "skill", "p_value", "beats_naive", "coverage", "ece")
 _TAGS = ("data_end", "data_version", "feature_spec", "code_version", "libraries", "trials", "leakage")
 _DECISION = ("decision", "reason", "decided_at", "decided_by")
 
@@ -48,13 +46,10 @@ def _versions_of(registry: ModelRegistry, ticker: str) -> dict[str, list[dict[st
 
 
 def _described(registry: ModelRegistry, kind: Kind, version: Version, aliases: Mapping[str, int]) -> dict[str, Any]:
-    metrics = registry.metrics(version.name, version.version)
-    loss, baseline = LOSSES[kind]
-    figures = {"loss": loss, "value": metrics.get(loss), "naive": metrics.get(baseline)}
-    figures |= {name: finite(metrics[name]) for name in _FIGURES if name in metrics}
+    metrics = {name: finite(value) for name, value in registry.metrics(version.name, version.version).items()}
     return {
         "version": version.version,
         "aliases": sorted(alias for alias, number in aliases.items() if number == version.version),
         **{tag: version.tags.get(tag) for tag in (*_TAGS, *_DECISION)},
-        "metrics": figures,
+        "metrics": headline(kind, metrics),
     }

@@ -20,12 +20,17 @@ def describe(
         **{key: cleaned.get(key) for key in ("sessions", "first", "last", "last_close", "data_version")},
         "raw": dict(raw),
         "cleaning": cleaned.get("counts", {}),
-        "forecast": facts.get("forecast_ledger"),
+        "forecast": _forecast(facts.get("forecast_ledger")),
         "models": {kind: _model(facts, kind) for kind in KINDS if f"{kind}_model" in facts},
         "backtest": {kind: facts[f"{kind}_backtest"]["stats"] for kind in KINDS if f"{kind}_backtest" in facts},
         "report": facts.get("backtest_report", {}).get("path"),
         "seconds": dict(seconds),
     }
+
+
+def _forecast(ledger: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The latest answer, without the hundreds of older ones."""
+    return None if ledger is None else {key: value for key, value in ledger.items() if key != "track_record"}
 
 
 def _model(facts: Mapping[str, Any], kind: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from zenith_core.errors import StorageAway, UserError, ZenithError
+from zenith_core.errors import StorageAway, UserError, known_errors
 from zenith_core.naming import KINDS
 from zenith_pipelines.instance import open_instance
 from zenith_pipelines.orphans import alive
@@ -201,19 +201,10 @@ def _mentions(event: "dg.DagsterEvent", names: set[str]) -> bool:
 
 def why(error: "SerializableErrorInfo | None") -> tuple[str, int]:
     """The first error of the chain that was raised on purpose; what it was raised from explains only to developers."""
-    known, message = _error_classes(), "no reason recorded"
+    known, message = known_errors(), "no reason recorded"
     while error:
         message = " ".join(error.message.split())
         if error.cls_name in known:
             return message.partition(": ")[2], known[error.cls_name].exit_code
         error = error.cause
     return message, 1
-
-
-def _error_classes() -> dict[str, type[ZenithError]]:
-    pending, found = [ZenithError], {}
-    while pending:
-        cls = pending.pop()
-        found[cls.__name__] = cls
-        pending.extend(cls.__subclasses__())
-    return found

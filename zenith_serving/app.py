@@ -11,7 +11,11 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.concurrency import run_in_threadpool
 
 from zenith_core.errors import UserError
+from zenith_serving.catalogue import open_catalogue
+from zenith_serving.dagster_api import DagsterAPI
+from zenith_serving.facts import FactsFolder
 from zenith_serving.keys import KeyRing, ReadKeys
+from zenith_serving.launching import Launcher
 from zenith_serving.limits import BodyLimit
 from zenith_serving.logs import RequestLog
 from zenith_serving.metrics import Metrics
@@ -20,8 +24,8 @@ from zenith_serving.openapi import describe_surroundings
 from zenith_serving.predictor import make_predictor
 from zenith_serving.problems import add_handlers
 from zenith_serving.rate_limit import Counts, RateLimit, open_counts
-from zenith_serving.routes import health, metrics, predictions
-from zenith_serving.routes.dependencies import PREFIX
+from zenith_serving.routes import health, metrics, predictions, registry, runs, track_record
+from zenith_serving.routes.dependencies import PREFIX, SideThreads
 from zenith_serving.settings import Settings
 from zenith_serving.watcher import Watcher
 
@@ -31,6 +35,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 def create_app(settings: Settings, request_log: RequestLog | None = None) -> FastAPI:
     """The service over ZENITH_HOME and the registry. Neither has to be there."""
     predictor = make_predictor(settings)
+    dagster = DagsterAPI(settings.dagster_url)
     counted = Metrics(predictor)
     predictor.on_answer = counted.prediction
 
@@ -46,11 +51,16 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
         await run_in_threadpool(watcher.stop)
         if counts:
             await counts.close()
+        dagster.close()
 
     app = FastAPI(title="Zenith", summary="Forecasts of stock prices and trading signals.", lifespan=lifespan)
     app.state.predictor, app.state.settings, app.state.metrics = predictor, settings, counted
     app.state.keys = KeyRing(settings.zenith_api_keys)
-    for routes in (predictions, health, metrics):
+    app.state.catalogue, app.state.registry_threads = open_catalogue(settings.tracking_uri), SideThreads(4)
+    app.state.launcher = Launcher(settings, dagster, PREFIX)
+    app.state.dagster_threads = SideThreads(8)
+    app.state.ledgers = FactsFolder(settings.facts("forecast_ledger"))
+    for routes in (predictions, health, metrics, registry, runs, track_record):
         app.include_router(routes.router)
     surround(app, settings, counts, request_log)
     add_handlers(app)

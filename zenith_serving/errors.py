@@ -4,11 +4,20 @@ from zenith_core.errors import NotAvailable, ZenithError
 
 
 class UnknownTicker(NotAvailable):
-    """There is no serving snapshot for the ticker. `nearby` are tickers that do have one."""
+    """There is nothing of what was asked for of the ticker. `nearby` are tickers of which there is.
 
-    def __init__(self, nearby: list[str]) -> None:
-        hint = f"did you mean {' or '.join(nearby)}?" if nearby else "`zenith run --tickers TICKER` makes one"
-        super().__init__(f"no predictions for this ticker: {hint}")
+    missing: what there is not, in words; the client's ticker is no part of it
+    remedy:  what would make it, said if no ticker is near
+    """
+
+    def __init__(
+        self,
+        nearby: list[str],
+        missing: str = "no predictions for this ticker",
+        remedy: str = "`zenith run --tickers TICKER` makes one",
+    ) -> None:
+        hint = f"did you mean {' or '.join(nearby)}?" if nearby else remedy
+        super().__init__(f"{missing}: {hint}")
         self.nearby = nearby
 
 
@@ -49,3 +58,20 @@ class CrossSite(ZenithError):
             "without ZENITH_API_KEYS only this machine's own page and programs may change something: set a key, "
             "or call by a loopback address"
         )
+
+
+class DagsterAway(ZenithError):
+    """Dagster, or a part of it that a run takes, is not there: nothing was launched that will be left lying."""
+
+    retryable = True
+
+
+class UnknownRun(ZenithError):
+    """Dagster has no such run."""
+
+    def __init__(self) -> None:
+        super().__init__("Dagster has no run of this id")
+
+
+class UnknownJob(ZenithError):
+    """There is no such job to launch over REST."""

@@ -12,11 +12,14 @@ from starlette.exceptions import HTTPException
 from zenith_core.errors import CorruptData, UserError, ZenithError
 from zenith_serving.errors import (
     CrossSite,
+    DagsterAway,
     FeatureMismatch,
     KeyMissing,
     KeyWrong,
     ModelUnavailable,
     RegistryAway,
+    UnknownJob,
+    UnknownRun,
     UnknownTicker,
 )
 from zenith_serving.schemas import Problem
@@ -32,6 +35,9 @@ _KINDS: tuple[tuple[type[ZenithError], str, HTTPStatus, str], ...] = (
     (FeatureMismatch, "feature-mismatch", HTTPStatus.SERVICE_UNAVAILABLE, "Model and data do not fit together"),
     (ModelUnavailable, "model-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "No model to answer with"),
     (RegistryAway, "registry-away", HTTPStatus.SERVICE_UNAVAILABLE, "The model registry is away"),
+    (DagsterAway, "dagster-away", HTTPStatus.SERVICE_UNAVAILABLE, "Dagster cannot do this now"),
+    (UnknownRun, "unknown-run", HTTPStatus.NOT_FOUND, "No such run"),
+    (UnknownJob, "unknown-job", HTTPStatus.NOT_FOUND, "No such job"),
     (CorruptData, "data-unreadable", HTTPStatus.SERVICE_UNAVAILABLE, "Stored data cannot be read"),
     (KeyMissing, "key-missing", HTTPStatus.UNAUTHORIZED, "A key is needed"),
     (KeyWrong, "key-wrong", HTTPStatus.FORBIDDEN, "The key is not valid"),

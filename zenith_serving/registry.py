@@ -10,7 +10,7 @@ import json
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.error import HTTPError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 MODEL_FILE = "model.onnx"  # where MLflow's ONNX flavour puts the model
 TIMEOUT_SECONDS = 2.0
+_JSON = {"Content-Type": "application/json"}
 _ALIASES = "SELECT name, version FROM registered_model_aliases WHERE alias = :alias AND workspace = 'default'"
 _LOCATION = (
     "SELECT storage_location, source FROM model_versions"
@@ -47,11 +48,16 @@ class Registry(Protocol):
 
 def open_registry(tracking_uri: str) -> Registry:
     """A registry for an MLflow server (http, https) or an MLflow database (sqlite, postgresql, mysql)."""
+    return RestRegistry(tracking_uri) if is_server(tracking_uri) else DatabaseRegistry(tracking_uri)
+
+
+def is_server(tracking_uri: str) -> bool:
+    """Whether the address is an MLflow server's, and not a database's. Raises UserError if it is neither."""
     scheme = urlsplit(tracking_uri).scheme
     if scheme in ("http", "https"):
-        return RestRegistry(tracking_uri)
+        return True
     if scheme.split("+")[0] in ("sqlite", "postgresql", "mysql"):
-        return DatabaseRegistry(tracking_uri)
+        return False
     raise UserError(
         "MLFLOW_TRACKING_URI must be an MLflow server (http, https) or database (sqlite, postgresql, mysql)"
     )
@@ -67,7 +73,7 @@ class RestRegistry:
         """Version in Production by model name."""
         return {
             model["name"]: int(alias["version"])
-            for model in self._registered_models()
+            for model in self._pages("mlflow/registered-models/search", "registered_models", max_results="1000")
             for alias in model.get("aliases", [])
             if alias["alias"] == PRODUCTION
         }
@@ -80,26 +86,33 @@ class RestRegistry:
             return read_artifact(location)
         return self._get(f"mlflow-artifacts/artifacts/{quote(urlsplit(location).path.strip('/'))}/{MODEL_FILE}")
 
-    def _registered_models(self) -> Iterator[dict[str, Any]]:
+    def _pages(self, path: str, entries: str, **query: str) -> Iterator[dict[str, Any]]:
         token = ""
         while True:
-            page = self._ask("mlflow/registered-models/search", max_results="1000", page_token=token)
-            yield from page.get("registered_models", [])
+            page = self._ask(path, **query, page_token=token)
+            yield from page.get(entries, [])
             token = page.get("next_page_token", "")
             if not token:
                 return
 
     def _ask(self, path: str, **query: str) -> dict[str, Any]:
-        try:
-            answer: dict[str, Any] = json.loads(self._get(path, **query))
-        except ValueError:
-            raise RegistryAway("what answers at MLFLOW_TRACKING_URI is not an MLflow server") from None
-        return answer
+        return _document(self._get(path, **query))
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        return _document(self._send(Request(self._address(path), json.dumps(body).encode(), _JSON)))
 
     def _get(self, path: str, **query: str) -> bytes:
-        url = f"{self._url}/api/2.0/{path}" + (f"?{urlencode(query)}" if query else "")
+        return self._send(Request(self._address(path) + (f"?{urlencode(query)}" if query else "")))
+
+    def _address(self, path: str) -> str:
+        return f"{self._url}/api/2.0/{path}"
+
+    @staticmethod
+    def _send(request: Request) -> bytes:
+        for name, value in _credentials().items():
+            request.add_header(name, value)
         try:
-            with urlopen(Request(url, headers=_credentials()), timeout=TIMEOUT_SECONDS) as response:
+            with urlopen(request, timeout=TIMEOUT_SECONDS) as response:
                 content: bytes = response.read()
                 return content
         except HTTPError as error:
@@ -110,6 +123,14 @@ class RestRegistry:
         except OSError as error:
             _logger.debug("MLflow server: %r", error)
             raise RegistryAway("the MLflow server cannot be reached") from None
+
+
+def _document(content: bytes) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads(content)
+    except ValueError:
+        raise RegistryAway("what answers at MLFLOW_TRACKING_URI is not an MLflow server") from None
+    return document
 
 
 class DatabaseRegistry:

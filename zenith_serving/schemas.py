@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from zenith_core.errors import InvalidTicker
-from zenith_core.inference import HORIZONS
+from zenith_core.horizons import HORIZONS
 from zenith_core.tickers import TICKER_PATTERN, validate_ticker
 
 

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -18,6 +19,9 @@ class Settings(BaseSettings):
     zenith_home: Path = Field(default=Path(".zenith"), description="Where all state is kept.")
     zenith_data_uri: str | None = Field(default=None, description="Where datasets are kept: for serving, a folder.")
     mlflow_tracking_uri: str | None = Field(default=None, description="The MLflow server or database.")
+    dagster_url: str = Field(
+        default="http://127.0.0.1:3000", description="The Dagster webserver that runs are launched through."
+    )
     redis_url: SecretStr | None = Field(default=None, description="A Redis that several processes share.")
     models_path: Path | None = Field(default=None, description="Where last-good copies of the models are kept.")
     ml_cache_ttl: int = Field(default=3600, gt=0, description="How long an answer is kept, in seconds.")
@@ -53,6 +57,15 @@ class Settings(BaseSettings):
             raise ValueError("a number per second, minute, hour or day is right, as 3000/minute; or off")
         return text
 
+    @field_validator("dagster_url")
+    @classmethod
+    def _plain_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+            # Each run's address is told to whoever may read, so it must not hold a password.
+            raise UserError("DAGSTER_URL must be http://host:port or https://host, without a user or password")
+        return value.rstrip("/")
+
     @property
     def home(self) -> Path:
         """`ZENITH_HOME` as an absolute path."""
@@ -60,20 +73,24 @@ class Settings(BaseSettings):
 
     @property
     def snapshots(self) -> Path:
-        """Folder of the serving snapshots, one sub-folder for each ticker, where the pipelines' `ZENITH_DATA_URI` is.
+        """Folder of the serving snapshots. Raises as `facts` does."""
+        return self.facts("serving_snapshot")
+
+    def facts(self, asset: str) -> Path:
+        """Folder of what an asset has for serving, a sub-folder for each ticker, where `ZENITH_DATA_URI` is.
 
         Raises UserError if that is no folder: serving looks at a snapshot's file at each request, and reads no object
         storage.
         """
         if not self.zenith_data_uri:
-            return self.home / "data" / "serving_snapshot"
+            return self.home / "data" / asset
         scheme, _, rest = self.zenith_data_uri.rpartition("://")
         if scheme not in ("", "file", "local"):
             raise UserError(
                 f"ZENITH_DATA_URI {self.zenith_data_uri}: serving reads a folder only; bring its serving_snapshot "
                 "into one, and name that here as a path or file:// URI"
             )
-        return Path(rest).expanduser().resolve() / "serving_snapshot"
+        return Path(rest).expanduser().resolve() / asset
 
     @property
     def tracking_uri(self) -> str:

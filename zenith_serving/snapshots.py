@@ -1,15 +1,11 @@
 """Serving snapshots as the pipelines left them: `<root>/<TICKER>/current.json`, replaced whole."""
 
-import difflib
-import json
-import logging
 from pathlib import Path
 
 from zenith_core.errors import CorruptData
 from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.errors import UnknownTicker
-
-_logger = logging.getLogger(__name__)
+from zenith_serving.facts import FactsFolder
 
 Stamp = tuple[int, int, int]  # a rename changes the inode even within one tick of the clock
 
@@ -18,22 +14,21 @@ class SnapshotStore:
     """Reads a ticker's snapshot once, and again when its file has been replaced."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        self._files = FactsFolder(root)
         self._seen: dict[str, tuple[Stamp, ServingSnapshot]] = {}
         self._count = 0
 
     def get(self, ticker: str) -> ServingSnapshot:
         """The current snapshot of a validated ticker. Raises UnknownTicker, or CorruptData if it never was readable."""
-        path = self._root / ticker / "current.json"
         try:
-            stat = path.stat()
+            stat = self._files.path(ticker).stat()
         except OSError:
             self._seen.pop(ticker, None)
             raise UnknownTicker(self.nearby(ticker)) from None
         stamp = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
         seen = self._seen.get(ticker)
         if seen is None or seen[0] != stamp:
-            seen = self._seen[ticker] = (stamp, self._read(path, seen))
+            seen = self._seen[ticker] = (stamp, self._read(ticker, seen))
         return seen[1]
 
     def is_loaded(self, ticker: str) -> bool:
@@ -42,7 +37,7 @@ class SnapshotStore:
 
     def tickers(self) -> list[str]:
         """Every ticker that has a snapshot."""
-        return sorted(path.parent.name for path in self._root.glob("*/current.json"))
+        return self._files.tickers()
 
     def check(self) -> None:
         """Count the tickers, for `state`."""
@@ -54,15 +49,16 @@ class SnapshotStore:
 
     def nearby(self, ticker: str) -> list[str]:
         """Up to three tickers that exist and look like this one."""
-        return difflib.get_close_matches(ticker, self.tickers(), n=3, cutoff=0.5)
+        return self._files.nearby(ticker)
 
-    @staticmethod
-    def _read(path: Path, seen: tuple[Stamp, ServingSnapshot] | None) -> ServingSnapshot:
+    def _read(self, ticker: str, seen: tuple[Stamp, ServingSnapshot] | None) -> ServingSnapshot:
         try:
-            return ServingSnapshot.from_json(json.loads(path.read_bytes())["facts"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            ticker = path.parent.name
-            _logger.warning("snapshot of %s cannot be read: %r", ticker, error)
+            facts = self._files.read(ticker)
+            try:
+                return ServingSnapshot.from_json(facts)
+            except (ValueError, KeyError, TypeError) as error:
+                raise self._files.unreadable(ticker, error) from None
+        except CorruptData:
             if seen is None:
-                raise CorruptData(f"the serving snapshot of {ticker} cannot be read: materialize it again") from None
+                raise
             return seen[1]

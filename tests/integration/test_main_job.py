@@ -191,3 +191,13 @@ def test_predict_says_how_to_get_a_model_that_is_not_there(trained):
 
     assert "MSFT" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_the_track_record_is_kept_where_serving_reads_it_and_old_prices_make_none(trained):
+    ledger = json.loads((trained.zenith.home / "data" / "forecast_ledger" / "AAPL" / "current.json").read_text())
+    shown = json.loads(trained.zenith("track-record", "AAPL", "--json").stdout)
+
+    assert shown == {"ticker": "AAPL", **ledger["facts"]["track_record"]}
+    assert [(row["horizon"], row["in_the_open"]) for row in shown["forecasts"]] == [(1, False), (5, False), (20, False)]
+    assert trained.zenith("track-record", "AAPL").stdout.startswith("AAPL: nothing has matured yet.")
+    assert "track_record" not in trained.document["tickers"]["AAPL"]["forecast"]

@@ -1,10 +1,6 @@
 import asyncio
-import os
-import signal
-import socket
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,6 +11,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 from onnx import TensorProto, helper
 
+from tests.mlflow_server import mlflow_server
 from tests.pipelines.made_models import market, present, registered
 from zenith_core.errors import NotAvailable
 from zenith_pipelines.cleanup import Rules, clean_up
@@ -248,28 +245,8 @@ class Server:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     place = tmp_path_factory.mktemp("server")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    stores = ["--backend-store-uri", f"sqlite:///{place}/mlflow.db", "--artifacts-destination", f"{place}/kept"]
-    with (place / "server.log").open("wb") as log:
-        process = subprocess.Popen([*command, *stores], stdout=log, stderr=log, cwd=place, start_new_session=True)
-        try:
-            wait_until_up(f"http://127.0.0.1:{port}/health", process)
-            yield Server(f"http://127.0.0.1:{port}", place / "kept")
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)  # its workers too; what it stored is thrown away
-            process.wait(timeout=30)
-
-
-def wait_until_up(url, process):
-    for _ in range(600):
-        try:
-            return httpx.get(url).raise_for_status()
-        except httpx.HTTPError:
-            assert process.poll() is None
-            time.sleep(0.1)
-    raise TimeoutError(url)
+    with mlflow_server(f"sqlite:///{place}/mlflow.db", place) as url:
+        yield Server(url, place / "kept")
 
 
 @pytest.mark.slow

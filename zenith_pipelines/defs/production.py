@@ -9,6 +9,7 @@ import dagster as dg
 from zenith_core.ledger import extended, ledger_rows, scored
 from zenith_core.naming import Kind
 from zenith_core.snapshot import ServingSnapshot
+from zenith_core.track_record import track_record
 from zenith_pipelines.decision_table import figures, markdown
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
@@ -70,7 +71,7 @@ def forecast_ledger(
     rows = ledger_rows(snapshot, answer.forecast, answer.lstm_version, datetime.now(UTC))
     ledger = scored(extended(known, rows), cleaned_prices.tables["prices"]["close"])
     return dg.MaterializeResult(
-        value=Dataset({"forecasts": ledger}, answer.facts),
+        value=Dataset({"forecasts": ledger}, {**answer.facts, "track_record": track_record(ledger)}),
         metadata={"dagster/row_count": len(ledger), "matured": int(ledger["actual"].notna().sum()), **answer.facts},
     )
 

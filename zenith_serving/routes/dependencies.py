@@ -1,12 +1,17 @@
 """What routes share: the predictor of the application, and where the API begins."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, TypeVar
 
-from fastapi import Depends, Request
+from anyio import CapacityLimiter, to_thread
+from fastapi import Depends, Path, Request
 
 from zenith_serving.predictor import Predictor
+from zenith_serving.schemas import Ticker
 
 PREFIX = "/api/v1/ml"
+
+Result = TypeVar("Result")
 
 
 async def _predictor(request: Request) -> Predictor:
@@ -15,3 +20,15 @@ async def _predictor(request: Request) -> Predictor:
 
 
 PredictorDep = Annotated[Predictor, Depends(_predictor)]
+TickerPath = Annotated[Ticker, Path()]
+
+
+class SideThreads:
+    """A few threads for what may wait seconds for another service: those that predictions need stay free."""
+
+    def __init__(self, count: int) -> None:
+        self._limiter = CapacityLimiter(count)
+
+    async def run(self, question: Callable[[], Result]) -> Result:
+        """Ask in one of the threads, as soon as one is free."""
+        return await to_thread.run_sync(question, limiter=self._limiter)

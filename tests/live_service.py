@@ -1,0 +1,32 @@
+"""The service on a real port, in a thread, as tests of clients need it."""
+
+import socket
+import threading
+from contextlib import contextmanager
+
+import uvicorn
+
+from zenith_serving.app import create_app
+
+
+@contextmanager
+def live_service(settings):
+    """The address of a service over `settings`, up and running."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="error", timeout_graceful_shutdown=1))
+    started = threading.Event()
+
+    async def startup(sockets=None):
+        await uvicorn.Server.startup(server, sockets)
+        started.set()
+
+    server.startup = startup
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        assert started.wait(30)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
