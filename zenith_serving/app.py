@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from zenith_serving.limits import BodyLimit
 from zenith_serving.predictor import make_predictor
 from zenith_serving.problems import add_handlers
-from zenith_serving.routes import health, predictions
+from zenith_serving.routes import health, page, predictions, tickers
 from zenith_serving.settings import Settings
 from zenith_serving.watcher import Watcher
 
@@ -29,8 +29,10 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="Zenith", summary="Forecasts of stock prices and trading signals.", lifespan=lifespan)
     app.state.predictor = predictor
-    for routes in (predictions, health):
+    app.state.settings = settings
+    for routes in (predictions, tickers, health, page):
         app.include_router(routes.router)
+    app.mount("/page", page.files)
     app.add_middleware(BodyLimit)
     if settings.cors_origins:
         app.add_middleware(
