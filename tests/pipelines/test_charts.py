@@ -27,7 +27,7 @@ def test_candles_are_the_last_sessions_in_order():
 
 
 def test_prices_keep_six_digits_and_are_plain_json():
-    prices = pd.DataFrame(dict.fromkeys(["open", "high", "low", "close"], [0.0012345678, 123456.789]))
+    prices = pd.DataFrame({name: [0.0012345678, 123456.789] for name in ("open", "high", "low", "close")})
     prices.index = sessions(2)
 
     assert json.loads(json.dumps(candles(prices)))["close"] == [0.00123457, 123457.0]

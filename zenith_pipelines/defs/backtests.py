@@ -49,9 +49,7 @@ def lstm_backtest(
     """Trades on the LSTM's walk-forward forecasts, filled at the next open with costs, beside buy-and-hold."""
     trading = config.as_core()
     signals = forecast_signals(lstm_model.table, HEADLINE_HORIZON, threshold=trading.round_trip_cost)
-    return _traded(
-        zenith, trading, cleaned_prices, signals, lstm_model, forecasts=past_forecasts(lstm_model.table)
-    )
+    return _traded(zenith, trading, cleaned_prices, signals, lstm_model, forecasts=past_forecasts(lstm_model.table))
 
 
 @dg.asset(partitions_def=ticker_partitions, group_name="backtests", owners=OWNERS, kinds={"parquet", "mlflow"})

@@ -48,7 +48,7 @@ function figures(ticker, { stats }) {
     ["sharpe", (value) => number(value, 2)],
     ["trades", (value) => number(value, 0)],
   ];
-  return table(t("backtest.figures", { ticker }), [["", false], [t("backtest.strategy.short"), true], [t("backtest.held"), true]],
+  return table(t("backtest.figures", { ticker }), [[t("backtest.figure"), false], [t("backtest.strategy.short"), true], [t("backtest.held"), true]],
     rows.map(([name, format]) => [t(`backtest.${name}`), format(stats.strategy[name]), name === "trades" ? "–" : format(stats.buy_and_hold[name])]));
 }
 

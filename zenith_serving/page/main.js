@@ -11,6 +11,7 @@ const POLL_SECONDS = 4;
 const HORIZONS = [1, 5, 30];
 const LIST_EVERY = 15; // polls
 
+let searchAgain = () => {};
 const state = { list: null, ticker: null, data: {}, seen: null, answeredAt: null, asked: 0 };
 
 function named() {
@@ -130,6 +131,7 @@ function drawList(error) {
       h("span", { class: "date" }, one.as_of ? day(one.as_of) : t("unreadable")))))));
   if (error && !state.list) fill(byId("main"), parts.note(explain(error)));
   drawLinks();
+  searchAgain();
 }
 
 function drawLinks() {
@@ -203,7 +205,7 @@ function switchTheme() {
 
 async function start() {
   await setLanguage(firstLanguage());
-  startSearch(() => (state.list?.tickers ?? []).map((one) => one.ticker), (ticker) => {
+  searchAgain = startSearch(() => (state.list?.tickers ?? []).map((one) => one.ticker), (ticker) => {
     location.hash = `#${encodeURIComponent(ticker)}`;
     byId("main").focus({ preventScroll: true });
   });

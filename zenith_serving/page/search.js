@@ -5,6 +5,7 @@ import { t } from "./i18n.js";
 
 const MOST = 12;
 
+// Returns what is to be called when other tickers may be found than before.
 export function startSearch(tickersOf, choose) {
   const [field, list, count] = ["search", "found", "found-count"].map(byId);
   let found = [];
@@ -53,4 +54,6 @@ export function startSearch(tickersOf, choose) {
       close();
     }
   });
+
+  return () => { if (!list.hidden) look(); };
 }
