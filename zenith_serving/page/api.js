@@ -4,6 +4,14 @@ import { list, t, has } from "./i18n.js";
 
 const BASE = "api/v1/ml/";
 const PATIENCE = 20000;
+const KEY = "zenith.key";
+
+// The key is in this tab only, and only once the service has accepted it.
+export const keptKey = () => { try { return sessionStorage.getItem(KEY) ?? ""; } catch { return ""; } };
+
+export function keepKey(key) {
+  try { key ? sessionStorage.setItem(KEY, key) : sessionStorage.removeItem(KEY); } catch { /* asked for each time, then */ }
+}
 
 export class Failure extends Error {
   constructor(status, problem = {}) {
@@ -15,11 +23,13 @@ export class Failure extends Error {
   }
 }
 
-export const get = (path) => ask(path, {});
+const bearer = (key) => (key ? { authorization: `Bearer ${key}` } : {});
 
-export const post = (path, body, key) => ask(path, {
+export const get = (path, key = keptKey()) => ask(path, { headers: bearer(key) });
+
+export const post = (path, body, key = keptKey()) => ask(path, {
   method: "POST",
-  headers: { "content-type": "application/json", ...(key ? { authorization: `Bearer ${key}` } : {}) },
+  headers: { "content-type": "application/json", ...bearer(key) },
   body: JSON.stringify(body),
 });
 
@@ -34,6 +44,8 @@ async function ask(path, options) {
   if (!answer.ok) throw new Failure(answer.status, body);
   return body;
 }
+
+export const asksForKey = ({ status }) => status === 401 || status === 403;
 
 // What went wrong, in the reader's language where we have words for it, else in the service's own.
 export function explain(failure) {

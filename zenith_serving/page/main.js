@@ -1,6 +1,6 @@
 // The page: which ticker is shown (the address says it: /#AAPL), what is known of it, and when to ask again.
 
-import { explain, Failure, get, post } from "./api.js";
+import { asksForKey, explain, get, keepKey, post } from "./api.js";
 import { byId, fill, h, link } from "./dom.js";
 import { day, firstLanguage, moment, other, price, speak, spoken, t, translateDocument } from "./i18n.js";
 import { promotions, training, versions } from "./models.js";
@@ -129,15 +129,32 @@ function drawList(error) {
       h("span", { class: "name" }, one.ticker),
       h("span", { class: "close" }, one.close === null ? "–" : price(one.close)),
       h("span", { class: "date" }, one.as_of ? day(one.as_of) : t("unreadable")))))));
-  if (error && !state.list) fill(byId("main"), parts.note(explain(error)));
+  if (error && !state.list) asksForKey(error) ? drawLocked(error) : fill(byId("main"), parts.note(explain(error)));
   drawLinks();
   searchAgain();
 }
 
 function drawLinks() {
   const links = state.list?.links ?? {};
-  const item = (address, name) => h("li", {}, address ? link(address, name) : t("links.none", { name }));
-  fill(byId("links"), item(links.dagster, "Dagster"), item(links.mlflow, "MLflow"), h("li", {}, link("docs", t("links.api"))));
+  const item = (address, name, setting) => h("li", {}, address ? link(address, name) : t("links.none", { name, setting }));
+  fill(byId("links"), item(links.dagster, "Dagster", "DAGSTER_URL"), item(links.mlflow, "MLflow", "MLFLOW_TRACKING_URI"), h("li", {}, link("docs", t("links.api"))));
+}
+
+// A service may ask for a key even of who reads (ZENITH_READ_KEYS).
+function drawLocked(error) {
+  if (byId("read-key")) return;
+  const field = h("input", { id: "read-key", type: "password", autocomplete: "off" });
+  const says = h("p", { role: "status" });
+  const open = async (event) => {
+    event.preventDefault();
+    const { value, error: refused } = await attempt(get("tickers", field.value.trim()));
+    if (!value) return void fill(says, explain(refused));
+    keepKey(field.value.trim());
+    location.reload();
+  };
+  fill(byId("main"), h("h1", {}, t("locked.title")), parts.note(explain(error)),
+    h("form", { class: "form", onsubmit: open }, h("p", { class: "field" }, h("label", { for: "read-key" }, t("train.key")), field),
+      h("button", { type: "submit", class: "act" }, t("locked.open"))), says);
 }
 
 function drawUnknown(error) {
@@ -170,9 +187,10 @@ function drawFrame() {
 
 // Show what the address names; without a name the first ticker there is.
 async function open() {
+  if (!state.list) return;
   const wished = named();
   const first = state.list?.tickers[0]?.ticker;
-  if (!wished && !first) return void (state.list && drawNothing());
+  if (!wished && !first) return void drawNothing();
   const ticker = wished || first;
   Object.assign(state, { ticker, data: {}, seen: null });
   document.title = `${ticker} · Zenith`.slice(0, 60);
@@ -215,7 +233,7 @@ async function start() {
   addEventListener("hashchange", open);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) poll(); });
   await loadList();
-  if (!state.ticker) await open();
+  if (!state.ticker && state.list) await open();
   setInterval(() => { if (!document.hidden) poll(); }, 1000 * POLL_SECONDS);
 }
 

@@ -1,13 +1,12 @@
 // Model versions, who promoted them and why, and a training that a person starts and follows.
 
-import { explain, get, post } from "./api.js";
+import { asksForKey, explain, get, keepKey, keptKey, post } from "./api.js";
 import { fill, h, link, table } from "./dom.js";
 import { day, has, moment, t } from "./i18n.js";
 import { came, note } from "./parts.js";
 
 const FOLLOW_SECONDS = 3;
 const AFTERWARDS = ["success", "failure", "canceled"];
-const KEY = "zenith.key";
 
 const worded = (prefix, value) => (has(`${prefix}.${value}`) ? t(`${prefix}.${value}`) : value);
 
@@ -42,23 +41,17 @@ function event(one) {
         h("span", { class: "unseen" }, ` ${t(gate.passed ? "gate.passed" : "gate.refused")}`)))) : null);
 }
 
-const kept = () => { try { return sessionStorage.getItem(KEY) ?? ""; } catch { return ""; } };
-
-function keep(key) {
-  try { key ? sessionStorage.setItem(KEY, key) : sessionStorage.removeItem(KEY); } catch { /* asked for each time, then */ }
-}
-
 // The form, and what comes of it. `done` is called when a run has succeeded.
 export function training(ticker, done) {
   const status = h("div", { class: "status", role: "status" });
   const field = (name, label, input, hint) => h("p", { class: "field" }, h("label", { for: name }, label), input,
     hint && h("span", { class: "small", id: `${name}-hint` }, hint));
-  const form = h("form", { class: "form", novalidate: true },
+  const form = h("form", { class: "form" },
     field("train-model", t("train.model"), h("select", { id: "train-model" },
       ["all", "lstm", "ensemble"].map((kind) => h("option", { value: kind }, t(`train.model.${kind}`))))),
     field("train-epochs", t("train.epochs"), h("input", { id: "train-epochs", type: "number", min: "10", max: "500", value: "12", inputmode: "numeric" })),
     field("train-key", t("train.key"),
-      h("input", { id: "train-key", type: "password", autocomplete: "off", value: kept(), "aria-describedby": "train-key-hint" }), t("train.key.hint")),
+      h("input", { id: "train-key", type: "password", autocomplete: "off", value: keptKey(), "aria-describedby": "train-key-hint" }), t("train.key.hint")),
     h("button", { type: "submit", class: "act" }, t("train.start", { ticker })));
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -79,18 +72,18 @@ async function start(ticker, form, status, done) {
   fill(status, h("p", {}, t("train.asking")));
   try {
     const run = await post("train", { ticker, model_type: model, epochs: Number(epochs) }, key);
-    keep(key);
+    keepKey(key);
     await follow(run, status);
     done();
   } catch (failure) {
-    if (failure.status === 401 || failure.status === 403) keep("");
+    if (asksForKey(failure)) keepKey("");
     fill(status, note(reason(failure)));
   }
 }
 
 function reason(failure) {
   if (failure.status === 404 || failure.status === 405) return t("train.absent");
-  return has(`train.error.${failure.status}`) ? t(`train.error.${failure.status}`) : explain(failure);
+  return failure.status === 422 ? failure.detail : explain(failure);
 }
 
 async function follow(run, status) {

@@ -155,9 +155,10 @@ def test_a_training_is_started_with_the_key_and_followed_to_its_end(visit):
 @pytest.mark.parametrize(
     ("status", "detail", "says"),
     [
-        (401, "-", "This needs a key: one of ZENITH_API_KEYS."),
+        (401, "-", "A key is needed: one of ZENITH_API_KEYS."),
         (403, "-", "The key is not one that this service knows."),
         (404, "-", "This service cannot start a training."),
+        (422, "epochs: at least 10", "epochs: at least 10"),
         (503, "Dagster is away: start `zenith ui`", "Dagster is away: start `zenith ui`"),
     ],
 )
@@ -182,3 +183,19 @@ def test_a_run_that_failed_shows_its_error(visit):
     expect(training.get_by_role("status")).to_have_text(
         re.compile("already under way, and is failed.*too short a history")
     )
+
+
+def test_a_service_that_asks_for_a_key_to_read_is_opened_with_one(visit):
+    page = visit(stubs={"tickers": {"type": "urn:zenith:problem:key-missing"}}, status=401)
+    expect(page.get_by_role("heading", level=1)).to_have_text("This service asks for a key")
+    page.get_by_label("Key").fill("wrong")
+    page.get_by_role("button", name="Open").click()
+    expect(page.get_by_role("main").get_by_role("status")).to_have_text("A key is needed: one of ZENITH_API_KEYS.")
+    page.unroute("**/api/v1/ml/tickers")
+
+    page.get_by_label("Key").fill("right")
+    with page.expect_request("**/predict/comprehensive") as asked:
+        page.get_by_role("button", name="Open").click()
+
+    assert asked.value.header_value("authorization") == "Bearer right"
+    expect(page.get_by_role("heading", level=1)).to_have_text("AAPL")

@@ -101,8 +101,8 @@ def test_the_backtest_stands_beside_buy_and_hold_with_costs_and_sharpe(visit):
     expect(backtest.get_by_role("row", name="Sharpe ratio")).to_have_text("Sharpe ratio0.380.71")
     expect(backtest).to_contain_text("0.10% commission and 0.05% slippage")
     expect(backtest).to_contain_text("Only walk-forward signals of model version 1")
-    backtest.get_by_role("button", name="ensemble").click()
-    expect(backtest).to_contain_text("Strategy on the ensemble signals")
+    backtest.get_by_role("button", name="Ensemble").click()
+    expect(backtest).to_contain_text("Strategy on the Ensemble signals")
 
 
 def test_served_forecasts_stand_against_what_came(visit):
@@ -122,7 +122,7 @@ def test_versions_promotions_and_links_are_there(visit):
     expect(models).to_contain_text("loss is worse · by ana")
     expect(models.locator(".gates .refused")).to_have_text("✗ loss not passed")
     expect(page.get_by_role("link", name="Dagster")).to_have_attribute("href", "http://127.0.0.1:3000")
-    expect(page.get_by_role("contentinfo")).to_contain_text("MLflow: no address known")  # of a file there is none
+    expect(page.get_by_role("contentinfo")).to_contain_text("MLflow: no address is set (MLFLOW_TRACKING_URI)")  # of a file there is none
 
 
 def test_what_the_service_itself_says_draws_without_a_word_in_the_console(visit):
