@@ -6,6 +6,7 @@ import { h, table } from "./dom.js";
 import { day, has, number, percent, price, t } from "./i18n.js";
 import { priceChart } from "./price-chart.js";
 
+const HEADLINE = 5; // sessions ahead
 const SIDES = ["buy", "hold", "sell"];
 
 export const command = (text) => h("code", { class: "command" }, text);
@@ -61,13 +62,14 @@ function badge(data) {
 export function figures(data) {
   const forecast = priceOf(data);
   const signal = signalOf(data);
-  const at = forecast?.predictions[4] ?? forecast?.predictions.at(-1);
+  const at = forecast?.predictions[HEADLINE - 1];
+  const coverage = data.skills?.value?.find((answer) => answer.horizon === HEADLINE)?.coverage;
   const figure = (name, value, detail) => h("div", {}, h("dt", {}, name), h("dd", {}, h("strong", {}, value), h("span", {}, detail)));
   return h("dl", { class: "figures" },
     at && figure(t("figure.forecast", { n: at.day }), price(at.price),
       t("figure.change", { change: percent(at.change_pct / 100, 2, true), date: day(at.date) })),
     at && figure(t("figure.interval", { level: percent(forecast.confidence) }), `${price(at.lower)} – ${price(at.upper)}`,
-      forecast.coverage === null ? t("coverage.unknown") : t("figure.coverage", { share: percent(forecast.coverage) })),
+      typeof coverage === "number" ? t("figure.coverage", { share: percent(coverage) }) : t("coverage.unknown")),
     signal && figure(t("figure.signal"), t(`signal.${signal.signal}`),
       t("figure.probability", { share: percent(signal.probabilities[signal.signal]) })));
 }

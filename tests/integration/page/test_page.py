@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.integration.page.server import part
+from tests.integration.page.server import ANSWERS, part
 from zenith_core.abstention import REASONS
 
 MANY_PIXELS = 500
@@ -32,7 +32,7 @@ def test_it_shows_the_ticker_its_forecast_and_what_that_is_worth(visit):
     figures = page.locator(".figures")
     expect(figures).to_contain_text("Forecast, 5 sessions ahead")
     expect(figures).to_contain_text("105.10")  # 100 * 1.01**5
-    expect(figures).to_contain_text("101.95 – 108.25")
+    expect(figures).to_contain_text("101.95 – 108.25such intervals held 88% of what came")  # at that horizon
     expect(page.get_by_role("contentinfo")).to_contain_text("This is not investment advice")
     assert page.said == []
 
@@ -123,6 +123,17 @@ def test_versions_promotions_and_links_are_there(visit):
     expect(models.locator(".gates .refused")).to_have_text("✗ loss not passed")
     expect(page.get_by_role("link", name="Dagster")).to_have_attribute("href", "http://127.0.0.1:3000")
     expect(page.get_by_role("contentinfo")).to_contain_text("MLflow: no address is set (MLFLOW_TRACKING_URI)")  # of a file there is none
+
+
+def test_a_version_leads_to_its_page_in_mlflow_if_that_is_a_server(visit):
+    listed = {"tickers": [{"ticker": "AAPL", "close": 100.0, "as_of": "2013-03-01"}]}
+    mlflow = {"links": {"dagster": None, "mlflow": "https://mlflow.example"}}
+    page = visit(stubs=ANSWERS | {"tickers": listed | mlflow})
+
+    version = part(page, "Models").get_by_role("link", name="2")
+    expect(version).to_have_attribute("href", "https://mlflow.example/#/models/lstm-AAPL/versions/2")
+    expect(page.get_by_role("link", name="MLflow")).to_have_attribute("href", "https://mlflow.example")
+    expect(page.get_by_role("contentinfo")).to_contain_text("Dagster: no address is set (DAGSTER_URL)")
 
 
 def test_what_the_service_itself_says_draws_without_a_word_in_the_console(visit):
