@@ -18,11 +18,12 @@ function named() {
   const text = location.hash.slice(1);
   try { return decodeURIComponent(text).trim().toUpperCase(); } catch { return text; }
 }
+const listed = (ticker) => state.list?.tickers.find((one) => one.ticker === ticker);
 const attempt = (promise) => promise.then((value) => ({ value }), (error) => ({ error }));
 
 // Sections by name: what they need, and how they are drawn.
 const SECTIONS = {
-  head: [["both", "skills"], (ticker, data) => [parts.headline(ticker, data), parts.figures(data)]],
+  head: [["both", "skills"], (ticker, data) => [parts.headline(ticker, data, listed(ticker)), parts.figures(data)]],
   prices: [["both", "chart", "record"], parts.prices],
   signal: [["both"], (_, data) => parts.signal(data)],
   worth: [["skills"], parts.skill],

@@ -32,8 +32,9 @@ function missing(data, part) {
   return note(explain(data.both.error ?? new Failure(503, data.both.value.problems?.[part])));
 }
 
-export function headline(ticker, data) {
-  const known = priceOf(data) ?? signalOf(data);
+// `listed` is the ticker in the list of all, which needs no model.
+export function headline(ticker, data, listed) {
+  const known = priceOf(data) ?? signalOf(data) ?? (listed?.as_of ? { ...listed, current_price: listed.close } : null);
   return [
     h("h1", {}, ticker),
     known && h("p", { class: "quote" },

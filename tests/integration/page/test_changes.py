@@ -46,6 +46,8 @@ def test_a_ticker_without_models_shows_its_prices_and_says_so(visit, home):
     write_charts(home, "IBM")
     page = visit("#IBM")
 
+    expect(page.locator(".head")).to_contain_text("100.00 USD")
+    expect(page.locator(".head")).to_contain_text("Out of date 30 or more sessions old")
     expect(part(page, "Price and forecast").locator("canvas")).to_be_visible()
     for title in ("Price and forecast", "Signal", "What the forecast is worth"):
         expect(part(page, title).locator(".note")).to_have_text(

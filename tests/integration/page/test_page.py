@@ -122,7 +122,8 @@ def test_versions_promotions_and_links_are_there(visit):
     expect(models).to_contain_text("loss is worse · by ana")
     expect(models.locator(".gates .refused")).to_have_text("✗ loss not passed")
     expect(page.get_by_role("link", name="Dagster")).to_have_attribute("href", "http://127.0.0.1:3000")
-    expect(page.get_by_role("contentinfo")).to_contain_text("MLflow: no address is set (MLFLOW_TRACKING_URI)")  # of a file there is none
+    # A file has no address.
+    expect(page.get_by_role("contentinfo")).to_contain_text("MLflow: no address is set (MLFLOW_TRACKING_URI)")
 
 
 def test_a_version_leads_to_its_page_in_mlflow_if_that_is_a_server(visit):
