@@ -1,4 +1,4 @@
-"""Take the pictures of the docs from the running program: after `make run`, with `zenith ui` and `zenith serve` running.
+"""Take the pictures of the docs from the running program: after `make run`, with `zenith ui` and `zenith serve`.
 
 .venv/bin/python docs/screenshots.py http://127.0.0.1:3000 http://127.0.0.1:8000
 """
