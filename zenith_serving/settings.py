@@ -17,7 +17,9 @@ class Settings(BaseSettings):
     zenith_home: Path = Field(default=Path(".zenith"), description="Where all state is kept.")
     zenith_data_uri: str | None = Field(default=None, description="Where datasets are kept: for serving, a folder.")
     mlflow_tracking_uri: str | None = Field(default=None, description="The MLflow server or database.")
-    dagster_url: str | None = Field(default=None, description="Where the Dagster UI is, such as http://127.0.0.1:3000.")
+    dagster_url: str = Field(
+        default="http://127.0.0.1:3000", description="The Dagster webserver that runs are launched through."
+    )
     redis_url: SecretStr | None = Field(default=None, description="A Redis that several processes share.")
     models_path: Path | None = Field(default=None, description="Where last-good copies of the models are kept.")
     ml_cache_ttl: int = Field(default=3600, gt=0, description="How long an answer is kept, in seconds.")

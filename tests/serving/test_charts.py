@@ -58,9 +58,9 @@ def test_without_tickers_the_list_is_empty(tmp_path):
     ],
 )
 def test_links_are_web_addresses_without_secrets(uri, link):
-    links = links_of(Settings(mlflow_tracking_uri=uri, dagster_url=uri))
+    links = links_of(Settings(mlflow_tracking_uri=uri, dagster_url="http://dagster.example:3000/"))
 
-    assert (links.mlflow, links.dagster) == (link, link)
+    assert (links.mlflow, links.dagster) == (link, "http://dagster.example:3000")
 
 
 def test_a_chart_has_what_the_pipelines_wrote(client, home):

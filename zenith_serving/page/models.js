@@ -6,7 +6,7 @@ import { day, has, moment, t } from "./i18n.js";
 import { came, note } from "./parts.js";
 
 const FOLLOW_SECONDS = 3;
-const AFTERWARDS = ["success", "failure", "canceled"];
+const AFTERWARDS = ["succeeded", "failed", "canceled"];
 
 const worded = (prefix, value) => (has(`${prefix}.${value}`) ? t(`${prefix}.${value}`) : value);
 
@@ -49,10 +49,12 @@ export function training(ticker, done) {
   const form = h("form", { class: "form" },
     field("train-model", t("train.model"), h("select", { id: "train-model" },
       ["all", "lstm", "ensemble"].map((kind) => h("option", { value: kind }, t(`train.model.${kind}`))))),
-    field("train-epochs", t("train.epochs"), h("input", { id: "train-epochs", type: "number", min: "10", max: "500", value: "12", inputmode: "numeric" })),
+    field("train-epochs", t("train.epochs"), h("input", { id: "train-epochs", type: "number", min: "10", max: "500", inputmode: "numeric", placeholder: t("train.epochs.usual") })),
     field("train-key", t("train.key"),
       h("input", { id: "train-key", type: "password", autocomplete: "off", value: keptKey(), "aria-describedby": "train-key-hint" }), t("train.key.hint")),
     h("button", { type: "submit", class: "act" }, t("train.start", { ticker })));
+  const epochs = form.querySelector("#train-epochs");
+  form.querySelector("#train-model").addEventListener("change", (event) => { epochs.disabled = event.target.value === "ensemble"; });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const button = form.querySelector("button");
@@ -68,13 +70,12 @@ export function training(ticker, done) {
 }
 
 async function start(ticker, form, status, done) {
-  const [model, epochs, key] = ["train-model", "train-epochs", "train-key"].map((id) => form.querySelector(`#${id}`).value.trim());
+  const [model, epochs, key] = ["train-model", "train-epochs:enabled", "train-key"].map((id) => form.querySelector(`#${id}`)?.value.trim());
   fill(status, h("p", {}, t("train.asking")));
   try {
-    const run = await post("train", { ticker, model_type: model, epochs: Number(epochs) }, key);
+    const run = await post("train", { ticker, model_type: model, ...(epochs ? { epochs: Number(epochs) } : {}) }, key);
     keepKey(key);
-    await follow(run, status);
-    done();
+    if (await follow(run, status) === "succeeded") done();
   } catch (failure) {
     if (asksForKey(failure)) keepKey("");
     fill(status, note(reason(failure)));
@@ -88,17 +89,18 @@ function reason(failure) {
 
 async function follow(run, status) {
   for (let last = null; ; await new Promise((wake) => setTimeout(wake, 1000 * FOLLOW_SECONDS))) {
-    if (!status.isConnected) return;
+    if (!status.isConnected) return null;
     const state = last === null && run.status ? run : await get(`train/${encodeURIComponent(run.run_id)}`);
     const name = String(state.status).toLowerCase();
-    if (name !== last) fill(status, progress(run, state, name));
-    last = name;
-    if (AFTERWARDS.includes(name)) return;
+    const said = `${name} ${state.note ?? ""}`;
+    if (said !== last) fill(status, progress(run, state, name));
+    last = said;
+    if (AFTERWARDS.includes(name)) return name;
   }
 }
 
 function progress(run, state, name) {
   const says = h("p", {}, t(run.already_running ? "train.already" : "train.run", { status: worded("run", name) }), " ",
     state.url ? link(state.url, t("train.open")) : null);
-  return [says, state.error ? h("p", { class: "small", lang: "en" }, state.error) : null];
+  return [says, state.note ? h("p", { class: "small", lang: "en" }, state.note) : null, state.error ? h("p", { class: "small", lang: "en" }, state.error) : null];
 }

@@ -55,5 +55,6 @@ export function startSearch(tickersOf, choose) {
     }
   });
 
+  if (field.value) look(); // typed before this ran
   return () => { if (!list.hidden) look(); };
 }

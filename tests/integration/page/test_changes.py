@@ -139,19 +139,45 @@ def kept_key(page):
 
 def test_a_training_is_started_with_the_key_and_followed_to_its_end(visit):
     page = visit()
-    answer(page, "train", 202, {**RUN, "status": "QUEUED", "status_url": "/api/v1/ml/train/1a2b"})
-    answer(page, "train/1a2b", 200, {**RUN, "status": "SUCCESS"})
+    answer(page, "train", 202, {**RUN, "status": "queued", "status_url": "/api/v1/ml/train/1a2b"})
+    answer(page, "train/1a2b", 200, {**RUN, "status": "succeeded"})
 
     with page.expect_request("**/api/v1/ml/train") as asked:
         training = press_train(page)
 
     assert asked.value.header_value("authorization") == "Bearer secret"
-    assert asked.value.post_data_json == {"ticker": "AAPL", "model_type": "all", "epochs": 12}
+    assert asked.value.post_data_json == {"ticker": "AAPL", "model_type": "all"}
     expect(training.get_by_role("status")).to_contain_text("The run is queued.")
     expect(training.get_by_role("link")).to_have_attribute("href", RUN["url"])
     expect(training.get_by_role("status")).to_contain_text("The run is done.", timeout=10_000)
     assert kept_key(page) == "secret"
     assert page.evaluate("Object.values(localStorage).join() + document.cookie") == ""
+
+
+def test_epochs_go_with_the_lstm_only(visit):
+    page = visit()
+    answer(page, "train", 503, {"detail": "away"})
+    training = part(page, "Train again")
+    training.get_by_label("Epochs of the LSTM, 10 to 500").fill("20")
+    sent = []
+    for model in ("LSTM", "Ensemble"):
+        training.get_by_label("Model").select_option(model)
+        with page.expect_request("**/api/v1/ml/train") as asked:
+            training.get_by_role("button", name="Train AAPL").click()
+        sent.append(asked.value.post_data_json)
+        expect(training.get_by_role("status")).to_contain_text("away")
+
+    assert sent == [
+        {"ticker": "AAPL", "model_type": "lstm", "epochs": 20},
+        {"ticker": "AAPL", "model_type": "ensemble"},
+    ]
+
+
+def test_a_run_that_waits_in_vain_says_what_for(visit):
+    page = visit()
+    answer(page, "train", 202, RUN | {"status": "queued", "note": "queued, no daemon is running"})
+
+    expect(press_train(page).get_by_role("status")).to_contain_text("no daemon is running")
 
 
 @pytest.mark.parametrize(
@@ -177,7 +203,7 @@ def test_a_training_that_is_refused_says_why_and_keeps_no_key(visit, status, det
 
 def test_a_run_that_failed_shows_its_error(visit):
     page = visit()
-    failed = {"status": "FAILURE", "error": "too short a history", "already_running": True}
+    failed = {"status": "failed", "error": "too short a history", "already_running": True}
     answer(page, "train", 202, RUN | failed)
 
     training = press_train(page)

@@ -128,12 +128,17 @@ def test_versions_promotions_and_links_are_there(visit):
 
 def test_a_version_leads_to_its_page_in_mlflow_if_that_is_a_server(visit):
     listed = {"tickers": [{"ticker": "AAPL", "close": 100.0, "as_of": "2013-03-01"}]}
-    mlflow = {"links": {"dagster": None, "mlflow": "https://mlflow.example"}}
+    mlflow = {"links": {"dagster": "https://dagster.example", "mlflow": "https://mlflow.example"}}
     page = visit(stubs=ANSWERS | {"tickers": listed | mlflow})
 
     version = part(page, "Models").get_by_role("link", name="2")
     expect(version).to_have_attribute("href", "https://mlflow.example/#/models/lstm-AAPL/versions/2")
     expect(page.get_by_role("link", name="MLflow")).to_have_attribute("href", "https://mlflow.example")
+
+
+def test_an_address_of_the_server_s_own_machine_is_no_link_elsewhere(visit, server):
+    page = visit(url=server.url.replace("127.0.0.1", "zenith.localhost"))
+
     expect(page.get_by_role("contentinfo")).to_contain_text("Dagster: no address is set (DAGSTER_URL)")
 
 
