@@ -83,14 +83,19 @@ async function start(ticker, form, status, done) {
 }
 
 function reason(failure) {
-  if (failure.status === 404 || failure.status === 405) return t("train.absent");
+  if (["http-404", "http-405"].includes(failure.kind)) return t("train.absent");
   return failure.status === 422 ? failure.detail : explain(failure);
 }
+
+// A service or a Dagster that is away for a moment does not end the run.
+const stateOf = (run) => get(`train/${encodeURIComponent(run.run_id)}`)
+  .catch((failure) => ([0, 429, 503].includes(failure.status) ? null : Promise.reject(failure)));
 
 async function follow(run, status) {
   for (let last = null; ; await new Promise((wake) => setTimeout(wake, 1000 * FOLLOW_SECONDS))) {
     if (!status.isConnected) return null;
-    const state = last === null && run.status ? run : await get(`train/${encodeURIComponent(run.run_id)}`);
+    const state = last === null ? run : await stateOf(run);
+    if (!state) continue;
     const name = String(state.status).toLowerCase();
     const said = `${name} ${state.note ?? ""}`;
     if (said !== last) fill(status, progress(run, state, name));

@@ -141,6 +141,8 @@ def test_a_training_is_started_with_the_key_and_followed_to_its_end(visit):
     page = visit()
     answer(page, "train", 202, {**RUN, "status": "queued", "status_url": "/api/v1/ml/train/1a2b"})
     answer(page, "train/1a2b", 200, {**RUN, "status": "succeeded"})
+    away = {"status": 503, "body": "{}"}
+    page.route("**/api/v1/ml/train/1a2b", lambda route: route.fulfill(**away), times=1)  # it is asked again
 
     with page.expect_request("**/api/v1/ml/train") as asked:
         training = press_train(page)
@@ -149,7 +151,7 @@ def test_a_training_is_started_with_the_key_and_followed_to_its_end(visit):
     assert asked.value.post_data_json == {"ticker": "AAPL", "model_type": "all"}
     expect(training.get_by_role("status")).to_contain_text("The run is queued.")
     expect(training.get_by_role("link")).to_have_attribute("href", RUN["url"])
-    expect(training.get_by_role("status")).to_contain_text("The run is done.", timeout=10_000)
+    expect(training.get_by_role("status")).to_contain_text("The run is done.", timeout=20_000)
     assert kept_key(page) == "secret"
     assert page.evaluate("Object.values(localStorage).join() + document.cookie") == ""
 
