@@ -23,6 +23,7 @@ from zenith_serving.rate_limit import Counts, RateLimit, open_counts
 from zenith_serving.routes import health, metrics, predictions
 from zenith_serving.routes.dependencies import PREFIX
 from zenith_serving.settings import Settings
+from zenith_serving.version import version
 from zenith_serving.watcher import Watcher
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
@@ -47,7 +48,13 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
         if counts:
             await counts.close()
 
-    app = FastAPI(title="Zenith", summary="Forecasts of stock prices and trading signals.", lifespan=lifespan)
+    app = FastAPI(
+        title="Zenith",
+        version=version(),
+        summary="Forecasts of stock prices and trading signals.",
+        lifespan=lifespan,
+        redirect_slashes=False,  # DELETE /cache/ with the ticker forgotten must not become DELETE /cache
+    )
     app.state.predictor, app.state.settings, app.state.metrics = predictor, settings, counted
     app.state.keys = KeyRing(settings.zenith_api_keys)
     for routes in (predictions, health, metrics):
