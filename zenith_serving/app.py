@@ -4,6 +4,7 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from secrets import token_hex
+from typing import Any
 
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
@@ -11,7 +12,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.concurrency import run_in_threadpool
 
 from zenith_core.errors import UserError
-from zenith_serving.keys import KeyRing, ReadKeys
+from zenith_serving.keys import KEY_HEADER, KeyRing, ReadKeys
 from zenith_serving.limits import BodyLimit
 from zenith_serving.logs import RequestLog
 from zenith_serving.metrics import Metrics
@@ -27,6 +28,14 @@ from zenith_serving.version import version
 from zenith_serving.watcher import Watcher
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+# Without credentials: a key is sent in a header, by a page that knows it.
+_CORS: dict[str, Any] = {
+    "allow_methods": ("GET", "POST", "DELETE"),
+    "allow_headers": ("Authorization", "Content-Type", KEY_HEADER, "X-Request-ID"),
+    "expose_headers": ("X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy"),
+    "allow_credentials": False,
+}
 
 
 def create_app(settings: Settings, request_log: RequestLog | None = None) -> FastAPI:
@@ -75,9 +84,7 @@ def surround(app: FastAPI, settings: Settings, counts: Counts | None, request_lo
             raise UserError("ZENITH_READ_KEYS asks for a key and there is none: set ZENITH_API_KEYS")
         app.add_middleware(ReadKeys, keys=app.state.keys, prefixes=(PREFIX, "/metrics"))
     if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"]
-        )
+        app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **_CORS)
     observers = [app.state.metrics.request, *([request_log.request] if request_log else [])]
     app.add_middleware(Observed, observers=observers)
     app.add_middleware(
