@@ -25,3 +25,10 @@ class RegistryAway(ZenithError):
 
     exit_code = 1
     retryable = True
+
+
+class CacheAway(ZenithError):
+    """The shared cache cannot be told to forget."""
+
+    exit_code = 1
+    retryable = True

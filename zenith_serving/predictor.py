@@ -27,6 +27,7 @@ from zenith_serving.models import ModelStore, ServedModel
 from zenith_serving.registry import open_registry
 from zenith_serving.schemas import ModelAnswer, PriceAnswer, PricePoint, Probabilities, SignalAnswer, Skill
 from zenith_serving.settings import Settings, require_home
+from zenith_serving.single_flight import SingleFlight
 from zenith_serving.snapshots import SnapshotStore
 
 INTERVAL = round(QUANTILES[-1] - QUANTILES[0], 6)  # the level of [lower, upper]
@@ -71,9 +72,18 @@ class Predictor:
         self.models = models
         self.cache = cache
         self._clock = clock
+        self._flights = SingleFlight[bytes]()
 
     def predict_price(self, ticker: str, horizon: int = 5, *, use_cache: bool = True) -> PriceAnswer:
-        """Forecast the next `horizon` sessions.
+        """Forecast the next `horizon` sessions. Raises as `price_json` does."""
+        return PriceAnswer.model_validate_json(self.price_json(ticker, horizon, use_cache=use_cache))
+
+    def predict_signal(self, ticker: str, *, use_cache: bool = True) -> SignalAnswer:
+        """Choose between buy, hold and sell. Raises as `signal_json` does."""
+        return SignalAnswer.model_validate_json(self.signal_json(ticker, use_cache=use_cache))
+
+    def price_json(self, ticker: str, horizon: int = 5, *, use_cache: bool = True) -> bytes:
+        """A PriceAnswer as the JSON that goes out; what is cached is not touched any more.
 
         Raises InvalidTicker, UserError (horizon), UnknownTicker, ModelUnavailable, FeatureMismatch,
         RegistryAway or CorruptData.
@@ -90,8 +100,8 @@ class Predictor:
             lambda now: price_answer(snapshot, model, horizon, now),
         )
 
-    def predict_signal(self, ticker: str, *, use_cache: bool = True) -> SignalAnswer:
-        """Choose between buy, hold and sell. Raises as `predict_price` does."""
+    def signal_json(self, ticker: str, *, use_cache: bool = True) -> bytes:
+        """A SignalAnswer as the JSON that goes out. Raises as `price_json` does, but for the horizon."""
         snapshot, model = self._inputs("ensemble", ticker)
         return self._answer(
             SignalAnswer, "signal", snapshot, model, use_cache, lambda now: signal_answer(snapshot, model, now)
@@ -125,15 +135,21 @@ class Predictor:
         model: ServedModel,
         use_cache: bool,
         compute: Callable[[datetime], Answer],
-    ) -> Answer:
+    ) -> bytes:
         now = self._clock()
         # The day is part of the key because the age of the data is part of the answer.
         key = f"{model.name}:{model.version}:{snapshot.data_version}:{request}:{now.date()}"
-        if use_cache and (kept := self.cache.get(key, kind)):
-            return kept
-        answer = compute(now)
-        self.cache.put(key, answer.model_copy(update={"cached": True}))
-        return answer
+
+        def anew() -> bytes:
+            answer = compute(now)
+            kept = answer.model_copy(update={"cached": True})
+            self.cache.put(snapshot.ticker, key, kept.model_dump_json().encode())
+            return answer.model_dump_json().encode()
+
+        def look_then_compute() -> bytes:
+            return self.cache.get(snapshot.ticker, key, kind) or anew()
+
+        return self._flights.do(key, look_then_compute) if use_cache else anew()
 
 
 def price_answer(snapshot: ServingSnapshot, model: ServedModel, horizon: int, now: datetime) -> PriceAnswer:

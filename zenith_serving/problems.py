@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from zenith_core.errors import CorruptData, UserError, ZenithError
-from zenith_serving.errors import FeatureMismatch, ModelUnavailable, RegistryAway, UnknownTicker
+from zenith_serving.errors import CacheAway, FeatureMismatch, ModelUnavailable, RegistryAway, UnknownTicker
 from zenith_serving.schemas import Problem
 
 MEDIA_TYPE = "application/problem+json"
@@ -23,6 +23,7 @@ _KINDS: tuple[tuple[type[ZenithError], str, HTTPStatus, str], ...] = (
     (FeatureMismatch, "feature-mismatch", HTTPStatus.SERVICE_UNAVAILABLE, "Model and data do not fit together"),
     (ModelUnavailable, "model-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "No model to answer with"),
     (RegistryAway, "registry-away", HTTPStatus.SERVICE_UNAVAILABLE, "The model registry is away"),
+    (CacheAway, "cache-away", HTTPStatus.SERVICE_UNAVAILABLE, "The cache is away"),
     (CorruptData, "data-unreadable", HTTPStatus.SERVICE_UNAVAILABLE, "Stored data cannot be read"),
     (UserError, "invalid-request", HTTPStatus.UNPROCESSABLE_ENTITY, "The request is not valid"),
     (ZenithError, "unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "The answer is not available"),
@@ -55,10 +56,13 @@ def problem_of(error: ZenithError) -> Problem:
 
 
 def http_problem(status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Response:
-    """The problem document of a plain HTTP error."""
-    detail = _HINTS.get(status, status.phrase)
-    problem = Problem(type=f"{_TYPE}http-{status.value}", title=status.phrase, status=status, detail=detail)
-    return _respond(problem, headers)
+    """A plain HTTP error as a response."""
+    return _respond(_plain(status), headers)
+
+
+def surprise() -> Problem:
+    """The problem document of an error that nobody foresaw."""
+    return _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -67,6 +71,11 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(Exception, _on_surprise)
+
+
+def _plain(status: HTTPStatus) -> Problem:
+    detail = _HINTS.get(status, status.phrase)
+    return Problem(type=f"{_TYPE}http-{status.value}", title=status.phrase, status=status, detail=detail)
 
 
 def _respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
