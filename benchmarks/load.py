@@ -41,10 +41,18 @@ def request(method: str, path: str, body: bytes = b"") -> bytes:
     return f"{head}{kind}\r\n".encode() + body
 
 
-def load(port: int, requests: Sequence[bytes], *, connections: int = 16, seconds: float = 5.0) -> Load:
-    """Ask the loopback port for `seconds`, the requests in turn. A second before that warms up and is not counted."""
+@dataclass(frozen=True)
+class Group:
+    """So many connections, whose requests take turns."""
+
+    requests: Sequence[bytes]
+    connections: int = 16
+
+
+def load(port: int, *groups: Group, seconds: float = 3.0) -> list[Load]:
+    """Let all groups ask the loopback port at once; what came of each. A second of warming up is not counted."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_load(port, requests, connections, seconds))
+        return runner.run(_load(port, groups, seconds))
 
 
 @contextmanager
@@ -62,21 +70,31 @@ def constant_server(body: bytes) -> Iterator[int]:
         thread.join()
 
 
-async def _load(port: int, requests: Sequence[bytes], connections: int, seconds: float) -> Load:
-    turns = itertools.cycle(requests)
-    askers = [_Asker(turns) for _ in range(connections)]
-    for asker in askers:
-        await asyncio.get_running_loop().create_connection(lambda asker=asker: asker, "127.0.0.1", port)
+async def _load(port: int, groups: Sequence[Group], seconds: float) -> list[Load]:
+    crowds = [await _crowd(port, group) for group in groups]
+    everybody = [asker for crowd in crowds for asker in crowd]
     await asyncio.sleep(_WARM_UP_SECONDS)
-    for asker in askers:
+    for asker in everybody:
         asker.forget()
     started = time.perf_counter()
     await asyncio.sleep(seconds)
     took = time.perf_counter() - started
-    for asker in askers:
+    for asker in everybody:
         asker.close()
-    times = np.concatenate([asker.times for asker in askers])
-    return Load(len(times) / took, times, sum((asker.statuses for asker in askers), Counter()))
+    return [_sum(crowd, took) for crowd in crowds]
+
+
+async def _crowd(port: int, group: Group) -> list["_Asker"]:
+    turns = itertools.cycle(group.requests)
+    askers = [_Asker(turns) for _ in range(group.connections)]
+    for asker in askers:
+        await asyncio.get_running_loop().create_connection(lambda asker=asker: asker, "127.0.0.1", port)
+    return askers
+
+
+def _sum(crowd: Sequence["_Asker"], took: float) -> Load:
+    times = np.concatenate([asker.times for asker in crowd])
+    return Load(len(times) / took, times, sum((asker.statuses for asker in crowd), Counter()))
 
 
 class _Asker(asyncio.Protocol):

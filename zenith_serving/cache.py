@@ -31,7 +31,10 @@ class Cache(Protocol):
     """Whose answers they are."""
 
     is_local: bool
-    """Whether `get` and `put` only touch memory, so that an event loop may call them."""
+    """Whether it waits for nobody."""
+
+    def at_hand(self, ticker: str, key: str) -> bytes | None:
+        """What memory holds under `key`, or None. Waits for nothing, and does not count a miss."""
 
     def get(self, ticker: str, key: str, kind: type[BaseModel]) -> bytes | None:
         """What is kept for the ticker under `key`, an answer of this kind; or None."""
@@ -82,13 +85,20 @@ class LocalCache:
         self._generation = self._read_generation()
         self._hits = self._misses = 0
 
-    def get(self, ticker: str, key: str, kind: type[BaseModel]) -> bytes | None:
-        """What is kept for the ticker under `key`, or None."""
+    def at_hand(self, ticker: str, key: str) -> bytes | None:
+        """What is kept for the ticker under `key`, or None, which does not count as a miss: `get` comes next."""
         with self._guard:
             answers = self._kept.get(ticker)
             answer = None if answers is None else answers.get(key)
             self._hits += answer is not None
-            self._misses += answer is None
+        return answer
+
+    def get(self, ticker: str, key: str, kind: type[BaseModel]) -> bytes | None:
+        """What is kept for the ticker under `key`, or None."""
+        answer = self.at_hand(ticker, key)
+        if answer is None:
+            with self._guard:
+                self._misses += 1
         return answer
 
     def put(self, ticker: str, key: str, answer: bytes) -> None:

@@ -37,6 +37,9 @@ _WORTH = {
     None: "What the model is worth out of sample is not known.",
 }
 
+_SIGNAL = "signal"
+_NEW, _CACHED = b'"cached":false', b'"cached":true'  # in an answer's JSON; what is free text comes after it
+
 Answer = TypeVar("Answer", bound=ModelAnswer)
 
 
@@ -91,26 +94,35 @@ class Predictor:
         if not 1 <= horizon <= HORIZONS:
             raise UserError(f"horizon must be 1 to {HORIZONS} sessions")
         snapshot, model = self._inputs("lstm", ticker)
+        now = self._clock()
+        key = _key(snapshot, model, _price(horizon), now)
         return self._answer(
-            PriceAnswer,
-            f"price:{horizon}",
-            snapshot,
-            model,
-            use_cache,
-            lambda now: price_answer(snapshot, model, horizon, now),
+            PriceAnswer, key, snapshot.ticker, use_cache, lambda: price_answer(snapshot, model, horizon, now)
         )
 
     def signal_json(self, ticker: str, *, use_cache: bool = True) -> bytes:
         """A SignalAnswer as the JSON that goes out. Raises as `price_json` does, but for the horizon."""
         snapshot, model = self._inputs("ensemble", ticker)
-        return self._answer(
-            SignalAnswer, "signal", snapshot, model, use_cache, lambda now: signal_answer(snapshot, model, now)
-        )
+        now = self._clock()
+        key = _key(snapshot, model, _SIGNAL, now)
+        return self._answer(SignalAnswer, key, snapshot.ticker, use_cache, lambda: signal_answer(snapshot, model, now))
+
+    def price_at_hand(self, ticker: str, horizon: int) -> bytes | None:
+        """What `price_json` would answer, if memory holds it. Raises as that does."""
+        return self._at_hand("lstm", ticker, _price(horizon))
+
+    def signal_at_hand(self, ticker: str) -> bytes | None:
+        """What `signal_json` would answer, if memory holds it. Raises as that does."""
+        return self._at_hand("ensemble", ticker, _SIGNAL)
 
     def is_warm(self, ticker: str, *kinds: Kind) -> bool:
-        """Whether an answer takes a fraction of a millisecond: all is in memory, and so is the cache."""
+        """Whether an answer waits for nothing: model and data are in memory, and so is the cache."""
         loaded = all(self.models.is_loaded(kind, ticker) for kind in kinds)
         return loaded and self.cache.is_local and self.snapshots.is_loaded(ticker)
+
+    def _at_hand(self, kind: Kind, ticker: str, request: str) -> bytes | None:
+        snapshot, model = self._inputs(kind, ticker)
+        return self.cache.at_hand(snapshot.ticker, _key(snapshot, model, request, self._clock()))
 
     def _inputs(self, kind: Kind, ticker: str) -> tuple[ServingSnapshot, ServedModel]:
         snapshot = self.snapshots.get(validate_ticker(ticker))
@@ -128,26 +140,15 @@ class Predictor:
         return snapshot, model
 
     def _answer(
-        self,
-        kind: type[Answer],
-        request: str,
-        snapshot: ServingSnapshot,
-        model: ServedModel,
-        use_cache: bool,
-        compute: Callable[[datetime], Answer],
+        self, kind: type[Answer], key: str, ticker: str, use_cache: bool, compute: Callable[[], Answer]
     ) -> bytes:
-        now = self._clock()
-        # The day is part of the key because the age of the data is part of the answer.
-        key = f"{model.name}:{model.version}:{snapshot.data_version}:{request}:{now.date()}"
-
         def anew() -> bytes:
-            answer = compute(now)
-            kept = answer.model_copy(update={"cached": True})
-            self.cache.put(snapshot.ticker, key, kept.model_dump_json().encode())
-            return answer.model_dump_json().encode()
+            answer = compute().model_dump_json().encode()
+            self.cache.put(ticker, key, answer.replace(_NEW, _CACHED, 1))
+            return answer
 
         def look_then_compute() -> bytes:
-            return self.cache.get(snapshot.ticker, key, kind) or anew()
+            return self.cache.get(ticker, key, kind) or anew()
 
         return self._flights.do(key, look_then_compute) if use_cache else anew()
 
@@ -207,6 +208,15 @@ def age_in_sessions(snapshot: ServingSnapshot, now: datetime) -> int:
     return sum(session <= today for session in snapshot.next_sessions)
 
 
+def _key(snapshot: ServingSnapshot, model: ServedModel, request: str, now: datetime) -> str:
+    """Under what an answer is cached. The day is part of it because the age of the data is part of the answer."""
+    return f"{model.name}:{model.version}:{snapshot.data_version}:{request}:{now.date()}"
+
+
+def _price(horizon: int) -> str:
+    return f"price:{horizon}"
+
+
 def _common(snapshot: ServingSnapshot, model: ServedModel, now: datetime) -> dict[str, Any]:
     age = age_in_sessions(snapshot, now)
     return {
@@ -224,12 +234,18 @@ def _common(snapshot: ServingSnapshot, model: ServedModel, now: datetime) -> dic
 
 
 def _points(snapshot: ServingSnapshot, forecast: PriceForecast, horizon: int) -> list[PricePoint]:
-    prices = np.stack([forecast.price, forecast.lower, forecast.upper])[:, :horizon].astype(float)
-    changes = 100 * (prices[0] / snapshot.close - 1)
-    rows = zip(snapshot.next_sessions, *prices.round(6).tolist(), changes.round(4).tolist(), strict=False)
+    """Numbers one by one: for a few rows numpy takes longer."""
+    columns = (column[:horizon].tolist() for column in (forecast.price, forecast.lower, forecast.upper))
     return [
-        PricePoint(day=day, date=session, price=price, change_pct=change, lower=lower, upper=upper)
-        for day, (session, price, lower, upper, change) in enumerate(rows, start=1)
+        PricePoint(
+            day=day,
+            date=session,
+            price=round(price, 6),
+            change_pct=round(100 * (price / snapshot.close - 1), 4),
+            lower=round(lower, 6),
+            upper=round(upper, 6),
+        )
+        for day, (session, price, lower, upper) in enumerate(zip(snapshot.next_sessions, *columns, strict=False), 1)
     ]
 
 

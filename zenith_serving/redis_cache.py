@@ -56,6 +56,10 @@ class RedisCache:
         self._counts = {"hits": 0, "misses": 0}  # since they were last told to Redis
         self._guard = Lock()  # for _counts
 
+    def at_hand(self, ticker: str, key: str) -> bytes | None:
+        """None: memory is used only while Redis is away."""
+        return None
+
     def get(self, ticker: str, key: str, kind: type[BaseModel]) -> bytes | None:
         """What is kept, or None; what is not such an answer is passed over, and soon overwritten."""
         kept = self._ask(lambda: self._redis.get(self._name(ticker, key)))

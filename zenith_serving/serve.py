@@ -4,11 +4,15 @@ import errno
 import ipaddress
 import logging
 import socket
+from typing import Any
 
 from zenith_core.errors import UserError
 from zenith_serving.settings import Settings
 
 GRACE_SECONDS = 10  # for requests in flight when asked to stop
+OPTIONS: dict[str, Any] = {"log_level": "info", "access_log": False, "timeout_graceful_shutdown": GRACE_SECONDS}
+"""Uvicorn's, which benchmarks/serving.py gives to what it compares with as well."""
+
 _BACKLOG = 2048
 _HIGHEST_PORT = 65_535
 
@@ -21,9 +25,7 @@ def serve(host: str, port: int, settings: Settings) -> None:
 
         from zenith_serving.app import create_app
 
-        config = uvicorn.Config(
-            create_app(settings), log_level="info", access_log=False, timeout_graceful_shutdown=GRACE_SECONDS
-        )
+        config = uvicorn.Config(create_app(settings), **OPTIONS)
         logging.getLogger("uvicorn.error").info(
             "Zenith answers on http://%s:%d, its documentation on /docs", host, port
         )

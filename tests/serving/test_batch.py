@@ -116,15 +116,16 @@ def test_health_is_answered_while_200_tickers_are_under_way(app, monkeypatch):
 def test_health_is_answered_between_tickers_whose_answers_are_at_hand(app, monkeypatch):
     predictor, order = app.state.predictor, []
     monkeypatch.setattr(predictor, "is_warm", lambda *_: True)
-    monkeypatch.setattr(predictor, "price_json", lambda ticker, *_, **__: order.append(ticker) or b"{}")
+    monkeypatch.setattr(predictor, "price_at_hand", lambda ticker, *_: order.append(ticker) or b"{}")
 
     async def ask():
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             asked = {"tickers": [f"T{n}" for n in range(200)], "what": "price"}
             batch = asyncio.create_task(client.post(BATCH, json=asked))
-            while not order:
-                await asyncio.sleep(0)
+            async with asyncio.timeout(10):
+                while not order:
+                    await asyncio.sleep(0)
             assert (await client.get("/health")).status_code == 200
             order.append("health")
             await batch

@@ -1,11 +1,18 @@
 """Questions about a ticker, and their answers as JSON.
 
-An answer whose model and data are in memory takes about 0.2 ms, hardly more than handing it to a thread, so it is
-computed on the event loop; whatever may wait (a file, the registry, Redis) goes to a thread.
+What the cache in memory holds is answered on the event loop: it takes less than handing it to a thread. What has to be
+computed goes to one of a few threads, as many as there are cores: ONNX Runtime computes without Python's lock, so
+/health does not queue behind predictions (docs/decisions/0025). What may wait, for a file, the registry or Redis, goes
+to one of many threads.
 """
 
+import asyncio
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import cache
 
 from starlette.concurrency import run_in_threadpool
 
@@ -31,9 +38,30 @@ class Question:
 
 async def answer_one(predictor: Predictor, asked: Question) -> bytes:
     """The answer as JSON: a PriceAnswer, SignalAnswer or ComprehensiveAnswer. Raises as `Predictor.price_json`."""
-    if predictor.is_warm(asked.ticker, *_ASKS[asked.what]):
-        return _answer(predictor, asked)
-    return await run_in_threadpool(_answer, predictor, asked)
+    if not predictor.is_warm(asked.ticker, *_ASKS[asked.what]):
+        return await run_in_threadpool(_answer, predictor, asked)
+    if asked.use_cache and (kept := _at_hand(predictor, asked)):
+        return kept
+    context = copy_context()  # for who logs in the thread
+    return await asyncio.get_running_loop().run_in_executor(_computers(), context.run, _answer, predictor, asked)
+
+
+@cache
+def _computers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="zenith-answer")
+
+
+def _at_hand(predictor: Predictor, asked: Question) -> bytes | None:
+    if asked.what == "price":
+        return predictor.price_at_hand(asked.ticker, asked.horizon)
+    if asked.what == "signal":
+        return predictor.signal_at_hand(asked.ticker)
+    try:
+        price = predictor.price_at_hand(asked.ticker, asked.horizon)
+        signal = predictor.signal_at_hand(asked.ticker)
+    except ZenithError:  # of one part: `_answer` puts the other beside it
+        return None
+    return _comprehensive(asked.ticker, price, signal, b"") if price and signal else None
 
 
 def _answer(predictor: Predictor, asked: Question) -> bytes:
@@ -56,12 +84,11 @@ def _both(predictor: Predictor, asked: Question) -> bytes:
         for part, error in errors.items()
         if error
     ]
-    return b'{"ticker":"%s","price":%s,"signal":%s,"problems":{%s}}' % (
-        asked.ticker.encode(),
-        price,
-        signal,
-        b",".join(problems),
-    )
+    return _comprehensive(asked.ticker, price, signal, b",".join(problems))
+
+
+def _comprehensive(ticker: str, price: bytes, signal: bytes, problems: bytes) -> bytes:
+    return b'{"ticker":"%s","price":%s,"signal":%s,"problems":{%s}}' % (ticker.encode(), price, signal, problems)
 
 
 def _attempt(answer: Callable[[], bytes]) -> tuple[bytes, ZenithError | None]:

@@ -9,7 +9,7 @@ from zenith_core.errors import ZenithError
 from zenith_serving.predictor import Predictor
 from zenith_serving.problems import RESPONSES, problem_of, surprise
 from zenith_serving.routes.answering import Question, answer_one
-from zenith_serving.routes.dependencies import PREFIX, PredictorDep
+from zenith_serving.routes.dependencies import PREFIX, predictor_of
 from zenith_serving.routes.posted import documented, posted
 from zenith_serving.schemas import BatchAnswer, BatchRequest, Problem
 
@@ -22,9 +22,10 @@ router = APIRouter(prefix=PREFIX, tags=["predictions"])
 
 
 @router.post("/predict/batch", response_model=BatchAnswer, responses=RESPONSES, openapi_extra=documented(BatchRequest))
-async def predict_batch(request: Request, predictor: PredictorDep) -> Response:
+async def predict_batch(request: Request) -> Response:
     """Ask of up to 200 tickers at once. Each has its prediction or its problem, in the order asked."""
     asked = await posted(request, BatchRequest)
+    predictor = predictor_of(request)
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def one(ticker: str) -> bytes:

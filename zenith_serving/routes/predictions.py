@@ -5,7 +5,7 @@ from fastapi import APIRouter, Request, Response
 from zenith_core.disclaimer import DISCLAIMER
 from zenith_serving.problems import RESPONSES
 from zenith_serving.routes.answering import Question, answer_one
-from zenith_serving.routes.dependencies import PREFIX, PredictorDep
+from zenith_serving.routes.dependencies import PREFIX, predictor_of
 from zenith_serving.routes.posted import documented, posted
 from zenith_serving.schemas import (
     ComprehensiveAnswer,
@@ -20,19 +20,21 @@ router = APIRouter(prefix=PREFIX, tags=["predictions"])
 
 
 @router.post("/predict/price", response_model=PriceAnswer, responses=RESPONSES, openapi_extra=documented(PriceRequest))
-async def predict_price(request: Request, predictor: PredictorDep) -> Response:
+async def predict_price(request: Request) -> Response:
     """Forecast the next sessions' prices."""
     asked = await posted(request, PriceRequest)
-    return _json(await answer_one(predictor, Question(asked.ticker, "price", asked.horizon, asked.use_cache)))
+    return _json(
+        await answer_one(predictor_of(request), Question(asked.ticker, "price", asked.horizon, asked.use_cache))
+    )
 
 
 @router.post(
     "/predict/signal", response_model=SignalAnswer, responses=RESPONSES, openapi_extra=documented(SignalRequest)
 )
-async def predict_signal(request: Request, predictor: PredictorDep) -> Response:
+async def predict_signal(request: Request) -> Response:
     """Choose between buy, hold and sell."""
     asked = await posted(request, SignalRequest)
-    return _json(await answer_one(predictor, Question(asked.ticker, "signal", use_cache=asked.use_cache)))
+    return _json(await answer_one(predictor_of(request), Question(asked.ticker, "signal", use_cache=asked.use_cache)))
 
 
 @router.post(
@@ -41,10 +43,12 @@ async def predict_signal(request: Request, predictor: PredictorDep) -> Response:
     responses=RESPONSES,
     openapi_extra=documented(PriceRequest),
 )
-async def predict_comprehensive(request: Request, predictor: PredictorDep) -> Response:
+async def predict_comprehensive(request: Request) -> Response:
     """Forecast and signal in one. A part that fails is reported inside; both failing is an error."""
     asked = await posted(request, PriceRequest)
-    return _json(await answer_one(predictor, Question(asked.ticker, "comprehensive", asked.horizon, asked.use_cache)))
+    return _json(
+        await answer_one(predictor_of(request), Question(asked.ticker, "comprehensive", asked.horizon, asked.use_cache))
+    )
 
 
 @router.get("/disclaimer")
