@@ -23,9 +23,10 @@ from zenith_core.tickers import validate_ticker
 from zenith_serving.cache import Cache, open_cache
 from zenith_serving.errors import FeatureMismatch, ModelUnavailable
 from zenith_serving.last_good import LastGood
-from zenith_serving.models import ModelStore, ServedModel
+from zenith_serving.models import ModelStore
 from zenith_serving.registry import open_registry
 from zenith_serving.schemas import ModelAnswer, PriceAnswer, PricePoint, Probabilities, SignalAnswer, Skill
+from zenith_serving.served_model import ServedModel
 from zenith_serving.settings import Settings, require_home
 from zenith_serving.single_flight import SingleFlight
 from zenith_serving.snapshots import SnapshotStore
@@ -56,7 +57,9 @@ def make_predictor(settings: Settings) -> "Predictor":
     require_home(settings)
     return Predictor(
         snapshots=SnapshotStore(settings.snapshots),
-        models=ModelStore(open_registry(settings.tracking_uri), LastGood(settings.last_good)),
+        models=ModelStore(
+            open_registry(settings.tracking_uri), LastGood(settings.last_good), settings.zenith_model_memory_mb * 2**20
+        ),
         cache=open_cache(settings),
     )
 

@@ -181,6 +181,15 @@ class Forgotten(_Answer):
     scope: Literal["this process", "all processes"]
 
 
+class Refreshed(_Answer):
+    """What the registry has in Production, and what of it is in memory."""
+
+    production: int
+    loaded: int
+    loaded_mb: int = Field(description="About how many MB they take.")
+    problems: dict[str, str] = Field(description="By model: why its version in Production cannot be served.")
+
+
 class Disclaimer(_Answer):
     """What a prediction is not."""
 
