@@ -4,10 +4,13 @@ import errno
 import ipaddress
 import logging
 import socket
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zenith_core.errors import UserError
 from zenith_serving.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 GRACE_SECONDS = 10  # for requests in flight when asked to stop
 OPTIONS: dict[str, Any] = {"log_level": "info", "access_log": False, "timeout_graceful_shutdown": GRACE_SECONDS}
@@ -17,19 +20,47 @@ _BACKLOG = 2048
 _HIGHEST_PORT = 65_535
 
 
-def serve(host: str, port: int, settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM. Raises UserError if the address cannot be had, before anything is loaded."""
+def serve(host: str, port: int, settings: Settings, workers: int = 1) -> None:
+    """Serve until SIGINT or SIGTERM. Raises UserError if the address cannot be had, before anything is loaded.
+
+    Several workers are processes that share the socket and, if `REDIS_URL` names one, a Redis; one that dies is
+    replaced. They read the environment themselves: `settings` are only looked at.
+    """
     require_keys_beyond_loopback(host, settings)
     with bind(host, port) as listener:
-        import uvicorn
-
-        from zenith_serving.app import create_app
-
-        config = uvicorn.Config(create_app(settings), **OPTIONS)
         logging.getLogger("uvicorn.error").info(
             "Zenith answers on http://%s:%d, its documentation on /docs", host, port
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        if workers > 1:
+            _serve_in_processes(listener, settings, workers)
+        else:
+            _serve_here(listener, settings)
+
+
+def app_of_environment() -> "FastAPI":
+    """What each worker serves."""
+    from zenith_serving.app import create_app
+
+    return create_app(Settings())
+
+
+def _serve_here(listener: socket.socket, settings: Settings) -> None:
+    import uvicorn
+
+    from zenith_serving.app import create_app
+
+    uvicorn.Server(uvicorn.Config(create_app(settings), **OPTIONS)).run(sockets=[listener])
+
+
+def _serve_in_processes(listener: socket.socket, settings: Settings, workers: int) -> None:
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    from zenith_serving.predictor import make_predictor
+
+    make_predictor(settings)  # a mistake in the settings is one line here, not a traceback of each worker
+    app = f"{__name__}:{app_of_environment.__name__}"
+    Multiprocess(uvicorn.Config(app, factory=True, workers=workers, **OPTIONS), sockets=[listener]).run()
 
 
 def require_keys_beyond_loopback(host: str, settings: Settings) -> None:
