@@ -12,6 +12,10 @@ class UnknownTicker(NotAvailable):
         self.nearby = nearby
 
 
+class TickerGone(NotAvailable):
+    """The ticker is traded no more, and every session that its last data could forecast has passed."""
+
+
 class ModelUnavailable(NotAvailable):
     """There is data for the ticker, but no model that may answer for it."""
 

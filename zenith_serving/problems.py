@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from zenith_core.errors import CorruptData, UserError, ZenithError
-from zenith_serving.errors import CacheAway, FeatureMismatch, ModelUnavailable, RegistryAway, UnknownTicker
+from zenith_serving.errors import CacheAway, FeatureMismatch, ModelUnavailable, RegistryAway, TickerGone, UnknownTicker
 from zenith_serving.schemas import Problem
 
 MEDIA_TYPE = "application/problem+json"
@@ -20,6 +20,7 @@ _TYPE = "urn:zenith:problem:"
 # From the particular to the general: the first that fits is used.
 _KINDS: tuple[tuple[type[ZenithError], str, HTTPStatus, str], ...] = (
     (UnknownTicker, "unknown-ticker", HTTPStatus.NOT_FOUND, "No predictions for this ticker"),
+    (TickerGone, "ticker-gone", HTTPStatus.GONE, "No predictions for this ticker any more"),
     (FeatureMismatch, "feature-mismatch", HTTPStatus.SERVICE_UNAVAILABLE, "Model and data do not fit together"),
     (ModelUnavailable, "model-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "No model to answer with"),
     (RegistryAway, "registry-away", HTTPStatus.SERVICE_UNAVAILABLE, "The model registry is away"),
@@ -40,6 +41,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     int(status): {"description": status.phrase, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
     for status in (
         HTTPStatus.NOT_FOUND,
+        HTTPStatus.GONE,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         HTTPStatus.UNPROCESSABLE_ENTITY,
         HTTPStatus.SERVICE_UNAVAILABLE,

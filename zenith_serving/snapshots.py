@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from zenith_core.errors import CorruptData
+from zenith_core.naming import DELISTED
 from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.errors import UnknownTicker
 
@@ -36,6 +37,14 @@ class SnapshotStore:
         if seen is None or seen[0] != stamp:
             seen = self._seen[ticker] = (stamp, self._read(Path(path), seen))
         return seen[1]
+
+    def delisted(self, ticker: str) -> str | None:
+        """Why the ticker is traded no more, as its price source said; None if it did not say so."""
+        try:
+            facts = json.loads((self._root.parent / DELISTED / ticker / "current.json").read_bytes())["facts"]
+            return str(facts["reason"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def is_loaded(self, ticker: str) -> bool:
         """Whether `get` needs no more than a look at the file's date, unless it was replaced."""
