@@ -9,12 +9,13 @@ from typing import Any
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.telemetry import TelemetryConfig
 from starlette.concurrency import run_in_threadpool
 
 from zenith_core.errors import UserError
 from zenith_serving.keys import KEY_HEADER, KeyRing, ReadKeys
 from zenith_serving.limits import BodyLimit
-from zenith_serving.logs import RequestLog
+from zenith_serving.logs import QUIET_PATHS, RequestLog
 from zenith_serving.metrics import Metrics
 from zenith_serving.observe import Observed
 from zenith_serving.openapi import describe_surroundings
@@ -35,6 +36,16 @@ _CORS: dict[str, Any] = {
     "allow_headers": ("Authorization", "Content-Type", KEY_HEADER, "X-Request-ID"),
     "expose_headers": ("X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy"),
     "allow_credentials": False,
+}
+
+# Spans, if OTEL_EXPORTER_OTLP_ENDPOINT says where to; nothing of OpenTelemetry's SDK is imported otherwise. FastAPI's
+# own logs would hold what clients sent, and /metrics has the counts.
+_TELEMETRY: TelemetryConfig = {
+    "auto_configure": True,
+    "operation_spans": False,
+    "metrics": False,
+    "logs": False,
+    "exclude": lambda scope: scope["path"] in QUIET_PATHS,
 }
 
 
@@ -62,6 +73,7 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
         version=version(),
         summary="Forecasts of stock prices and trading signals.",
         lifespan=lifespan,
+        telemetry=_TELEMETRY,
         redirect_slashes=False,  # DELETE /cache/ with the ticker forgotten must not become DELETE /cache
     )
     app.state.predictor, app.state.settings, app.state.metrics = predictor, settings, counted
