@@ -27,7 +27,7 @@ from starlette.types import Scope
 from zenith_core.errors import ZenithError
 from zenith_serving.observe import Seen
 from zenith_serving.predictor import Predictor, age_in_sessions, utc_now
-from zenith_serving.shared_metrics import FOLDER_VARIABLE
+from zenith_serving.shared_metrics import FOLDER_VARIABLE, forget_dead_workers
 from zenith_serving.version import version
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -99,6 +99,7 @@ class Metrics:
         if FOLDER_VARIABLE not in os.environ:
             self.check()
             return generate_latest(self._registry)
+        forget_dead_workers()
         everybody_s = CollectorRegistry()
         MultiProcessCollector(everybody_s)  # type: ignore[no-untyped-call]
         everybody_s.register(self._ages)
