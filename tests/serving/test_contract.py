@@ -42,9 +42,11 @@ def with_inputs(operation):
 
 
 def make_strict(case):
-    """To JSON's schemas 5.0 is an integer; here it is refused (row 30 of the faults)."""
+    """What JSON's schemas cannot say: 5.0 is no integer here (row 30 of the faults), and aapl is AAPL again."""
     if isinstance(case.body, dict):
         case.body = {name: int(x) if isinstance(x, float) and x.is_integer() else x for name, x in case.body.items()}
+        if "tickers" in case.body:
+            case.body["tickers"] = list({ticker.upper(): ticker for ticker in case.body["tickers"]}.values())
 
 
 def make_known(case, ticker):
