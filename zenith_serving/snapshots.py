@@ -4,6 +4,7 @@ import difflib
 import json
 import logging
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from zenith_core.errors import CorruptData
@@ -23,6 +24,7 @@ class SnapshotStore:
         self._root = root
         self._seen: dict[str, tuple[Stamp, ServingSnapshot]] = {}
         self._count = 0
+        self._delisted: dict[str, str] | None = None  # not looked yet
 
     def get(self, ticker: str) -> ServingSnapshot:
         """The current snapshot of a validated ticker. Raises UnknownTicker, or CorruptData if it never was readable."""
@@ -39,12 +41,10 @@ class SnapshotStore:
         return seen[1]
 
     def delisted(self, ticker: str) -> str | None:
-        """Why the ticker is traded no more, as its price source said; None if it did not say so."""
-        try:
-            facts = json.loads((self._root.parent / DELISTED / ticker / "current.json").read_bytes())["facts"]
-            return str(facts["reason"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        """Why the ticker is traded no more, as its price source said by the last `check`; None if it did not say so."""
+        if self._delisted is None:
+            self._delisted = self._read_delisted()
+        return self._delisted.get(ticker)
 
     def is_loaded(self, ticker: str) -> bool:
         """Whether `get` needs no more than a look at the file's date, unless it was replaced."""
@@ -55,8 +55,9 @@ class SnapshotStore:
         return sorted(path.parent.name for path in self._root.glob("*/current.json"))
 
     def check(self) -> None:
-        """Count the tickers, for `state`."""
+        """Count the tickers, for `state`, and learn which are delisted."""
         self._count = len(self.tickers())
+        self._delisted = self._read_delisted()
 
     def state(self) -> dict[str, int]:
         """For /health: how many tickers there were at the last `check`. Touches memory only."""
@@ -65,6 +66,13 @@ class SnapshotStore:
     def nearby(self, ticker: str) -> list[str]:
         """Up to three tickers that exist and look like this one."""
         return difflib.get_close_matches(ticker, self.tickers(), n=3, cutoff=0.5)
+
+    def _read_delisted(self) -> dict[str, str]:
+        found = {}
+        for path in self._root.parent.glob(f"{DELISTED}/*/current.json"):
+            with suppress(OSError, ValueError, KeyError, TypeError):
+                found[path.parent.name] = str(json.loads(path.read_bytes())["facts"]["reason"])
+        return found
 
     @staticmethod
     def _read(path: Path, seen: tuple[Stamp, ServingSnapshot] | None) -> ServingSnapshot:

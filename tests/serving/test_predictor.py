@@ -253,6 +253,7 @@ def test_a_delisted_ticker_is_stale_until_its_last_forecast_session_has_passed_a
     folder = tmp_path / "data" / "delisted" / "AAPL"
     folder.mkdir(parents=True)
     (folder / "current.json").write_text('{"facts": {"reason": "yahoo: last traded on 2013-03-01"}}')
+    predictor.snapshots.check()  # as the watcher does every two seconds
     with pytest.raises(TickerGone, match="AAPL is traded no more: yahoo: last traded on 2013-03-01"):
         predictor.predict_price("AAPL")
     assert predictor.predict_signal("MSFT").stale
