@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from zenith_serving.limits import BodyLimit
 from zenith_serving.predictor import make_predictor
 from zenith_serving.problems import add_handlers
-from zenith_serving.routes import batch, cache, health, predictions, refresh
+from zenith_serving.routes import batch, cache, disclaimer, health, predictions, refresh
 from zenith_serving.settings import Settings
 from zenith_serving.watcher import Watcher
 
@@ -29,7 +29,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="Zenith", summary="Forecasts of stock prices and trading signals.", lifespan=lifespan)
     app.state.predictor = predictor
-    for routes in (predictions, batch, cache, refresh, health):
+    for routes in (predictions, batch, cache, refresh, disclaimer, health):
         app.include_router(routes.router)
     app.add_middleware(BodyLimit)
     if settings.cors_origins:

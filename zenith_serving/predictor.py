@@ -22,6 +22,7 @@ from zenith_serving.single_flight import SingleFlight
 from zenith_serving.snapshots import SnapshotStore
 
 _SIGNAL = "signal"
+_COUNTED_AS: dict[Kind, str] = {"lstm": "price", "ensemble": "signal"}
 _NEW, _CACHED = b'"cached":false', b'"cached":true'  # in an answer's JSON; what is free text comes after it
 
 Answer = TypeVar("Answer", bound=ModelAnswer)
@@ -30,6 +31,10 @@ Answer = TypeVar("Answer", bound=ModelAnswer)
 def utc_now() -> datetime:
     """The clock of a predictor unless another is given."""
     return datetime.now(UTC)
+
+
+def _nobody_counts(kind: str, cached: bool) -> None:
+    """What a predictor tells of its answers, unless somebody counts them."""
 
 
 def make_predictor(settings: Settings) -> "Predictor":
@@ -61,6 +66,8 @@ class Predictor:
         self.models = models
         self.cache = cache
         self._clock = clock
+        self.on_answer: Callable[[str, bool], None] = _nobody_counts
+        """Told of each answer: "price" or "signal", and whether it was cached. From any thread."""
         self._flights = SingleFlight[bytes]()
 
     def predict_price(self, ticker: str, horizon: int = 5, *, use_cache: bool = True) -> PriceAnswer:
@@ -108,7 +115,10 @@ class Predictor:
 
     def _at_hand(self, kind: Kind, ticker: str, request: str) -> bytes | None:
         snapshot, model = self._inputs(kind, ticker)
-        return self.cache.at_hand(snapshot.ticker, _key(snapshot, model, request, self._clock()))
+        kept = self.cache.at_hand(snapshot.ticker, _key(snapshot, model, request, self._clock()))
+        if kept:
+            self.on_answer(_COUNTED_AS[kind], True)
+        return kept
 
     def _inputs(self, kind: Kind, ticker: str) -> tuple[ServingSnapshot, ServedModel]:
         snapshot = self.snapshots.get(validate_ticker(ticker))
@@ -139,7 +149,9 @@ class Predictor:
         def look_then_compute() -> bytes:
             return self.cache.get(ticker, key, kind) or anew()
 
-        return self._flights.do(key, look_then_compute) if use_cache else anew()
+        answer = self._flights.do(key, look_then_compute) if use_cache else anew()
+        self.on_answer("price" if kind is PriceAnswer else "signal", _CACHED in answer)
+        return answer
 
 
 def _key(snapshot: ServingSnapshot, model: ServedModel, request: str, now: datetime) -> str:
