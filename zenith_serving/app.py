@@ -29,6 +29,7 @@ from zenith_serving.rate_limit import Counts, RateLimit, open_counts
 from zenith_serving.routes import (
     batch,
     cache,
+    disclaimer,
     health,
     metrics,
     page,
@@ -65,7 +66,7 @@ _TELEMETRY: TelemetryConfig = {
 }
 
 
-ROUTES = (predictions, batch, tickers, track_record, registry, runs, refresh, cache, health, metrics, page)
+ROUTES = (predictions, batch, tickers, track_record, registry, runs, refresh, cache, disclaimer, health, metrics, page)
 
 
 def create_app(settings: Settings, request_log: RequestLog | None = None) -> FastAPI:
