@@ -71,7 +71,7 @@ def client(settings):
 
     @app.get("/api/v1/ml/probe/{ticker}")
     @app.get("/api/v1/ml/probe")
-    def probe(ticker: Ticker) -> str:
+    def probe_query(ticker: Ticker) -> str:
         return ticker
 
     return TestClient(app, raise_server_exceptions=False, follow_redirects=False)
