@@ -70,6 +70,9 @@ def client(settings):
     app = create_app(settings.model_copy(update=changes))
 
     @app.get("/api/v1/ml/probe/{ticker}")
+    def probe_path(ticker: Ticker) -> str:
+        return ticker
+
     @app.get("/api/v1/ml/probe")
     def probe_query(ticker: Ticker) -> str:
         return ticker
