@@ -25,6 +25,9 @@ test: .venv/.dev ## Run all tests
 test-quick: .venv/.dev ## Run the tests that take under a minute together
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
 
+contract: .venv/.dev ## Ask the service 10,000 questions drawn from its own OpenAPI document
+	ZENITH_CONTRACT_CASES=10000 $(BIN)/python -m pytest tests/serving/test_contract.py -s $(ARGS)
+
 check: .venv/.dev ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -74,4 +77,4 @@ INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode
 	@$(INSTALL) --require-hashes -r requirements-bench.lock
 	@touch $@
 
-.PHONY: help run predict serve ui install test test-quick check format lock bench clean
+.PHONY: help run predict serve ui install test test-quick contract check format lock bench clean

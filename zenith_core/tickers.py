@@ -7,6 +7,8 @@ from zenith_core.errors import InvalidTicker
 # Letters and digits first, so that no ticker is a relative path, an option or a hidden file;
 # no slash, no comma, no white space; `..` is refused as well. `^` opens an index (^BVSP).
 _TICKER = re.compile(r"\^?[A-Z0-9](?:[A-Z0-9^=-]|\.(?=[A-Z0-9])){0,14}", re.ASCII)
+TICKER_PATTERN = f"^{_TICKER.pattern.replace('A-Z', 'A-Za-z')}$"
+"""What `validate_ticker` takes, for documents that describe it to machines."""
 
 
 def validate_ticker(text: str) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from uuid import uuid4
+from secrets import token_hex
 
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
@@ -20,9 +20,10 @@ from zenith_serving.limits import BodyLimit
 from zenith_serving.logs import RequestLog
 from zenith_serving.metrics import Metrics
 from zenith_serving.observe import Observed
+from zenith_serving.openapi import describe_surroundings
 from zenith_serving.predictor import make_predictor
 from zenith_serving.problems import add_handlers
-from zenith_serving.rate_limit import RateLimit, open_counts
+from zenith_serving.rate_limit import Counts, RateLimit, open_counts
 from zenith_serving.routes import health, metrics, predictions, registry, runs, track_record
 from zenith_serving.routes.dependencies import PREFIX, SideThreads
 from zenith_serving.settings import Settings
@@ -38,6 +39,8 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
     counted = Metrics(predictor)
     predictor.on_answer = counted.prediction
 
+    counts = open_counts(settings)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         predictor.snapshots.check()
@@ -47,6 +50,8 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
         yield
         await run_in_threadpool(watcher.stop)
         dagster.close()
+        if counts:
+            await counts.close()
 
     app = FastAPI(title="Zenith", summary="Forecasts of stock prices and trading signals.", lifespan=lifespan)
     app.state.predictor, app.state.settings, app.state.metrics = predictor, settings, counted
@@ -57,15 +62,16 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
     app.state.ledgers = FactsFolder(settings.facts("forecast_ledger"))
     for routes in (predictions, health, metrics, registry, runs, track_record):
         app.include_router(routes.router)
-    surround(app, settings, request_log)
+    surround(app, settings, counts, request_log)
     add_handlers(app)
+    describe_surroundings(app, read_keys=settings.zenith_read_keys)
     return app
 
 
-def surround(app: FastAPI, settings: Settings, request_log: RequestLog | None) -> None:
+def surround(app: FastAPI, settings: Settings, counts: Counts | None, request_log: RequestLog | None) -> None:
     """Put the middleware around the routes: from the innermost, which is added first, to the outermost."""
     app.add_middleware(BodyLimit)
-    if counts := open_counts(settings):
+    if counts:
         app.add_middleware(RateLimit, keys=app.state.keys, counts=counts)
     if settings.zenith_read_keys:
         if not settings.zenith_api_keys:
@@ -80,7 +86,7 @@ def surround(app: FastAPI, settings: Settings, request_log: RequestLog | None) -
     app.add_middleware(
         CorrelationIdMiddleware,
         validator=lambda text: _REQUEST_ID.fullmatch(text) is not None,
-        generator=lambda: uuid4().hex,
+        generator=lambda: token_hex(16),
         transformer=None,
         update_request_header=False,
     )

@@ -4,6 +4,7 @@ A line about a request says which route, never the address, the query, a header 
 without the values of variables.
 """
 
+import json
 import logging
 import sys
 from contextlib import suppress
@@ -19,6 +20,7 @@ from zenith_serving.keys import KeyRing
 from zenith_serving.observe import Seen
 from zenith_serving.settings import Settings
 
+_ENCODER = json.JSONEncoder(default=str)  # made once: json.dumps with an option makes one for each line
 QUIET_PATHS = ("/health", "/metrics")  # asked every few seconds by machines
 
 
@@ -69,6 +71,10 @@ class RequestLog:
             write("request", **facts, ms=round(1000 * seen.seconds, 2))
 
 
+def _to_json(event: EventDict, **_: Any) -> str:
+    return _ENCODER.encode(event)
+
+
 def _facts() -> list[Processor]:
     return [structlog.stdlib.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True), _add_request_id]
 
@@ -85,4 +91,4 @@ def _rendering(settings: Settings, stream: TextIO) -> list[Processor]:
     if human:
         plain = structlog.dev.plain_traceback
         return [structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain)]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_to_json)]

