@@ -17,6 +17,9 @@ serve: .venv/.runtime ## Start the REST service on port 8000
 ui: .venv/.runtime ## Open the Dagster UI on port 3000
 	$(BIN)/zenith ui
 
+up: .venv/.stack ## Run the full stack: PostgreSQL, Redis, MLflow, Dagster, the REST service
+	$(BIN)/zenith up $(ARGS)
+
 install: .venv/.runtime ## Install what running needs, without running
 
 test: .venv/.dev ## Run all tests
@@ -41,6 +44,7 @@ format: .venv/.dev ## Put the code into format
 lock: .venv/.runtime ## Resolve the requirements anew
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile $(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
+	$(BIN)/uv pip compile $(LOCK) --group stack -c requirements.lock -o requirements-stack.lock
 	$(BIN)/uv pip compile $(LOCK) --group bench -c requirements.lock -o requirements-bench.lock
 
 bench: .venv/.bench ## Install what benchmarks/ compares with
@@ -72,9 +76,14 @@ INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode
 	@$(INSTALL) --require-hashes -r requirements-dev.lock
 	@touch $@
 
+.venv/.stack: .venv/.runtime requirements-stack.lock
+	@echo "installing requirements-stack.lock"
+	@$(INSTALL) --require-hashes -r requirements-stack.lock
+	@touch $@
+
 .venv/.bench: .venv/.runtime requirements-bench.lock
 	@echo "installing requirements-bench.lock"
 	@$(INSTALL) --require-hashes -r requirements-bench.lock
 	@touch $@
 
-.PHONY: help run predict serve ui install test test-quick contract check format lock bench clean
+.PHONY: help run predict serve ui up install test test-quick contract check format lock bench clean

@@ -1,12 +1,12 @@
-"""Take the pictures of the docs from the running program: after `make run`, with `zenith ui` running.
+"""Take the pictures of the docs from the running program: after `make run`, with `zenith ui` and `zenith serve`.
 
-.venv/bin/python docs/screenshots.py http://127.0.0.1:3000
+.venv/bin/python docs/screenshots.py http://127.0.0.1:3000 http://127.0.0.1:8000
 """
 
 import sys
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from zenith_pipelines.settings import Settings
 
@@ -19,11 +19,12 @@ PAGES = {
 GROUPS = ("prices", "features", "models", "production", "backtests")
 
 
-def main(dagster: str) -> None:
+def main(dagster: str, service: str) -> None:
     """Write docs/pictures/*.png."""
     PICTURES.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        take_the_page(browser, service)
         page = browser.new_page(viewport={"width": 1900, "height": 1500})
         take_asset_graph(page, dagster)
         page.set_viewport_size({"width": 1400, "height": 900})
@@ -36,6 +37,18 @@ def main(dagster: str) -> None:
         page.goto(f"file://{Settings().reports / 'AAPL.html'}")
         page.screenshot(path=PICTURES / "report.png")
         browser.close()
+
+
+def take_the_page(browser: Browser, service: str) -> None:
+    """The page at /, light on a desk and dark on a phone."""
+    desk = {"viewport": {"width": 1280, "height": 930}}
+    phone = {"viewport": {"width": 375, "height": 1180}, "color_scheme": "dark", "locale": "pt-BR"}
+    for name, how in (("page", desk), ("page-phone", phone)):
+        page = browser.new_page(**how)
+        page.goto(f"{service}/#AAPL", wait_until="networkidle")
+        page.locator("canvas").first.wait_for()
+        page.screenshot(path=PICTURES / f"{name}.png")
+        page.close()
 
 
 def take_asset_graph(page: Page, dagster: str) -> None:

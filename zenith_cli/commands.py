@@ -220,3 +220,13 @@ def ui(host: Host = "127.0.0.1", port: Port = 3000) -> None:
     from zenith_cli.ui import open_ui
 
     open_ui(host, port)
+
+
+@app.command()
+def up(
+    port_base: Annotated[int, typer.Option(help="The first of six ports in a row; the REST service has it.")] = 8000,
+) -> None:
+    """Run the full stack: PostgreSQL, Redis, MLflow, Dagster and the REST service. Ctrl-C stops it."""
+    from zenith_cli.stack.up import bring_up
+
+    raise typer.Exit(bring_up(port_base))

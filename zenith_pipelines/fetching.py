@@ -123,6 +123,7 @@ def _compared(raw: RawPrices, previous: Dataset | None, ticker: str, how: str, w
         "previous_hash": previous.facts["content_hash"] if previous else None,
         "rows": len(raw.prices),
         "restatements": _json(changes),
+        **({"folder": raw.folder} if raw.folder else {}),
     }
     return Fetch(Dataset({"prices": raw.prices}, facts), True, raw.fetched_at, how, changes)
 

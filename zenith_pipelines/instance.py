@@ -28,11 +28,16 @@ def dagster_home(settings: Settings) -> Path:
     if named := os.environ.get("DAGSTER_HOME"):
         return Path(named)
     folder = prepare_home(settings) / "dagster"
+    write_configuration(settings, folder)
+    return folder
+
+
+def write_configuration(settings: Settings, folder: Path) -> None:
+    """Make the dagster.yaml of a Dagster home, or make it anew if it differs. Raises UserError for the settings."""
     content = _CONFIGURATION.read_bytes() + _storage(settings, folder).encode()
     copy = folder / "dagster.yaml"
     if not copy.exists() or copy.read_bytes() != content:
         write_atomically(copy, content)
-    return folder
 
 
 def is_away(error: Exception) -> bool:

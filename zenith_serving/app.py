@@ -24,7 +24,7 @@ from zenith_serving.openapi import describe_surroundings
 from zenith_serving.predictor import make_predictor
 from zenith_serving.problems import add_handlers
 from zenith_serving.rate_limit import Counts, RateLimit, open_counts
-from zenith_serving.routes import health, metrics, predictions, registry, runs, track_record
+from zenith_serving.routes import health, metrics, page, predictions, registry, runs, tickers, track_record
 from zenith_serving.routes.dependencies import PREFIX, SideThreads
 from zenith_serving.settings import Settings
 from zenith_serving.watcher import Watcher
@@ -49,9 +49,9 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
         watcher.start()
         yield
         await run_in_threadpool(watcher.stop)
-        dagster.close()
         if counts:
             await counts.close()
+        dagster.close()
 
     app = FastAPI(title="Zenith", summary="Forecasts of stock prices and trading signals.", lifespan=lifespan)
     app.state.predictor, app.state.settings, app.state.metrics = predictor, settings, counted
@@ -60,8 +60,9 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
     app.state.launcher = Launcher(settings, dagster, PREFIX)
     app.state.dagster_threads = SideThreads(8)
     app.state.ledgers = FactsFolder(settings.facts("forecast_ledger"))
-    for routes in (predictions, health, metrics, registry, runs, track_record):
+    for routes in (predictions, tickers, health, metrics, registry, runs, track_record, page):
         app.include_router(routes.router)
+    app.mount("/page", page.files)
     surround(app, settings, counts, request_log)
     add_handlers(app)
     describe_surroundings(app, read_keys=settings.zenith_read_keys)

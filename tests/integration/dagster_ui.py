@@ -45,17 +45,24 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def start_ui(home, port):
+def start_ui(home, port, **settings):
     """The server's process, at the head of a group of its own; it logs to ui.log in `home`."""
     environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
     with (home / "ui.log").open("ab") as log:
         return subprocess.Popen(
             [ZENITH, "ui", "--port", str(port)],
-            env={**environment, "ZENITH_HOME": str(home)},
+            env={**environment, "ZENITH_HOME": str(home), **settings},
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
+
+
+def process_of(home, run_id):
+    """The process that holds the run's lock."""
+    inode = (home / "dagster" / "alive" / f"{run_id}.lock").stat().st_ino
+    holders = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+    return next(int(holder[4]) for holder in holders if holder[5].endswith(f":{inode}"))
 
 
 def wait_until(holds, seconds):

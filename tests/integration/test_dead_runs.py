@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tests.integration.dagster_ui import REPOSITORY, Dagster, free_port, start_ui, wait_until
+from tests.integration.dagster_ui import REPOSITORY, Dagster, free_port, process_of, start_ui, wait_until
 from zenith_pipelines.instance import open_instance
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.sources import SampleSource
@@ -35,19 +35,20 @@ class Machine:
         self.prices.mkdir()
 
     def turn_on(self):
-        self.servers.append(start_ui(self.home, self.port))
+        # Or a refresh would go on with the folder of csv files, and hang at the pipes in it.
+        self.servers.append(start_ui(self.home, self.port, ZENITH_PRICE_SOURCE="sample"))
         wait_until(self.dagster.is_up, 90)
 
     def cut_the_power(self):
         os.killpg(self.servers[-1].pid, signal.SIGKILL)
         self.servers[-1].wait()
 
-    def start_a_fetch_that_hangs(self, ticker):
+    def start_a_fetch_that_hangs(self, ticker, **tags):
         """Launch a run whose csv file is a pipe that nobody writes to; return its id once it holds its slot."""
         os.mkfifo(self.prices / f"{ticker}.csv")
         with open_instance(self.settings) as instance:
             instance.add_dynamic_partitions("tickers", [ticker])
-        run_id = self.launch(ticker, {"source": "csv", "csv_dir": str(self.prices)})
+        run_id = self.launch(ticker, {"source": "csv", "csv_dir": str(self.prices)}, tags)
         wait_until(lambda: run_id in self.slots(), 60)
         return run_id
 
@@ -57,7 +58,8 @@ class Machine:
         SampleSource().fetch(ticker).prices.to_csv(prices)
         prices.replace(self.prices / f"{ticker}.csv")
 
-    def launch(self, ticker, fetch):
+    def launch(self, ticker, fetch, tags):
+        tags = {"dagster/partition": ticker, **tags}
         launched = self.dagster.ask(
             "mutation($p: ExecutionParams!){launchPipelineExecution(executionParams: $p)"
             "{__typename ... on LaunchRunSuccess{run{runId}} ... on PythonError{message}}}",
@@ -69,16 +71,17 @@ class Machine:
                 },
                 "mode": "default",
                 "runConfigData": {"ops": {"raw_prices": {"config": fetch}}},
-                "executionMetadata": {"tags": [{"key": "dagster/partition", "value": ticker}]},
+                "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
             },
         )["launchPipelineExecution"]
         return launched["run"]["runId"]
 
-    def process_of(self, run_id):
-        """The process that holds the run's lock."""
-        inode = (self.home / "dagster" / "alive" / f"{run_id}.lock").stat().st_ino
-        holders = (line.split() for line in Path("/proc/locks").read_text().splitlines())
-        return next(int(holder[4]) for holder in holders if holder[5].endswith(f":{inode}"))
+    def report_a_run_as_starting(self):
+        """What a launch leaves whose process never came to life."""
+        with open_instance(self.settings) as instance:
+            run = instance.create_run_for_job(dg.GraphDefinition("fetch").to_job())
+            instance.report_dagster_event(dg.DagsterEvent("PIPELINE_STARTING", "fetch"), run_id=run.run_id)
+        return run.run_id
 
     def retries_of(self, run_id):
         with open_instance(self.settings) as instance:
@@ -93,6 +96,7 @@ class Machine:
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
     machine = Machine(tmp_path_factory.mktemp("machine"), free_port())
+    machine.stillborn = machine.report_a_run_as_starting()  # now, since it takes Dagster most of a minute
     machine.turn_on()
     yield machine
     machine.cut_the_power()
@@ -103,7 +107,7 @@ def test_a_run_whose_worker_is_killed_fails_within_ten_seconds_and_lets_go_of_it
     assert machine.dagster.status(run_id) == "STARTED"
 
     machine.let_fetches_succeed("AAPL")
-    os.kill(machine.process_of(run_id), signal.SIGKILL)
+    os.kill(process_of(machine.home, run_id), signal.SIGKILL)
 
     wait_until(lambda: machine.dagster.status(run_id) == "FAILURE", 10)
     wait_until(lambda: run_id not in machine.slots(), 10)
@@ -112,7 +116,7 @@ def test_a_run_whose_worker_is_killed_fails_within_ten_seconds_and_lets_go_of_it
 
 def test_after_a_power_cut_no_run_is_shown_as_started_for_longer_than_a_minute(machine):
     run_id = machine.start_a_fetch_that_hangs("MSFT")
-    worker = machine.process_of(run_id)
+    worker = process_of(machine.home, run_id)
     machine.cut_the_power()
     with suppress(ProcessLookupError):  # a worker in a group of its own would go on, which power would not let it
         os.kill(worker, signal.SIGKILL)
@@ -122,3 +126,17 @@ def test_after_a_power_cut_no_run_is_shown_as_started_for_longer_than_a_minute(m
     wait_until(lambda: machine.dagster.status(run_id) == "FAILURE", 60)
     assert run_id not in machine.slots()
     wait_until(lambda: machine.retries_of(run_id) == ["SUCCESS"], 90)
+
+
+def test_a_run_that_takes_longer_than_it_may_is_ended(machine):
+    run_id = machine.start_a_fetch_that_hangs("IBM", **{"dagster/max_runtime": "1"})
+    worker = process_of(machine.home, run_id)
+    machine.let_fetches_succeed("IBM")
+
+    wait_until(lambda: machine.dagster.status(run_id) == "FAILURE", 60)
+    wait_until(lambda: not Path(f"/proc/{worker}").exists(), 30)
+    wait_until(lambda: run_id not in machine.slots(), 90)
+
+
+def test_a_run_whose_process_never_came_to_life_fails(machine):
+    wait_until(lambda: machine.dagster.status(machine.stillborn) == "FAILURE", 120)

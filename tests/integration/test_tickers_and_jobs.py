@@ -1,12 +1,24 @@
 """Tickers and jobs as people use them: by the command, on real prices and real runs."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 
+import dagster as dg
 import pytest
 
+from tests.integration.conftest import ZENITH
+from tests.integration.dagster_ui import process_of, wait_until
+from zenith_pipelines.instance import open_instance
+from zenith_pipelines.registry import ModelRegistry
+from zenith_pipelines.settings import Settings
 from zenith_pipelines.stages import REFRESHED
 
 pytestmark = pytest.mark.slow
+
+TRAIN = ("--config", "model_type=lstm", "--config", "epochs=500")
 
 
 def test_a_refresh_brings_prices_and_forecasts_up_to_date_and_trains_nothing(trained):
@@ -30,6 +42,61 @@ def test_a_job_that_is_one_asset_says_what_it_recorded(trained):
     aapl = document["tickers"]["AAPL"]
     assert (aapl["status"], aapl["breaches"]) == ("ok", [])
     assert not any(key.startswith("ensemble/") for key in aapl)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_training_that_is_killed_fails_and_is_tried_once_more_and_production_stays(trained):
+    settings = Settings(zenith_home=trained.zenith.home)
+    registry = ModelRegistry(settings.tracking_uri, settings.artifact_root)
+    before = {name: [version.version for version in registry.versions(name)] for name in ("lstm-AAPL", "ensemble-AAPL")}
+    production = {name: registry.production(name).version for name in before}
+
+    with retraining(trained.zenith.home, "AAPL") as command:
+        (first,) = training(settings, 1)
+        os.kill(process_of(settings.home, first), signal.SIGKILL)
+        (second, dead) = training(settings, 2)
+        assert dead == first
+        assert statuses(settings)[first] == "FAILURE"
+        os.kill(process_of(settings.home, second), signal.SIGKILL)
+        output, errors = command.communicate(timeout=30)
+
+    assert command.returncode == 1
+    assert json.loads(output)["tickers"]["AAPL"]["status"] == "failed"
+    assert "Traceback" not in errors
+    assert statuses(settings)[second] == "FAILURE"
+    assert {name: [version.version for version in registry.versions(name)] for name in before} == before
+    assert {name: registry.production(name).version for name in before} == production
+
+
+def retraining(home, ticker):
+    """`zenith job retrain_model`, for so many epochs that a test can kill it at its work."""
+    return subprocess.Popen(
+        [ZENITH, "job", "retrain_model", "--tickers", ticker, *TRAIN, "--json"],
+        env={**os.environ, "ZENITH_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def training(settings, count):
+    """The ids of the runs that a command has begun to train in, the latest first, once there are `count` of them."""
+    started = []
+
+    def begun():
+        with open_instance(settings) as instance:
+            runs = [run.run_id for run in instance.get_runs(dg.RunsFilter(tags={"dagster/partition": "AAPL"}))]
+            logs = {run: instance.all_logs(run, dg.DagsterEventType.STEP_START) for run in runs}
+        started[:] = [run for run, log in logs.items() if any(each.step_key == "lstm_model" for each in log)]
+        return len(started) > count  # the first one is the fixture's
+
+    wait_until(begun, 60)
+    return started[:count]
+
+
+def statuses(settings):
+    with open_instance(settings) as instance:
+        return {run.run_id: run.status.value for run in instance.get_runs()}
 
 
 def test_a_removed_ticker_is_served_no_more(zenith):

@@ -167,7 +167,8 @@ def test_the_figures_and_settings_are_facts_and_the_figures_are_shown(registry):
 def test_forecasts_are_traded_beyond_the_cost_of_a_round_trip(registry):
     version = registry.register("lstm-COST")
     days = market().tables["prices"].index
-    rows = {"origin": days[100:], "horizon": 5, "close": 100.0, "forecast": 100.4}
+    rows = {"origin": days[100:], "horizon": 5, "target_date": days[100:], "close": 100.0, "forecast": 100.4}
+    rows |= {"lower": 95.0, "upper": 105.0, "actual": float("nan")}
     model = Dataset({"evidence": pd.DataFrame(rows)}, {"model": version.name, "version": version.version})
     zenith = SimpleNamespace(registry=registry)
 
@@ -175,6 +176,16 @@ def test_forecasts_are_traded_beyond_the_cost_of_a_round_trip(registry):
     dear = lstm_backtest(TradingConfig(commission=0.002), zenith, market(), model)
 
     assert (own(cheap)["open_trades"], own(dear)["open_trades"]) == (1, 0)
+
+
+def test_what_a_page_draws_is_among_the_facts(registry):
+    version = registry.register("ensemble-DRAWN")
+
+    facts = traded(registry, signals(version)).value.facts
+
+    assert facts["equity"]["date"][0] == market().tables["prices"].index[100].date().isoformat()
+    assert facts["equity"]["strategy"][-1] == pytest.approx(1 + facts["stats"]["strategy"]["total_return"], rel=1e-5)
+    assert facts["model_version"] == version.version
 
 
 def test_settings_that_make_no_sense_are_refused_and_no_trial(registry):

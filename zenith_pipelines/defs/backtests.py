@@ -9,6 +9,7 @@ from pydantic import Field
 from zenith_core.backtest import BacktestConfig, backtest, forecast_signals
 from zenith_core.metrics import HEADLINE_HORIZON
 from zenith_core.snapshot import ServingSnapshot
+from zenith_pipelines.charts import Columns, equity_curve, past_forecasts
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.defs.shown import OWNERS, equity_plot, fan_plot, verdicts_table
@@ -48,7 +49,7 @@ def lstm_backtest(
     """Trades on the LSTM's walk-forward forecasts, filled at the next open with costs, beside buy-and-hold."""
     trading = config.as_core()
     signals = forecast_signals(lstm_model.table, HEADLINE_HORIZON, threshold=trading.round_trip_cost)
-    return _traded(zenith, trading, cleaned_prices, signals, lstm_model)
+    return _traded(zenith, trading, cleaned_prices, signals, lstm_model, forecasts=past_forecasts(lstm_model.table))
 
 
 @dg.asset(partitions_def=ticker_partitions, group_name="backtests", owners=OWNERS, kinds={"parquet", "mlflow"})
@@ -93,12 +94,18 @@ def backtest_report(
 
 
 def _traded(
-    zenith: ZenithResource, trading: BacktestConfig, cleaned: Dataset, signals: pd.Series, model: Dataset
+    zenith: ZenithResource,
+    trading: BacktestConfig,
+    cleaned: Dataset,
+    signals: pd.Series,
+    model: Dataset,
+    **drawn: Columns,
 ) -> dg.MaterializeResult[Dataset]:
     traded = backtest(cleaned.tables["prices"], signals, trading)
     result = assessed(traded, trading, model.facts, zenith.registry)
     figures = {f"{who}/{key}": value for who, stats in result.stats.items() for key, value in stats.items()}
-    facts = {"stats": result.stats, "config": asdict(trading)}
+    facts = {"stats": result.stats, "config": asdict(trading), "model_version": model.facts["version"]}
+    facts |= {"equity": equity_curve(result.equity), **drawn}
     shown = equity_plot(result, f"{model.facts['model']} version {model.facts['version']}")
     return dg.MaterializeResult(
         value=Dataset({"equity": result.equity, "trades": result.trades}, facts),

@@ -15,7 +15,7 @@ from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import KEEP_HISTORY, ZenithResource
 from zenith_pipelines.defs.shown import OWNERS, prices_plot, span_of
 from zenith_pipelines.fetching import Fetch, clean_snapshot, fetch_next
-from zenith_pipelines.settings import Settings
+from zenith_pipelines.source_choice import usual_source
 from zenith_pipelines.sources import PriceSource, make_source
 from zenith_pipelines.sources.snapshot import SnapshotSource
 from zenith_pipelines.stages import PRICE_SOURCES
@@ -24,7 +24,7 @@ from zenith_pipelines.tickers import require_ticker
 
 
 class FetchConfig(dg.Config):
-    """Where the prices of this run come from; the environment's choice where nothing is said.
+    """Where the prices of this run come from; where nothing is said, what `usual_source` finds.
 
     as_of, archive: instead of asking a source, take the snapshot that was the newest by the end of that day in the
     dataset store `archive`
@@ -53,7 +53,7 @@ def raw_prices(
     no snapshot, and is recorded by this materialization alone, with `checked_at`.
     """
     ticker = require_ticker(context.instance, context.partition_key)
-    fetch = _fetch(context, zenith.store, _source(config, zenith.settings, ticker))
+    fetch = _fetch(context, zenith.store, _source(config, zenith, ticker))
     metadata = {**span_of(fetch.snapshot.table.index), **fetch.facts}
     version = dg.DataVersion(fetch.facts["content_hash"])
     if fetch.is_new:
@@ -97,11 +97,13 @@ def _fetch(context: dg.AssetExecutionContext, store: DatasetStore, source: Price
         raise
 
 
-def _source(config: FetchConfig, settings: Settings, ticker: str) -> PriceSource:
+def _source(config: FetchConfig, zenith: ZenithResource, ticker: str) -> PriceSource:
     if config.as_of and config.archive:
         return SnapshotSource(ticker, known_on(DatasetStore(config.archive), ticker, parse_day(config.as_of)))
-    csv_dir = Path(config.csv_dir) if config.csv_dir else settings.zenith_csv_dir
-    return make_source(config.source or settings.zenith_price_source, csv_dir=csv_dir)
+    source, folder = usual_source(zenith.settings, zenith.store, ticker)
+    if config.source:
+        source, folder = config.source, zenith.settings.zenith_csv_dir
+    return make_source(source, csv_dir=Path(config.csv_dir) if config.csv_dir else folder)
 
 
 def _figures(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from zenith_core.ledger import extended, ledger_rows, scored
 from zenith_core.naming import Kind
 from zenith_core.snapshot import ServingSnapshot
 from zenith_core.track_record import track_record
+from zenith_pipelines.charts import candles
 from zenith_pipelines.decision_table import figures, markdown
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
@@ -28,7 +29,7 @@ def serving_snapshot(
     snapshot = make_snapshot(context.partition_key, cleaned_prices, indicator_features)
     facts = {key: getattr(snapshot, key) for key in ("data_version", "feature_spec", "close", "currency", "volatility")}
     return dg.MaterializeResult(
-        value=Dataset(facts=snapshot.to_json()),
+        value=Dataset(facts={**snapshot.to_json(), "candles": candles(cleaned_prices.tables["prices"])}),
         metadata={"as_of": snapshot.as_of.isoformat(), **facts},
         data_version=dg.DataVersion(snapshot.data_version),
     )

@@ -24,6 +24,7 @@ class RawPrices:
     library:    what read it, with its version
     fetched_at: when, with zone
     currency:   of the quotes, if the source says so
+    folder:     where its files are, of a source that reads files
     """
 
     prices: pd.DataFrame
@@ -31,6 +32,7 @@ class RawPrices:
     library: str
     fetched_at: datetime
     currency: str | None = None
+    folder: str | None = None
 
     @property
     def content_hash(self) -> str:

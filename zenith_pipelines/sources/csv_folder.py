@@ -46,6 +46,7 @@ class CsvFolderSource:
             source=self.name,
             library=f"pandas {pd.__version__}",
             fetched_at=datetime.now(UTC),
+            folder=str(self._folder.resolve()),
         )
 
     def offers(self, ticker: str) -> bool:

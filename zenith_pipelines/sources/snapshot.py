@@ -25,6 +25,7 @@ class SnapshotSource:
             library=facts["library"],
             fetched_at=datetime.fromisoformat(facts["fetched_at"]),
             currency=facts.get("currency"),
+            folder=facts.get("folder"),
         )
 
     def offers(self, ticker: str) -> bool:

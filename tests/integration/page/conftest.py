@@ -1,0 +1,62 @@
+"""The page at / in Chromium: what every test of it starts from."""
+
+import shutil
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.integration.page.server import ANSWERS, Server, answer, make_home
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("page")
+
+
+@pytest.fixture(scope="session")
+def registry(home):
+    return make_home(home)
+
+
+@pytest.fixture(scope="session")
+def server(home, registry):
+    addresses = {"DAGSTER_URL": "http://127.0.0.1:3000", "MLFLOW_TRACKING_URI": registry.uri}
+    with Server(home, **addresses) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium: apt install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(browser, server):
+    """Open the page in a new window. Whatever a test does, the page throws nothing and asks no other server."""
+    surprises, windows = [], []
+
+    def visit(path="#AAPL", *, stubs=ANSWERS, status=200, url=server.url, **options):
+        page = browser.new_context(
+            **{"locale": "en-GB", "viewport": {"width": 1280, "height": 900}, **options}
+        ).new_page()
+        windows.append(page)
+        page.said = []
+        page.on("console", lambda message: page.said.append(message.text))
+        page.on("pageerror", lambda error: surprises.append(str(error)))
+        page.on("request", lambda asked: asked.url.startswith(url) or surprises.append(asked.url))
+        for where, body in stubs.items():
+            answer(page, where, status, body)
+        page.goto(f"{url}/{path}")
+        return page
+
+    yield visit
+    for page in windows:
+        page.context.close()
+    assert surprises == []

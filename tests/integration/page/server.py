@@ -1,0 +1,108 @@
+"""`zenith serve` on a state made by hand, and the page in Chromium with answers for what only a trained state has."""
+
+import json
+import os
+import signal
+import subprocess
+import urllib.error
+import urllib.request
+
+from tests.integration.dagster_ui import ZENITH, free_port, wait_until
+from tests.serving.conftest import MLflowHome, make_ensemble, make_lstm, make_snapshot
+from tests.serving.page_state import write_charts, write_facts
+
+GATES = [{"name": "answers", "passed": True, "detail": "finite"}, {"name": "loss", "passed": False, "detail": "worse"}]
+VERSION = {"created_at": "2026-11-20T10:00:00Z", "data_end": "2013-03-01", "data_version": "feed", "metrics": {}}
+ANSWERS = {
+    "models?ticker=*": {
+        "models": [
+            {"name": "lstm-AAPL", "ticker": "AAPL", "model_type": "lstm", "version": "2", "status": "candidate"}
+            | {**VERSION, "beats_naive": True},
+            {"name": "lstm-AAPL", "ticker": "AAPL", "model_type": "lstm", "version": "1", "status": "production"}
+            | {**VERSION, "beats_naive": False},
+        ]
+    },
+    "models/*/history": {
+        "ticker": "AAPL",
+        "events": [
+            {"at": "2026-11-21T10:00:00Z", "model_type": "lstm", "version": "2", "action": "refused", "by": "ana"}
+            | {"reason": "loss is worse", "gates": GATES},
+            {"at": "2026-11-20T10:00:00Z", "model_type": "lstm", "version": "1", "action": "promoted", "by": "ana"}
+            | {"reason": "first model, no skill shown", "gates": GATES[:1]},
+        ],
+    },
+    "track-record/*": {
+        "ticker": "AAPL",
+        "forecasts": [
+            {"origin": "2013-02-18", "horizon": 5, "target_date": "2013-02-25", "made_at": "2013-02-18T22:00:00Z"}
+            | {"close": 99.0, "forecast": 99.5, "lower": 97.0, "upper": 98.0, "actual": 101.25}
+            | {"model_version": "1", "in_the_open": True},
+            {"origin": "2013-03-01", "horizon": 5, "target_date": "2013-03-08", "made_at": "2013-03-01T22:00:00Z"}
+            | {"close": 100.0, "forecast": 101.0, "lower": 97.0, "upper": 103.0, "actual": None}
+            | {"model_version": "1", "in_the_open": True},
+        ],
+        "summary": {
+            "1": {"matured": 0, "coverage": None, "mae": None, "mae_naive": None},
+            "5": {"matured": 1, "coverage": 0.0, "mae": 0.0177, "mae_naive": 0.0227},
+        },
+    },
+}
+"""By path below /api/v1/ml/, as the service's description has them."""
+
+
+class Server:
+    """`zenith serve` with a home of its own; it can be stopped and started again on the same port."""
+
+    def __init__(self, home, **environment):
+        self.home = home
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._environment = {name: value for name, value in os.environ.items() if not name.startswith("ZENITH_")}
+        self._environment |= {"ZENITH_HOME": str(home), **environment}
+        self._process = None
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def start(self):
+        with (self.home / "serve.log").open("ab") as log:
+            command = [ZENITH, "serve", "--port", str(self.port)]
+            self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+        wait_until(self._answers, 30)
+
+    def stop(self):
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+
+    def _answers(self):
+        try:
+            return urllib.request.urlopen(f"{self.url}/health", timeout=5).status == 200
+        except (OSError, urllib.error.URLError):
+            return False
+
+
+def make_home(home):
+    """AAPL has all; MSFT has models, and data of before there was a page; IBM has data only."""
+    registry = MLflowHome(home)
+    for ticker in ("AAPL", "IBM", "MSFT"):
+        write_facts(home, "serving_snapshot", ticker, make_snapshot(ticker).to_json())
+    for ticker in ("AAPL", "MSFT"):
+        registry.register(f"lstm-{ticker}", make_lstm(ticker))
+        registry.register(f"ensemble-{ticker}", make_ensemble(ticker))
+    write_charts(home, "AAPL")
+    return registry
+
+
+def answer(page, path, status, body):
+    """From now on this is what the page is told at `path` below /api/v1/ml/."""
+    kind = "application/json" if status < 400 else "application/problem+json"
+    told = {"status": status, "content_type": kind, "body": json.dumps(body)}
+    page.route(f"**/api/v1/ml/{path}", lambda route: route.fulfill(**told))
+
+
+def part(page, title):
+    return page.get_by_role("region", name=title, exact=True)

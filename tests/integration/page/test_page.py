@@ -1,0 +1,210 @@
+"""The page at / as a person sees it in Chromium, on a state made by hand, nothing trained."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.integration.page.server import ANSWERS, part
+from zenith_core.abstention import REASONS
+
+MANY_PIXELS = 500
+
+pytestmark = pytest.mark.slow
+
+
+def coloured(canvas):
+    """How many pixels of a chart are not blank."""
+    return canvas.evaluate(
+        "canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data"
+        ".reduce((count, value, at) => count + (at % 4 === 3 && value > 0), 0)"
+    )
+
+
+def test_it_shows_the_ticker_its_forecast_and_what_that_is_worth(visit):
+    page = visit()
+
+    expect(page).to_have_title("AAPL · Zenith")
+    expect(page.get_by_role("heading", level=1)).to_have_text("AAPL")
+    expect(page.locator(".head")).to_contain_text("100.00 USD")
+    expect(page.locator(".head")).to_contain_text("Adjusted close of 1 Mar 2013 Out of date 30 or more sessions old")
+    expect(page.locator(".badge")).to_have_text("Better than assuming the price stays, 5 sessions ahead")
+    figures = page.locator(".figures")
+    expect(figures).to_contain_text("Forecast, 5 sessions ahead")
+    expect(figures).to_contain_text("105.10")  # 100 * 1.01**5
+    expect(figures).to_contain_text("101.95 – 108.25such intervals held 88% of what came")  # at that horizon
+    expect(page.get_by_role("contentinfo")).to_contain_text("This is not investment advice")
+    assert page.said == []
+
+
+def test_skill_and_coverage_are_in_plain_words(visit):
+    worth = part(visit(), "What the forecast is worth")
+
+    expect(worth).to_contain_text("1 session ahead: no better than assuming tomorrow equals today.")
+    expect(worth).to_contain_text("5 sessions ahead: better than assuming the price stays, by 4.0% of the error")
+    expect(worth).to_contain_text("30 sessions ahead: no better than assuming the price stays.")
+    expect(worth.get_by_role("row").nth(2)).to_have_text(re.compile(r"^5 sessions0\.9700\.01088%$"))
+
+
+def test_the_signal_has_its_probabilities_and_its_reason(visit):
+    signal = part(visit(), "Signal")
+
+    expect(signal.locator(".verdict")).to_have_text("Hold")
+    assert [row.inner_text().split() for row in signal.locator(".bars li").all()] == [
+        ["Buy", "50%"],
+        ["Hold", "25%"],
+        ["Sell", "25%"],
+    ]
+    expect(signal).to_contain_text(REASONS["stale_data"])
+    expect(signal).to_contain_text("Likeliest all the same: Buy.")
+
+
+@pytest.mark.parametrize("title", ["Price and forecast", "Backtest beside buy-and-hold"])
+def test_a_chart_is_drawn_and_is_also_a_table(visit, title):
+    chart = part(visit(), title)
+
+    assert coloured(chart.locator("canvas")) > MANY_PIXELS
+    chart.get_by_text("Show as a table").click()
+    rows = chart.locator(".alternative tbody tr")
+    expect(rows).to_have_count({"Price and forecast": 300 + 30}.get(title, 300))
+
+
+def test_candles_and_line_and_periods_are_other_drawings(visit):
+    chart = part(visit(), "Price and forecast")
+    drawn = {coloured(chart.locator("canvas"))}
+    for name in ("Line", "2 years", "3 months"):
+        chart.get_by_role("button", name=name).click()
+        expect(chart.get_by_role("button", name=name)).to_have_attribute("aria-pressed", "true")
+        expect(chart.get_by_role("button", name=name)).to_be_focused()
+        drawn.add(coloured(chart.locator("canvas")))
+    assert len(drawn) == 4
+
+
+def test_the_chart_is_read_with_the_arrow_keys(visit):
+    cursor = part(visit(), "Price and forecast").get_by_role("slider")
+    expect(cursor).to_have_attribute(
+        "aria-valuetext", re.compile("^1 Mar 2013: open .* close 100.00 · forecast 5 sessions")
+    )
+    cursor.focus()
+
+    cursor.press("ArrowRight")
+    expect(cursor).to_have_attribute("aria-valuetext", "4 Mar 2013: forecast 101.00, from 97.97 to 104.03")
+    cursor.press("End")
+    expect(cursor).to_have_attribute("aria-valuetext", re.compile("^12 Apr 2013: forecast 134.78"))
+    cursor.press("PageUp")
+    expect(cursor).to_have_attribute("aria-valuetext", re.compile("^15 Mar 2013"))
+
+
+def test_the_backtest_stands_beside_buy_and_hold_with_costs_and_sharpe(visit):
+    backtest = part(visit(), "Backtest beside buy-and-hold")
+
+    expect(backtest.get_by_role("row", name="Sharpe ratio")).to_have_text("Sharpe ratio0.380.71")
+    expect(backtest).to_contain_text("0.10% commission and 0.05% slippage")
+    expect(backtest).to_contain_text("Only walk-forward signals of model version 1")
+    backtest.get_by_role("button", name="Ensemble").click()
+    expect(backtest).to_contain_text("Strategy on the Ensemble signals")
+
+
+def test_served_forecasts_stand_against_what_came(visit):
+    record = part(visit(), "Track record of served forecasts")
+
+    expect(record.get_by_role("row").nth(1)).to_have_text("5 sessions10%1.77%2.27%")
+    expect(record.locator(".missed")).to_have_text("101.25")
+    expect(record).to_contain_text("1 forecast waits for its session.")
+
+
+def test_versions_promotions_and_links_are_there(visit):
+    page = visit()
+    models = part(page, "Models")
+
+    expect(models.get_by_role("row").nth(1)).to_have_text("LSTM2Candidate1 Mar 201320 Nov 2026yes")
+    expect(models).to_contain_text("LSTM version 1 promoted")
+    expect(models).to_contain_text("loss is worse · by ana")
+    expect(models.locator(".gates .refused")).to_have_text("✗ loss not passed")
+    expect(page.get_by_role("link", name="Dagster")).to_have_attribute("href", "http://127.0.0.1:3000")
+    # A file has no address.
+    expect(page.get_by_role("contentinfo")).to_contain_text("MLflow: no address is set (MLFLOW_TRACKING_URI)")
+
+
+def test_a_version_leads_to_its_page_in_mlflow_if_that_is_a_server(visit):
+    listed = {"tickers": [{"ticker": "AAPL", "close": 100.0, "as_of": "2013-03-01"}]}
+    mlflow = {"links": {"dagster": "https://dagster.example", "mlflow": "https://mlflow.example"}}
+    page = visit(stubs=ANSWERS | {"tickers": listed | mlflow})
+
+    version = part(page, "Models").get_by_role("link", name="2")
+    expect(version).to_have_attribute("href", "https://mlflow.example/#/models/lstm-AAPL/versions/2")
+    expect(page.get_by_role("link", name="MLflow")).to_have_attribute("href", "https://mlflow.example")
+
+
+def test_an_address_of_the_server_s_own_machine_is_no_link_elsewhere(visit, server):
+    page = visit(url=server.url.replace("127.0.0.1", "zenith.localhost"))
+
+    expect(page.get_by_role("contentinfo")).to_contain_text("Dagster: no address is set (DAGSTER_URL)")
+
+
+def test_what_the_service_itself_says_draws_without_a_word_in_the_console(visit):
+    page = visit(stubs={})
+
+    expect(part(page, "Track record of served forecasts").locator("table, .note").first).to_be_visible()
+    expect(part(page, "Models").locator("table, .note").first).to_be_visible()
+    assert [text for text in page.said if "404" not in text] == []
+
+
+def test_the_tickers_are_listed_and_one_is_the_current(visit):
+    page = visit("")
+
+    tickers = page.get_by_role("navigation", name="Tickers").get_by_role("link")
+    expect(tickers).to_have_count(3)
+    assert [one.inner_text().split()[:2] for one in tickers.all()] == [
+        [name, "100.00"] for name in ("AAPL", "IBM", "MSFT")
+    ]
+    expect(tickers.first).to_have_attribute("aria-current", "page")
+    tickers.last.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("MSFT")
+    expect(tickers.last).to_have_attribute("aria-current", "page")
+
+
+def test_search_is_worked_with_the_keyboard(visit):
+    page = visit()
+    field = page.get_by_role("combobox", name="Find a ticker")
+    options = page.get_by_role("listbox", name="Tickers found").get_by_role("option")
+
+    field.press_sequentially("m")
+    expect(options).to_have_text(["MSFT", "IBM"])  # what begins so comes first
+    expect(field).to_have_attribute("aria-activedescendant", "found-0")
+    field.press("ArrowDown")
+    expect(options.nth(1)).to_have_attribute("aria-selected", "true")
+    field.press("Escape")
+    expect(options).to_have_count(0)
+    field.press("ArrowDown")
+    expect(options).to_have_count(2)
+    field.press("ArrowUp")
+    field.press("ArrowUp")
+    field.press("Enter")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("MSFT")
+    assert page.url.endswith("/#MSFT")
+    expect(page.get_by_role("main")).to_be_focused()
+
+
+def test_the_tab_key_goes_from_the_skip_link_through_the_page_in_order(visit):
+    page = visit()
+    expect(part(page, "Models").get_by_role("table")).to_be_visible()
+    focused = []
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        focused.append(
+            page.evaluate(
+                "(document.activeElement.ariaLabel ?? document.activeElement.innerText) || document.activeElement.id"
+            )
+        )
+        outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+        assert outline == "solid", focused
+
+    assert [text.split("\n")[0] for text in focused] == [
+        *("Skip to the forecast", "Zenith, first ticker", "search", "Português", "Dark"),
+        *("AAPL", "IBM", "MSFT"),
+    ]
+    page.get_by_role("link", name="Skip to the forecast").press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
+    assert page.url.endswith("#AAPL")

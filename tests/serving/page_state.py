@@ -1,0 +1,54 @@
+"""What the pipelines leave for the page, made from a random walk by the pipelines' own functions."""
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from zenith_pipelines.charts import candles, equity_curve, past_forecasts
+
+SESSIONS = 300
+HELD = {"total_return": 0.6, "annual_return": 0.2, "volatility": 0.3, "max_drawdown": -0.4, "sharpe": 0.71, "trades": 0}
+STATS = {"strategy": {**HELD, "sharpe": 0.38, "trades": 19}, "buy_and_hold": {**HELD, "sortino": None}}
+COSTS = {"commission": 0.001, "slippage": 0.0005, "allow_short": False, "holding_period": 5}
+
+
+def walk():
+    """Prices by session up to 2013-03-01, whose last close is 100."""
+    days = pd.bdate_range(end="2013-03-01", periods=SESSIONS, name="date")
+    close = np.exp(np.cumsum(np.random.default_rng(5).normal(0, 0.012, SESSIONS)))
+    close *= 100 / close[-1]
+    table = {"open": close * 0.996, "high": close * 1.01, "low": close * 0.99, "close": close}
+    return pd.DataFrame(table, index=days)
+
+
+def forecasts(close):
+    """Five sessions ahead nothing changes, within 5 %; some of what came was further away."""
+    origins = close.iloc[:-5]
+    table = {"origin": origins.index, "horizon": 5, "target_date": close.index[5:], "close": origins.to_numpy()}
+    bands = {"forecast": origins.to_numpy(), "lower": 0.95 * origins.to_numpy(), "upper": 1.05 * origins.to_numpy()}
+    return pd.DataFrame({**table, **bands, "actual": close.to_numpy()[5:]})
+
+
+def write_facts(home, asset, ticker, facts):
+    """As `zenith_pipelines.store` writes them, in the place of what is there."""
+    folder = home / "data" / asset / ticker
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "new").write_text(json.dumps({"stamp": "1", "facts": facts, "tables": {}}))
+    (folder / "new").replace(folder / "current.json")
+
+
+def read_facts(home, asset, ticker):
+    return json.loads((home / "data" / asset / ticker / "current.json").read_text())["facts"]
+
+
+def write_charts(home, ticker):
+    """Candles beside the serving snapshot that is there, and both backtests."""
+    prices = walk()
+    snapshot = read_facts(home, "serving_snapshot", ticker)
+    write_facts(home, "serving_snapshot", ticker, {**snapshot, "candles": candles(prices)})
+    account = pd.DataFrame({"date": prices.index, "strategy": np.linspace(1e5, 1.2e5, SESSIONS)})
+    account["buy_and_hold"] = 1e5 * (prices["close"] / prices["close"].iloc[0]).to_numpy()
+    facts = {"stats": STATS, "config": COSTS, "model_version": 1, "equity": equity_curve(account)}
+    write_facts(home, "ensemble_backtest", ticker, facts)
+    write_facts(home, "lstm_backtest", ticker, {**facts, "forecasts": past_forecasts(forecasts(prices["close"]))})

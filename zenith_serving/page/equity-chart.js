@@ -1,0 +1,62 @@
+// What trading on walk-forward signals would have earned, beside buying once and holding.
+
+import { Chart, colour, key, sessionAxis, times, valueAxis } from "./chart.js";
+import { choice, h, opened, table } from "./dom.js";
+import { day, number, percent, t } from "./i18n.js";
+
+const view = { kind: "lstm" };
+
+export function equity(ticker, backtests) {
+  const kinds = Object.keys(backtests).filter((kind) => backtests[kind]);
+  const place = h("div");
+  const show = (kind, refocus = false) => {
+    view.kind = kind;
+    place.replaceChildren(...one(ticker, kind, backtests[kind],
+      kinds.length > 1 ? choice(t("backtest.kind"), kinds.map((name) => [name, t(`model.${name}`)]), kind, (chosen) => show(chosen, true)) : null));
+    if (refocus) place.querySelector(`[data-value="${kind}"]`).focus();
+  };
+  show(kinds.includes(view.kind) ? view.kind : kinds[0]);
+  return place;
+}
+
+function one(ticker, kind, backtest, chooser) {
+  const { date, strategy, buy_and_hold: held } = backtest.equity;
+  const at = (index) => t("backtest.at", { date: day(date[index]), strategy: times(strategy[index]), held: times(held[index]) });
+  const chart = new Chart({
+    label: t("backtest.label", { ticker }), dates: date, height: 280, describe: at,
+    make: () => ({ options: options(date), data: [date.map((_, index) => index), strategy, held] }),
+  });
+  return [
+    h("div", { class: "controls" }, chooser),
+    chart.element,
+    h("ul", { class: "keys" }, key("strategy", t("backtest.strategy", { model: t(`model.${kind}`) })), key("held", t("backtest.held"))),
+    figures(ticker, backtest),
+    h("p", { class: "small" }, t("backtest.costs", {
+      commission: percent(backtest.config.commission, 2), slippage: percent(backtest.config.slippage, 2), version: backtest.model_version })),
+    opened(t("as.table"), () => table(t("backtest.label", { ticker }),
+      [[t("date"), false], [t("backtest.strategy.short"), true], [t("backtest.held"), true]],
+      date.map((iso, index) => [day(iso), times(strategy[index]), times(held[index])]).reverse())),
+  ].filter(Boolean);
+}
+
+function figures(ticker, { stats }) {
+  const rows = [
+    ["total_return", (value) => percent(value, 1, true)],
+    ["annual_return", (value) => percent(value, 1, true)],
+    ["volatility", (value) => percent(value, 1)],
+    ["max_drawdown", (value) => percent(value, 1)],
+    ["sharpe", (value) => number(value, 2)],
+    ["trades", (value) => number(value, 0)],
+  ];
+  return table(t("backtest.figures", { ticker }), [[t("backtest.figure"), false], [t("backtest.strategy.short"), true], [t("backtest.held"), true]],
+    rows.map(([name, format]) => [t(`backtest.${name}`), format(stats.strategy[name]), name === "trades" ? "–" : format(stats.buy_and_hold[name])]));
+}
+
+function options(dates) {
+  const line = (stroke, width, dash) => ({ stroke, width, dash, points: { show: false } });
+  return {
+    scales: { x: { time: false } },
+    axes: [sessionAxis(dates), valueAxis(times)],
+    series: [{}, line(colour("accent"), 1.8), line(colour("muted"), 1.4, [5, 3])],
+  };
+}

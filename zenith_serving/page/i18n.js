@@ -1,0 +1,67 @@
+// The words of the page in the reader's language, and numbers and dates as that language writes them.
+
+const KNOWN = ["en", "pt"];
+const words = {};
+let language = "en";
+
+function remembered() {
+  try { return localStorage.getItem("zenith.language"); } catch { return null; }
+}
+
+export function firstLanguage() {
+  const wished = [remembered(), ...(navigator.languages ?? [navigator.language])].map((one) => one?.slice(0, 2));
+  return wished.find((one) => KNOWN.includes(one)) ?? "en";
+}
+
+export async function speak(chosen, remember = false) {
+  words[chosen] ??= await (await fetch(`page/words.${chosen}.json`)).json();
+  language = chosen;
+  document.documentElement.lang = locale();
+  if (remember) try { localStorage.setItem("zenith.language", chosen); } catch { /* not kept, then */ }
+}
+
+export const spoken = () => language;
+export const other = () => KNOWN.find((one) => one !== language);
+const locale = () => navigator.languages?.find((one) => one.startsWith(language)) ?? (language === "pt" ? "pt-BR" : "en");
+
+// The text of `key` with {names} filled in. With a number `n` it is the key's form for that number: key.one, key.other.
+export function t(key, values = {}) {
+  const form = "n" in values ? `${key}.${new Intl.PluralRules(locale()).select(values.n) === "one" ? "one" : "other"}` : key;
+  const text = words[language][form] ?? words[language][key] ?? key;
+  return text.replace(/\{(\w+)\}/g, (_, name) => (name === "n" ? number(values.n, 0) : values[name] ?? ""));
+}
+
+export const has = (key) => key in words[language];
+
+const NOTHING = "–";
+const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
+
+export const number = (value, digits = 2) => isNumber(value)
+  ? new Intl.NumberFormat(locale(), { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value)
+  : NOTHING;
+
+export const price = (value) => number(value, Math.abs(value) < 1 ? 4 : 2);
+
+export const percent = (fraction, digits = 0, signed = false) => isNumber(fraction)
+  ? new Intl.NumberFormat(locale(), { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits,
+                                      signDisplay: signed ? "exceptZero" : "auto" }).format(fraction)
+  : NOTHING;
+
+export function day(iso, style = { day: "numeric", month: "short", year: "numeric" }) {
+  return iso ? new Intl.DateTimeFormat(locale(), { ...style, timeZone: "UTC" }).format(new Date(`${iso.slice(0, 10)}T00:00:00Z`)) : NOTHING;
+}
+
+export function moment(iso) {
+  const when = new Date(iso ?? NaN);
+  return Number.isNaN(when.getTime()) ? NOTHING
+    : new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(when);
+}
+
+export const list = (items) => new Intl.ListFormat(locale(), { type: "conjunction" }).format(items);
+
+// Text that stands in the HTML: its content, label or placeholder.
+export function translateDocument() {
+  for (const element of document.querySelectorAll("[data-t]")) element.textContent = t(element.dataset.t);
+  for (const element of document.querySelectorAll("[data-t-label]")) element.setAttribute("aria-label", t(element.dataset.tLabel));
+  for (const element of document.querySelectorAll("[data-t-placeholder]")) element.placeholder = t(element.dataset.tPlaceholder);
+}

@@ -1,0 +1,111 @@
+// Model versions, who promoted them and why, and a training that a person starts and follows.
+
+import { asksForKey, explain, get, keepKey, keptKey, post } from "./api.js";
+import { fill, h, link, table } from "./dom.js";
+import { day, has, moment, t } from "./i18n.js";
+import { came, note } from "./parts.js";
+
+const FOLLOW_SECONDS = 3;
+const AFTERWARDS = ["succeeded", "failed", "canceled"];
+
+const worded = (prefix, value) => (has(`${prefix}.${value}`) ? t(`${prefix}.${value}`) : value);
+
+export const versions = (ticker, data, links) => came(data.models, ({ models }) => {
+  if (!models.length) return note(t("models.none"));
+  const heads = [[t("models.model"), false], [t("models.version"), true], [t("models.status"), false], [t("models.data"), false],
+                 [t("models.made"), false], [t("models.better"), false]];
+  return table(t("models.caption", { ticker }), heads, models.map((one) => [
+    worded("model", one.model_type), mlflow(links, one), h("span", { class: `tag ${one.status}` }, worded("status", one.status)),
+    day(one.data_end), day(one.created_at), better(one.beats_naive),
+  ]));
+});
+
+const better = (known) => t(known === null || known === undefined ? "unknown" : known ? "yes" : "no");
+
+const mlflow = (links, { name, version }) => links?.mlflow
+  ? link(`${links.mlflow}/#/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}`, version)
+  : version;
+
+export const promotions = (data) => came(data.history, ({ events }) => events.length
+  ? h("ol", { class: "events" }, events.slice(0, 12).map(event))
+  : note(t("history.none")));
+
+function event(one) {
+  return h("li", {},
+    h("p", {}, h("time", { datetime: one.at }, moment(one.at)), " ",
+      h("b", {}, t("history.what", { model: worded("model", one.model_type), version: one.version ?? "–", action: worded("action", one.action) }))),
+    h("p", { class: "small" }, h("span", { lang: "en" }, one.reason ?? ""), one.by ? [" · ", t("history.by", { who: one.by })] : null),
+    one.gates?.length ? h("ul", { class: "gates" }, one.gates.map((gate) =>
+      h("li", { class: gate.passed ? "passed" : "refused", title: gate.detail ?? null, lang: "en" },
+        h("span", { "aria-hidden": "true" }, gate.passed ? "✓ " : "✗ "), gate.name,
+        h("span", { class: "unseen" }, ` ${t(gate.passed ? "gate.passed" : "gate.refused")}`)))) : null);
+}
+
+// The form, and what comes of it. `done` is called when a run has succeeded.
+export function training(ticker, done) {
+  const status = h("div", { class: "status", role: "status" });
+  const field = (name, label, input, hint) => h("p", { class: "field" }, h("label", { for: name }, label), input,
+    hint && h("span", { class: "small", id: `${name}-hint` }, hint));
+  const form = h("form", { class: "form" },
+    field("train-model", t("train.model"), h("select", { id: "train-model" },
+      ["all", "lstm", "ensemble"].map((kind) => h("option", { value: kind }, t(`train.model.${kind}`))))),
+    field("train-epochs", t("train.epochs"), h("input", { id: "train-epochs", type: "number", min: "10", max: "500", inputmode: "numeric", placeholder: t("train.epochs.usual") })),
+    field("train-key", t("train.key"),
+      h("input", { id: "train-key", type: "password", autocomplete: "off", value: keptKey(), "aria-describedby": "train-key-hint" }), t("train.key.hint")),
+    h("button", { type: "submit", class: "act" }, t("train.start", { ticker })));
+  const epochs = form.querySelector("#train-epochs");
+  form.querySelector("#train-model").addEventListener("change", (event) => { epochs.disabled = event.target.value === "ensemble"; });
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const button = form.querySelector("button");
+    button.setAttribute("aria-disabled", "true");
+    if (!form.dataset.busy) {
+      form.dataset.busy = "yes";
+      await start(ticker, form, status, done);
+      delete form.dataset.busy;
+    }
+    button.removeAttribute("aria-disabled");
+  });
+  return [form, status];
+}
+
+async function start(ticker, form, status, done) {
+  const [model, epochs, key] = ["train-model", "train-epochs:enabled", "train-key"].map((id) => form.querySelector(`#${id}`)?.value.trim());
+  fill(status, h("p", {}, t("train.asking")));
+  try {
+    const run = await post("train", { ticker, model_type: model, ...(epochs ? { epochs: Number(epochs) } : {}) }, key);
+    keepKey(key);
+    if (await follow(run, status) === "succeeded") done();
+  } catch (failure) {
+    if (asksForKey(failure)) keepKey("");
+    fill(status, note(reason(failure)));
+  }
+}
+
+function reason(failure) {
+  if (["http-404", "http-405"].includes(failure.kind)) return t("train.absent");
+  return failure.status === 422 ? failure.detail : explain(failure);
+}
+
+// A service or a Dagster that is away for a moment does not end the run.
+const stateOf = (run) => get(`train/${encodeURIComponent(run.run_id)}`)
+  .catch((failure) => ([0, 429, 503].includes(failure.status) ? null : Promise.reject(failure)));
+
+async function follow(run, status) {
+  for (let last = null; ; await new Promise((wake) => setTimeout(wake, 1000 * FOLLOW_SECONDS))) {
+    if (!status.isConnected) return null;
+    const state = last === null ? run : await stateOf(run);
+    if (!state) continue;
+    const name = String(state.status).toLowerCase();
+    const said = `${name} ${state.note ?? ""}`;
+    if (said !== last) fill(status, progress(run, state, name));
+    last = said;
+    if (AFTERWARDS.includes(name)) return name;
+  }
+}
+
+function progress(run, state, name) {
+  const says = h("p", {}, t(run.already_running ? "train.already" : "train.run", { status: worded("run", name) }), " ",
+    state.url ? link(state.url, t("train.open")) : null);
+  return [says, state.note ? h("p", { class: "small", lang: "en" }, state.note) : null, state.error ? h("p", { class: "small", lang: "en" }, state.error) : null];
+}

@@ -1,0 +1,37 @@
+"""The page at `/`, from files that ship with the package. It gets all it shows from the API, in the browser."""
+
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+FILES = Path(__file__).parents[1] / "page"
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-cache",  # asked for again each time, and answered with 304: so an update shows at once
+}
+
+
+class PageFiles(StaticFiles):
+    """The page's files, with HEADERS on each answer."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """A file, or 304 if the browser has it."""
+        response = await super().get_response(path, scope)
+        response.headers.update(HEADERS)
+        return response
+
+
+files = PageFiles(directory=FILES)
+router = APIRouter(include_in_schema=False)
+
+
+@router.api_route("/", methods=["GET", "HEAD"])
+async def page(request: Request) -> Response:
+    """The page."""
+    return await files.get_response("index.html", request.scope)
