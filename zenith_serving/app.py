@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 from secrets import token_hex
 
 from asgi_correlation_id import CorrelationIdMiddleware
@@ -53,7 +54,13 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
             await counts.close()
         dagster.close()
 
-    app = FastAPI(title="Zenith", summary="Forecasts of stock prices and trading signals.", lifespan=lifespan)
+    app = FastAPI(
+        title="Zenith",
+        summary="Forecasts of stock prices and trading signals.",
+        version=version("zenith"),
+        lifespan=lifespan,
+        generate_unique_id_function=lambda route: route.name,  # what a generated client calls its method
+    )
     app.state.predictor, app.state.settings, app.state.metrics = predictor, settings, counted
     app.state.keys = KeyRing(settings.zenith_api_keys)
     app.state.catalogue, app.state.registry_threads = open_catalogue(settings.tracking_uri), SideThreads(4)
