@@ -3,8 +3,8 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import version
 from secrets import token_hex
+from typing import Any
 
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
@@ -15,7 +15,7 @@ from zenith_core.errors import UserError
 from zenith_serving.catalogue import open_catalogue
 from zenith_serving.dagster_api import DagsterAPI
 from zenith_serving.facts import FactsFolder
-from zenith_serving.keys import KeyRing, ReadKeys
+from zenith_serving.keys import KEY_HEADER, KeyRing, ReadKeys
 from zenith_serving.launching import Launcher
 from zenith_serving.limits import BodyLimit
 from zenith_serving.logs import RequestLog
@@ -28,9 +28,18 @@ from zenith_serving.rate_limit import Counts, RateLimit, open_counts
 from zenith_serving.routes import health, metrics, page, predictions, registry, runs, tickers, track_record
 from zenith_serving.routes.dependencies import PREFIX, SideThreads
 from zenith_serving.settings import Settings
+from zenith_serving.version import version
 from zenith_serving.watcher import Watcher
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+
+# Without credentials: a key is sent in a header, by a page that knows it.
+_CORS: dict[str, Any] = {
+    "allow_methods": ("GET", "POST", "DELETE"),
+    "allow_headers": ("Authorization", "Content-Type", KEY_HEADER, "X-Request-ID"),
+    "expose_headers": ("X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy"),
+    "allow_credentials": False,
+}
 
 
 def create_app(settings: Settings, request_log: RequestLog | None = None) -> FastAPI:
@@ -56,9 +65,10 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
 
     app = FastAPI(
         title="Zenith",
+        version=version(),
         summary="Forecasts of stock prices and trading signals.",
-        version=version("zenith"),
         lifespan=lifespan,
+        redirect_slashes=False,  # DELETE /cache/ with the ticker forgotten must not become DELETE /cache
         generate_unique_id_function=lambda route: route.name,  # what a generated client calls its method
     )
     app.state.predictor, app.state.settings, app.state.metrics = predictor, settings, counted
@@ -86,9 +96,7 @@ def surround(app: FastAPI, settings: Settings, counts: Counts | None, request_lo
             raise UserError("ZENITH_READ_KEYS asks for a key and there is none: set ZENITH_API_KEYS")
         app.add_middleware(ReadKeys, keys=app.state.keys, prefixes=(PREFIX, "/metrics"))
     if settings.cors_origins:
-        app.add_middleware(
-            CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["*"], allow_headers=["*"]
-        )
+        app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **_CORS)
     observers = [app.state.metrics.request, *([request_log.request] if request_log else [])]
     app.add_middleware(Observed, observers=observers)
     app.add_middleware(

@@ -50,6 +50,14 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _be_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        """Compared as text with what browsers send, in which a path or a capital would never match."""
+        if all(re.fullmatch(r"\*|https?://[a-z0-9.\[\]:-]+", origin) for origin in origins):
+            return origins
+        raise ValueError("origins are right, as https://dashboard.example or http://localhost:3000; or *")
+
     @field_validator("zenith_rate_limit")
     @classmethod
     def _be_a_rate(cls, text: str) -> str:

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from zenith_core.errors import UserError
-from zenith_serving.settings import Settings
+from zenith_serving.settings import Settings, read_settings
 
 NAMES = ("ZENITH_HOME", "MLFLOW_TRACKING_URI", "REDIS_URL", "MODELS_PATH", "ML_CACHE_TTL")
 
@@ -65,3 +65,21 @@ def test_lists_are_separated_by_commas_and_secrets_are_not_shown(monkeypatch):
     assert settings.cors_origins == ("https://a.example", "https://b.example")
     assert [key.get_secret_value() for key in settings.zenith_api_keys] == ["old", "new"]
     assert "new" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "text", ["https://a.example/", "a.example", "HTTPS://A.example", "null", "https://a.example/x"]
+)
+def test_an_origin_that_no_browser_would_send_is_refused(monkeypatch, text):
+    monkeypatch.setenv("CORS_ORIGINS", f"https://b.example,{text}")
+    with pytest.raises(UserError, match="CORS_ORIGINS is not valid: .* https://dashboard.example"):
+        read_settings()
+
+
+@pytest.mark.parametrize("name", ["ML_CACHE_TTL", "LOG_LEVEL", "LOG_FORMAT", "ZENITH_READ_KEYS", "ZENITH_RATE_LIMIT"])
+def test_a_setting_that_is_not_valid_is_one_line_that_does_not_repeat_it(monkeypatch, name):
+    monkeypatch.setenv(name, "something-secret")
+    with pytest.raises(UserError, match=f"^{name} is not valid: ") as caught:
+        read_settings()
+    assert "something-secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)

@@ -99,7 +99,7 @@ async function poll() {
 }
 
 const news = (answer) => (answer?.price
-  ? t("news.version", { ticker: state.ticker, version: answer.price.model_version, date: day(answer.price.as_of) })
+  ? t("news.version", { ticker: state.ticker, price: answer.price.model_version, signal: answer.signal?.model_version ?? "–", date: day(answer.price.as_of) })
   : t("news.changed", { ticker: state.ticker }));
 
 // Say once that nobody answers, and take it back when somebody does.

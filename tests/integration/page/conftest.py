@@ -49,6 +49,7 @@ def visit(browser, server):
         windows.append(page)
         page.said = []
         page.on("console", lambda message: page.said.append(message.text))
+        page.on("console", lambda message: "Content Security" in message.text and surprises.append(message.text))
         page.on("pageerror", lambda error: surprises.append(str(error)))
         page.on("request", lambda asked: asked.url.startswith(url) or surprises.append(asked.url))
         for where, body in stubs.items():

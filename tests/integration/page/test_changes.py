@@ -28,7 +28,7 @@ def test_a_promotion_shows_by_itself(visit, registry):
 
     expect(page.locator(".figures")).to_contain_text("110.41", timeout=15_000)  # 100 * 1.02**5
     expect(page.locator("#news")).to_have_text(
-        f"MSFT was updated: price model version {version}, prices until 1 Mar 2013."
+        f"MSFT was updated: price model version {version}, signal model version 1, prices until 1 Mar 2013."
     )
 
 

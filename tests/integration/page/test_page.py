@@ -57,6 +57,7 @@ def test_the_signal_has_its_probabilities_and_its_reason(visit):
     ]
     expect(signal).to_contain_text(REASONS["stale_data"])
     expect(signal).to_contain_text("Likeliest all the same: Buy.")
+    expect(signal).to_contain_text("Out of sample the model was better than guessing from past frequencies.")
 
 
 @pytest.mark.parametrize("title", ["Price and forecast", "Backtest beside buy-and-hold"])
