@@ -206,12 +206,18 @@ def cleanup(
 
 
 @app.command()
-def serve(host: Host = "127.0.0.1", port: Port = 8000) -> None:
+def serve(
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    workers: Annotated[
+        int, typer.Option(min=1, max=64, help="Processes that answer; REDIS_URL gives them one cache.")
+    ] = 1,
+) -> None:
     """Start the REST service on the models in Production; /docs describes it."""
     from zenith_serving.serve import serve as serve_http
     from zenith_serving.settings import read_settings
 
-    serve_http(host, port, read_settings())
+    serve_http(host, port, read_settings(), workers)
 
 
 @app.command()

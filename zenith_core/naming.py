@@ -21,3 +21,6 @@ CACHE_GENERATION_KEY = "zenith:generation"
 """The Redis key, and under ZENITH_HOME the file, of the generation of cached answers; another one forgets them all."""
 
 CACHE_GENERATION_FILE = "cache-generation"
+
+DELISTED = "delisted"
+"""The dataset, facts only, of a ticker whose source says that it is traded no more; there is none for the others."""

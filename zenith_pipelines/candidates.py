@@ -1,5 +1,6 @@
 """Candidates: how a trained model becomes a version in the registry that can be traced and judged."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -20,7 +21,8 @@ def register(registry: ModelRegistry, candidate: Candidate, leakage: Mapping[str
     known of the model as facts.json, and the out-of-sample forecasts behind its figures as evidence.parquet.
     """
     facts = candidate.facts
-    tags = {key: facts[key] for key in _LINEAGE} | {"libraries": _line(facts["versions"])}
+    checksum = hashlib.sha256(candidate.onnx).hexdigest()  # which serving checks
+    tags = {key: facts[key] for key in _LINEAGE} | {"libraries": _line(facts["versions"]), "sha256": checksum}
     return registry.register(
         model_name(candidate.kind, facts["ticker"]),
         candidate.onnx,

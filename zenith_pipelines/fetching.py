@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 
 from zenith_core.cleaning import Cleaned, clean
-from zenith_core.errors import CorruptData, NoNewData, NotAvailable
+from zenith_core.errors import CorruptData, Delisted, NoNewData, NotAvailable
 from zenith_core.exchanges import exchange_of
+from zenith_core.naming import DELISTED
 from zenith_core.restatements import Restatements, diff, finished, merge, overlap
 from zenith_core.sessions import last_closed_session
 from zenith_pipelines.sources.base import PriceSource, RawPrices
@@ -56,6 +57,17 @@ def fetch_next(store: DatasetStore, source: PriceSource, ticker: str, *, now: da
     # Another source spoke in between, or the newest snapshot is damaged: these rows have to become the newest again.
     snapshot = replace(fetch.snapshot, facts={**fetch.snapshot.facts, "fetched_at": fetch.checked_at.isoformat()})
     return replace(fetch, snapshot=snapshot, is_new=True)
+
+
+def fetch_noting_delisted(store: DatasetStore, source: PriceSource, ticker: str) -> Fetch:
+    """`fetch_next`, and a note for serving if the ticker is traded no more, which goes when it is again."""
+    try:
+        fetch = fetch_next(store, source, ticker)
+    except Delisted as error:
+        store.write(DELISTED, ticker, Dataset(facts={"reason": str(error)}))
+        raise
+    store.withdraw(DELISTED, ticker)
+    return fetch
 
 
 def last_snapshot(store: DatasetStore, ticker: str, source: str) -> tuple[Dataset | None, bool]:

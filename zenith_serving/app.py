@@ -25,7 +25,19 @@ from zenith_serving.openapi import describe_surroundings
 from zenith_serving.predictor import make_predictor
 from zenith_serving.problems import add_handlers
 from zenith_serving.rate_limit import Counts, RateLimit, open_counts
-from zenith_serving.routes import health, metrics, page, predictions, registry, runs, tickers, track_record
+from zenith_serving.routes import (
+    batch,
+    cache,
+    health,
+    metrics,
+    page,
+    predictions,
+    refresh,
+    registry,
+    runs,
+    tickers,
+    track_record,
+)
 from zenith_serving.routes.dependencies import PREFIX, SideThreads
 from zenith_serving.settings import Settings
 from zenith_serving.version import version
@@ -40,6 +52,9 @@ _CORS: dict[str, Any] = {
     "expose_headers": ("X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy"),
     "allow_credentials": False,
 }
+
+
+ROUTES = (predictions, batch, tickers, track_record, registry, runs, refresh, cache, health, metrics, page)
 
 
 def create_app(settings: Settings, request_log: RequestLog | None = None) -> FastAPI:
@@ -77,7 +92,7 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
     app.state.launcher = Launcher(settings, dagster, PREFIX)
     app.state.dagster_threads = SideThreads(8)
     app.state.ledgers = FactsFolder(settings.facts("forecast_ledger"))
-    for routes in (predictions, tickers, health, metrics, registry, runs, track_record, page):
+    for routes in ROUTES:
         app.include_router(routes.router)
     app.mount("/page", page.files)
     surround(app, settings, counts, request_log)

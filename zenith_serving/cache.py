@@ -1,41 +1,49 @@
 """Answers kept for a while, in this process or in a Redis that several processes share.
 
-A key names the model version, the data version and the request, so a promotion or new data makes old
-answers unreachable by itself. A cache that fails costs a computation, never an answer. The pipelines' job
-clear_prediction_cache begins a new generation of answers, which `check` sees.
+A key names the model version, the data version and the request, so a promotion or new data makes old answers
+unreachable by itself. Answers are kept by ticker, so that forgetting one ticker's looks at no other's. What is kept is
+the JSON that goes out. A cache that fails costs a computation, never an answer. The pipelines' job
+clear_prediction_cache begins a new generation of answers, which `check` sees (docs/decisions/0024).
 """
 
-import logging
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol
 
-from cachetools import TTLCache
-from pydantic import BaseModel, ValidationError
+from cachetools import LRUCache, TTLCache
+from pydantic import BaseModel
 
-from zenith_core.naming import CACHE_GENERATION_FILE, CACHE_GENERATION_KEY
+from zenith_core.naming import CACHE_GENERATION_FILE
 from zenith_serving.settings import Settings
 
-CAPACITY = 10_000  # answers in memory, of 1 to 8 kB
-REDIS_TIMEOUT_SECONDS = 0.1
-PREFIX = "zenith:1:"  # the 1 is the version of what is stored
+TICKERS = 250
+ANSWERS = 40  # for each ticker: 30 horizons and a signal, with room; 10,000 in all, of 1 to 5 kB
 
-_logger = logging.getLogger(__name__)
-Answer = TypeVar("Answer", bound=BaseModel)
+
+Scope = Literal["this process", "all processes"]
 
 
 class Cache(Protocol):
-    """Where answers are kept."""
+    """Where answers are kept, as JSON."""
+
+    scope: Scope
+    """Whose answers they are."""
 
     is_local: bool
-    """Whether `get` and `put` only touch memory, so that an event loop may call them."""
+    """Whether it waits for nobody."""
 
-    def get(self, key: str, kind: type[Answer]) -> Answer | None:
-        """The answer kept under `key`, or None."""
+    def at_hand(self, ticker: str, key: str) -> bytes | None:
+        """What memory holds under `key`, or None. Waits for nothing, and does not count a miss."""
 
-    def put(self, key: str, answer: BaseModel) -> None:
+    def get(self, ticker: str, key: str, kind: type[BaseModel]) -> bytes | None:
+        """What is kept for the ticker under `key`, an answer of this kind; or None."""
+
+    def put(self, ticker: str, key: str, answer: bytes) -> None:
         """Keep an answer."""
+
+    def forget(self, ticker: str | None = None) -> None:
+        """Forget the ticker's answers, or all. Raises CacheAway if that cannot be done."""
 
     def check(self) -> None:
         """Learn whether the cache is there, for `state`, and forget answers of an older generation."""
@@ -43,126 +51,94 @@ class Cache(Protocol):
     def state(self) -> dict[str, Any]:
         """For /health: `kind`, and `state`, which is "ok" or what is wrong. Touches memory only."""
 
+    def stats(self, tickers: Sequence[str]) -> dict[str, Any]:
+        """`state`, and `entries` of these tickers, `hits`, `misses`, `ttl`, `scope`. May wait."""
+
 
 def open_cache(settings: Settings) -> Cache:
     """Redis if `REDIS_URL` names one, else this process's memory."""
     local = LocalCache(settings.ml_cache_ttl, generation=settings.home / CACHE_GENERATION_FILE)
     if settings.redis_url is None:
         return local
+    from zenith_serving.redis_cache import RedisCache
+
     return RedisCache(settings.redis_url.get_secret_value(), settings.ml_cache_ttl, local)
 
 
 class LocalCache:
-    """The least recently used answers go first; all go after `ttl` seconds, or when the file `generation` changes."""
+    """The least recently used tickers go first; answers go after `ttl` seconds, or when the file `generation` changes.
 
+    tickers, answers:  how many tickers there is room for, and how many answers for each
+    """
+
+    scope: Scope = "this process"
     is_local = True
 
-    def __init__(self, ttl: float, capacity: int = CAPACITY, generation: Path | None = None) -> None:
-        self._answers: TTLCache[str, BaseModel] = TTLCache(capacity, ttl)
+    def __init__(
+        self, ttl: float, *, tickers: int = TICKERS, answers: int = ANSWERS, generation: Path | None = None
+    ) -> None:
+        self._ttl = ttl
+        self._room = answers
+        self._kept: LRUCache[str, TTLCache[str, bytes]] = LRUCache(tickers)
         self._guard = Lock()
         self._file = generation
         self._generation = self._read_generation()
+        self._hits = self._misses = 0
 
-    def get(self, key: str, kind: type[Answer]) -> Answer | None:
-        """The answer kept under `key`, or None."""
+    def at_hand(self, ticker: str, key: str) -> bytes | None:
+        """What is kept for the ticker under `key`, or None, which does not count as a miss: `get` comes next."""
         with self._guard:
-            answer = self._answers.get(key)
-        return answer if isinstance(answer, kind) else None
+            answers = self._kept.get(ticker)
+            answer = None if answers is None else answers.get(key)
+            self._hits += answer is not None
+        return answer
 
-    def put(self, key: str, answer: BaseModel) -> None:
+    def get(self, ticker: str, key: str, kind: type[BaseModel]) -> bytes | None:
+        """What is kept for the ticker under `key`, or None."""
+        answer = self.at_hand(ticker, key)
+        if answer is None:
+            with self._guard:
+                self._misses += 1
+        return answer
+
+    def put(self, ticker: str, key: str, answer: bytes) -> None:
         """Keep an answer."""
         with self._guard:
-            self._answers[key] = answer
+            answers = self._kept.get(ticker)
+            if answers is None:
+                answers = self._kept[ticker] = TTLCache(self._room, self._ttl)
+            answers[key] = answer
+
+    def forget(self, ticker: str | None = None) -> None:
+        """Forget the ticker's answers, or all, of this process."""
+        with self._guard:
+            if ticker is None:
+                self._kept.clear()
+            else:
+                self._kept.pop(ticker, None)
 
     def check(self) -> None:
         """Memory is always there; forget what is of an older generation."""
         generation = self._read_generation()
         if generation != self._generation:
-            with self._guard:
-                self._answers.clear()
+            self.forget()
             self._generation = generation
+
+    def state(self) -> dict[str, Any]:
+        """For /health."""
+        return {"kind": "in-process", "state": "ok", "entries": self._count()}
+
+    def stats(self, tickers: Sequence[str]) -> dict[str, Any]:
+        """Of this process alone."""
+        counts = {"hits": self._hits, "misses": self._misses, "ttl": self._ttl}
+        return {**self.state(), **counts, "scope": self.scope}
+
+    def _count(self) -> int:
+        with self._guard:
+            return sum(len(answers) for answers in self._kept.values())
 
     def _read_generation(self) -> bytes:
         try:
             return self._file.read_bytes() if self._file else b""
         except OSError:
             return b""
-
-    def state(self) -> dict[str, Any]:
-        """For /health."""
-        with self._guard:
-            return {"kind": "in-process", "state": "ok", "entries": len(self._answers)}
-
-
-class RedisCache:
-    """JSON in Redis. While Redis fails, `fallback` is used, after at most REDIS_TIMEOUT_SECONDS for each call."""
-
-    is_local = False
-
-    def __init__(self, url: str, ttl: int, fallback: LocalCache) -> None:
-        from redis import Redis
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
-
-        self._redis = Redis.from_url(
-            url,
-            socket_timeout=REDIS_TIMEOUT_SECONDS,
-            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._ttl = ttl
-        self._fallback = fallback
-        self._is_away = False
-        self._generation: str | None = None  # not asked for yet
-
-    def get(self, key: str, kind: type[Answer]) -> Answer | None:
-        """The answer kept under `key`, or None; what is not such an answer is passed over, and soon overwritten."""
-        text = self._ask(lambda: self._redis.get(self._name(key)))
-        if self._is_away:
-            return self._fallback.get(key, kind)
-        try:
-            return None if text is None else kind.model_validate_json(text)
-        except ValidationError:
-            return None
-
-    def put(self, key: str, answer: BaseModel) -> None:
-        """Keep an answer."""
-        self._ask(lambda: self._redis.set(self._name(key), answer.model_dump_json(), ex=self._ttl))
-        if self._is_away:
-            self._fallback.put(key, answer)
-
-    def check(self) -> None:
-        """Learn whether Redis is there, for `state`, and which generation of answers counts."""
-        self._fallback.check()
-        self._ask(self._learn_generation)
-
-    def state(self) -> dict[str, Any]:
-        """For /health."""
-        if self._is_away:
-            return {**self._fallback.state(), "state": "redis away, in-process instead"}
-        return {"kind": "redis", "state": "ok"}
-
-    def _name(self, key: str) -> str:
-        """Where Redis has the answer: an answer of another generation is never asked for."""
-        if self._generation is None:
-            self._learn_generation()
-        return f"{PREFIX}{self._generation}:{key}"
-
-    def _learn_generation(self) -> None:
-        kept = self._redis.get(CACHE_GENERATION_KEY)
-        self._generation = kept.decode(errors="replace") if isinstance(kept, bytes) else ""
-
-    def _ask(self, question: Callable[[], Any]) -> bytes | None:
-        from redis import RedisError
-
-        answer: bytes | None = None
-        is_away = False
-        try:
-            answer = question()
-        except RedisError as error:
-            is_away = True
-            _logger.debug("redis: %r", error)
-        if is_away != self._is_away:
-            _logger.warning("redis cache: %s", "away, in-process instead" if is_away else "back")
-        self._is_away = is_away
-        return answer

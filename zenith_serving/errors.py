@@ -21,6 +21,10 @@ class UnknownTicker(NotAvailable):
         self.nearby = nearby
 
 
+class TickerGone(NotAvailable):
+    """The ticker is traded no more, and every session that its last data could forecast has passed."""
+
+
 class ModelUnavailable(NotAvailable):
     """There is data for the ticker, but no model that may answer for it."""
 
@@ -75,3 +79,10 @@ class UnknownRun(ZenithError):
 
 class UnknownJob(ZenithError):
     """There is no such job to launch over REST."""
+
+
+class CacheAway(ZenithError):
+    """The shared cache cannot be told to forget."""
+
+    exit_code = 1
+    retryable = True

@@ -18,14 +18,14 @@ class FactsFolder:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def path(self, ticker: str) -> Path:
+    def file(self, ticker: str) -> str:
         """Where the facts of a validated ticker are, if there are any."""
-        return self._root / ticker / "current.json"
+        return f"{self._root}/{ticker}/current.json"
 
     def read(self, ticker: str) -> dict[str, Any]:
         """The facts of a validated ticker. Raises UnknownTicker, or CorruptData if they cannot be read."""
         try:
-            facts: dict[str, Any] = json.loads(self.path(ticker).read_bytes())["facts"]
+            facts: dict[str, Any] = json.loads(Path(self.file(ticker)).read_bytes())["facts"]
         except FileNotFoundError:
             raise UnknownTicker(self.nearby(ticker)) from None
         except (OSError, ValueError, KeyError, TypeError) as error:

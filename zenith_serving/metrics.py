@@ -25,8 +25,9 @@ from prometheus_client.registry import Collector
 from starlette.types import Scope
 
 from zenith_core.errors import ZenithError
+from zenith_serving.answers import age_in_sessions
 from zenith_serving.observe import Seen
-from zenith_serving.predictor import Predictor, age_in_sessions, utc_now
+from zenith_serving.predictor import Predictor, utc_now
 from zenith_serving.shared_metrics import FOLDER_VARIABLE
 from zenith_serving.version import version
 

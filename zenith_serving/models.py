@@ -4,84 +4,37 @@ A session is made when its model is first asked for, and swapped when `refresh` 
 Whoever holds a ServedModel goes on with it: its version and its session cannot come apart.
 """
 
-import json
 import logging
-from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from threading import Lock
-from typing import Any, cast
+from typing import Any
 
 from cachetools import LRUCache
 
 from zenith_core.errors import InvalidTicker
-from zenith_core.inference import METADATA_KEY, Run
 from zenith_core.naming import Kind, model_name
 from zenith_core.tickers import validate_ticker
 from zenith_serving.errors import ModelUnavailable, RegistryAway
 from zenith_serving.last_good import LastGood
 from zenith_serving.registry import Registry
+from zenith_serving.served_model import ServedModel, open_model
+from zenith_serving.single_flight import SingleFlight
 
-CAPACITY = 256  # sessions in memory: both kinds for 128 tickers
+MEMORY_BYTES = 512 * 2**20  # of sessions: both kinds for about 400 tickers
 
 _logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class ServedModel:
-    """A model version ready to answer. `facts` is what its training wrote into the artifact."""
-
-    name: str
-    version: int
-    run: Run = field(repr=False)
-    facts: Mapping[str, Any] = field(repr=False)
-
-    @property
-    def feature_spec(self) -> str:
-        """Hash of the features the model was trained on."""
-        return str(self.facts["feature_spec"])
-
-    @property
-    def data_end(self) -> str:
-        """The last session that the model was trained on, ISO; empty if the artifact does not say."""
-        return str(self.facts.get("data_end", ""))
-
-    @property
-    def evidence(self) -> Mapping[str, Any]:
-        """Out-of-sample metrics of the model."""
-        evidence: Mapping[str, Any] = self.facts.get("evidence", {})
-        return evidence
-
-
-def open_model(name: str, version: int, onnx: bytes) -> ServedModel:
-    """Make a session. Raises ModelUnavailable if the artifact is broken or was made for another ticker or kind."""
-    import onnxruntime as ort
-
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    try:
-        session = ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
-        facts = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
-        made_for = model_name(facts["kind"], facts["ticker"])
-        if not facts["feature_spec"]:
-            raise KeyError("feature_spec")
-    except Exception as error:  # ONNX Runtime has no common base class for what it raises
-        _logger.warning("%s version %d cannot be loaded: %r", name, version, error)
-        raise ModelUnavailable(f"version {version} of {name} cannot be loaded: it is not a model of ours") from None
-    if made_for != name:
-        raise ModelUnavailable(f"version {version} of {name} is a model for another ticker or of another kind")
-    return ServedModel(name, version, cast(Run, session.run), facts)
-
-
 class ModelStore:
-    """Production models by kind and ticker, at most `capacity` of them in memory."""
+    """Production models by kind and ticker, in `memory` bytes at most; the least recently asked go first."""
 
-    def __init__(self, registry: Registry, last_good: LastGood, capacity: int = CAPACITY) -> None:
+    def __init__(self, registry: Registry, last_good: LastGood, memory: int = MEMORY_BYTES) -> None:
         self._registry = registry
         self._last_good = last_good
-        self._loaded: LRUCache[str, ServedModel] = LRUCache(capacity)
+        self._loaded: LRUCache[str, ServedModel] = LRUCache(memory, getsizeof=lambda model: model.memory)
         self._guard = Lock()  # for _loaded; held for a dictionary access
-        self._loading = Lock()  # held while a session is made, so that it is made once
+        self._loading = SingleFlight[ServedModel]()  # a session is made once, whoever asks for it
+        self._refreshing = Lock()  # the watcher and a webhook may come at the same time
         self._production: dict[str, int] | None = None
         self._away: str | None = None
         self._problems: dict[str, str] = {}
@@ -91,12 +44,7 @@ class ModelStore:
         name = model_name(kind, ticker)
         if model := self._peek(name):
             return model
-        with self._loading:
-            if model := self._peek(name):
-                return model
-            if self._production is None and self._away is None:
-                self._look()
-            return self._keep(self._open_any(name))
+        return self._loading.do(name, lambda: self._peek(name) or self._load(name))
 
     def is_loaded(self, kind: Kind, ticker: str) -> bool:
         """Whether `get` answers at once."""
@@ -104,10 +52,10 @@ class ModelStore:
 
     def refresh(self) -> None:
         """Look at the registry: swap models whose alias moved, drop those that lost it, copy what has no copy yet."""
-        self._look()
-        if self._production is None or self._away:
-            return
-        with self._loading:
+        with self._refreshing:
+            self._look()
+            if self._production is None or self._away:
+                return
             for model in self._snapshot():
                 self._follow(model)
         self._copy_missing()
@@ -119,6 +67,7 @@ class ModelStore:
             "models": {
                 "production": len(self._production or {}),
                 "loaded": len(self._loaded),
+                "loaded_mb": round(self._loaded.currsize / 2**20),
                 "problems": dict(sorted(self._problems.items())[:10]),
             },
         }
@@ -132,6 +81,16 @@ class ModelStore:
         if away != self._away:
             _logger.warning("model registry: %s", away or "back")
         self._away = away
+
+    def _load(self, name: str) -> ServedModel:
+        """Open the model and keep it; again, if the alias was seen to move meanwhile."""
+        if self._production is None and self._away is None:
+            self._look()
+        while True:
+            wanted = (self._production or {}).get(name)
+            model = self._keep(self._open_any(name))
+            if (self._production or {}).get(name) == wanted:
+                return model
 
     def _follow(self, model: ServedModel) -> None:
         wanted = (self._production or {}).get(model.name)
@@ -183,7 +142,7 @@ class ModelStore:
             return self._loaded.get(name)
 
     def _keep(self, model: ServedModel) -> ServedModel:
-        with self._guard:
+        with self._guard, suppress(ValueError):  # larger than all the memory there is for models: not kept
             self._loaded[model.name] = model
         return model
 

@@ -2,39 +2,27 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import numpy as np
-
-from zenith_core.abstention import Decision, decide_latest
-from zenith_core.disclaimer import DISCLAIMER
-from zenith_core.errors import NotAvailable, UserError
-from zenith_core.inference import (
-    HORIZONS,
-    QUANTILES,
-    SIGNALS,
-    PriceForecast,
-    forecast_prices,
-    signal_probabilities,
-)
+from zenith_core.errors import UserError
+from zenith_core.inference import HORIZONS
 from zenith_core.naming import Kind
-from zenith_core.snapshot import STALE_AFTER_SESSIONS, ServingSnapshot
+from zenith_core.snapshot import ServingSnapshot
 from zenith_core.tickers import validate_ticker
+from zenith_serving.answers import price_answer, signal_answer
 from zenith_serving.cache import Cache, open_cache
-from zenith_serving.errors import FeatureMismatch, ModelUnavailable
+from zenith_serving.errors import FeatureMismatch, TickerGone
 from zenith_serving.last_good import LastGood
-from zenith_serving.models import ModelStore, ServedModel
+from zenith_serving.models import ModelStore
 from zenith_serving.registry import open_registry
-from zenith_serving.schemas import ModelAnswer, PriceAnswer, PricePoint, Probabilities, SignalAnswer, Skill
+from zenith_serving.schemas import ModelAnswer, PriceAnswer, SignalAnswer
+from zenith_serving.served_model import ServedModel
 from zenith_serving.settings import Settings, require_home
+from zenith_serving.single_flight import SingleFlight
 from zenith_serving.snapshots import SnapshotStore
 
-INTERVAL = round(QUANTILES[-1] - QUANTILES[0], 6)  # the level of [lower, upper]
-_WORTH = {
-    True: "Out of sample the model was better than guessing from past frequencies.",
-    False: "Out of sample the model was no better than guessing from past frequencies.",
-    None: "What the model is worth out of sample is not known.",
-}
+_SIGNAL = "signal"
+_NEW, _CACHED = b'"cached":false', b'"cached":true'  # in an answer's JSON; what is free text comes after it
 
 _COUNTED_AS: Mapping[type[ModelAnswer], str] = {PriceAnswer: "price", SignalAnswer: "signal"}
 
@@ -58,7 +46,9 @@ def make_predictor(settings: Settings) -> "Predictor":
     require_home(settings)
     return Predictor(
         snapshots=SnapshotStore(settings.snapshots),
-        models=ModelStore(open_registry(settings.tracking_uri), LastGood(settings.last_good)),
+        models=ModelStore(
+            open_registry(settings.tracking_uri), LastGood(settings.last_good), settings.zenith_model_memory_mb * 2**20
+        ),
         cache=open_cache(settings),
     )
 
@@ -78,39 +68,63 @@ class Predictor:
         self.cache = cache
         self._clock = clock
         self.on_answer: Callable[[str, bool], None] = _nobody_counts
+        self._flights = SingleFlight[bytes]()
 
     def predict_price(self, ticker: str, horizon: int = 5, *, use_cache: bool = True) -> PriceAnswer:
-        """Forecast the next `horizon` sessions.
+        """Forecast the next `horizon` sessions. Raises as `price_json` does."""
+        return PriceAnswer.model_validate_json(self.price_json(ticker, horizon, use_cache=use_cache))
 
-        Raises InvalidTicker, UserError (horizon), UnknownTicker, ModelUnavailable, FeatureMismatch,
+    def predict_signal(self, ticker: str, *, use_cache: bool = True) -> SignalAnswer:
+        """Choose between buy, hold and sell. Raises as `signal_json` does."""
+        return SignalAnswer.model_validate_json(self.signal_json(ticker, use_cache=use_cache))
+
+    def price_json(self, ticker: str, horizon: int = 5, *, use_cache: bool = True) -> bytes:
+        """A PriceAnswer as the JSON that goes out; what is cached is not touched any more.
+
+        Raises InvalidTicker, UserError (horizon), UnknownTicker, TickerGone, ModelUnavailable, FeatureMismatch,
         RegistryAway or CorruptData.
         """
         if not 1 <= horizon <= HORIZONS:
             raise UserError(f"horizon must be 1 to {HORIZONS} sessions")
         snapshot, model = self._inputs("lstm", ticker)
+        now = self._clock()
+        key = _key(snapshot, model, _price(horizon), now)
         return self._answer(
-            PriceAnswer,
-            f"price:{horizon}",
-            snapshot,
-            model,
-            use_cache,
-            lambda now: price_answer(snapshot, model, horizon, now),
+            PriceAnswer, key, snapshot.ticker, use_cache, lambda: price_answer(snapshot, model, horizon, now)
         )
 
-    def predict_signal(self, ticker: str, *, use_cache: bool = True) -> SignalAnswer:
-        """Choose between buy, hold and sell. Raises as `predict_price` does."""
+    def signal_json(self, ticker: str, *, use_cache: bool = True) -> bytes:
+        """A SignalAnswer as the JSON that goes out. Raises as `price_json` does, but for the horizon."""
         snapshot, model = self._inputs("ensemble", ticker)
-        return self._answer(
-            SignalAnswer, "signal", snapshot, model, use_cache, lambda now: signal_answer(snapshot, model, now)
-        )
+        now = self._clock()
+        key = _key(snapshot, model, _SIGNAL, now)
+        return self._answer(SignalAnswer, key, snapshot.ticker, use_cache, lambda: signal_answer(snapshot, model, now))
+
+    def price_at_hand(self, ticker: str, horizon: int) -> bytes | None:
+        """What `price_json` would answer, if memory holds it. Raises as that does."""
+        return self._at_hand(PriceAnswer, "lstm", ticker, _price(horizon))
+
+    def signal_at_hand(self, ticker: str) -> bytes | None:
+        """What `signal_json` would answer, if memory holds it. Raises as that does."""
+        return self._at_hand(SignalAnswer, "ensemble", ticker, _SIGNAL)
 
     def is_warm(self, ticker: str, *kinds: Kind) -> bool:
-        """Whether an answer takes a fraction of a millisecond: all is in memory, and so is the cache."""
+        """Whether an answer waits for nothing: model and data are in memory, and so is the cache."""
         loaded = all(self.models.is_loaded(kind, ticker) for kind in kinds)
         return loaded and self.cache.is_local and self.snapshots.is_loaded(ticker)
 
+    def _at_hand(self, answer: type[ModelAnswer], kind: Kind, ticker: str, request: str) -> bytes | None:
+        snapshot, model = self._inputs(kind, ticker)
+        kept = self.cache.at_hand(snapshot.ticker, _key(snapshot, model, request, self._clock()))
+        if kept:
+            self.on_answer(_COUNTED_AS[answer], True)
+        return kept
+
     def _inputs(self, kind: Kind, ticker: str) -> tuple[ServingSnapshot, ServedModel]:
         snapshot = self.snapshots.get(validate_ticker(ticker))
+        # Until then it is served as stale; a ticker that is only not refreshed is so for ever.
+        if snapshot.next_sessions[-1] <= self._clock().date() and (gone := self.snapshots.delisted(snapshot.ticker)):
+            raise TickerGone(f"{snapshot.ticker} is traded no more: {gone}")
         model = self.models.get(kind, snapshot.ticker)
         if model.feature_spec != snapshot.feature_spec:
             raise FeatureMismatch(
@@ -125,120 +139,25 @@ class Predictor:
         return snapshot, model
 
     def _answer(
-        self,
-        kind: type[Answer],
-        request: str,
-        snapshot: ServingSnapshot,
-        model: ServedModel,
-        use_cache: bool,
-        compute: Callable[[datetime], Answer],
-    ) -> Answer:
-        now = self._clock()
-        # The day is part of the key because the age of the data is part of the answer.
-        key = f"{model.name}:{model.version}:{snapshot.data_version}:{request}:{now.date()}"
-        if use_cache and (kept := self.cache.get(key, kind)):
-            self.on_answer(_COUNTED_AS[kind], True)
-            return kept
-        answer = compute(now)
-        self.on_answer(_COUNTED_AS[kind], False)
-        self.cache.put(key, answer.model_copy(update={"cached": True}))
+        self, kind: type[Answer], key: str, ticker: str, use_cache: bool, compute: Callable[[], Answer]
+    ) -> bytes:
+        def anew() -> bytes:
+            answer = compute().model_dump_json().encode()
+            self.cache.put(ticker, key, answer.replace(_NEW, _CACHED, 1))
+            return answer
+
+        def look_then_compute() -> bytes:
+            return self.cache.get(ticker, key, kind) or anew()
+
+        answer = self._flights.do(key, look_then_compute) if use_cache else anew()
+        self.on_answer(_COUNTED_AS[kind], _CACHED in answer)
         return answer
 
 
-def price_answer(snapshot: ServingSnapshot, model: ServedModel, horizon: int, now: datetime) -> PriceAnswer:
-    """Forecast from one snapshot with one model. Raises ModelUnavailable if the model answers with NaN or infinity."""
-    forecast = forecast_prices(model.run, snapshot)
-    if not (np.isfinite(forecast.price).all() and np.isfinite(forecast.quantiles).all()):
-        raise ModelUnavailable(f"{model.name} version {model.version} answered with what is not a number")
-    evidence = nearest_evidence(model.evidence, horizon)
-    return PriceAnswer(
-        **_common(snapshot, model, now),
-        model_type="lstm",
-        horizon=horizon,
-        predictions=_points(snapshot, forecast, horizon),
-        confidence=INTERVAL,
-        coverage=evidence.get("coverage"),
-        skill=_skill(evidence),
-    )
+def _key(snapshot: ServingSnapshot, model: ServedModel, request: str, now: datetime) -> str:
+    """Under what an answer is cached. The day is part of it because the age of the data is part of the answer."""
+    return f"{model.name}:{model.version}:{snapshot.data_version}:{request}:{now.date()}"
 
 
-def signal_answer(snapshot: ServingSnapshot, model: ServedModel, now: datetime) -> SignalAnswer:
-    """Choose a signal from one snapshot with one model.
-
-    Raises ModelUnavailable if a probability is not a number, or the model does not say what it was trained on.
-    """
-    probabilities = signal_probabilities(model.run, snapshot)
-    if not np.isfinite(list(probabilities.values())).all():
-        raise ModelUnavailable(f"{model.name} version {model.version} answered with what is not a number")
-    common, skill = _common(snapshot, model, now), _skill(model.evidence)
-    decision = _decision(probabilities, snapshot, model, stale=common["stale"])
-    return SignalAnswer(
-        **common,
-        model_type="ensemble",
-        signal=decision.signal,
-        likeliest=max(SIGNALS, key=probabilities.__getitem__),
-        confidence=probabilities[decision.signal],
-        probabilities=Probabilities(**probabilities),
-        reason_code=decision.reason,
-        reason=_reason(decision, probabilities, skill),
-        skill=skill,
-    )
-
-
-def nearest_evidence(evidence: Mapping[str, Any], horizon: int) -> dict[str, Any]:
-    """The out-of-sample metrics at the evaluated horizon nearest to `horizon`; the headline if there are no others."""
-    by_horizon: Mapping[str, Any] = evidence.get("by_horizon") or {}
-    if not by_horizon:
-        return dict(evidence)
-    nearest = min(by_horizon, key=lambda key: abs(int(key) - horizon))
-    return {**by_horizon[nearest], "horizon": int(nearest)}
-
-
-def age_in_sessions(snapshot: ServingSnapshot, now: datetime) -> int:
-    """Sessions of the ticker's exchange that began after the snapshot's origin, up to HORIZONS."""
-    today = now.date()
-    return sum(session <= today for session in snapshot.next_sessions)
-
-
-def _common(snapshot: ServingSnapshot, model: ServedModel, now: datetime) -> dict[str, Any]:
-    age = age_in_sessions(snapshot, now)
-    return {
-        "ticker": snapshot.ticker,
-        "model_version": str(model.version),
-        "current_price": snapshot.close,
-        "as_of": snapshot.as_of,
-        "currency": snapshot.currency,
-        "stale": age > STALE_AFTER_SESSIONS,
-        "age_sessions": age,
-        "cached": False,
-        "timestamp": now,
-        "disclaimer": DISCLAIMER,
-    }
-
-
-def _points(snapshot: ServingSnapshot, forecast: PriceForecast, horizon: int) -> list[PricePoint]:
-    prices = np.stack([forecast.price, forecast.lower, forecast.upper])[:, :horizon].astype(float)
-    changes = 100 * (prices[0] / snapshot.close - 1)
-    rows = zip(snapshot.next_sessions, *prices.round(6).tolist(), changes.round(4).tolist(), strict=False)
-    return [
-        PricePoint(day=day, date=session, price=price, change_pct=change, lower=lower, upper=upper)
-        for day, (session, price, lower, upper, change) in enumerate(rows, start=1)
-    ]
-
-
-def _skill(evidence: Mapping[str, Any]) -> Skill:
-    return Skill(**{name: evidence.get(name) for name in Skill.model_fields})
-
-
-def _decision(
-    probabilities: Mapping[str, float], snapshot: ServingSnapshot, model: ServedModel, *, stale: bool
-) -> Decision:
-    try:
-        return decide_latest(probabilities, snapshot, model.facts, stale=stale)
-    except NotAvailable as error:
-        raise ModelUnavailable(f"{model.name} version {model.version} cannot give a signal: {error}") from None
-
-
-def _reason(decision: Decision, probabilities: Mapping[str, float], skill: Skill) -> str:
-    each = ", ".join(f"{name} {probabilities[name]:.0%}" for name in reversed(SIGNALS))
-    return f"{decision.text} Probabilities: {each}. {_WORTH[skill.beats_naive]}"
+def _price(horizon: int) -> str:
+    return f"price:{horizon}"

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from zenith_core.errors import CorruptData, UserError, ZenithError
 from zenith_serving.errors import (
+    CacheAway,
     CrossSite,
     DagsterAway,
     FeatureMismatch,
@@ -18,6 +19,7 @@ from zenith_serving.errors import (
     KeyWrong,
     ModelUnavailable,
     RegistryAway,
+    TickerGone,
     UnknownJob,
     UnknownRun,
     UnknownTicker,
@@ -32,12 +34,14 @@ _TYPE = "urn:zenith:problem:"
 # From the particular to the general: the first that fits is used.
 _KINDS: tuple[tuple[type[ZenithError], str, HTTPStatus, str], ...] = (
     (UnknownTicker, "unknown-ticker", HTTPStatus.NOT_FOUND, "No predictions for this ticker"),
+    (TickerGone, "ticker-gone", HTTPStatus.GONE, "No predictions for this ticker any more"),
     (FeatureMismatch, "feature-mismatch", HTTPStatus.SERVICE_UNAVAILABLE, "Model and data do not fit together"),
     (ModelUnavailable, "model-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "No model to answer with"),
     (RegistryAway, "registry-away", HTTPStatus.SERVICE_UNAVAILABLE, "The model registry is away"),
     (DagsterAway, "dagster-away", HTTPStatus.SERVICE_UNAVAILABLE, "Dagster cannot do this now"),
     (UnknownRun, "unknown-run", HTTPStatus.NOT_FOUND, "No such run"),
     (UnknownJob, "unknown-job", HTTPStatus.NOT_FOUND, "No such job"),
+    (CacheAway, "cache-away", HTTPStatus.SERVICE_UNAVAILABLE, "The cache is away"),
     (CorruptData, "data-unreadable", HTTPStatus.SERVICE_UNAVAILABLE, "Stored data cannot be read"),
     (KeyMissing, "key-missing", HTTPStatus.UNAUTHORIZED, "A key is needed"),
     (KeyWrong, "key-wrong", HTTPStatus.FORBIDDEN, "The key is not valid"),
@@ -61,6 +65,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     int(status): {"description": status.phrase, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
     for status in (
         HTTPStatus.NOT_FOUND,
+        HTTPStatus.GONE,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         HTTPStatus.UNPROCESSABLE_ENTITY,
         HTTPStatus.SERVICE_UNAVAILABLE,
@@ -82,10 +87,13 @@ def error_response(error: ZenithError) -> Response:
 
 
 def http_problem(status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Response:
-    """The problem document of a plain HTTP error."""
-    detail = _HINTS.get(status, status.phrase)
-    problem = Problem(type=f"{_TYPE}http-{status.value}", title=status.phrase, status=status, detail=detail)
-    return _respond(problem, headers)
+    """A plain HTTP error as a response."""
+    return _respond(_plain(status), headers)
+
+
+def surprise() -> Problem:
+    """The problem document of an error that nobody foresaw."""
+    return _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -94,6 +102,11 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(Exception, _on_surprise)
+
+
+def _plain(status: HTTPStatus) -> Problem:
+    detail = _HINTS.get(status, status.phrase)
+    return Problem(type=f"{_TYPE}http-{status.value}", title=status.phrase, status=status, detail=detail)
 
 
 def _respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:

@@ -109,8 +109,9 @@ def _pool(url: str) -> "ConnectionPool":
 
 
 def _storage(url: str, pool: "ConnectionPool") -> RedisStorage:
+    known = url.replace("unix://", "redis+unix://", 1)  # limits' own name for what redis-py calls unix
     return RedisStorage(
-        f"async+{url}",
+        f"async+{known}",
         wrap_exceptions=True,
         implementation="redispy",
         key_prefix="zenith:limits",

@@ -6,6 +6,7 @@ questions serving has are asked of MLflow's REST API or of its database directly
 """
 
 import base64
+import hashlib
 import json
 import logging
 import os
@@ -24,6 +25,7 @@ from zenith_serving.errors import ModelUnavailable, RegistryAway
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+CHECKSUM_TAG = "sha256"  # of the model file, which the pipelines put on each version
 MODEL_FILE = "model.onnx"  # where MLflow's ONNX flavour puts the model
 TIMEOUT_SECONDS = 2.0
 _JSON = {"Content-Type": "application/json"}
@@ -31,6 +33,10 @@ _ALIASES = "SELECT name, version FROM registered_model_aliases WHERE alias = :al
 _LOCATION = (
     "SELECT storage_location, source FROM model_versions"
     " WHERE name = :name AND version = :version AND workspace = 'default'"
+)
+_CHECKSUM = (
+    "SELECT value FROM model_version_tags"
+    f" WHERE name = :name AND version = :version AND key = '{CHECKSUM_TAG}' AND workspace = 'default'"
 )
 
 _logger = logging.getLogger(__name__)
@@ -43,7 +49,7 @@ class Registry(Protocol):
         """Version in Production by model name. Raises RegistryAway."""
 
     def fetch(self, name: str, version: int) -> bytes:
-        """The ONNX file of a version. Raises RegistryAway or ModelUnavailable."""
+        """The ONNX file of a version, checked by its SHA-256. Raises RegistryAway or ModelUnavailable."""
 
 
 def open_registry(tracking_uri: str) -> Registry:
@@ -81,7 +87,11 @@ class RestRegistry:
     def fetch(self, name: str, version: int) -> bytes:
         """The ONNX file of a version."""
         answer = self._ask("mlflow/model-versions/get-download-uri", name=name, version=str(version))
-        location = answer["artifact_uri"]
+        described = self._ask("mlflow/model-versions/get", name=name, version=str(version)).get("model_version", {})
+        tags = {tag["key"]: tag["value"] for tag in described.get("tags", [])}
+        return checked(self._content(answer["artifact_uri"]), tags.get(CHECKSUM_TAG))
+
+    def _content(self, location: str) -> bytes:
         if not location.startswith("mlflow-artifacts:"):
             return read_artifact(location)
         return self._get(f"mlflow-artifacts/artifacts/{quote(urlsplit(location).path.strip('/'))}/{MODEL_FILE}")
@@ -149,7 +159,8 @@ class DatabaseRegistry:
         rows = self._rows(_LOCATION, name=name, version=version)
         if not rows:
             raise ModelUnavailable("the registry has no such model version")
-        return read_artifact(rows[0][0] or rows[0][1])
+        checksums = self._rows(_CHECKSUM, name=name, version=version)
+        return checked(read_artifact(rows[0][0] or rows[0][1]), checksums[0][0] if checksums else None)
 
     def _rows(self, query: str, **values: str | int) -> list[Any]:
         from sqlalchemy import text
@@ -191,6 +202,13 @@ def read_artifact(location: str) -> bytes:
     except (OSError, ValueError, ImportError) as error:
         _logger.debug("artifact: %r", error)
         raise RegistryAway("the registry's model files cannot be read from here") from None
+
+
+def checked(content: bytes, checksum: str | None) -> bytes:
+    """The content if it matches its SHA-256, or if none was recorded, as in early versions. Raises ModelUnavailable."""
+    if checksum and hashlib.sha256(content).hexdigest() != checksum:
+        raise ModelUnavailable("the registry's model file does not match its checksum")
+    return content
 
 
 def _credentials() -> dict[str, str]:

@@ -25,6 +25,7 @@ Ticker = Annotated[
 ]
 Signal = Literal["sell", "hold", "buy"]
 Reason = Literal["model", "stale_data", "outside_training_range", "fails_baseline", "low_confidence"]
+What = Literal["price", "signal", "comprehensive"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
@@ -43,6 +44,21 @@ class PriceRequest(SignalRequest):
     """Ask for a price forecast."""
 
     horizon: int = Field(default=5, ge=1, le=HORIZONS, description="Sessions ahead.")
+
+
+def _each_once(tickers: list[str]) -> list[str]:
+    if len(set(tickers)) < len(tickers):
+        raise PydanticCustomError("tickers", "each ticker at most once")
+    return tickers
+
+
+class BatchRequest(_Request):
+    """Ask the same of many tickers."""
+
+    tickers: Annotated[list[Ticker], AfterValidator(_each_once), Field(min_length=1, max_length=200)]
+    what: What = Field(default="comprehensive", description="Of each ticker.")
+    horizon: int = Field(default=5, ge=1, le=HORIZONS, description="Sessions ahead.")
+    use_cache: bool = Field(default=True, description="False computes the answers anew.")
 
 
 class _Answer(BaseModel):
@@ -133,6 +149,49 @@ class ComprehensiveAnswer(_Answer):
     price: PriceAnswer | None
     signal: SignalAnswer | None
     problems: dict[Literal["price", "signal"], Problem]
+
+
+class BatchResult(_Answer):
+    """What became of one ticker: either is null."""
+
+    ticker: str
+    prediction: PriceAnswer | SignalAnswer | ComprehensiveAnswer | None
+    problem: Problem | None
+
+
+class BatchAnswer(_Answer):
+    """One result for each ticker, in the order asked."""
+
+    what: What
+    results: list[BatchResult]
+
+
+class CacheStats(_Answer):
+    """What is kept, and how often it was of use."""
+
+    kind: Literal["in-process", "redis"]
+    state: str = Field(description="`ok`, or what is wrong.")
+    entries: int
+    hits: int
+    misses: int
+    ttl: int = Field(description="Seconds that an answer is kept.")
+    scope: Literal["this process", "all processes"] = Field(description="Whose figures these are.")
+
+
+class Forgotten(_Answer):
+    """Whose cached answers were forgotten."""
+
+    ticker: str | None = Field(description="Null for all tickers.")
+    scope: Literal["this process", "all processes"]
+
+
+class Refreshed(_Answer):
+    """What the registry has in Production, and what of it is in memory."""
+
+    production: int
+    loaded: int
+    loaded_mb: int = Field(description="About how many MB they take.")
+    problems: dict[str, str] = Field(description="By model: why its version in Production cannot be served.")
 
 
 class Disclaimer(_Answer):

@@ -3,40 +3,85 @@
 import errno
 import logging
 import socket
+from typing import TYPE_CHECKING, Any
 
 from zenith_core.errors import UserError
 from zenith_serving.addresses import is_loopback
-from zenith_serving.settings import Settings
+from zenith_serving.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 GRACE_SECONDS = 10  # for requests in flight when asked to stop
 _BACKLOG = 2048
 _HIGHEST_PORT = 65_535
 
 
-def serve(host: str, port: int, settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM. Raises UserError if the address cannot be had, before anything is loaded."""
+def serve(host: str, port: int, settings: Settings, workers: int = 1) -> None:
+    """Serve until SIGINT or SIGTERM. Raises UserError if the address cannot be had, before anything is loaded.
+
+    Several workers are processes that share the socket and, if `REDIS_URL` names one, a Redis; one that dies is
+    replaced. They read the environment themselves: `settings` are only looked at.
+    """
+    from zenith_serving.logs import configure_logging
+
     require_keys_beyond_loopback(host, settings)
     with bind(host, port) as listener:
-        import uvicorn
-
-        from zenith_serving.app import create_app
-        from zenith_serving.logs import RequestLog, configure_logging
-        from zenith_serving.protocol import BoundedProtocol
-
         configure_logging(settings)
-        config = uvicorn.Config(
-            create_app(settings, RequestLog(settings)),
-            http=BoundedProtocol,
-            ws="none",  # else its library is loaded
-            server_header=False,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-        )
         logging.getLogger("uvicorn.error").info(
             "Zenith answers on http://%s:%d, its documentation on /docs", host, port
         )
-        uvicorn.Server(config).run(sockets=[listener])
+        if workers > 1:
+            _serve_in_processes(listener, settings, workers)
+        else:
+            _serve_here(listener, settings)
+
+
+def options() -> dict[str, Any]:
+    """Uvicorn's, which benchmarks/serving.py gives to what it compares with as well."""
+    from zenith_serving.protocol import BoundedProtocol
+
+    return {
+        "http": BoundedProtocol,
+        "ws": "none",  # else its library is loaded
+        "server_header": False,
+        "log_config": None,
+        "access_log": False,
+        "timeout_graceful_shutdown": GRACE_SECONDS,
+    }
+
+
+def app_of_environment() -> "FastAPI":
+    """What each worker serves."""
+    from zenith_serving.app import create_app
+    from zenith_serving.logs import RequestLog, configure_logging
+
+    settings = read_settings()
+    configure_logging(settings)
+    return create_app(settings, RequestLog(settings))
+
+
+def _serve_here(listener: socket.socket, settings: Settings) -> None:
+    import uvicorn
+
+    from zenith_serving.app import create_app
+    from zenith_serving.logs import RequestLog
+
+    app = create_app(settings, RequestLog(settings))
+    uvicorn.Server(uvicorn.Config(app, **options())).run(sockets=[listener])
+
+
+def _serve_in_processes(listener: socket.socket, settings: Settings, workers: int) -> None:
+    import uvicorn
+
+    from zenith_serving.predictor import make_predictor
+    from zenith_serving.shared_metrics import shared_metrics
+    from zenith_serving.workers import Workers
+
+    make_predictor(settings)  # a mistake in the settings is one line here, not a traceback of each worker
+    app = f"{__name__}:{app_of_environment.__name__}"
+    with shared_metrics():
+        Workers(uvicorn.Config(app, factory=True, workers=workers, **options()), sockets=[listener]).run()
 
 
 def require_keys_beyond_loopback(host: str, settings: Settings) -> None:

@@ -24,6 +24,9 @@ class Settings(BaseSettings):
     )
     redis_url: SecretStr | None = Field(default=None, description="A Redis that several processes share.")
     models_path: Path | None = Field(default=None, description="Where last-good copies of the models are kept.")
+    zenith_model_memory_mb: int = Field(
+        default=512, gt=0, description="How much memory models may take in each process, in MB; others are loaded anew."
+    )
     ml_cache_ttl: int = Field(default=3600, gt=0, description="How long an answer is kept, in seconds.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Web origins that may call the API, separated by commas."

@@ -1,8 +1,10 @@
 """Serving snapshots as the pipelines left them: `<root>/<TICKER>/current.json`, replaced whole."""
 
+import os
 from pathlib import Path
 
 from zenith_core.errors import CorruptData
+from zenith_core.naming import DELISTED
 from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.facts import FactsFolder
@@ -15,13 +17,15 @@ class SnapshotStore:
 
     def __init__(self, root: Path) -> None:
         self._files = FactsFolder(root)
+        self._delisted = FactsFolder(root.parent / DELISTED)
         self._seen: dict[str, tuple[Stamp, ServingSnapshot]] = {}
         self._count = 0
 
     def get(self, ticker: str) -> ServingSnapshot:
         """The current snapshot of a validated ticker. Raises UnknownTicker, or CorruptData if it never was readable."""
+        path = self._files.file(ticker)
         try:
-            stat = self._files.path(ticker).stat()
+            stat = os.stat(path)  # noqa: PTH116  # a Path takes longer to make than to look at
         except OSError:
             self._seen.pop(ticker, None)
             raise UnknownTicker(self.nearby(ticker)) from None
@@ -30,6 +34,13 @@ class SnapshotStore:
         if seen is None or seen[0] != stamp:
             seen = self._seen[ticker] = (stamp, self._read(ticker, seen))
         return seen[1]
+
+    def delisted(self, ticker: str) -> str | None:
+        """Why the ticker is traded no more, as its price source said; None if it did not say so."""
+        try:
+            return str(self._delisted.read(ticker)["reason"])
+        except (UnknownTicker, CorruptData, KeyError):
+            return None
 
     def is_loaded(self, ticker: str) -> bool:
         """Whether `get` needs no more than a look at the file's date, unless it was replaced."""

@@ -2,6 +2,7 @@
 
 import io
 import json
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from zenith_pipelines.instance import open_instance
 from zenith_pipelines.reporting import PLOTS
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.stages import STAGES
+from zenith_serving.charts import chart_of
 
 pytestmark = pytest.mark.slow
 
@@ -175,6 +177,19 @@ def test_every_version_carries_what_it_was_made_from_and_what_was_decided(traine
         assert version["metrics"]["naive"] > 0
         assert (decision["version"], decision["outcome"], decision["previous"]) == (1, "promoted", None)
         assert decision["reason"].startswith("first model, ")
+
+
+def test_a_run_leaves_what_the_page_draws(trained):
+    chart = chart_of(trained.zenith.home / "data", "AAPL")
+
+    assert (len(chart.candles.date), chart.candles.close[-1]) == (504, 430.47)
+    assert len(chart.forecasts.origin) == 504
+    assert chart.forecasts.target_date[-1] == date(2013, 3, 1)
+    for kind, backtest in chart.backtests.items():
+        stats = trained.document["tickers"]["AAPL"]["backtest"][kind]
+        assert backtest.equity.strategy[-1] == pytest.approx(1 + stats["strategy"]["total_return"], rel=1e-5)
+        assert backtest.equity.buy_and_hold[-1] == pytest.approx(1 + stats["buy_and_hold"]["total_return"], rel=1e-5)
+        assert backtest.stats.strategy.sharpe == stats["strategy"]["sharpe"]
 
 
 def test_predict_answers_for_the_asked_horizon(trained):

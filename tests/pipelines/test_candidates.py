@@ -1,5 +1,6 @@
 """What a registered version carries: its figures, its lineage, and the files behind them."""
 
+import hashlib
 import json
 
 import pandas as pd
@@ -61,7 +62,7 @@ def registered(registry, place, tmp_path_factory):
     return made, client.get_run(made.run_id), folder
 
 
-def test_the_tags_say_what_the_version_was_made_from(registered):
+def test_the_tags_say_what_the_version_was_made_from(registered, registry):
     made, run, _ = registered
 
     assert made.name == "lstm-PETR4.SA"
@@ -76,6 +77,7 @@ def test_the_tags_say_what_the_version_was_made_from(registered):
         "libraries": "jax 0.10.2, keras 3.15.1",
         "leakage": "passed: 1 histories cut short and 1 begun late, 4 values, largest difference 0e+00 and 3e-10",
         "dagster_run_id": "run-7",
+        "sha256": hashlib.sha256(registry.load(made.name, made.version)).hexdigest(),
     }
     assert made.tags == expected
     assert run.data.tags.items() >= expected.items()

@@ -12,7 +12,15 @@ from zenith_core.cleaning import data_version
 from zenith_core.errors import Delisted, NoNewData, RateLimited, SourceUnavailable, UnknownTicker
 from zenith_core.exchanges import exchange_of
 from zenith_core.sessions import sessions_between
-from zenith_pipelines.fetching import OVERLAP, RAW_PRICES, clean_snapshot, fetch_next, fetch_snapshot, last_snapshot
+from zenith_pipelines.fetching import (
+    OVERLAP,
+    RAW_PRICES,
+    clean_snapshot,
+    fetch_next,
+    fetch_noting_delisted,
+    fetch_snapshot,
+    last_snapshot,
+)
 from zenith_pipelines.sources.base import RawPrices, raw_table, since_date
 from zenith_pipelines.store import DatasetStore
 
@@ -170,6 +178,26 @@ def test_an_error_passes_and_leaves_what_is_known_as_it_is(store, error, second)
 
     assert len(store.stamps(RAW_PRICES, "AAPL")) == 1
     assert store.facts(RAW_PRICES, "AAPL")["content_hash"] == data_version(history(60))
+
+
+def test_a_ticker_that_is_traded_no_more_is_noted_for_serving_until_it_is_again(store):
+    source = Source(history(60))
+    fetch_noting_delisted(store, source, "AAPL")
+    assert not store.exists("delisted", "AAPL")
+
+    source.error = Delisted("yahoo: last traded on 2024-03-01")
+    with pytest.raises(Delisted):
+        fetch_noting_delisted(store, source, "AAPL")
+    assert store.facts("delisted", "AAPL") == {"reason": "yahoo: last traded on 2024-03-01"}
+
+    source.error = SourceUnavailable("offline")
+    with pytest.raises(SourceUnavailable):
+        fetch_noting_delisted(store, source, "AAPL")
+    assert store.exists("delisted", "AAPL")
+
+    source.error = None
+    fetch_noting_delisted(store, source, "AAPL")
+    assert not store.exists("delisted", "AAPL")
 
 
 def _raise(error):

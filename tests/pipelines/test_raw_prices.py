@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
-from zenith_core.errors import RateLimited, SourceUnavailable, UnknownTicker
+from zenith_core.errors import Delisted, RateLimited, SourceUnavailable, UnknownTicker
 from zenith_pipelines.defs.prices import PRICE_SOURCES, _fetch
 from zenith_pipelines.instance import open_instance
 from zenith_pipelines.progress import Progress
@@ -70,6 +70,7 @@ class Away:
         (True, SourceUnavailable("offline"), dg.RetryRequested),
         (True, UnknownTicker("no AAPL"), UnknownTicker),
         (False, SourceUnavailable("offline"), SourceUnavailable),
+        (True, Delisted("gone"), Delisted),
     ],
 )
 def test_only_a_run_that_nobody_waits_for_asks_again_a_source_that_was_away(
@@ -81,6 +82,7 @@ def test_only_a_run_that_nobody_waits_for_asks_again_a_source_that_was_away(
     with pytest.raises(raised) as caught:
         _fetch(context, DatasetStore(str(tmp_path)), Away(error))
 
+    assert DatasetStore(str(tmp_path)).exists("delisted", "AAPL") == (raised is Delisted)
     if raised is dg.RetryRequested:
         assert (caught.value.max_retries, caught.value.__cause__) == (1, error)
         assert 60 <= caught.value.seconds_to_wait <= 120

@@ -216,7 +216,7 @@ def test_the_disclaimer_and_the_documentation_are_served(client):
     document = client.get("/openapi.json").json()
     assert {PRICE, SIGNAL, BOTH, "/health", "/api/v1/ml/disclaimer"} <= set(document["paths"])
     responses = document["paths"][PRICE]["post"]["responses"]
-    assert set(responses) == {"200", "400", "404", "408", "413", "422", "429", "503"}
+    assert set(responses) == {"200", "400", "404", "408", "410", "413", "422", "429", "503"}
     assert {kind for one in responses.values() for kind in one["content"]} == {
         "application/json",
         "application/problem+json",
@@ -237,7 +237,7 @@ def test_a_surprise_is_a_500_that_tells_nothing(client, monkeypatch):
     def boom(*_, **__):
         raise RuntimeError("secret")
 
-    monkeypatch.setattr(client.app.state.predictor, "predict_price", boom)
+    monkeypatch.setattr(client.app.state.predictor, "price_json", boom)
     answer = client.post(PRICE, json={"ticker": "AAPL"})
     is_problem(answer, 500)
     assert "secret" not in answer.text

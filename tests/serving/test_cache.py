@@ -1,33 +1,15 @@
-import socket
 import time
 
 import pytest
 from pydantic import BaseModel
 
-from zenith_serving.cache import REDIS_TIMEOUT_SECONDS, LocalCache, RedisCache, open_cache
+from zenith_serving.cache import LocalCache, open_cache
+from zenith_serving.redis_cache import RedisCache
 from zenith_serving.settings import Settings
 
 
 class Kept(BaseModel):
     value: int
-
-
-class Other(BaseModel):
-    text: str
-
-
-class FakeServer:
-    """What RedisCache uses of a Redis client."""
-
-    def __init__(self):
-        self.values = {}
-
-    def get(self, key):
-        return self.values.get(key)
-
-    def set(self, key, value, ex):
-        self.values[key] = value
-        self.expiry = ex
 
 
 def test_memory_is_used_unless_redis_is_named():
@@ -37,87 +19,59 @@ def test_memory_is_used_unless_redis_is_named():
 
 def test_memory_gives_back_what_was_put_as_long_as_it_lives():
     cache = LocalCache(ttl=0.05)
-    answer = Kept(value=1)
-    cache.put("key", answer)
-    assert cache.get("key", Kept) is answer
-    assert cache.get("key", Other) is None
-    assert cache.get("other", Kept) is None
+    cache.put("AAPL", "key", b"1")
+    assert cache.get("AAPL", "key", Kept) == b"1"
+    assert cache.get("AAPL", "other", Kept) is None
+    assert cache.get("MSFT", "key", Kept) is None
     time.sleep(0.06)
-    assert cache.get("key", Kept) is None
+    assert cache.get("AAPL", "key", Kept) is None
 
 
-def test_memory_is_bounded():
-    cache = LocalCache(ttl=60, capacity=2)
-    for number in range(5):
-        cache.put(str(number), Kept(value=number))
-    assert cache.state() == {"kind": "in-process", "state": "ok", "entries": 2}
+def test_memory_is_bounded_in_tickers_and_in_each_ticker_s_answers():
+    cache = LocalCache(ttl=60, tickers=2, answers=3)
+    for ticker in ("A", "B", "C"):
+        for number in range(5):
+            cache.put(ticker, str(number), b"1")
+    assert cache.state() == {"kind": "in-process", "state": "ok", "entries": 6}
+    assert cache.get("A", "4", Kept) is None
+    assert [number for number in range(5) if cache.get("C", str(number), Kept)] == [2, 3, 4]
 
 
-@pytest.fixture
-def redis(monkeypatch):
-    server = FakeServer()
-    cache = RedisCache("redis://127.0.0.1:1/0", 60, LocalCache(60))
-    monkeypatch.setattr(cache, "_redis", server)
-    return server, cache
+def test_one_ticker_is_forgotten_and_the_others_stay():
+    cache = LocalCache(60)
+    for ticker in ("AAPL", "MSFT"):
+        cache.put(ticker, "key", b"1")
+    cache.forget("AAPL")
+    cache.forget("IBM")
+    assert (cache.get("AAPL", "key", Kept), cache.get("MSFT", "key", Kept)) == (None, b"1")
+    cache.forget()
+    assert cache.get("MSFT", "key", Kept) is None
 
 
-def test_redis_holds_json_with_an_expiry(redis):
-    server, cache = redis
-    cache.put("key", Kept(value=1))
-    assert server.values == {"zenith:1::key": '{"value":1}'}
-    assert server.expiry == 60
-    assert cache.get("key", Kept) == Kept(value=1)
-    assert cache.state() == {"kind": "redis", "state": "ok"}
+def test_stats_count_what_was_found_and_what_was_not():
+    cache = LocalCache(60)
+    cache.put("AAPL", "key", b"1")
+    for key in ("key", "key", "other"):
+        cache.get("AAPL", key, Kept)
+    cache.get("MSFT", "key", Kept)
+    figures = {"entries": 1, "hits": 2, "misses": 2, "ttl": 60, "scope": "this process"}
+    assert cache.stats(["AAPL"]) == {"kind": "in-process", "state": "ok", **figures}
 
 
-@pytest.mark.parametrize("garbage", [b"", b"\x80\x04K\x01.", b"[]", b'{"value": "x"}', b'{"value": NaN}'])
-def test_garbage_in_redis_is_passed_over(redis, garbage):
-    server, cache = redis
-    server.values["zenith:1::key"] = garbage
-    assert cache.get("key", Kept) is None
-
-
-def test_without_redis_memory_is_used_and_it_is_said():
-    cache = RedisCache("redis://127.0.0.1:1/0", 60, LocalCache(60))
-    cache.check()
-    cache.put("key", Kept(value=1))
-    assert cache.get("key", Kept) == Kept(value=1)
-    assert cache.state() == {"kind": "in-process", "state": "redis away, in-process instead", "entries": 1}
-
-
-def test_a_redis_that_hangs_costs_its_timeout_and_no_more():
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        cache = RedisCache(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", 60, LocalCache(60))
-        started = time.perf_counter()
-        assert cache.get("key", Kept) is None
-        assert time.perf_counter() - started < 10 * REDIS_TIMEOUT_SECONDS
-    assert "away" in cache.state()["state"]
-
-
-def test_memory_forgets_when_a_new_generation_begins(tmp_path):
+@pytest.mark.parametrize("first", [None, "1"])
+def test_memory_forgets_when_a_new_generation_begins(tmp_path, first):
     file = tmp_path / "generation"
+    if first:
+        file.write_text(first)
     cache = LocalCache(60, generation=file)
-    cache.put("key", Kept(value=1))
+    cache.put("AAPL", "key", b"1")
     cache.check()
-    assert cache.get("key", Kept) == Kept(value=1)
+    assert cache.get("AAPL", "key", Kept) == b"1"
 
     file.write_text("2")
     cache.check()
 
-    assert cache.get("key", Kept) is None
-    cache.put("key", Kept(value=3))
+    assert cache.get("AAPL", "key", Kept) is None
+    cache.put("AAPL", "key", b"3")
     cache.check()
-    assert cache.get("key", Kept) == Kept(value=3)
-
-
-def test_answers_of_another_generation_are_never_asked_for(redis):
-    server, cache = redis
-    server.values["zenith:generation"] = b"1"
-    cache.put("key", Kept(value=1))
-    server.values["zenith:generation"] = b"2"
-    assert cache.get("key", Kept) == Kept(value=1)  # not looked yet
-
-    cache.check()
-
-    assert cache.get("key", Kept) is None
-    assert server.values["zenith:1:1:key"] == '{"value":1}'
+    assert cache.get("AAPL", "key", Kept) == b"3"

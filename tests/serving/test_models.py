@@ -4,7 +4,8 @@ import pytest
 
 from zenith_serving.errors import ModelUnavailable, RegistryAway
 from zenith_serving.last_good import LastGood
-from zenith_serving.models import ModelStore, open_model
+from zenith_serving.models import ModelStore
+from zenith_serving.served_model import misfit, open_model
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_many_cold_callers_load_it_once(store, registry):
 def test_memory_is_bounded_by_dropping_the_least_recently_used(registry, copies, models):
     for ticker in ("A", "B", "C"):
         registry.add(f"lstm-{ticker}", models.lstm(ticker))
-    store = ModelStore(registry, copies, capacity=2)
+    store = ModelStore(registry, copies, memory=2 * open_model("lstm-A", 1, models.lstm("A")).memory)
     for ticker in ("A", "B", "A", "C"):
         store.get("lstm", ticker)
     assert [store.is_loaded("lstm", ticker) for ticker in ("A", "B", "C")] == [True, False, True]
@@ -144,3 +145,63 @@ def test_a_model_made_for_another_ticker_is_refused(models):
 def test_a_model_without_a_feature_spec_is_refused(models):
     with pytest.raises(ModelUnavailable, match="not a model of ours"):
         open_model("lstm-AAPL", 1, models.lstm("AAPL", spec=""))
+
+
+def test_a_model_larger_than_all_memory_for_models_is_served_and_not_kept(registry, copies, models):
+    registry.add("lstm-A", models.lstm("A"))
+    store = ModelStore(registry, copies, memory=1)
+    assert store.get("lstm", "A").version == 1
+    assert not store.is_loaded("lstm", "A")
+
+
+OTHERS = [
+    ({"onnxruntime": "99.0.0"}, "was written by onnxruntime 99.0.0, this service has"),
+    ({"zenith": "9.1.0"}, "was written by zenith 9.1.0, this service has"),
+    ({"onnxruntime": "0.9"}, "was written by onnxruntime 0.9"),
+    ({"zenith": "unknown"}, "was written by zenith unknown"),
+]
+
+
+@pytest.mark.parametrize(("versions", "reason"), OTHERS)
+def test_an_artifact_of_other_library_versions_is_refused_and_the_last_good_one_stays(
+    store, registry, copies, models, versions, reason
+):
+    store.refresh()
+    store.get("ensemble", "AAPL")
+    registry.add("ensemble-AAPL", models.ensemble("AAPL", versions=versions))
+    store.refresh()
+    assert store.get("ensemble", "AAPL").version == 1
+    assert reason in store.state()["models"]["problems"]["ensemble-AAPL"]
+    assert ModelStore(registry, copies).get("ensemble", "AAPL").version == 1  # after a restart as well
+
+
+def test_an_artifact_of_an_opset_that_is_not_known_yet_is_refused_with_the_reason(models):
+    from onnx import ModelProto
+
+    model = ModelProto.FromString(models.lstm("AAPL"))
+    model.opset_import[0].version = 999
+    with pytest.raises(ModelUnavailable, match="cannot be loaded by onnxruntime .*opset"):
+        open_model("lstm-AAPL", 1, model.SerializeToString())
+
+
+def test_an_older_minor_version_and_other_libraries_are_no_reason(models):
+    from importlib.metadata import version
+
+    major = version("onnxruntime").partition(".")[0]
+    assert misfit({"onnxruntime": f"{major}.0.1", "numpy": "99.0", "zenith": version("zenith")}) is None
+    assert misfit({}) is None
+
+
+def test_an_alias_that_moves_while_a_model_is_loaded_is_followed_before_anybody_is_answered(store, registry, models):
+    fetch, seen = registry.fetch, []
+
+    def fetch_and_promote(name, version):
+        onnx = fetch(name, version)
+        seen.append(version)
+        if len(seen) == 1:
+            registry.add("lstm-AAPL", models.lstm("AAPL", growth=1.5))
+            store.refresh()  # the watcher sees it; the model is not loaded yet
+        return onnx
+
+    registry.fetch = fetch_and_promote
+    assert store.get("lstm", "AAPL").version == 2

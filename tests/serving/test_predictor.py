@@ -1,15 +1,16 @@
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from zenith_core.disclaimer import DISCLAIMER
 from zenith_core.errors import InvalidTicker, UserError
+from zenith_serving.answers import age_in_sessions, nearest_evidence
 from zenith_serving.cache import LocalCache
-from zenith_serving.errors import FeatureMismatch, ModelUnavailable, UnknownTicker
+from zenith_serving.errors import FeatureMismatch, ModelUnavailable, TickerGone, UnknownTicker
 from zenith_serving.last_good import LastGood
 from zenith_serving.models import ModelStore
-from zenith_serving.predictor import Predictor, age_in_sessions, make_predictor, nearest_evidence
+from zenith_serving.predictor import Predictor, make_predictor
 from zenith_serving.settings import Settings
 from zenith_serving.snapshots import SnapshotStore
 
@@ -241,3 +242,19 @@ def test_without_registry_or_data_a_predictor_can_be_made_and_says_what_is_missi
     empty = settings.model_copy(update={"zenith_home": tmp_path_factory.mktemp("empty")})
     with pytest.raises(UnknownTicker, match="zenith run"):
         make_predictor(empty).predict_price("AAPL")
+
+
+def test_a_delisted_ticker_is_stale_until_its_last_forecast_session_has_passed_and_then_gone(
+    predictor, clock, models, tmp_path
+):
+    last = models.snapshot("AAPL").next_sessions[-1]
+    clock.now = datetime(last.year, last.month, last.day, 22, tzinfo=UTC)
+    assert predictor.predict_price("AAPL").stale  # not delisted: stale for ever
+    folder = tmp_path / "data" / "delisted" / "AAPL"
+    folder.mkdir(parents=True)
+    (folder / "current.json").write_text('{"facts": {"reason": "yahoo: last traded on 2013-03-01"}}')
+    with pytest.raises(TickerGone, match="AAPL is traded no more: yahoo: last traded on 2013-03-01"):
+        predictor.predict_price("AAPL")
+    assert predictor.predict_signal("MSFT").stale
+    clock.now -= timedelta(days=1)
+    assert (predictor.predict_price("AAPL").stale, predictor.predict_price("AAPL").age_sessions) == (True, 29)

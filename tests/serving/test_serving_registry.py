@@ -1,3 +1,4 @@
+import hashlib
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -67,6 +68,17 @@ def test_an_artifact_that_is_gone_or_out_of_reach_is_told_apart(tmp_path):
         read_artifact("nosuchscheme://bucket/model")
 
 
+def test_a_file_that_does_not_match_the_checksum_of_its_version_is_refused(mlflow_home, models):
+    onnx = models.lstm("IBM")
+    for checksum in (hashlib.sha256(onnx).hexdigest(), "0" * 64):
+        version = mlflow_home.register("lstm-IBM", onnx)
+        mlflow_home.client.set_model_version_tag("lstm-IBM", str(version), "sha256", checksum)
+    registry = open_registry(mlflow_home.uri)
+    assert registry.fetch("lstm-IBM", 1) == onnx
+    with pytest.raises(ModelUnavailable, match="does not match its checksum"):
+        registry.fetch("lstm-IBM", 2)
+
+
 class _MLflowServer(BaseHTTPRequestHandler):
     """What an MLflow 3.17 server answered, in short."""
 
@@ -89,6 +101,9 @@ class _MLflowServer(BaseHTTPRequestHandler):
         self.server.seen.append(self.headers.get("Authorization"))
         if url.path == "/mlflow/api/2.0/mlflow/registered-models/search":
             self.answer(json.dumps(self.pages[query.get("page_token", "")]).encode())
+        elif url.path.endswith("model-versions/get") and query == {"name": "lstm-AAPL", "version": "7"}:
+            tags = [{"key": "kind", "value": "lstm"}, {"key": "sha256", "value": self.server.checksum}]
+            self.answer(json.dumps({"model_version": {"tags": tags}}).encode())
         elif query == {"name": "lstm-AAPL", "version": "7"}:
             self.answer(json.dumps({"artifact_uri": "mlflow-artifacts:/1/models/m-1/artifacts"}).encode())
         elif url.path == "/mlflow/api/2.0/mlflow-artifacts/artifacts/1/models/m-1/artifacts/model.onnx":
@@ -108,7 +123,7 @@ class _MLflowServer(BaseHTTPRequestHandler):
 @pytest.fixture
 def mlflow_server():
     with HTTPServer(("127.0.0.1", 0), _MLflowServer) as server:
-        server.seen = []
+        server.seen, server.checksum = [], hashlib.sha256(b"onnx").hexdigest()
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
@@ -127,6 +142,12 @@ def test_a_server_tells_the_versions_in_production_over_all_pages(rest):
 
 def test_a_server_hands_out_the_model_file_it_keeps(rest):
     assert rest.fetch("lstm-AAPL", 7) == b"onnx"
+
+
+def test_a_file_of_a_server_s_is_checked_as_well(rest, mlflow_server):
+    mlflow_server.checksum = "0" * 64
+    with pytest.raises(ModelUnavailable, match="does not match its checksum"):
+        rest.fetch("lstm-AAPL", 7)
 
 
 def test_a_server_s_errors_are_told_apart(rest):

@@ -14,7 +14,7 @@ from zenith_pipelines.as_of import known_on, parse_day
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import KEEP_HISTORY, ZenithResource
 from zenith_pipelines.defs.shown import OWNERS, prices_plot, span_of
-from zenith_pipelines.fetching import Fetch, clean_snapshot, fetch_next
+from zenith_pipelines.fetching import Fetch, clean_snapshot, fetch_noting_delisted
 from zenith_pipelines.source_choice import usual_source
 from zenith_pipelines.sources import PriceSource, make_source
 from zenith_pipelines.sources.snapshot import SnapshotSource
@@ -90,7 +90,7 @@ def _fetch(context: dg.AssetExecutionContext, store: DatasetStore, source: Price
     Sources have a patience of their own, for seconds. At `zenith run` a person waits for the answer, and can ask again.
     """
     try:
-        return fetch_next(store, source, context.partition_key)
+        return fetch_noting_delisted(store, source, context.partition_key)
     except SourceError as error:
         if error.retryable and context.run.remote_job_origin:
             raise dg.RetryRequested(max_retries=1, seconds_to_wait=random.uniform(60, 120)) from error

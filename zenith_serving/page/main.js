@@ -140,7 +140,8 @@ const LOOPBACK = /^(127\.|localhost$|\[::1\]$)/;
 const reachable = (address) => Boolean(address) && (!LOOPBACK.test(new URL(address).hostname) || LOOPBACK.test(location.hostname));
 
 function drawLinks() {
-  const links = state.list?.links ?? {};
+  if (!state.list) return;
+  const { links } = state.list;
   const item = (address, name, setting) => h("li", {}, reachable(address) ? link(address, name) : t("links.none", { name, setting }));
   fill(byId("links"), item(links.dagster, "Dagster", "DAGSTER_URL"), item(links.mlflow, "MLflow", "MLFLOW_TRACKING_URI"), h("li", {}, link("docs", t("links.api"))));
 }

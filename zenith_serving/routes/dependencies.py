@@ -14,9 +14,14 @@ PREFIX = "/api/v1/ml"
 Result = TypeVar("Result")
 
 
-async def _predictor(request: Request) -> Predictor:
+def predictor_of(request: Request) -> Predictor:
+    """The application's predictor, for routes in which a dependency of FastAPI's would take long."""
     predictor: Predictor = request.app.state.predictor
     return predictor
+
+
+async def _predictor(request: Request) -> Predictor:
+    return predictor_of(request)
 
 
 PredictorDep = Annotated[Predictor, Depends(_predictor)]

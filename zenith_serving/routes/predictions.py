@@ -1,23 +1,12 @@
-"""Forecasts and signals.
+"""Forecasts and signals of one ticker."""
 
-An answer whose model and data are in memory takes about 0.1 ms, less than handing it to a thread, so it is
-computed on the event loop; whatever may wait (a file, the registry, Redis) goes to a thread.
-"""
-
-from collections.abc import Callable
-from typing import TypeVar
-
-from fastapi import APIRouter, Response
-from pydantic import BaseModel
-from starlette.concurrency import run_in_threadpool
+from fastapi import APIRouter, Request, Response
 
 from zenith_core.disclaimer import DISCLAIMER
-from zenith_core.errors import ZenithError
-from zenith_core.naming import Kind
-from zenith_serving.errors import UnknownTicker
-from zenith_serving.predictor import Predictor
-from zenith_serving.problems import RESPONSES, problem_of
-from zenith_serving.routes.dependencies import PREFIX, PredictorDep
+from zenith_serving.problems import RESPONSES
+from zenith_serving.routes.answering import Question, answer_one
+from zenith_serving.routes.dependencies import PREFIX, predictor_of
+from zenith_serving.routes.posted import documented, posted
 from zenith_serving.schemas import (
     ComprehensiveAnswer,
     Disclaimer,
@@ -27,27 +16,39 @@ from zenith_serving.schemas import (
     SignalRequest,
 )
 
-Result = TypeVar("Result", bound=BaseModel)
-
 router = APIRouter(prefix=PREFIX, tags=["predictions"])
 
 
-@router.post("/predict/price", response_model=PriceAnswer, responses=RESPONSES)
-async def predict_price(asked: PriceRequest, predictor: PredictorDep) -> Response:
+@router.post("/predict/price", response_model=PriceAnswer, responses=RESPONSES, openapi_extra=documented(PriceRequest))
+async def predict_price(request: Request) -> Response:
     """Forecast the next sessions' prices."""
-    return await _reply(predictor, asked, ("lstm",), lambda: _price(predictor, asked))
+    asked = await posted(request, PriceRequest)
+    return _json(
+        await answer_one(predictor_of(request), Question(asked.ticker, "price", asked.horizon, asked.use_cache))
+    )
 
 
-@router.post("/predict/signal", response_model=SignalAnswer, responses=RESPONSES)
-async def predict_signal(asked: SignalRequest, predictor: PredictorDep) -> Response:
+@router.post(
+    "/predict/signal", response_model=SignalAnswer, responses=RESPONSES, openapi_extra=documented(SignalRequest)
+)
+async def predict_signal(request: Request) -> Response:
     """Choose between buy, hold and sell."""
-    return await _reply(predictor, asked, ("ensemble",), lambda: _signal(predictor, asked))
+    asked = await posted(request, SignalRequest)
+    return _json(await answer_one(predictor_of(request), Question(asked.ticker, "signal", use_cache=asked.use_cache)))
 
 
-@router.post("/predict/comprehensive", response_model=ComprehensiveAnswer, responses=RESPONSES)
-async def predict_comprehensive(asked: PriceRequest, predictor: PredictorDep) -> Response:
+@router.post(
+    "/predict/comprehensive",
+    response_model=ComprehensiveAnswer,
+    responses=RESPONSES,
+    openapi_extra=documented(PriceRequest),
+)
+async def predict_comprehensive(request: Request) -> Response:
     """Forecast and signal in one. A part that fails is reported inside; both failing is an error."""
-    return await _reply(predictor, asked, ("lstm", "ensemble"), lambda: _both(predictor, asked))
+    asked = await posted(request, PriceRequest)
+    return _json(
+        await answer_one(predictor_of(request), Question(asked.ticker, "comprehensive", asked.horizon, asked.use_cache))
+    )
 
 
 @router.get("/disclaimer")
@@ -56,37 +57,6 @@ async def disclaimer() -> Disclaimer:
     return Disclaimer(disclaimer=DISCLAIMER)
 
 
-async def _reply(
-    predictor: Predictor, asked: SignalRequest, kinds: tuple[Kind, ...], answer: Callable[[], BaseModel]
-) -> Response:
-    """Serialized here, once: FastAPI would validate the answer a second time."""
-    warm = predictor.is_warm(asked.ticker, *kinds)
-    answered = answer() if warm else await run_in_threadpool(answer)
-    return Response(answered.model_dump_json(), media_type="application/json")
-
-
-def _price(predictor: Predictor, asked: PriceRequest) -> PriceAnswer:
-    return predictor.predict_price(asked.ticker, asked.horizon, use_cache=asked.use_cache)
-
-
-def _signal(predictor: Predictor, asked: SignalRequest) -> SignalAnswer:
-    return predictor.predict_signal(asked.ticker, use_cache=asked.use_cache)
-
-
-def _both(predictor: Predictor, asked: PriceRequest) -> ComprehensiveAnswer:
-    price, price_error = _attempt(lambda: _price(predictor, asked))
-    signal, signal_error = _attempt(lambda: _signal(predictor, asked))
-    if price_error and signal_error:
-        raise price_error
-    errors = {"price": price_error, "signal": signal_error}
-    problems = {part: problem_of(error) for part, error in errors.items() if error}
-    return ComprehensiveAnswer(ticker=asked.ticker, price=price, signal=signal, problems=problems)
-
-
-def _attempt(answer: Callable[[], Result]) -> tuple[Result | None, ZenithError | None]:
-    try:
-        return answer(), None
-    except UnknownTicker:
-        raise
-    except ZenithError as error:
-        return None, error
+def _json(answer: bytes) -> Response:
+    """Serialized already: FastAPI would validate the answer a second time."""
+    return Response(answer, media_type="application/json")

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Request
 
 from zenith_core.errors import CorruptData
 from zenith_core.snapshot import STALE_AFTER_SESSIONS
+from zenith_serving.answers import age_in_sessions
 from zenith_serving.chart_schemas import Chart, Links, TickerList, TickerSummary
 from zenith_serving.charts import chart_of
 from zenith_serving.errors import UnknownTicker
-from zenith_serving.predictor import age_in_sessions, utc_now
+from zenith_serving.predictor import utc_now
 from zenith_serving.problems import RESPONSES
 from zenith_serving.routes.dependencies import PREFIX, PredictorDep
 from zenith_serving.schemas import Ticker

@@ -1,0 +1,137 @@
+"""`zenith serve` as a process: promotions, signals and dying workers while it is under load."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.serving.redis_server import RedisServer
+from tests.serving.served import Load, Served, processes_of_group, wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
+
+FLIPS = 160
+
+
+@pytest.fixture
+def serve(home):
+    started = []
+
+    def start(*options, **environment):
+        started.append(Served(home, *options, **environment))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()
+
+
+def test_160_promotions_and_rollbacks_fail_no_request_and_each_is_answered_by_old_or_new(serve, mlflow_home, models):
+    """An answer says its version; its price must be that version's, from the cache or not."""
+    mlflow_home.register("lstm-AAPL", models.lstm("AAPL", growth=1.02))
+    server = serve(ZENITH_API_KEYS="key")
+    load = Load(server.url, clients=4)
+
+    async def flip():
+        running = asyncio.create_task(load.run())
+        async with httpx.AsyncClient(
+            base_url=server.url, headers={"authorization": "Bearer key"}, timeout=30
+        ) as client:
+            for turn in range(FLIPS):
+                version = 1 + turn % 2
+                await asyncio.to_thread(mlflow_home.promote, "lstm-AAPL", version)
+                assert (await client.post("/api/v1/ml/models/refresh")).status_code == 200
+                after = (await client.post("/api/v1/ml/predict/price", json={"ticker": "AAPL"})).json()
+                assert after["model_version"] == str(version)  # no answer from the old one once the switch is seen
+        load.is_over = True
+        await running
+
+    asyncio.run(flip())
+    assert (set(load.statuses), load.refused, load.broken) == ({200}, 0, [])
+    prices = {(answer["model_version"], answer["predictions"][0]["price"]) for answer in load.answers}
+    assert prices == {("1", 101.0), ("2", 102.0)}
+    assert {answer["cached"] for answer in load.answers} == {True, False}
+
+
+@pytest.mark.parametrize("options", [(), ("--workers", "2")], ids=["one process", "workers"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_stop_under_load_finishes_what_is_in_flight_and_leaves_no_process(serve, options, number):
+    server = serve(*options)
+    load = Load(server.url, use_cache=False)
+
+    async def stop_it():
+        running = asyncio.create_task(load.run())
+        while sum(load.statuses.values()) < 50:
+            await asyncio.sleep(0.01)
+        status = await asyncio.to_thread(server.stop, number)
+        load.is_over = True
+        await running
+        return status
+
+    assert asyncio.run(stop_it()) in (0, -number, 128 + number)
+    assert set(load.statuses) == {200}
+    # A connection that is idle at that moment is closed; a request that crosses this on the wire is unanswered.
+    assert all("disconnected" in error or "ReadError" in error for error in load.broken)
+    assert "Traceback" not in server.log()
+
+
+def test_a_batch_in_flight_is_finished_after_a_sigterm(serve):
+    server = serve()
+    tickers = ["AAPL", "MSFT", *(f"T{number}" for number in range(198))]
+
+    async def ask():
+        async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+            asked = asyncio.create_task(client.post("/api/v1/ml/predict/batch", json={"tickers": tickers}))
+            await asyncio.sleep(0.05)
+            assert not asked.done()
+            server.process.send_signal(signal.SIGTERM)
+            return await asked
+
+    answer = asyncio.run(ask())
+    assert (answer.status_code, len(answer.json()["results"])) == (200, 200)
+    server.process.wait(timeout=30)
+
+
+def test_workers_share_a_cache_in_redis_and_one_that_dies_is_replaced(serve):
+    redis = RedisServer()
+    try:
+        server = serve("--workers", "2", REDIS_URL=redis.url)
+        workers = workers_of(server)
+        assert len(workers) == 2
+        assert server.price()["cached"] is False
+        assert {server.price()["cached"] for _ in range(20)} == {True}
+
+        os.kill(workers[0], signal.SIGKILL)
+
+        wait_until(lambda: len(set(workers_of(server)) - set(workers)) == 1)
+        wait_until(lambda: all(server.price()["cached"] for _ in range(5)))
+        assert server.stop() in (0, -signal.SIGTERM)
+    finally:
+        redis.close()
+
+
+def test_a_moved_alias_is_followed_by_every_worker_within_five_seconds(serve, mlflow_home, models):
+    server = serve("--workers", "2")
+    assert {server.price()["model_version"] for _ in range(20)} == {"1"}
+    mlflow_home.register("lstm-AAPL", models.lstm("AAPL", growth=1.02))
+    moved = time.monotonic()
+    wait_until(lambda: {server.price()["model_version"] for _ in range(20)} == {"2"})
+    assert time.monotonic() - moved < 5
+    assert {server.price()["model_version"] for _ in range(20)} == {"2"}
+
+
+def test_a_mistake_in_the_settings_is_one_line_for_many_workers_too(home, serve):
+    with pytest.raises(AssertionError, match="MLFLOW_TRACKING_URI must be") as raised:
+        serve("--workers", "2", MLFLOW_TRACKING_URI="ftp://nowhere")
+    assert "Traceback" not in str(raised.value)
+
+
+def workers_of(server):
+    """Its processes that serve: neither itself nor multiprocessing's tracker of resources."""
+    others = [pid for pid in processes_of_group(server.process.pid) if pid != server.process.pid]
+    return [pid for pid in others if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]

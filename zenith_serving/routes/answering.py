@@ -1,0 +1,100 @@
+"""Questions about a ticker, and their answers as JSON.
+
+What the cache in memory holds is answered on the event loop: it takes less than handing it to a thread. What has to be
+computed goes to one of a few threads, as many as there are cores: ONNX Runtime computes without Python's lock, so
+/health does not queue behind predictions (docs/decisions/0025). What may wait, for a file, the registry or Redis, goes
+to one of many threads.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from functools import cache
+
+from starlette.concurrency import run_in_threadpool
+
+from zenith_core.errors import ZenithError
+from zenith_core.naming import KINDS, Kind
+from zenith_serving.errors import UnknownTicker
+from zenith_serving.predictor import Predictor
+from zenith_serving.problems import problem_of
+from zenith_serving.schemas import What
+
+_ASKS: dict[What, tuple[Kind, ...]] = {"price": ("lstm",), "signal": ("ensemble",), "comprehensive": KINDS}
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of one ticker."""
+
+    ticker: str
+    what: What
+    horizon: int = 5
+    use_cache: bool = True
+
+
+async def answer_one(predictor: Predictor, asked: Question) -> bytes:
+    """The answer as JSON: a PriceAnswer, SignalAnswer or ComprehensiveAnswer. Raises as `Predictor.price_json`."""
+    if not predictor.is_warm(asked.ticker, *_ASKS[asked.what]):
+        return await run_in_threadpool(_answer, predictor, asked)
+    if asked.use_cache and (kept := _at_hand(predictor, asked)):
+        return kept
+    context = copy_context()  # for who logs in the thread
+    return await asyncio.get_running_loop().run_in_executor(_computers(), context.run, _answer, predictor, asked)
+
+
+@cache
+def _computers() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="zenith-answer")
+
+
+def _at_hand(predictor: Predictor, asked: Question) -> bytes | None:
+    if asked.what == "price":
+        return predictor.price_at_hand(asked.ticker, asked.horizon)
+    if asked.what == "signal":
+        return predictor.signal_at_hand(asked.ticker)
+    try:
+        price = predictor.price_at_hand(asked.ticker, asked.horizon)
+        signal = predictor.signal_at_hand(asked.ticker)
+    except ZenithError:  # of one part: `_answer` puts the other beside it
+        return None
+    return _comprehensive(asked.ticker, price, signal, b"") if price and signal else None
+
+
+def _answer(predictor: Predictor, asked: Question) -> bytes:
+    if asked.what == "price":
+        return predictor.price_json(asked.ticker, asked.horizon, use_cache=asked.use_cache)
+    if asked.what == "signal":
+        return predictor.signal_json(asked.ticker, use_cache=asked.use_cache)
+    return _both(predictor, asked)
+
+
+def _both(predictor: Predictor, asked: Question) -> bytes:
+    """A ComprehensiveAnswer, put together from the JSON of its parts."""
+    price, price_error = _attempt(lambda: predictor.price_json(asked.ticker, asked.horizon, use_cache=asked.use_cache))
+    signal, signal_error = _attempt(lambda: predictor.signal_json(asked.ticker, use_cache=asked.use_cache))
+    if price_error and signal_error:
+        raise price_error
+    errors = {"price": price_error, "signal": signal_error}
+    problems = [
+        b'"%s":%s' % (part.encode(), problem_of(error).model_dump_json().encode())
+        for part, error in errors.items()
+        if error
+    ]
+    return _comprehensive(asked.ticker, price, signal, b",".join(problems))
+
+
+def _comprehensive(ticker: str, price: bytes, signal: bytes, problems: bytes) -> bytes:
+    return b'{"ticker":"%s","price":%s,"signal":%s,"problems":{%s}}' % (ticker.encode(), price, signal, problems)
+
+
+def _attempt(answer: Callable[[], bytes]) -> tuple[bytes, ZenithError | None]:
+    try:
+        return answer(), None
+    except UnknownTicker:
+        raise
+    except ZenithError as error:
+        return b"null", error

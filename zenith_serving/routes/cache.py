@@ -1,0 +1,32 @@
+"""The cached answers: how they do, and how to be rid of them."""
+
+from fastapi import APIRouter, Depends
+
+from zenith_core.tickers import validate_ticker
+from zenith_serving.keys import require_key
+from zenith_serving.problems import RESPONSES
+from zenith_serving.routes.dependencies import PREFIX, PredictorDep
+from zenith_serving.schemas import CacheStats, Forgotten
+
+router = APIRouter(prefix=f"{PREFIX}/cache", tags=["cache"])
+
+
+@router.get("/stats")
+def cache_stats(predictor: PredictorDep) -> CacheStats:
+    """What is kept, and how often it was of use: of all processes that share a Redis, or of the one that answers."""
+    return CacheStats(**predictor.cache.stats(predictor.snapshots.tickers()))
+
+
+@router.delete("/{ticker}", responses=RESPONSES, dependencies=[Depends(require_key)])
+def forget_ticker(ticker: str, predictor: PredictorDep) -> Forgotten:
+    """Forget one ticker's answers, whether or not there are any."""
+    name = validate_ticker(ticker)
+    predictor.cache.forget(name)
+    return Forgotten(ticker=name, scope=predictor.cache.scope)
+
+
+@router.delete("", responses=RESPONSES, dependencies=[Depends(require_key)])
+def forget_all(predictor: PredictorDep) -> Forgotten:
+    """Forget all answers."""
+    predictor.cache.forget()
+    return Forgotten(ticker=None, scope=predictor.cache.scope)

@@ -1,0 +1,125 @@
+"""One model version ready to answer, made from its ONNX artifact; and which artifacts are refused."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.metadata import version as installed_version
+from typing import Any, cast
+
+from zenith_core.inference import METADATA_KEY, Run
+from zenith_core.naming import model_name
+from zenith_serving.errors import ModelUnavailable
+
+_DECISIVE = ("zenith", "onnxruntime")
+"""Libraries whose version decides whether an artifact answers here as it did when its training checked it."""
+
+_EVIDENCE = ("horizon", "beats_naive", "p_value", "mase", "skill", "coverage")
+_SESSION_BYTES = 400_000  # beside three times the artifact; measured, docs/decisions/0025
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model version ready to answer. `facts` is what serving needs of what its training wrote into the artifact.
+
+    memory:  about how many bytes it takes
+    """
+
+    name: str
+    version: int
+    run: Run = field(repr=False)
+    facts: Mapping[str, Any] = field(repr=False)
+    memory: int = 0
+
+    @property
+    def feature_spec(self) -> str:
+        """Hash of the features the model was trained on."""
+        return str(self.facts["feature_spec"])
+
+    @property
+    def data_end(self) -> str:
+        """The last session that the model was trained on, ISO; empty if the artifact does not say."""
+        return str(self.facts.get("data_end", ""))
+
+    @property
+    def evidence(self) -> Mapping[str, Any]:
+        """Out-of-sample metrics of the model."""
+        evidence: Mapping[str, Any] = self.facts["evidence"]
+        return evidence
+
+
+def open_model(name: str, version: int, onnx: bytes) -> ServedModel:
+    """Make a session. Raises ModelUnavailable for an artifact that is broken, does not fit this service's libraries, or
+    was made for another ticker or kind.
+    """
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    this = f"version {version} of {name}"
+    try:
+        session = ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime has no common base class for what it raises
+        _logger.warning("%s cannot be loaded: %r", this, error)
+        raise ModelUnavailable(f"{this} cannot be loaded by onnxruntime {ort.__version__}: {_line(error)}") from None
+    try:
+        facts = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
+        made_for = model_name(facts["kind"], facts["ticker"])
+        if not facts["feature_spec"]:
+            raise KeyError("feature_spec")
+    except (KeyError, TypeError, ValueError):
+        raise ModelUnavailable(f"{this} cannot be loaded: it is not a model of ours") from None
+    if made_for != name:
+        raise ModelUnavailable(f"{this} is a model for another ticker or of another kind")
+    if problem := misfit(facts.get("versions", {})):
+        raise ModelUnavailable(f"{this} {problem}")
+    return ServedModel(name, version, cast(Run, session.run), _needed(facts), 3 * len(onnx) + _SESSION_BYTES)
+
+
+def misfit(versions: Mapping[str, str]) -> str | None:
+    """Why an artifact that these library versions wrote is not for this service; None if it is, or if it does not say.
+
+    An older minor version's artifact is answered as ever. A newer one's, or one of another major version, has not been
+    checked against what is installed here.
+    """
+    for name in _DECISIVE:
+        if name not in versions:
+            continue
+        theirs, ours = _parts(str(versions[name])), _parts(_installed(name))
+        if theirs[:1] != ours[:1] or theirs > ours:
+            return f"was written by {name} {versions[name]}, this service has {_installed(name)}: train it again"
+    return None
+
+
+@cache
+def _installed(name: str) -> str:
+    return installed_version(name)
+
+
+def _parts(text: str) -> tuple[int, ...]:
+    """Major and minor version; () if they are not numbers, which fits none."""
+    parts = text.split(".")[:2]
+    return tuple(int(part) for part in parts) if all(part.isdecimal() for part in parts) else ()
+
+
+def _needed(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Of 25 kB of facts, the tenth that serving asks for: there are hundreds of models in memory."""
+    evidence, study = facts.get("evidence", {}), facts.get("study", {})
+    by_horizon = {key: _picked(one, _EVIDENCE) for key, one in (evidence.get("by_horizon") or {}).items()}
+    return {
+        **_picked(facts, ("kind", "ticker", "feature_spec", "data_end")),
+        "evidence": {**_picked(evidence, _EVIDENCE), "by_horizon": by_horizon},
+        "study": _picked(study, ("limits", "final")),
+    }
+
+
+def _picked(document: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: document[name] for name in names if name in document}
+
+
+def _line(error: Exception) -> str:
+    """The end of ONNX Runtime's message: it begins with where in its sources it came from."""
+    return " ".join(str(error).split())[-120:]
