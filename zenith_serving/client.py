@@ -10,7 +10,7 @@ made from the problem document. 408, 429 and 503 are tried again, when their Ret
 lasts: nothing was done then, and asking twice to train starts one run.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
@@ -27,71 +27,48 @@ from tenacity import (
     wait_fixed,
 )
 
-from zenith_core.errors import ZenithError
 from zenith_core.naming import Kind
 from zenith_serving.chart_schemas import Chart, TickerList
-from zenith_serving.schemas import ComprehensiveAnswer, Disclaimer, Health, PriceAnswer, Problem, SignalAnswer
+from zenith_serving.client_errors import (
+    ApiError,
+    InvalidRequest,
+    KeyRefused,
+    NotFound,
+    StillRunning,
+    Unavailable,
+    Unreachable,
+    error_of,
+)
+from zenith_serving.schemas import (
+    BatchAnswer,
+    CacheStats,
+    ComprehensiveAnswer,
+    Disclaimer,
+    Forgotten,
+    Health,
+    PriceAnswer,
+    Refreshed,
+    SignalAnswer,
+    What,
+)
 from zenith_serving.schemas_registry import History, Models, Status, TrackRecord
 from zenith_serving.schemas_runs import Launched, ModelType, Run
+
+__all__ = [
+    "ApiError",
+    "InvalidRequest",
+    "KeyRefused",
+    "NotFound",
+    "StillRunning",
+    "Unavailable",
+    "Unreachable",
+    "Zenith",
+]
 
 PREFIX = "/api/v1/ml"
 ENDED = ("succeeded", "failed", "canceled")
 
 Answer = TypeVar("Answer", bound=BaseModel)
-
-
-class Unreachable(ZenithError):
-    """Nothing answers at the address, or not in time, or it is no Zenith."""
-
-    retryable = True
-
-
-class StillRunning(ZenithError):
-    """A run has not ended in the time that it was waited for; it goes on."""
-
-
-class ApiError(ZenithError):
-    """The service refused. `problem` is its document, with `type` to tell kinds apart and, for tickers, `nearby`."""
-
-    def __init__(self, problem: Problem, retry_after: float | None = None) -> None:
-        super().__init__(problem.detail)
-        self.problem = problem
-        self.status = problem.status
-        self.retry_after = retry_after
-
-    @property
-    def nearby(self) -> list[str]:
-        """Tickers that exist and look like the one asked for."""
-        found: list[str] = (self.problem.model_extra or {}).get("nearby", [])
-        return found
-
-
-class NotFound(ApiError):
-    """There is no such ticker, run or job (404)."""
-
-
-class InvalidRequest(ApiError):
-    """The request cannot be carried out as asked (400, 413, 422)."""
-
-    exit_code = 2
-
-
-class KeyRefused(ApiError):
-    """A key is missing or not valid (401, 403)."""
-
-
-class Unavailable(ApiError):
-    """Not now (408, 429, 503): `retry_after` seconds later, perhaps."""
-
-    retryable = True
-
-
-_ERRORS: Mapping[int, type[ApiError]] = {
-    **dict.fromkeys((400, 413, 422), InvalidRequest),
-    **dict.fromkeys((401, 403), KeyRefused),
-    404: NotFound,
-    **dict.fromkeys((408, 429, 503), Unavailable),
-}
 
 
 class Zenith:
@@ -144,6 +121,21 @@ class Zenith:
         asked = {"ticker": ticker, "horizon": horizon, "use_cache": use_cache}
         return self._ask(ComprehensiveAnswer, "POST", "/predict/comprehensive", asked)
 
+    def predict_batch(
+        self, tickers: Sequence[str], what: What = "comprehensive", horizon: int = 5, *, use_cache: bool = True
+    ) -> BatchAnswer:
+        """Ask the same of up to 200 tickers; each has its prediction or its problem."""
+        asked = {"tickers": list(tickers), "what": what, "horizon": horizon, "use_cache": use_cache}
+        return self._ask(BatchAnswer, "POST", "/predict/batch", asked)
+
+    def cache_stats(self) -> CacheStats:
+        """What is kept of answers, and how often it was of use."""
+        return self._ask(CacheStats, "GET", "/cache/stats")
+
+    def forget(self, ticker: str | None = None) -> Forgotten:
+        """Forget the cached answers of a ticker, or all."""
+        return self._ask(Forgotten, "DELETE", "/cache" if ticker is None else f"/cache/{_part(ticker)}")
+
     def disclaimer(self) -> str:
         """What a prediction is not."""
         return self._ask(Disclaimer, "GET", "/disclaimer").disclaimer
@@ -164,6 +156,10 @@ class Zenith:
         """Model versions that fit all that is given."""
         asked = {"ticker": ticker, "model_type": model_type, "status": status}
         return self._ask(Models, "GET", "/models", params={key: value for key, value in asked.items() if value})
+
+    def refresh_models(self) -> Refreshed:
+        """Let the service look at once for what was promoted."""
+        return self._ask(Refreshed, "POST", "/models/refresh")
 
     def history(self, ticker: str) -> History:
         """Every decision about a ticker's models, newest first."""
@@ -229,7 +225,7 @@ class Zenith:
             raise Unreachable(f"nothing answers at {self._client.base_url.host}: {type(error).__name__}") from None
         if response.is_success:
             return response
-        raise _error(response)
+        raise error_of(response)
 
     @staticmethod
     def _read(kind: type[Answer], response: httpx.Response) -> Answer:
@@ -237,16 +233,6 @@ class Zenith:
             return kind.model_validate_json(response.content)
         except ValidationError:
             raise Unreachable(f"what answers is no Zenith of this version: not a {kind.__name__}") from None
-
-
-def _error(response: httpx.Response) -> ApiError:
-    try:
-        problem = Problem.model_validate_json(response.content)
-    except ValidationError:  # a proxy's own page
-        said = response.reason_phrase
-        problem = Problem(type="about:blank", title=said, status=response.status_code, detail=said)
-    after = response.headers.get("Retry-After", "")
-    return _ERRORS.get(response.status_code, ApiError)(problem, float(after) if after.isdecimal() else None)
 
 
 def _part(text: str) -> str:

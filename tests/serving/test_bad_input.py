@@ -70,7 +70,7 @@ def client(settings):
     app = create_app(settings.model_copy(update=changes))
 
     @app.get("/api/v1/ml/probe/{ticker}")
-    @app.get("/api/v1/ml/probe")
+    @app.get("/api/v1/ml/probe", name="probe_all")
     def probe(ticker: Ticker) -> str:
         return ticker
 

@@ -52,10 +52,25 @@ def test_what_surrounds_predictions_is_there_too(zenith):
     assert zenith.chart("AAPL").ticker == "AAPL"
 
 
+def test_many_tickers_are_asked_of_at_once_each_with_its_answer_or_its_problem(zenith):
+    msft, unknown = zenith.predict_batch(["MSFT", "AAPX"], "price", horizon=2).results
+    assert (msft.ticker, msft.prediction.horizon, msft.problem) == ("MSFT", 2, None)
+    assert (unknown.prediction, unknown.problem.status) == (None, 404)
+
+
+def test_cached_answers_are_counted_and_forgotten(zenith):
+    zenith.predict_price("AAPL")
+    assert zenith.cache_stats().entries == 1
+    assert zenith.forget("aapl").ticker == "AAPL"
+    assert zenith.cache_stats().entries == 0
+    assert zenith.forget().ticker is None
+
+
 def test_versions_and_their_history_are_told(zenith):
     assert [one.name for one in zenith.models("MSFT").models] == ["lstm-MSFT", "ensemble-MSFT"]
     assert [one.version for one in zenith.models(model_type="lstm", status="production").models] == ["1", "1"]
     assert zenith.history("AAPL").events == []
+    assert zenith.refresh_models().production == 4
 
 
 def test_a_refusal_is_an_error_of_its_kind_with_what_the_service_said(zenith, service):
@@ -187,11 +202,16 @@ CALLS = (
     lambda zenith: zenith.predict_price("T"),
     lambda zenith: zenith.predict_signal("T"),
     lambda zenith: zenith.predict_comprehensive("T"),
+    lambda zenith: zenith.predict_batch(["T"]),
+    lambda zenith: zenith.cache_stats(),
+    lambda zenith: zenith.forget("T"),
+    lambda zenith: zenith.forget(),
     lambda zenith: zenith.disclaimer(),
     lambda zenith: zenith.tickers(),
     lambda zenith: zenith.chart("T"),
     lambda zenith: zenith.track_record("T"),
     lambda zenith: zenith.models(),
+    lambda zenith: zenith.refresh_models(),
     lambda zenith: zenith.history("T"),
     lambda zenith: zenith.train("T"),
     lambda zenith: zenith.start_job("J"),
