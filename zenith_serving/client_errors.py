@@ -36,7 +36,7 @@ class ApiError(ZenithError):
 
 
 class NotFound(ApiError):
-    """There is no such ticker, run or job (404)."""
+    """There is no such ticker, run or job (404), or not any more (410)."""
 
 
 class InvalidRequest(ApiError):
@@ -58,7 +58,7 @@ class Unavailable(ApiError):
 _ERRORS: Mapping[int, type[ApiError]] = {
     **dict.fromkeys((400, 413, 422), InvalidRequest),
     **dict.fromkeys((401, 403), KeyRefused),
-    404: NotFound,
+    **dict.fromkeys((404, 410), NotFound),
     **dict.fromkeys((408, 429, 503), Unavailable),
 }
 
