@@ -97,6 +97,7 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
         lifespan=lifespan,
         telemetry=_TELEMETRY,
         redirect_slashes=False,  # DELETE /cache/ with the ticker forgotten must not become DELETE /cache
+        generate_unique_id_function=lambda route: route.name,  # what a generated client calls its method
     )
     app.state.predictor, app.state.settings, app.state.metrics = predictor, settings, counted
     app.state.keys = KeyRing(settings.zenith_api_keys)

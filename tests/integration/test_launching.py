@@ -17,6 +17,7 @@ from tests.live_service import live_service
 from zenith_core.stages import retrained
 from zenith_pipelines.instance import open_instance
 from zenith_pipelines.settings import Settings as PipelinesSettings
+from zenith_serving.client import Zenith
 from zenith_serving.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
@@ -111,21 +112,12 @@ def launched(client, path, document):
     return answer.json()
 
 
-def ended(client, run):
-    """The run's last state."""
-
-    def state():
-        return client.get(run["status_url"]).json()
-
-    wait_until(lambda: state()["ended_at"] is not None, 60)
-    return state()
-
-
 @pytest.fixture(scope="module")
 def last_states(client):
-    """How a training that cannot succeed and a job ended that were started together."""
-    training, job = launched(client, "train", {"ticker": "FB"}), launched(client, "jobs/clear_prediction_cache", {})
-    return ended(client, training), ended(client, job)
+    """How a training that cannot succeed and a job ended that were started together, through the Python client."""
+    with Zenith(str(client.base_url), key=KEY) as zenith:
+        runs = zenith.train("FB"), zenith.start_job("clear_prediction_cache")
+        return tuple(zenith.wait(run, seconds=120, every=0.5) for run in runs)
 
 
 def known_to(ui, run):
@@ -166,9 +158,9 @@ def test_one_model_is_not_trained_where_the_other_is_not_there(client):
 def test_a_training_that_fails_says_why_in_one_line(last_states):
     state, _ = last_states
 
-    assert state["status"] == "failed"
-    assert state["error"].startswith("cleaned_prices: check enough_history: 196 sessions of history")
-    assert state["started_at"] < state["ended_at"]
+    assert state.status == "failed"
+    assert state.error.startswith("cleaned_prices: check enough_history: 196 sessions of history")
+    assert state.started_at < state.ended_at
 
 
 def test_a_ticker_that_dagster_does_not_know_is_404_with_those_that_are_near(client):
@@ -187,8 +179,8 @@ def test_a_run_that_dagster_does_not_know_is_404(client, place):
 
 def test_a_job_runs_to_its_end(last_states):
     _, state = last_states
-    assert (state["job"], state["status"], state["error"]) == ("clear_prediction_cache", "succeeded", None)
-    assert (state["ticker"], state["model_type"]) == (None, None)
+    assert (state.job, state.status, state.error) == ("clear_prediction_cache", "succeeded", None)
+    assert (state.ticker, state.model_type) == (None, None)
 
 
 def test_a_job_gets_its_config_and_runs_once_for_the_same(ui, client):
@@ -214,6 +206,7 @@ import json, sys, threading
 from zenith_serving.dagster_api import DagsterAPI
 from zenith_serving.launching import Launcher
 from zenith_serving.schemas_runs import TrainRequest
+from zenith_serving.client import Zenith
 from zenith_serving.settings import Settings
 
 settings, answers = Settings(), []

@@ -1,0 +1,93 @@
+"""Every example of docs/rest-api.md, run as a reader would, against a service on a real port."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.integration.dagster_ui import free_port
+from tests.live_service import live_service
+from zenith_serving import problems as problems_module
+from zenith_serving.app import create_app
+from zenith_serving.job_table import JOBS
+from zenith_serving.settings import Settings
+
+GUIDE = (Path(__file__).parents[2] / "docs" / "rest-api.md").read_text()
+KEY = "a-key-for-tests"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+
+pytestmark = pytest.mark.slow
+
+
+def examples(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def service(trained):
+    """A service on what `zenith run` made; no Dagster."""
+    home = trained.zenith.home
+    changed = {"zenith_api_keys": KEY, "dagster_url": f"http://127.0.0.1:{free_port()}", "redis_url": None}
+    with live_service(Settings(zenith_home=home, mlflow_tracking_uri=None, models_path=None, **changed)) as url:
+        yield url
+
+
+def run(service, *command):
+    environment = {**os.environ, "ZENITH": service, "KEY": KEY}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+def test_the_examples_in_curl_answer(service):
+    said = "\n".join(run(service, "bash", "-ec", example) for example in examples("bash"))
+
+    for words in (
+        '"predictions":[',
+        '"status":"production"',
+        '"action":"promoted"',
+        "dagster-away",
+        '"nearby":["AAPL"]',
+    ):
+        assert words in said
+
+
+def test_the_examples_in_python_answer(service):
+    predicted, known, trained = (run(service, sys.executable, "-c", example) for example in examples("python"))
+
+    assert predicted.splitlines()[0].startswith("2013-03-04 ")
+    assert predicted.splitlines()[-1] == "['AAPL']"
+    assert "lstm-AAPL 1 False" in known
+    assert "1 0 None" in known
+    assert "again in 10.0 s" in trained
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt install chromium")
+def test_the_examples_in_javascript_answer(service):
+    said = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.on("console", lambda message: said.append(message.text))
+        page.goto(f"{service}/health")
+        for example in examples("javascript"):
+            page.evaluate(f"async ([ZENITH, KEY]) => {{ {example} }}", [service, KEY])
+        browser.close()
+
+    answers = [text for text in said if not text.startswith("Failed to load resource")]
+    assert re.fullmatch(r"(buy|hold|sell) 0\.\d+", answers[0])
+    assert "lstm-AAPL 1 production" in answers[1]
+    assert answers[2] == "503 10"
+
+
+def test_every_route_every_job_and_every_kind_of_problem_is_described():
+    paths = [path.removeprefix("/api/v1/ml") for path in create_app(Settings()).openapi()["paths"]]
+    problems = re.findall(r'"([a-z-]+)", HTTPStatus', Path(problems_module.__file__).read_text())
+    assert len(problems) > 10
+    assert [name for name in (*paths, *JOBS, *problems) if name not in GUIDE] == []

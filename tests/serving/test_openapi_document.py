@@ -1,0 +1,52 @@
+"""What generators of clients need of the OpenAPI document. That the service does as it says: test_contract.py."""
+
+import keyword
+
+import pytest
+from openapi_spec_validator import validate
+
+from zenith_serving.app import create_app
+
+
+@pytest.fixture
+def document(settings):
+    return create_app(settings).openapi()
+
+
+def operations(document):
+    return [operation for item in document["paths"].values() for operation in item.values()]
+
+
+def test_the_document_is_valid(document):
+    validate(document)
+
+
+def test_each_operation_has_a_short_name_of_its_own_that_can_be_a_method(document):
+    names = [operation["operationId"] for operation in operations(document)]
+
+    assert len(names) == len(set(names))
+    assert all(name.isidentifier() and not keyword.iskeyword(name) and len(name) < 30 for name in names)
+    assert {"predict_price", "predict_batch", "models", "history", "track_record", "train", "start_job"} <= set(names)
+
+
+def test_each_operation_belongs_to_a_subject_and_says_what_it_does(document):
+    assert all(operation["tags"] and operation["description"] for operation in operations(document))
+
+
+def test_each_json_answer_has_a_type_with_a_name(document):
+    """Else a generator makes up a class, or none."""
+    for operation in operations(document):
+        for status in ("200", "202"):
+            content = operation["responses"].get(status, {}).get("content", {}).get("application/json")
+            assert content is None or "$ref" in content["schema"], operation["operationId"]
+
+
+def test_what_changes_something_says_that_it_takes_a_key(document):
+    changing = [
+        operation
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+        if method != "get" and "/predict/" not in path
+    ]
+    assert len(changing) >= 5
+    assert all(operation["security"] for operation in changing)
