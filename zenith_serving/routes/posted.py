@@ -5,12 +5,15 @@ a tenth of the time. The document at /openapi.json learns of the body from `docu
 """
 
 from collections.abc import Callable, Coroutine
+from http import HTTPStatus
 from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 Asked = TypeVar("Asked", bound=BaseModel)
 
@@ -31,12 +34,16 @@ class DirectRoute(APIRoute):
 
 
 async def posted(request: Request, kind: type[Asked]) -> Asked:
-    """The body. Raises RequestValidationError, as FastAPI would, for one that is not JSON or not of this kind."""
+    """The body. Raises RequestValidationError, as FastAPI would, for one that is not JSON or not of this kind; and
+    HTTPException (400) if the client has gone before it was whole.
+    """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise RequestValidationError([{"loc": ("body",), "msg": "content-type must be application/json"}])
     try:
         return kind.model_validate_json(await request.body())
+    except ClientDisconnect:
+        raise HTTPException(HTTPStatus.BAD_REQUEST) from None
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
         raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found]) from None
