@@ -9,6 +9,7 @@ from typing import Any
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.telemetry import TelemetryConfig
 from starlette.concurrency import run_in_threadpool
 
 from zenith_core.errors import UserError
@@ -18,7 +19,7 @@ from zenith_serving.facts import FactsFolder
 from zenith_serving.keys import KEY_HEADER, KeyRing, ReadKeys
 from zenith_serving.launching import Launcher
 from zenith_serving.limits import BodyLimit
-from zenith_serving.logs import RequestLog
+from zenith_serving.logs import QUIET_PATHS, RequestLog
 from zenith_serving.metrics import Metrics
 from zenith_serving.observe import Observed
 from zenith_serving.openapi import describe_surroundings
@@ -28,6 +29,7 @@ from zenith_serving.rate_limit import Counts, RateLimit, open_counts
 from zenith_serving.routes import (
     batch,
     cache,
+    disclaimer,
     health,
     metrics,
     page,
@@ -53,8 +55,18 @@ _CORS: dict[str, Any] = {
     "allow_credentials": False,
 }
 
+# Spans, if OTEL_EXPORTER_OTLP_ENDPOINT says where to; nothing of OpenTelemetry's SDK is imported otherwise. FastAPI's
+# own logs would hold what clients sent, and /metrics has the counts.
+_TELEMETRY: TelemetryConfig = {
+    "auto_configure": True,
+    "operation_spans": False,
+    "metrics": False,
+    "logs": False,
+    "exclude": lambda scope: scope["path"] in QUIET_PATHS,
+}
 
-ROUTES = (predictions, batch, tickers, track_record, registry, runs, refresh, cache, health, metrics, page)
+
+ROUTES = (predictions, batch, tickers, track_record, registry, runs, refresh, cache, disclaimer, health, metrics, page)
 
 
 def create_app(settings: Settings, request_log: RequestLog | None = None) -> FastAPI:
@@ -83,6 +95,7 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
         version=version(),
         summary="Forecasts of stock prices and trading signals.",
         lifespan=lifespan,
+        telemetry=_TELEMETRY,
         redirect_slashes=False,  # DELETE /cache/ with the ticker forgotten must not become DELETE /cache
         generate_unique_id_function=lambda route: route.name,  # what a generated client calls its method
     )

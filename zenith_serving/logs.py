@@ -8,6 +8,8 @@ import json
 import logging
 import sys
 from contextlib import suppress
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TextIO
 
 import structlog
@@ -20,7 +22,7 @@ from zenith_serving.keys import KeyRing
 from zenith_serving.observe import Seen
 from zenith_serving.settings import Settings
 
-_ENCODER = json.JSONEncoder(default=str)  # made once: json.dumps with an option makes one for each line
+_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
 QUIET_PATHS = ("/health", "/metrics")  # asked every few seconds by machines
 
 
@@ -43,36 +45,45 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
 
 
 class RequestLog:
-    """Writes a line for each request. Past the logging module, which takes more than twice the time."""
+    """Writes a line for each request.
+
+    As JSON it is put together here: structlog takes five times as long, a tenth of what a cached prediction takes.
+    What is in it is of known letters, so nothing has to be escaped but the route.
+    """
 
     def __init__(self, settings: Settings, stream: TextIO | None = None) -> None:
         self._keys = KeyRing(settings.zenith_api_keys)
-        stream = stream or sys.stderr
-        level = logging.getLevelName(settings.log_level.upper())
-        self._logger = structlog.wrap_logger(
-            structlog.WriteLogger(stream),
-            processors=[*_facts(), *_rendering(settings, stream)],
-            wrapper_class=structlog.make_filtering_bound_logger(level),
-        ).bind()
+        self._stream = stream or sys.stderr
+        self._from = logging.getLevelName(settings.log_level.upper())
+        self._console: structlog.typing.FilteringBoundLogger | None = None
+        if _is_for_people(settings, self._stream):
+            processors = [*_facts(), *_rendering(settings, self._stream)]
+            self._console = structlog.wrap_logger(structlog.WriteLogger(self._stream), processors=processors).bind()
 
     def request(self, seen: Seen, scope: Scope) -> None:
         """A failure of ours is a warning; a question of a machine that watches is of use only when debugging."""
-        if seen.status >= 500:
-            write = self._logger.warning
-        else:
-            write = self._logger.debug if seen.route in QUIET_PATHS else self._logger.info
-        facts = {
-            "method": seen.method,
-            "route": seen.route,
-            "status": seen.status,
-            "client": caller_of(scope, self._keys).kind,
-        }
+        level = "warning" if seen.status >= 500 else "debug" if seen.route in QUIET_PATHS else "info"
+        if _LEVELS[level] < self._from:
+            return
+        client = caller_of(scope, self._keys).kind
         with suppress(OSError):  # nobody reads stderr any more: no reason to fail a request
-            write("request", **facts, ms=round(1000 * seen.seconds, 2))
+            if self._console:
+                facts = {"method": seen.method, "route": seen.route, "status": seen.status, "client": client}
+                getattr(self._console, level)("request", **facts, ms=round(1000 * seen.seconds, 2))
+            else:
+                self._stream.write(_line(seen, level, client))
+                self._stream.flush()
 
 
-def _to_json(event: EventDict, **_: Any) -> str:
-    return _ENCODER.encode(event)
+def _line(seen: Seen, level: str, client: str) -> str:
+    return (
+        f'{{"event": "request", "method": "{seen.method}", "route": {_quoted(seen.route)}, "status": {seen.status}, '
+        f'"ms": {1000 * seen.seconds:.2f}, "client": "{client}", "request_id": "{correlation_id.get()}", '
+        f'"level": "{level}", "timestamp": "{datetime.now(UTC).isoformat()[:-6]}Z"}}\n'
+    )
+
+
+_quoted = lru_cache(maxsize=1024)(json.dumps)
 
 
 def _facts() -> list[Processor]:
@@ -87,8 +98,11 @@ def _add_request_id(_: Any, __: str, event: EventDict) -> EventDict:
 
 def _rendering(settings: Settings, stream: TextIO) -> list[Processor]:
     """Never with the values of local variables, which rich's tracebacks and structlog's dictionaries would show."""
-    human = settings.log_format == "console" or (settings.log_format == "auto" and stream.isatty())
-    if human:
+    if _is_for_people(settings, stream):
         plain = structlog.dev.plain_traceback
         return [structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=plain)]
-    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_to_json)]
+    return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+
+
+def _is_for_people(settings: Settings, stream: TextIO) -> bool:
+    return settings.log_format == "console" or (settings.log_format == "auto" and stream.isatty())

@@ -28,7 +28,7 @@ from zenith_core.errors import ZenithError
 from zenith_serving.answers import age_in_sessions
 from zenith_serving.observe import Seen
 from zenith_serving.predictor import Predictor, utc_now
-from zenith_serving.shared_metrics import FOLDER_VARIABLE
+from zenith_serving.shared_metrics import FOLDER_VARIABLE, forget_dead_workers
 from zenith_serving.version import version
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -100,6 +100,7 @@ class Metrics:
         if FOLDER_VARIABLE not in os.environ:
             self.check()
             return generate_latest(self._registry)
+        forget_dead_workers()
         everybody_s = CollectorRegistry()
         MultiProcessCollector(everybody_s)  # type: ignore[no-untyped-call]
         everybody_s.register(self._ages)

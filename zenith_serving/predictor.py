@@ -1,6 +1,6 @@
 """Answers to the questions that the REST routes and `zenith predict` ask. No HTTP here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -22,9 +22,8 @@ from zenith_serving.single_flight import SingleFlight
 from zenith_serving.snapshots import SnapshotStore
 
 _SIGNAL = "signal"
+_COUNTED_AS: dict[Kind, str] = {"lstm": "price", "ensemble": "signal"}
 _NEW, _CACHED = b'"cached":false', b'"cached":true'  # in an answer's JSON; what is free text comes after it
-
-_COUNTED_AS: Mapping[type[ModelAnswer], str] = {PriceAnswer: "price", SignalAnswer: "signal"}
 
 Answer = TypeVar("Answer", bound=ModelAnswer)
 
@@ -68,6 +67,7 @@ class Predictor:
         self.cache = cache
         self._clock = clock
         self.on_answer: Callable[[str, bool], None] = _nobody_counts
+        """Told of each answer: "price" or "signal", and whether it was cached. From any thread."""
         self._flights = SingleFlight[bytes]()
 
     def predict_price(self, ticker: str, horizon: int = 5, *, use_cache: bool = True) -> PriceAnswer:
@@ -102,22 +102,22 @@ class Predictor:
 
     def price_at_hand(self, ticker: str, horizon: int) -> bytes | None:
         """What `price_json` would answer, if memory holds it. Raises as that does."""
-        return self._at_hand(PriceAnswer, "lstm", ticker, _price(horizon))
+        return self._at_hand("lstm", ticker, _price(horizon))
 
     def signal_at_hand(self, ticker: str) -> bytes | None:
         """What `signal_json` would answer, if memory holds it. Raises as that does."""
-        return self._at_hand(SignalAnswer, "ensemble", ticker, _SIGNAL)
+        return self._at_hand("ensemble", ticker, _SIGNAL)
 
     def is_warm(self, ticker: str, *kinds: Kind) -> bool:
         """Whether an answer waits for nothing: model and data are in memory, and so is the cache."""
         loaded = all(self.models.is_loaded(kind, ticker) for kind in kinds)
         return loaded and self.cache.is_local and self.snapshots.is_loaded(ticker)
 
-    def _at_hand(self, answer: type[ModelAnswer], kind: Kind, ticker: str, request: str) -> bytes | None:
+    def _at_hand(self, kind: Kind, ticker: str, request: str) -> bytes | None:
         snapshot, model = self._inputs(kind, ticker)
         kept = self.cache.at_hand(snapshot.ticker, _key(snapshot, model, request, self._clock()))
         if kept:
-            self.on_answer(_COUNTED_AS[answer], True)
+            self.on_answer(_COUNTED_AS[kind], True)
         return kept
 
     def _inputs(self, kind: Kind, ticker: str) -> tuple[ServingSnapshot, ServedModel]:
@@ -150,7 +150,7 @@ class Predictor:
             return self.cache.get(ticker, key, kind) or anew()
 
         answer = self._flights.do(key, look_then_compute) if use_cache else anew()
-        self.on_answer(_COUNTED_AS[kind], _CACHED in answer)
+        self.on_answer("price" if kind is PriceAnswer else "signal", _CACHED in answer)
         return answer
 
 

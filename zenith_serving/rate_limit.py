@@ -37,7 +37,7 @@ class Counts:
         self.limit = limit
         self._local = FixedWindowRateLimiter(MemoryStorage())
         self._pool = _pool(redis_url) if redis_url else None
-        self._shared = FixedWindowRateLimiter(_storage(redis_url, self._pool)) if redis_url and self._pool else None
+        self._shared = FixedWindowRateLimiter(_storage(self._pool)) if self._pool else None
         self._rest_until = 0.0
 
     async def close(self) -> None:
@@ -108,10 +108,9 @@ def _pool(url: str) -> "ConnectionPool":
     return ConnectionPool.from_url(url, **timeouts, retry=Retry(NoBackoff(), 0))
 
 
-def _storage(url: str, pool: "ConnectionPool") -> RedisStorage:
-    known = url.replace("unix://", "redis+unix://", 1)  # limits' own name for what redis-py calls unix
+def _storage(pool: "ConnectionPool") -> RedisStorage:
     return RedisStorage(
-        f"async+{known}",
+        "async+redis://",  # where that is the pool knows
         wrap_exceptions=True,
         implementation="redispy",
         key_prefix="zenith:limits",

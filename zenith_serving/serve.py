@@ -73,15 +73,15 @@ def _serve_here(listener: socket.socket, settings: Settings) -> None:
 
 def _serve_in_processes(listener: socket.socket, settings: Settings, workers: int) -> None:
     import uvicorn
+    from uvicorn.supervisors import Multiprocess
 
     from zenith_serving.predictor import make_predictor
     from zenith_serving.shared_metrics import shared_metrics
-    from zenith_serving.workers import Workers
 
     make_predictor(settings)  # a mistake in the settings is one line here, not a traceback of each worker
     app = f"{__name__}:{app_of_environment.__name__}"
     with shared_metrics():
-        Workers(uvicorn.Config(app, factory=True, workers=workers, **options()), sockets=[listener]).run()
+        Multiprocess(uvicorn.Config(app, factory=True, workers=workers, **options()), sockets=[listener]).run()
 
 
 def require_keys_beyond_loopback(host: str, settings: Settings) -> None:

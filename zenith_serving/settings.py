@@ -1,6 +1,7 @@
 """Everything serving reads from the environment, in one object. Made when asked for, never at import."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -52,6 +53,20 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _be_redis(cls, url: SecretStr | None) -> SecretStr | None:
+        """Checked here, since redis-py's own errors repeat parts of the password."""
+        if url is None or not url.get_secret_value():
+            return None
+        with suppress(ValueError):  # of a port that is no number, as behind an unescaped # in a password
+            parts = urlsplit(url.get_secret_value())
+            if (parts.scheme in ("redis", "rediss") and parts.hostname and parts.port != 0) or parts.scheme == "unix":
+                return url
+        raise ValueError(
+            "redis://user:password@host:port/0 is right, with #, /, @ and : in a password as %23 and so on"
+        )
 
     @field_validator("cors_origins")
     @classmethod

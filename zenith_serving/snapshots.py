@@ -1,6 +1,7 @@
 """Serving snapshots as the pipelines left them: `<root>/<TICKER>/current.json`, replaced whole."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from zenith_core.errors import CorruptData
@@ -17,9 +18,10 @@ class SnapshotStore:
 
     def __init__(self, root: Path) -> None:
         self._files = FactsFolder(root)
-        self._delisted = FactsFolder(root.parent / DELISTED)
+        self._delisted_files = FactsFolder(root.parent / DELISTED)
         self._seen: dict[str, tuple[Stamp, ServingSnapshot]] = {}
         self._count = 0
+        self._delisted: dict[str, str] | None = None  # not looked yet
 
     def get(self, ticker: str) -> ServingSnapshot:
         """The current snapshot of a validated ticker. Raises UnknownTicker, or CorruptData if it never was readable."""
@@ -36,11 +38,10 @@ class SnapshotStore:
         return seen[1]
 
     def delisted(self, ticker: str) -> str | None:
-        """Why the ticker is traded no more, as its price source said; None if it did not say so."""
-        try:
-            return str(self._delisted.read(ticker)["reason"])
-        except (UnknownTicker, CorruptData, KeyError):
-            return None
+        """Why the ticker is traded no more, as its price source said by the last `check`; None if it did not say so."""
+        if self._delisted is None:
+            self._delisted = self._read_delisted()
+        return self._delisted.get(ticker)
 
     def is_loaded(self, ticker: str) -> bool:
         """Whether `get` needs no more than a look at the file's date, unless it was replaced."""
@@ -51,8 +52,9 @@ class SnapshotStore:
         return self._files.tickers()
 
     def check(self) -> None:
-        """Count the tickers, for `state`."""
+        """Count the tickers, for `state`, and learn which are delisted."""
         self._count = len(self.tickers())
+        self._delisted = self._read_delisted()
 
     def state(self) -> dict[str, int]:
         """For /health: how many tickers there were at the last `check`. Touches memory only."""
@@ -61,6 +63,13 @@ class SnapshotStore:
     def nearby(self, ticker: str) -> list[str]:
         """Up to three tickers that exist and look like this one."""
         return self._files.nearby(ticker)
+
+    def _read_delisted(self) -> dict[str, str]:
+        found = {}
+        for ticker in self._delisted_files.tickers():
+            with suppress(UnknownTicker, CorruptData, KeyError):
+                found[ticker] = str(self._delisted_files.read(ticker)["reason"])
+        return found
 
     def _read(self, ticker: str, seen: tuple[Stamp, ServingSnapshot] | None) -> ServingSnapshot:
         try:

@@ -70,8 +70,11 @@ def client(settings):
     app = create_app(settings.model_copy(update=changes))
 
     @app.get("/api/v1/ml/probe/{ticker}")
-    @app.get("/api/v1/ml/probe", name="probe_all")
-    def probe(ticker: Ticker) -> str:
+    def probe_path(ticker: Ticker) -> str:
+        return ticker
+
+    @app.get("/api/v1/ml/probe")
+    def probe_query(ticker: Ticker) -> str:
         return ticker
 
     return TestClient(app, raise_server_exceptions=False, follow_redirects=False)

@@ -34,6 +34,7 @@ def test_a_delisted_ticker_is_410_when_nothing_is_left_to_forecast(client, home)
     folder = home / "data" / "delisted" / "AAPL"
     folder.mkdir(parents=True)
     (folder / "current.json").write_text('{"facts": {"reason": "last traded on 2013-03-01"}}')
+    client.app.state.predictor.snapshots.check()  # as the watcher does every two seconds
     for path in (PRICE, SIGNAL, BOTH):
         document = problem(client.post(path, json={"ticker": "AAPL"}), 410)
         assert (document["type"], document["detail"]) == (

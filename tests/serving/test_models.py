@@ -184,12 +184,15 @@ def test_an_artifact_of_an_opset_that_is_not_known_yet_is_refused_with_the_reaso
         open_model("lstm-AAPL", 1, model.SerializeToString())
 
 
-def test_an_older_minor_version_and_other_libraries_are_no_reason(models):
+def test_a_newer_minor_version_is_a_reason_and_an_older_one_or_another_library_is_none(models):
     from importlib.metadata import version
 
-    major = version("onnxruntime").partition(".")[0]
+    major, minor, *_ = version("onnxruntime").split(".")
     assert misfit({"onnxruntime": f"{major}.0.1", "numpy": "99.0", "zenith": version("zenith")}) is None
+    assert misfit({"onnxruntime": f"{major}.{minor}.99"}) is None
     assert misfit({}) is None
+    newer = f"{major}.{int(minor) + 1}.0"
+    assert misfit({"onnxruntime": newer}).startswith(f"was written by onnxruntime {newer}, this service has")
 
 
 def test_an_alias_that_moves_while_a_model_is_loaded_is_followed_before_anybody_is_answered(store, registry, models):

@@ -253,8 +253,19 @@ def test_a_delisted_ticker_is_stale_until_its_last_forecast_session_has_passed_a
     folder = tmp_path / "data" / "delisted" / "AAPL"
     folder.mkdir(parents=True)
     (folder / "current.json").write_text('{"facts": {"reason": "yahoo: last traded on 2013-03-01"}}')
+    predictor.snapshots.check()  # as the watcher does every two seconds
     with pytest.raises(TickerGone, match="AAPL is traded no more: yahoo: last traded on 2013-03-01"):
         predictor.predict_price("AAPL")
     assert predictor.predict_signal("MSFT").stale
     clock.now -= timedelta(days=1)
     assert (predictor.predict_price("AAPL").stale, predictor.predict_price("AAPL").age_sessions) == (True, 29)
+
+
+def test_each_answer_is_told_to_who_counts_them(predictor):
+    told = []
+    predictor.on_answer = lambda kind, cached: told.append((kind, cached))
+    predictor.predict_price("AAPL")
+    predictor.predict_price("AAPL")
+    predictor.predict_signal("AAPL", use_cache=False)
+    assert predictor.price_at_hand("AAPL", 5) and not predictor.price_at_hand("AAPL", 6)
+    assert told == [("price", False), ("price", True), ("signal", False), ("price", True)]

@@ -83,3 +83,25 @@ def test_a_setting_that_is_not_valid_is_one_line_that_does_not_repeat_it(monkeyp
         read_settings()
     assert "something-secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["redis://:sec#ret/word@host:6379", "redis://:sec@host:ret", "host:6379", "redis://"])
+def test_an_address_that_is_no_redis_is_refused_without_its_password(monkeypatch, url):
+    monkeypatch.setenv("REDIS_URL", url)
+    with pytest.raises(UserError, match="^REDIS_URL is not valid: ") as caught:
+        read_settings()
+    assert "sec" not in str(caught.value)
+    assert "ret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://host", "rediss://u:p%23@host:6380/1", "redis://[::1]:6379", "unix:///run/redis"]
+)
+def test_addresses_of_redis_are_taken(monkeypatch, url):
+    monkeypatch.setenv("REDIS_URL", url)
+    assert read_settings().redis_url.get_secret_value() == url
+
+
+def test_an_empty_address_is_none(monkeypatch):
+    monkeypatch.setenv("REDIS_URL", "")
+    assert read_settings().redis_url is None

@@ -46,7 +46,14 @@ class Server:
     def __init__(self, home, log):
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
-        environment = {"PATH": "", "ZENITH_HOME": str(home)}
+        environment = {
+            "PATH": "",
+            "ZENITH_HOME": str(home),
+            "REDIS_URL": "redis://:secret-of-redis@127.0.0.1:1",
+            "LOG_LEVEL": "debug",
+            "ZENITH_API_KEYS": "secret-key",
+            "ZENITH_RATE_LIMIT": "3/day",
+        }
         command = [sys.executable, "-c", SERVER, str(self.port)]
         self.process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         until(lambda: self.ask(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")[0] == 200)
@@ -122,7 +129,8 @@ def server(tmp_path_factory):
         assert server.process.wait(20) == -signal.SIGTERM
     logged = (home / "log").read_text()
     assert "Traceback" not in logged
-    assert "secret-in-a-header" not in logged
+    assert "redis" in logged
+    assert "secret" not in logged
 
 
 def is_problem(answer, status):
@@ -235,6 +243,12 @@ def test_deeply_nested_json_is_400_and_not_500(server, depth, brackets):
         answer = server.ask(HEAD + b"Content-Length: %d\r\n\r\n" % len(nested) + nested)
         assert answer[0] in (400, 422)
         is_problem(answer, answer[0])
+
+
+def test_behind_a_proxy_on_this_machine_the_address_that_it_names_is_the_client(server):
+    ask = b"GET /docs HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Forwarded-For: 127.0.0.1, 192.0.2.%d\r\n\r\n"
+    assert [server.ask(ask % 7)[0] for _ in range(4)] == [200, 200, 200, 429]
+    assert server.ask(ask % 8)[0] == 200
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from zenith_serving.predictor import Predictor
 from zenith_serving.problems import RESPONSES, problem_of, surprise
 from zenith_serving.routes.answering import Question, answer_one
 from zenith_serving.routes.dependencies import PREFIX, predictor_of
-from zenith_serving.routes.posted import documented, posted
+from zenith_serving.routes.posted import DirectRoute, documented, posted
 from zenith_serving.schemas import BatchAnswer, BatchRequest, Problem
 
 AT_ONCE = 8
@@ -18,7 +18,7 @@ AT_ONCE = 8
 
 _logger = logging.getLogger(__name__)
 
-router = APIRouter(prefix=PREFIX, tags=["predictions"])
+router = APIRouter(prefix=PREFIX, tags=["predictions"], route_class=DirectRoute)
 
 
 @router.post("/predict/batch", response_model=BatchAnswer, responses=RESPONSES, openapi_extra=documented(BatchRequest))

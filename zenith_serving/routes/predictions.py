@@ -2,21 +2,19 @@
 
 from fastapi import APIRouter, Request, Response
 
-from zenith_core.disclaimer import DISCLAIMER
 from zenith_serving.problems import RESPONSES
 from zenith_serving.routes.answering import Question, answer_one
 from zenith_serving.routes.dependencies import PREFIX, predictor_of
-from zenith_serving.routes.posted import documented, posted
+from zenith_serving.routes.posted import DirectRoute, documented, posted
 from zenith_serving.schemas import (
     ComprehensiveAnswer,
-    Disclaimer,
     PriceAnswer,
     PriceRequest,
     SignalAnswer,
     SignalRequest,
 )
 
-router = APIRouter(prefix=PREFIX, tags=["predictions"])
+router = APIRouter(prefix=PREFIX, tags=["predictions"], route_class=DirectRoute)
 
 
 @router.post("/predict/price", response_model=PriceAnswer, responses=RESPONSES, openapi_extra=documented(PriceRequest))
@@ -49,12 +47,6 @@ async def predict_comprehensive(request: Request) -> Response:
     return _json(
         await answer_one(predictor_of(request), Question(asked.ticker, "comprehensive", asked.horizon, asked.use_cache))
     )
-
-
-@router.get("/disclaimer")
-async def disclaimer() -> Disclaimer:
-    """What a prediction is not."""
-    return Disclaimer(disclaimer=DISCLAIMER)
 
 
 def _json(answer: bytes) -> Response:
