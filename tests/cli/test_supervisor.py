@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import subprocess
 import sys
 import time
 from contextlib import suppress
@@ -32,7 +33,7 @@ class Stack:
         told = f"import atexit; f = open({str(log)!r}, 'a', buffering=1); print('+{name}', file=f); "
         told += f"atexit.register(lambda: print('-{name}', file=f)); "
         ready = is_ready or (lambda: log.exists() and f"+{name}\n" in log.read_text())
-        command = [sys.executable, "-S", "-c", told + code]
+        command = [sys.executable, "-S", "-c", WAIT + told + code]  # who is ready can be asked to end
         self.services.append(Service(name, command, ready, needs=needs))
 
     @property
@@ -163,6 +164,27 @@ def test_what_a_dead_service_leaves_running_is_killed_before_it_starts_again(sta
     stack.run(once_again)
 
     assert is_gone(orphans[0])
+
+
+SUPERVISOR = f"""
+import asyncio, sys
+from zenith_cli.stack.service import Service
+from zenith_cli.stack.supervisor import Supervisor
+code = "import os; print(os.getpid(), flush=True); {SLEEP}"
+service = Service("one", [sys.executable, "-S", "-c", code], lambda: True)
+asyncio.run(Supervisor([service], lambda name, line: print(line, flush=True)).run(lambda: None))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
+def test_services_end_with_a_supervisor_that_is_killed():
+    supervisor = subprocess.Popen([sys.executable, "-c", SUPERVISOR], stdout=subprocess.PIPE, text=True)
+    service = int(supervisor.stdout.readline())
+
+    supervisor.kill()
+    supervisor.communicate()
+
+    assert is_gone(service)
 
 
 def is_gone(pid):

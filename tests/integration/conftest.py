@@ -2,12 +2,14 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ZENITH = Path(sys.executable).with_name("zenith")
 
@@ -34,10 +36,18 @@ class Trained:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory):
-    zenith = Command(tmp_path_factory.mktemp("trained") / "home")
-    done = zenith("run", "--source", "sample", "--tickers", "AAPL,FB", "--epochs", "1", "--json")
-    return Trained(zenith, json.loads(done.stdout))
+def trained(tmp_path_factory, worker_id):
+    """A copy for each test process of what one of them made. Artifacts stay where the first one's MLflow knows them."""
+    folder = tmp_path_factory.mktemp("trained")
+    shared = (folder.parent if worker_id == "master" else folder.parent.parent) / "shared-training"
+    with FileLock(f"{shared}.lock"):
+        if not (shared / "document.json").exists():
+            made = Command(shared / "home")
+            done = made("run", "--source", "sample", "--tickers", "AAPL,FB", "--epochs", "1", "--json")
+            (shared / "document.json").write_text(done.stdout)
+    zenith = Command(folder / "home")
+    shutil.copytree(shared / "home", zenith.home)
+    return Trained(zenith, json.loads((shared / "document.json").read_text()))
 
 
 @pytest.fixture

@@ -63,16 +63,6 @@ def test_until_stops_after_the_named_asset(zenith):
     assert document["tickers"]["IBM"]["models"] == {}
 
 
-def test_the_same_seed_and_data_give_the_same_models(trained, zenith):
-    done = zenith("run", "--tickers", "AAPL", "--epochs", "1", "--json")
-
-    again = json.loads(done.stdout)["tickers"]["AAPL"]
-    before = trained.document["tickers"]["AAPL"]
-    assert again["models"] == before["models"]
-    assert again["backtest"] == before["backtest"]
-    assert again["forecast"] == before["forecast"]
-
-
 COLUMNS = {
     "forecasts": [
         *("origin", "horizon", "target_date", "forecast", "lower", "upper", "actual"),

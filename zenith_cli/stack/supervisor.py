@@ -4,7 +4,6 @@ Why not a process manager from PyPI: docs/decisions/0031-our-own-supervisor.md.
 """
 
 import asyncio
-import ctypes
 import os
 import signal
 import sys
@@ -87,14 +86,13 @@ class Supervisor:
         source, sink = os.pipe()
         try:
             process = self._processes[service.name] = await asyncio.create_subprocess_exec(
-                *service.command,
+                *_ending_with_us(service),
                 env={**os.environ, **service.environment},
                 user=service.user,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=sink,  # not a pipe of asyncio's: with one, the process counts as alive while a child writes
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is for us alone: we end them in their order
-                preexec_fn=_end_with_parent if sys.platform == "linux" else None,
             )
         finally:
             os.close(sink)
@@ -172,6 +170,12 @@ def _signal(process: asyncio.subprocess.Process, number: int) -> bool:
     return False
 
 
-def _end_with_parent() -> None:
-    """Let Linux end the process if we are killed ourselves, and cannot do it (prctl PR_SET_PDEATHSIG)."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+def _ending_with_us(service: Service) -> list[str]:
+    """The service's command, in a way that lets Linux end it if we are killed ourselves (prctl PR_SET_PDEATHSIG).
+
+    Not by `preexec_fn`, which forks this whole process. Another user may not be able to run our Python.
+    """
+    if sys.platform != "linux" or service.user:
+        return list(service.command)
+    code = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); os.execv(sys.argv[1], sys.argv[1:])"
+    return [sys.executable, "-ISc", code, *service.command]

@@ -27,7 +27,7 @@ def server(home, registry):
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # Playwright keeps an event loop in the thread: tests of other files bring theirs
 def browser():
     if CHROMIUM is None:
         pytest.skip("needs Chromium: apt install chromium")
