@@ -9,8 +9,10 @@ from typing import Any
 from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
+from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from starlette.concurrency import run_in_threadpool
+from starlette.routing import BaseRoute
 
 from zenith_core.errors import UserError
 from zenith_serving.catalogue import open_catalogue
@@ -97,7 +99,6 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
         lifespan=lifespan,
         telemetry=_TELEMETRY,
         redirect_slashes=False,  # DELETE /cache/ with the ticker forgotten must not become DELETE /cache
-        generate_unique_id_function=lambda route: route.name,  # what a generated client calls its method
     )
     app.state.predictor, app.state.settings, app.state.metrics = predictor, settings, counted
     app.state.keys = KeyRing(settings.zenith_api_keys)
@@ -106,12 +107,20 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
     app.state.dagster_threads = SideThreads(8)
     app.state.ledgers = FactsFolder(settings.facts("forecast_ledger"))
     for routes in ROUTES:
-        app.include_router(routes.router)
+        # Not include_router: FastAPI's matching of nested routers takes as long as a cached answer.
+        app.router.routes.extend(_named(route) for route in routes.router.routes)
     app.mount("/page", page.files)
     surround(app, settings, counts, request_log)
     add_handlers(app)
     describe_surroundings(app, read_keys=settings.zenith_read_keys)
     return app
+
+
+def _named(route: BaseRoute) -> BaseRoute:
+    """The route, whose name is what a generated client calls its method."""
+    if isinstance(route, APIRoute):
+        route.operation_id = route.name
+    return route
 
 
 def surround(app: FastAPI, settings: Settings, counts: Counts | None, request_log: RequestLog | None) -> None:

@@ -48,7 +48,7 @@ class Served:
         """The exit status. Nothing of it is left."""
         self.process.send_signal(signal_number)
         status = self.process.wait(timeout=30)
-        assert processes_of_group(self.process.pid) == []
+        wait_until(lambda: processes_of_group(self.process.pid) == [])  # multiprocessing's own tracker ends last
         return status
 
     def log(self):
