@@ -18,3 +18,13 @@ absl_logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
 def pytest_collection_modifyitems(items):
     """Two processes share the files: begun last, a file of minutes would keep one of them alone at the end."""
     items.sort(key=lambda item: "integration" not in item.path.parts)
+
+
+@pytest.fixture
+def redis():
+    """A real redis-server of the test's own."""
+    from tests.serving.redis_server import RedisServer  # not for all tests
+
+    server = RedisServer()
+    yield server
+    server.close()

@@ -5,7 +5,6 @@ import json
 import pytest
 from pydantic import BaseModel
 
-from tests.serving.redis_server import RedisServer
 from zenith_cli.job import run_named
 from zenith_core.errors import UserError
 from zenith_pipelines.prediction_cache import clear_predictions
@@ -22,13 +21,6 @@ pytestmark = [
 
 class Kept(BaseModel):
     value: int
-
-
-@pytest.fixture
-def redis():
-    server = RedisServer()
-    yield server
-    server.close()
 
 
 @pytest.fixture

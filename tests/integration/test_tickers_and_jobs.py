@@ -54,9 +54,9 @@ def test_a_training_that_is_killed_fails_and_is_tried_once_more_and_production_s
     with retraining(trained.zenith.home, "AAPL") as command:
         (first,) = training(settings, 1)
         os.kill(process_of(settings.home, first), signal.SIGKILL)
+        wait_until(lambda: statuses(settings)[first] == "FAILURE", 5)
         (second, dead) = training(settings, 2)
         assert dead == first
-        assert statuses(settings)[first] == "FAILURE"
         os.kill(process_of(settings.home, second), signal.SIGKILL)
         output, errors = command.communicate(timeout=30)
 

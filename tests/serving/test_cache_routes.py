@@ -7,20 +7,12 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.serving.redis_server import RedisServer
 from zenith_serving import predictor as predictor_module
 from zenith_serving.app import create_app
 from zenith_serving.settings import Settings
 
 PRICE, CACHE = "/api/v1/ml/predict/price", "/api/v1/ml/cache"
 KEYS = {"authorization": "Bearer key"}
-
-
-@pytest.fixture
-def redis():
-    server = RedisServer()
-    yield server
-    server.close()
 
 
 @pytest.fixture

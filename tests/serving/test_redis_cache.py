@@ -5,7 +5,6 @@ import time
 import pytest
 from pydantic import BaseModel
 
-from tests.serving.redis_server import RedisServer
 from zenith_serving.cache import LocalCache
 from zenith_serving.errors import CacheAway
 from zenith_serving.redis_cache import REDIS_TIMEOUT_SECONDS, RedisCache
@@ -16,13 +15,6 @@ NOWHERE = "redis://127.0.0.1:1/0"
 
 class Kept(BaseModel):
     value: int
-
-
-@pytest.fixture
-def redis():
-    server = RedisServer()
-    yield server
-    server.close()
 
 
 @pytest.fixture
