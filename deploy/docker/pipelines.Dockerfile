@@ -7,14 +7,14 @@ COPY requirements-bootstrap.lock .
 RUN python3 -m venv /opt/tools && python3 -m venv --without-pip /opt/zenith \
     && /opt/tools/bin/pip install -q --no-cache-dir --require-hashes -r requirements-bootstrap.lock
 COPY requirements.lock .
-# Nothing that runs is taken out: headers, packages' own tests, and TensorFlow's symbol table, which together are 0.6 GB.
+# Nothing that runs is taken out: headers, packages' own tests, and symbol tables, which together are 0.7 GB.
 # Bytecode stays in, since a user who may not write here would compile all of it anew at each start.
 RUN /opt/tools/bin/uv pip install -q --no-cache --python /opt/zenith/bin/python --require-hashes -r requirements.lock \
-    && cd /opt/zenith/lib/python3.11/site-packages && rm -rf tensorflow/include \
-    && strip --strip-unneeded tensorflow/libtensorflow_cc.so.2 tensorflow/libtensorflow_framework.so.2 \
-    && for package in pandas scipy sklearn matplotlib sympy networkx; do \
-        if [ -d "$package" ]; then find "$package" -type d -name tests -prune -exec rm -rf {} +; fi; done \
-    && python3 -m compileall -q -j 0 . >/dev/null || true
+    && cd /opt/zenith/lib/python3.11/site-packages && rm -rf tensorflow/include pyarrow/include \
+    && find tensorflow jaxlib pyarrow curl_cffi -name '*.so*' -type f -size +1M -exec strip --strip-unneeded {} + \
+    && find pandas pyarrow scipy sklearn matplotlib -type d -name tests -prune -exec rm -rf {} + \
+    && { /opt/zenith/bin/python -m compileall -q -j 0 . >/dev/null || true; } \
+    && /opt/zenith/bin/python -c 'import curl_cffi, jax, pyarrow, tensorflow'
 COPY pyproject.toml README.md LICENSE dagster.yaml workspace.yaml ./
 COPY zenith_core zenith_core
 COPY zenith_serving zenith_serving
