@@ -18,7 +18,7 @@ RUN /opt/tools/bin/pip wheel -q --no-deps --no-build-isolation -w /build/dist . 
 
 FROM python:3.11-slim-bookworm
 RUN groupadd -g 10001 zenith && useradd -u 10001 -g zenith -M -d /var/lib/zenith -s /usr/sbin/nologin zenith \
-    && mkdir -p /var/lib/zenith/data /var/lib/zenith/serving-models && chown -R zenith:zenith /var/lib/zenith
+    && mkdir -p /var/lib/zenith/data && chown -R zenith:zenith /var/lib/zenith
 COPY --from=builder /opt/zenith /opt/zenith
 ENV PATH=/opt/zenith/bin:$PATH PYTHONUNBUFFERED=1 HOME=/var/lib/zenith ZENITH_HOME=/var/lib/zenith
 USER 10001:10001
