@@ -58,7 +58,7 @@ def test_services_start_when_what_they_need_is_healthy():
 
 def test_no_password_has_a_default_and_the_example_names_each():
     secret = re.findall(r"\$\{(\w*(?:PASSWORD|KEYS?|SECRET)\w*)([^}]*)\}", TEXT)
-    assert {rest for _, rest in secret} == {":?is not set in .env"}
+    assert {rest for _, rest in secret} == {":?set it in .env, as .env.example says"}
     assert set(re.findall(r"^(\w+)=$", EXAMPLE, re.MULTILINE)) == {name for name, _ in secret}
     assert re.findall(r"^\w+=.+$", EXAMPLE, re.MULTILINE) == []
 
