@@ -74,7 +74,7 @@ ROUTES = (predictions, batch, tickers, track_record, registry, runs, refresh, ca
 def create_app(settings: Settings, request_log: RequestLog | None = None) -> FastAPI:
     """The service over ZENITH_HOME and the registry. Neither has to be there."""
     predictor = make_predictor(settings)
-    dagster = DagsterAPI(settings.dagster_url)
+    dagster = DagsterAPI(settings.dagster_url, settings.dagster_public_url)
     counted = Metrics(predictor)
     predictor.on_answer = counted.prediction
 
