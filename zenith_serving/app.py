@@ -93,6 +93,8 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
         summary="Forecasts of stock prices and trading signals.",
         lifespan=lifespan,
         telemetry=_TELEMETRY,
+        docs_url=None,  # its own loads scripts from elsewhere: routes/page.py
+        redoc_url=None,
         redirect_slashes=False,  # DELETE /cache/ with the ticker forgotten must not become DELETE /cache
     )
     app.state.predictor, app.state.settings, app.state.metrics = predictor, settings, counted
@@ -105,6 +107,7 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
     # in this order, and before FastAPI's own.
     app.router.routes[:0] = [_named(route) for routes in ROUTES for route in routes.router.routes]
     app.mount("/page", page.files)
+    app.mount("/docs/assets", page.swagger_ui)
     surround(app, settings, counts, request_log)
     add_handlers(app)
     describe_surroundings(app, read_keys=settings.zenith_read_keys)
