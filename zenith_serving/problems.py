@@ -61,8 +61,10 @@ _HINTS = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "something went wrong here, and was logged",
 }
 
+CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}  # which openapi.py puts there
+
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    int(status): {"description": status.phrase, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
+    int(status): {"description": status.phrase, "content": CONTENT}
     for status in (
         HTTPStatus.NOT_FOUND,
         HTTPStatus.GONE,
