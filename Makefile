@@ -49,6 +49,9 @@ format: .venv/.dev ## Put the code into format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+reference: .venv/.runtime ## Make docs/reference from the code
+	$(BIN)/python -m docs.make_reference
+
 lock: .venv/.runtime ## Resolve the requirements anew
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile $(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
@@ -96,4 +99,4 @@ INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode
 	@$(INSTALL) --require-hashes -r requirements-bench.lock
 	@touch $@
 
-.PHONY: help run predict serve ui up install test test-quick test-docker contract check format lock bench clean
+.PHONY: help run predict serve ui up install test test-quick test-docker contract check format reference lock bench clean
