@@ -34,6 +34,11 @@ test-quick: .venv/.dev ## Run the tests that take under a minute together
 contract: .venv/.dev ## Ask the service 10,000 questions drawn from its own OpenAPI document
 	ZENITH_CONTRACT_CASES=10000 $(BIN)/python -m pytest tests/serving/test_contract.py -s $(ARGS)
 
+test-docker: ## Build the images and try docker-compose.yml; installs and starts a Docker engine if there is none
+	@tests/docker/engine.sh
+	@$(if $(filter official,$(BASES)),,tests/docker/base_images.sh)
+	@$(PYTHON) tests/docker/try_compose.py $(ARGS)
+
 check: .venv/.dev ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -52,6 +57,8 @@ lock: .venv/.runtime ## Resolve the requirements anew
 	$(BIN)/uv pip compile $(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
 	$(BIN)/uv pip compile $(LOCK) --group stack -c requirements.lock -o requirements-stack.lock
 	$(BIN)/uv pip compile $(LOCK) --group bench -c requirements.lock -o requirements-bench.lock
+	$(BIN)/uv pip compile $(LOCK) --group serving -c requirements.lock -o requirements-serving.lock
+	$(BIN)/uv pip compile $(LOCK) --group mlflow -c requirements.lock -o requirements-mlflow.lock
 
 bench: .venv/.bench ## Install what benchmarks/ compares with
 
@@ -92,4 +99,4 @@ INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode
 	@$(INSTALL) --require-hashes -r requirements-bench.lock
 	@touch $@
 
-.PHONY: help run predict serve ui up install test test-quick contract check format reference lock bench clean
+.PHONY: help run predict serve ui up install test test-quick test-docker contract check format reference lock bench clean

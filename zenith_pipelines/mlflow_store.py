@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from zenith_core.errors import UserError
+
 if TYPE_CHECKING:
     from filelock import BaseFileLock
     from mlflow import MlflowClient
@@ -63,10 +65,19 @@ class MLflowStore:
     @cached_property
     def _client(self) -> "MlflowClient":
         from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
 
         with self._first_contact():
             client = MlflowClient(self._tracking_uri, self._tracking_uri)
-            client.get_experiment_by_name(_EXPERIMENT)
+            try:
+                client.get_experiment_by_name(_EXPERIMENT)
+            except MlflowException as error:
+                if error.error_code != "UNAUTHENTICATED":
+                    raise
+                raise UserError(
+                    "the MLflow server of MLFLOW_TRACKING_URI refuses MLFLOW_TRACKING_USERNAME and "
+                    "MLFLOW_TRACKING_PASSWORD: set those of one of its users"
+                ) from None
         return client
 
     @cached_property

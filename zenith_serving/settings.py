@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from zenith_core.errors import UserError
@@ -25,6 +25,12 @@ class Settings(BaseSettings):
     )
     dagster_url: str = Field(
         default="http://127.0.0.1:3000", description="The Dagster webserver that runs are launched through."
+    )
+    dagster_public_url: str | None = Field(
+        default=None, description="Where people's browsers find Dagster, if not at DAGSTER_URL."
+    )
+    mlflow_public_url: str | None = Field(
+        default=None, description="Where people's browsers find MLflow, if not at MLFLOW_TRACKING_URI."
     )
     redis_url: SecretStr | None = Field(
         default=None,
@@ -100,14 +106,17 @@ class Settings(BaseSettings):
             raise ValueError("a number per second, minute, hour or day is right, as 3000/minute; or off")
         return text
 
-    @field_validator("dagster_url")
+    @field_validator("dagster_url", "dagster_public_url", "mlflow_public_url")
     @classmethod
-    def _plain_address(cls, value: str) -> str:
-        parts = urlsplit(value)
+    def _plain_address(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if not value and info.field_name != "dagster_url":
+            return None
+        parts = urlsplit(value or "")
         if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
             # Each run's address is told to whoever may read, so it must not hold a password.
-            raise UserError("DAGSTER_URL must be http://host:port or https://host, without a user or password")
-        return value.rstrip("/")
+            name = str(info.field_name).upper()
+            raise UserError(f"{name} must be http://host:port or https://host, without a user or password")
+        return value.rstrip("/") if value else None
 
     @property
     def home(self) -> Path:
