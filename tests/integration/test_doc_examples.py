@@ -29,6 +29,7 @@ from zenith_serving.settings import Settings as ServingSettings
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated"),  # Dagster's own, of itself
     pytest.mark.skipif(shutil.which("bash") is None or shutil.which("curl") is None, reason="needs bash and curl"),
 ]
 
