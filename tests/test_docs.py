@@ -79,10 +79,10 @@ def test_every_command_is_told_of_outside_the_reference():
     assert [name for name in names if f"zenith {name}" not in PROSE] == []
 
 
-def test_every_setting_of_a_name_like_ours_is_one():
-    ours = re.findall(r"\bZENITH_[A-Z_]+\b", PROSE)
-    composes = re.findall(r"^#?(ZENITH_[A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
-    assert set(ours) - set(setting_names()) - set(composes) == {"ZENITH_CONTRACT_CASES", "ZENITH_TRAINING_THREADS"} & set(ours)
+def test_every_variable_of_a_name_like_ours_is_one():
+    files = ("docker-compose.yml", ".env.example")
+    composes = set(re.findall(r"\bZENITH_[A-Z_]+\b", "".join((ROOT / file).read_text() for file in files)))
+    assert set(re.findall(r"\bZENITH_[A-Z_]+\b", PROSE)) - set(setting_names()) - composes == set()
 
 
 def test_every_alarm_has_its_entry_in_the_runbook():
@@ -94,7 +94,7 @@ def test_every_check_has_its_entry_in_the_runbook():
     assert len(names) > 10
     assert [name for name in names if not re.search(rf"^\| .*`{name}`", RUNBOOK, re.MULTILINE)] == []
     for page in ("runbook.md", "guides/own-prices.md"):
-        assert f"{MIN_SESSIONS:,} sessions" in (DOCS / page).read_text()
+        assert f"{MIN_SESSIONS:,} sessions" in " ".join((DOCS / page).read_text().split())
 
 
 def test_every_kind_of_problem_has_its_entry_in_the_runbook():
