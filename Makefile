@@ -45,6 +45,7 @@ lock: .venv/.runtime ## Resolve the requirements anew
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile $(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
 	$(BIN)/uv pip compile $(LOCK) --group stack -c requirements.lock -o requirements-stack.lock
+	$(BIN)/uv pip compile $(LOCK) --group cluster -c requirements.lock -o requirements-cluster.lock
 	$(BIN)/uv pip compile $(LOCK) --group bench -c requirements.lock -o requirements-bench.lock
 
 bench: .venv/.bench ## Install what benchmarks/ compares with
