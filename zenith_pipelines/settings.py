@@ -26,6 +26,10 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         default=None, description="A PostgreSQL database for Dagster's runs and events, postgresql://user:password@…"
     )
+    zenith_dagster_config: Path | None = Field(
+        default=None,
+        description="A YAML file laid over Dagster's configuration: another run launcher, more runs at once.",
+    )
     mlflow_tracking_uri: str | None = Field(default=None, description="The MLflow server or database.")
     zenith_exchanges: str = Field(
         default="", description="More exchanges by ticker suffix: .VI=XWBO:EUR:Europe/Vienna,…"
