@@ -47,6 +47,8 @@ lock: .venv/.runtime ## Resolve the requirements anew
 	$(BIN)/uv pip compile $(LOCK) --group stack -c requirements.lock -o requirements-stack.lock
 	$(BIN)/uv pip compile $(LOCK) --group cluster -c requirements.lock -o requirements-cluster.lock
 	$(BIN)/uv pip compile $(LOCK) --group bench -c requirements.lock -o requirements-bench.lock
+	$(BIN)/uv pip compile $(LOCK) --group serving -c requirements.lock -o requirements-serving.lock
+	$(BIN)/uv pip compile $(LOCK) --group mlflow -c requirements.lock -o requirements-mlflow.lock
 
 bench: .venv/.bench ## Install what benchmarks/ compares with
 

@@ -20,9 +20,9 @@ from zenith_pipelines.stages import PRICE_SOURCES
 if TYPE_CHECKING:
     import dagster as dg
 
-_PROJECT = Path(__file__).parent.parent
-_CONFIGURATION = _PROJECT / "dagster.yaml"
-WORKSPACE = _PROJECT / "workspace.yaml"
+_HERE = Path(__file__).parent
+_CONFIGURATION = _HERE / "dagster.yaml"  # in the project a link to the one at its top, in a wheel a copy
+WORKSPACE = _HERE / "workspace.yaml"
 
 
 def dagster_home(settings: Settings) -> Path:
