@@ -10,7 +10,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from zenith_core.errors import UserError
-from zenith_pipelines.instance import dagster_home, open_instance
+from zenith_pipelines.instance import open_instance
+from zenith_pipelines.prepare import prepare
 from zenith_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,12 +25,12 @@ def worker_app() -> "Celery":
     from dagster_celery.tasks import create_execute_job_task, create_resume_job_task
 
     settings = Settings()
-    os.environ["DAGSTER_HOME"] = str(dagster_home(settings))  # where a task looks for the instance
+    os.environ["DAGSTER_HOME"] = str(prepare(settings))  # where a task looks for the instance
     with open_instance(settings) as instance:
         launcher = instance.run_launcher
         if not isinstance(launcher, CeleryRunLauncher):
             raise UserError(
-                "ZENITH_DAGSTER_CONFIG must name a file with Celery's run launcher: deploy/celery/dagster.yaml"
+                "ZENITH_DAGSTER_CONFIG names no file with Celery's run launcher: deploy/celery/dagster.yaml"
             )
         create_execute_job_task(launcher.celery)
         create_resume_job_task(launcher.celery)
