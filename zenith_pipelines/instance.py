@@ -26,8 +26,14 @@ WORKSPACE = _HERE / "workspace.yaml"
 
 
 def dagster_home(settings: Settings) -> Path:
-    """`DAGSTER_HOME` if it is set, else a folder under ZENITH_HOME with a dagster.yaml made here. Raises UserError."""
+    """`DAGSTER_HOME` if it is set, else a folder under ZENITH_HOME. Raises UserError.
+
+    A dagster.yaml is made in the latter, and in the former if there is none: without one, as in pods of Dagster's Helm
+    chart, Dagster would make an instance of its own, apart from the database where the runs are.
+    """
     if named := os.environ.get("DAGSTER_HOME"):
+        if not Path(named, "dagster.yaml").exists():
+            write_configuration(settings, Path(named))
         return Path(named)
     folder = prepare_home(settings) / "dagster"
     write_configuration(settings, folder)
