@@ -11,9 +11,14 @@ from moto.server import ThreadedMotoServer
 
 from tests.integration.dagster_ui import REPOSITORY, Dagster
 from zenith_pipelines.registry import ModelRegistry
+from zenith_pipelines.requirements import MIN_SESSIONS
+from zenith_pipelines.sources import SimulatedSource
 
 HERE = Path(__file__).parent
 PROJECT = f"zenith-cluster-{os.getpid()}"
+IMAGE = "zenith-cluster:with-prices"
+SESSIONS = MIN_SESSIONS + 20
+TICKERS = [f"SIM-{kind}-{number}" for kind in ("NOISE", "EDGE") for number in range(1, 11)]
 
 
 def run(*command, **options):
@@ -35,13 +40,23 @@ class Cluster:
         ).create_bucket(Bucket="zenith")
         self.folder = folder
 
-    def start(self):
+    def start(self, tickers):
+        self.make_image(tickers)
         self.say("starting PostgreSQL, Redis, MLflow, Dagster and two workers")
         self.compose("up", "-d")
         self.dagster = Dagster(self.compose("port", "control", "3000").rpartition(":")[2])
         mlflow = "http://" + self.compose("port", "mlflow", "5000")
         self.registry = ModelRegistry(mlflow, self.folder / "artifacts")
         self.wait("Dagster answers", self.dagster.is_up, 120)
+
+    def make_image(self, tickers):
+        """The image under test, and in it prices that are hardly enough to train on: each worker has its own."""
+        prices = self.folder / "prices"
+        prices.mkdir()
+        for ticker in tickers:
+            SimulatedSource().fetch(ticker).prices.iloc[-SESSIONS:].to_csv(prices / f"{ticker}.csv")
+        (self.folder / "Dockerfile").write_text("FROM zenith-cluster:latest\nCOPY prices /prices\n")
+        run("docker", "build", "-q", "-t", IMAGE, str(self.folder), env={**os.environ, "DOCKER_BUILDKIT": "0"})
 
     def remove(self):
         with (self.folder / "containers.log").open("w") as log:
@@ -123,7 +138,7 @@ class Cluster:
 def cluster(tmp_path_factory):
     cluster = Cluster(tmp_path_factory.mktemp("cluster"))
     try:
-        cluster.start()
+        cluster.start(TICKERS)
         yield cluster
     finally:
         cluster.remove()

@@ -5,11 +5,10 @@ from collections import Counter
 
 import pytest
 
-from tests.cluster.conftest import run
+from tests.cluster.conftest import TICKERS, run
 
 pytestmark = pytest.mark.skipif(not os.environ.get("ZENITH_TEST_CLUSTER"), reason="make test-cluster")
 
-TICKERS = [f"SIM-{kind}-{number}" for kind in ("NOISE", "EDGE") for number in range(1, 11)]
 MODELS = ("lstm_model", "ensemble_model")
 MINUTES = 60  # in seconds
 
