@@ -28,7 +28,8 @@ def run(*command, **options):
 class Cluster:
     """The whole of it, from the outside."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *more):
+        self.files = [argument for name in ("docker-compose.yml", *more) for argument in ("-f", str(HERE / name))]
         self.began = time.monotonic()
         run("docker", "network", "create", PROJECT)
         gateway = run("docker", "network", "inspect", "-f", "{{(index .IPAM.Config 0).Gateway}}", PROJECT)
@@ -40,10 +41,10 @@ class Cluster:
         ).create_bucket(Bucket="zenith")
         self.folder = folder
 
-    def start(self, tickers):
+    def start(self, tickers, *services):
         self.make_image(tickers)
-        self.say("starting PostgreSQL, Redis, MLflow, Dagster and two workers")
-        self.compose("up", "-d")
+        self.say(f"starting {', '.join(services) or 'PostgreSQL, Redis, MLflow, Dagster and two workers'}")
+        self.compose("up", "-d", *services)
         self.dagster = Dagster(self.compose("port", "control", "3000").rpartition(":")[2])
         mlflow = "http://" + self.compose("port", "mlflow", "5000")
         self.registry = ModelRegistry(mlflow, self.folder / "artifacts")
@@ -103,11 +104,16 @@ class Cluster:
             k=ticker,
         )
 
-    def launch(self, job, ops):
+    def launch(self, job, ops, **tags):
         answer = self.dagster.ask(
             "mutation($p: ExecutionParams!){launchPipelineExecution(executionParams: $p)"
             "{__typename ... on LaunchRunSuccess{run{runId}} ... on PythonError{message}}}",
-            p={"selector": {**REPOSITORY, "pipelineName": job}, "mode": "default", "runConfigData": {"ops": ops}},
+            p={
+                "selector": {**REPOSITORY, "pipelineName": job},
+                "mode": "default",
+                "runConfigData": {"ops": ops},
+                "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
+            },
         )
         return answer["launchPipelineExecution"]["run"]["runId"]
 
@@ -128,17 +134,28 @@ class Cluster:
         return {step["stepKey"]: step["status"] for step in found}
 
     def _compose(self, *arguments):
-        return ("docker-compose", "-p", PROJECT, "-f", str(HERE / "docker-compose.yml"), *arguments)
+        return ("docker-compose", "-p", PROJECT, *self.files, *arguments)
 
     def _environment(self):
         return {**os.environ, "S3_ENDPOINT": self.endpoint, "CLUSTER_NETWORK": PROJECT}
 
 
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+@pytest.fixture
+def cluster(tmp_path):
+    cluster = Cluster(tmp_path)
     try:
         cluster.start(TICKERS)
+        yield cluster
+    finally:
+        cluster.remove()
+
+
+@pytest.fixture
+def one_host(tmp_path):
+    """Dagster that starts a container for each run."""
+    cluster = Cluster(tmp_path, "one-host.yml")
+    try:
+        cluster.start(TICKERS[:1], "control")
         yield cluster
     finally:
         cluster.remove()
