@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 @cache
 def worker_app() -> "Celery":
     """The app of the instance's run launcher, with its tasks. Raises UserError if that is not Celery's."""
-    from dagster_celery.launcher import CeleryRunLauncher
     from dagster_celery.tasks import create_execute_job_task, create_resume_job_task
+
+    from zenith_pipelines.celery_launcher import CeleryRunLauncher
 
     settings = Settings()
     os.environ["DAGSTER_HOME"] = str(prepare(settings))  # where a task looks for the instance

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from dagster_celery.launcher import CeleryRunLauncher
 from dagster_docker import DockerRunLauncher
 
 from zenith_core.errors import UserError
+from zenith_pipelines.celery_launcher import CeleryRunLauncher
 from zenith_pipelines.celery_worker import worker_app
 from zenith_pipelines.instance import dagster_home, open_instance
 from zenith_pipelines.settings import Settings
