@@ -1,6 +1,5 @@
 """A run on a Celery worker: it does its work there, and who cancels it does not see it start again."""
 
-import os
 import subprocess
 import sys
 import time
@@ -14,9 +13,14 @@ from tests.integration.dagster_ui import wait_until
 from zenith_pipelines.instance import open_instance
 from zenith_pipelines.settings import Settings
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="Celery's workers fork")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform == "win32", reason="Celery's workers fork"),
+    # dagster-celery makes its task anew for each launch, which Celery 5.7 remarks on.
+    pytest.mark.filterwarnings("ignore:Task name 'execute_job' is already registered"),
+]
 
-LAUNCHED = "deploy/celery/dagster.yaml"
+LAUNCHED = Path(__file__).parents[2] / "deploy" / "celery" / "dagster.yaml"
 
 
 class Sleep(dg.Config):
@@ -37,8 +41,9 @@ def sleeping():
 def instance(tmp_path, redis, monkeypatch):
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
-    monkeypatch.setenv("ZENITH_DAGSTER_CONFIG", LAUNCHED)
+    monkeypatch.setenv("ZENITH_DAGSTER_CONFIG", str(LAUNCHED))
     monkeypatch.setenv("ZENITH_BROKER_URL", f"redis+socket://{redis.socket}")
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # where the worker finds this module
     with open_instance(Settings()) as instance:
         yield instance
 
@@ -48,9 +53,7 @@ def worker(instance, tmp_path):
     log = tmp_path / "worker.log"
     command = [sys.executable, "-m", "celery", "-A", "zenith_pipelines.celery_worker", "worker", "--loglevel", "info"]
     with log.open("wb") as output:
-        worker = subprocess.Popen(
-            command, stdout=output, stderr=output, env={**os.environ, "PYTHONPATH": str(Path.cwd())}
-        )
+        worker = subprocess.Popen(command, stdout=output, stderr=output)
     wait_until(lambda: " ready." in log.read_text(), 120)
     yield worker
     worker.kill()
