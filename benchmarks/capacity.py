@@ -2,40 +2,28 @@
 
 Simulated tickers of 3,000 sessions are run in batches, as `zenith run` does at default settings, in one home that is
 kept. After each batch: bytes by kind, and what the service takes that has all of them. Then a few tickers are trained
-again, for what each further run leaves. Each batch is written down as it ends, so that a stopped run goes on:
-`--batches 1` does one and stops. docs/capacity.md is written from the whole (capacity_page.py).
+again, for what each further run leaves; one and another on PostgreSQL; and what lists tickers is asked with 1,000 and
+10,000 names. Each batch is written down as it ends, so that a stopped run goes on: `--batches 1` does one and stops.
+docs/capacity.md is written from the whole (capacity_page.py).
 """
 
 import argparse
 import json
 import os
-import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from capacity_probes import lists, postgres, run, serving, sizes
 from figures import Figure, add_json, report
-from servers import zenith
-from whole_job import descendants, resident_gb
-
-from zenith_serving.settings import Settings
 
 FIGURES = ("run_seconds", "run_cpu", "worker_memory", "ticker_bytes", "again_bytes", "serving_memory")
 COUNTS = (1, 10, 20, 30, 40, 50)
 AGAIN = 4  # tickers that are trained a second time
+LISTS = (1_000, 10_000)  # tickers that are names only
 KINDS = ("EDGE", "NOISE", "REGIME")
-BYTES = {  # a kind of bytes: where under ZENITH_HOME
-    "Dagster's runs and events": "dagster",
-    "MLflow's database": "mlflow/mlflow.db*",
-    "MLflow's artifacts": "mlflow/artifacts",
-    "datasets (parquet)": "data",
-    "reports (HTML)": "reports",
-    "serving's copies of models": "serving-models",
-}
-API = "/api/v1/ml"
 
 
 def main() -> None:
@@ -49,10 +37,10 @@ def main() -> None:
     asked.folder.mkdir(parents=True, exist_ok=True)
     records = kept(asked.folder)
     for batch in missing(asked.counts, records)[: asked.batches]:
-        record = measure(asked.folder.resolve() / "home", **batch)
+        record = measure(asked.folder.resolve() / "home", batch)
         with (asked.folder / "batches.jsonl").open("a") as out:
             out.write(json.dumps(record) + "\n")
-        print(f"{record['kind']} {record['batch']}, {record['tickers']} in all: {record['seconds']:.0f} s", flush=True)
+        print(f"{record['kind']}, {record['tickers']} tickers: {record['took']:.0f} s", flush=True)
     records = kept(asked.folder)
     if left := missing(asked.counts, records):
         print(f"{len(left)} batches are missing: the same command goes on")
@@ -67,16 +55,16 @@ def kept(folder: Path) -> list[dict[str, Any]]:
 
 
 def missing(counts: Sequence[int], records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The batches still to do: how many tickers there are before each and after it, or the one of trainings anew."""
-    done = [record["tickers"] for record in records if record["kind"] == "first"]
-    todo: list[dict[str, Any]] = [
-        {"kind": "first", "names": tickers(before, after), "total": after}
-        for before, after in zip([0, *counts], counts, strict=False)
-        if after not in done
+    """The batches still to do, in their order."""
+    pairs = zip([0, *counts], counts, strict=False)
+    todo = [
+        *({"kind": "first", "tickers": after, "names": tickers(before, after)} for before, after in pairs),
+        {"kind": "again", "tickers": counts[-1], "names": tickers(0, min(AGAIN, counts[-1]))},
+        {"kind": "postgres", "tickers": 2, "names": tickers(0, 2)},
+        *({"kind": "lists", "tickers": count} for count in LISTS),
     ]
-    if not any(record["kind"] == "again" for record in records):
-        todo.append({"kind": "again", "names": tickers(0, min(AGAIN, counts[-1])), "total": counts[-1]})
-    return todo
+    done = {(record["kind"], record["tickers"]) for record in records}
+    return [batch for batch in todo if (batch["kind"], batch["tickers"]) not in done]
 
 
 def tickers(start: int, end: int) -> list[str]:
@@ -84,91 +72,19 @@ def tickers(start: int, end: int) -> list[str]:
     return [f"SIM-{KINDS[number % len(KINDS)]}-{number + 1}" for number in range(start, end)]
 
 
-def measure(home: Path, kind: str, names: Sequence[str], total: int) -> dict[str, Any]:
-    """Run the tickers; what it took, and what there is afterwards."""
-    before = sizes(home)
-    record = {"kind": kind, "tickers": total, "batch": len(names), "load_before": os.getloadavg()[0]}
-    record |= run(home, names)
-    record |= {"load_after": os.getloadavg()[0], "bytes_before": before, "bytes": sizes(home)}
-    return record | {"serving": serving(home)}
-
-
-def run(home: Path, names: Sequence[str]) -> dict[str, Any]:
-    """`zenith run`: seconds, seconds of processors, the peak of all its processes, mean seconds of each stage."""
-    command = [Path(sys.executable).with_name("zenith"), "run", "--source", "simulated", "--json"]
-    peak, cpu, started = 0.0, os.times(), time.perf_counter()
-    job = subprocess.Popen(
-        [*command, "--tickers", ",".join(names)],
-        env={**os.environ, "ZENITH_HOME": str(home)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    )
-    told: list[str] = []
-    reader = threading.Thread(target=lambda: told.append(job.stdout.read()))  # type: ignore[union-attr]
-    reader.start()  # an answer longer than a pipe holds would wait for ever
-    while job.poll() is None:
-        peak = max(peak, *map(resident_gb, [job.pid, *descendants(job.pid)]))
-        time.sleep(0.5)
-    seconds, after = time.perf_counter() - started, os.times()
-    reader.join()
-    if job.returncode:
-        raise SystemExit(f"zenith run ended with status {job.returncode}")
-    by_ticker = json.loads(told[0])["tickers"].values()
-    stages = {stage: sum(each["seconds"][stage] for each in by_ticker) / len(names) for stage in _stages(by_ticker)}
-    busy = after.children_user + after.children_system - cpu.children_user - cpu.children_system
-    return {"seconds": seconds, "cpu_seconds": busy, "largest_process_mb": 1000 * peak, "stages": stages}
-
-
-def _stages(by_ticker: Any) -> list[str]:
-    return list(next(iter(by_ticker))["seconds"])
-
-
-def sizes(home: Path) -> dict[str, dict[str, int]]:
-    """Bytes and files of each kind."""
-    found = {}
-    for kind, pattern in BYTES.items():
-        files = [each for place in home.glob(pattern) for each in [place, *place.rglob("*")] if each.is_file()]
-        found[kind] = {"bytes": sum(each.stat().st_size for each in files), "files": len(files)}
-    return found
-
-
-def serving(home: Path) -> dict[str, float]:
-    """The service with all tickers: start, memory, what it does while nobody asks, and how long its lists take."""
-    settings = Settings(zenith_home=home)
-    names = sorted(path.name for path in settings.snapshots.iterdir())
-    started = time.perf_counter()
-    with zenith(settings) as server:
-        measured = {"start_seconds": time.perf_counter() - started, "empty_mb": server.resident_mb}
-        for name in names:
-            server.post(f"{API}/predict/comprehensive", {"ticker": name})
-        measured |= {"full_mb": server.resident_mb, "tickers": len(names)}
-        for what, path in (("tickers_ms", f"{API}/tickers"), ("models_ms", f"{API}/models")):
-            measured[what] = median_ms(lambda path=path: server.get(path))
-        measured["idle_cpu_share"] = idle(server.pid)
-    return measured
-
-
-def median_ms(ask: Callable[[], object], times: int = 9) -> float:
-    """The median of a few."""
-    took = []
-    for _ in range(times):
-        started = time.perf_counter()
-        ask()
-        took.append(1000 * (time.perf_counter() - started))
-    return sorted(took)[times // 2]
-
-
-def idle(pid: int, seconds: float = 10.0) -> float:
-    """The share of one processor that a process takes by itself."""
-    before = _ticks(pid)
-    time.sleep(seconds)
-    return (_ticks(pid) - before) / os.sysconf("SC_CLK_TCK") / seconds
-
-
-def _ticks(pid: int) -> int:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12])
+def measure(home: Path, batch: dict[str, Any]) -> dict[str, Any]:
+    """What a batch took, and what there is after it."""
+    kind, names, started = batch["kind"], batch.get("names", ()), time.perf_counter()
+    record = {"kind": kind, "tickers": batch["tickers"], "batch": len(names), "load_before": os.getloadavg()[0]}
+    if kind == "lists":
+        record |= lists(home, batch["tickers"])
+    elif kind == "postgres":
+        record |= postgres(names)
+    else:
+        before = sizes(home)
+        record |= run(home, names)
+        record |= {"bytes_before": before, "bytes": sizes(home), "serving": serving(home)}
+    return record | {"load_after": os.getloadavg()[0], "took": time.perf_counter() - started}
 
 
 def figures(records: Sequence[dict[str, Any]]) -> list[Figure]:
