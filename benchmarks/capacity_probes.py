@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from results import busy_seconds, own_seconds
 from servers import Server, zenith
 from whole_job import descendants, resident_gb
 
@@ -34,9 +35,9 @@ API = "/api/v1/ml"
 
 
 def run(home: Path, names: Sequence[str], environment: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """`zenith run`: seconds, seconds of processors, its largest process, mean seconds of each stage."""
+    """`zenith run`: seconds, those of processors, cores that others kept busy, largest process, seconds by stage."""
     command = [Path(sys.executable).with_name("zenith"), "run", "--source", "simulated", "--json"]
-    peak, cpu, started = 0.0, os.times(), time.perf_counter()
+    peak, busy, own, started = 0.0, busy_seconds(), own_seconds(), time.perf_counter()
     job = subprocess.Popen(
         [*command, "--tickers", ",".join(names)],
         env={**os.environ, **(environment or {}), "ZENITH_HOME": str(home)},
@@ -50,14 +51,15 @@ def run(home: Path, names: Sequence[str], environment: Mapping[str, str] | None 
     while job.poll() is None:
         peak = max(peak, *map(resident_gb, [job.pid, *descendants(job.pid)]))
         time.sleep(0.5)
-    seconds, after = time.perf_counter() - started, os.times()
+    seconds, cpu = time.perf_counter() - started, own_seconds() - own
+    others = max(0.0, (busy_seconds() - busy - cpu) / seconds)
     reader.join()
     if job.returncode:
         raise SystemExit(f"zenith run ended with status {job.returncode}")
     tickers = list(json.loads(told[0])["tickers"].values())
     stages = {stage: statistics.mean(each["seconds"][stage] for each in tickers) for stage in tickers[0]["seconds"]}
-    busy = after.children_user + after.children_system - cpu.children_user - cpu.children_system
-    return {"seconds": seconds, "cpu_seconds": busy, "largest_process_mb": 1000 * peak, "stages": stages}
+    took = {"seconds": seconds, "cpu_seconds": cpu, "others": others}
+    return {**took, "largest_process_mb": 1000 * peak, "stages": stages}
 
 
 def sizes(home: Path) -> dict[str, dict[str, int]]:

@@ -1,5 +1,6 @@
 """What came of each benchmark, and the JSON that keeps it."""
 
+import hashlib
 import json
 import math
 import os
@@ -62,7 +63,7 @@ def measured(
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "figures.json"
         asked = [*command, "--json", str(file)] if has_figures else [*command]
-        started, busy, own = time.perf_counter(), _busy_seconds(), _own_seconds()
+        started, busy, own = time.perf_counter(), busy_seconds(), own_seconds()
         process = subprocess.Popen(asked, env=environment, stdout=log, stderr=log, start_new_session=True)
         try:
             code = process.wait(limit)
@@ -72,7 +73,7 @@ def measured(
             _end(process)
         seconds = time.perf_counter() - started
         outcome = Outcome(name, seconds=seconds)
-        outcome.others = max(0.0, (_busy_seconds() - busy - (_own_seconds() - own)) / seconds)
+        outcome.others = max(0.0, (busy_seconds() - busy - (own_seconds() - own)) / seconds)
         if code is None:
             outcome.failure = f"not done after {limit:.0f} s"
         elif code:
@@ -110,7 +111,7 @@ def _last_words(log: Path) -> str:
     return lines[-1][:300] if lines else "nothing"
 
 
-def _busy_seconds() -> float:
+def busy_seconds() -> float:
     """Seconds that all processors have worked since the start of the machine; 0 where that is not told."""
     try:
         ticks = [int(each) for each in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
@@ -119,44 +120,48 @@ def _busy_seconds() -> float:
     return (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")  # all but idle and waiting for disks
 
 
-def _own_seconds() -> float:
+def own_seconds() -> float:
+    """Seconds of processors that this process took, and those that it started and that have ended."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
 
 
 @dataclass
 class Results:
-    """The JSON document: this machine, and of each benchmark what was measured last."""
+    """The JSON document: what was measured last of each benchmark, and on which of `machines`."""
 
-    machine: dict[str, Any]
+    machines: dict[str, dict[str, Any]] = field(default_factory=dict)
     benchmarks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def load(cls, file: Path) -> "Results":
-        """What is kept, of this machine and these versions; figures of another are not beside ours in one run."""
-        this = machine()
-        kept = json.loads(file.read_text()) if file.exists() else {}
-        return cls(this, kept.get("benchmarks", {}) if kept.get("machine") == this else {})
+        """What is kept."""
+        return cls(**json.loads(file.read_text())) if file.exists() else cls()
 
     def add(self, form: str, outcomes: Sequence[Outcome]) -> None:
         """Put these in the place of what there was of them."""
-        when, commit = datetime.now(UTC).isoformat(timespec="seconds"), _commit()
+        this = machine()
+        name = hashlib.sha256(json.dumps(this, sort_keys=True).encode()).hexdigest()[:8]
+        about = {"form": form, "machine": name, "commit": _commit()}
+        about["when"] = datetime.now(UTC).isoformat(timespec="seconds")
         for outcome in outcomes:
-            entry = asdict(outcome)
-            for figure in entry["figures"]:
-                promise = promises()[outcome.name][figure["name"]]
-                figure |= {
-                    **{key: getattr(promise, key) for key in ("what", "unit", "judged", "better", "bar", "aim")},
-                    "peer_name": promise.peer,
-                    "value": judged_value(promise, Figure(figure["name"], figure["ours"], figure["peer"])),
-                    "verdict": verdict(promise, Figure(figure["name"], figure["ours"], figure["peer"])),
-                }
-            self.benchmarks[outcome.name] = {"form": form, "when": when, "commit": commit, **entry}
+            figures = [vars(figure) | _judged(outcome.name, figure) for figure in outcome.figures]
+            self.benchmarks[outcome.name] = about | asdict(outcome) | {"figures": figures}
+        used = {each["machine"] for each in self.benchmarks.values()}
+        self.machines = {key: each for key, each in (self.machines | {name: this}).items() if key in used}
 
     def save(self, file: Path) -> None:
         """Write it whole."""
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(json.dumps(asdict(self), indent=1, sort_keys=True) + "\n")
+
+
+def _judged(benchmark: str, figure: Figure) -> dict[str, Any]:
+    """What a reader of the JSON needs beside the two numbers."""
+    promise = promises()[benchmark][figure.name]
+    promised = {key: getattr(promise, key) for key in ("what", "unit", "judged", "better", "bar", "aim")}
+    value = judged_value(promise, figure) if promise.judged == "ours" or figure.peer is not None else None
+    return {**promised, "peer_name": promise.peer, "value": value, "verdict": verdict(promise, figure)}
 
 
 def machine() -> dict[str, Any]:

@@ -146,7 +146,8 @@ def main() -> int:
     suite.console.print(last_line(suite.outcomes, time.perf_counter() - started), markup=False, highlight=False)
     suite.console.print(f"written: {asked.out}", markup=False, highlight=False)
     if asked.form != "quick":
-        subprocess.run([sys.executable, HERE / "plots.py", asked.out], check=True)
+        for script in ("plots.py", "capacity_page.py"):
+            subprocess.run([sys.executable, HERE / script, asked.out], check=True)
     return status(suite.outcomes, asked.strict)
 
 

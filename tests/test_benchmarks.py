@@ -142,22 +142,18 @@ def test_settings_of_the_caller_do_not_reach_a_benchmark(tmp_path, monkeypatch):
     assert outcome.figures == [Figure("seconds", 1.0)]
 
 
-def test_results_keep_what_was_not_run_now_but_nothing_of_another_machine(tmp_path):
+def test_results_keep_what_was_not_run_now(tmp_path, monkeypatch):
     file = tmp_path / "bench.json"
-    for name in ("whole_job", "features"):
+    for cpu, name in (("one", "whole_job"), ("another", "whole_job"), ("a third", "features")):
+        monkeypatch.setattr(results, "_cpu", lambda cpu=cpu: cpu)
         kept = results.Results.load(file)
-        kept.add("full", [results.Outcome(name, figures=[Figure(figures_of(name)[0], 10.0)])])
+        kept.add("full", [results.Outcome(name, figures=[Figure(next(iter(figures.promises()[name])), 10.0)])])
         kept.save(file)
     document = json.loads(file.read_text())
-    assert set(document["benchmarks"]) == {"whole_job", "features"}
+    measured_on = {name: document["machines"][each["machine"]]["cpu"] for name, each in document["benchmarks"].items()}
+    assert measured_on == {"whole_job": "another", "features": "a third"}
+    assert {each["cpu"] for each in document["machines"].values()} == {"another", "a third"}
     assert document["benchmarks"]["whole_job"]["figures"][0]["verdict"] == "bar met"
-    document["machine"]["cpu"] = "another"
-    file.write_text(json.dumps(document))
-    assert results.Results.load(file).benchmarks == {}
-
-
-def figures_of(name):
-    return list(figures.promises()[name])
 
 
 @pytest.mark.slow
