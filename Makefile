@@ -1,6 +1,8 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+# What is compiled once is not compiled again by each process that starts, also where a machine says otherwise.
+export PYTHONDONTWRITEBYTECODE =
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,8 +24,9 @@ up: .venv/.stack ## Run the full stack: PostgreSQL, Redis, MLflow, Dagster, the 
 
 install: .venv/.runtime ## Install what running needs, without running
 
+# Three, since many tests wait for what others do.
 test: .venv/.dev ## Run all tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-quick: .venv/.dev ## Run the tests that take under a minute together
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
