@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -149,6 +149,15 @@ class Results:
             self.benchmarks[outcome.name] = about | asdict(outcome) | {"figures": figures}
         used = {each["machine"] for each in self.benchmarks.values()}
         self.machines = {key: each for key, each in (self.machines | {name: this}).items() if key in used}
+
+    def outcomes(self) -> list[Outcome]:
+        """All that is kept, as it was told."""
+        keys = [each.name for each in fields(Outcome)]
+        found = []
+        for entry in self.benchmarks.values():
+            figures = [Figure(each["name"], each["ours"], each["peer"]) for each in entry["figures"]]
+            found.append(Outcome(**({key: entry[key] for key in keys} | {"figures": figures})))
+        return found
 
     def save(self, file: Path) -> None:
         """Write it whole."""

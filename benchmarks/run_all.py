@@ -76,9 +76,10 @@ BENCHMARKS = (
 
 @dataclass
 class Suite:
-    """One run of all that were asked for."""
+    """One run of all that were asked for. Each is written to `out` as it ends."""
 
     form: str
+    out: Path
     console: Console
     outcomes: list[Outcome] = field(default_factory=list)
 
@@ -96,7 +97,13 @@ class Suite:
                     outcome = self._one(label, benchmark.name, [*benchmark.command, *arguments], home)
                 outcome.rough = self.form in benchmark.rough
                 self.outcomes.append(outcome)
+                self._keep(outcome)
                 self.console.print(f"{label}: {outcome.told}", markup=False, highlight=False)
+
+    def _keep(self, outcome: Outcome) -> None:
+        results = Results.load(self.out)
+        results.add(self.form, [outcome])
+        results.save(self.out)
 
     def _train(self, home: Path) -> bool:
         """A home with AAPL in it for those who need one; its speed does not depend on the epochs."""
@@ -134,14 +141,19 @@ def environment(home: Path) -> dict[str, str]:
 def main() -> int:
     """Run, print the table, write the JSON, draw the plots."""
     asked = arguments()
+    console = Console(width=None if sys.stdout.isatty() else 150)
+    if asked.show:
+        console.print(table(Results.load(asked.out).outcomes()))
+        return 0
     known = {each.name: each for each in BENCHMARKS if asked.form in each.arguments}
     if unknown := [name for name in asked.only or () if name not in known]:
         sys.exit(f"--only: there is no {', '.join(unknown)} in the {asked.form} form; there are {', '.join(known)}")
-    suite, started = Suite(asked.form, Console(width=None if sys.stdout.isatty() else 150)), time.perf_counter()
-    suite.run([benchmark for name, benchmark in known.items() if not asked.only or name in asked.only])
-    results = Results.load(asked.out)
-    results.add(asked.form, suite.outcomes)
-    results.save(asked.out)
+    suite, started = Suite(asked.form, asked.out, console), time.perf_counter()
+    try:
+        suite.run([benchmark for name, benchmark in known.items() if not asked.only or name in asked.only])
+    except KeyboardInterrupt:
+        console.print("stopped; what had ended is kept")
+        return 130
     suite.console.print(table(suite.outcomes))
     suite.console.print(last_line(suite.outcomes, time.perf_counter() - started), markup=False, highlight=False)
     suite.console.print(f"written: {asked.out}", markup=False, highlight=False)
@@ -164,6 +176,7 @@ def arguments() -> argparse.Namespace:
     forms.add_argument("--long", dest="form", action="store_const", const="long", help="hours: all seeds, 50 tickers")
     parser.add_argument("--only", type=lambda text: text.split(","), help="some of them: features,serving")
     parser.add_argument("--out", type=Path, help="the JSON; those not run now keep what is there of them")
+    parser.add_argument("--show", action="store_true", help="only print the table of what the JSON has")
     parser.add_argument("--strict", action="store_true", help="exit status 1 also if a bar was missed")
     asked = parser.parse_args()
     asked.form = asked.form or "full"

@@ -154,6 +154,7 @@ def test_results_keep_what_was_not_run_now(tmp_path, monkeypatch):
     assert measured_on == {"whole_job": "another", "features": "a third"}
     assert {each["cpu"] for each in document["machines"].values()} == {"another", "a third"}
     assert document["benchmarks"]["whole_job"]["figures"][0]["verdict"] == "bar met"
+    assert [each.figures[0].ours for each in results.Results.load(file).outcomes()] == [10.0, 10.0]
 
 
 @pytest.mark.slow
