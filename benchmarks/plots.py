@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 STYLES = (("#0072B2", "o", "-"), ("#D55E00", "s", "--"), ("#009E73", "^", "-."), ("#000000", "D", ":"))
-GB = 1e9
+MB = 1e6
 
 
 def features(axes: Sequence["Axes"], series: Mapping[str, Any]) -> None:
@@ -22,7 +22,8 @@ def features(axes: Sequence["Axes"], series: Mapping[str, Any]) -> None:
     names = {"ta": "ta's own classes", "TA-Lib": "TA-Lib (C)", "indicators": "our indicators"}
     names["features"] = "ours, with the models' inputs"
     lines(axes[0], series["sessions"], {names[name]: ms for name, ms in series["ms"].items()})
-    axes[0].set(title="Indicators of one ticker", xlabel="sessions", ylabel="ms on one core", yscale="log")
+    axes[0].set_yscale("log", nonpositive="mask")
+    axes[0].set(title="Indicators of one ticker", xlabel="sessions", ylabel="ms on one core", ylim=(0.1, 1000))
 
 
 def serving_scaling(axes: Sequence["Axes"], series: Mapping[str, Any]) -> None:
@@ -45,10 +46,12 @@ def capacity(axes: Sequence["Axes"], series: Mapping[str, Any]) -> None:
     }
     lines(axes[0], counts, times)
     axes[0].set(title="Fetching, training, testing, registering", xlabel="tickers", ylabel="minutes, all so far")
-    kinds = {kind: [batch["bytes"][kind]["bytes"] / GB for batch in first] for kind in first[0]["bytes"]}
+    axes[0].set_xticks(counts)
+    kinds = {kind: [batch["bytes"][kind]["bytes"] / MB for batch in first] for kind in first[0]["bytes"]}
     largest = sorted(kinds, key=lambda kind: -kinds[kind][-1])
     lines(axes[1], counts, {kind: kinds[kind] for kind in largest[: len(STYLES)]})
-    axes[1].set(title="What is on disk", xlabel="tickers", ylabel="GB")
+    axes[1].set(title="What is on disk", xlabel="tickers", ylabel="MB")
+    axes[1].set_xticks(counts)
 
 
 def running(values: Sequence[float]) -> list[float]:
@@ -88,7 +91,7 @@ def draw(results: Mapping[str, Any], folder: Path) -> list[Path]:
             continue
         figure, axes = pyplot.subplots(1, panels, figsize=(5.2 * panels, 3.6), squeeze=False, layout="constrained")
         plot(axes[0], series)
-        drawn.append(folder / f"scaling-{name.replace('_', '-')}.png")
+        drawn.append(folder / f"scaling-{name.removesuffix('_scaling')}.png")
         figure.savefig(drawn[-1], dpi=110, metadata={"Software": None})
         pyplot.close(figure)
     return drawn
