@@ -68,7 +68,11 @@ lock: .venv/.runtime ## Resolve the requirements anew
 	$(BIN)/uv pip compile $(LOCK) --group serving -c requirements.lock -o requirements-serving.lock
 	$(BIN)/uv pip compile $(LOCK) --group mlflow -c requirements.lock -o requirements-mlflow.lock
 
-bench: .venv/.bench ## Install what benchmarks/ compares with
+bench: .venv/.bench .venv/.stack ## Measure every promised figure beside its peer: half an hour; ARGS=--long: a night
+	$(BIN)/python benchmarks/run_all.py $(ARGS)
+
+bench-quick: .venv/.bench .venv/.stack ## The same in five minutes, on shorter measurements
+	$(BIN)/python benchmarks/run_all.py --quick $(ARGS)
 
 clean: ## Remove the environment and caches; state in .zenith stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info build dist
@@ -107,4 +111,4 @@ INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode
 	@$(INSTALL) --require-hashes -r requirements-bench.lock
 	@touch $@
 
-.PHONY: help run predict serve ui up install test test-quick test-docker test-cluster contract check format reference lock bench clean
+.PHONY: help run predict serve ui up install test test-quick test-docker test-cluster contract check format reference lock bench bench-quick clean
