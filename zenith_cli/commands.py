@@ -236,3 +236,14 @@ def up(
     from zenith_cli.stack.up import bring_up
 
     raise typer.Exit(bring_up(port_base))
+
+
+@app.command()
+def doctor(
+    url: Annotated[str, typer.Option(help="Where the REST service is.")] = "http://127.0.0.1:8000",
+    as_json: Json = False,
+) -> None:
+    """Look at each part, and say how to mend what is not well. Exit status 1 if any has failed."""
+    from zenith_cli.doctor import look
+
+    raise typer.Exit(look(url, as_json=as_json))

@@ -114,3 +114,15 @@ def test_four_processes_that_open_an_empty_instance_together_all_come_up(tmp_pat
     assert [opener.wait(60) for opener in openers] == [0, 0, 0, 0]
     with open_instance(Settings()) as instance:
         assert sorted(instance.get_dynamic_partitions("tickers")) == ["AAPL", "GOOG", "IBM", "MSFT"]
+
+
+def test_a_dagster_home_of_somebodys_own_keeps_its_dagster_yaml_and_gets_one_if_it_has_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "own"))
+    settings = Settings(zenith_home=tmp_path)
+
+    written = dagster_home(settings) / "dagster.yaml"
+    assert yaml.safe_load(written.read_text())["storage"]["custom"]["module"] == "zenith_pipelines.storage"
+
+    written.write_text("telemetry: {enabled: false}\n")
+    assert dagster_home(settings) == tmp_path / "own"
+    assert written.read_text() == "telemetry: {enabled: false}\n"

@@ -4,6 +4,7 @@ The routes are found in the OpenAPI document, so one that is added is tested wit
 """
 
 import json
+from functools import cache
 from urllib.parse import quote
 
 import pytest
@@ -17,6 +18,7 @@ from zenith_core.errors import InvalidTicker
 from zenith_core.tickers import validate_ticker
 from zenith_serving.app import create_app
 from zenith_serving.schemas import Ticker
+from zenith_serving.settings import Settings
 
 HEADERS = {"x-api-key": "the-key", "content-type": "application/json"}
 OUTSIDE = ["../../etc", "%2e%2e", "/etc/passwd", "..", "../evil", "..%2fevil", "a/../../evil", "....//evil", "C:\\evil"]
@@ -64,8 +66,7 @@ def is_no_ticker(text):
 BAD = (st.lists(PIECES, min_size=1, max_size=6).map("".join) | st.text(max_size=40)).filter(is_no_ticker)
 
 
-@pytest.fixture
-def client(settings):
+def app_with_probes(settings):
     changes = {"zenith_api_keys": (SecretStr("the-key"),), "zenith_rate_limit": "off"}
     app = create_app(settings.model_copy(update=changes))
 
@@ -77,20 +78,29 @@ def client(settings):
     def probe_query(ticker: Ticker) -> str:
         return ticker
 
-    return TestClient(app, raise_server_exceptions=False, follow_redirects=False)
+    return app
 
 
-def schema_of_body(document, operation):
+@pytest.fixture
+def client(settings):
+    return TestClient(app_with_probes(settings), raise_server_exceptions=False, follow_redirects=False)
+
+
+@cache  # it takes most of a second, and is the same for all
+def document():
+    return app_with_probes(Settings(zenith_home="nowhere")).openapi()
+
+
+def schema_of_body(operation):
     schema = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
-    return document["components"]["schemas"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    return document()["components"]["schemas"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
 
 
-def operations(client):
+def operations():
     """(method, path, parameters, schema of the body) of each."""
-    document = client.get("/openapi.json").json()
-    for path, item in document["paths"].items():
+    for path, item in document()["paths"].items():
         for method, operation in item.items():
-            yield method, path, operation.get("parameters", []), schema_of_body(document, operation)
+            yield method, path, operation.get("parameters", []), schema_of_body(operation)
 
 
 def valid_body(schema):
@@ -100,7 +110,7 @@ def valid_body(schema):
 
 def doors(client):
     """(name, function that sends a ticker there) for each place in which a ticker may stand."""
-    for method, path, parameters, schema in operations(client):
+    for method, path, parameters, schema in operations():
         for parameter in parameters:
             if "ticker" in parameter["name"] and parameter["in"] == "path":
                 yield f"{method} {path} path", through_path(client, method, path, parameter["name"], valid_body(schema))
@@ -189,8 +199,8 @@ def can_be_sent(name, ticker):
     return not name.endswith(("path", "query")) or (len(ticker) < 20_000 and "\ud800" not in ticker)
 
 
-def whole_numbers(client):
-    for method, path, _, schema in operations(client):
+def whole_numbers():
+    for method, path, _, schema in operations():
         for name, one in schema.get("properties", {}).items():
             if one.get("type") == "integer":
                 yield method, path, name, valid_body(schema)
@@ -198,7 +208,7 @@ def whole_numbers(client):
 
 @pytest.mark.parametrize("value", NOT_WHOLE, ids=lambda text: text[:12])
 def test_what_is_no_whole_number_within_bounds_is_422_for_every_such_field(client, value):
-    found = list(whole_numbers(client))
+    found = list(whole_numbers())
     assert ("post", "/api/v1/ml/predict/price", "horizon", {"ticker": "AAPL"}) in found
     for method, path, name, body in found:
         text = f'{json.dumps(body)[:-1]}, "{name}": {value}}}'
