@@ -31,6 +31,13 @@ test: .venv/.dev ## Run all tests
 test-quick: .venv/.dev ## Run the tests that take under a minute together
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
 
+test-cluster: .venv/.dev ## Retrain 20 tickers on two workers in containers, and kill one of them
+	tests/docker/engine.sh
+	tests/docker/base_images.sh
+	DOCKER_BUILDKIT=0 docker build -q --network host -f deploy/docker/pipelines.Dockerfile -t zenith-pipelines:cluster .
+	DOCKER_BUILDKIT=0 docker build -q --network host -f deploy/docker/cluster.Dockerfile -t zenith-cluster:latest --build-arg PIPELINES=zenith-pipelines:cluster .
+	ZENITH_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/cluster -s $(ARGS)
+
 contract: .venv/.dev ## Ask the service 10,000 questions drawn from its own OpenAPI document
 	ZENITH_CONTRACT_CASES=10000 $(BIN)/python -m pytest tests/serving/test_contract.py -s $(ARGS)
 
@@ -56,11 +63,16 @@ lock: .venv/.runtime ## Resolve the requirements anew
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile $(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
 	$(BIN)/uv pip compile $(LOCK) --group stack -c requirements.lock -o requirements-stack.lock
+	$(BIN)/uv pip compile $(LOCK) --group cluster -c requirements.lock -o requirements-cluster.lock
 	$(BIN)/uv pip compile $(LOCK) --group bench -c requirements.lock -o requirements-bench.lock
 	$(BIN)/uv pip compile $(LOCK) --group serving -c requirements.lock -o requirements-serving.lock
 	$(BIN)/uv pip compile $(LOCK) --group mlflow -c requirements.lock -o requirements-mlflow.lock
 
-bench: .venv/.bench ## Install what benchmarks/ compares with
+bench: .venv/.bench .venv/.stack ## Measure every promised figure beside its peer: half an hour; ARGS=--long: a night
+	$(BIN)/python benchmarks/run_all.py $(ARGS)
+
+bench-quick: .venv/.bench .venv/.stack ## The same in five minutes, on shorter measurements
+	$(BIN)/python benchmarks/run_all.py --quick $(ARGS)
 
 clean: ## Remove the environment and caches; state in .zenith stays
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info build dist
@@ -99,4 +111,4 @@ INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode
 	@$(INSTALL) --require-hashes -r requirements-bench.lock
 	@touch $@
 
-.PHONY: help run predict serve ui up install test test-quick test-docker contract check format reference lock bench clean
+.PHONY: help run predict serve ui up install test test-quick test-docker test-cluster contract check format reference lock bench bench-quick clean

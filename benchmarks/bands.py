@@ -15,6 +15,7 @@ from tempfile import gettempdir
 
 import numpy as np
 import pandas as pd
+from figures import Figure, add_json, report
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
@@ -31,6 +32,12 @@ from zenith_pipelines.models.inputs import ModelInputs, model_inputs
 from zenith_pipelines.models.lstm import LSTMConfig
 from zenith_pipelines.sources import make_source
 
+GROUPS = ("sample", "noise", "edge", "regime")
+PEERS = {"garch": "GARCH(1,1) t", "ets": "AutoETS", "theta": "AutoTheta"}
+FIGURES = (
+    *(f"{what}_{group}" for what in ("coverage", "pinball") for group in GROUPS),
+    *("pinball_5", "pinball_20", *PEERS),
+)
 SHOWN = (1, 5, 20)
 REGIMES = ("NOISE", "EDGE", "REGIME")
 SAMPLE = ("AAPL", "GOOG", "IBM", "MSFT")
@@ -178,6 +185,22 @@ def show(group: str, by_method: dict[str, Floats]) -> None:
     print("lowest pinball loss: " + "; ".join(f"h={h} {name}" for h, name in zip(SHOWN, best, strict=True)) + "\n")
 
 
+def figures(by_group: dict[str, dict[str, Floats]], together: dict[str, Floats], ours: str) -> list[Figure]:
+    """Coverage and loss of our bands by group, and beside each peer for all; losses in 1/10,000 of the close."""
+    found = []
+    for group, by_method in by_group.items():
+        pinball, coverage = by_method[ours].mean(axis=0)
+        static_pinball = by_method["static quantiles"].mean(axis=0)[0]
+        found += [
+            Figure(f"coverage_{group}", float(max(coverage, key=lambda share: abs(share - 0.9)))),
+            Figure(f"pinball_{group}", float(1e4 * pinball[0]), float(1e4 * static_pinball[0])),
+        ]
+    loss = {name: 1e4 * figures.mean(axis=0)[0] for name, figures in together.items()}
+    for at, horizon in enumerate(SHOWN[1:], start=1):
+        found.append(Figure(f"pinball_{horizon}", float(loss[ours][at]), float(loss["static quantiles"][at])))
+    return found + [Figure(name, float(loss[ours][0]), float(loss[peer][0])) for name, peer in PEERS.items()]
+
+
 def main() -> None:
     """Measure all methods on all markets, print a table for each group and one for all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -186,6 +209,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=5, help="score every so many origins")
     parser.add_argument("--no-sample", action="store_true", help="simulated markets only")
     parser.add_argument("--lstm", type=int, default=0, metavar="EPOCHS", help="train the LSTM too, a minute a ticker")
+    add_json(parser)
     asked = parser.parse_args()
     if asked.lstm:
         from zenith_pipelines.models import prepare_backend
@@ -201,8 +225,11 @@ def main() -> None:
     by_group = {group: {name: np.array(figures) for name, figures in each.items()} for group, each in found.items()}
     for group, by_method in by_group.items():
         show(group, by_method)
-    show("all", {name: np.concatenate([each[name] for each in by_group.values()]) for name in methods(asked.lstm)})
+    together = {name: np.concatenate([each[name] for each in by_group.values()]) for name in methods(asked.lstm)}
+    show("all", together)
     print("pinball: mean over seven quantiles, in 1/10,000 of the close; beside static: how much smaller than theirs")
+    ours = "Zenith, LSTM" if asked.lstm else "Zenith, last close"
+    report("bands", figures(by_group, together, ours), asked.json)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ is a process of its own, so that the peak of one does not hide in another's. Tim
 because other programs on the machine slow its memory down.
 """
 
+import argparse
 import json
 import resource
 import statistics
@@ -15,32 +16,32 @@ import time
 from datetime import date
 from pathlib import Path
 
+from figures import Figure, add_json, report
+
+FIGURES = ("beyond_parse", "growth")
 TICKERS = 100
 SESSIONS = 5_000
-BAR = 25.0  # ms a ticker beyond the parse itself
-GROWTH_BAR = 5.0  # MB more for ten times the tickers
 STEPS = ("parse", "read, beyond the parse", "clean")
 
 
 def main() -> None:
     """Write the files, measure 10 and all tickers, print the figures beside their bars."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tickers", type=int, default=TICKERS)
+    add_json(parser)
+    asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        _write_files(Path(folder))
-        few, all_ = _measured(folder, TICKERS // 10), _measured(folder, TICKERS)
-    print(f"{TICKERS} tickers of {SESSIONS} sessions, ms a ticker on one core (median, slowest)")
+        _write_files(Path(folder), asked.tickers)
+        few, all_ = _measured(folder, asked.tickers // 10), _measured(folder, asked.tickers)
+    print(f"{asked.tickers} tickers of {SESSIONS} sessions, ms a ticker on one core (median, slowest)")
     for step in STEPS:
         print(f"  {step:<24}{statistics.median(all_[step]):>8.1f}{max(all_[step]):>8.1f}")
-    beyond = sum(sum(all_[step]) for step in STEPS[1:]) / TICKERS
-    growth = all_["peak"] - few["peak"]
-    print(f"beyond the parse: {beyond:.1f} ms a ticker in the mean (bar: {BAR:.0f} ms){_miss(beyond, BAR)}")
-    print(
-        f"peak memory: {few['peak']:.0f} MB for {TICKERS // 10} tickers, {all_['peak']:.0f} MB for {TICKERS}: ", end=""
-    )
-    print(f"{growth:+.1f} MB (bar: {GROWTH_BAR:.0f} MB){_miss(growth, GROWTH_BAR)}")
-
-
-def _miss(figure: float, bar: float) -> str:
-    return "" if figure <= bar else " MISSED"
+    beyond = sum(sum(all_[step]) for step in STEPS[1:]) / asked.tickers
+    figures = [
+        Figure("beyond_parse", beyond, sum(all_["parse"]) / asked.tickers),
+        Figure("growth", all_["peak"], few["peak"]),
+    ]
+    report("cleaning", figures, asked.json)
 
 
 def _measured(folder: str, tickers: int) -> dict:
@@ -80,7 +81,7 @@ def _times(path: Path, timezone: str) -> tuple[float, float, float]:
     return parsed - started, (read - parsed) - (parsed - started), time.process_time() - read
 
 
-def _write_files(folder: Path) -> None:
+def _write_files(folder: Path, tickers: int) -> None:
     """Random walks with what real files have: a dividend a quarter, a split, holes, impossible and flat rows."""
     import numpy as np
     import pandas as pd
@@ -89,7 +90,7 @@ def _write_files(folder: Path) -> None:
     from zenith_core.sessions import sessions_between
 
     index = sessions_between(exchange_of("AAPL"), date(2000, 1, 1), date(2024, 12, 31))[-SESSIONS:]
-    for number in range(TICKERS):
+    for number in range(tickers):
         random = np.random.default_rng(number)
         close = 50 * np.exp(np.cumsum(0.015 * random.standard_normal(SESSIONS)))
         opened = close * np.exp(0.005 * random.standard_normal(SESSIONS))
@@ -115,4 +116,7 @@ def _write_files(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    measure(Path(sys.argv[1]), int(sys.argv[2])) if len(sys.argv) > 1 else main()
+    if len(sys.argv) == 3 and Path(sys.argv[1]).is_dir():
+        measure(Path(sys.argv[1]), int(sys.argv[2]))
+    else:
+        main()

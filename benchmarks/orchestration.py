@@ -17,7 +17,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-BAR = 1.10
+from figures import Figure, add_json, report
+
+FIGURES = ("elapsed", "processors")
 TICKER = "AAPL"
 
 
@@ -107,6 +109,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="passes of the LSTM over its data; default: as `zenith run`")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=["plain", "dagster"], help=argparse.SUPPRESS)
+    add_json(parser)
     asked = parser.parse_args()
     if asked.only:
         uncounted = {"plain": plain, "dagster": dagster}[asked.only](asked.epochs)
@@ -119,10 +122,12 @@ def main() -> None:
         print("   ".join(f"{each['seconds']:6.1f} s, busy {each['busy']:6.1f} s" for each in rounds[-1]), flush=True)
     if len({each["forecast"] for pair in rounds for each in pair}) != 1:
         raise SystemExit("they did not come to the same forecast")
-    for what, name in (("seconds", "elapsed"), ("busy", "on the processors")):
+    figures = []
+    for what, name in (("seconds", "elapsed"), ("busy", "processors")):
         a, b = (statistics.median(pair[side][what] for pair in rounds) for side in (0, 1))
-        ratios = ", ".join(f"{pair[1][what] / pair[0][what]:.3f}" for pair in rounds)
-        print(f"{name:<18} plain {a:7.1f} s   Dagster {b:7.1f} s   ratio {b / a:.3f}  (bar: {BAR}; rounds: {ratios})")
+        print(f"{name}, ratio by round: " + ", ".join(f"{pair[1][what] / pair[0][what]:.3f}" for pair in rounds))
+        figures.append(Figure(name, b, a))
+    report("orchestration", figures, asked.json)
 
 
 def forecast() -> float:

@@ -1,4 +1,4 @@
-"""How fast the service answers, how much memory it takes and how soon it is ready, beside bars and aims.
+"""How fast the service answers, how much memory it takes and how soon it is ready.
 
 Needs a ZENITH_HOME in which `make run` has trained the sample tickers. Linux only.
 
@@ -17,15 +17,16 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
+from figures import Figure, add_json, report
 from load import Group, constant_server, load, request
 from servers import Server, constant, many_tickers, mlflow_scoring, zenith
 
 from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.settings import Settings
 
+FIGURES = ("cached", "uncached", "scoring", "alone", "health", "memory", "start")
 TICKER = "AAPL"
 TICKERS = 100
 PREDICT = "/api/v1/ml/predict/"
@@ -35,43 +36,23 @@ CEILING = "the load generator on a server that does nothing, requests/s"
 ALONE, HEALTH = "one connection, uncached comprehensive, p50 ms", "/health during uncached price at full load, p99 ms"
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of the table. More is better if `is_floor`, else less."""
-
-    what: str
-    value: float
-    unit: str
-    bar: float
-    aim: float
-    is_floor: bool = False
-
-    def __str__(self) -> str:
-        sign = "≥" if self.is_floor else "≤"
-        reached = sum(self._meets(limit) for limit in (self.bar, self.aim))
-        verdict = ("MISSES THE BAR", "meets the bar", "meets the aim")[reached]
-        return f"{self.what:<52}{self.value:8.1f} {self.unit:<3}{sign} {self.bar:<6g}{sign} {self.aim:<6g}{verdict}"
-
-    def _meets(self, limit: float) -> bool:
-        return self.value >= limit if self.is_floor else self.value <= limit
-
-
 def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each load")
+    add_json(parser)
     options = parser.parse_args()
     settings = Settings()
     if not (settings.snapshots / TICKER / "current.json").exists():
         sys.exit(f"no trained {TICKER} in {settings.home}: `make run` makes it")
     print(f"{os.cpu_count()} cores, load before {os.getloadavg()[0]:.1f}")
-    rows = [*speed(settings, options.rounds, options.seconds), memory(settings), start_up(settings, options.rounds)]
-    print(f"load at the end {os.getloadavg()[0]:.1f}\n")
-    print(f"{'':<52}{'value':>8}    {'bar':<8}aim", *rows, sep="\n")
+    figures = [*speed(settings, options.rounds, options.seconds), memory(settings), start_up(settings, options.rounds)]
+    print(f"load at the end {os.getloadavg()[0]:.1f}")
+    report("serving", figures, options.json)
 
 
-def speed(settings: Settings, rounds: int, seconds: float) -> list[Row]:
+def speed(settings: Settings, rounds: int, seconds: float) -> list[Figure]:
     """Requests per second and latencies."""
     with ExitStack() as stack:
         ours = stack.enter_context(zenith(settings))
@@ -95,29 +76,21 @@ def speed(settings: Settings, rounds: int, seconds: float) -> list[Row]:
     medians = {what: statistics.median(one[what] for one in measured) for what in measures}
     for what, median in medians.items():
         print(f"{what:<64}{median:9.1f}   of " + " ".join(f"{one[what]:.1f}" for one in measured))
-    return speed_rows(medians)
+    return speed_figures(medians)
 
 
-def speed_rows(medians: dict[str, float]) -> list[Row]:
-    """The table's rows on speed."""
-    of_constant = {what: 100 * medians[what] / medians[CONSTANT] for what in (CACHED, UNCACHED)}
+def speed_figures(medians: dict[str, float]) -> list[Figure]:
+    """What bars.toml promises of speed."""
     return [
-        Row("cached price, of the constant endpoint's rate", of_constant[CACHED], "%", 50, 80, is_floor=True),
-        Row("uncached price, of the constant endpoint's rate", of_constant[UNCACHED], "%", 35, 50, is_floor=True),
-        Row(
-            "uncached price, of MLflow's scoring server's",
-            medians[UNCACHED] / medians[SCORING],
-            "x",
-            2,
-            2,
-            is_floor=True,
-        ),
-        Row("one connection, uncached comprehensive, p50", medians[ALONE], "ms", 3, 1.5),
-        Row("/health while predictions run at full load, p99", medians[HEALTH], "ms", 50, 10),
+        Figure("cached", medians[CACHED], medians[CONSTANT]),
+        Figure("uncached", medians[UNCACHED], medians[CONSTANT]),
+        Figure("scoring", medians[UNCACHED], medians[SCORING]),
+        Figure("alone", medians[ALONE]),
+        Figure("health", medians[HEALTH]),
     ]
 
 
-def memory(settings: Settings) -> Row:
+def memory(settings: Settings) -> Figure:
     """Resident memory when 100 tickers have been asked for both predictions."""
     with tempfile.TemporaryDirectory() as folder, zenith(many_tickers(settings, Path(folder), TICKERS)) as server:
         for number in range(TICKERS):
@@ -125,17 +98,17 @@ def memory(settings: Settings) -> Row:
         loaded = server.get("/health")["models"]["loaded"]
         if loaded != 2 * TICKERS:
             sys.exit(f"{loaded} models are loaded, not {2 * TICKERS}")
-        return Row(f"memory with {TICKERS} tickers' models, all asked", server.resident_mb, "MB", 400, 250)
+        return Figure("memory", server.resident_mb)
 
 
-def start_up(settings: Settings, rounds: int) -> Row:
+def start_up(settings: Settings, rounds: int) -> Figure:
     """From the start of the process until /health says that it is ready."""
     took = []
     for _ in range(rounds):
         started = time.perf_counter()
         with zenith(settings):
             took.append(time.perf_counter() - started)
-    return Row("from process start to ready", statistics.median(took), "s", 3, 1.5)
+    return Figure("start", statistics.median(took))
 
 
 def rate(port: int, asked: bytes, seconds: float) -> float:

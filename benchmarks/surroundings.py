@@ -3,19 +3,22 @@
 .venv/bin/python benchmarks/surroundings.py
 """
 
+import argparse
 import statistics
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 from fastapi import FastAPI
+from figures import Figure, add_json, report
 
 from zenith_serving.app import create_app
 from zenith_serving.logs import RequestLog
 from zenith_serving.settings import Settings
 
+FIGURES = ("request",)
 REQUESTS, ROUNDS = 2000, 7
+CONSTANT, HERE = "a constant FastAPI endpoint, nothing around it", "and with the rate limit, from this machine"
 PATH = "/api/v1/ml/disclaimer"
 
 
@@ -61,21 +64,24 @@ def constant_endpoint():
 
 async def main():
     """Take turns, so that all cases meet the same machine."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_json(parser)
+    asked = parser.parse_args()
     settings = Settings(zenith_home=Path(tempfile.mkdtemp()), zenith_rate_limit="100000000/minute")
     without = settings.model_copy(update={"zenith_rate_limit": "off"})
     with Path("/dev/null").open("w") as nowhere:
         cases = {
-            "a constant FastAPI endpoint, nothing around it": (constant_endpoint(), "127.0.0.1"),
+            CONSTANT: (constant_endpoint(), "127.0.0.1"),
             "ours, without log and limit": (create_app(without), "127.0.0.1"),
             "and with a line in the log": (create_app(without, RequestLog(settings, nowhere)), "127.0.0.1"),
-            "and with the rate limit, from this machine": (
-                create_app(settings, RequestLog(settings, nowhere)), "127.0.0.1"
-            ),
+            HERE: (create_app(settings, RequestLog(settings, nowhere)), "127.0.0.1"),
             "and with the rate limit, from elsewhere": (create_app(settings, RequestLog(settings, nowhere)), "8.8.8.8"),
         }  # fmt: skip
         rounds = [{name: await microseconds(*case) for name, case in cases.items()} for _ in range(ROUNDS)]
-    for name in cases:
-        sys.stdout.write(f"{statistics.median(each[name] for each in rounds):7.1f} µs  {name}\n")
+    median = {name: statistics.median(each[name] for each in rounds) for name in cases}
+    for name, took in median.items():
+        print(f"{took:7.1f} µs  {name}")
+    report("surroundings", [Figure("request", median[HERE], median[CONSTANT])], asked.json)
 
 
 if __name__ == "__main__":

@@ -16,26 +16,44 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
+from figures import Figure, add_json, report
+
+FIGURES = ("epoch", "epoch_same_batch", "total")
 SESSIONS, FEATURES, HELD_OUT = 3_270, 20, 64
-BAR = 3.0
 CASES = {  # name: (kind, batch)
     "plain TensorFlow, batch 32": ("plain", 32),
     "plain TensorFlow, batch 64": ("plain", 64),
     "ours, batch 64, one thread": ("one", 64),
     "ours, batch 64, two threads": ("two", 64),
 }
+OURS = "ours, batch 64, two threads"
 
 
 def plain(batch: int, epochs: int) -> tuple[list[float], int]:
     """A careful user's script: windows, layers, compile, fit."""
+    import keras
+
+    from zenith_pipelines.models.lstm import LSTMConfig
+
+    config = LSTMConfig()
+    x, y = plain_windows(config.window, config.horizons)
+    model = network()
+    model.compile(keras.optimizers.Adam(config.learning_rate, clipnorm=config.clip_norm), loss="huber")
+    ends: list[float] = []
+    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(time.perf_counter()))
+    model.fit(x, y, batch_size=batch, epochs=epochs, callbacks=[clock], verbose=0)
+    return ends, len(x)
+
+
+def network():
+    """The same layers as ours, as the Keras guide has them."""
     import keras
     from keras import layers
 
     from zenith_pipelines.models.lstm import LSTMConfig
 
     config = LSTMConfig()
-    x, y = plain_windows(config.window, config.horizons)
-    network = keras.Sequential(
+    return keras.Sequential(
         [
             keras.Input((config.window, FEATURES)),
             layers.LSTM(config.units, return_sequences=True),
@@ -46,11 +64,6 @@ def plain(batch: int, epochs: int) -> tuple[list[float], int]:
             layers.Dense(config.horizons),
         ]
     )
-    network.compile(keras.optimizers.Adam(config.learning_rate, clipnorm=config.clip_norm), loss="huber")
-    ends: list[float] = []
-    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(time.perf_counter()))
-    network.fit(x, y, batch_size=batch, epochs=epochs, callbacks=[clock], verbose=0)
-    return ends, len(x)
 
 
 def ours(batch: int, epochs: int) -> tuple[list[float], int]:
@@ -118,6 +131,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--repeats", type=int, default=3)
+    add_json(parser)
     asked = parser.parse_args()
     measured: dict[str, list[tuple[float, float, int]]] = {name: [] for name in CASES}
     with tempfile.TemporaryDirectory() as home:
@@ -125,18 +139,26 @@ def main() -> None:
             for name, (kind, batch) in CASES.items():
                 measured[name].append(run(kind, batch, asked.epochs, Path(home)))
                 print(f"{name}: {measured[name][-1]}, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
-    table(measured, asked.epochs)
+    median = table(measured, asked.epochs)
+    ours, default, same = (median[name] for name in (OURS, "plain TensorFlow, batch 32", "plain TensorFlow, batch 64"))
+    figures = [
+        Figure("epoch", ours[0], default[0]),
+        Figure("epoch_same_batch", ours[0], same[0]),
+        Figure("total", ours[1], default[1]),
+    ]
+    report("training_speed", figures, asked.json)
 
 
-def table(measured: dict[str, list[tuple[float, float, int]]], epochs: int) -> None:
-    """Print the medians, and how many times as fast each case is as each plain one."""
+def table(measured: dict[str, list[tuple[float, float, int]]], epochs: int) -> dict[str, list[float]]:
+    """Print and return medians: epoch, total, windows; and how many times as fast each case is as the plain ones."""
     median = {n: [statistics.median(column) for column in zip(*rows, strict=True)] for n, rows in measured.items()}
     plain_cases = [name for name in CASES if name.startswith("plain")]
-    print(f"{epochs} epochs, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; bar: {BAR} times as fast")
+    print(f"{epochs} epochs, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
     print(f"{'':<30}{'epoch, s':>10}{'total, s':>10}{'windows':>9}   as fast as: " + ", ".join(plain_cases))
     for name, (epoch, total, windows) in median.items():
         ratios = [f"{median[p][0] / epoch:.1f} (total {median[p][1] / total:.1f})" for p in plain_cases]
         print(f"{name:<30}{epoch:>10.2f}{total:>10.1f}{windows:>9.0f}   " + ", ".join(ratios))
+    return median
 
 
 if __name__ == "__main__":

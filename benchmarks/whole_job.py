@@ -1,5 +1,6 @@
 """One ticker's whole job in a fresh home: seconds in all and by stage, and peak memory. Linux only."""
 
+import argparse
 import json
 import os
 import subprocess
@@ -8,12 +9,17 @@ import tempfile
 import time
 from pathlib import Path
 
-BAR_SECONDS, BAR_GB = 75, 1.5
+from figures import Figure, add_json, report
+
+FIGURES = ("seconds", "memory")
 POLL_SECONDS = 0.2
 
 
 def main() -> None:
     """Run `zenith run` for AAPL as a user would, watch its processes, print what it took beside the bars."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_json(parser)
+    asked = parser.parse_args()
     zenith = Path(sys.executable).with_name("zenith")
     command = [zenith, "run", "--source", "sample", "--tickers", "AAPL", "--json"]
     with tempfile.TemporaryDirectory() as home:
@@ -26,10 +32,12 @@ def main() -> None:
         seconds = time.perf_counter() - started
         answer = json.loads(job.communicate()[0])
     print(f"{os.cpu_count()} cores, load before {load:.1f}, at the end {os.getloadavg()[0]:.1f}")
-    print(f"whole job  {seconds:8.1f} s   (bar: {BAR_SECONDS} s)   exit status {job.returncode}")
-    print(f"peak RSS   {peak:8.2f} GB  (bar: {BAR_GB} GB; shared pages counted once per process)")
     for stage, took in answer["tickers"]["AAPL"]["seconds"].items():
         print(f"  {stage:<24}{took:8.1f} s")
+    if job.returncode:
+        sys.exit(f"zenith run ended with status {job.returncode}")
+    # Memory: pages that processes share are counted once for each.
+    report("whole_job", [Figure("seconds", seconds), Figure("memory", peak)], asked.json)
 
 
 def descendants(pid: int) -> list[int]:

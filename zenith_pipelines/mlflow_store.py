@@ -84,10 +84,20 @@ class MLflowStore:
     def _experiment_id(self) -> str:
         with self._first_contact():
             experiment = self._client.get_experiment_by_name(_EXPERIMENT)
-            if experiment is not None:
-                return str(experiment.experiment_id)
-            local = None if self._tracking_uri.startswith("http") else self._artifact_root.resolve().as_uri()
+            return str(experiment.experiment_id) if experiment else self._new_experiment()
+
+    def _new_experiment(self) -> str:
+        """Make the experiment, unless another machine has made it meanwhile."""
+        from mlflow.exceptions import MlflowException
+
+        local = None if self._tracking_uri.startswith("http") else self._artifact_root.resolve().as_uri()
+        try:
             return str(self._client.create_experiment(_EXPERIMENT, artifact_location=local))
+        except MlflowException as error:
+            experiment = self._client.get_experiment_by_name(_EXPERIMENT)
+            if experiment is None:
+                raise error
+            return str(experiment.experiment_id)
 
     def _first_contact(self) -> "BaseFileLock":
         """One process at a time makes MLflow's tables and the experiment: MLflow's own migration cannot be raced."""

@@ -40,6 +40,10 @@ class Settings(BaseSettings):
         default=None,
         description="An MLflow server, or a database other than `DATABASE_URL`. Not set: SQLite in `ZENITH_HOME`.",
     )
+    zenith_dagster_config: Path | None = Field(
+        default=None,
+        description="A YAML file laid over Dagster's configuration: another run launcher, more runs at once.",
+    )
     zenith_exchanges: str = Field(
         default="",
         description="More exchanges by ticker suffix: `.VI=XWBO:EUR:Europe/Vienna,…`, the code as "

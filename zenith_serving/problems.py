@@ -33,7 +33,7 @@ _TYPE = "urn:zenith:problem:"
 
 # From the particular to the general: the first that fits is used.
 _KINDS: tuple[tuple[type[ZenithError], str, HTTPStatus, str], ...] = (
-    (UnknownTicker, "unknown-ticker", HTTPStatus.NOT_FOUND, "No predictions for this ticker"),
+    (UnknownTicker, "unknown-ticker", HTTPStatus.NOT_FOUND, "Unknown ticker"),
     (TickerGone, "ticker-gone", HTTPStatus.GONE, "No predictions for this ticker any more"),
     (FeatureMismatch, "feature-mismatch", HTTPStatus.SERVICE_UNAVAILABLE, "Model and data do not fit together"),
     (ModelUnavailable, "model-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "No model to answer with"),

@@ -1,0 +1,135 @@
+"""Writes docs/capacity.md from the JSON that run_all.py keeps: each figure in it was measured, or is computed of such.
+
+The words are in capacity.md.j2. Where no capacity was measured, the page stays as it is.
+"""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+PAGE = HERE.parent / "docs" / "capacity.md"
+SCALES = (50, 1_000, 10_000)
+NIGHT_HOURS = 8
+WEEKS = 52
+KEPT_VERSIONS = 5  # of each model, by `zenith cleanup`
+WORKER_GB = 1.5  # the bar of one ticker's job
+
+Batch = dict[str, Any]
+
+
+def page(results: Mapping[str, Any]) -> str | None:
+    """The page's text; None if the results have no capacity in them."""
+    import jinja2
+
+    entry = results["benchmarks"].get("capacity")
+    if not entry or entry["failure"]:
+        return None
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "n": number,
+        "mb": lambda count: number(count / 1e6),
+        "gb": lambda count: number(count / 1e9),
+    }
+    facts = facts_of(entry["series"]["batches"], results["machines"][entry["machine"]])
+    return environment.get_template("capacity.md.j2").render(entry=entry, **facts) + "\n"
+
+
+def facts_of(batches: Sequence[Batch], machine: Mapping[str, Any]) -> dict[str, Any]:
+    """What the template draws on."""
+    first = [batch for batch in batches if batch["kind"] == "first"]
+    again, postgres = (next(batch for batch in batches if batch["kind"] == kind) for kind in ("again", "postgres"))
+    last, many = first[-1], [batch for batch in first if batch["batch"] > 1]
+    kinds = [
+        {
+            "kind": kind,
+            "first": last["bytes"][kind]["bytes"] / last["tickers"],
+            "files": last["bytes"][kind]["files"] / last["tickers"],
+            "again": (again["bytes"][kind]["bytes"] - again["bytes_before"][kind]["bytes"]) / again["batch"],
+        }
+        for kind in last["bytes"]
+    ]
+    one, two = postgres["bytes"]
+    cost = {
+        "cpu": mean(many, "cpu_seconds"),
+        "seconds": mean(many, "seconds"),
+        "worker_mb": max(batch["largest_process_mb"] for batch in first),
+        "model_mb": (last["serving"]["full_mb"] - first[0]["serving"]["full_mb"])
+        / (last["tickers"] - first[0]["tickers"]),
+        "postgres": {name: two[name] - one[name] for name in one},
+        "postgres_start": {name: 2 * one[name] - two[name] for name in one},
+        "stages": {stage: weighted(many, stage) for stage in last["stages"]},
+    }
+    return {
+        "machine": machine,
+        "first": first,
+        "last": last,
+        "kinds": kinds,
+        "sums": {key: sum(kind[key] for kind in kinds) for key in ("first", "files", "again")},
+        "again": again,
+        "cost": cost,
+        "lists": [batch for batch in batches if batch["kind"] == "lists"],
+        "scales": [scale(tickers, cost, kinds, machine["cores"]) for tickers in SCALES],
+        "loads": [batch[key] for batch in batches for key in ("load_before", "load_after")],
+        "night": NIGHT_HOURS,
+        "kept_versions": KEPT_VERSIONS,
+    }
+
+
+def scale(tickers: int, cost: Mapping[str, Any], kinds: Sequence[Mapping[str, Any]], cores: int) -> dict[str, Any]:
+    """What so many tickers take if each takes what one was measured to take."""
+    by_kind = {kind["kind"]: kind for kind in kinds}
+    events, database, artifacts = (
+        by_kind[kind] for kind in ("Dagster's runs and events", "MLflow's database", "MLflow's artifacts")
+    )
+    cpu_hours = tickers * cost["cpu"] / 3600
+    versions = artifacts["first"] + (KEPT_VERSIONS - 1) * artifacts["again"]
+    return {
+        "tickers": tickers,
+        "cpu_hours": cpu_hours,
+        "hours_here": cpu_hours / cores,
+        "night_cores": max(1, -(-cpu_hours // NIGHT_HOURS)),
+        "first_bytes": tickers * sum(kind["first"] for kind in kinds),
+        "year_events": tickers * (events["first"] + (WEEKS - 1) * events["again"]),
+        "year_database": tickers * (database["first"] + (WEEKS - 1) * database["again"]),
+        "year_postgres": tickers * WEEKS * sum(cost["postgres"].values()),
+        "kept_artifacts": tickers * versions,
+        "year_artifacts": tickers * (artifacts["first"] + (WEEKS - 1) * artifacts["again"]),
+        "models_mb": tickers * cost["model_mb"],
+        "copies": tickers * by_kind["serving's copies of models"]["first"],
+        "runs_a_week": 6 * tickers,
+    }
+
+
+def mean(batches: Sequence[Batch], key: str) -> float:
+    """Of a ticker."""
+    return float(sum(batch[key] for batch in batches) / sum(batch["batch"] for batch in batches))
+
+
+def weighted(batches: Sequence[Batch], stage: str) -> float:
+    """Mean seconds of a stage."""
+    total = sum(batch["stages"][stage] * batch["batch"] for batch in batches)
+    return float(total / sum(batch["batch"] for batch in batches))
+
+
+def number(value: float) -> str:
+    """Two or three digits that count."""
+    digits = 0 if abs(value) >= 20 else 1 if abs(value) >= 1 else 2
+    return f"{value:,.{digits}f}"
+
+
+def main() -> None:
+    """Write the page of the results that are named, or of those that are committed."""
+    file = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "results" / "bench.json"
+    text = page(json.loads(file.read_text()))
+    if text is not None:
+        PAGE.write_text(text)
+        print(f"written: {PAGE}")
+
+
+if __name__ == "__main__":
+    main()

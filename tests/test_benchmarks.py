@@ -1,0 +1,165 @@
+"""The benchmarks' bookkeeping: which figures there are, how they are judged, and what becomes of one that fails.
+
+No time is asserted here: what the benchmarks measure is theirs.
+"""
+
+import importlib
+import json
+import math
+import re
+import sys
+from io import StringIO
+
+import figures
+import plots
+import pytest
+import results
+import run_all
+import summary
+from figures import Figure, Promise
+from rich.console import Console
+
+NAMES = [benchmark.name for benchmark in run_all.BENCHMARKS]
+
+
+def shown(outcomes):
+    console = Console(file=StringIO(), width=200)
+    console.print(summary.table(outcomes))
+    return console.file.getvalue()
+
+
+def line_of(text, start):
+    return next(line for line in text.splitlines() if line.strip().startswith(start))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_benchmark_declares_the_figures_that_the_bars_are_on(name):
+    assert set(importlib.import_module(name).FIGURES) == set(figures.promises()[name])
+
+
+def test_there_is_a_benchmark_for_each_bar():
+    assert set(figures.promises()) == set(NAMES)
+
+
+def test_each_promise_can_be_judged():
+    for name, promise in [each for of in figures.promises().values() for each in of.items()]:
+        assert promise.judged in figures._JUDGED, name
+        assert promise.better in ("higher", "lower", "between"), name
+        assert isinstance(promise.bar, tuple) == (promise.better == "between"), name
+        assert (promise.peer is None) <= (promise.judged == "ours"), name
+        assert (promise.bar is None) == (promise.source is None), name
+        if promise.aim is not None:
+            assert promise.meets(promise.aim, promise.bar), f"{name}: the aim misses the bar"
+
+
+@pytest.mark.parametrize(
+    ("promise", "figure", "judged", "said"),
+    [
+        (Promise("a", "s", bar=75), Figure("a", 75.0), 75, "bar met"),
+        (Promise("a", "s", bar=75), Figure("a", 75.1), 75.1, "MISSED"),
+        (Promise("a", "s", bar=75), Figure("a", math.nan), math.nan, "MISSED"),
+        (Promise("a", "s", bar=3, aim=1.5), Figure("a", 1.2), 1.2, "aim met"),
+        (Promise("a", "s"), Figure("a", 1.2), 1.2, ""),
+        (Promise("a", "s", "b", "peer/ours", "higher", bar=3), Figure("a", 2.0, 5.0), 2.5, "MISSED"),
+        (Promise("a", "s", "b", "peer/ours", "higher", bar=3), Figure("a", 2.0, 6.0), 3, "bar met"),
+        (Promise("a", "/s", "b", "ours/peer", "higher", bar=0.5, aim=0.8), Figure("a", 90.0, 100.0), 0.9, "aim met"),
+        (Promise("a", "MB", "b", "ours-peer", bar=5), Figure("a", 106.0, 100.0), 6, "MISSED"),
+        (
+            Promise("a", "bp", "b", "1-ours/peer", "higher", bar=0.0, aim=0.03),
+            Figure("a", 98.0, 100.0),
+            0.02,
+            "bar met",
+        ),
+        (Promise("a", "", better="between", bar=(0.87, 0.93)), Figure("a", 0.9), 0.9, "bar met"),
+        (Promise("a", "", better="between", bar=(0.87, 0.93)), Figure("a", 0.94), 0.94, "MISSED"),
+        (Promise("a", "s", "b", "ours/peer", bar=1.1), Figure("a", 1.0), math.nan, "MISSED"),
+    ],
+)
+def test_a_figure_is_judged_by_what_its_bar_is_on(promise, figure, judged, said):
+    assert figures.judged_value(promise, figure) == pytest.approx(judged, nan_ok=True)
+    assert figures.verdict(promise, figure) == said
+
+
+def test_the_table_says_what_was_missed_and_what_was_not_measured():
+    outcome = results.Outcome("whole_job", figures=[Figure("seconds", 80.0)])
+    text = shown([outcome])
+    assert line_of(text, "one ticker's whole job ").split()[-6:] == ["80.0", "s", "≤", "75.0", "s", "MISSED"]
+    assert line_of(text, "one ticker's whole job, peak").endswith("not measured")
+    assert outcome.missed == ["seconds"]
+    assert "0 of 1 bars met" in summary.last_line([outcome], 60)
+    assert "MISSED: whole_job.seconds" in summary.last_line([outcome], 60)
+
+
+def test_what_was_too_short_to_judge_is_neither_met_nor_missed():
+    outcome = results.Outcome("whole_job", rough=True, figures=[Figure("seconds", 80.0), Figure("memory", 1.0)])
+    assert "MISSED" not in shown([outcome])
+    assert "bar met" not in shown([outcome])
+    assert outcome.missed == []
+    assert summary.last_line([outcome], 60) == "0 of 0 bars met in 1 min"
+
+
+def test_a_missed_bar_is_no_failure_unless_asked():
+    missed = results.Outcome("whole_job", figures=[Figure("seconds", 80.0)])
+    failed = results.Outcome("features", failure="exit status 1")
+    assert (run_all.status([missed], False), run_all.status([missed], True)) == (0, 1)
+    assert run_all.status([missed, failed], False) == 1
+    assert "FAILED" in line_of(shown([missed, failed]), "features")
+    assert "FAILED: features" in summary.last_line([missed, failed], 60)
+
+
+def run(tmp_path, code, name="whole_job"):
+    script = tmp_path / "script.py"
+    script.write_text(code)
+    with (tmp_path / "log").open("w") as log:
+        return results.measured(name, [sys.executable, str(script)], run_all.environment(tmp_path), log, 20.0, True)
+
+
+WRITE = (
+    "import json, pathlib, sys; pathlib.Path(sys.argv[2]).write_text(json.dumps({'figures': FIGURES, 'series': {}}))"
+)
+
+
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("print('so far'); raise SystemExit('no such model')", "exit status 1; the end of .*log: no such model"),
+        ("pass", "wrote no figures"),
+        (f"FIGURES = [dict(name='other', ours=1.0)]\n{WRITE}", "bars.toml does not declare: other"),
+        (f"FIGURES = [dict(name='seconds', ours=float('nan'))]\n{WRITE}", "no finite figure: seconds"),
+    ],
+)
+def test_a_benchmark_that_cannot_run_is_a_failure_with_its_reason(tmp_path, code, why):
+    outcome = run(tmp_path, code)
+    assert re.search(why, str(outcome.failure))
+
+
+def test_settings_of_the_caller_do_not_reach_a_benchmark(tmp_path, monkeypatch):
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
+    monkeypatch.setenv("ZENITH_RATE_LIMIT", "1/minute")
+    code = "import os; assert not {'REDIS_URL', 'ZENITH_RATE_LIMIT'} & set(os.environ)\n"
+    outcome = run(tmp_path, f"{code}FIGURES = [dict(name='seconds', ours=1.0)]\n{WRITE}")
+    assert outcome.failure is None
+    assert outcome.figures == [Figure("seconds", 1.0)]
+
+
+def test_results_keep_what_was_not_run_now(tmp_path, monkeypatch):
+    file = tmp_path / "bench.json"
+    for cpu, name in (("one", "whole_job"), ("another", "whole_job"), ("a third", "features")):
+        monkeypatch.setattr(results, "_cpu", lambda cpu=cpu: cpu)
+        kept = results.Results.load(file)
+        kept.add("full", [results.Outcome(name, figures=[Figure(next(iter(figures.promises()[name])), 10.0)])])
+        kept.save(file)
+    document = json.loads(file.read_text())
+    measured_on = {name: document["machines"][each["machine"]]["cpu"] for name, each in document["benchmarks"].items()}
+    assert measured_on == {"whole_job": "another", "features": "a third"}
+    assert {each["cpu"] for each in document["machines"].values()} == {"another", "a third"}
+    assert document["benchmarks"]["whole_job"]["figures"][0]["verdict"] == "bar met"
+    assert [each.figures[0].ours for each in results.Results.load(file).outcomes()] == [10.0, 10.0]
+
+
+@pytest.mark.slow
+def test_plots_are_drawn_of_what_there_is(tmp_path):
+    series = {"sessions": [1000, 5000], "ms": {name: [1.0, 5.0] for name in ("ta", "TA-Lib", "indicators", "features")}}
+    drawn = plots.draw({"benchmarks": {"features": {"series": series}, "serving": {"series": {}}}}, tmp_path)
+    assert [path.name for path in drawn] == ["scaling-features.png"]
+    assert drawn[0].read_bytes().startswith(b"\x89PNG")
