@@ -80,9 +80,9 @@ def test_every_command_is_told_of_outside_the_reference():
 
 
 def test_every_variable_of_a_name_like_ours_is_one():
-    files = ("docker-compose.yml", ".env.example")
-    composes = set(re.findall(r"\bZENITH_[A-Z_]+\b", "".join((ROOT / file).read_text() for file in files)))
-    assert set(re.findall(r"\bZENITH_[A-Z_]+\b", PROSE)) - set(setting_names()) - composes == set()
+    deployed = [ROOT / "docker-compose.yml", ROOT / ".env.example", *(ROOT / "deploy").rglob("*.yaml")]
+    known = set(re.findall(r"\bZENITH_[A-Z_]+\b", "".join(file.read_text() for file in deployed)))
+    assert set(re.findall(r"\bZENITH_[A-Z_]+\b", PROSE)) - set(setting_names()) - known == set()
 
 
 def test_every_alarm_has_its_entry_in_the_runbook():

@@ -2,6 +2,7 @@ import pytest
 from filelock import FileLock
 
 from zenith_cli import ui
+from zenith_cli.stack.layout import Layout
 from zenith_cli.stack.up import bring_up
 from zenith_core.errors import UserError
 from zenith_pipelines.orphans import alive
@@ -31,6 +32,8 @@ def test_a_cron_expression_that_is_none_is_told_before_anything_starts(monkeypat
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
     monkeypatch.setenv("ZENITH_RETRAIN_CRON", "weekly")
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.setattr(ui.os, "execve", lambda *_: pytest.fail("the UI was started"))
+    monkeypatch.setattr(Layout, "require_free_ports", lambda _: pytest.fail("the stack is about to be started"))
 
     with pytest.raises(UserError, match="ZENITH_RETRAIN_CRON 'weekly' is no cron expression"):
         start()
