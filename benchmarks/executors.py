@@ -1,7 +1,7 @@
 """Dagster on Celery, by runs and by steps, and on Dask: what four empty steps cost, and what a killed worker does.
 
     .venv/bin/uv pip install dagster-dask==0.29.27   # which nothing else needs
-    .venv/bin/python benchmarks/executors.py
+    .venv/bin/python benchmarks/executors.py           # or some of in_one_process, on_celery, on_dask
 
 Two workers on one machine, Redis as the broker, PostgreSQL for Dagster. Prints a table in Markdown (decision 0033).
 """
@@ -26,7 +26,7 @@ import executors_job  # noqa: E402
 
 from tests.integration.postgres_server import PostgresServer  # noqa: E402
 
-RUNS, WORKERS, SLEEP, PATIENCE = 10, 2, 15.0, 60.0
+RUNS, WORKERS, SLEEP, PATIENCE = 6, 2, 15.0, 60.0
 ORCHESTRATE = """
 import sys, json, executors_job, dagster as dg
 job, run_id, config = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
@@ -238,7 +238,8 @@ def main():
                 "on_celery": "celery_executor, a task a step",
                 "on_dask": "dask_executor, a task a step",
             }
-            for kind, name in names.items():
+            for kind in sys.argv[1:] or names:
+                name = names[kind]
                 workers = bench.dask_workers() if kind == "on_dask" else bench.celery()
                 time.sleep(10)
                 took, good, own = batch(bench, kind)

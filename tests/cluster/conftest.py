@@ -104,12 +104,16 @@ class Cluster:
             k=ticker,
         )
 
-    def launch(self, job, ops, **tags):
+    def launch(self, job, ops, assets=(), **tags):
         answer = self.dagster.ask(
             "mutation($p: ExecutionParams!){launchPipelineExecution(executionParams: $p)"
             "{__typename ... on LaunchRunSuccess{run{runId}} ... on PythonError{message}}}",
             p={
-                "selector": {**REPOSITORY, "pipelineName": job},
+                "selector": {
+                    **REPOSITORY,
+                    "pipelineName": job,
+                    **({"assetSelection": [{"path": [asset]} for asset in assets]} if assets else {}),
+                },
                 "mode": "default",
                 "runConfigData": {"ops": ops},
                 "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
