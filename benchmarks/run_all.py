@@ -66,7 +66,7 @@ BENCHMARKS = (
     Benchmark("fresh_clone", {"full": (), "long": ()}),
     Benchmark(
         "truth_and_noise",
-        {"full": ("--seeds", "4", "--out", str(WORK / "truth_and_noise.jsonl"))}
+        {"full": ("--seeds", "4", "--afresh", "--out", str(WORK / "truth_and_noise_short.jsonl"))}
         | {"long": ("--out", str(WORK / "truth_and_noise.jsonl"))},
         rough=("full",),
     ),
