@@ -1,4 +1,4 @@
-"""Writes docs/capacity.md from the JSON that run_all.py keeps: each figure in it was measured, or is computed of such.
+"""Writes docs/capacity.md from the JSON that run_all.py keeps: its figures were measured, or are computed of such.
 
 The words are in capacity.md.j2. Where no capacity was measured, the page stays as it is.
 """
