@@ -1,4 +1,4 @@
-"""Writes docs/capacity.md from the JSON that run_all.py keeps: each figure in it was measured, or is computed of such.
+"""Writes docs/capacity.md from the JSON that run_all.py keeps: its figures were measured, or are computed of such.
 
 The words are in capacity.md.j2. Where no capacity was measured, the page stays as it is.
 """
@@ -36,7 +36,8 @@ def page(results: Mapping[str, Any]) -> str | None:
         "gb": lambda count: number(count / 1e9),
     }
     facts = facts_of(entry["series"]["batches"], results["machines"][entry["machine"]])
-    return environment.get_template("capacity.md.j2").render(entry=entry, **facts) + "\n"
+    drawn = [name for name, each in results["benchmarks"].items() if each["series"]]
+    return environment.get_template("capacity.md.j2").render(entry=entry, drawn=drawn, **facts) + "\n"
 
 
 def facts_of(batches: Sequence[Batch], machine: Mapping[str, Any]) -> dict[str, Any]:

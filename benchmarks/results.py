@@ -162,7 +162,7 @@ class Results:
     def save(self, file: Path) -> None:
         """Write it whole."""
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(asdict(self), indent=1, sort_keys=True) + "\n")
+        file.write_text(json.dumps(asdict(self), indent=1) + "\n")
 
 
 def _judged(benchmark: str, figure: Figure) -> dict[str, Any]:

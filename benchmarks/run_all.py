@@ -14,8 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -66,7 +66,7 @@ BENCHMARKS = (
     Benchmark("fresh_clone", {"full": (), "long": ()}),
     Benchmark(
         "truth_and_noise",
-        {"full": ("--seeds", "4", "--out", str(WORK / "truth_and_noise.jsonl"))}
+        {"full": ("--seeds", "4", "--afresh", "--out", str(WORK / "truth_and_noise_short.jsonl"))}
         | {"long": ("--out", str(WORK / "truth_and_noise.jsonl"))},
         rough=("full",),
     ),
@@ -116,20 +116,10 @@ class Suite:
     def _one(self, label: str, name: str, command: list[str], home: Path, has_figures: bool = True) -> Outcome:
         log = WORK / "logs" / f"{name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        with self._status(label, log), log.open("w") as out:
-            return measured(name, command, environment(home), out, LIMIT_SECONDS, has_figures)
-
-    @contextmanager
-    def _status(self, label: str, log: Path) -> Iterator[None]:
-        """A line that moves on a terminal; elsewhere a plain one."""
         self.console.print(f"{label} …  (tail -f {log})", markup=False, highlight=False)
-        with self.console.status(label) if self.console.is_terminal else _nothing():
-            yield
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+        shown = self.console.status(label) if self.console.is_terminal else nullcontext()
+        with shown, log.open("w") as out:
+            return measured(name, command, environment(home), out, LIMIT_SECONDS, has_figures)
 
 
 def environment(home: Path) -> dict[str, str]:

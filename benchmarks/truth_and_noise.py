@@ -30,6 +30,8 @@ ORACLE = 2.0
 def main() -> None:
     """Run what is missing in --out, then print the table with each figure beside its bar."""
     arguments = _arguments()
+    if arguments.afresh:
+        arguments.out.unlink(missing_ok=True)
     seeds = range(arguments.first, arguments.first + arguments.seeds)
     asked = [(market, seed) for seed in seeds for market in arguments.markets]
     rows = {(row["market"], row["seed"]): row for row in _kept(arguments.out)}
@@ -207,6 +209,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2, help="studies at a time (default 2)")
     parser.add_argument("--epochs", type=int, help="of the LSTM; default its own")
     parser.add_argument("--out", type=Path, default=Path(".zenith/benchmarks/truth_and_noise.jsonl"))
+    parser.add_argument("--afresh", action="store_true", help="forget what --out has, perhaps of other code")
     add_json(parser)
     return parser.parse_args()
 

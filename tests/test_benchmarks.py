@@ -10,6 +10,7 @@ import re
 import sys
 from io import StringIO
 
+import capacity_page
 import figures
 import plots
 import pytest
@@ -155,6 +156,11 @@ def test_results_keep_what_was_not_run_now(tmp_path, monkeypatch):
     assert {each["cpu"] for each in document["machines"].values()} == {"another", "a third"}
     assert document["benchmarks"]["whole_job"]["figures"][0]["verdict"] == "bar met"
     assert [each.figures[0].ours for each in results.Results.load(file).outcomes()] == [10.0, 10.0]
+
+
+def test_the_capacity_page_says_what_the_committed_results_do():
+    committed = json.loads((run_all.HERE / "results" / "bench.json").read_text())
+    assert capacity_page.page(committed) == capacity_page.PAGE.read_text(), "benchmarks/capacity_page.py writes it"
 
 
 @pytest.mark.slow
