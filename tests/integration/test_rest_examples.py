@@ -49,7 +49,7 @@ def test_the_examples_in_curl_answer(service):
     said = "\n".join(run(service, "bash", "-ec", example) for example in examples("bash"))
 
     for words in (
-        '"predictions":[',
+        '"horizon":3,"predictions":[',
         '"status":"production"',
         '"action":"promoted"',
         "dagster-away",

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.testclient import TestClient
@@ -21,7 +23,7 @@ def client():
     router = APIRouter(route_class=DirectRoute)
     router.post("/ask", openapi_extra=documented(PriceRequest))(endpoint)
     app = FastAPI()
-    app.include_router(router)
+    app.router.routes.extend(router.routes)  # as app.py does
     add_handlers(app)
     return TestClient(app)
 
@@ -36,6 +38,35 @@ def test_a_body_of_json_becomes_a_request(client, kind):
 def test_a_body_that_does_not_call_itself_json_is_refused(client, kind):
     answer = client.post("/ask", content=b'{"ticker": "AAPL"}', headers={"content-type": kind})
     assert (answer.status_code, answer.json()["errors"][0]["message"]) == (422, "content-type must be application/json")
+
+
+WHOLE = b'{"ticker": "AAPL"}'
+PART, REST = (
+    {"type": "http.request", "body": body, "more_body": more} for body, more in ((WHOLE[:9], True), (WHOLE[9:], False))
+)
+
+
+@pytest.mark.parametrize(
+    ("messages", "status"),
+    [
+        ([PART, REST], 200),
+        ([PART, {"type": "http.request", "more_body": True}, REST], 200),
+        ([PART, {"type": "http.disconnect"}], 400),
+        ([{**REST, "body": WHOLE, "more_body": True}, {"type": "http.disconnect"}], 400),
+    ],
+)
+def test_a_body_that_comes_in_parts_counts_when_it_is_whole(client, messages, status):
+    came, sent = iter(messages), []
+
+    async def receive():
+        return next(came)
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/ask", "query_string": b"", "root_path": ""}
+    asyncio.run(client.app({**scope, "headers": [(b"content-type", b"application/json")]}, receive, send))
+    assert sent[0]["status"] == status
 
 
 def test_the_document_shows_the_body(client):
