@@ -99,7 +99,8 @@ class Cluster:
     def has_looked(self, name):
         """Whether a sensor was evaluated: what happened before its first look, it does not see."""
         state = self.dagster.ask(
-            "query($s: SensorSelector!){sensorOrError(sensorSelector: $s){... on Sensor{sensorState{ticks(limit: 1){id}}}}}",
+            "query($s: SensorSelector!){sensorOrError(sensorSelector: $s){"
+            "... on Sensor{sensorState{ticks(limit: 1){id}}}}}",
             s={**REPOSITORY, "sensorName": name},
         )
         return bool(state["sensorOrError"]["sensorState"]["ticks"])
