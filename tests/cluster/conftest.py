@@ -96,6 +96,15 @@ class Cluster:
         )["sensorOrError"]["sensorState"]["id"]
         self.dagster.ask("mutation($id: String!){stopSensor(id: $id){__typename}}", id=state)
 
+    def has_looked(self, name):
+        """Whether a sensor was evaluated: what happened before its first look, it does not see."""
+        state = self.dagster.ask(
+            "query($s: SensorSelector!){sensorOrError(sensorSelector: $s){"
+            "... on Sensor{sensorState{ticks(limit: 1){id}}}}}",
+            s={**REPOSITORY, "sensorName": name},
+        )
+        return bool(state["sensorOrError"]["sensorState"]["ticks"])
+
     def add_ticker(self, ticker):
         self.dagster.ask(
             "mutation($r: RepositorySelector!, $k: String!){addDynamicPartition(repositorySelector: $r, "

@@ -41,6 +41,7 @@ def test_all_finish_though_a_worker_is_killed_and_no_model_is_registered_twice(c
     cluster.stop_sensor("refresh_after_close")  # or each new ticker is refreshed as well
     for ticker in TICKERS:
         cluster.add_ticker(ticker)
+    cluster.wait("the sensor that launches runs looks", lambda: cluster.has_looked("requested_retraining"), 120)
     asked = cluster.launch("retrain_all_models", {"tickers_to_retrain": {"config": {"epochs": 1}}})
     cluster.wait("retrain_all_models has listed the tickers", lambda: cluster.dagster.status(asked) == "SUCCESS", 180)
     cluster.wait("both workers are at work", lambda: on(cluster, "worker-1")[0] and on(cluster, "worker-2")[0], 180)
