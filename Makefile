@@ -31,8 +31,20 @@ test: .venv/.dev ## Run all tests
 test-quick: .venv/.dev ## Run the tests that take under a minute together
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
 
+test-cluster: .venv/.dev ## Retrain 20 tickers on two workers in containers, and kill one of them
+	tests/docker/engine.sh
+	tests/docker/base_images.sh
+	DOCKER_BUILDKIT=0 docker build -q --network host -f deploy/docker/pipelines.Dockerfile -t zenith-pipelines:cluster .
+	DOCKER_BUILDKIT=0 docker build -q --network host -f deploy/docker/cluster.Dockerfile -t zenith-cluster:latest --build-arg PIPELINES=zenith-pipelines:cluster .
+	ZENITH_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/cluster -s $(ARGS)
+
 contract: .venv/.dev ## Ask the service 10,000 questions drawn from its own OpenAPI document
 	ZENITH_CONTRACT_CASES=10000 $(BIN)/python -m pytest tests/serving/test_contract.py -s $(ARGS)
+
+test-docker: ## Build the images and try docker-compose.yml; installs and starts a Docker engine if there is none
+	@tests/docker/engine.sh
+	@$(if $(filter official,$(BASES)),,tests/docker/base_images.sh)
+	@$(PYTHON) tests/docker/try_compose.py $(ARGS)
 
 check: .venv/.dev ## Format, lint, types, import contracts
 	$(BIN)/ruff format --check .
@@ -44,11 +56,17 @@ format: .venv/.dev ## Put the code into format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+reference: .venv/.runtime ## Make docs/reference from the code
+	$(BIN)/python -m docs.make_reference
+
 lock: .venv/.runtime ## Resolve the requirements anew
 	$(BIN)/uv pip compile $(LOCK) pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile $(LOCK) --group dev -c requirements.lock -o requirements-dev.lock
 	$(BIN)/uv pip compile $(LOCK) --group stack -c requirements.lock -o requirements-stack.lock
+	$(BIN)/uv pip compile $(LOCK) --group cluster -c requirements.lock -o requirements-cluster.lock
 	$(BIN)/uv pip compile $(LOCK) --group bench -c requirements.lock -o requirements-bench.lock
+	$(BIN)/uv pip compile $(LOCK) --group serving -c requirements.lock -o requirements-serving.lock
+	$(BIN)/uv pip compile $(LOCK) --group mlflow -c requirements.lock -o requirements-mlflow.lock
 
 bench: .venv/.bench .venv/.stack ## Measure every promised figure beside its peer: half an hour; ARGS=--long: a night
 	$(BIN)/python benchmarks/run_all.py $(ARGS)
@@ -93,4 +111,4 @@ INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode
 	@$(INSTALL) --require-hashes -r requirements-bench.lock
 	@touch $@
 
-.PHONY: help run predict serve ui up install test test-quick contract check format lock bench bench-quick clean
+.PHONY: help run predict serve ui up install test test-quick test-docker test-cluster contract check format reference lock bench bench-quick clean

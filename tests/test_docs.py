@@ -1,44 +1,133 @@
-"""What the README says is there, and what is there the README says."""
+"""The documentation says what there is, and what it says is there."""
 
 import re
-from pathlib import Path
+import subprocess
+from typing import get_args
 
 import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
 from typer.main import get_command
 
+from docs.make_reference import setting_names
+from tests.doc_pages import DOCS, GUIDES, PAGES, ROOT, anchors, blocks, commands, links
 from zenith_cli.commands import app
+from zenith_pipelines import alarms
+from zenith_pipelines.definitions import defs
 from zenith_pipelines.requirements import MIN_SESSIONS
-from zenith_pipelines.settings import Settings as PipelinesSettings
+from zenith_serving import problems
+from zenith_serving.predictor import make_predictor
 from zenith_serving.settings import Settings as ServingSettings
 
-ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+ZENITH = get_command(app)
+RUNBOOK = (DOCS / "runbook.md").read_text()
+PROSE = "\n".join(page.read_text() for page in PAGES if page.parent.name not in ("reference", "decisions"))
 
-
-@pytest.mark.parametrize("settings", [PipelinesSettings, ServingSettings])
-def test_every_setting_is_in_the_table_of_settings(settings):
-    described = set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE))
-    assert {name.upper() for name in settings.model_fields} <= described
-
-
-def test_no_setting_is_described_that_does_not_exist():
-    known = {name.upper() for settings in (PipelinesSettings, ServingSettings) for name in settings.model_fields}
-    assert set(re.findall(r"^\| `([A-Z_]+)` \|", README, re.MULTILINE)) <= known
-
-
-def test_every_command_is_shown():
-    assert [name for name in get_command(app).commands if f"zenith {name}" not in README] == []
-
-
-def test_the_history_that_a_ticker_needs_is_the_one_that_is_asked_for():
-    assert f"{MIN_SESSIONS:,} sessions" in README
+EXCUSES = {
+    "installs and trains": 2,
+    "trains": 3,
+    "needs Yahoo": 1,
+    "goes on until it is stopped": 6,
+    "needs the full stack": 4,
+    "needs a stopped stack": 1,
+    "needs root": 1,
+    "nothing was fetched on that day here": 1,
+    "deletes what other tests need": 1,
+    "looks at ports of this machine": 1,
+}
+"""Why a block may be left out, and how many at most. What a test elsewhere runs is excused by its name."""
 
 
 def test_links_lead_somewhere():
-    pages = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")]
-    for page in pages:
-        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    for page in PAGES:
+        for link in links(page):
+            name, _, anchor = link.partition("#")
+            target = (page.parent / name).resolve() if name else page
+            assert target.exists(), f"{page.name} links to {link}"
+            if anchor and target.suffix == ".md":
+                assert anchor in anchors(target), f"{page.name} links to {link}"
+
+
+def test_every_page_is_in_the_index():
+    index = {(DOCS / link.partition("#")[0]).resolve() for link in links(DOCS / "README.md")}
+    pages = [page for page in DOCS.rglob("*.md") if page.parent.name != "decisions"]
+    assert [page.name for page in pages if page not in index and page.name != "README.md"] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_is_shown_exists_with_its_options(page):
+    for block, words in commands(page):
+        context = ZENITH
+        command = words
+        while command and hasattr(context, "commands"):
+            assert command[0] in context.commands, f"{block}: zenith {' '.join(words)}"
+            context, command = context.commands[command[0]], command[1:]
+        context.make_context("zenith", [word for word in command if word != "&"])
+
+
+def test_every_make_target_that_is_shown_exists():
+    targets = set(re.findall(r"^([\w./-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    shown = {
+        name for page in PAGES for block in blocks(page) for name in re.findall(r"^make ([\w./-]+)", block.text, re.M)
+    }
+    assert {"run", "test"} <= shown
+    assert shown <= targets
+
+
+def test_every_command_is_told_of_outside_the_reference():
+    names = [*ZENITH.commands, *(f"tickers {name}" for name in ZENITH.commands["tickers"].commands)]
+    assert [name for name in names if f"zenith {name}" not in PROSE] == []
+
+
+def test_every_variable_of_a_name_like_ours_is_one():
+    deployed = [ROOT / "docker-compose.yml", ROOT / ".env.example", *(ROOT / "deploy").rglob("*.yaml")]
+    known = set(re.findall(r"\bZENITH_[A-Z_]+\b", "".join(file.read_text() for file in deployed)))
+    assert set(re.findall(r"\bZENITH_[A-Z_]+\b", PROSE)) - set(setting_names()) - known == set()
+
+
+def test_every_alarm_has_its_entry_in_the_runbook():
+    assert [kind for kind in get_args(alarms.Kind) if f"### `{kind}`" not in RUNBOOK] == []
+
+
+def test_every_check_has_its_entry_in_the_runbook():
+    names = {key.name for key in defs.resolve_asset_graph().asset_check_keys}
+    assert len(names) > 10
+    assert [name for name in names if not re.search(rf"^\| .*`{name}`", RUNBOOK, re.MULTILINE)] == []
+    for page in ("runbook.md", "guides/own-prices.md"):
+        assert f"{MIN_SESSIONS:,} sessions" in " ".join((DOCS / page).read_text().split())
+
+
+def test_every_kind_of_problem_has_its_entry_in_the_runbook():
+    kinds = [slug for _, slug, *_ in problems._KINDS] + [f"http-{status.value}" for status in problems._HINTS]
+    assert [kind for kind in kinds if not re.search(rf"^\| .*`{kind}`.* \|", RUNBOOK, re.MULTILINE)] == []
+
+
+def test_every_metric_is_in_the_runbook_and_the_rules_ask_for_no_other():
+    from zenith_serving.metrics import Metrics
+
+    text = Metrics(make_predictor(ServingSettings())).text().decode()
+    families = {
+        family.name: family for family in text_string_to_metric_families(text) if family.name.startswith("zenith")
+    }
+    suffixes = {"counter": ("_total",), "histogram": ("", "_bucket"), "info": ("_info",), "gauge": ("",)}
+    known = {f"{name}{suffix}" for name, family in families.items() for suffix in suffixes[family.type]}
+    described = set(re.findall(r"`(zenith_\w+)`", RUNBOOK))
+    rules = yaml.safe_load(next(block.text for block in blocks(DOCS / "runbook.md") if block.language == "yaml"))
+    asked = {name for rule in rules["groups"][0]["rules"] for name in re.findall(r"zenith_\w+", rule["expr"])}
+
+    assert {name for name in known if not name.endswith("_bucket")} == described
+    assert asked <= known
+
+
+def test_only_a_few_blocks_are_not_run_and_each_says_why():
+    excused = [block for page in GUIDES for block in blocks(page) if block.language == "bash" and block.excuse]
+    elsewhere = [
+        block.excuse.removeprefix("like it in ") for block in excused if block.excuse.startswith("like it in ")
+    ]
+    assert [name for name in elsewhere if not (ROOT / name).exists()] == []
+
+    told = [block.excuse for block in excused if not block.excuse.startswith("like it in ")]
+    assert [excuse for excuse in told if told.count(excuse) > EXCUSES.get(excuse, 0)] == []
 
 
 def test_every_benchmark_is_listed():
@@ -47,5 +136,13 @@ def test_every_benchmark_is_listed():
 
 
 def test_decisions_have_numbers_of_their_own():
-    numbers = [path.name[:4] for path in (ROOT / "docs" / "decisions").glob("*.md")]
+    numbers = [path.name[:4] for path in (DOCS / "decisions").glob("*.md")]
     assert len(numbers) == len(set(numbers))
+
+
+@pytest.mark.parametrize(
+    "block", [block for page in PAGES for block in blocks(page) if block.language == "bash"], ids=str
+)
+def test_every_block_of_bash_is_bash(block):
+    checked = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True, check=False)
+    assert checked.stderr == ""

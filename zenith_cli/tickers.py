@@ -16,7 +16,8 @@ from zenith_pipelines.tickers import SERVED, add_tickers, known_tickers, remove_
 
 def add(texts: Sequence[str], *, as_json: bool) -> None:
     """Add tickers, and say which are new. Raises InvalidTicker, and then adds none."""
-    tickers, settings = listed_tickers(",".join(texts)), Settings()
+    settings = Settings()  # first: it knows the exchanges of ZENITH_EXCHANGES
+    tickers = listed_tickers(",".join(texts))
     with open_instance(settings) as instance:
         added = add_tickers(instance, tickers)
     there = [ticker for ticker in tickers if ticker not in added]
@@ -30,7 +31,8 @@ def add(texts: Sequence[str], *, as_json: bool) -> None:
 
 def remove(texts: Sequence[str], *, as_json: bool) -> None:
     """Remove tickers. Raises UserError for one that is not there or would come back, and then removes none."""
-    tickers, settings = listed_tickers(",".join(texts)), Settings()
+    settings = Settings()
+    tickers = listed_tickers(",".join(texts))
     with open_instance(settings) as instance:
         removed = remove_tickers(instance, settings, tickers)
     if as_json:

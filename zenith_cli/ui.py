@@ -5,6 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
+from zenith_pipelines.defs.schedules import make_schedules
 from zenith_pipelines.instance import WORKSPACE, dagster_home, open_instance
 from zenith_pipelines.orphans import bury_orphans
 from zenith_pipelines.settings import Settings
@@ -12,10 +13,11 @@ from zenith_serving.serve import bind
 
 
 def open_ui(host: str, port: int) -> None:
-    """Become `dagster dev` on the embedded instance. Raises UserError for a busy port."""
+    """Become `dagster dev` on the embedded instance. Raises UserError for a busy port, or a setting that cannot be."""
     bind(host, port).close()  # a busy port is named before anything starts
     settings = Settings()
     home = dagster_home(settings)
+    make_schedules(settings)  # or a wrong cron expression would be a code location that does not load
     open_instance(settings).dispose()  # its tables are made before webserver and daemon meet on them
     bury_orphans(settings)  # or the UI would show them as started for ever
     environment = {**os.environ, "DAGSTER_HOME": str(home), "ZENITH_HOME": str(settings.home)}

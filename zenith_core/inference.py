@@ -55,14 +55,7 @@ class PriceForecast:
 
 def forecast_prices(run: Run, snapshot: ServingSnapshot) -> PriceForecast:
     """Ask a price model for all horizons from the snapshot's origin."""
-    price, quantiles = run(
-        ["price", "quantiles"],
-        {
-            "window": snapshot.window[np.newaxis],
-            "close": np.array([snapshot.close], dtype=np.float32),
-            "volatility": np.array([snapshot.volatility], dtype=np.float32),
-        },
-    )
+    price, quantiles = run(["price", "quantiles"], snapshot.price_inputs)
     return PriceForecast(price=price[0], quantiles=quantiles[0])
 
 

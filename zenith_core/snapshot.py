@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -36,6 +37,15 @@ class ServingSnapshot:
     window: NDArray[np.float32]
     next_sessions: tuple[date, ...]
     recent: tuple[tuple[date, float], ...] = ()
+
+    @cached_property
+    def price_inputs(self) -> dict[str, NDArray[np.float32]]:
+        """What a price model is asked, as zenith_core.inference has it: one origin, n = 1."""
+        return {
+            "window": self.window[np.newaxis],
+            "close": np.array([self.close], dtype=np.float32),
+            "volatility": np.array([self.volatility], dtype=np.float32),
+        }
 
     def to_json(self) -> dict[str, Any]:
         """The snapshot as JSON-ready values; `from_json` restores it bit for bit."""

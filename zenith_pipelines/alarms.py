@@ -7,17 +7,21 @@ import urllib.request
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.client import HTTPException
+from typing import Literal
 
 from zenith_pipelines.settings import Settings
 
 TIMEOUT_SECONDS = 5.0
+
+Kind = Literal["run_failed", "stale_prices", "retraining"]
+"""The kinds of alarm; docs/runbook.md says of each what to do."""
 
 
 @dataclass(frozen=True)
 class Alarm:
     """What happened: a stable `kind` for programs, a line of `text` for people, and names that belong to it."""
 
-    kind: str
+    kind: Kind
     text: str
     facts: dict[str, str] = field(default_factory=dict)
 

@@ -2,33 +2,45 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from zenith_core.leakage import leakage_summary
 from zenith_core.naming import model_name
 from zenith_pipelines.parquet import parquet_bytes
-from zenith_pipelines.registry import ModelRegistry, Version
+from zenith_pipelines.registry import DAGSTER_RUN, ModelRegistry, Version
 from zenith_pipelines.training import Candidate
 
 _LINEAGE = ("ticker", "kind", "data_version", "raw_content_hash", "data_end", "feature_spec", "code_version")
 
 
-def register(registry: ModelRegistry, candidate: Candidate, leakage: Mapping[str, Any], dagster_run_id: str) -> Version:
+def register(
+    registry: ModelRegistry,
+    candidate: Candidate,
+    leakage: Mapping[str, Any],
+    dagster_run_id: str,
+    attempts: Collection[str] = (),
+) -> Version:
     """Register the candidate as a new version of `<kind>-<ticker>`, with its figures and its lineage.
+
+    If one of `attempts`, earlier runs that `dagster_run_id` repeats, has registered it and died before it could say so,
+    that version is the one.
 
     `leakage` is the certificate of the features it was trained on. The MLflow run keeps it as leakage.json, what is
     known of the model as facts.json, and the out-of-sample forecasts behind its figures as evidence.parquet.
     """
     facts = candidate.facts
+    name = model_name(candidate.kind, facts["ticker"])
+    if attempts and (made := registry.made_by(name, attempts)):
+        return registry.adopt(made)
     checksum = hashlib.sha256(candidate.onnx).hexdigest()  # which serving checks
     tags = {key: facts[key] for key in _LINEAGE} | {"libraries": _line(facts["versions"]), "sha256": checksum}
     return registry.register(
-        model_name(candidate.kind, facts["ticker"]),
+        name,
         candidate.onnx,
         metrics=flat_metrics(candidate.metrics),
         params={key: str(value) for key, value in facts["study"].get("config", {}).items()},
-        tags={**tags, "leakage": leakage_summary(leakage), "dagster_run_id": dagster_run_id},
+        tags={**tags, "leakage": leakage_summary(leakage), DAGSTER_RUN: dagster_run_id},
         files={
             "facts.json": _json({**facts, "metrics": candidate.metrics}),
             "leakage.json": _json(leakage),

@@ -1,7 +1,8 @@
 """The Dagster instance that the command line and the UI share.
 
 Its configuration is the project's dagster.yaml and where runs and events are kept: SQLite beside it, or the PostgreSQL
-database of `DATABASE_URL`, whose name is written into the file and whose value is not, since it holds a password.
+database of `DATABASE_URL`, whose name is written into the file and whose value is not, since it holds a password. The
+file of `ZENITH_DAGSTER_CONFIG`, if there is one, goes over it.
 """
 
 import json
@@ -12,20 +13,27 @@ from typing import TYPE_CHECKING
 
 from zenith_core.errors import StorageAway, UserError
 from zenith_pipelines.files import write_atomically
+from zenith_pipelines.overlay import laid_over
 from zenith_pipelines.settings import Settings, prepare_home
 from zenith_pipelines.stages import PRICE_SOURCES
 
 if TYPE_CHECKING:
     import dagster as dg
 
-_PROJECT = Path(__file__).parent.parent
-_CONFIGURATION = _PROJECT / "dagster.yaml"
-WORKSPACE = _PROJECT / "workspace.yaml"
+_HERE = Path(__file__).parent
+_CONFIGURATION = _HERE / "dagster.yaml"  # in the project a link to the one at its top, in a wheel a copy
+WORKSPACE = _HERE / "workspace.yaml"
 
 
 def dagster_home(settings: Settings) -> Path:
-    """`DAGSTER_HOME` if it is set, else a folder under ZENITH_HOME with a dagster.yaml made here. Raises UserError."""
+    """`DAGSTER_HOME` if it is set, else a folder under ZENITH_HOME. Raises UserError.
+
+    A dagster.yaml is made in the latter, and in the former if there is none: without one, as in pods of Dagster's Helm
+    chart, Dagster would make an instance of its own, apart from the database where the runs are.
+    """
     if named := os.environ.get("DAGSTER_HOME"):
+        if not Path(named, "dagster.yaml").exists():
+            write_configuration(settings, Path(named))
         return Path(named)
     folder = prepare_home(settings) / "dagster"
     write_configuration(settings, folder)
@@ -35,6 +43,8 @@ def dagster_home(settings: Settings) -> Path:
 def write_configuration(settings: Settings, folder: Path) -> None:
     """Make the dagster.yaml of a Dagster home, or make it anew if it differs. Raises UserError for the settings."""
     content = _CONFIGURATION.read_bytes() + _storage(settings, folder).encode()
+    if settings.zenith_dagster_config:
+        content = laid_over(content, settings.zenith_dagster_config)
     copy = folder / "dagster.yaml"
     if not copy.exists() or copy.read_bytes() != content:
         write_atomically(copy, content)
@@ -73,7 +83,7 @@ def _check_database_url(settings: Settings, text: str) -> None:
 
 
 def open_instance(settings: Settings) -> "dg.DagsterInstance":
-    """The instance whose runs and events the UI shows.
+    """The instance whose runs and events the UI shows. Raises UserError for a dagster.yaml that cannot be.
 
     One process at a time: two that open an empty SQLite instance together both migrate it, and leave a
     database that no process can open again.
@@ -83,7 +93,11 @@ def open_instance(settings: Settings) -> "dg.DagsterInstance":
 
     home = dagster_home(settings)
     with FileLock(prepare_home(settings) / ".dagster.lock", timeout=120):
-        instance = dg.DagsterInstance.from_config(str(home))
+        try:
+            instance = dg.DagsterInstance.from_config(str(home))
+        except dg.DagsterInvalidConfigError as error:
+            reasons = "; ".join(" ".join(found.message.split()) for found in error.errors)
+            raise UserError(f"Dagster does not take {home / 'dagster.yaml'}: {reasons}") from None
         _ensure_pool(instance)
         return instance
 

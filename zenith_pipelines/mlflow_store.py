@@ -10,6 +10,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from zenith_core.errors import UserError
+
 if TYPE_CHECKING:
     from filelock import BaseFileLock
     from mlflow import MlflowClient
@@ -63,20 +65,39 @@ class MLflowStore:
     @cached_property
     def _client(self) -> "MlflowClient":
         from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
 
         with self._first_contact():
             client = MlflowClient(self._tracking_uri, self._tracking_uri)
-            client.get_experiment_by_name(_EXPERIMENT)
+            try:
+                client.get_experiment_by_name(_EXPERIMENT)
+            except MlflowException as error:
+                if error.error_code != "UNAUTHENTICATED":
+                    raise
+                raise UserError(
+                    "the MLflow server of MLFLOW_TRACKING_URI refuses MLFLOW_TRACKING_USERNAME and "
+                    "MLFLOW_TRACKING_PASSWORD: set those of one of its users"
+                ) from None
         return client
 
     @cached_property
     def _experiment_id(self) -> str:
         with self._first_contact():
             experiment = self._client.get_experiment_by_name(_EXPERIMENT)
-            if experiment is not None:
-                return str(experiment.experiment_id)
-            local = None if self._tracking_uri.startswith("http") else self._artifact_root.resolve().as_uri()
+            return str(experiment.experiment_id) if experiment else self._new_experiment()
+
+    def _new_experiment(self) -> str:
+        """Make the experiment, unless another machine has made it meanwhile."""
+        from mlflow.exceptions import MlflowException
+
+        local = None if self._tracking_uri.startswith("http") else self._artifact_root.resolve().as_uri()
+        try:
             return str(self._client.create_experiment(_EXPERIMENT, artifact_location=local))
+        except MlflowException as error:
+            experiment = self._client.get_experiment_by_name(_EXPERIMENT)
+            if experiment is None:
+                raise error
+            return str(experiment.experiment_id)
 
     def _first_contact(self) -> "BaseFileLock":
         """One process at a time makes MLflow's tables and the experiment: MLflow's own migration cannot be raced."""

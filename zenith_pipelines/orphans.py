@@ -1,20 +1,20 @@
 """Runs whose process died without a word, and what they leave in Dagster: a run that is started for ever, and a slot of
 a pool that no other run gets.
 
-A run's process holds a lock on a file of its own while it works. The system lets go of the lock when the process ends,
-in whatever way, and a process id that is used again cannot be mistaken for it. So a lock that can be had, of a run that
-is not finished, is the mark of a dead one. The files lie beside the instance that the runs belong to.
+A run's process holds a lock of its own while it works, which ends with the process in whatever way, and a process id
+that is used again cannot be mistaken for it. So a lock that can be had, of a run that is not finished, is the mark of a
+dead one.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from zenith_core.errors import RunEnded
 from zenith_pipelines.instance import dagster_home, open_instance
+from zenith_pipelines.run_locks import RunLocks, run_locks
 from zenith_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,30 +25,27 @@ REASON = "the process of the run was killed"
 
 @contextmanager
 def alive(settings: Settings, run_id: str) -> Iterator[None]:
-    """Within, the run counts as alive; it may be entered again within. The file stays if an error passes through: its
-    run may need a burial.
+    """Within, the run counts as alive; it may be entered again within. If an error passes through, the run may need a
+    burial, and gets it. Raises StorageAway.
     """
-    path = _lock_file(settings, run_id)
-    lock = FileLock(path, thread_local=False, is_singleton=True)  # the process's own, so that it nests
-    with lock:
+    with _locks(settings).held(run_id):
         yield
-    if not lock.is_locked:
-        path.unlink(missing_ok=True)
 
 
 def bury_orphans(settings: Settings) -> list[str]:
     """Bury every unfinished run whose process is gone; return their ids. Without any the instance is not opened."""
+    locks = _locks(settings)
     buried = []
-    for path in _folder(settings).glob("*.lock"):
+    for run_id in locks.unheld():
         with suppress(Timeout):  # its process lives, or somebody is burying it
-            if _bury(settings, path, blocking=False):
-                buried.append(path.stem)
+            if _bury(settings, locks, run_id, blocking=False):
+                buried.append(run_id)
     return buried
 
 
 def bury(settings: Settings, run_id: str) -> None:
     """Bury one run whose process is known to be gone, unless somebody did so already."""
-    _bury(settings, _lock_file(settings, run_id), blocking=True)
+    _bury(settings, _locks(settings), run_id, blocking=True)
 
 
 def require_unfinished(instance: "dg.DagsterInstance", run_id: str) -> None:
@@ -59,26 +56,36 @@ def require_unfinished(instance: "dg.DagsterInstance", run_id: str) -> None:
         raise RunEnded(f"run {run_id} was {what} while it worked, and may not write any more: nothing is written")
 
 
-def _bury(settings: Settings, path: Path, *, blocking: bool) -> bool:
-    """Record the failure, and free the slots of pools that the run held or waited for: or others would for ever.
+def attempts_before(instance: "dg.DagsterInstance", run: "dg.DagsterRun") -> set[str]:
+    """The ids of the runs that died and that Dagster's daemon repeats by this one. What a person repeats is new."""
+    from dagster._core.storage.tags import RETRY_NUMBER_TAG
 
-    Whether there was a failure to record.
+    before: set[str] = set()
+    repeats: dg.DagsterRun | None = run
+    while repeats and RETRY_NUMBER_TAG in repeats.tags and repeats.parent_run_id:
+        before.add(repeats.parent_run_id)
+        repeats = instance.get_run_by_id(repeats.parent_run_id)
+    return before
+
+
+def _bury(settings: Settings, locks: RunLocks, run_id: str, *, blocking: bool) -> bool:
+    """Record the end, and free the slots of pools that the run held or waited for: or others would for ever.
+
+    Whether there was an end to record.
     """
-    with FileLock(path, blocking=blocking), open_instance(settings) as instance:
-        run = instance.get_run_by_id(path.stem)
+    import dagster as dg
+
+    with locks.taken(run_id, blocking=blocking), open_instance(settings) as instance:
+        run = instance.get_run_by_id(run_id)
         unfinished = run is not None and not run.is_finished
         if run and unfinished:
-            instance.report_run_failed(run, message=REASON)
-        instance.event_log_storage.free_concurrency_slots_for_run(path.stem)
-    path.unlink(missing_ok=True)
+            if run.status is dg.DagsterRunStatus.CANCELING:
+                instance.report_run_canceled(run, message=REASON)
+            else:
+                instance.report_run_failed(run, message=REASON)
+        instance.event_log_storage.free_concurrency_slots_for_run(run_id)
     return unfinished
 
 
-def _lock_file(settings: Settings, run_id: str) -> Path:
-    return _folder(settings) / f"{run_id}.lock"
-
-
-def _folder(settings: Settings) -> Path:
-    folder = dagster_home(settings) / "alive"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _locks(settings: Settings) -> RunLocks:
+    return run_locks(settings, dagster_home(settings))

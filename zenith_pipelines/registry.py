@@ -1,7 +1,7 @@
 """The model registry: MLflow, reduced to what Zenith does with it. Models are ONNX: no pickle, nothing inferred."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
     from mlflow.entities.model_registry import ModelVersion
 
+DAGSTER_RUN = "dagster_run_id"  # the tag of a version that says which run of Dagster registered it
 _LOCK_SECONDS = 120  # longer than any promotion or deletion takes
 
 
@@ -84,6 +85,19 @@ class ModelRegistry(MLflowStore):
         client.set_terminated(run_id)
         self._make_candidate(name, int(created.version))
         return _version(created)
+
+    def made_by(self, name: str, dagster_run_ids: Collection[str]) -> Version | None:
+        """The newest version that one of these runs of Dagster registered, or None."""
+        return next(
+            (version for version in self.versions(name) if version.tags.get(DAGSTER_RUN) in dagster_run_ids), None
+        )
+
+    def adopt(self, version: Version) -> Version:
+        """Finish for a process that was killed when it had made the version: its run ends, it is the Candidate."""
+        self._fence()
+        self._client.set_terminated(version.run_id)
+        self._make_candidate(version.name, version.version)
+        return version
 
     def production(self, name: str) -> Version | None:
         """The version in Production, or None."""

@@ -18,33 +18,61 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     zenith_home: Path = Field(default=Path(".zenith"), description="Where all state is kept.")
-    zenith_price_source: str = Field(default="sample", description="yahoo, csv, sample or simulated.")
-    zenith_csv_dir: Path | None = Field(default=None, description="The folder that the csv source reads.")
+    zenith_price_source: str = Field(
+        default="sample",
+        description="Where prices come from: `yahoo`, `csv`, `sample` or `simulated`. If it is not set, schedules and "
+        "jobs go on with the source that a ticker had last.",
+    )
+    zenith_csv_dir: Path | None = Field(
+        default=None, description="The folder of TICKER.csv or TICKER.parquet files that the `csv` source reads."
+    )
     zenith_data_uri: str | None = Field(
-        default=None, description="Where datasets are kept, a folder or an fsspec URI (s3://bucket/zenith)."
+        default=None,
+        description="Where datasets are kept: a folder, or an fsspec URI such as `s3://bucket/zenith`, which needs the "
+        "extra `s3`. Not set: `data` in `ZENITH_HOME`.",
     )
     database_url: SecretStr | None = Field(
-        default=None, description="A PostgreSQL database for Dagster's runs and events, postgresql://user:password@…"
+        default=None,
+        description="A PostgreSQL database for Dagster's runs and events, "
+        "`postgresql://user:password@host:5432/dagster`. Not set: SQLite in `ZENITH_HOME`.",
     )
-    mlflow_tracking_uri: str | None = Field(default=None, description="The MLflow server or database.")
+    mlflow_tracking_uri: str | None = Field(
+        default=None,
+        description="An MLflow server, or a database other than `DATABASE_URL`. Not set: SQLite in `ZENITH_HOME`.",
+    )
+    zenith_dagster_config: Path | None = Field(
+        default=None,
+        description="A YAML file laid over Dagster's configuration: another run launcher, more runs at once.",
+    )
     zenith_exchanges: str = Field(
-        default="", description="More exchanges by ticker suffix: .VI=XWBO:EUR:Europe/Vienna,…"
+        default="",
+        description="More exchanges by ticker suffix: `.VI=XWBO:EUR:Europe/Vienna,…`, the code as "
+        "exchange_calendars has it.",
     )
     zenith_tickers: str = Field(
-        default="", description="Tickers that a sensor adds, and removes when they are taken out here: PETR4.SA,AAPL"
+        default="",
+        description="Tickers that a sensor adds, separated by commas; taken out here, it removes those it had added.",
     )
     zenith_timezone: str = Field(default="America/Sao_Paulo", description="Time zone of the schedules.")
     zenith_retrain_cron: str = Field(default="0 2 * * 0", description="When all tickers are trained again.")
     zenith_cleanup_cron: str = Field(default="0 3 1 * *", description="When old model versions are cleaned up.")
     zenith_cache_cron: str = Field(default="0 0 * * *", description="When cached answers are forgotten.")
     zenith_refresh_delay: int = Field(
-        default=60, ge=0, le=1440, description="Minutes after an exchange's close until its tickers are refreshed."
+        default=60,
+        ge=0,
+        le=1440,
+        description="Minutes after an exchange's close until its tickers are refreshed, 0 to 1440.",
     )
     zenith_alert_webhook: SecretStr | None = Field(
         default=None, description="An http(s) address that alarms are posted to, as JSON."
     )
-    redis_url: SecretStr | None = Field(default=None, description="The Redis whose cached answers a job clears.")
-    keras_backend: Literal["jax", "tensorflow", "torch"] = Field(default="jax", description="Keras's backend.")
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="A Redis for cached answers and rate limits. Not set: each service process keeps its own.",
+    )
+    keras_backend: Literal["jax", "tensorflow", "torch"] = Field(
+        default="jax", description="Keras's backend: `jax`, `tensorflow`, or `torch`, which is not installed."
+    )
 
     def model_post_init(self, _: object) -> None:
         """Every process that knows the settings knows the exchanges. Raises UserError."""

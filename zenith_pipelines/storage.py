@@ -44,8 +44,12 @@ class PostgresStorage(DagsterPostgresStorage):
         try:
             return cls(url.render_as_string(hide_password=False), inst_data=inst_data)
         except DagsterPostgresException as error:
-            reason = str(error.__cause__).partition("\n")[0]
-            raise StorageAway(f"the database of DATABASE_URL does not answer: {reason}") from error
+            raise storage_away(error.__cause__ or error) from error
+
+
+def storage_away(error: BaseException) -> StorageAway:
+    """What is raised where the server does not answer."""
+    return StorageAway(f"the database of DATABASE_URL does not answer: {str(error).partition(chr(10))[0]}")
 
 
 def database_url(text: str) -> sa.URL:

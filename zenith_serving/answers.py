@@ -1,4 +1,8 @@
-"""What is answered from one snapshot with one model. Pure."""
+"""What is answered from one snapshot with one model. Pure.
+
+Answers are dictionaries, with the fields of their schema in its order: pydantic would take as long to validate ours as
+everything here but the model does. `tests/serving/test_predictor.py` holds them to their schemas.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -9,16 +13,9 @@ import numpy as np
 from zenith_core.abstention import Decision, decide_latest
 from zenith_core.disclaimer import DISCLAIMER
 from zenith_core.errors import NotAvailable
-from zenith_core.inference import (
-    QUANTILES,
-    SIGNALS,
-    PriceForecast,
-    forecast_prices,
-    signal_probabilities,
-)
+from zenith_core.inference import QUANTILES, SIGNALS, PriceForecast, forecast_prices, signal_probabilities
 from zenith_core.snapshot import STALE_AFTER_SESSIONS, ServingSnapshot
 from zenith_serving.errors import ModelUnavailable
-from zenith_serving.schemas import PriceAnswer, PricePoint, Probabilities, SignalAnswer, Skill
 from zenith_serving.served_model import ServedModel
 
 INTERVAL = round(QUANTILES[-1] - QUANTILES[0], 6)  # the level of [lower, upper]
@@ -29,53 +26,41 @@ _WORTH = {
 }
 
 
-def price_answer(snapshot: ServingSnapshot, model: ServedModel, horizon: int, now: datetime) -> PriceAnswer:
-    """Forecast from one snapshot with one model. Raises ModelUnavailable if the model answers with NaN or infinity."""
+def price_answer(snapshot: ServingSnapshot, model: ServedModel, horizon: int, now: datetime) -> dict[str, Any]:
+    """A PriceAnswer. Raises ModelUnavailable if the model answers with NaN or infinity."""
     forecast = forecast_prices(model.run, snapshot)
     if not (np.isfinite(forecast.price).all() and np.isfinite(forecast.quantiles).all()):
         raise ModelUnavailable(f"{model.name} version {model.version} answered with what is not a number")
-    evidence = nearest_evidence(model.evidence, horizon)
-    return PriceAnswer(
-        **_common(snapshot, model, now),
-        model_type="lstm",
-        horizon=horizon,
-        predictions=_points(snapshot, forecast, horizon),
-        confidence=INTERVAL,
-        coverage=evidence.get("coverage"),
-        skill=_skill(evidence),
-    )
+    worth = model.worth(horizon)
+    return {
+        **_common(snapshot, model, worth.skill, now),
+        "horizon": horizon,
+        "predictions": _points(snapshot, forecast, horizon),
+        "confidence": INTERVAL,
+        "coverage": worth.coverage,
+    }
 
 
-def signal_answer(snapshot: ServingSnapshot, model: ServedModel, now: datetime) -> SignalAnswer:
-    """Choose a signal from one snapshot with one model.
+def signal_answer(snapshot: ServingSnapshot, model: ServedModel, now: datetime) -> dict[str, Any]:
+    """A SignalAnswer.
 
     Raises ModelUnavailable if a probability is not a number, or the model does not say what it was trained on.
     """
     probabilities = signal_probabilities(model.run, snapshot)
     if not np.isfinite(list(probabilities.values())).all():
         raise ModelUnavailable(f"{model.name} version {model.version} answered with what is not a number")
-    common, skill = _common(snapshot, model, now), _skill(model.evidence)
+    worth = model.worth()
+    common = _common(snapshot, model, worth.skill, now)
     decision = _decision(probabilities, snapshot, model, stale=common["stale"])
-    return SignalAnswer(
+    return {
         **common,
-        model_type="ensemble",
-        signal=decision.signal,
-        likeliest=max(SIGNALS, key=probabilities.__getitem__),
-        confidence=probabilities[decision.signal],
-        probabilities=Probabilities(**probabilities),
-        reason_code=decision.reason,
-        reason=_reason(decision, probabilities, skill),
-        skill=skill,
-    )
-
-
-def nearest_evidence(evidence: Mapping[str, Any], horizon: int) -> dict[str, Any]:
-    """The out-of-sample metrics at the evaluated horizon nearest to `horizon`; the headline if there are no others."""
-    by_horizon: Mapping[str, Any] = evidence.get("by_horizon") or {}
-    if not by_horizon:
-        return dict(evidence)
-    nearest = min(by_horizon, key=lambda key: abs(int(key) - horizon))
-    return {**by_horizon[nearest], "horizon": int(nearest)}
+        "signal": decision.signal,
+        "likeliest": max(SIGNALS, key=probabilities.__getitem__),
+        "confidence": probabilities[decision.signal],
+        "probabilities": probabilities,
+        "reason_code": decision.reason,
+        "reason": _reason(decision, probabilities, worth.skill),
+    }
 
 
 def age_in_sessions(snapshot: ServingSnapshot, now: datetime) -> int:
@@ -84,14 +69,16 @@ def age_in_sessions(snapshot: ServingSnapshot, now: datetime) -> int:
     return sum(session <= today for session in snapshot.next_sessions)
 
 
-def _common(snapshot: ServingSnapshot, model: ServedModel, now: datetime) -> dict[str, Any]:
+def _common(snapshot: ServingSnapshot, model: ServedModel, skill: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     age = age_in_sessions(snapshot, now)
     return {
         "ticker": snapshot.ticker,
+        "model_type": model.kind,
         "model_version": str(model.version),
         "current_price": snapshot.close,
         "as_of": snapshot.as_of,
         "currency": snapshot.currency,
+        "skill": skill,
         "stale": age > STALE_AFTER_SESSIONS,
         "age_sessions": age,
         "cached": False,
@@ -100,24 +87,20 @@ def _common(snapshot: ServingSnapshot, model: ServedModel, now: datetime) -> dic
     }
 
 
-def _points(snapshot: ServingSnapshot, forecast: PriceForecast, horizon: int) -> list[PricePoint]:
+def _points(snapshot: ServingSnapshot, forecast: PriceForecast, horizon: int) -> list[dict[str, Any]]:
     """Numbers one by one: for a few rows numpy takes longer."""
     columns = (column[:horizon].tolist() for column in (forecast.price, forecast.lower, forecast.upper))
     return [
-        PricePoint(
-            day=day,
-            date=session,
-            price=round(price, 6),
-            change_pct=round(100 * (price / snapshot.close - 1), 4),
-            lower=round(lower, 6),
-            upper=round(upper, 6),
-        )
+        {
+            "day": day,
+            "date": session,
+            "price": round(price, 6),
+            "change_pct": round(100 * (price / snapshot.close - 1), 4),
+            "lower": round(lower, 6),
+            "upper": round(upper, 6),
+        }
         for day, (session, price, lower, upper) in enumerate(zip(snapshot.next_sessions, *columns, strict=False), 1)
     ]
-
-
-def _skill(evidence: Mapping[str, Any]) -> Skill:
-    return Skill(**{name: evidence.get(name) for name in Skill.model_fields})
 
 
 def _decision(
@@ -129,6 +112,6 @@ def _decision(
         raise ModelUnavailable(f"{model.name} version {model.version} cannot give a signal: {error}") from None
 
 
-def _reason(decision: Decision, probabilities: Mapping[str, float], skill: Skill) -> str:
+def _reason(decision: Decision, probabilities: Mapping[str, float], skill: Mapping[str, Any]) -> str:
     each = ", ".join(f"{name} {probabilities[name]:.0%}" for name in reversed(SIGNALS))
-    return f"{decision.text} Probabilities: {each}. {_WORTH[skill.beats_naive]}"
+    return f"{decision.text} Probabilities: {each}. {_WORTH[skill['beats_naive']]}"

@@ -1,12 +1,9 @@
 """The REST service: its routes and what surrounds them, over one Predictor."""
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from secrets import token_hex
 from typing import Any
 
-from asgi_correlation_id import CorrelationIdMiddleware
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.routing import APIRoute
@@ -47,8 +44,6 @@ from zenith_serving.settings import Settings
 from zenith_serving.version import version
 from zenith_serving.watcher import Watcher
 
-_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-
 # Without credentials: a key is sent in a header, by a page that knows it.
 _CORS: dict[str, Any] = {
     "allow_methods": ("GET", "POST", "DELETE"),
@@ -74,7 +69,7 @@ ROUTES = (predictions, batch, tickers, track_record, registry, runs, refresh, ca
 def create_app(settings: Settings, request_log: RequestLog | None = None) -> FastAPI:
     """The service over ZENITH_HOME and the registry. Neither has to be there."""
     predictor = make_predictor(settings)
-    dagster = DagsterAPI(settings.dagster_url)
+    dagster = DagsterAPI(settings.dagster_url, settings.dagster_public_url)
     counted = Metrics(predictor)
     predictor.on_answer = counted.prediction
 
@@ -98,6 +93,8 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
         summary="Forecasts of stock prices and trading signals.",
         lifespan=lifespan,
         telemetry=_TELEMETRY,
+        docs_url=None,  # its own loads scripts from elsewhere: routes/page.py
+        redoc_url=None,
         redirect_slashes=False,  # DELETE /cache/ with the ticker forgotten must not become DELETE /cache
     )
     app.state.predictor, app.state.settings, app.state.metrics = predictor, settings, counted
@@ -106,10 +103,11 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
     app.state.launcher = Launcher(settings, dagster, PREFIX)
     app.state.dagster_threads = SideThreads(8)
     app.state.ledgers = FactsFolder(settings.facts("forecast_ledger"))
-    for routes in ROUTES:
-        # Not include_router: FastAPI's matching of nested routers takes as long as a cached answer.
-        app.router.routes.extend(_named(route) for route in routes.router.routes)
+    # Not include_router: FastAPI's matching of nested routers takes as long as a cached answer. They are looked through
+    # in this order, and before FastAPI's own.
+    app.router.routes[:0] = [_named(route) for routes in ROUTES for route in routes.router.routes]
     app.mount("/page", page.files)
+    app.mount("/docs/assets", page.swagger_ui)
     surround(app, settings, counts, request_log)
     add_handlers(app)
     describe_surroundings(app, read_keys=settings.zenith_read_keys)
@@ -136,10 +134,3 @@ def surround(app: FastAPI, settings: Settings, counts: Counts | None, request_lo
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **_CORS)
     observers = [app.state.metrics.request, *([request_log.request] if request_log else [])]
     app.add_middleware(Observed, observers=observers)
-    app.add_middleware(
-        CorrelationIdMiddleware,
-        validator=lambda text: _REQUEST_ID.fullmatch(text) is not None,
-        generator=lambda: token_hex(16),
-        transformer=None,
-        update_request_header=False,
-    )

@@ -83,10 +83,11 @@ class Readiness:
 
 
 class DagsterAPI:
-    """A Dagster webserver. Safe to share between threads."""
+    """A Dagster webserver, which people may know by another address. Safe to share between threads."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, public_url: str | None = None) -> None:
         self._url = url.rstrip("/")
+        self._public_url = public_url or self._url
         self._client: httpx.Client | None = None
         self._away_until = 0.0
 
@@ -97,7 +98,7 @@ class DagsterAPI:
 
     def page(self, run_id: str) -> str:
         """Where people see a run."""
-        return f"{self._url}/runs/{run_id}"
+        return f"{self._public_url}/runs/{run_id}"
 
     def active_runs(self, *, job: str | None = None, tags: Mapping[str, str]) -> list[dict[str, Any]]:
         """Runs that wait or work, of a job or of any, with these tags; newest first."""

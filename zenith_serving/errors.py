@@ -55,7 +55,7 @@ class KeyWrong(ZenithError):
 
 
 class CrossSite(ZenithError):
-    """A web page of another site may have sent a request that needs no key because it comes from this machine."""
+    """Another site's page, or another machine, may have sent what only this machine may send without a key."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -9,6 +9,7 @@ import hmac
 from collections.abc import Iterable
 from hashlib import sha256
 from http import HTTPStatus
+from ipaddress import ip_address
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -76,7 +77,21 @@ async def require_key(
     if keys:
         keys.check(request.headers)
     else:
+        refuse_other_machines(request.client.host if request.client else "")
         refuse_other_sites(request.headers, request.app.state.settings.cors_origins)
+
+
+def refuse_other_machines(address: str) -> None:
+    """Raise CrossSite for a caller on another machine, who came by a proxy on this one: its Host header proves nothing.
+
+    What is no IP address at all (a socket file) is this machine's.
+    """
+    try:
+        elsewhere = not ip_address(address).is_loopback
+    except ValueError:
+        return
+    if elsewhere:
+        raise CrossSite
 
 
 def refuse_other_sites(headers: Headers, allowed: Iterable[str]) -> None:

@@ -2,7 +2,6 @@
 
 from http import HTTPStatus
 
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,12 +21,13 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is within the bound."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-        elif _declared_bytes(scope) > MAX_BODY_BYTES:
-            await http_problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)(scope, receive, send)
-        else:
+        declared = _declared_bytes(scope) if scope["type"] == "http" else 0
+        if declared is None:
             await self._app(scope, _counted(receive), send)
+        elif declared <= MAX_BODY_BYTES:  # the server passes on no more than that
+            await self._app(scope, receive, send)
+        else:
+            await http_problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)(scope, receive, send)
 
 
 def _counted(receive: Receive) -> Receive:
@@ -44,6 +44,9 @@ def _counted(receive: Receive) -> Receive:
     return count
 
 
-def _declared_bytes(scope: Scope) -> int:
-    length = Headers(scope=scope).get("content-length", "")
-    return int(length) if length.isdecimal() and len(length) < 20 else 0
+def _declared_bytes(scope: Scope) -> int | None:
+    """The content-length; None if there is none, and the body's end is told as it comes."""
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            return int(value) if value.isdigit() and len(value) < 20 else None
+    return None

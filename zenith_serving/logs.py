@@ -13,13 +13,12 @@ from functools import lru_cache
 from typing import Any, TextIO
 
 import structlog
-from asgi_correlation_id import correlation_id
 from starlette.types import Scope
 from structlog.types import EventDict, Processor
 
 from zenith_serving.callers import caller_of
 from zenith_serving.keys import KeyRing
-from zenith_serving.observe import Seen
+from zenith_serving.observe import Seen, request_id
 from zenith_serving.settings import Settings
 
 _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING}
@@ -40,7 +39,7 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):  # they come with handlers of their own
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate, logger.level = [], True, logging.NOTSET
-    for name in ("httpx", "httpcore", "asgi_correlation_id"):  # these write addresses, and what clients sent
+    for name in ("httpx", "httpcore"):  # these write addresses, and what clients sent
         logging.getLogger(name).setLevel(logging.ERROR)
 
 
@@ -78,7 +77,7 @@ class RequestLog:
 def _line(seen: Seen, level: str, client: str) -> str:
     return (
         f'{{"event": "request", "method": "{seen.method}", "route": {_quoted(seen.route)}, "status": {seen.status}, '
-        f'"ms": {1000 * seen.seconds:.2f}, "client": "{client}", "request_id": "{correlation_id.get()}", '
+        f'"ms": {1000 * seen.seconds:.2f}, "client": "{client}", "request_id": "{request_id.get()}", '
         f'"level": "{level}", "timestamp": "{datetime.now(UTC).isoformat()[:-6]}Z"}}\n'
     )
 
@@ -91,8 +90,8 @@ def _facts() -> list[Processor]:
 
 
 def _add_request_id(_: Any, __: str, event: EventDict) -> EventDict:
-    if request_id := correlation_id.get():
-        event["request_id"] = request_id
+    if this := request_id.get():
+        event["request_id"] = this
     return event
 
 

@@ -59,6 +59,7 @@ class Metrics:
             "zenith_http_request_seconds", "Time to the whole answer.", ["route"], buckets=_BUCKETS, registry=mine
         )
         self._children: dict[tuple[str, str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
+        self._counts: dict[tuple[str, bool], Callable[[], None]] = {}
         self._predictions = Counter("zenith_predictions", "Predictions made.", ["kind", "cached"], registry=mine)
         self._gauges = {
             name: Gauge(f"zenith_{name}", text, multiprocess_mode=mode, registry=mine)
@@ -80,7 +81,9 @@ class Metrics:
 
     def prediction(self, kind: str, cached: bool) -> None:
         """Count a prediction."""
-        self._predictions.labels(kind, "true" if cached else "false").inc()
+        if (kind, cached) not in self._counts:
+            self._counts[kind, cached] = self._predictions.labels(kind, "true" if cached else "false").inc
+        self._counts[kind, cached]()
 
     def check(self) -> None:
         """Set the gauges, from memory."""

@@ -1,16 +1,24 @@
-"""Tells of each request, once it is answered: its route's template, never its address, which may hold anything.
+"""Gives each request an id, and tells of it once it is answered: its route's template, never its address.
 
 Plain ASGI, since it is on the way of every request.
 """
 
+import re
 import time
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from secrets import token_hex
 from typing import NamedTuple
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 NO_ROUTE = "none"
 CLIENT_GONE = 499  # as nginx counts those that did not wait for an answer
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""The id of the request at hand: the client's X-Request-ID if that is of harmless letters, else one made here."""
+
+_ID_HEADER = b"x-request-id"
+_ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
@@ -24,7 +32,7 @@ class Seen(NamedTuple):
 
 
 class Observed:
-    """Passes each request on, and hands what it was to `observers`."""
+    """Passes each request on under its id, which goes back with the answer, and hands what it was to `observers`."""
 
     def __init__(self, app: ASGIApp, observers: Sequence[Callable[[Seen, Scope], None]]) -> None:
         self._app = app
@@ -37,11 +45,14 @@ class Observed:
             return
         status = CLIENT_GONE
         began = time.perf_counter()
+        this = _id_sent(scope) or token_hex(16)
+        request_id.set(this)
 
         async def note(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                message["headers"] = [*message.get("headers", ()), (_ID_HEADER, this.encode())]
             await send(message)
 
         try:
@@ -58,6 +69,11 @@ class Observed:
 def route_template(scope: Scope) -> str:
     """`/models/{ticker}/history`, where the client asked for one ticker's; NO_ROUTE if nothing fits the address."""
     return getattr(scope.get("route"), "path", None) or NO_ROUTE
+
+
+def _id_sent(scope: Scope) -> str | None:
+    sent = next((value for name, value in scope["headers"] if name == _ID_HEADER), b"")
+    return sent.decode() if _ID.fullmatch(sent) else None
 
 
 def _method(scope: Scope) -> str:

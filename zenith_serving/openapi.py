@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from zenith_serving.keys import KEY_STATUSES
-from zenith_serving.problems import MEDIA_TYPE
+from zenith_serving.problems import CONTENT
 from zenith_serving.schemas import Problem
 
 _BODY_STATUSES = (
@@ -35,12 +35,13 @@ def describe_surroundings(app: FastAPI, *, read_keys: bool) -> None:
 
 
 def complete(document: dict[str, Any], *, read_keys: bool) -> None:
-    """Add to each operation the refusals that it may meet."""
+    """Add to each operation the refusals that it may meet, and give bodies their names."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = Problem.model_json_schema()
     for name in _SCHEMAS_OF_FASTAPI:
         schemas.pop(name, None)
     for path, operation in _operations(document):
+        _name_body(operation, schemas)
         if read_keys and path != "/health":
             operation.setdefault("security", [{"Bearer": []}, {"X-API-Key": []}])
         for status in _refusals(operation):
@@ -59,8 +60,17 @@ def _refusals(operation: dict[str, Any]) -> Iterator[HTTPStatus]:
 
 def _answer(status: HTTPStatus, operation: dict[str, Any]) -> dict[str, Any]:
     before = operation["responses"].get(str(status.value), {})
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {"description": status.phrase, **before, "content": content}
+    return {"description": status.phrase, **before, "content": CONTENT}
+
+
+def _name_body(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Put a body that is described on the spot among the schemas, or generated clients have a class for each use."""
+    body = operation.get("requestBody", {})
+    for media_type, content in body.get("content", {}).items():
+        if name := content["schema"].get("title"):
+            schemas[name] = content["schema"]
+            reference = {"$ref": f"#/components/schemas/{name}"}
+            operation["requestBody"] = {**body, "content": {media_type: {"schema": reference}}}
 
 
 def _operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any
+
+from pydantic_core import to_json
 
 from zenith_core.errors import UserError
 from zenith_core.inference import HORIZONS
@@ -24,8 +26,6 @@ from zenith_serving.snapshots import SnapshotStore
 _SIGNAL = "signal"
 _COUNTED_AS: dict[Kind, str] = {"lstm": "price", "ensemble": "signal"}
 _NEW, _CACHED = b'"cached":false', b'"cached":true'  # in an answer's JSON; what is free text comes after it
-
-Answer = TypeVar("Answer", bound=ModelAnswer)
 
 
 def utc_now() -> datetime:
@@ -139,10 +139,10 @@ class Predictor:
         return snapshot, model
 
     def _answer(
-        self, kind: type[Answer], key: str, ticker: str, use_cache: bool, compute: Callable[[], Answer]
+        self, kind: type[ModelAnswer], key: str, ticker: str, use_cache: bool, compute: Callable[[], dict[str, Any]]
     ) -> bytes:
         def anew() -> bytes:
-            answer = compute().model_dump_json().encode()
+            answer = to_json(compute())
             self.cache.put(ticker, key, answer.replace(_NEW, _CACHED, 1))
             return answer
 

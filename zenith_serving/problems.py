@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from asgi_correlation_id import correlation_id
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -24,6 +23,7 @@ from zenith_serving.errors import (
     UnknownRun,
     UnknownTicker,
 )
+from zenith_serving.observe import request_id
 from zenith_serving.schemas import Problem
 
 MEDIA_TYPE = "application/problem+json"
@@ -33,7 +33,7 @@ _TYPE = "urn:zenith:problem:"
 
 # From the particular to the general: the first that fits is used.
 _KINDS: tuple[tuple[type[ZenithError], str, HTTPStatus, str], ...] = (
-    (UnknownTicker, "unknown-ticker", HTTPStatus.NOT_FOUND, "No predictions for this ticker"),
+    (UnknownTicker, "unknown-ticker", HTTPStatus.NOT_FOUND, "Unknown ticker"),
     (TickerGone, "ticker-gone", HTTPStatus.GONE, "No predictions for this ticker any more"),
     (FeatureMismatch, "feature-mismatch", HTTPStatus.SERVICE_UNAVAILABLE, "Model and data do not fit together"),
     (ModelUnavailable, "model-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "No model to answer with"),
@@ -61,8 +61,10 @@ _HINTS = {
     HTTPStatus.INTERNAL_SERVER_ERROR: "something went wrong here, and was logged",
 }
 
+CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}  # which openapi.py puts there
+
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    int(status): {"description": status.phrase, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
+    int(status): {"description": status.phrase, "content": CONTENT}
     for status in (
         HTTPStatus.NOT_FOUND,
         HTTPStatus.GONE,
@@ -111,8 +113,8 @@ def _plain(status: HTTPStatus) -> Problem:
 
 def _respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     headers = dict(headers or {})
-    if request_id := correlation_id.get():
-        problem = problem.model_copy(update={"request_id": request_id})
+    if this := request_id.get():
+        problem = problem.model_copy(update={"request_id": this})
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     if problem.status == HTTPStatus.UNAUTHORIZED:
@@ -140,7 +142,7 @@ async def _on_http_exception(_: Request, error: Exception) -> Response:
 async def _on_surprise(_: Request, error: Exception) -> Response:
     """The server logs the traceback; the client learns only that it was not its fault."""
     # Starlette answers this one outside of all middleware, so the id's header is not added there.
-    headers = {"X-Request-ID": request_id} if (request_id := correlation_id.get()) else None
+    headers = {"X-Request-ID": this} if (this := request_id.get()) else None
     return http_problem(HTTPStatus.INTERNAL_SERVER_ERROR, headers)
 
 

@@ -129,6 +129,9 @@ class RestRegistry:
             with error:
                 if error.code == 404:
                     raise ModelUnavailable("the registry has no such model version or file") from None
+                if error.code in (401, 403):
+                    refused = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+                    raise RegistryAway(f"the MLflow server refuses {refused} ({error.code})") from None
                 raise RegistryAway(f"the MLflow server answered with status {error.code}") from None
         except OSError as error:
             _logger.debug("MLflow server: %r", error)

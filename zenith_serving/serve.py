@@ -1,6 +1,7 @@
 """Start the REST service on an address."""
 
 import errno
+import gc
 import logging
 import socket
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 10  # for requests in flight when asked to stop
 _BACKLOG = 2048
+_NEW_OBJECTS = 10_000  # that Python looks through at a time for what is not needed; 700 by default
 _HIGHEST_PORT = 65_535
 
 
@@ -53,22 +55,31 @@ def options() -> dict[str, Any]:
 
 def app_of_environment() -> "FastAPI":
     """What each worker serves."""
-    from zenith_serving.app import create_app
-    from zenith_serving.logs import RequestLog, configure_logging
+    from zenith_serving.logs import configure_logging
 
     settings = read_settings()
     configure_logging(settings)
-    return create_app(settings, RequestLog(settings))
+    return _app(settings)
 
 
 def _serve_here(listener: socket.socket, settings: Settings) -> None:
     import uvicorn
 
+    uvicorn.Server(uvicorn.Config(_app(settings), **options())).run(sockets=[listener])
+
+
+def _app(settings: Settings) -> "FastAPI":
+    """What a process serves for as long as it lives. What is in memory by then stays: Python's collector, which would
+    look it through every few thousand requests, leaves it alone from here on.
+    """
     from zenith_serving.app import create_app
     from zenith_serving.logs import RequestLog
 
     app = create_app(settings, RequestLog(settings))
-    uvicorn.Server(uvicorn.Config(app, **options())).run(sockets=[listener])
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS)
+    return app
 
 
 def _serve_in_processes(listener: socket.socket, settings: Settings, workers: int) -> None:

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version as installed_version
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
+
+from pydantic import ValidationError
 
 from zenith_core.inference import METADATA_KEY, Run
 from zenith_core.naming import model_name
 from zenith_serving.errors import ModelUnavailable
+from zenith_serving.schemas import Finite, Skill
 
 _DECISIVE = ("zenith", "onnxruntime")
 """Libraries whose version decides whether an artifact answers here as it did when its training checked it."""
@@ -19,6 +22,17 @@ _EVIDENCE = ("horizon", "beats_naive", "p_value", "mase", "skill", "coverage")
 _SESSION_BYTES = 400_000  # beside three times the artifact; measured, docs/decisions/0025
 
 _logger = logging.getLogger(__name__)
+
+
+class Worth(NamedTuple):
+    """What a model was worth out of sample at a horizon: the fields of Skill, and the coverage of its intervals."""
+
+    skill: Mapping[str, Any]
+    coverage: float | None
+
+
+class _Evidence(Skill):
+    coverage: Finite | None
 
 
 @dataclass(frozen=True)
@@ -33,6 +47,12 @@ class ServedModel:
     run: Run = field(repr=False)
     facts: Mapping[str, Any] = field(repr=False)
     memory: int = 0
+    _worths: dict[int | None, Worth] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def kind(self) -> str:
+        """`lstm` or `ensemble`."""
+        return self.name.partition("-")[0]
 
     @property
     def feature_spec(self) -> str:
@@ -44,11 +64,30 @@ class ServedModel:
         """The last session that the model was trained on, ISO; empty if the artifact does not say."""
         return str(self.facts.get("data_end", ""))
 
-    @property
-    def evidence(self) -> Mapping[str, Any]:
-        """Out-of-sample metrics of the model."""
-        evidence: Mapping[str, Any] = self.facts["evidence"]
-        return evidence
+    def worth(self, horizon: int | None = None) -> Worth:
+        """At the evaluated horizon nearest to `horizon`, or in all; looked up once. Raises ModelUnavailable if the
+        artifact says what is no number.
+        """
+        if horizon not in self._worths:
+            self._worths[horizon] = self._look_up(horizon)
+        return self._worths[horizon]
+
+    def _look_up(self, horizon: int | None) -> Worth:
+        evidence = nearest_evidence(self.facts["evidence"], horizon)
+        try:
+            skill = _Evidence(**{name: evidence.get(name) for name in _Evidence.model_fields}).model_dump()
+        except ValidationError:
+            raise ModelUnavailable(f"version {self.version} of {self.name} does not say what it is worth") from None
+        return Worth(skill, skill.pop("coverage"))
+
+
+def nearest_evidence(evidence: Mapping[str, Any], horizon: int | None) -> dict[str, Any]:
+    """The out-of-sample metrics at the evaluated horizon nearest to `horizon`; the headline if there is none."""
+    by_horizon: Mapping[str, Any] = evidence.get("by_horizon") or {}
+    if not by_horizon or horizon is None:
+        return dict(evidence)
+    nearest = min(by_horizon, key=lambda key: abs(int(key) - horizon))
+    return {**by_horizon[nearest], "horizon": int(nearest)}
 
 
 def open_model(name: str, version: int, onnx: bytes) -> ServedModel:

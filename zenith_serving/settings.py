@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from zenith_core.errors import UserError
@@ -18,30 +18,53 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
     zenith_home: Path = Field(default=Path(".zenith"), description="Where all state is kept.")
-    zenith_data_uri: str | None = Field(default=None, description="Where datasets are kept: for serving, a folder.")
-    mlflow_tracking_uri: str | None = Field(default=None, description="The MLflow server or database.")
+    zenith_data_uri: str | None = Field(default=None, description="Serving reads a folder only.")
+    mlflow_tracking_uri: str | None = Field(
+        default=None,
+        description="An MLflow server, or a database other than `DATABASE_URL`. Not set: SQLite in `ZENITH_HOME`.",
+    )
     dagster_url: str = Field(
         default="http://127.0.0.1:3000", description="The Dagster webserver that runs are launched through."
     )
-    redis_url: SecretStr | None = Field(default=None, description="A Redis that several processes share.")
-    models_path: Path | None = Field(default=None, description="Where last-good copies of the models are kept.")
-    zenith_model_memory_mb: int = Field(
-        default=512, gt=0, description="How much memory models may take in each process, in MB; others are loaded anew."
+    dagster_public_url: str | None = Field(
+        default=None, description="Where people's browsers find Dagster, if not at DAGSTER_URL."
     )
-    ml_cache_ttl: int = Field(default=3600, gt=0, description="How long an answer is kept, in seconds.")
+    mlflow_public_url: str | None = Field(
+        default=None, description="Where people's browsers find MLflow, if not at MLFLOW_TRACKING_URI."
+    )
+    redis_url: SecretStr | None = Field(
+        default=None,
+        description="A Redis for cached answers and rate limits. Not set: each service process keeps its own.",
+    )
+    models_path: Path | None = Field(
+        default=None,
+        description="Where last-good copies of the models are kept. Not set: `serving-models` in `ZENITH_HOME`.",
+    )
+    zenith_model_memory_mb: int = Field(
+        default=512,
+        gt=0,
+        description="Memory for models in each process, in MB; those asked for longest ago are dropped.",
+    )
+    ml_cache_ttl: int = Field(default=3600, gt=0, description="Seconds that an answer is kept.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="Web origins that may call the API, separated by commas."
+        default=(), description="Web origins that browsers may call from, separated by commas. Not set: none."
     )
     zenith_api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        default=(), description="Keys for whatever changes something, separated by commas."
+        default=(),
+        description="Keys for whatever changes something, separated by commas; needed to listen beyond loopback.",
     )
-    zenith_read_keys: bool = Field(default=False, description="Whether reading needs a key too; /health does not.")
+    zenith_read_keys: bool = Field(
+        default=False, description="Whether reading needs a key too; `/health` never does, nor the page's own files."
+    )
     zenith_rate_limit: str = Field(
-        default="3000/minute", description="How often a key, or an address beyond this machine, may ask; or `off`."
+        default="3000/minute",
+        description="How often a key, or an address beyond this machine, may ask: so many a `second`, `minute`, `hour` "
+        "or `day`; or `off`.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
-        description="From which level on lines are logged; `warning` leaves out requests that went well.",
+        description="Which lines are logged: `debug`, `info`, `warning`, which leaves out requests that went well, or "
+        "`error`.",
     )
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="`json`, `console` for people, or `auto`: for people if stderr is a terminal."
@@ -83,14 +106,17 @@ class Settings(BaseSettings):
             raise ValueError("a number per second, minute, hour or day is right, as 3000/minute; or off")
         return text
 
-    @field_validator("dagster_url")
+    @field_validator("dagster_url", "dagster_public_url", "mlflow_public_url")
     @classmethod
-    def _plain_address(cls, value: str) -> str:
-        parts = urlsplit(value)
+    def _plain_address(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if not value and info.field_name != "dagster_url":
+            return None
+        parts = urlsplit(value or "")
         if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
             # Each run's address is told to whoever may read, so it must not hold a password.
-            raise UserError("DAGSTER_URL must be http://host:port or https://host, without a user or password")
-        return value.rstrip("/")
+            name = str(info.field_name).upper()
+            raise UserError(f"{name} must be http://host:port or https://host, without a user or password")
+        return value.rstrip("/") if value else None
 
     @property
     def home(self) -> Path:

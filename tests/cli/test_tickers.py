@@ -3,6 +3,7 @@ import json
 import pytest
 
 from zenith_cli.main import main
+from zenith_core import exchanges
 
 
 @pytest.fixture
@@ -51,3 +52,14 @@ def test_what_is_not_there_cannot_be_removed(zenith):
     status, _, errors = zenith("tickers", "remove", "IBM")
 
     assert (status, errors) == (2, "zenith: IBM: not among the tickers, which `zenith tickers list` shows\n")
+
+
+def test_a_ticker_of_an_exchange_that_a_setting_adds_is_one(zenith, monkeypatch):
+    monkeypatch.setattr(exchanges, "EXCHANGES", dict(exchanges.EXCHANGES))
+    monkeypatch.setenv("ZENITH_EXCHANGES", ".VI=XWBO:EUR:Europe/Vienna")
+
+    assert zenith("tickers", "add", "OMV.VI", "--json")[:2] == (0, '{"added": ["OMV.VI"], "already_there": []}\n')
+    monkeypatch.setattr(
+        exchanges, "EXCHANGES", {key: value for key, value in exchanges.EXCHANGES.items() if key != ".VI"}
+    )
+    assert zenith("tickers", "remove", "OMV.VI", "--json")[:2] == (0, '{"removed": ["OMV.VI"]}\n')

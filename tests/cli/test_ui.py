@@ -2,6 +2,9 @@ import pytest
 from filelock import FileLock
 
 from zenith_cli import ui
+from zenith_cli.stack.layout import Layout
+from zenith_cli.stack.up import bring_up
+from zenith_core.errors import UserError
 from zenith_pipelines.orphans import alive
 from zenith_pipelines.settings import Settings
 
@@ -22,3 +25,15 @@ def test_runs_whose_process_died_are_buried_before_the_ui_shows_them(monkeypatch
     (_, command, environment) = become[0]
     assert command[1:3] == ["dev", "--workspace"]
     assert environment["DAGSTER_HOME"] == str(tmp_path / "dagster")
+
+
+@pytest.mark.parametrize("start", [lambda: ui.open_ui("127.0.0.1", 0), lambda: bring_up(8000)], ids=["ui", "up"])
+def test_a_cron_expression_that_is_none_is_told_before_anything_starts(monkeypatch, tmp_path, start):
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
+    monkeypatch.setenv("ZENITH_RETRAIN_CRON", "weekly")
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.setattr(ui.os, "execve", lambda *_: pytest.fail("the UI was started"))
+    monkeypatch.setattr(Layout, "require_free_ports", lambda _: pytest.fail("the stack is about to be started"))
+
+    with pytest.raises(UserError, match="ZENITH_RETRAIN_CRON 'weekly' is no cron expression"):
+        start()

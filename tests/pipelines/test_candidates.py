@@ -3,6 +3,7 @@
 import hashlib
 import json
 
+import dagster as dg
 import pandas as pd
 import pytest
 from mlflow import MlflowClient
@@ -12,6 +13,8 @@ from zenith_core.errors import NotAvailable
 from zenith_pipelines.candidates import register
 from zenith_pipelines.defs.models import _training_data
 from zenith_pipelines.models.artifact import IR_VERSION, OPSET
+from zenith_pipelines.orphans import attempts_before
+from zenith_pipelines.registry import ModelRegistry
 from zenith_pipelines.store import Dataset
 from zenith_pipelines.training import Candidate, Lineage
 
@@ -98,3 +101,49 @@ def test_features_without_a_certificate_train_no_model():
 
     with pytest.raises(NotAvailable, match=r"^the features of IBM have no leakage certificate: materialize"):
         _training_data("IBM", cleaned, features)
+
+
+def test_what_a_killed_run_registered_is_not_registered_again_by_the_run_that_repeats_it(registry, monkeypatch):
+    candidate = Candidate("lstm", identity(), EVIDENCE, METRICS, {**FACTS, "ticker": "AGAIN"})
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(MlflowClient, "set_terminated", killed)  # after the version, before anything that says so
+        register(registry, candidate, CERTIFICATE, "first")
+    assert registry.aliases("lstm-AGAIN") == {}
+
+    version = register(registry, candidate, CERTIFICATE, "second", {"first"})
+
+    assert [made.version for made in registry.versions("lstm-AGAIN")] == [version.version] == [1]
+    assert registry.aliases("lstm-AGAIN") == {"Candidate": 1}
+    assert registry.client.get_run(version.run_id).info.status == "FINISHED"
+    assert register(registry, candidate, CERTIFICATE, "third", {"unknown"}).version == 2
+
+
+def killed(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_a_run_repeats_those_that_dagsters_daemon_started_again_and_not_what_a_person_did():
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = dg.GraphDefinition("fetch").to_job()
+        first = instance.create_run_for_job(job)
+        by_daemon = {"dagster/retry_number": "1"}
+        again = {"root_run_id": first.run_id, "parent_run_id": first.run_id}
+        second = instance.create_run_for_job(job, tags=by_daemon, **again)
+        third = instance.create_run_for_job(job, tags=by_daemon, root_run_id=first.run_id, parent_run_id=second.run_id)
+        by_hand = instance.create_run_for_job(job, **again)
+
+        assert attempts_before(instance, third) == {first.run_id, second.run_id}
+        assert attempts_before(instance, first) == attempts_before(instance, by_hand) == set()
+
+
+def test_of_two_machines_that_make_the_experiment_at_once_both_find_it(registry, place, tmp_path, monkeypatch):
+    other = ModelRegistry(f"sqlite:///{place}/mlflow.db", tmp_path / "another-machine")
+    look, looks = other.client.get_experiment_by_name, []
+
+    def too_early(name):
+        looks.append(name)
+        return look(name) if len(looks) > 1 else None
+
+    monkeypatch.setattr(other.client, "get_experiment_by_name", too_early)
+    assert other.experiment_id == registry.experiment_id
+    assert len(looks) == 2

@@ -1,12 +1,15 @@
+import inspect
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
 
 from zenith_core.errors import StorageAway, UserError
 from zenith_pipelines.instance import dagster_home, open_instance
+from zenith_pipelines.prepare import prepare
 from zenith_pipelines.settings import Settings
 
 OPEN = """
@@ -25,6 +28,22 @@ def test_the_instance_lives_under_home_with_the_projects_configuration(tmp_path,
 
     assert home == tmp_path / "dagster"
     assert yaml.safe_load((home / "dagster.yaml").read_text())["telemetry"] == {"enabled": False}
+
+
+def test_a_dagster_home_that_is_named_is_prepared_for_processes_that_meet_on_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "named"))
+    home = prepare(Settings(zenith_home=tmp_path / "zenith"))
+
+    assert home == tmp_path / "named"
+    kept = yaml.safe_load((home / "dagster.yaml").read_text())["storage"]["custom"]["config"]
+    assert kept == {"base_dir": str(home)}
+    assert list(home.rglob("runs.db"))
+
+
+def test_the_configuration_that_is_packaged_is_the_project_s():
+    project, packaged = Path(__file__).parents[2], Path(inspect.getfile(prepare)).parent
+    for name in ("dagster.yaml", "workspace.yaml"):
+        assert (packaged / name).read_bytes() == (project / name).read_bytes()
 
 
 def test_the_pool_of_price_sources_is_there_before_runs_meet_on_it(tmp_path, monkeypatch):
@@ -95,3 +114,15 @@ def test_four_processes_that_open_an_empty_instance_together_all_come_up(tmp_pat
     assert [opener.wait(60) for opener in openers] == [0, 0, 0, 0]
     with open_instance(Settings()) as instance:
         assert sorted(instance.get_dynamic_partitions("tickers")) == ["AAPL", "GOOG", "IBM", "MSFT"]
+
+
+def test_a_dagster_home_of_somebodys_own_keeps_its_dagster_yaml_and_gets_one_if_it_has_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "own"))
+    settings = Settings(zenith_home=tmp_path)
+
+    written = dagster_home(settings) / "dagster.yaml"
+    assert yaml.safe_load(written.read_text())["storage"]["custom"]["module"] == "zenith_pipelines.storage"
+
+    written.write_text("telemetry: {enabled: false}\n")
+    assert dagster_home(settings) == tmp_path / "own"
+    assert written.read_text() == "telemetry: {enabled: false}\n"

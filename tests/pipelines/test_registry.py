@@ -1,8 +1,10 @@
 import asyncio
 import subprocess
 import sys
+import threading
 from dataclasses import dataclass
 from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
@@ -13,7 +15,7 @@ from onnx import TensorProto, helper
 
 from tests.mlflow_server import mlflow_server
 from tests.pipelines.made_models import market, present, registered
-from zenith_core.errors import NotAvailable
+from zenith_core.errors import NotAvailable, UserError
 from zenith_pipelines.cleanup import Rules, clean_up
 from zenith_pipelines.history import history
 from zenith_pipelines.models.artifact import IR_VERSION, OPSET
@@ -293,6 +295,26 @@ def size_of(folder):
 
 
 @pytest.mark.slow
+class Refusal(BaseHTTPRequestHandler):
+    """How MLflow's basic authentication answers."""
+
+    def do_GET(self):
+        self.send_response(401)
+        self.end_headers()
+        self.wfile.write(b"You are not authenticated.")
+
+    def log_message(self, *_):
+        pass
+
+
+def test_a_server_that_refuses_the_password_is_told_apart_in_one_line(tmp_path):
+    with HTTPServer(("127.0.0.1", 0), Refusal) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        with pytest.raises(UserError, match="refuses MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"):
+            ModelRegistry(f"http://127.0.0.1:{server.server_port}", tmp_path).names()
+        server.shutdown()
+
+
 def test_processes_that_meet_an_empty_store_at_once_all_register(tmp_path):
     script = f"""
 import sys

@@ -49,7 +49,7 @@ def _model(graph, kind, ticker, spec, data_end="2013-03-01", **changed):
     return model.SerializeToString()
 
 
-def make_lstm(ticker, *, growth=1.01, spec=SPEC, data_end="2013-03-01"):
+def make_lstm(ticker, *, growth=1.01, spec=SPEC, data_end="2013-03-01", **facts):
     """price[h] = close * growth**h; the quantiles spread by 1 % for each level on either side of the median."""
     from onnx import TensorProto, helper, numpy_helper
 
@@ -80,7 +80,7 @@ def make_lstm(ticker, *, growth=1.01, spec=SPEC, data_end="2013-03-01"):
             numpy_helper.from_array(np.array([2]), "two"),
         ],
     )
-    return _model(graph, "lstm", ticker, spec, data_end)
+    return _model(graph, "lstm", ticker, spec, data_end, **facts)
 
 
 def make_ensemble(ticker, *, probabilities=(0.25, 0.25, 0.5), spec=SPEC, **facts):

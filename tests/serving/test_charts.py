@@ -7,6 +7,7 @@ from fastapi.testclient import TestClient
 
 from tests.serving.page_state import SESSIONS, read_facts, write_charts, write_facts
 from zenith_serving.app import create_app
+from zenith_serving.dagster_api import DagsterAPI
 from zenith_serving.routes.tickers import links_of
 from zenith_serving.settings import Settings
 
@@ -61,6 +62,16 @@ def test_links_are_web_addresses_without_secrets(uri, link):
     links = links_of(Settings(mlflow_tracking_uri=uri, dagster_url="http://dagster.example:3000/"))
 
     assert (links.mlflow, links.dagster) == (link, "http://dagster.example:3000")
+
+
+def test_links_lead_where_browsers_find_the_two_if_that_is_elsewhere():
+    inside = {"mlflow_tracking_uri": "http://mlflow:5000", "dagster_url": "http://dagster-webserver:3000"}
+    links = links_of(Settings(dagster_public_url="https://dagster.example/", mlflow_public_url="", **inside))
+
+    assert (links.mlflow, links.dagster) == ("http://mlflow:5000", "https://dagster.example")
+    assert DagsterAPI("http://dagster-webserver:3000", "https://dagster.example").page("1") == (
+        "https://dagster.example/runs/1"
+    )
 
 
 def test_a_chart_has_what_the_pipelines_wrote(client, home):

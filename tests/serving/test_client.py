@@ -131,6 +131,17 @@ def problem(status):
 ANSWER = (200, "", {"disclaimer": "words"})
 
 
+@pytest.mark.parametrize("ask", [Zenith.run, Zenith.chart, Zenith.history, Zenith.track_record])
+def test_what_is_named_in_an_address_stays_one_part_of_it(moody, ask):
+    moody.script[:] = [(404, "", problem(404))]
+    with Zenith(moody.url) as zenith:
+        for text in ("a/b", "a?b", "a#b", "a%2Fb"):
+            with pytest.raises(NotFound):
+                ask(zenith, text)
+    named = [path.removeprefix(moody.seen[0].partition("a%2Fb")[0]).partition("/")[0] for path in moody.seen]
+    assert named == ["a%2Fb", "a%3Fb", "a%23b", "a%252Fb"]
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_bad_moment_is_waited_out_as_long_as_the_service_says(moody, monkeypatch, status):
     moody.script[:] = [(status, "7", problem(status)), (status, "", b"<html>"), ANSWER]

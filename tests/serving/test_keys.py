@@ -163,6 +163,16 @@ def test_without_keys_a_page_of_another_site_changes_nothing(keyless, headers):
     assert (answer.status_code, answer.json()["type"]) == (403, "urn:zenith:problem:cross-site")
 
 
+@pytest.mark.parametrize("address", ["203.0.113.7", "2001:db8::1"])
+def test_without_keys_another_machine_changes_nothing_by_way_of_a_proxy(settings, address):
+    app = with_a_change(settings, require_key)
+
+    answer = TestClient(app, base_url=LOCAL, client=(address, 40000)).post(CHANGE)
+
+    assert (answer.status_code, answer.json()["type"]) == (403, "urn:zenith:problem:cross-site")
+    assert TestClient(app, base_url=LOCAL, client=("127.0.0.1", 40000)).post(CHANGE).status_code == 200
+
+
 def test_without_keys_an_origin_that_was_named_may_change_things(settings):
     app = with_a_change(settings.model_copy(update={"cors_origins": ("https://dash.example",)}), require_key)
     headers = {"origin": "https://dash.example", "sec-fetch-site": "cross-site"}

@@ -4,6 +4,7 @@ import keyword
 
 import pytest
 from openapi_spec_validator import validate
+from pydantic import SecretStr
 
 from zenith_serving.app import create_app
 
@@ -50,3 +51,37 @@ def test_what_changes_something_says_that_it_takes_a_key(document):
     ]
     assert len(changing) >= 5
     assert all(operation["security"] for operation in changing)
+
+
+def test_each_body_and_each_problem_is_a_schema_with_a_name_whichever_application_describes_it(settings, document):
+    """Else a generator makes a class of it for each operation, or leaves the second one out."""
+    assert create_app(settings).openapi() == document
+    for operation in operations(document):
+        bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
+        schemas = [kind["schema"] for body in bodies for kind in body.get("content", {}).values()]
+        assert all("$ref" in schema or schema.get("type") == "string" for schema in schemas), operation["operationId"]
+
+
+PROBLEM = "#/components/schemas/Problem"
+KEYS, BODY, PARAMETERS, ALL = {"401", "403"}, {"400", "408", "413", "422"}, {"422"}, {"429"}
+
+
+def test_each_operation_says_what_it_may_be_refused_with_and_all_of_it_are_problems(document):
+    for operation in operations(document):
+        expected = ALL | (KEYS if "security" in operation else set())
+        expected |= BODY if "requestBody" in operation else PARAMETERS if "parameters" in operation else set()
+        refusals = {status: answer for status, answer in operation["responses"].items() if status >= "400"}
+        assert expected <= set(refusals), operation["operationId"]
+        assert expected >= KEYS or not KEYS & set(refusals), operation["operationId"]
+        for answer in refusals.values():
+            assert answer["description"]
+            assert answer["content"] == {"application/problem+json": {"schema": {"$ref": PROBLEM}}}
+
+
+def test_where_reading_needs_a_key_everything_but_health_says_so(settings):
+    changes = {"zenith_api_keys": (SecretStr("key"),), "zenith_read_keys": True}
+    paths = create_app(settings.model_copy(update=changes)).openapi()["paths"]
+    without = [
+        path for path, item in paths.items() for operation in item.values() if "401" not in operation["responses"]
+    ]
+    assert without == ["/health"]

@@ -27,7 +27,9 @@ def client(tmp_path):
         yield client
 
 
-@pytest.mark.parametrize("path", ["/", "/page/main.js", "/page/vendor/inter-latin.woff2"])
+@pytest.mark.parametrize(
+    "path", ["/", "/page/main.js", "/page/vendor/inter-latin.woff2", "/docs", "/docs/assets/swagger-ui.css"]
+)
 def test_each_file_may_load_from_its_own_server_only(client, path):
     answer = client.get(path)
 
@@ -69,7 +71,7 @@ def test_the_page_is_no_part_of_the_api_s_description(client):
 def test_no_file_of_ours_names_another_place_or_holds_a_script_inline():
     for name, text in OURS.items():
         assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)\w", text) == [], name
-    assert re.findall(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=", OURS["index.html"]) == []
+    assert re.findall(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=", OURS["index.html"] + OURS["docs.html"]) == []
     assert re.findall(r"innerHTML|insertAdjacentHTML|\beval\(|document\.write", "".join(SCRIPTS.values())) == []
 
 

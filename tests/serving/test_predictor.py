@@ -5,12 +5,14 @@ import pytest
 
 from zenith_core.disclaimer import DISCLAIMER
 from zenith_core.errors import InvalidTicker, UserError
-from zenith_serving.answers import age_in_sessions, nearest_evidence
+from zenith_serving.answers import age_in_sessions
 from zenith_serving.cache import LocalCache
 from zenith_serving.errors import FeatureMismatch, ModelUnavailable, TickerGone, UnknownTicker
 from zenith_serving.last_good import LastGood
 from zenith_serving.models import ModelStore
 from zenith_serving.predictor import Predictor, make_predictor
+from zenith_serving.schemas import PriceAnswer, SignalAnswer
+from zenith_serving.served_model import nearest_evidence
 from zenith_serving.settings import Settings
 from zenith_serving.snapshots import SnapshotStore
 
@@ -222,6 +224,20 @@ def test_an_answer_is_warm_once_all_it_needs_is_in_memory(predictor):
     assert predictor.is_warm("AAPL", "lstm")
     assert not predictor.is_warm("AAPL", "lstm", "ensemble")
     assert not predictor.is_warm("MSFT", "lstm")
+
+
+@pytest.mark.parametrize("use_cache", [True, False])
+def test_what_goes_out_is_what_the_schemas_say_in_their_order(predictor, use_cache):
+    price, signal = predictor.price_json("AAPL", 7, use_cache=use_cache), predictor.signal_json("AAPL")
+    assert PriceAnswer.model_validate_json(price).model_dump_json().encode() == price
+    assert SignalAnswer.model_validate_json(signal).model_dump_json().encode() == signal
+
+
+@pytest.mark.parametrize("name", ["mase", "coverage"])
+def test_evidence_that_is_no_number_is_not_passed_on(predictor, registry, models, name):
+    registry.add("lstm-AAPL", models.lstm("AAPL", evidence={name: float("nan")}))
+    with pytest.raises(ModelUnavailable, match="version 2 of lstm-AAPL does not say what it is worth"):
+        predictor.price_json("AAPL")
 
 
 def test_evidence_is_that_of_the_nearest_evaluated_horizon():

@@ -109,7 +109,7 @@ class _MLflowServer(BaseHTTPRequestHandler):
         elif url.path == "/mlflow/api/2.0/mlflow-artifacts/artifacts/1/models/m-1/artifacts/model.onnx":
             self.answer(b"onnx")
         else:
-            self.answer(b"{}", 500 if "99" in self.path else 404)
+            self.answer(b"{}", {"99": 500, "41": 401}.get(query.get("version"), 404))
 
     def answer(self, content, status=200):
         self.send_response(status)
@@ -155,6 +155,8 @@ def test_a_server_s_errors_are_told_apart(rest):
         rest.fetch("lstm-AAPL", 8)
     with pytest.raises(RegistryAway, match="status 500"):
         rest.fetch("lstm-AAPL", 99)
+    with pytest.raises(RegistryAway, match="refuses MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"):
+        rest.fetch("lstm-AAPL", 41)
 
 
 def test_a_server_that_is_down_is_away():

@@ -153,10 +153,7 @@ def _program(name: str, *arguments: str) -> list[str]:
 
 def _make_tables(environment: Mapping[str, str]) -> None:
     """Let one process make Dagster's tables before several meet on them."""
-    code = "from zenith_pipelines.instance import open_instance; from zenith_pipelines.settings import Settings"
-    subprocess.run(
-        [sys.executable, "-c", f"{code}; open_instance(Settings()).dispose()"], env={**environment}, check=True
-    )
+    subprocess.run([sys.executable, "-m", "zenith_pipelines.prepare"], env={**environment}, check=True)
 
 
 def _get(url: str, body: bytes | None = None) -> bytes | None:

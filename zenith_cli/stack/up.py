@@ -11,6 +11,7 @@ from rich.text import Text
 from zenith_cli.stack.layout import Layout, prepare, services
 from zenith_cli.stack.supervisor import Supervisor
 from zenith_core.errors import UserError
+from zenith_pipelines.defs.schedules import make_schedules
 from zenith_pipelines.settings import Settings, prepare_home
 
 _COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "bright_cyan", "bright_magenta")
@@ -18,7 +19,9 @@ _COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "bright_cyan", "bright
 
 def bring_up(port_base: int) -> int:
     """Run the stack until SIGINT or SIGTERM; return the exit status. Raises UserError, StackError."""
-    home = prepare_home(Settings())
+    settings = Settings()
+    home = prepare_home(settings)
+    make_schedules(settings)  # or a wrong cron expression would be a code location that does not load
     layout = Layout(home, port_base)
     layout.folder.mkdir(exist_ok=True, mode=0o711)
     lock = FileLock(layout.folder / ".lock")

@@ -23,6 +23,7 @@ from zenith_pipelines.defs.shown import (
 from zenith_pipelines.models import prepare_backend
 from zenith_pipelines.models.ensemble import EnsembleConfig
 from zenith_pipelines.models.lstm import LSTMConfig
+from zenith_pipelines.orphans import attempts_before
 from zenith_pipelines.progress import Progress
 from zenith_pipelines.store import Dataset
 from zenith_pipelines.training import Candidate, Lineage, TrainingData, train_ensemble, train_lstm
@@ -49,7 +50,7 @@ def lstm_model(
     data = _training_data(context.partition_key, cleaned_prices, indicator_features)
     candidate = train_lstm(data, settings, progress.of("lstm_model"))
     shown = price_model_plots(candidate.evidence, candidate.metrics, cleaned_prices)
-    return _registered(zenith, candidate, indicator_features, context.run_id, shown)
+    return _registered(context, zenith, candidate, indicator_features, shown)
 
 
 @dg.asset(
@@ -69,7 +70,7 @@ def ensemble_model(
     data = _training_data(context.partition_key, cleaned_prices, indicator_features)
     candidate = train_ensemble(data, EnsembleConfig(), progress.of("ensemble_model"))
     shown = signal_model_plots(candidate.evidence, candidate.metrics, cleaned_prices)
-    return _registered(zenith, candidate, indicator_features, context.run_id, shown)
+    return _registered(context, zenith, candidate, indicator_features, shown)
 
 
 def _training_data(ticker: str, cleaned: Dataset, features: Dataset) -> TrainingData:
@@ -93,9 +94,10 @@ def _training_data(ticker: str, cleaned: Dataset, features: Dataset) -> Training
 
 
 def _registered(
-    zenith: ZenithResource, candidate: Candidate, features: Dataset, run_id: str, shown: Metadata
+    context: dg.AssetExecutionContext, zenith: ZenithResource, candidate: Candidate, features: Dataset, shown: Metadata
 ) -> dg.MaterializeResult[Dataset]:
-    version = register(zenith.registry, candidate, features.facts["leakage"], run_id)
+    before = attempts_before(context.instance, context.run)
+    version = register(zenith.registry, candidate, features.facts["leakage"], context.run_id, before)
     facts = {**candidate.facts, "metrics": candidate.metrics, "model": version.name, "version": version.version}
     return dg.MaterializeResult(
         value=Dataset({"evidence": candidate.evidence}, facts),

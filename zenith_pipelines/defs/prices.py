@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from zenith_core.cleaning import data_version
 from zenith_core.errors import SourceError
@@ -24,16 +25,14 @@ from zenith_pipelines.tickers import require_ticker
 
 
 class FetchConfig(dg.Config):
-    """Where the prices of this run come from; where nothing is said, what `usual_source` finds.
+    """Where the prices of this run come from; where nothing is said, what `usual_source` finds."""
 
-    as_of, archive: instead of asking a source, take the snapshot that was the newest by the end of that day in the
-    dataset store `archive`
-    """
-
-    source: str | None = None
-    csv_dir: str | None = None
-    as_of: str | None = None
-    archive: str | None = None
+    source: str | None = Field(default=None, description="`yahoo`, `csv`, `sample` or `simulated`; else the usual one.")
+    csv_dir: str | None = Field(default=None, description="The folder that the `csv` source reads.")
+    as_of: str | None = Field(
+        default=None, description="With `archive`: ask no source, take the newest snapshot by the end of that day."
+    )
+    archive: str | None = Field(default=None, description="The dataset store that has the snapshot.")
 
 
 @dg.asset(

@@ -1,4 +1,7 @@
-"""The page at `/`, from files that ship with the package. It gets all it shows from the API, in the browser."""
+"""The page at `/` and the API's at `/docs`, from files that ship with the package or one that it depends on.
+
+They get all they show from the API, in the browser, and ask no other server.
+"""
 
 from pathlib import Path
 
@@ -9,7 +12,8 @@ from starlette.types import Scope
 FILES = Path(__file__).parents[1] / "page"
 HEADERS = {
     "content-security-policy": (
-        "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none';"
+        " frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -28,6 +32,7 @@ class PageFiles(StaticFiles):
 
 
 files = PageFiles(directory=FILES)
+swagger_ui = PageFiles(packages=[("fastapi_offline", "static")])  # FastAPI's own /docs loads it from elsewhere
 router = APIRouter(include_in_schema=False)
 
 
@@ -35,3 +40,9 @@ router = APIRouter(include_in_schema=False)
 async def page(request: Request) -> Response:
     """The page."""
     return await files.get_response("index.html", request.scope)
+
+
+@router.get("/docs")
+async def docs(request: Request) -> Response:
+    """The API: every address, with what it takes and answers, to try out."""
+    return await files.get_response("docs.html", request.scope)

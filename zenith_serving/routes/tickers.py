@@ -39,7 +39,10 @@ def chart(ticker: Ticker, request: Request, predictor: PredictorDep) -> Chart:
 
 def links_of(settings: Settings) -> Links:
     """Addresses of the other two user interfaces, without a name or password that they may hold."""
-    return Links(dagster=_address(settings.dagster_url), mlflow=_address(settings.mlflow_tracking_uri))
+    return Links(
+        dagster=settings.dagster_public_url or _address(settings.dagster_url),
+        mlflow=settings.mlflow_public_url or _address(settings.mlflow_tracking_uri),
+    )
 
 
 def _summary(snapshots: SnapshotStore, ticker: str, now: datetime) -> TickerSummary | None:

@@ -167,6 +167,7 @@ def test_the_tickers_are_listed_and_one_is_the_current(visit):
 
 def test_search_is_worked_with_the_keyboard(visit):
     page = visit()
+    expect(page.get_by_label("Find a ticker")).to_have_id("search")  # a placeholder is no label: it goes as one types
     field = page.get_by_role("combobox", name="Find a ticker")
     options = page.get_by_role("listbox", name="Tickers found").get_by_role("option")
 

@@ -1,0 +1,161 @@
+"""The values for Dagster's Helm chart and the manifests, held against what PyPI has: the launcher's own configuration
+schema and its making of a Job, Dagster's instance schema, and the Kubernetes client's models.
+"""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import kubernetes.client as k8s
+import pytest
+import yaml
+from dagster._config import Shape, validate_config
+from dagster._core.instance.config import dagster_instance_config_schema
+from dagster_k8s.job import DagsterK8sJobConfig, UserDefinedDagsterK8sConfig, construct_dagster_k8s_job
+from dagster_k8s.launcher import K8sRunLauncher
+
+from zenith_pipelines.settings import Settings as PipelinesSettings
+from zenith_serving.settings import Settings as ServingSettings
+
+ROOT = Path(__file__).parents[2]
+HERE = ROOT / "deploy" / "kubernetes"
+VALUES = yaml.safe_load((HERE / "values.yaml").read_text())
+MANIFESTS = list(yaml.safe_load_all((HERE / "api.yaml").read_text()))
+OTHERS = ("AWS_", "MLFLOW_TRACKING_")  # read by libraries
+
+SNAKE = {
+    "maxConcurrentRuns": "max_concurrent_runs",
+    "tagConcurrencyLimits": "tag_concurrency_limits",
+    "defaultLimit": "default_limit",
+    "startTimeoutSeconds": "start_timeout_seconds",
+    "cancelTimeoutSeconds": "cancel_timeout_seconds",
+    "maxRuntimeSeconds": "max_runtime_seconds",
+    "maxResumeRunAttempts": "max_resume_run_attempts",
+    "pollIntervalSeconds": "poll_interval_seconds",
+    "freeSlotsAfterRunEndSeconds": "free_slots_after_run_end_seconds",
+    "maxRetries": "max_retries",
+    "retryOnAssetOrOpFailure": "retry_on_asset_or_op_failure",
+    "purgeAfterDays": "purge_after_days",
+    "containerConfig": "container_config",
+    "podSpecConfig": "pod_spec_config",
+    "jobSpecConfig": "job_spec_config",
+}
+
+
+def renamed(values):
+    """Keys as the chart's templates write them into dagster.yaml."""
+    if isinstance(values, dict):
+        return {SNAKE.get(key, key): renamed(value) for key, value in values.items()}
+    return values
+
+
+def launcher_config():
+    """What the chart's template makes of the values for the run launcher."""
+    given = VALUES["runLauncher"]["config"]["k8sRunLauncher"]
+    return {
+        "load_incluster_config": given["loadInclusterConfig"],
+        "image_pull_policy": given["imagePullPolicy"],
+        "service_account_name": "dagster",
+        "dagster_home": VALUES["global"]["dagsterHome"],
+        "instance_config_map": "dagster-instance",
+        "postgres_password_secret": VALUES["global"]["postgresqlSecretName"],
+        "resources": given["resources"],
+        "security_context": given["securityContext"],
+        "run_k8s_config": renamed(given["runK8sConfig"]),
+    }
+
+
+def instance_config():
+    """What the chart's template makes of the values for the rest of dagster.yaml."""
+    daemon, concurrency = VALUES["dagsterDaemon"], renamed(VALUES["concurrency"])
+    return {
+        "concurrency": {key: concurrency[key] for key in ("runs", "pools")},
+        "run_monitoring": renamed(daemon["runMonitoring"]),
+        "run_retries": renamed(daemon["runRetries"]),
+        "retention": {kind: renamed(VALUES["retention"][kind]) for kind in ("sensor", "schedule")},
+        "telemetry": VALUES["telemetry"],
+        **VALUES["additionalInstanceConfig"],
+    }
+
+
+def test_the_launcher_takes_its_configuration():
+    checked = validate_config(Shape(K8sRunLauncher.config_type()), launcher_config())
+    assert checked.success, checked.errors
+
+
+def test_dagster_takes_the_instances_configuration():
+    checked = validate_config(Shape(dagster_instance_config_schema()), instance_config())
+    assert checked.success, checked.errors
+
+
+def test_the_instance_is_the_projects_own_but_for_how_much_at_once_and_how_long_a_start_takes():
+    own, values = yaml.safe_load((ROOT / "dagster.yaml").read_text()), instance_config()
+    own["concurrency"]["runs"].pop("max_concurrent_runs")
+    values["concurrency"]["runs"].pop("max_concurrent_runs")
+    assert values["concurrency"] == own["concurrency"]
+    assert values["run_monitoring"]["max_runtime_seconds"] == own["run_monitoring"]["max_runtime_seconds"]
+    for section in ("run_retries", "telemetry", "nux"):
+        assert values[section] == own[section]
+
+
+def test_a_run_is_a_job_with_limits_that_is_not_root_and_is_not_repeated_by_kubernetes():
+    config = launcher_config()
+    about = DagsterK8sJobConfig(
+        job_image="zenith-cluster",
+        dagster_home=config["dagster_home"],
+        instance_config_map=config["instance_config_map"],
+        postgres_password_secret=config["postgres_password_secret"],
+    )
+    defined = UserDefinedDagsterK8sConfig.from_dict(
+        {
+            **config["run_k8s_config"],
+            "container_config": {"resources": config["resources"], "security_context": config["security_context"]},
+        }
+    )
+    job = construct_dagster_k8s_job(about, ["dagster"], "run", user_defined_k8s_config=defined)
+    spec = k8s.ApiClient().sanitize_for_serialization(job)["spec"]
+    pod = spec["template"]["spec"]
+    (container,) = pod["containers"]
+
+    assert container["resources"]["limits"] == {"cpu": "2", "memory": "3Gi"}
+    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    assert (pod["securityContext"]["runAsNonRoot"], pod["securityContext"]["runAsUser"]) == (True, 10001)
+    assert (spec["backoffLimit"], spec["ttlSecondsAfterFinished"]) == (0, 86400)
+    assert pod["restartPolicy"] == "Never"
+
+
+def test_every_container_is_not_root_and_has_a_limit_of_memory():
+    (deployment,) = VALUES["dagster-user-deployments"]["deployments"]
+    for pod in (VALUES["dagsterWebserver"], VALUES["dagsterDaemon"], deployment):
+        assert pod["podSecurityContext"]["runAsNonRoot"]
+        assert not pod["securityContext"]["allowPrivilegeEscalation"]
+        assert pod["resources"]["limits"]["memory"]
+
+
+def test_every_variable_is_one_that_somebody_reads():
+    (deployment,) = VALUES["dagster-user-deployments"]["deployments"]
+    assert unread(deployment["env"], PipelinesSettings) == []
+    (container,) = MANIFESTS[0]["spec"]["template"]["spec"]["containers"]
+    assert unread([variable["name"] for variable in container["env"]], ServingSettings) == []
+
+
+def unread(names, settings):
+    known = {field.upper() for field in settings.model_fields}
+    return [name for name in names if name not in known and not name.startswith(OTHERS)]
+
+
+@pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda manifest: manifest["kind"])
+def test_a_manifest_has_no_key_that_kubernetes_does_not_know(manifest):
+    version = manifest["apiVersion"].rpartition("/")[2].capitalize()
+    client = k8s.ApiClient()
+    read = client.deserialize(SimpleNamespace(data=json.dumps(manifest)), f"{version}{manifest['kind']}")
+    assert client.sanitize_for_serialization(read) == manifest
+
+
+def test_the_service_leads_to_the_deployment():
+    deployment, service, budget, scaler = MANIFESTS
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert service["spec"]["selector"] == budget["spec"]["selector"]["matchLabels"] == labels
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert service["spec"]["ports"][0]["targetPort"] in {port["name"] for port in container["ports"]}
+    assert scaler["spec"]["scaleTargetRef"]["name"] == deployment["metadata"]["name"]

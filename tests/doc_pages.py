@@ -1,0 +1,85 @@
+"""The pages of the documentation, as Markdown: their blocks of code, links and headings."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from markdown_it import MarkdownIt
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+GUIDES = [ROOT / "README.md", *sorted((DOCS / "guides").glob("*.md")), DOCS / "runbook.md"]
+"""Pages whose `bash` blocks are run."""
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md", *sorted(DOCS.rglob("*.md"))]
+
+_MARKDOWN = MarkdownIt("commonmark").enable("table")
+_NOT_RUN = re.compile(r"<!-- not run: (.+?) -->")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code. `excuse` is why it is not run, as the comment right above it says."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+    excuse: str | None
+
+    def __str__(self) -> str:
+        return f"{self.page.name}:{self.line}"
+
+    @property
+    def lines(self) -> list[str]:
+        """Its lines as the shell has them: continued ones as one, without empty ones."""
+        return [line for line in self.text.replace("\\\n", " ").splitlines() if line.strip()]
+
+
+def blocks(page: Path) -> Iterator[Block]:
+    """The page's blocks of code."""
+    before = None
+    for token in _MARKDOWN.parse(page.read_text()):
+        if token.type == "fence":
+            excuse = _NOT_RUN.search(before.content) if before and before.type == "html_block" else None
+            yield Block(page, token.map[0] + 1, token.info, token.content, excuse and excuse[1])
+        before = token
+
+
+def commands(page: Path) -> Iterator[tuple[Block, list[str]]]:
+    """The words of every `zenith …` in the page's blocks of bash, without what the shell itself makes of them."""
+    for block in blocks(page):
+        if block.language == "bash":
+            for line in block.lines:
+                for part in re.split(r"[;&|]+(?=\s|$)", line):
+                    if words := zenith_words(part):
+                        yield block, words
+
+
+def zenith_words(text: str) -> list[str] | None:
+    """The words after `zenith` if that is the command, perhaps behind VARIABLE=value."""
+    try:
+        words = shlex.split(text, comments=True)
+    except ValueError:  # a quotation that goes on in the next line
+        return None
+    while words and re.match(r"[A-Z_]+=", words[0]):
+        words = words[1:]
+    return words[1:] if words[:1] in (["zenith"], [".venv/bin/zenith"]) else None
+
+
+def links(page: Path) -> Iterator[str]:
+    """Where the page's links and pictures lead, but for those to other places on the net."""
+    for token in _MARKDOWN.parse(page.read_text()):
+        for child in token.children or ():
+            target = child.attrGet("href") or child.attrGet("src")
+            if isinstance(target, str) and not re.match(r"\w+:", target):
+                yield target
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of the page's headings, as GitHub makes them."""
+    tokens = _MARKDOWN.parse(page.read_text())
+    headings = [after.content for token, after in pairwise(tokens) if token.type == "heading_open"]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -1,0 +1,142 @@
+"""The shell examples of README, guides and runbook, run as a reader would, in a folder where AAPL was trained.
+
+What is nothing but quick commands of ours is run in this process, which spares starting Python for each.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from dataclasses import replace
+
+import pytest
+
+from tests.doc_pages import GUIDES, blocks, zenith_words
+from tests.integration.conftest import ZENITH
+from tests.integration.dagster_ui import free_port
+from tests.live_service import live_service
+from zenith_cli.main import main
+from zenith_core import exchanges
+from zenith_pipelines.candidates import register
+from zenith_pipelines.judgement import Present
+from zenith_pipelines.moves import consider
+from zenith_pipelines.parquet import parquet_table
+from zenith_pipelines.registry import ModelRegistry
+from zenith_pipelines.settings import Settings
+from zenith_pipelines.store import DatasetStore
+from zenith_pipelines.training import Candidate
+from zenith_serving.settings import Settings as ServingSettings
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated"),  # Dagster's own, of itself
+    pytest.mark.skipif(shutil.which("bash") is None or shutil.which("curl") is None, reason="needs bash and curl"),
+]
+
+SERVICE = "http://127.0.0.1:8000"
+QUICK = ("predict", "models", "export", "track-record", "promote", "rollback", "cleanup", "tickers", "job")
+RUN = {page: [one for one in blocks(page) if one.language == "bash" and not one.excuse] for page in GUIDES}
+ANSWERS = {
+    "README.md": ["signal hold", "version 1 promoted by", "rows of AAPL forecasts in f.csv", '"predictions":['],
+    "figures.md": ["AAPL lstm", "AAPL: nothing has matured yet. No forecast was made before the day it is for"],
+    "own-prices.md": [
+        "rows of AAPL raw in prices/AAPL.csv",
+        "date,open,high,low,close,volume,dividends,splits,adj_close",
+        "added: OMV.VI",
+        "removed: VALE3.SA, PETR4.SA",
+    ],
+    "promotion.md": [
+        "ensemble-AAPL: version 1 is in Production, before it version 2 (rolled back)",
+        "passed   answers: loads in ONNX Runtime, finite answers",
+        "ensemble-AAPL: version 2 is in Production, before it version 1 (promoted)",
+        "would free",
+    ],
+    "report.md": ["rows of AAPL forecasts in forecasts.csv", "rows of AAPL trades in trades.csv"],
+    "runbook.md": ["AAPL ensemble", "rows of AAPL prices in cleaned.csv"],
+    "scaling.md": ["Set concurrency limit for price_sources to 4."],
+    "schedules.md": ["clear_prediction_cache ok", "would free", "added: NOTYET"],
+}
+
+
+@pytest.fixture(scope="module")
+def home(trained, tmp_path_factory):
+    """A trained state of our own, with a second version of the ensemble: the first one, registered and judged again."""
+    home = tmp_path_factory.mktemp("docs") / ".zenith"
+    shutil.copytree(trained.zenith.home, home)
+    settings = Settings(zenith_home=home, mlflow_tracking_uri=None)
+    registry = ModelRegistry(settings.tracking_uri, settings.artifact_root)
+    known = registry.production("ensemble-AAPL")
+    files = {name: registry.file(known.name, known.version, name) for name in ("facts.json", "leakage.json")}
+    facts = json.loads(files["facts.json"])
+    evidence = parquet_table(registry.file(known.name, known.version, "evidence.parquet"))
+    onnx = registry.load(known.name, known.version)
+    again = Candidate("ensemble", onnx, evidence, facts.pop("metrics"), facts)
+    version = register(registry, again, json.loads(files["leakage.json"]), "again")
+    consider(registry, "ensemble", version.version, Present.of(DatasetStore(settings.data_uri), "AAPL"))
+    return home
+
+
+@pytest.fixture(scope="module")
+def service(home):
+    changed = {"dagster_url": f"http://127.0.0.1:{free_port()}", "redis_url": None}
+    with live_service(ServingSettings(zenith_home=home, mlflow_tracking_uri=None, models_path=None, **changed)) as url:
+        yield url
+
+
+@pytest.fixture
+def reader(home, monkeypatch, capfd):
+    """Somebody in the folder where `.zenith` and `.venv` are, who types."""
+    if not (home.parent / ".venv").exists():
+        (home.parent / ".venv" / "bin").mkdir(parents=True)
+        (home.parent / ".venv" / "bin" / "zenith").symlink_to(ZENITH)
+    for name in ("DAGSTER_HOME", "DATABASE_URL", "MLFLOW_TRACKING_URI", "REDIS_URL", "ZENITH_DATA_URI", "ZENITH_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(home.parent)
+    monkeypatch.setattr(exchanges, "EXCHANGES", dict(exchanges.EXCHANGES))
+    monkeypatch.setenv("PATH", f"{ZENITH.parent}{os.pathsep}{os.environ['PATH']}")
+
+    def types(block):
+        typed = [zenith_words(line) for line in block.lines]
+        if all(words and words[0] in QUICK for words in typed):
+            for line, words in zip(block.lines, typed, strict=True):
+                with monkeypatch.context() as once:
+                    for name, value in _assigned(line):
+                        once.setenv(name, value)
+                    once.setattr("sys.argv", ["zenith", *words])
+                    with pytest.raises(SystemExit) as ended:
+                        main()
+                assert not ended.value.code, f"{line}: {capfd.readouterr().err}"
+        else:
+            done = subprocess.run(["bash", "-ec", block.text], check=False)
+            assert done.returncode == 0, f"{block}: {capfd.readouterr().err}"
+        said = capfd.readouterr()
+        return said.out + said.err
+
+    return types
+
+
+def _assigned(line):
+    """NAME=value in front of a command."""
+    words = line.split()
+    while "=" in words[0]:
+        yield words.pop(0).split("=", 1)
+
+
+@pytest.mark.parametrize("page", [page for page in GUIDES if RUN[page]], ids=lambda page: page.name)
+def test_the_examples_do_what_the_page_says(page, reader, request):
+    said = []
+    for block in RUN[page]:
+        text = block.text
+        if SERVICE in text:
+            text = text.replace(SERVICE, request.getfixturevalue("service"))
+        said.append(reader(replace(block, text=text)))
+
+    place = 0
+    text = "\n".join(said)
+    for words in ANSWERS[page.name]:
+        place = text.find(words, place)
+        assert place >= 0, f"{words!r} is missing, or in another place, in:\n{text}"
+
+
+def test_most_blocks_are_run():
+    assert sum(map(len, RUN.values())) >= 20

@@ -1,0 +1,150 @@
+"""Runs of other machines on one PostgreSQL server: who lives is left alone, who was killed is buried from here."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import dagster as dg
+import psycopg
+import pytest
+
+from tests.integration.dagster_ui import wait_until
+from tests.integration.postgres_server import PostgresServer
+from zenith_pipelines import lock_keeper, run_locks
+from zenith_pipelines.instance import open_instance
+from zenith_pipelines.orphans import REASON, alive, bury, bury_orphans
+from zenith_pipelines.settings import Settings
+
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="needs a user called nobody")]
+
+POOL = "price_sources"
+ELSEWHERE = """
+import sys, time
+from zenith_pipelines.orphans import alive
+from zenith_pipelines.settings import Settings
+with alive(Settings(), sys.argv[1]):
+    print("alive", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture(scope="module")
+def postgres():
+    server = PostgresServer()
+    yield server
+    server.remove()
+
+
+@pytest.fixture(scope="module")
+def settings(postgres, tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DAGSTER_HOME", raising=False)
+        patch.setenv("ZENITH_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setenv("DATABASE_URL", postgres.create_database("dagster"))
+        yield Settings()
+
+
+@pytest.fixture
+def start(settings):
+    """Start a run that holds a slot of the pool, as one in mid-fetch does; return its id."""
+
+    def start(kind="PIPELINE_START"):
+        with open_instance(settings) as instance:
+            run = instance.create_run_for_job(dg.GraphDefinition("fetch").to_job())
+            instance.report_dagster_event(dg.DagsterEvent(kind, "fetch"), run_id=run.run_id)
+            assert instance.event_log_storage.claim_concurrency_slot(POOL, run.run_id, "raw_prices").is_claimed
+        return run.run_id
+
+    return start
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """Begin to work on a run in a process that shares nothing with this one but the database."""
+    machines = []
+
+    def work(run_id):
+        command = [sys.executable, "-c", ELSEWHERE, run_id]
+        environment = {**os.environ, "ZENITH_HOME": str(tmp_path / "elsewhere")}
+        machines.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
+        assert machines[-1].stdout.readline() == "alive\n"
+        return machines[-1]
+
+    yield work
+    for machine in machines:
+        machine.kill()
+        machine.communicate()
+
+
+def status(settings, run_id):
+    with open_instance(settings) as instance:
+        return instance.get_run_by_id(run_id).status.value
+
+
+def holders(settings):
+    with open_instance(settings) as instance:
+        return {slot.run_id for slot in instance.event_log_storage.get_concurrency_info(POOL).claimed_slots}
+
+
+def marks(settings):
+    with lock_keeper.connect(settings.database_url.get_secret_value()) as connection:
+        return [run_id for (run_id,) in connection.execute("SELECT run_id FROM zenith_alive")]
+
+
+def test_a_run_on_another_machine_is_left_alone_until_its_process_is_killed(settings, start, elsewhere):
+    run_id = start()
+    machine = elsewhere(run_id)
+
+    assert bury_orphans(settings) == []
+    assert (status(settings, run_id), holders(settings), marks(settings)) == ("STARTED", {run_id}, [run_id])
+
+    machine.kill()
+    machine.wait()
+    assert bury_orphans(settings) == [run_id]
+    assert (status(settings, run_id), holders(settings), marks(settings)) == ("FAILURE", set(), [])
+    with open_instance(settings) as instance:
+        assert [log.message for log in instance.all_logs(run_id, dg.DagsterEventType.PIPELINE_FAILURE)] == [REASON]
+
+
+def test_a_run_lives_on_when_the_server_is_restarted(settings, start, elsewhere, postgres):
+    run_id = start()
+    machine = elsewhere(run_id)
+
+    postgres.crash()
+    postgres.start()
+    assert bury_orphans(settings) == []
+    assert (status(settings, run_id), marks(settings)) == ("STARTED", [run_id])
+
+    machine.kill()
+    machine.wait()
+    assert bury_orphans(settings) == [run_id]
+
+
+def test_a_run_that_was_canceled_and_then_killed_ends_as_canceled(settings, start, elsewhere):
+    run_id = start("PIPELINE_CANCELING")
+    machine = elsewhere(run_id)
+    machine.kill()
+    machine.wait()
+
+    bury(settings, run_id)
+    assert (status(settings, run_id), holders(settings), marks(settings)) == ("CANCELED", set(), [])
+
+
+def test_a_run_that_ended_leaves_nothing_to_bury(settings, start):
+    run_id = start()
+    with alive(settings, run_id), alive(settings, run_id):  # as in the command, and then in its resource
+        assert marks(settings) == [run_id]
+    assert marks(settings) == []
+    bury(settings, run_id)
+
+
+def test_of_machines_that_begin_at_once_on_an_empty_database_none_fails(postgres):
+    url = postgres.create_database("empty")
+    with psycopg.connect(url) as first, ThreadPoolExecutor() as threads:
+        first.execute(lock_keeper._TABLE)  # begun, and seen by nobody yet
+        second = threads.submit(lambda: lock_keeper.connect(url).close())
+        wait_until(lambda: first.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone(), 10)
+        first.commit()
+        second.result()
+    assert run_locks.DatabaseLocks(url).unheld() == []
