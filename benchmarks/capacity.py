@@ -104,13 +104,27 @@ def figures(records: Sequence[dict[str, Any]]) -> list[Figure]:
         Figure("run_seconds", sum(record["seconds"] for record in batches) / many),
         Figure("run_cpu", sum(record["cpu_seconds"] for record in batches) / many),
         Figure("worker_memory", max(record["largest_process_mb"] for record in first)),
-        Figure("ticker_bytes", total(last["bytes"]) / count / 1e6),
+        Figure("ticker_bytes", sum(left(records, kind)["first"] for kind in last["bytes"]) / 1e6),
         Figure("again_bytes", (total(again["bytes"]) - total(again["bytes_before"])) / again["batch"] / 1e6),
         Figure(
             "serving_memory",
             (last["serving"]["full_mb"] - first[0]["serving"]["full_mb"]) / (count - first[0]["tickers"]),
         ),
     ]
+
+
+def left(records: Sequence[dict[str, Any]], kind: str) -> dict[str, float]:
+    """Bytes and files of a kind that a ticker's first run leaves, and bytes of each further run."""
+    last = [record for record in records if record["kind"] == "first"][-1]
+    again = next(record for record in records if record["kind"] == "again")
+    more = {key: again["bytes"][kind][key] - again["bytes_before"][kind][key] for key in ("bytes", "files")}
+    is_in_last = again["tickers"] < last["tickers"]  # tickers were added after the trainings anew
+    first = {key: last["bytes"][kind][key] - more[key] * is_in_last for key in more}
+    return {
+        "first": first["bytes"] / last["tickers"],
+        "files": first["files"] / last["tickers"],
+        "again": more["bytes"] / again["batch"],
+    }
 
 
 def total(sizes: dict[str, dict[str, int]]) -> int:

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from capacity import left
+
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "capacity.md"
 SCALES = (50, 1_000, 10_000)
@@ -43,17 +45,9 @@ def page(results: Mapping[str, Any]) -> str | None:
 def facts_of(batches: Sequence[Batch], machine: Mapping[str, Any]) -> dict[str, Any]:
     """What the template draws on."""
     first = [batch for batch in batches if batch["kind"] == "first"]
-    again, postgres = (next(batch for batch in batches if batch["kind"] == kind) for kind in ("again", "postgres"))
+    postgres = next(batch for batch in batches if batch["kind"] == "postgres")
     last, many = first[-1], [batch for batch in first if batch["batch"] > 1]
-    kinds = [
-        {
-            "kind": kind,
-            "first": last["bytes"][kind]["bytes"] / last["tickers"],
-            "files": last["bytes"][kind]["files"] / last["tickers"],
-            "again": (again["bytes"][kind]["bytes"] - again["bytes_before"][kind]["bytes"]) / again["batch"],
-        }
-        for kind in last["bytes"]
-    ]
+    kinds = [{"kind": kind, **left(batches, kind)} for kind in last["bytes"]]
     one, two = postgres["bytes"]
     cost = {
         "cpu": mean(many, "cpu_seconds"),
@@ -71,7 +65,6 @@ def facts_of(batches: Sequence[Batch], machine: Mapping[str, Any]) -> dict[str, 
         "last": last,
         "kinds": kinds,
         "sums": {key: sum(kind[key] for kind in kinds) for key in ("first", "files", "again")},
-        "again": again,
         "cost": cost,
         "lists": [batch for batch in batches if batch["kind"] == "lists"],
         "scales": [scale(tickers, cost, kinds, machine["cores"]) for tickers in SCALES],
