@@ -162,7 +162,7 @@ def read_settings() -> Settings:
     except ValidationError as error:
         first = error.errors(include_input=False)[0]
         name = str(first["loc"][0]).upper() if first["loc"] else "the environment"
-        raise UserError(f"{name} is not valid: {first['msg']}") from None
+        raise UserError(f"{name} is not valid: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def require_home(settings: Settings) -> None:
