@@ -23,7 +23,8 @@ class Refused(ZenithError):
 
 
 def consider(registry: ModelRegistry, kind: Kind, version: int, present: Present) -> dict[str, Any]:
-    """Promote a version if it has earned it, and record the decision either way; JSON-ready.
+    """Promote a version if it has earned it, and record the decision either way; JSON-ready. One that is in Production
+    already stays, and there is no decision to record.
 
     A version that somebody rolled back from is not put back by a schedule: only `promote` does that.
     """
@@ -36,6 +37,8 @@ def consider(registry: ModelRegistry, kind: Kind, version: int, present: Present
         promote = decision.promote and undone is None
         reason = f"rolled back by {undone.by}, {undone.at}: {undone.reason}" if undone else decision.reason
         made = _record(candidate, "promoted" if promote else "refused", champion, reason, decision)
+        if champion and champion.version == version:  # the other model was trained: there is nothing to decide here
+            return _told(name, made, decision, version)
         if promote:
             return _told(name, made, decision, _carry_out(registry, name, made, known, champion))
         record(registry, name, made)

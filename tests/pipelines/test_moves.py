@@ -39,6 +39,15 @@ def test_a_first_model_becomes_production_and_says_that_it_showed_no_skill(regis
     assert registry.production(f"{kind}-FIRST").version == 1
 
 
+def test_what_is_in_production_already_stays_without_a_word_in_the_history(registry):
+    consider_new(registry, "STAYS")
+
+    again = consider(registry, "lstm", 1, present("STAYS", LATER))
+
+    assert (again["outcome"], again["production"]) == ("promoted", 1)
+    assert [decision.version for decision in history(registry, "lstm-STAYS")] == [1]
+
+
 @pytest.mark.parametrize("kind", ["lstm", "ensemble"])
 def test_a_worse_candidate_is_refused_with_the_figures_and_a_better_one_promoted(registry, kind):
     ticker = "WORSE"
