@@ -33,6 +33,8 @@ RUNS = """
 import dataclasses, json, sys, time
 from pathlib import Path
 from zenith_pipelines.batch import run_batch
+from zenith_pipelines.defs import models
+from zenith_pipelines.models.ensemble import EnsembleConfig
 from zenith_pipelines.sources import SOURCES, SimulatedSource
 from zenith_pipelines.ticker_run import TickerRun
 
@@ -44,6 +46,7 @@ class Waiting(SimulatedSource):
         return dataclasses.replace(raw, prices=raw.prices.iloc[-1160:])  # hardly enough to train on
 
 SOURCES["waiting"] = lambda _: Waiting()
+models.EnsembleConfig = lambda: EnsembleConfig(trees=10, boosting_rounds=10)  # it is not about what it learns
 if __name__ == "__main__":
     runs = [TickerRun(ticker, source="waiting", until="ensemble_model") for ticker in sys.argv[2:]]
     print(json.dumps(run_batch(runs, len(runs), lambda update: None)))
