@@ -56,12 +56,12 @@ def require_unfinished(instance: "dg.DagsterInstance", run_id: str) -> None:
         raise RunEnded(f"run {run_id} was {what} while it worked, and may not write any more: nothing is written")
 
 
-def attempts_before(instance: "dg.DagsterInstance", run: "dg.DagsterRun") -> set[str]:
+def attempts_before(instance: "dg.DagsterInstance", run_id: str) -> set[str]:
     """The ids of the runs that died and that Dagster's daemon repeats by this one. What a person repeats is new."""
     from dagster._core.storage.tags import RETRY_NUMBER_TAG
 
     before: set[str] = set()
-    repeats: dg.DagsterRun | None = run
+    repeats = instance.get_run_by_id(run_id)
     while repeats and RETRY_NUMBER_TAG in repeats.tags and repeats.parent_run_id:
         before.add(repeats.parent_run_id)
         repeats = instance.get_run_by_id(repeats.parent_run_id)

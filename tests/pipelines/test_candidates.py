@@ -132,8 +132,8 @@ def test_a_run_repeats_those_that_dagsters_daemon_started_again_and_not_what_a_p
         third = instance.create_run_for_job(job, tags=by_daemon, root_run_id=first.run_id, parent_run_id=second.run_id)
         by_hand = instance.create_run_for_job(job, **again)
 
-        assert attempts_before(instance, third) == {first.run_id, second.run_id}
-        assert attempts_before(instance, first) == attempts_before(instance, by_hand) == set()
+        assert attempts_before(instance, third.run_id) == {first.run_id, second.run_id}
+        assert attempts_before(instance, first.run_id) == attempts_before(instance, by_hand.run_id) == set()
 
 
 def test_of_two_machines_that_make_the_experiment_at_once_both_find_it(registry, place, tmp_path, monkeypatch):

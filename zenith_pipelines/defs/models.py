@@ -96,7 +96,7 @@ def _training_data(ticker: str, cleaned: Dataset, features: Dataset) -> Training
 def _registered(
     context: dg.AssetExecutionContext, zenith: ZenithResource, candidate: Candidate, features: Dataset, shown: Metadata
 ) -> dg.MaterializeResult[Dataset]:
-    before = attempts_before(context.instance, context.run)
+    before = attempts_before(context.instance, context.run_id)
     version = register(zenith.registry, candidate, features.facts["leakage"], context.run_id, before)
     facts = {**candidate.facts, "metrics": candidate.metrics, "model": version.name, "version": version.version}
     return dg.MaterializeResult(
