@@ -1,6 +1,6 @@
 #!/bin/sh
 # Local stand-ins for the images that the Dockerfiles and docker-compose.yml name, where no image registry can be reached.
-# Made from Debian's packages, from where and with which certificates this machine's own apt and pip take theirs;
+# Made from Debian's packages, from where and with which certificates this machine's own apt takes them;
 # so they are for tests on this machine, and not to be given away. An image that is there already is kept, and without
 # debootstrap nothing is made: Docker then fetches the official ones.
 set -eu
@@ -37,9 +37,7 @@ debian() {
 
 stand_in() { # NAME:TAG DOCKERFILE
     echo "making a local stand-in for $1" >&2
-    index=$(python3 -m pip config get global.index-url 2>/dev/null || true)
-    quietly docker build --network host --build-arg INDEX="${PIP_INDEX_URL:-$index}" \
-        -t "$1" -f "$HERE/stand_ins/$2.Dockerfile" "$HERE/stand_ins"
+    quietly docker build --network host -t "$1" -f "$HERE/stand_ins/$2.Dockerfile" "$HERE/stand_ins"
 }
 
 SCRATCH=$(mktemp -d)
