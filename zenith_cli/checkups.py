@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import metadata
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Literal
 
 from zenith_cli.stack.layout import SERVICES
@@ -23,7 +22,7 @@ from zenith_serving.settings import Settings as ServingSettings
 State = Literal["ok", "warning", "failed"]
 
 MODELS_OPENED = 50  # at most: with thousands, a look at all of them would take minutes
-_SPACE_BYTES = 1e9  # a run of one ticker takes some 20 MB, and databases that find no room stop everything
+_SPACE_BYTES = 1e9  # a ticker leaves some 12 MB (docs/capacity.md), and databases that find no room stop everything
 _SECONDS = 5.0
 
 
@@ -104,10 +103,9 @@ def registry(patient: Patient) -> Finding:
     """Whether MLflow answers. Raises RegistryAway, UserError."""
     from zenith_serving.registry import open_registry
 
-    uri = patient.serving.tracking_uri
-    if _is_not_made(uri):
+    if not _has_registry(patient.settings):
         return Finding("warning", "SQLite, not made yet", "`zenith run` makes it")
-    count = len(open_registry(uri).production())
+    count = len(open_registry(patient.serving.tracking_uri).production())
     if not count:
         return Finding("warning", "no model in Production", "`zenith models` says why no version was promoted")
     return Finding("ok", f"{count} models in Production")
@@ -119,9 +117,8 @@ def models(patient: Patient) -> Finding:
     from zenith_serving.registry import open_registry
     from zenith_serving.served_model import open_model
 
-    uri = patient.serving.tracking_uri
-    source = open_registry(uri)
-    production = [] if _is_not_made(uri) else sorted(source.production().items())
+    source = open_registry(patient.serving.tracking_uri)
+    production = sorted(source.production().items()) if _has_registry(patient.settings) else []
     if not production:
         return Finding("warning", "none to open", "`zenith run` trains them")
     broken = []
@@ -257,9 +254,10 @@ def _unmet_requirements() -> Iterator[str]:
             yield f"{requirement.name} {version} is installed, {requirement.specifier} is needed"
 
 
-def _is_not_made(uri: str) -> bool:
-    scheme, _, path = uri.partition(":///")
-    return scheme == "sqlite" and not Path(path).exists()
+def _has_registry(settings: Settings) -> bool:
+    from zenith_pipelines.registry import ModelRegistry
+
+    return ModelRegistry(settings.tracking_uri, settings.artifact_root).is_there
 
 
 def _some(names: list[str]) -> str:

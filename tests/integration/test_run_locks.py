@@ -11,6 +11,7 @@ import pytest
 
 from tests.integration.dagster_ui import wait_until
 from tests.integration.postgres_server import PostgresServer
+from tests.pipelines.test_orphans import POOL, holders, status
 from zenith_pipelines import lock_keeper, run_locks
 from zenith_pipelines.instance import open_instance
 from zenith_pipelines.orphans import REASON, alive, bury, bury_orphans
@@ -18,7 +19,6 @@ from zenith_pipelines.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="needs a user called nobody")]
 
-POOL = "price_sources"
 ELSEWHERE = """
 import sys, time
 from zenith_pipelines.orphans import alive
@@ -75,16 +75,6 @@ def elsewhere(tmp_path):
     for machine in machines:
         machine.kill()
         machine.communicate()
-
-
-def status(settings, run_id):
-    with open_instance(settings) as instance:
-        return instance.get_run_by_id(run_id).status.value
-
-
-def holders(settings):
-    with open_instance(settings) as instance:
-        return {slot.run_id for slot in instance.event_log_storage.get_concurrency_info(POOL).claimed_slots}
 
 
 def marks(settings):
