@@ -4,16 +4,15 @@ Answers are dictionaries, with the fields of their schema in its order: pydantic
 everything here but the model does. `tests/serving/test_predictor.py` holds them to their schemas.
 """
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import numpy as np
-
 from zenith_core.abstention import Decision, decide_latest
 from zenith_core.disclaimer import DISCLAIMER
 from zenith_core.errors import NotAvailable
-from zenith_core.inference import QUANTILES, SIGNALS, PriceForecast, forecast_prices, signal_probabilities
+from zenith_core.inference import QUANTILES, SIGNALS, PriceForecast
 from zenith_core.snapshot import STALE_AFTER_SESSIONS, ServingSnapshot
 from zenith_serving.errors import ModelUnavailable
 from zenith_serving.served_model import ServedModel
@@ -26,10 +25,11 @@ _WORTH = {
 }
 
 
-def price_answer(snapshot: ServingSnapshot, model: ServedModel, horizon: int, now: datetime) -> dict[str, Any]:
-    """A PriceAnswer. Raises ModelUnavailable if the model answers with NaN or infinity."""
-    forecast = forecast_prices(model.run, snapshot)
-    if not (np.isfinite(forecast.price).all() and np.isfinite(forecast.quantiles).all()):
+def price_answer(
+    snapshot: ServingSnapshot, model: ServedModel, forecast: PriceForecast, horizon: int, now: datetime
+) -> dict[str, Any]:
+    """A PriceAnswer from what the model forecast. Raises ModelUnavailable if that holds NaN or infinity."""
+    if not math.isfinite(forecast.price.sum() + forecast.quantiles.sum()):
         raise ModelUnavailable(f"{model.name} version {model.version} answered with what is not a number")
     worth = model.worth(horizon)
     return {
@@ -41,13 +41,14 @@ def price_answer(snapshot: ServingSnapshot, model: ServedModel, horizon: int, no
     }
 
 
-def signal_answer(snapshot: ServingSnapshot, model: ServedModel, now: datetime) -> dict[str, Any]:
-    """A SignalAnswer.
+def signal_answer(
+    snapshot: ServingSnapshot, model: ServedModel, probabilities: Mapping[str, float], now: datetime
+) -> dict[str, Any]:
+    """A SignalAnswer from the model's probabilities of each signal.
 
     Raises ModelUnavailable if a probability is not a number, or the model does not say what it was trained on.
     """
-    probabilities = signal_probabilities(model.run, snapshot)
-    if not np.isfinite(list(probabilities.values())).all():
+    if not math.isfinite(sum(probabilities.values())):
         raise ModelUnavailable(f"{model.name} version {model.version} answered with what is not a number")
     worth = model.worth()
     common = _common(snapshot, model, worth.skill, now)
@@ -89,17 +90,17 @@ def _common(snapshot: ServingSnapshot, model: ServedModel, skill: Mapping[str, A
 
 def _points(snapshot: ServingSnapshot, forecast: PriceForecast, horizon: int) -> list[dict[str, Any]]:
     """Numbers one by one: for a few rows numpy takes longer."""
-    columns = (column[:horizon].tolist() for column in (forecast.price, forecast.lower, forecast.upper))
+    prices, quantiles = forecast.price[:horizon].tolist(), forecast.quantiles[:horizon].tolist()
     return [
         {
             "day": day,
             "date": session,
             "price": round(price, 6),
             "change_pct": round(100 * (price / snapshot.close - 1), 4),
-            "lower": round(lower, 6),
-            "upper": round(upper, 6),
+            "lower": round(levels[0], 6),
+            "upper": round(levels[-1], 6),
         }
-        for day, (session, price, lower, upper) in enumerate(zip(snapshot.next_sessions, *columns, strict=False), 1)
+        for day, (session, price, levels) in enumerate(zip(snapshot.next_sessions, prices, quantiles, strict=False), 1)
     ]
 
 

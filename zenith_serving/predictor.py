@@ -1,5 +1,6 @@
 """Answers to the questions that the REST routes and `zenith predict` ask. No HTTP here."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from zenith_core.errors import UserError
-from zenith_core.inference import HORIZONS
+from zenith_core.inference import HORIZONS, forecast_prices, signal_probabilities
 from zenith_core.naming import Kind
 from zenith_core.snapshot import ServingSnapshot
 from zenith_core.tickers import validate_ticker
@@ -89,16 +90,47 @@ class Predictor:
         snapshot, model = self._inputs("lstm", ticker)
         now = self._clock()
         key = _key(snapshot, model, _price(horizon), now)
-        return self._answer(
-            PriceAnswer, key, snapshot.ticker, use_cache, lambda: price_answer(snapshot, model, horizon, now)
-        )
+
+        def compute() -> dict[str, Any]:
+            return price_answer(snapshot, model, forecast_prices(model.run, snapshot), horizon, now)
+
+        return self._answer(PriceAnswer, key, snapshot.ticker, use_cache, compute)
 
     def signal_json(self, ticker: str, *, use_cache: bool = True) -> bytes:
         """A SignalAnswer as the JSON that goes out. Raises as `price_json` does, but for the horizon."""
         snapshot, model = self._inputs("ensemble", ticker)
         now = self._clock()
         key = _key(snapshot, model, _SIGNAL, now)
-        return self._answer(SignalAnswer, key, snapshot.ticker, use_cache, lambda: signal_answer(snapshot, model, now))
+
+        def compute() -> dict[str, Any]:
+            return signal_answer(snapshot, model, signal_probabilities(model.run, snapshot), now)
+
+        return self._answer(SignalAnswer, key, snapshot.ticker, use_cache, compute)
+
+    async def new_price(self, ticker: str, horizon: int) -> bytes:
+        """What `price_json` answers if the cache is not used, on an event loop. Raises as that does.
+
+        All who ask in one turn of the loop are read first, then their models run, then their answers are written:
+        ONNX Runtime and Python push each other's code out of the processor's caches, which costs more than the model
+        does (docs/decisions/0040).
+        """
+        await asyncio.sleep(0)
+        snapshot, model = self._inputs("lstm", ticker)
+        forecast = forecast_prices(model.run, snapshot)
+        await asyncio.sleep(0)
+        now = self._clock()
+        answer = price_answer(snapshot, model, forecast, horizon, now)
+        return self._told(PriceAnswer, self._kept(_key(snapshot, model, _price(horizon), now), snapshot.ticker, answer))
+
+    async def new_signal(self, ticker: str) -> bytes:
+        """What `signal_json` answers if the cache is not used, as `new_price` does."""
+        await asyncio.sleep(0)
+        snapshot, model = self._inputs("ensemble", ticker)
+        probabilities = signal_probabilities(model.run, snapshot)
+        await asyncio.sleep(0)
+        now = self._clock()
+        answer = signal_answer(snapshot, model, probabilities, now)
+        return self._told(SignalAnswer, self._kept(_key(snapshot, model, _SIGNAL, now), snapshot.ticker, answer))
 
     def price_at_hand(self, ticker: str, horizon: int) -> bytes | None:
         """What `price_json` would answer, if memory holds it. Raises as that does."""
@@ -141,15 +173,19 @@ class Predictor:
     def _answer(
         self, kind: type[ModelAnswer], key: str, ticker: str, use_cache: bool, compute: Callable[[], dict[str, Any]]
     ) -> bytes:
-        def anew() -> bytes:
-            answer = to_json(compute())
-            self.cache.put(ticker, key, answer.replace(_NEW, _CACHED, 1))
-            return answer
-
         def look_then_compute() -> bytes:
-            return self.cache.get(ticker, key, kind) or anew()
+            return self.cache.get(ticker, key, kind) or self._kept(key, ticker, compute())
 
-        answer = self._flights.do(key, look_then_compute) if use_cache else anew()
+        answer = self._flights.do(key, look_then_compute) if use_cache else self._kept(key, ticker, compute())
+        return self._told(kind, answer)
+
+    def _kept(self, key: str, ticker: str, answer: dict[str, Any]) -> bytes:
+        """The answer's JSON, which the cache has as well from now on."""
+        new = to_json(answer)
+        self.cache.put(ticker, key, new.replace(_NEW, _CACHED, 1))
+        return new
+
+    def _told(self, kind: type[ModelAnswer], answer: bytes) -> bytes:
         self.on_answer("price" if kind is PriceAnswer else "signal", _CACHED in answer)
         return answer
 

@@ -1,8 +1,10 @@
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
 
+import zenith_serving.predictor as predictor_module
 from zenith_core.disclaimer import DISCLAIMER
 from zenith_core.errors import InvalidTicker, UserError
 from zenith_serving.answers import age_in_sessions
@@ -231,6 +233,31 @@ def test_what_goes_out_is_what_the_schemas_say_in_their_order(predictor, use_cac
     price, signal = predictor.price_json("AAPL", 7, use_cache=use_cache), predictor.signal_json("AAPL")
     assert PriceAnswer.model_validate_json(price).model_dump_json().encode() == price
     assert SignalAnswer.model_validate_json(signal).model_dump_json().encode() == signal
+
+
+def test_on_an_event_loop_an_answer_without_the_cache_is_the_same_and_is_kept(predictor):
+    price, signal = asyncio.run(predictor.new_price("AAPL", 7)), asyncio.run(predictor.new_signal("AAPL"))
+    assert price == predictor.price_json("AAPL", 7, use_cache=False)
+    assert signal == predictor.signal_json("AAPL", use_cache=False)
+    for new, kept in ((price, predictor.price_json("AAPL", 7)), (signal, predictor.signal_json("AAPL"))):
+        assert kept == new.replace(b'"cached":false', b'"cached":true')
+    with pytest.raises(UnknownTicker):
+        asyncio.run(predictor.new_price("NONE", 7))
+
+
+def test_of_all_who_ask_in_one_turn_the_models_run_before_an_answer_is_written(predictor, monkeypatch):
+    steps = []
+    for name in ("forecast_prices", "price_answer"):
+        step = getattr(predictor_module, name)
+        monkeypatch.setattr(predictor_module, name, lambda *given, n=name, s=step: steps.append(n) or s(*given))
+
+    async def ask():
+        return await asyncio.gather(*(predictor.new_price("AAPL", horizon) for horizon in (1, 2, 3)))
+
+    answers = asyncio.run(ask())
+
+    assert [PriceAnswer.model_validate_json(answer).horizon for answer in answers] == [1, 2, 3]
+    assert steps == ["forecast_prices"] * 3 + ["price_answer"] * 3
 
 
 @pytest.mark.parametrize("name", ["mase", "coverage"])

@@ -34,6 +34,10 @@ async def answer_one(predictor: Predictor, asked: Question) -> bytes:
     """The answer as JSON: a PriceAnswer, SignalAnswer or ComprehensiveAnswer. Raises as `Predictor.price_json`."""
     if not predictor.is_warm(asked.ticker, *_ASKS[asked.what]):
         return await run_in_threadpool(_answer, predictor, asked)
+    if not asked.use_cache and asked.what == "price":
+        return await predictor.new_price(asked.ticker, asked.horizon)
+    if not asked.use_cache and asked.what == "signal":
+        return await predictor.new_signal(asked.ticker)
     if asked.use_cache and (kept := _at_hand(predictor, asked)):
         return kept
     return _answer(predictor, asked)
