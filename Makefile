@@ -29,7 +29,7 @@ test: .venv/.dev ## Run all tests
 	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-quick: .venv/.dev ## Run the tests that take under a minute together
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" --ignore tests/integration --ignore tests/cluster $(ARGS)
 
 test-cluster: .venv/.dev ## Retrain 20 tickers on two workers in containers, and kill one of them
 	tests/docker/engine.sh

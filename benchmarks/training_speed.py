@@ -56,8 +56,6 @@ def network():
     return keras.Sequential(
         [
             keras.Input((config.window, FEATURES)),
-            layers.LSTM(config.units, return_sequences=True),
-            layers.Dropout(config.dropout),
             layers.LSTM(config.units),
             layers.Dropout(config.dropout),
             layers.Dense(config.dense, activation="relu"),

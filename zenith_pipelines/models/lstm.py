@@ -1,4 +1,4 @@
-"""The price model: a two-layer LSTM from a window of features to standardized returns at every horizon.
+"""The price model: an LSTM from a window of features to standardized returns at every horizon.
 
 Keras 3 on any backend: the caller chooses it with KERAS_BACKEND before Keras is first imported.
 """
@@ -17,7 +17,6 @@ from zenith_pipelines.models.lstm_epoch import epoch_of
 
 if TYPE_CHECKING:
     from keras import Sequential, Variable
-    from keras.layers import Layer
 
 Floats = NDArray[np.float32]
 
@@ -27,7 +26,7 @@ class LSTMConfig:
     """Hyperparameters. `epochs` is the most a fold may train; it stops `patience` epochs after its best."""
 
     window: int = 60
-    units: int = 50
+    units: int = 32  # one layer: a second one, or 50 units, forecast no better (docs/decisions/0039)
     dropout: float = 0.2
     dense: int = 25
     horizons: int = HORIZONS
@@ -45,7 +44,7 @@ class TrainedLSTM:
 
     window:       sessions the network looks back
     mean, scale:  (features,) of the training rows; the network sees (features - mean) / scale
-    weights:      kernel, recurrent kernel, bias of each LSTM layer, then kernel, bias of each dense layer
+    weights:      kernel, recurrent kernel, bias of the LSTM, then kernel, bias of each dense layer
     losses:       validation loss of each epoch; the weights are those of the lowest
     """
 
@@ -158,23 +157,17 @@ def _network(config: LSTMConfig, features: int) -> "Sequential":
     """The compiled network. Each layer has a seed of its own, so that no global random state is touched."""
     from keras import Input, Sequential, initializers, layers, optimizers
 
-    def lstm(seed: int, return_sequences: bool) -> "Layer":
-        kernel, recurrent = initializers.GlorotUniform(seed), initializers.Orthogonal(seed=seed)
-        return layers.LSTM(
-            config.units,
-            return_sequences=return_sequences,
-            kernel_initializer=kernel,
-            recurrent_initializer=recurrent,
-        )
-
     seed = config.seed
+    lstm = layers.LSTM(
+        config.units,
+        kernel_initializer=initializers.GlorotUniform(seed),
+        recurrent_initializer=initializers.Orthogonal(seed=seed),
+    )
     network = Sequential(
         [
             Input((config.window, features)),
-            lstm(seed, return_sequences=True),
+            lstm,
             layers.Dropout(config.dropout, seed=seed),
-            lstm(seed + 1, return_sequences=False),
-            layers.Dropout(config.dropout, seed=seed + 1),
             layers.Dense(config.dense, "relu", kernel_initializer=initializers.GlorotUniform(seed)),
             # Zeros: training starts from the random walk, and leaves it as far as the data say.
             layers.Dense(config.horizons, kernel_initializer="zeros"),

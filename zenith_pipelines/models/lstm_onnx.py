@@ -1,7 +1,8 @@
-"""The price model as ONNX with native LSTM nodes, built from its weights, so that any Keras backend exports the same.
+"""The price model as ONNX with a native LSTM node, built from its weights, so that any Keras backend exports the same.
 
 The graph holds all of it: scaler, network, linear forecast, volatility scaling, the band's scale and quantiles. Its
-signature is in zenith_core.inference.
+signature is in zenith_core.inference. Each node takes time of every forecast: what is linear is folded into the weights
+beside it.
 """
 
 from collections.abc import Sequence
@@ -51,9 +52,9 @@ def _graph(model: PriceModel, band: Band, columns: Sequence[str]) -> "GraphProto
 
     horizons, levels = band.quantiles.shape
     network = model.network
-    constants = _network_constants(network) | _linear_constants(model.linear) | _band_constants(band, columns)
+    constants = _network_constants(model) | _band_constants(band, columns)
     return helper.make_graph(
-        [*_network_nodes(network), *_linear_nodes(), *_price_nodes(), *_band_nodes()],
+        [*_network_nodes(network.weights[1].shape[0]), *_linear_nodes(), *_price_nodes(), *_band_nodes()],
         "zenith_lstm",
         inputs=[
             tensor("window", "n", network.window, len(network.mean)),
@@ -65,19 +66,14 @@ def _graph(model: PriceModel, band: Band, columns: Sequence[str]) -> "GraphProto
     )
 
 
-def _network_nodes(model: TrainedLSTM) -> "list[NodeProto]":
+def _network_nodes(units: int) -> "list[NodeProto]":
     """window (n, steps, features) → network_scores (n, horizons). ONNX's LSTM wants steps first."""
     from onnx.helper import make_node
 
-    units = model.weights[1].shape[0]
     return [
-        make_node("Sub", ["window", "mean"], ["centred"]),
-        make_node("Div", ["centred", "scale"], ["scaled"]),
-        make_node("Transpose", ["scaled"], ["steps"], perm=[1, 0, 2]),
-        make_node("LSTM", ["steps", "w1", "r1", "b1"], ["states_by_direction"], hidden_size=units),
-        make_node("Squeeze", ["states_by_direction", "one"], ["states"]),
-        make_node("LSTM", ["states", "w2", "r2", "b2"], ["", "last_by_direction"], hidden_size=units),
-        make_node("Squeeze", ["last_by_direction", "zero"], ["last"]),
+        make_node("Transpose", ["window"], ["steps"], perm=[1, 0, 2]),
+        make_node("LSTM", ["steps", "kernel", "recurrent_kernel", "bias"], ["", "last_state"], hidden_size=units),
+        make_node("Squeeze", ["last_state", "zero"], ["last"]),
         make_node("Gemm", ["last", "dense_kernel", "dense_bias"], ["dense"]),
         make_node("Relu", ["dense"], ["active"]),
         make_node("Gemm", ["active", "head_kernel", "head_bias"], ["network_scores"]),
@@ -85,14 +81,12 @@ def _network_nodes(model: TrainedLSTM) -> "list[NodeProto]":
 
 
 def _linear_nodes() -> "list[NodeProto]":
-    """The window's newest row → what the linear forecast adds to the network's scores."""
+    """The network's scores and what the linear forecast adds to them, from the window's newest row."""
     from onnx.helper import make_node
 
     return [
         make_node("Gather", ["window", "newest"], ["newest_row"], axis=1),
-        make_node("Sub", ["newest_row", "linear_mean"], ["deviations"]),
-        make_node("MatMul", ["deviations", "linear_kernel"], ["linear_scores"]),
-        make_node("Add", ["network_scores", "linear_scores"], ["scores"]),
+        make_node("Gemm", ["newest_row", "linear_kernel", "network_scores"], ["scores"]),
     ]
 
 
@@ -120,43 +114,39 @@ def _band_nodes() -> "list[NodeProto]":
         make_node("Gemm", ["scale_inputs", "scale_kernel", "scale_bias"], ["free_exponent"]),
         make_node("Clip", ["free_exponent", "least_exponent", "most_exponent"], ["exponent"]),
         make_node("Exp", ["exponent"], ["stretch"]),
-        make_node("Unsqueeze", ["stretch", "two"], ["stretch_column"]),
-        make_node("Mul", ["stretch_column", "residuals"], ["offsets"]),
-        make_node("Unsqueeze", ["scores", "two"], ["scores_column"]),
-        make_node("Add", ["scores_column", "offsets"], ["quantile_scores"]),
-        make_node("Unsqueeze", ["deviation", "two"], ["deviation_column"]),
-        make_node("Mul", ["quantile_scores", "deviation_column"], ["quantile_growth"]),
+        make_node("Mul", ["stretch", "deviation"], ["stretched"]),
+        make_node("Unsqueeze", ["stretched", "two"], ["stretched_column"]),
+        make_node("Mul", ["stretched_column", "residuals"], ["offsets"]),
+        make_node("Unsqueeze", ["growth", "two"], ["growth_column"]),
+        make_node("Add", ["growth_column", "offsets"], ["quantile_growth"]),
         make_node("Exp", ["quantile_growth"], ["quantile_ratio"]),
         make_node("Unsqueeze", ["close_column", "two"], ["close_cube"]),
         make_node("Mul", ["close_cube", "quantile_ratio"], ["quantiles"]),
     ]
 
 
-def _network_constants(model: TrainedLSTM) -> dict[str, NDArray[Any]]:
-    kernel1, recurrent1, bias1, kernel2, recurrent2, bias2, *dense = model.weights
-    names = ("dense_kernel", "dense_bias", "head_kernel", "head_bias")
+def _network_constants(model: PriceModel) -> dict[str, NDArray[Any]]:
+    """The features come as they are: the LSTM's weights hold the scaler, the last bias the linear forecast's mean."""
+    network, linear = model.network, model.linear
+    kernel, recurrent, bias, dense_kernel, dense_bias, head_kernel, head_bias = network.weights
+    scaled = kernel.astype(np.float64) / network.scale[:, np.newaxis]
+    constants = {
+        "kernel": _gates(scaled),
+        "recurrent_kernel": _gates(recurrent),
+        "bias": _biases(bias - network.mean @ scaled),
+        "dense_kernel": dense_kernel,
+        "dense_bias": dense_bias,
+        "head_kernel": head_kernel,
+        "head_bias": head_bias - linear.mean @ linear.weights,
+        "linear_kernel": linear.weights,
+        "root_horizons": root_horizons(len(head_bias)),
+    }
     return {
+        **{name: array.astype(np.float32) for name, array in constants.items()},
         "zero": np.array([0]),
         "one": np.array([1]),
         "two": np.array([2]),
-        "mean": model.mean,
-        "scale": model.scale,
-        "root_horizons": root_horizons(len(dense[-1])).astype(np.float32),
-        "w1": _gates(kernel1),
-        "r1": _gates(recurrent1),
-        "b1": _biases(bias1),
-        "w2": _gates(kernel2),
-        "r2": _gates(recurrent2),
-        "b2": _biases(bias2),
-        **dict(zip(names, dense, strict=True)),
-    }
-
-
-def _linear_constants(linear: LinearForecast) -> dict[str, NDArray[Any]]:
-    return {
         "newest": np.array(-1),
-        "linear_mean": linear.mean.astype(np.float32),
-        "linear_kernel": linear.weights.astype(np.float32),
     }
 
 
@@ -175,13 +165,13 @@ def _band_constants(band: Band, columns: Sequence[str]) -> dict[str, NDArray[Any
     }
 
 
-def _gates(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+def _gates(kernel: NDArray[np.floating]) -> NDArray[np.floating]:
     """Keras' (inputs, 4 units) with gates i, f, c, o → ONNX's (1, 4 units, inputs) with gates i, o, f, c."""
     gate_input, forget, cell, output = np.split(kernel.T, 4)
     return np.concatenate([gate_input, output, forget, cell])[np.newaxis]
 
 
-def _biases(bias: NDArray[np.float32]) -> NDArray[np.float32]:
+def _biases(bias: NDArray[np.floating]) -> NDArray[np.floating]:
     """Keras' one bias (4 units,) → ONNX's (1, 8 units): that of the input, and none of the recurrence."""
     reordered = _gates(bias[np.newaxis])[..., 0]
     return np.concatenate([reordered, np.zeros_like(reordered)], axis=1)
