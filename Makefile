@@ -38,7 +38,7 @@ test-cluster: .venv/.dev ## Retrain 20 tickers on two workers in containers, and
 	DOCKER_BUILDKIT=0 docker build -q --network host -f deploy/docker/cluster.Dockerfile -t zenith-cluster:latest --build-arg PIPELINES=zenith-pipelines:cluster .
 	ZENITH_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/cluster -s $(ARGS)
 
-contract: .venv/.dev ## Ask the service 10,000 questions drawn from its own OpenAPI document
+contract: .venv/.dev ## Ask the service, with a whole Dagster behind it, 10,000 questions drawn from its OpenAPI document: no 5xx
 	ZENITH_CONTRACT_CASES=10000 $(BIN)/python -m pytest tests/serving/test_contract.py -s $(ARGS)
 
 test-docker: ## Build the images and try docker-compose.yml; installs and starts a Docker engine if there is none

@@ -2,12 +2,14 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 ZENITH = Path(sys.executable).with_name("zenith")
@@ -56,6 +58,19 @@ def start_ui(home, port, **settings):
             stderr=log,
             start_new_session=True,
         )
+
+
+@contextmanager
+def running_ui(home, **settings):
+    """The interface of a UI that is up on `home`, all of which is gone afterwards."""
+    port = free_port()
+    dagster, server = Dagster(port), start_ui(home, port, **settings)
+    try:
+        wait_until(dagster.is_up, 90)
+        yield dagster
+    finally:
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
 
 
 def process_of(home, run_id):

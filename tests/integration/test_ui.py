@@ -1,13 +1,11 @@
 """The Dagster UI as a person opens it: the graph shows, a ticker is added, materialized, and turns green."""
 
-import os
 import shutil
-import signal
 
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
-from tests.integration.dagster_ui import Dagster, free_port, start_ui, wait_until
+from tests.integration.dagster_ui import running_ui
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -17,15 +15,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="nee
 @pytest.fixture(scope="module")
 def dagster(tmp_path_factory):
     """The address of a UI on an empty home."""
-    port = free_port()
-    dagster = Dagster(port)
-    server = start_ui(tmp_path_factory.mktemp("ui"), port)
-    try:
-        wait_until(dagster.is_up, 90)
+    with running_ui(tmp_path_factory.mktemp("ui")) as dagster:
         yield dagster.url
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
 
 
 @pytest.fixture(scope="module")
