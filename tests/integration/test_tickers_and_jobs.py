@@ -90,7 +90,7 @@ def training(settings, count):
         started[:] = [run for run, log in logs.items() if any(each.step_key == "lstm_model" for each in log)]
         return len(started) > count  # the first one is the fixture's
 
-    wait_until(begun, 60)
+    wait_until(begun, 120)
     return started[:count]
 
 
