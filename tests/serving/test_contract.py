@@ -32,8 +32,10 @@ from zenith_pipelines.store import Dataset, DatasetStore
 from zenith_serving.app import create_app
 from zenith_serving.job_table import JOBS
 
-CASES = int(os.environ.get("ZENITH_CONTRACT_CASES", "600"))
-CASES_AWAY = 300
+CASES = int(
+    os.environ.get("ZENITH_CONTRACT_CASES", "0")
+)  # of the service with everything: `make contract` says how many
+CASES_AWAY = 600
 HEADERS = {"x-api-key": "the-key"}
 TICKERS = ["AAPL", "MSFT", "IBM"]
 KNOWN = [
@@ -97,9 +99,10 @@ def launched(client):
 
     def is_launched():
         answers.append(client.post("/api/v1/ml/train", json={"ticker": "AAPL"}, headers=HEADERS))
+        print(answers[-1].text)  # pytest shows it if no answer is the right one
         return answers[-1].status_code == 202
 
-    wait_until(is_launched, 60)
+    wait_until(is_launched, 120)
     return answers[-1].json()
 
 
@@ -190,6 +193,7 @@ def ask_all(client, cases, known, *, away):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not CASES, reason="make contract")
 @pytest.mark.skipif(sys.platform == "win32", reason="process groups")
 def test_with_everything_there_no_request_makes_an_error_of_ours_and_all_is_as_documented(with_everything):
     run_id = launched(with_everything)["run_id"]
