@@ -45,9 +45,8 @@ class Observed:
             return
         status = CLIENT_GONE
         began = time.perf_counter()
-        this = (
-            _id_sent(scope) or f"{getrandbits(128):032x}"
-        )  # no secret: the system's random numbers take ten times as long
+        # No secret: the system's random numbers would be a call into the kernel.
+        this = _id_sent(scope) or f"{getrandbits(128):032x}"
         request_id.set(this)
 
         async def note(message: Message) -> None:

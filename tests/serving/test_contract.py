@@ -32,9 +32,8 @@ from zenith_pipelines.store import Dataset, DatasetStore
 from zenith_serving.app import create_app
 from zenith_serving.job_table import JOBS
 
-CASES = int(
-    os.environ.get("ZENITH_CONTRACT_CASES", "0")
-)  # of the service with everything: `make contract` says how many
+# Of the service with everything there: `make contract` says how many.
+CASES = int(os.environ.get("ZENITH_CONTRACT_CASES", "0"))
 CASES_AWAY = 600
 HEADERS = {"x-api-key": "the-key"}
 TICKERS = ["AAPL", "MSFT", "IBM"]
