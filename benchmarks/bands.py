@@ -15,22 +15,22 @@ from tempfile import gettempdir
 
 import numpy as np
 import pandas as pd
-from figures import Figure, add_json, report
+from harness.figures import Figure, add_json, report
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from zenith_core.bands import BandCalibrator
-from zenith_core.cleaning import clean
-from zenith_core.features import FEATURES, features
+from zenith_core.evaluation.probability_scores import QUANTILE_COLUMNS, pinball_loss, static_quantiles
+from zenith_core.evaluation.walk_forward import WalkForward
+from zenith_core.features.model_features import FEATURES, features
+from zenith_core.features.targets import forward_log_returns, root_horizons, standardized
+from zenith_core.forecasting.prediction_intervals import BandCalibrator
 from zenith_core.inference import HORIZONS, QUANTILES
-from zenith_core.pinball import QUANTILE_COLUMNS, pinball_loss, static_quantiles
-from zenith_core.splits import WalkForward
-from zenith_core.targets import forward_log_returns, root_horizons, standardized
-from zenith_pipelines.models.inputs import ModelInputs, model_inputs
+from zenith_core.prices.cleaning import clean
+from zenith_pipelines.ingestion.sources import make_source
 from zenith_pipelines.models.lstm import LSTMConfig
-from zenith_pipelines.sources import make_source
+from zenith_pipelines.models.training_inputs import ModelInputs, model_inputs
 
 GROUPS = ("sample", "noise", "edge", "regime")
 PEERS = {"garch": "GARCH(1,1) t", "ets": "AutoETS", "theta": "AutoTheta"}
@@ -78,7 +78,7 @@ def zenith(market: Market) -> Floats:
 
 def zenith_lstm(market: Market, epochs: int) -> Floats:
     """Our bands around the LSTM's forecast."""
-    from zenith_pipelines.models.price_study import study_prices
+    from zenith_pipelines.models.lstm_walk_forward import study_prices
 
     study = study_prices(market.table, FEATURES, LSTMConfig(epochs=epochs), SPLIT)
     wide = study.forecasts[study.forecasts["origin"].isin(market.inputs.index[market.rows])]

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from capacity_probes import lists, postgres, run, serving, sizes
-from figures import Figure, add_json, report
+from harness.capacity_probes import lists, postgres, run, serving, sizes
+from harness.figures import Figure, add_json, report
 
 FIGURES = ("run_seconds", "run_cpu", "worker_memory", "ticker_bytes", "again_bytes", "serving_memory")
 COUNTS = (1, 10, 20, 30, 40, 50)

@@ -16,7 +16,7 @@ import time
 from datetime import date
 from pathlib import Path
 
-from figures import Figure, add_json, report
+from harness.figures import Figure, add_json, report
 
 FIGURES = ("beyond_parse", "growth")
 TICKERS = 100
@@ -51,7 +51,7 @@ def _measured(folder: str, tickers: int) -> dict:
 
 def measure(folder: Path, tickers: int) -> None:
     """Read and clean the first tickers of `folder`; print ms by step and the peak of resident memory in MB as JSON."""
-    from zenith_core.exchanges import exchange_of
+    from zenith_core.market.exchanges import exchange_of
 
     paths = sorted(folder.iterdir())[:tickers]
     timezone = exchange_of("AAPL").timezone
@@ -69,8 +69,8 @@ def _times(path: Path, timezone: str) -> tuple[float, float, float]:
     """Seconds to parse a file, to read it beyond that, and to clean it."""
     import pandas as pd
 
-    from zenith_core.cleaning import clean
-    from zenith_pipelines.sources.csv_table import read_table
+    from zenith_core.prices.cleaning import clean
+    from zenith_pipelines.ingestion.sources.csv_table import read_table
 
     started = time.process_time()
     pd.read_csv(path)
@@ -86,8 +86,8 @@ def _write_files(folder: Path, tickers: int) -> None:
     import numpy as np
     import pandas as pd
 
-    from zenith_core.exchanges import exchange_of
-    from zenith_core.sessions import sessions_between
+    from zenith_core.market.exchanges import exchange_of
+    from zenith_core.market.sessions import sessions_between
 
     index = sessions_between(exchange_of("AAPL"), date(2000, 1, 1), date(2024, 12, 31))[-SESSIONS:]
     for number in range(tickers):

@@ -61,7 +61,7 @@ class Bench:
 telemetry: {{enabled: false}}
 storage:
   custom:
-    module: zenith_pipelines.storage
+    module: zenith_pipelines.dagster_runtime.storage
     class: PostgresStorage
     config: {{postgres_url: {{env: DATABASE_URL}}}}
 run_launcher:

@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Callable
 
-from figures import Figure, add_json, report
+from harness.figures import Figure, add_json, report
 
 FIGURES = ("features", "ta", "talib")
 SESSIONS = (1_000, 2_000, 3_270, 5_000)
@@ -24,8 +24,8 @@ def main() -> None:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     import numpy as np
 
-    from zenith_core.features import features
-    from zenith_core.indicators import indicators
+    from zenith_core.features.indicators import indicators
+    from zenith_core.features.model_features import features
 
     ways = {"ta": _ta_indicators, "TA-Lib": _talib_indicators, "indicators": indicators, "features": features}
     print("ms on one core\n  sessions" + "".join(f"{name:>12}" for name in ways))
@@ -55,10 +55,10 @@ def _best(compute: Callable, prices) -> float:
 
 
 def _ta_indicators(prices) -> list:
-    """The columns of `zenith_core.indicators.INDICATORS`, each by `ta`."""
+    """The columns of `zenith_core.features.indicators.INDICATORS`, each by `ta`."""
     from ta import momentum, trend, volatility, volume
 
-    from zenith_core.indicators import AVERAGES
+    from zenith_core.features.indicators import AVERAGES
 
     high, low, close = prices["high"], prices["low"], prices["close"]
     with warnings.catch_warnings():
@@ -83,7 +83,7 @@ def _talib_indicators(prices) -> list:
     """The same columns, each by TA-Lib."""
     import talib
 
-    from zenith_core.indicators import AVERAGES
+    from zenith_core.features.indicators import AVERAGES
 
     high, low, close, volume = (prices[name].to_numpy() for name in ("high", "low", "close", "volume"))
     return [

@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from figures import Figure, add_json, report
-from servers import zenith
+from harness.figures import Figure, add_json, report
+from harness.servers import zenith
 
 from zenith_serving.settings import Settings
 

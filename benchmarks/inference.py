@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from figures import Figure, add_json, report
+from harness.figures import Figure, add_json, report
 
 FIGURES = ("one", "one_call", "many")
 MANY = 256
@@ -26,9 +26,9 @@ def onnx(calls: int) -> dict[str, float]:
     import numpy as np
 
     from zenith_core.inference import forecast_prices
-    from zenith_serving.predictor import make_predictor
-    from zenith_serving.registry import open_registry
-    from zenith_serving.served_model import open_model
+    from zenith_serving.prediction.loaded_model import open_model
+    from zenith_serving.prediction.predictor import make_predictor
+    from zenith_serving.registry.base import open_registry
     from zenith_serving.settings import Settings
 
     settings, name = Settings(), f"lstm-{TICKER}"

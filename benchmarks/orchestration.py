@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from figures import Figure, add_json, report
+from harness.figures import Figure, add_json, report
 
 FIGURES = ("elapsed", "processors")
 TICKER = "AAPL"
@@ -25,18 +25,14 @@ TICKER = "AAPL"
 
 def plain(epochs: int | None) -> float:
     """Call every asset's and check's own function, store what comes of it; return the seconds not to be counted."""
-    import zenith_pipelines.candidates
-    import zenith_pipelines.fetching
-    import zenith_pipelines.reporting
-    import zenith_pipelines.training  # noqa: F401
 
     started = time.perf_counter()
     import dagster as dg
 
+    from zenith_core.asset_selection import STAGES
+    from zenith_pipelines.dagster_runtime.progress import Progress
     from zenith_pipelines.definitions import defs
     from zenith_pipelines.defs.resources import KEEP_HISTORY, ZenithResource
-    from zenith_pipelines.progress import Progress
-    from zenith_pipelines.stages import STAGES
 
     uncounted = time.perf_counter() - started
     assets = {each.key.to_user_string(): each for each in defs.assets or () if isinstance(each, dg.AssetsDefinition)}
@@ -75,8 +71,8 @@ def call(function: Callable[..., Any], given: dict[str, Any], config: dict[str, 
 
 def dagster(epochs: int | None) -> float:
     """The same as one Dagster run, as `zenith run` and the UI have it."""
-    from zenith_pipelines.progress import Progress
-    from zenith_pipelines.ticker_run import TickerRun, run_ticker
+    from zenith_pipelines.dagster_runtime.progress import Progress
+    from zenith_pipelines.execution.ticker_run import TickerRun, run_ticker
 
     outcome = run_ticker(TickerRun(TICKER, source="sample", epochs=epochs), Progress())
     if outcome["status"] != "ok":
@@ -132,8 +128,8 @@ def main() -> None:
 
 def forecast() -> float:
     """What the run came to."""
+    from zenith_pipelines.datasets.store import DatasetStore
     from zenith_pipelines.settings import Settings
-    from zenith_pipelines.store import DatasetStore
 
     answer: float = DatasetStore(Settings().data_uri).facts("forecast_ledger", TICKER)["forecast"]
     return answer

@@ -19,9 +19,9 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from results import FORMS, Outcome, Results, measured
+from harness.results import FORMS, Outcome, Results, measured
+from harness.summary import last_line, table
 from rich.console import Console
-from summary import last_line, table
 
 HERE = Path(__file__).parent
 WORK = Path(".zenith/benchmarks")

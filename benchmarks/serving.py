@@ -19,9 +19,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from figures import Figure, add_json, report
-from load import Group, constant_server, load, request
-from servers import Server, constant, many_tickers, mlflow_scoring, zenith
+from harness.figures import Figure, add_json, report
+from harness.load import Group, constant_server, load, request
+from harness.servers import Server, constant, many_tickers, mlflow_scoring, zenith
 
 from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.settings import Settings

@@ -10,9 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from figures import Figure, add_json, report
-from load import Group, load, request
-from servers import constant, many_tickers, zenith
+from harness.figures import Figure, add_json, report
+from harness.load import Group, load, request
+from harness.servers import constant, many_tickers, zenith
 
 from zenith_serving.settings import Settings
 

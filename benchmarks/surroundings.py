@@ -15,11 +15,11 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from fastapi import FastAPI
-from figures import Figure, add_json, report
+from harness.figures import Figure, add_json, report
 
 from zenith_core.inference import forecast_prices
 from zenith_serving.app import create_app
-from zenith_serving.logs import RequestLog
+from zenith_serving.observability.logs import RequestLog
 from zenith_serving.settings import Settings
 
 FIGURES = ("request",)

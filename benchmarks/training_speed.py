@@ -16,7 +16,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
-from figures import Figure, add_json, report
+from harness.figures import Figure, add_json, report
 
 FIGURES = ("epoch", "epoch_same_batch", "total")
 SESSIONS, FEATURES, HELD_OUT = 3_270, 20, 64

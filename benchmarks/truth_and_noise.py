@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from figures import Figure, add_json, report
+from harness.figures import Figure, add_json, report
 
 FIGURES = ("claims_noise", "claims_shuffled", "claims_regime", "excess", "found", "coverage", "pinball")
 MARKETS = ("noise", "edge", "regime", "shuffled")
@@ -44,13 +44,13 @@ def main() -> None:
 
 def study(market: str, seed: int, epochs: int | None = None) -> dict:
     """One market, whole: the figures that the bars are about."""
-    from zenith_core.backtest import BacktestConfig, backtest, forecast_signals
-    from zenith_core.cleaning import clean
-    from zenith_core.features import features
-    from zenith_core.metrics import HEADLINE_HORIZON
+    from zenith_core.backtesting.backtest import BacktestConfig, backtest, forecast_signals
+    from zenith_core.evaluation.metrics import HEADLINE_HORIZON
+    from zenith_core.features.model_features import features
+    from zenith_core.prices.cleaning import clean
     from zenith_pipelines.models.ensemble import EnsembleConfig
     from zenith_pipelines.models.lstm import LSTMConfig
-    from zenith_pipelines.training import Lineage, TrainingData, train_ensemble, train_lstm
+    from zenith_pipelines.models.training import Lineage, TrainingData, train_ensemble, train_lstm
 
     started = time.perf_counter()
     ticker = f"SIM-{'EDGE' if market == 'shuffled' else market.upper()}-{seed}"
@@ -121,7 +121,7 @@ def _coverage(runs: pd.DataFrame, horizon: int) -> float:
 
 
 def _bars(market: str, ticker: str, seed: int) -> pd.DataFrame:
-    from zenith_pipelines.sources.simulated import SimulatedSource
+    from zenith_pipelines.ingestion.sources.simulated import SimulatedSource
 
     prices = SimulatedSource(ORACLE).fetch(ticker).prices
     return _shuffled(prices, np.random.default_rng(seed)) if market == "shuffled" else prices
@@ -141,7 +141,7 @@ def _shuffled(prices: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame
 
 def _oracle_sharpe(market: str, ticker: str) -> float | None:
     """Sharpe ratio of who sees the hidden state at each close, and is long or flat by its sign, without costs."""
-    from zenith_pipelines.sources.simulated import SimulatedSource
+    from zenith_pipelines.ingestion.sources.simulated import SimulatedSource
 
     if market != "edge":
         return None

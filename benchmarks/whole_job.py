@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from figures import Figure, add_json, report
+from harness.figures import Figure, add_json, report
 
 FIGURES = ("seconds", "memory")
 POLL_SECONDS = 0.2

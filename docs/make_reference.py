@@ -16,9 +16,9 @@ from pydantic_settings import BaseSettings
 from docs.endpoints import endpoints_page
 from docs.markdown import MADE, default, page, table
 from zenith_cli.commands import app
-from zenith_core.stages import STAGES
+from zenith_core.asset_selection import STAGES
+from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.definitions import definitions
-from zenith_pipelines.progress import Progress
 from zenith_pipelines.settings import Settings as PipelinesSettings
 from zenith_serving.app import create_app
 from zenith_serving.settings import Settings as ServingSettings

@@ -11,13 +11,11 @@ import sys
 from io import StringIO
 
 import capacity_page
-import figures
 import plots
 import pytest
-import results
 import run_all
-import summary
-from figures import Figure, Promise
+from harness import figures, results, summary
+from harness.figures import Figure, Promise
 from rich.console import Console
 
 NAMES = [benchmark.name for benchmark in run_all.BENCHMARKS]

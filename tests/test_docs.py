@@ -12,11 +12,11 @@ from typer.main import get_command
 from docs.make_reference import setting_names
 from tests.doc_pages import DOCS, GUIDES, PAGES, ROOT, anchors, blocks, commands, links
 from zenith_cli.commands import app
-from zenith_pipelines import alarms
+from zenith_pipelines import alerts as alarms
 from zenith_pipelines.definitions import defs
-from zenith_pipelines.requirements import MIN_SESSIONS
-from zenith_serving import problems
-from zenith_serving.predictor import make_predictor
+from zenith_pipelines.models.requirements import MIN_SESSIONS
+from zenith_serving import problem_details as problems
+from zenith_serving.prediction.predictor import make_predictor
 from zenith_serving.settings import Settings as ServingSettings
 
 ZENITH = get_command(app)
@@ -103,7 +103,7 @@ def test_every_kind_of_problem_has_its_entry_in_the_runbook():
 
 
 def test_every_metric_is_in_the_runbook_and_the_rules_ask_for_no_other():
-    from zenith_serving.metrics import Metrics
+    from zenith_serving.observability.metrics import Metrics
 
     text = Metrics(make_predictor(ServingSettings())).text().decode()
     families = {

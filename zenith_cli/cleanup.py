@@ -3,9 +3,9 @@
 import json
 from typing import Any
 
-from zenith_pipelines.cleanup import Rules, clean_up
-from zenith_pipelines.instance import open_instance, removed_tickers
-from zenith_pipelines.registry import ModelRegistry
+from zenith_pipelines.dagster_runtime.instance import open_instance, removed_tickers
+from zenith_pipelines.registry.model_registry import ModelRegistry
+from zenith_pipelines.registry.retention import Rules, clean_up
 from zenith_pipelines.settings import Settings
 
 

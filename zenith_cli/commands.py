@@ -214,7 +214,7 @@ def serve(
     ] = 1,
 ) -> None:
     """Start the REST service on the models in Production; /docs describes it."""
-    from zenith_serving.serve import serve as serve_http
+    from zenith_serving.server import serve as serve_http
     from zenith_serving.settings import read_settings
 
     serve_http(host, port, read_settings(), workers)

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.text import Text
 
-from zenith_cli.checkups import CHECKUPS, Finding, Patient, State
+from zenith_cli.health_checks import CHECKUPS, Finding, Patient, State
 from zenith_core.errors import ZenithError
 from zenith_pipelines.settings import Settings
 from zenith_serving.settings import read_settings

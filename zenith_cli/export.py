@@ -8,14 +8,14 @@ import pandas as pd
 
 from zenith_cli.commands import Format, Model, Table
 from zenith_core.errors import NotAvailable, UserError
-from zenith_core.pinball import QUANTILE_COLUMNS
-from zenith_core.tickers import validate_ticker
-from zenith_pipelines.as_of import known_on, parse_day, rebuilt_apart
-from zenith_pipelines.fetching import clean_snapshot
-from zenith_pipelines.files import write_atomically
-from zenith_pipelines.parquet import parquet_bytes
+from zenith_core.evaluation.probability_scores import QUANTILE_COLUMNS
+from zenith_core.market.tickers import validate_ticker
+from zenith_pipelines.datasets.atomic_files import write_atomically
+from zenith_pipelines.datasets.parquet import parquet_bytes
+from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.ingestion.fetch import clean_snapshot
+from zenith_pipelines.ingestion.point_in_time import known_on, parse_day, rebuilt_apart
 from zenith_pipelines.settings import Settings
-from zenith_pipelines.store import DatasetStore
 
 FORECASTS = ["origin", "horizon", "target_date", "forecast", "lower", "upper", "actual", *QUANTILE_COLUMNS]
 SIGNALS = ["date", "sell", "hold", "buy", "likeliest", "signal", "reason", "label"]

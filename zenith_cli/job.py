@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
-from zenith_cli.progress import BatchProgress
+from zenith_cli.progress_bars import BatchProgress
 from zenith_cli.run import exit_code, public_tickers
+from zenith_core.asset_selection import ALL, MODEL_TYPES, REFRESH, REFRESHED, RETRAIN, retrained
 from zenith_core.errors import NotAvailable, UserError
-from zenith_core.exchanges import listed_tickers
-from zenith_pipelines.batch import run_batch
-from zenith_pipelines.instance import open_instance
-from zenith_pipelines.job_run import job_names, run_job
+from zenith_core.market.exchanges import listed_tickers
+from zenith_pipelines.dagster_runtime.instance import open_instance
+from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.execution.job_run import job_names, run_job
+from zenith_pipelines.execution.ticker_run import TickerRun, check_model_type
+from zenith_pipelines.execution.worker_pool import run_batch
 from zenith_pipelines.settings import Settings, prepare_home
-from zenith_pipelines.stages import ALL, MODEL_TYPES, REFRESH, REFRESHED, RETRAIN, retrained
-from zenith_pipelines.store import DatasetStore
-from zenith_pipelines.ticker_run import TickerRun, check_model_type
 from zenith_pipelines.tickers import known_tickers, present_tickers
 
 _MANY = "retrain_all_models"  # as a job it only says which; here the runs follow at once

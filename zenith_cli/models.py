@@ -6,9 +6,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from zenith_core.tickers import validate_ticker
-from zenith_pipelines.catalogue import catalogue, decisions
-from zenith_pipelines.registry import ModelRegistry
+from zenith_core.market.tickers import validate_ticker
+from zenith_pipelines.registry.model_registry import ModelRegistry
+from zenith_pipelines.registry.version_listing import catalogue, decisions
 from zenith_pipelines.settings import Settings
 
 _LEGEND = """loss out of sample: mean absolute error of prices 5 sessions on (lstm), Brier

@@ -5,10 +5,10 @@ from rich.table import Table
 
 from zenith_core.errors import NotAvailable
 from zenith_core.inference import HORIZONS
-from zenith_core.tickers import validate_ticker
+from zenith_core.market.tickers import validate_ticker
 from zenith_serving.errors import UnknownTicker
-from zenith_serving.predictor import make_predictor
-from zenith_serving.schemas import PriceAnswer, SignalAnswer
+from zenith_serving.prediction.predictor import make_predictor
+from zenith_serving.schemas.predictions import PriceAnswer, SignalAnswer
 from zenith_serving.settings import Settings
 
 

@@ -4,12 +4,12 @@ import json
 from typing import Any
 
 from zenith_cli.commands import Model
-from zenith_core.tickers import validate_ticker
-from zenith_pipelines.judgement import Present
-from zenith_pipelines.moves import Refused, promote, roll_back
-from zenith_pipelines.registry import ModelRegistry
+from zenith_core.market.tickers import validate_ticker
+from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.production.champion_challenger import Present
+from zenith_pipelines.production.promotion import Refused, promote, roll_back
+from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings
-from zenith_pipelines.store import DatasetStore
 
 
 def promote_version(ticker: str, model: Model, version: int, *, force: bool, reason: str | None, as_json: bool) -> None:

@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from zenith_cli.progress import BatchProgress
+from zenith_cli.progress_bars import BatchProgress
 from zenith_cli.run_table import show
 from zenith_core.errors import UserError
-from zenith_core.exchanges import listed_tickers
-from zenith_pipelines.as_of import home_of, known_on, parse_day, rebuilt_apart
-from zenith_pipelines.batch import run_batch
+from zenith_core.market.exchanges import listed_tickers
+from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.execution.ticker_run import TickerRun, check_until
+from zenith_pipelines.execution.worker_pool import run_batch
+from zenith_pipelines.ingestion.point_in_time import home_of, known_on, parse_day, rebuilt_apart
+from zenith_pipelines.ingestion.sources import make_source
+from zenith_pipelines.ingestion.sources.defaults import default_tickers
 from zenith_pipelines.settings import Settings, prepare_home
-from zenith_pipelines.sources import make_source
-from zenith_pipelines.sources.defaults import default_tickers
-from zenith_pipelines.store import DatasetStore
-from zenith_pipelines.ticker_run import TickerRun, check_until
 
 
 def run_tickers(

@@ -7,10 +7,10 @@ from rich.console import Console
 from rich.table import Table
 
 from zenith_core.errors import NotAvailable
-from zenith_core.exchanges import exchange_of, listed_tickers
-from zenith_pipelines.instance import open_instance
+from zenith_core.market.exchanges import exchange_of, listed_tickers
+from zenith_pipelines.dagster_runtime.instance import open_instance
+from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.settings import Settings
-from zenith_pipelines.store import DatasetStore
 from zenith_pipelines.tickers import SERVED, add_tickers, known_tickers, remove_tickers
 
 

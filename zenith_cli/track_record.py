@@ -6,10 +6,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from zenith_core.tickers import validate_ticker
-from zenith_core.track_record import track_record
+from zenith_core.evaluation.track_record import track_record
+from zenith_core.market.tickers import validate_ticker
+from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.settings import Settings
-from zenith_pipelines.store import DatasetStore
 
 _SHOWN = 10  # forecasts
 _LEGEND = (

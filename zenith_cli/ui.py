@@ -5,11 +5,11 @@ import signal
 import sys
 from pathlib import Path
 
+from zenith_pipelines.dagster_runtime.dead_runs import bury_orphans
+from zenith_pipelines.dagster_runtime.instance import WORKSPACE, dagster_home, open_instance
 from zenith_pipelines.defs.schedules import make_schedules
-from zenith_pipelines.instance import WORKSPACE, dagster_home, open_instance
-from zenith_pipelines.orphans import bury_orphans
 from zenith_pipelines.settings import Settings
-from zenith_serving.serve import bind
+from zenith_serving.server import bind
 
 
 def open_ui(host: str, port: int) -> None:

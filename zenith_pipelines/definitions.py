@@ -2,25 +2,10 @@
 
 import dagster as dg
 
-from zenith_pipelines.defs import (
-    alarms,
-    backtests,
-    cache,
-    checks,
-    evaluation,
-    features,
-    jobs,
-    models,
-    prices,
-    production,
-    reaper,
-    retraining,
-    schedules,
-    sensors,
-    upkeep,
-)
+from zenith_pipelines.dagster_runtime.progress import Progress
+from zenith_pipelines.defs import alert_sensors, cache, checks, jobs, reaper, retraining, schedules, sensors, upkeep
+from zenith_pipelines.defs.assets import backtests, evaluation, features, models, prices, production
 from zenith_pipelines.defs.resources import resources
-from zenith_pipelines.progress import Progress
 from zenith_pipelines.settings import Settings
 
 
@@ -43,9 +28,9 @@ def definitions(progress: Progress) -> dg.Definitions:
             sensors.tickers_in_step,
             sensors.refresh_after_close,
             retraining.requested_retraining,
-            alarms.retraining_on_drift,
-            alarms.stale_prices,
-            alarms.failed_runs,
+            alert_sensors.retraining_on_drift,
+            alert_sensors.stale_prices,
+            alert_sensors.failed_runs,
         ],
         resources=resources(progress),
         executor=dg.in_process_executor,

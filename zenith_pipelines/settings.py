@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from zenith_core.errors import InvalidTicker, UserError
-from zenith_core.exchanges import add_exchanges, listed_tickers
+from zenith_core.market.exchanges import add_exchanges, listed_tickers
 
 
 class Settings(BaseSettings):

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from zenith_core.errors import InvalidTicker, NotAvailable, RemovedTicker, UserError
-from zenith_core.exchanges import exchange_of
-from zenith_core.tickers import validate_ticker
+from zenith_core.market.exchanges import exchange_of
+from zenith_core.market.tickers import validate_ticker
+from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.settings import Settings
-from zenith_pipelines.store import DatasetStore
 
 if TYPE_CHECKING:
     import dagster as dg

@@ -12,37 +12,37 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute
 
 from zenith_core.errors import UserError
-from zenith_serving.catalogue import open_catalogue
-from zenith_serving.dagster_api import DagsterAPI
-from zenith_serving.facts import FactsFolder
-from zenith_serving.keys import KEY_HEADER, KeyRing, ReadKeys
-from zenith_serving.launching import Launcher
-from zenith_serving.limits import BodyLimit
-from zenith_serving.logs import QUIET_PATHS, RequestLog
-from zenith_serving.metrics import Metrics
-from zenith_serving.observe import Observed
+from zenith_serving.background import Watcher
+from zenith_serving.jobs.dagster_client import DagsterAPI
+from zenith_serving.jobs.launcher import Launcher
+from zenith_serving.observability.logs import QUIET_PATHS, RequestLog
+from zenith_serving.observability.metrics import Metrics
 from zenith_serving.openapi import describe_surroundings
-from zenith_serving.predictor import make_predictor
-from zenith_serving.problems import add_handlers
-from zenith_serving.rate_limit import Counts, RateLimit, open_counts
+from zenith_serving.prediction.dataset_reader import FactsFolder
+from zenith_serving.prediction.predictor import make_predictor
+from zenith_serving.problem_details import add_handlers
+from zenith_serving.registry.catalogue import open_catalogue
+from zenith_serving.request_id import Observed
 from zenith_serving.routes import (
     batch,
     cache,
     disclaimer,
-    health,
+    jobs,
     metrics,
+    models,
+    operations,
     page,
     predictions,
     refresh,
-    registry,
-    runs,
     tickers,
     track_record,
 )
 from zenith_serving.routes.dependencies import PREFIX, SideThreads
+from zenith_serving.security.authentication import KEY_HEADER, KeyRing, ReadKeys
+from zenith_serving.security.body_limit import BodyLimit
+from zenith_serving.security.rate_limit import Counts, RateLimit, open_counts
 from zenith_serving.settings import Settings
 from zenith_serving.version import version
-from zenith_serving.watcher import Watcher
 
 # Without credentials: a key is sent in a header, by a page that knows it.
 _CORS: dict[str, Any] = {
@@ -63,7 +63,20 @@ _TELEMETRY: TelemetryConfig = {
 }
 
 
-ROUTES = (predictions, batch, tickers, track_record, registry, runs, refresh, cache, disclaimer, health, metrics, page)
+ROUTES = (
+    predictions,
+    batch,
+    tickers,
+    track_record,
+    models,
+    jobs,
+    refresh,
+    cache,
+    disclaimer,
+    operations,
+    metrics,
+    page,
+)
 
 
 def create_app(settings: Settings, request_log: RequestLog | None = None) -> FastAPI:

@@ -9,9 +9,9 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from zenith_serving.keys import KEY_STATUSES
-from zenith_serving.problems import CONTENT
-from zenith_serving.schemas import Problem
+from zenith_serving.problem_details import CONTENT
+from zenith_serving.schemas.predictions import Problem
+from zenith_serving.security.authentication import KEY_STATUSES
 
 _BODY_STATUSES = (
     HTTPStatus.BAD_REQUEST,

@@ -69,8 +69,8 @@ def test_an_export_to_a_folder_that_is_not_there_names_it(monkeypatch, capsys, t
 def export_of_aapl(monkeypatch, tmp_path):
     import pandas as pd
 
+    from zenith_pipelines.datasets.store import Dataset, DatasetStore
     from zenith_pipelines.settings import Settings
-    from zenith_pipelines.store import Dataset, DatasetStore
 
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path / "home"))
     table = pd.DataFrame({"close": [1.0]}, index=pd.DatetimeIndex(["2024-01-02"], name="date"))

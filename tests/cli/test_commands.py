@@ -22,7 +22,7 @@ HEAVY = {
 
 
 def test_the_serving_process_carries_nothing_of_the_pipelines():
-    code = "import sys, zenith_cli.main, zenith_serving.serve, zenith_serving.app; print(*sys.modules)"
+    code = "import sys, zenith_cli.main, zenith_serving.server, zenith_serving.app; print(*sys.modules)"
 
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 

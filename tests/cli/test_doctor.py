@@ -11,7 +11,7 @@ import pytest
 
 from tests.live_service import live_service
 from tests.serving.conftest import MLflowHome, make_ensemble, make_lstm, make_snapshot
-from zenith_cli import checkups
+from zenith_cli import health_checks as checkups
 from zenith_cli.main import main
 from zenith_core.inference import HORIZONS
 from zenith_serving.settings import Settings

@@ -5,9 +5,9 @@ import pytest
 from zenith_cli import job
 from zenith_cli.job import run_named
 from zenith_core.errors import NotAvailable, UserError
-from zenith_pipelines.instance import open_instance
+from zenith_pipelines.dagster_runtime.instance import open_instance
+from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.settings import Settings
-from zenith_pipelines.store import Dataset, DatasetStore
 from zenith_pipelines.tickers import add_tickers
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from tests.pipelines.made_models import market, present, registered, signal_onnx
 from zenith_cli.main import main
-from zenith_pipelines.moves import consider
-from zenith_pipelines.registry import ModelRegistry
+from zenith_pipelines.datasets.store import Dataset, DatasetStore
+from zenith_pipelines.production.promotion import consider
+from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings
-from zenith_pipelines.store import Dataset, DatasetStore
 
 # MLflow 3.17 warns of itself, on its first use and on the import of its pyfunc.
 pytestmark = [

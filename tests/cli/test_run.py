@@ -7,8 +7,8 @@ from rich.console import Console
 from zenith_cli import run_table
 from zenith_cli.run import _remarks, _runs, exit_code
 from zenith_core.errors import UserError
+from zenith_pipelines.execution.ticker_run import TickerRun
 from zenith_pipelines.settings import Settings
-from zenith_pipelines.ticker_run import TickerRun
 
 
 def model(version=2, production=2, skill=-0.018, beats_naive=False):

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from zenith_cli.main import main
-from zenith_core import exchanges
+from zenith_core.market import exchanges
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from tests.core.test_track_record import ledger
+from tests.core.evaluation.test_track_record import ledger
 from zenith_cli.main import main
-from zenith_pipelines.store import Dataset, DatasetStore
+from zenith_pipelines.datasets.store import Dataset, DatasetStore
 
 
 @pytest.fixture

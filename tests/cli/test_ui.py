@@ -5,7 +5,7 @@ from zenith_cli import ui
 from zenith_cli.stack.layout import Layout
 from zenith_cli.stack.up import bring_up
 from zenith_core.errors import UserError
-from zenith_pipelines.orphans import alive
+from zenith_pipelines.dagster_runtime.dead_runs import alive
 from zenith_pipelines.settings import Settings
 
 

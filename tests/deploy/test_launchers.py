@@ -7,9 +7,9 @@ import yaml
 from dagster_docker import DockerRunLauncher
 
 from zenith_core.errors import UserError
-from zenith_pipelines.celery_launcher import CeleryRunLauncher
-from zenith_pipelines.celery_worker import worker_app
-from zenith_pipelines.instance import dagster_home, open_instance
+from zenith_pipelines.dagster_runtime.celery_launcher import CeleryRunLauncher
+from zenith_pipelines.dagster_runtime.celery_worker import worker_app
+from zenith_pipelines.dagster_runtime.instance import dagster_home, open_instance
 from zenith_pipelines.settings import Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

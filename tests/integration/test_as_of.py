@@ -12,14 +12,14 @@ import pytest
 
 from zenith_cli.main import main
 from zenith_core.errors import NotAvailable, UserError
-from zenith_pipelines.as_of import home_of, known_on, parse_day, rebuilt_apart
-from zenith_pipelines.fetching import fetch_snapshot
-from zenith_pipelines.instance import dagster_home
-from zenith_pipelines.registry import ModelRegistry
+from zenith_pipelines.dagster_runtime.instance import dagster_home
+from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.ingestion.fetch import fetch_snapshot
+from zenith_pipelines.ingestion.point_in_time import home_of, known_on, parse_day, rebuilt_apart
+from zenith_pipelines.ingestion.sources.base import RawPrices
+from zenith_pipelines.ingestion.sources.sample import SampleSource
+from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings
-from zenith_pipelines.sources.base import RawPrices
-from zenith_pipelines.sources.sample import SampleSource
-from zenith_pipelines.store import DatasetStore
 
 BEFORE, AFTER = datetime(2013, 3, 4, 12, tzinfo=UTC), datetime(2013, 3, 20, 2, tzinfo=UTC)  # 19 March, New York
 CORRECTED = pd.Timestamp("2013-02-28")

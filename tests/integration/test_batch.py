@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from zenith_pipelines.batch import _kill, run_batch
-from zenith_pipelines.instance import open_instance
+from zenith_pipelines.dagster_runtime.instance import open_instance
+from zenith_pipelines.execution.ticker_run import TickerRun
+from zenith_pipelines.execution.worker_pool import _kill, run_batch
 from zenith_pipelines.settings import Settings
-from zenith_pipelines.ticker_run import TickerRun
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ import pytest
 from dagster._core.launcher import LaunchRunContext, WorkerStatus
 
 from tests.integration.dagster_ui import wait_until
-from zenith_pipelines.instance import open_instance
+from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.settings import Settings
 
 pytestmark = [
@@ -21,6 +21,7 @@ pytestmark = [
 ]
 
 LAUNCHED = Path(__file__).parents[2] / "deploy" / "celery" / "dagster.yaml"
+CELERY_WORKER = "zenith_pipelines.dagster_runtime.celery_worker"
 
 
 class Sleep(dg.Config):
@@ -51,7 +52,16 @@ def instance(tmp_path, redis, monkeypatch):
 @pytest.fixture
 def worker(instance, tmp_path):
     log = tmp_path / "worker.log"
-    command = [sys.executable, "-m", "celery", "-A", "zenith_pipelines.celery_worker", "worker", "--loglevel", "info"]
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "-A",
+        "zenith_pipelines.dagster_runtime.celery_worker",
+        "worker",
+        "--loglevel",
+        "info",
+    ]
     with log.open("wb") as output:
         worker = subprocess.Popen(command, stdout=output, stderr=output)
     wait_until(lambda: " ready." in log.read_text(), 120)

@@ -15,12 +15,12 @@ import pytest
 
 from tests.integration.dagster_ui import wait_until
 from tests.integration.postgres_server import PASSWORD, PostgresServer
-from tests.pipelines.test_registry import tiny_model
-from zenith_pipelines.instance import dagster_home, open_instance
-from zenith_pipelines.registry import ModelRegistry
+from tests.pipelines.registry.test_model_registry import tiny_model
+from zenith_pipelines.dagster_runtime.instance import dagster_home, open_instance
+from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings
 from zenith_serving.errors import RegistryAway
-from zenith_serving.registry import open_registry
+from zenith_serving.registry.base import open_registry
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="needs a user called nobody")]
 
@@ -32,11 +32,11 @@ LIFE = ("STEP_START", "STEP_OUTPUT", "ASSET_MATERIALIZATION", "STEP_SUCCESS")
 RUNS = """
 import dataclasses, json, sys, time
 from pathlib import Path
-from zenith_pipelines.batch import run_batch
-from zenith_pipelines.defs import models
+from zenith_pipelines.execution.worker_pool import run_batch
+from zenith_pipelines.defs.assets import models
 from zenith_pipelines.models.ensemble import EnsembleConfig
-from zenith_pipelines.sources import SOURCES, SimulatedSource
-from zenith_pipelines.ticker_run import TickerRun
+from zenith_pipelines.ingestion.sources import SOURCES, SimulatedSource
+from zenith_pipelines.execution.ticker_run import TickerRun
 
 class Waiting(SimulatedSource):
     def fetch(self, ticker, since=None):
@@ -54,9 +54,9 @@ if __name__ == "__main__":
 
 OPEN = """
 import sys
-from zenith_pipelines.instance import open_instance
+from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.settings import Settings
-import dagster, zenith_pipelines.storage
+import dagster, zenith_pipelines.dagster_runtime.storage
 print("ready", flush=True)
 sys.stdin.readline()
 with open_instance(Settings()) as instance:

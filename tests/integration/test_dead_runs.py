@@ -11,9 +11,9 @@ import dagster as dg
 import pytest
 
 from tests.integration.dagster_ui import REPOSITORY, Dagster, free_port, process_of, start_ui, wait_until
-from zenith_pipelines.instance import open_instance
+from zenith_pipelines.dagster_runtime.instance import open_instance
+from zenith_pipelines.ingestion.sources import SampleSource
 from zenith_pipelines.settings import Settings
-from zenith_pipelines.sources import SampleSource
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 

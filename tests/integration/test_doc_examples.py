@@ -16,15 +16,15 @@ from tests.integration.conftest import ZENITH
 from tests.integration.dagster_ui import free_port
 from tests.live_service import live_service
 from zenith_cli.main import main
-from zenith_core import exchanges
-from zenith_pipelines.candidates import register
-from zenith_pipelines.judgement import Present
-from zenith_pipelines.moves import consider
-from zenith_pipelines.parquet import parquet_table
-from zenith_pipelines.registry import ModelRegistry
+from zenith_core.market import exchanges
+from zenith_pipelines.datasets.parquet import parquet_table
+from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.models.training import Candidate
+from zenith_pipelines.production.champion_challenger import Present
+from zenith_pipelines.production.promotion import consider
+from zenith_pipelines.registry.model_registry import ModelRegistry
+from zenith_pipelines.registry.registration import register
 from zenith_pipelines.settings import Settings
-from zenith_pipelines.store import DatasetStore
-from zenith_pipelines.training import Candidate
 from zenith_serving.settings import Settings as ServingSettings
 
 pytestmark = [

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from zenith_pipelines.instance import open_instance
-from zenith_pipelines.orphans import bury_orphans
+from zenith_pipelines.dagster_runtime.dead_runs import bury_orphans
+from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]

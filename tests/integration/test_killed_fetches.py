@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from tests.integration.test_interrupts import wait_until
-from zenith_pipelines.instance import open_instance
+from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -20,9 +20,9 @@ LIMIT = 2
 
 FETCHING = """
 import sys, time
-from zenith_pipelines.progress import Progress
-from zenith_pipelines.sources import SOURCES
-from zenith_pipelines.ticker_run import TickerRun, run_ticker
+from zenith_pipelines.dagster_runtime.progress import Progress
+from zenith_pipelines.ingestion.sources import SOURCES
+from zenith_pipelines.execution.ticker_run import TickerRun, run_ticker
 
 class Slow:
     name = "slow"

@@ -14,8 +14,8 @@ import pytest
 
 from tests.integration.dagster_ui import Dagster, free_port, start_ui, wait_until
 from tests.live_service import live_service
-from zenith_core.stages import retrained
-from zenith_pipelines.instance import open_instance
+from zenith_core.asset_selection import retrained
+from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.settings import Settings as PipelinesSettings
 from zenith_serving.client import Zenith
 from zenith_serving.settings import Settings
@@ -203,9 +203,9 @@ def test_a_refresh_of_a_ticker_without_forecasts_leaves_their_ledger_out(ui, cli
 
 ASK = """
 import json, sys, threading
-from zenith_serving.dagster_api import DagsterAPI
-from zenith_serving.launching import Launcher
-from zenith_serving.schemas_runs import TrainRequest
+from zenith_serving.jobs.dagster_client import DagsterAPI
+from zenith_serving.jobs.launcher import Launcher
+from zenith_serving.schemas.jobs import TrainRequest
 from zenith_serving.client import Zenith
 from zenith_serving.settings import Settings
 
@@ -252,7 +252,7 @@ def test_without_a_daemon_nothing_is_queued_in_silence(ui, client, monkeypatch):
     """Row 4."""
     with ui.without("_daemon"):
         run = launched(client, "train", {"ticker": "IBM", "epochs": 10})
-        monkeypatch.setattr("zenith_serving.dagster_api.HEARTBEAT_SECONDS", 0.0)  # as if they had passed
+        monkeypatch.setattr("zenith_serving.jobs.dagster_client.HEARTBEAT_SECONDS", 0.0)  # as if they had passed
 
         state = client.get(run["status_url"]).json()
         answer = post(client, "train", {"ticker": "FB"})
@@ -264,7 +264,7 @@ def test_without_a_daemon_nothing_is_queued_in_silence(ui, client, monkeypatch):
 
 
 def test_without_a_code_server_the_answer_is_503_and_nothing_is_launched(ui, client):
-    """Row 5; the webserver's half is in tests/serving/test_runs.py."""
+    """Row 5; the webserver's half is in tests/serving/routes/test_jobs.py."""
     with ui.without("grpc"):
         answer = post(client, "train", {"ticker": "IBM", "epochs": 10})
     wait_until(lambda: client.get(f"/api/v1/ml/train/{NO_RUN}").status_code == 404, 30)  # it is asked again

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from dagster import AssetKey
 
-from zenith_pipelines.instance import open_instance
-from zenith_pipelines.reporting import PLOTS
+from zenith_core.asset_selection import STAGES
+from zenith_pipelines.dagster_runtime.instance import open_instance
+from zenith_pipelines.reports.report_data import PLOTS
 from zenith_pipelines.settings import Settings
-from zenith_pipelines.stages import STAGES
-from zenith_serving.charts import chart_of
+from zenith_serving.routes.charts import chart_of
 
 pytestmark = pytest.mark.slow
 

@@ -12,9 +12,9 @@ from playwright.sync_api import sync_playwright
 
 from tests.integration.dagster_ui import free_port
 from tests.live_service import live_service
-from zenith_serving import problems as problems_module
+from zenith_serving import problem_details as problems_module
 from zenith_serving.app import create_app
-from zenith_serving.job_table import JOBS
+from zenith_serving.jobs.launchable_jobs import JOBS
 from zenith_serving.settings import Settings
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "rest-api.md").read_text()

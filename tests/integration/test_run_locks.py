@@ -11,17 +11,17 @@ import pytest
 
 from tests.integration.dagster_ui import wait_until
 from tests.integration.postgres_server import PostgresServer
-from tests.pipelines.test_orphans import POOL, holders, status
-from zenith_pipelines import lock_keeper, run_locks
-from zenith_pipelines.instance import open_instance
-from zenith_pipelines.orphans import REASON, alive, bury, bury_orphans
+from tests.pipelines.dagster_runtime.test_dead_runs import POOL, holders, status
+from zenith_pipelines.dagster_runtime import lock_keeper, run_locks
+from zenith_pipelines.dagster_runtime.dead_runs import REASON, alive, bury, bury_orphans
+from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="needs a user called nobody")]
 
 ELSEWHERE = """
 import sys, time
-from zenith_pipelines.orphans import alive
+from zenith_pipelines.dagster_runtime.dead_runs import alive
 from zenith_pipelines.settings import Settings
 with alive(Settings(), sys.argv[1]):
     print("alive", flush=True)

@@ -11,10 +11,10 @@ import pytest
 
 from tests.integration.conftest import ZENITH
 from tests.integration.dagster_ui import process_of, wait_until
-from zenith_pipelines.instance import open_instance
-from zenith_pipelines.registry import ModelRegistry
+from zenith_core.asset_selection import REFRESHED
+from zenith_pipelines.dagster_runtime.instance import open_instance
+from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings
-from zenith_pipelines.stages import REFRESHED
 
 pytestmark = pytest.mark.slow
 

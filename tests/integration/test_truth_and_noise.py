@@ -2,8 +2,8 @@
 
 import pytest
 
+from zenith_pipelines.ingestion.sources.simulated import SimulatedSource
 from zenith_pipelines.models import prepare_backend
-from zenith_pipelines.sources.simulated import SimulatedSource
 
 EPOCHS = 1
 

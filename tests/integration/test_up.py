@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from tests.cli.test_stack import free_base
+from tests.cli.stack.test_up import free_base
 from tests.integration.conftest import ZENITH
 from tests.integration.dagster_ui import Dagster, wait_until
 from zenith_cli.stack.layout import Layout

@@ -2,7 +2,7 @@
 
 import pytest
 
-from zenith_pipelines.registry import ModelRegistry
+from zenith_pipelines.registry.model_registry import ModelRegistry
 
 
 @pytest.fixture(scope="session")

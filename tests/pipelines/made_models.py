@@ -4,15 +4,15 @@ import numpy as np
 import pandas as pd
 from onnx import TensorProto, helper, numpy_helper
 
-from zenith_core.features import FEATURES
+from zenith_core.evaluation.probability_scores import QUANTILE_COLUMNS
+from zenith_core.features.model_features import FEATURES
+from zenith_core.features.targets import signal_labels
 from zenith_core.inference import HORIZONS, QUANTILES, SIGNALS
-from zenith_core.pinball import QUANTILE_COLUMNS
 from zenith_core.snapshot import ServingSnapshot
-from zenith_core.targets import signal_labels
-from zenith_pipelines.candidates import register
-from zenith_pipelines.judgement import Present
-from zenith_pipelines.models.artifact import IR_VERSION, OPSET, with_metadata
-from zenith_pipelines.training import Candidate
+from zenith_pipelines.models.onnx_artifact import IR_VERSION, OPSET, with_metadata
+from zenith_pipelines.models.training import Candidate
+from zenith_pipelines.production.champion_challenger import Present
+from zenith_pipelines.registry.registration import register
 
 NUMBER = TensorProto.FLOAT
 SPEC = "f5"

@@ -5,8 +5,8 @@ import sys
 
 import dagster as dg
 
+from zenith_core.asset_selection import STAGES
 from zenith_pipelines.definitions import defs
-from zenith_pipelines.stages import STAGES
 
 
 def test_the_assets_and_what_they_are_made_from():

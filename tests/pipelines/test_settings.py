@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from zenith_core.errors import InvalidTicker, UserError
-from zenith_core.exchanges import EXCHANGES, exchange_of
+from zenith_core.market.exchanges import EXCHANGES, exchange_of
 from zenith_pipelines.settings import Settings, prepare_home
 
 
@@ -44,7 +44,7 @@ def test_a_home_that_cannot_be_made_is_the_users_to_put_right(tmp_path):
 
 
 def test_users_name_more_exchanges(monkeypatch):
-    monkeypatch.setattr("zenith_core.exchanges.EXCHANGES", dict(EXCHANGES))
+    monkeypatch.setattr("zenith_core.market.exchanges.EXCHANGES", dict(EXCHANGES))
     monkeypatch.setenv("ZENITH_EXCHANGES", ".VI=XWBO:EUR:Europe/Vienna")
     with pytest.raises(InvalidTicker):
         exchange_of("OMV.VI")

@@ -4,12 +4,12 @@ import dagster as dg
 import pytest
 
 from zenith_core.errors import NotAvailable, RemovedTicker, UserError
+from zenith_pipelines.dagster_runtime.instance import open_instance
+from zenith_pipelines.dagster_runtime.progress import Progress
+from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.defs.sensors import tickers_in_step
-from zenith_pipelines.instance import open_instance
-from zenith_pipelines.progress import Progress
+from zenith_pipelines.execution.ticker_run import TickerRun, run_ticker
 from zenith_pipelines.settings import Settings
-from zenith_pipelines.store import Dataset, DatasetStore
-from zenith_pipelines.ticker_run import TickerRun, run_ticker
 from zenith_pipelines.tickers import SERVED, add_tickers, known_tickers, remove_tickers, require_ticker
 
 pytestmark = [

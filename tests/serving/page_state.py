@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 
-from zenith_pipelines.charts import candles, equity_curve, past_forecasts
+from zenith_pipelines.production.chart_data import candles, equity_curve, past_forecasts
 
 SESSIONS = 300
 HELD = {"total_return": 0.6, "annual_return": 0.2, "volatility": 0.3, "max_drawdown": -0.4, "sharpe": 0.71, "trades": 0}
@@ -31,7 +31,7 @@ def forecasts(close):
 
 
 def write_facts(home, asset, ticker, facts):
-    """As `zenith_pipelines.store` writes them, in the place of what is there."""
+    """As `zenith_pipelines.datasets.store` writes them, in the place of what is there."""
     folder = home / "data" / asset / ticker
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "new").write_text(json.dumps({"stamp": "1", "facts": facts, "tables": {}}))

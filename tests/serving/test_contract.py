@@ -23,14 +23,14 @@ from pydantic import SecretStr
 from schemathesis import GenerationMode, checks
 
 from tests.integration.dagster_ui import running_ui, wait_until
+from zenith_core.evaluation.forecast_ledger import ledger_rows
+from zenith_core.evaluation.track_record import track_record
 from zenith_core.inference import HORIZONS, QUANTILES, PriceForecast
-from zenith_core.ledger import ledger_rows
-from zenith_core.track_record import track_record
-from zenith_pipelines.instance import open_instance
+from zenith_pipelines.dagster_runtime.instance import open_instance
+from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.settings import Settings as PipelinesSettings
-from zenith_pipelines.store import Dataset, DatasetStore
 from zenith_serving.app import create_app
-from zenith_serving.job_table import JOBS
+from zenith_serving.jobs.launchable_jobs import JOBS
 
 # Of the service with everything there: `make contract` says how many.
 CASES = int(os.environ.get("ZENITH_CONTRACT_CASES", "0"))

@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from zenith_cli.stack.servers import HOST, postgres, postgres_url, redis, redis_url
 from zenith_cli.stack.service import Service
 from zenith_core.errors import UserError
-from zenith_pipelines.files import write_atomically
-from zenith_pipelines.instance import write_configuration
+from zenith_pipelines.dagster_runtime.instance import write_configuration
+from zenith_pipelines.datasets.atomic_files import write_atomically
 from zenith_pipelines.settings import Settings
 
 SERVICES = ("api", "dagster", "mlflow", "postgres", "redis", "code")  # the order of their ports, from the base on
@@ -153,7 +153,7 @@ def _program(name: str, *arguments: str) -> list[str]:
 
 def _make_tables(environment: Mapping[str, str]) -> None:
     """Let one process make Dagster's tables before several meet on them."""
-    subprocess.run([sys.executable, "-m", "zenith_pipelines.prepare"], env={**environment}, check=True)
+    subprocess.run([sys.executable, "-m", "zenith_pipelines.dagster_runtime.prepare"], env={**environment}, check=True)
 
 
 def _get(url: str, body: bytes | None = None) -> bytes | None:

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from zenith_pipelines.defs.resources import ZenithResource
-from zenith_pipelines.prediction_cache import clear_predictions
+from zenith_pipelines.production.cache_invalidation import clear_predictions
 
 
 @dg.op

@@ -15,15 +15,15 @@ from datetime import UTC, datetime
 import dagster as dg
 import pandas as pd
 
-from zenith_core import price_checks
-from zenith_core.exchanges import exchange_of
-from zenith_core.leakage import leakage_summary
-from zenith_core.price_checks import Finding
-from zenith_core.schemas import violations
+from zenith_core.features.leakage import leakage_summary
+from zenith_core.market.exchanges import exchange_of
+from zenith_core.prices import quality_checks as price_checks
+from zenith_core.prices.quality_checks import Finding
 from zenith_core.snapshot import STALE_AFTER_SESSIONS
+from zenith_core.table_schemas import violations
+from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.defs.partitions import ticker_partitions
-from zenith_pipelines.requirements import MIN_SESSIONS
-from zenith_pipelines.store import Dataset
+from zenith_pipelines.models.requirements import MIN_SESSIONS
 
 # Dagster calls partitioned checks a preview, and would say so at each start.
 warnings.filterwarnings("ignore", "Specifying a partitions_def on an AssetCheckSpec", dg.PreviewWarning)
@@ -153,7 +153,7 @@ def _schema_check(asset: str, table: str, schema: str) -> dg.AssetChecksDefiniti
     @dg.asset_check(
         asset=asset,
         name=f"{schema}_schema_holds",
-        description=f"The table `{table}` is as `zenith_core.schemas.{schema}_schema` declares it.",
+        description=f"The table `{table}` is as `zenith_core.table_schemas.{schema}_schema` declares it.",
         blocking=True,
         partitions_def=ticker_partitions,
     )

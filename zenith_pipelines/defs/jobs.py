@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from zenith_pipelines.stages import REFRESH, REFRESHED, RETRAIN
+from zenith_core.asset_selection import REFRESH, REFRESHED, RETRAIN
 
 retrain_model = dg.define_asset_job(
     RETRAIN,

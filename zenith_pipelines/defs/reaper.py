@@ -2,8 +2,8 @@
 
 import dagster as dg
 
+from zenith_pipelines.dagster_runtime.dead_runs import bury_orphans
 from zenith_pipelines.defs.standing import standing_sensor
-from zenith_pipelines.orphans import bury_orphans
 from zenith_pipelines.settings import Settings
 
 

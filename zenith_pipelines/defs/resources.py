@@ -13,11 +13,11 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from zenith_core.errors import RemovedTicker
-from zenith_pipelines.orphans import alive, require_unfinished
-from zenith_pipelines.progress import Progress
-from zenith_pipelines.registry import ModelRegistry
+from zenith_pipelines.dagster_runtime.dead_runs import alive, require_unfinished
+from zenith_pipelines.dagster_runtime.progress import Progress
+from zenith_pipelines.datasets.store import Dataset, DatasetStore
+from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings
-from zenith_pipelines.store import Dataset, DatasetStore
 from zenith_pipelines.tickers import SERVED, require_ticker
 
 KEEP_HISTORY = "zenith/keep_history"  # definition metadata of an asset whose old snapshots stay

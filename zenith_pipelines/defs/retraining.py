@@ -10,11 +10,11 @@ import dagster as dg
 from pydantic import Field
 
 from zenith_core.errors import NotAvailable
-from zenith_core.exchanges import listed_tickers
+from zenith_core.market.exchanges import listed_tickers
 from zenith_pipelines.defs.jobs import retrain_model
 from zenith_pipelines.defs.resources import ZenithResource
-from zenith_pipelines.requests import retrain_request
-from zenith_pipelines.ticker_run import check_model_type
+from zenith_pipelines.defs.run_requests import retrain_request
+from zenith_pipelines.execution.ticker_run import check_model_type
 from zenith_pipelines.tickers import known_tickers, present_tickers
 
 

@@ -13,7 +13,7 @@ import dagster as dg
 
 from zenith_core.errors import UserError
 from zenith_pipelines.defs import cache, jobs, upkeep
-from zenith_pipelines.requests import retrain_request
+from zenith_pipelines.defs.run_requests import retrain_request
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import known_tickers
 

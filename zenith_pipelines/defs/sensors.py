@@ -8,14 +8,14 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from zenith_core.exchanges import exchange_of
-from zenith_core.sessions import last_closed_session
+from zenith_core.market.exchanges import exchange_of
+from zenith_core.market.sessions import last_closed_session
+from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.defs import jobs
 from zenith_pipelines.defs.partitions import ticker_partitions
+from zenith_pipelines.defs.run_requests import refresh_request
 from zenith_pipelines.defs.standing import standing_sensor
-from zenith_pipelines.requests import refresh_request
 from zenith_pipelines.settings import Settings
-from zenith_pipelines.store import DatasetStore
 from zenith_pipelines.ticker_setting import Memory, step
 from zenith_pipelines.tickers import SERVED, known_tickers
 

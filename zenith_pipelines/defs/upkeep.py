@@ -1,15 +1,15 @@
 """Jobs that look after what others have made: clean-up of the model registry.
 
 What does not belong here: anything that makes data or models of a ticker; those are assets. These jobs have no
-partition, and what they delete or keep is decided in `zenith_pipelines.cleanup`.
+partition, and what they delete or keep is decided in `zenith_pipelines.registry.retention`.
 """
 
 import dagster as dg
 from pydantic import Field
 
-from zenith_pipelines.cleanup import KEEP_LATEST, Rules, clean_up, cleanup_table
+from zenith_pipelines.dagster_runtime.instance import removed_tickers
 from zenith_pipelines.defs.resources import ZenithResource
-from zenith_pipelines.instance import removed_tickers
+from zenith_pipelines.registry.retention import KEEP_LATEST, Rules, clean_up, cleanup_table
 
 
 class CleanUpConfig(dg.Config):

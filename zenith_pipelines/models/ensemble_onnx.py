@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zenith_core.calibration import LEAST_PROBABILITY, Calibrator
-from zenith_pipelines.models.artifact import IR_VERSION, OPSET
+from zenith_core.forecasting.calibration import LEAST_PROBABILITY, Calibrator
+from zenith_pipelines.models.onnx_artifact import IR_VERSION, OPSET
 
 if TYPE_CHECKING:
     from onnx import ModelProto

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from zenith_core.intervals import price_forecasts
-from zenith_core.pinball import QUANTILE_COLUMNS
-from zenith_pipelines.models.inputs import ModelInputs
+from zenith_core.evaluation.probability_scores import QUANTILE_COLUMNS
+from zenith_core.forecasting.residual_quantiles import price_forecasts
+from zenith_pipelines.models.training_inputs import ModelInputs
 
 
 def forecast_table(

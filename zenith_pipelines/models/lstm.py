@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zenith_core.errors import TooShortHistory, TrainingError
+from zenith_core.features.windows import windows
 from zenith_core.inference import HORIZONS
-from zenith_core.windows import windows
-from zenith_pipelines.models.lstm_epoch import epoch_of
+from zenith_pipelines.models.lstm_jax_epoch import epoch_of
 
 if TYPE_CHECKING:
     from keras import Sequential, Variable

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zenith_core.bands import Band
-from zenith_core.linear import LinearForecast
-from zenith_core.targets import root_horizons
-from zenith_core.volatility_scale import LIMIT, used_inputs
-from zenith_pipelines.models.artifact import IR_VERSION, OPSET
+from zenith_core.features.targets import root_horizons
+from zenith_core.forecasting.prediction_intervals import Band
+from zenith_core.forecasting.ridge import LinearForecast
+from zenith_core.forecasting.volatility_term_structure import LIMIT, used_inputs
 from zenith_pipelines.models.lstm import TrainedLSTM
+from zenith_pipelines.models.onnx_artifact import IR_VERSION, OPSET
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, ValueInfoProto

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from starlette.concurrency import run_in_threadpool
 
 from zenith_core.errors import ZenithError
-from zenith_core.naming import KINDS, Kind
+from zenith_core.names import KINDS, Kind
 from zenith_serving.errors import UnknownTicker
-from zenith_serving.predictor import Predictor
-from zenith_serving.problems import problem_of
-from zenith_serving.schemas import What
+from zenith_serving.prediction.predictor import Predictor
+from zenith_serving.problem_details import problem_of
+from zenith_serving.schemas.predictions import What
 
 _ASKS: dict[What, tuple[Kind, ...]] = {"price": ("lstm",), "signal": ("ensemble",), "comprehensive": KINDS}
 

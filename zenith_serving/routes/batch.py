@@ -6,12 +6,12 @@ import logging
 from fastapi import APIRouter, Request, Response
 
 from zenith_core.errors import ZenithError
-from zenith_serving.predictor import Predictor
-from zenith_serving.problems import RESPONSES, problem_of, surprise
+from zenith_serving.prediction.predictor import Predictor
+from zenith_serving.problem_details import RESPONSES, problem_of, surprise
 from zenith_serving.routes.answering import Question, answer_one
 from zenith_serving.routes.dependencies import PREFIX, predictor_of
-from zenith_serving.routes.posted import DirectRoute, documented, posted
-from zenith_serving.schemas import BatchAnswer, BatchRequest, Problem
+from zenith_serving.routes.direct_route import DirectRoute, documented, posted
+from zenith_serving.schemas.predictions import BatchAnswer, BatchRequest, Problem
 
 AT_ONCE = 8
 """Tickers under way at a time: between them the event loop sees to other requests, and threads are left for those."""

@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter, Depends
 
-from zenith_core.tickers import validate_ticker
-from zenith_serving.keys import require_key
-from zenith_serving.problems import RESPONSES
+from zenith_core.market.tickers import validate_ticker
+from zenith_serving.problem_details import RESPONSES
 from zenith_serving.routes.dependencies import PREFIX, PredictorDep
-from zenith_serving.schemas import CacheStats, Forgotten
+from zenith_serving.schemas.predictions import CacheStats, Forgotten
+from zenith_serving.security.authentication import require_key
 
 router = APIRouter(prefix=f"{PREFIX}/cache", tags=["cache"])
 

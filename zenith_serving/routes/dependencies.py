@@ -6,8 +6,8 @@ from typing import Annotated, TypeVar
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Path, Request
 
-from zenith_serving.predictor import Predictor
-from zenith_serving.schemas import Ticker
+from zenith_serving.prediction.predictor import Predictor
+from zenith_serving.schemas.predictions import Ticker
 
 PREFIX = "/api/v1/ml"
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from zenith_core.disclaimer import DISCLAIMER
 from zenith_serving.routes.dependencies import PREFIX
-from zenith_serving.schemas import Disclaimer
+from zenith_serving.schemas.predictions import Disclaimer
 
 router = APIRouter(prefix=PREFIX, tags=["predictions"])
 

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
-from zenith_serving.metrics import CONTENT_TYPE, Metrics
+from zenith_serving.observability.metrics import CONTENT_TYPE, Metrics
 
 router = APIRouter(tags=["operations"])
 

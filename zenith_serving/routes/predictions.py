@@ -2,11 +2,11 @@
 
 from fastapi import APIRouter, Request, Response
 
-from zenith_serving.problems import RESPONSES
+from zenith_serving.problem_details import RESPONSES
 from zenith_serving.routes.answering import Question, answer_one
 from zenith_serving.routes.dependencies import PREFIX, predictor_of
-from zenith_serving.routes.posted import DirectRoute, documented, posted
-from zenith_serving.schemas import (
+from zenith_serving.routes.direct_route import DirectRoute, documented, posted
+from zenith_serving.schemas.predictions import (
     ComprehensiveAnswer,
     PriceAnswer,
     PriceRequest,

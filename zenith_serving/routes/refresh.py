@@ -3,10 +3,10 @@
 from fastapi import APIRouter, Depends
 
 from zenith_serving.errors import RegistryAway
-from zenith_serving.keys import require_key
-from zenith_serving.problems import RESPONSES
+from zenith_serving.problem_details import RESPONSES
 from zenith_serving.routes.dependencies import PREFIX, PredictorDep
-from zenith_serving.schemas import Refreshed
+from zenith_serving.schemas.predictions import Refreshed
+from zenith_serving.security.authentication import require_key
 
 router = APIRouter(prefix=PREFIX, tags=["models"])
 

@@ -8,16 +8,16 @@ from fastapi import APIRouter, Request
 
 from zenith_core.errors import CorruptData
 from zenith_core.snapshot import STALE_AFTER_SESSIONS
-from zenith_serving.answers import age_in_sessions
-from zenith_serving.chart_schemas import Chart, Links, TickerList, TickerSummary
-from zenith_serving.charts import chart_of
 from zenith_serving.errors import UnknownTicker
-from zenith_serving.predictor import utc_now
-from zenith_serving.problems import RESPONSES
+from zenith_serving.prediction.predictor import utc_now
+from zenith_serving.prediction.responses import age_in_sessions
+from zenith_serving.prediction.snapshot_store import SnapshotStore
+from zenith_serving.problem_details import RESPONSES
+from zenith_serving.routes.charts import chart_of
 from zenith_serving.routes.dependencies import PREFIX, PredictorDep
-from zenith_serving.schemas import Ticker
+from zenith_serving.schemas.charts import Chart, Links, TickerList, TickerSummary
+from zenith_serving.schemas.predictions import Ticker
 from zenith_serving.settings import Settings
-from zenith_serving.snapshots import SnapshotStore
 
 router = APIRouter(prefix=PREFIX, tags=["tickers"])
 

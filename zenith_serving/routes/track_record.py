@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import ValidationError
 
-from zenith_serving.facts import FactsFolder
-from zenith_serving.problems import RESPONSES
+from zenith_serving.prediction.dataset_reader import FactsFolder
+from zenith_serving.problem_details import RESPONSES
 from zenith_serving.routes.dependencies import PREFIX, TickerPath
-from zenith_serving.schemas_registry import TrackRecord
+from zenith_serving.schemas.registry import TrackRecord
 
 router = APIRouter(prefix=PREFIX, tags=["registry"])
 

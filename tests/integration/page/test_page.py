@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.integration.page.server import ANSWERS, part
-from zenith_core.abstention import REASONS
+from zenith_core.forecasting.abstention import REASONS
 
 MANY_PIXELS = 500
 

@@ -1,0 +1,99 @@
+"""The scale finds a term structure that is there, and is the EWMA where there is none."""
+
+import numpy as np
+import pytest
+
+from zenith_core.forecasting.volatility_term_structure import (
+    LIMIT,
+    MIN_TARGETS,
+    REFIT,
+    fit_scale,
+    scale_inputs,
+    stretch,
+    used_inputs,
+    walked_stretch,
+)
+
+COLUMNS = ("rsi_level", "range_ratio", "return_5")
+
+
+def make_inputs(sessions=3000, seed=0):
+    random = np.random.default_rng(seed)
+    volatility = 0.01 * np.exp(0.4 * random.standard_normal(sessions))
+    return scale_inputs(random.normal(0, 0.4, (sessions, 3)), COLUMNS, volatility)
+
+
+def normal_targets(sessions, horizons=2, seed=1):
+    return np.random.default_rng(seed).standard_normal((sessions, horizons))
+
+
+def test_the_inputs_are_a_constant_the_log_volatility_and_the_declared_columns_that_there_are():
+    values, volatility = np.arange(6.0).reshape(2, 3), np.array([0.01, 0.02])
+
+    np.testing.assert_allclose(scale_inputs(values, COLUMNS, volatility)[1], [1, np.log(0.02), 4, 5])
+    assert used_inputs(COLUMNS) == ("range_ratio", "return_5")
+    assert scale_inputs(values, ("a", "b", "c"), volatility).shape == (2, 2)
+
+
+def test_a_planted_term_structure_is_found():
+    x = make_inputs(20_000)
+    planted = np.array([[-2.0, -1.0], [-0.5, -0.3], [0.8, 0.2], [-0.1, 0.0]])
+
+    fitted = fit_scale(x, normal_targets(len(x)) * np.exp(x @ planted))
+
+    np.testing.assert_allclose(fitted[1:], planted[1:], atol=0.06)
+    np.testing.assert_allclose(stretch(x, fitted), np.exp(x @ planted), rtol=0.1)
+
+
+def test_it_is_the_ewma_where_the_inputs_tell_nothing():
+    x = make_inputs(20_000)
+
+    np.testing.assert_allclose(stretch(x, fit_scale(x, normal_targets(len(x)))), 1, atol=0.06)
+
+
+@pytest.mark.parametrize("tails", [2.5, 4])
+def test_heavy_tails_and_outliers_do_not_make_it_diverge(tails):
+    x = make_inputs(1000)
+    targets = np.random.default_rng(5).standard_t(tails, (1000, 2))
+    targets[7] = 60.0
+
+    assert np.abs(fit_scale(x, targets)[2:]).max() < 0.5
+
+
+def test_constant_inputs_leave_the_constant_alone():
+    x = np.column_stack([np.ones(600), np.full(600, np.log(2e-4)), np.zeros((600, 2))])
+
+    fitted = fit_scale(x, 2 * normal_targets(600))
+
+    np.testing.assert_allclose(fitted[1:], 0, atol=1e-3)
+    np.testing.assert_allclose(stretch(x, fitted), 2, rtol=0.1)
+
+
+def test_what_cannot_be_fitted_is_the_ewma():
+    x = make_inputs(MIN_TARGETS + 50)
+    few, none_moved = normal_targets(len(x)), np.zeros((len(x), 2))
+    few[MIN_TARGETS - 1 :] = np.nan
+
+    assert (fit_scale(x, few) == 0).all()
+    assert (fit_scale(x, none_moved) == 0).all()
+    assert (fit_scale(x[:0], few[:0]) == 0).all()
+
+
+def test_no_input_stretches_a_band_beyond_the_limit():
+    x = np.array([[1.0, -4.0, 50.0, 0.0], [1.0, -4.0, -50.0, 0.0]])
+
+    np.testing.assert_allclose(stretch(x, np.ones((4, 1)))[:, 0], np.exp([LIMIT, -LIMIT]))
+
+
+def test_the_walk_knows_only_what_had_come_before_each_block():
+    x, targets, rows = make_inputs(900), normal_targets(900, 3), np.arange(100, 1000)
+    changed = targets.copy()
+    for horizon in (1, 2, 3):  # what comes after the first row of the third block
+        changed[2 * REFIT - horizon + 1 :, horizon - 1] *= 9
+
+    before, after = walked_stretch(x, targets, rows), walked_stretch(x, changed, rows)
+
+    assert (before[:REFIT] == 1).all()
+    assert (before[REFIT : 2 * REFIT] != 1).all()
+    np.testing.assert_array_equal(after[: 3 * REFIT], before[: 3 * REFIT])
+    assert (after[3 * REFIT :] != before[3 * REFIT :]).all()

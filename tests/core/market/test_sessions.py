@@ -1,0 +1,71 @@
+from datetime import UTC, date, datetime
+
+import pandas as pd
+import pytest
+
+from zenith_core.market.exchanges import exchange_of
+from zenith_core.market.sessions import last_closed_session, next_sessions, sessions_between
+
+NEW_YORK = exchange_of("AAPL")
+SAO_PAULO = exchange_of("PETR4.SA")
+TOKYO = exchange_of("7203.T")
+
+
+def test_sessions_are_naive_midnights_without_weekends_and_holidays():
+    sessions = sessions_between(NEW_YORK, date(2001, 9, 10), date(2001, 9, 18))
+    expected = pd.DatetimeIndex(["2001-09-10", "2001-09-17", "2001-09-18"], dtype="datetime64[ns]", name="date")
+    pd.testing.assert_index_equal(sessions, expected)
+
+
+def test_both_ends_are_included():
+    assert len(sessions_between(NEW_YORK, date(2013, 3, 1), date(2013, 3, 1))) == 1
+
+
+def test_the_sample_period_has_3270_sessions():
+    assert len(sessions_between(NEW_YORK, date(2000, 3, 1), date(2013, 3, 1))) == 3270
+
+
+def test_the_sixties_are_known():
+    assert sessions_between(NEW_YORK, date(1962, 1, 1), date(1962, 1, 5))[0] == pd.Timestamp(1962, 1, 2)
+
+
+def test_an_inverted_interval_is_empty():
+    assert len(sessions_between(NEW_YORK, date(2013, 3, 2), date(2013, 3, 1))) == 0
+
+
+@pytest.mark.parametrize("day", [date(1, 1, 1), date(9999, 12, 31)])
+def test_there_are_no_sessions_beyond_the_calendar(day):
+    assert len(sessions_between(NEW_YORK, day, day)) == 0
+
+
+def test_a_calendar_with_a_late_beginning_is_cut_there():
+    assert sessions_between(TOKYO, date(1980, 1, 1), date(1997, 1, 7))[0] == pd.Timestamp(1997, 1, 6)
+    assert len(sessions_between(TOKYO, date(1950, 1, 1), date(1960, 1, 1))) == 0
+
+
+def test_next_sessions_skip_weekend_and_carnival():
+    following = next_sessions(SAO_PAULO, date(2024, 2, 9), 2)
+    assert following == [date(2024, 2, 14), date(2024, 2, 15)]
+
+
+def test_next_sessions_cross_into_another_decade():
+    following = next_sessions(NEW_YORK, date(2019, 12, 30), 30)
+    assert len(following) == 30
+    assert following[:2] == [date(2019, 12, 31), date(2020, 1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (datetime(2024, 7, 5, 19, 59, tzinfo=UTC), date(2024, 7, 3)),  # the 4th is a holiday
+        (datetime(2024, 7, 5, 20, 0, tzinfo=UTC), date(2024, 7, 5)),
+        (datetime(2024, 7, 7, 12, 0, tzinfo=UTC), date(2024, 7, 5)),
+        (datetime(2024, 7, 3, 17, 0, tzinfo=UTC), date(2024, 7, 3)),  # closes at 13:00 in New York
+    ],
+)
+def test_last_closed_session_waits_for_the_close(now, expected):
+    assert last_closed_session(NEW_YORK, now) == expected
+
+
+def test_last_closed_session_across_the_date_line():
+    assert last_closed_session(TOKYO, datetime(2024, 7, 4, 23, 0, tzinfo=UTC)) == date(2024, 7, 4)

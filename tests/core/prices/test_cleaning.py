@@ -1,0 +1,413 @@
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zenith_core.errors import InvalidPrices, ZenithError
+from zenith_core.market.exchanges import exchange_of
+from zenith_core.market.sessions import sessions_between
+from zenith_core.prices.cleaning import Cleaned, clean, data_version
+from zenith_pipelines.ingestion.sources.sample import SampleSource
+from zenith_pipelines.ingestion.sources.simulated import SimulatedSource
+
+SESSIONS = sessions_between(exchange_of("TEST"), date(2019, 1, 1), date(2021, 12, 31))
+NOW = datetime(2022, 6, 1, tzinfo=UTC)
+NOW_AND_LATER = datetime(2026, 6, 1, tzinfo=UTC)
+OHLC = ["open", "high", "low", "close"]
+
+
+def market(length=300, seed=0):
+    """A clean random walk of about 1 % a day."""
+    random = np.random.default_rng(seed)
+    close = 100 * np.exp(np.cumsum(0.01 * random.standard_normal(length)))
+    opened = np.append(100.0, close[:-1])
+    return pd.DataFrame(
+        {
+            "open": opened,
+            "high": np.maximum(opened, close) * 1.002,
+            "low": np.minimum(opened, close) / 1.002,
+            "close": close,
+            "volume": np.round(1e6 * np.exp(0.2 * random.standard_normal(length))),
+        },
+        index=SESSIONS[:length],
+    )
+
+
+def split_at(raw, position, ratio, factor_volume=True):
+    """What the prices look like before a split that nobody took out."""
+    before = np.arange(len(raw)) < position
+    raw.loc[before, OHLC] *= ratio
+    if factor_volume:
+        raw.loc[before, "volume"] /= ratio
+    return raw
+
+
+def reason_of(raw, position) -> str:
+    """The reason why the row at `position` is quarantined, "" if it is not."""
+    reasons = clean(raw, "TEST", now=NOW).quarantine.set_index("row")["reason"]
+    return reasons.get(position, "")
+
+
+def cleaned(raw, **options) -> Cleaned:
+    return clean(raw, "TEST", now=NOW, **options)
+
+
+def test_a_clean_table_comes_back_as_it_is():
+    raw = market()
+    result = cleaned(raw)
+    pd.testing.assert_frame_equal(result.prices[[*OHLC, "volume"]], raw)
+    assert (result.prices["factor"] == 1).all()
+    assert not result.prices[["flat", "carried", "suspect"]].any(axis=None)
+    assert result.notes == []
+    assert {name: count for name, count in result.counts.items() if count} == {"rows_in": 300, "sessions": 300}
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("open", np.nan, "open is missing"),
+        ("close", np.inf, "close is infinite"),
+        ("open", 0.0, "open is not positive"),
+        ("low", -1.0, "low is not positive"),
+        ("high", 50.0, "low above high"),
+        ("open", 150.0, "open outside low and high"),
+        ("close", 90.0, "close outside low and high"),
+        ("volume", np.nan, "volume is missing"),
+        ("volume", -1.0, "volume is negative"),
+        ("splits", -2.0, "impossible dividend or split"),
+        ("dividends", np.inf, "impossible dividend or split"),
+    ],
+)
+def test_an_impossible_row_goes_to_the_quarantine_with_its_reason(column, value, reason):
+    raw = market().assign(dividends=0.0, splits=0.0)
+    raw.iloc[7] = [100.0, 101.0, 99.0, 100.0, 1e6, 0.0, 0.0]
+    raw.loc[raw.index[7], column] = value
+    assert reason_of(raw, 7) == reason
+    assert raw.index[7] in cleaned(raw).missing
+
+
+@pytest.mark.parametrize(
+    ("day", "reason"),
+    [
+        (pd.NaT, "no date"),
+        ("2019-02-16", "not a session of the exchange"),  # a Saturday
+        ("2019-12-25", "not a session of the exchange"),
+        ("2030-01-02", "date in the future"),
+    ],
+)
+def test_a_row_on_an_impossible_day_is_quarantined(day, reason):
+    raw = market()
+    raw.index = raw.index.where(np.arange(300) != 299, pd.Timestamp(day))
+    assert reason_of(raw, 299) == reason
+
+
+def test_a_session_that_has_not_closed_is_quarantined():
+    raw = market()
+    noon = raw.index[-1].to_pydatetime().replace(hour=17, tzinfo=UTC)  # New York closes at 20 or 21 h UTC
+    result = clean(raw, "TEST", now=noon)
+    assert result.quarantine["reason"].tolist() == ["session not finished"]
+    assert result.prices.index[-1] == raw.index[-2]
+
+
+def test_the_last_usable_one_of_rows_with_one_date_is_kept():
+    raw = market()
+    later = raw.iloc[[10, 10]].copy()
+    later["close"] = [raw["low"].iloc[10], np.nan]
+    result = cleaned(pd.concat([raw, later]))
+    assert result.prices["close"].iloc[10] == raw["low"].iloc[10]
+    assert result.quarantine["row"].tolist() == [10, 301]
+    assert result.counts["duplicates"] == 1
+
+
+def test_the_quarantine_holds_rows_as_they_were():
+    raw = market().assign(comment="as is")
+    raw.iloc[3, 0] = -5.0
+    quarantine = cleaned(raw).quarantine
+    assert quarantine[["open", "comment", "row", "reason"]].values.tolist() == [
+        [-5.0, "as is", 3, "open is not positive"]
+    ]
+
+
+def test_rows_in_any_order_are_sorted():
+    raw = market()
+    pd.testing.assert_frame_equal(cleaned(raw.iloc[::-1]).prices, cleaned(raw).prices)
+
+
+def test_a_close_just_outside_its_range_widens_the_range():
+    raw = market()
+    raw.iloc[5, 3] = raw["high"].iloc[5] * 1.004
+    result = cleaned(raw)
+    assert result.prices["high"].iloc[5] == raw["close"].iloc[5]
+    assert result.counts["ranges_widened"] == 1
+
+
+def test_one_missing_session_is_carried_and_flagged():
+    raw = market()
+    result = cleaned(raw.drop(raw.index[50]))
+    row = result.prices.loc[raw.index[50]]
+    assert row[OHLC].tolist() == [raw["close"].iloc[49]] * 4
+    assert (row["volume"], row["carried"], row["flat"]) == (0.0, True, True)
+    assert result.missing.tolist() == [raw.index[50]]
+    assert result.counts["flat"] == 0
+
+
+def test_a_longer_gap_stays_open_and_is_listed():
+    raw = market()
+    result = cleaned(raw.drop(raw.index[50:53]))
+    assert result.counts["carried"] == 0
+    assert result.missing.tolist() == raw.index[50:53].tolist()
+    assert len(result.prices) == 297
+    assert cleaned(raw.drop(raw.index[50:53]), max_carry=3).counts["carried"] == 3
+
+
+def test_nothing_is_carried_before_the_first_and_after_the_last_row():
+    raw = market()
+    raw.iloc[[0, -1], 0] = np.nan
+    result = cleaned(raw)
+    assert result.prices.index[[0, -1]].tolist() == raw.index[[1, -2]].tolist()
+    assert len(result.missing) == 0
+
+
+def test_flat_sessions_without_volume_are_kept_and_flagged():
+    raw = market()
+    raw.iloc[20] = [*[raw["close"].iloc[19]] * 4, 0.0]
+    result = cleaned(raw)
+    assert result.prices.index[result.prices["flat"]].tolist() == [raw.index[20]]
+    assert result.counts["flat"] == 1
+
+
+def test_recorded_split_and_dividend_are_taken_out():
+    raw = split_at(market(), 100, 2.0).assign(dividends=0.0, splits=0.0)
+    raw.loc[raw.index[100], "splits"] = 2.0
+    raw.loc[raw.index[200], "dividends"] = 1.0
+    result = cleaned(raw)
+    dividend = 1 - 1 / market()["close"].iloc[199]
+    np.testing.assert_allclose(result.prices["close"].iloc[:200], market()["close"].iloc[:200] * dividend)
+    np.testing.assert_allclose(result.prices["volume"], market()["volume"])
+    np.testing.assert_allclose(result.prices["factor"].iloc[[0, 100, 200]], [dividend / 2, dividend, 1])
+    assert (result.counts["splits_applied"], result.counts["dividends_applied"]) == (1, 1)
+
+
+def test_a_split_that_is_in_the_prices_already_is_not_applied_again():
+    raw = market().assign(dividends=0.0, splits=0.0)
+    raw.loc[raw.index[100], "splits"] = 2.0
+    result = cleaned(raw)
+    assert (result.prices["factor"] == 1).all()
+    assert (result.counts["splits_applied"], result.counts["splits_in_prices"]) == (0, 1)
+
+
+def test_dividends_that_are_in_the_prices_already_are_not_applied_again():
+    raw = market().assign(dividends=0.0, splits=0.0)
+    raw.loc[raw.index[20::20], "dividends"] = 4.0
+    result = cleaned(raw)
+    assert (result.prices["factor"] == 1).all()
+    assert result.notes == ["14 recorded dividends were in the prices already"]
+
+
+def test_an_action_on_a_quarantined_row_counts_for_the_next_session():
+    raw = split_at(market(), 100, 2.0).assign(dividends=0.0, splits=0.0)
+    raw.loc[raw.index[100], ["open", "splits"]] = [np.nan, 2.0]
+    result = cleaned(raw)
+    np.testing.assert_allclose(result.prices["close"].drop(raw.index[100]), market()["close"].drop(raw.index[100]))
+
+
+def test_a_dividend_above_the_price_is_ignored_and_counted():
+    raw = market().assign(dividends=0.0)
+    raw.loc[raw.index[100], "dividends"] = 500.0
+    result = cleaned(raw)
+    assert (result.prices["factor"] == 1).all()
+    assert result.counts["dividends_ignored"] == 1
+
+
+def test_an_adjusted_close_is_used_where_no_dividends_are_known():
+    raw = split_at(market(), 100, 2.0)
+    raw["adj_close"] = 3 * market()["close"] * np.where(np.arange(300) < 200, 0.98, 1.0)
+    result = cleaned(raw)
+    np.testing.assert_allclose(result.prices["close"], raw["adj_close"] / 3)
+    np.testing.assert_allclose(result.prices["volume"], market()["volume"])
+    assert result.counts["splits_applied"] == 1
+
+
+@pytest.mark.parametrize("ratio", [2.0, 3.0, 1.5, 10.0, 0.1])
+def test_an_unrecorded_split_is_repaired_and_reported(ratio):
+    result = cleaned(split_at(market(), 150, ratio))
+    np.testing.assert_allclose(result.prices["close"], market()["close"])
+    np.testing.assert_allclose(result.prices["volume"], market()["volume"])
+    assert result.counts["splits_repaired"] == 1
+    assert result.notes[0].startswith(f"unrecorded split repaired on {SESSIONS[150]:%Y-%m-%d}")
+
+
+def test_a_crash_to_half_under_heavy_volume_stays():
+    raw = split_at(market(), 150, 2.0, factor_volume=False)
+    raw.loc[raw.index[150:155], "volume"] *= 8
+    result = cleaned(raw)
+    pd.testing.assert_series_equal(result.prices["close"], raw["close"])
+    assert (result.counts["splits_repaired"], result.counts["unexplained_jumps"]) == (0, 1)
+
+
+def test_a_jump_in_the_last_row_is_not_taken_for_a_split():
+    raw = split_at(market(), 299, 2.0)
+    assert cleaned(raw).counts["splits_repaired"] == 0
+
+
+def test_a_jump_that_reverts_the_next_session_is_flagged_and_kept():
+    raw = market()
+    raw.iloc[80, :4] *= 1.8
+    result = cleaned(raw)
+    assert result.prices.index[result.prices["suspect"]].tolist() == [raw.index[80]]
+    assert result.prices["close"].iloc[80] == raw["close"].iloc[80]
+    assert result.counts["unexplained_jumps"] == 0
+
+
+def test_without_one_usable_row_the_reasons_are_told():
+    raw = market(3)
+    raw["open"] = [np.nan, np.nan, -1]
+    with pytest.raises(
+        InvalidPrices, match=r"none of 3 rows is usable: open is missing \(2\), open is not positive \(1\)"
+    ):
+        cleaned(raw)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda raw: raw.drop(columns=["low", "volume"]), "no column low, volume; there are open, high, close"),
+        (lambda raw: raw.assign(close="1,234.5"), "text where numbers belong"),
+        (lambda raw: raw.reset_index(drop=True), "expected dates"),
+        (lambda raw: raw.iloc[:0], "none of 0 rows is usable"),
+    ],
+)
+def test_a_table_that_is_none_is_refused(spoil, message):
+    with pytest.raises(InvalidPrices, match=message):
+        cleaned(spoil(market()))
+
+
+def test_zone_aware_dates_are_the_exchanges_own():
+    raw = market()
+    raw.index = raw.index.tz_localize("America/New_York").tz_convert("UTC")
+    assert cleaned(raw).prices.index.equals(market().index)
+
+
+def test_the_input_is_left_alone():
+    raw = split_at(market(), 150, 2.0)
+    before = raw.copy()
+    cleaned(raw)
+    pd.testing.assert_frame_equal(raw, before)
+
+
+@pytest.fixture(scope="module")
+def apple():
+    return clean(SampleSource().fetch("AAPL").prices, "AAPL")
+
+
+def test_the_splits_of_apple_vanish(apple):
+    moves = apple.prices["close"].pct_change()
+    assert abs(moves["2000-06-21"]) < 0.15
+    assert abs(moves["2005-02-28"]) < 0.05
+    volume = apple.prices["volume"]
+    raw = SampleSource().fetch("AAPL").prices["volume"]
+    assert (volume / raw).loc[["2000-03-01", "2004-01-02", "2013-03-01"]].tolist() == [4.0, 2.0, 1.0]
+
+
+def test_the_split_of_microsoft_vanishes():
+    prices = clean(SampleSource().fetch("MSFT").prices, "MSFT").prices
+    assert abs(prices["close"].pct_change()["2003-02-18"]) < 0.05
+
+
+def test_the_crash_days_of_apple_stay(apple):
+    moves = apple.prices["close"].pct_change()
+    assert moves["2000-09-29"] == pytest.approx(-0.519, abs=0.001)
+    assert moves["2008-09-29"] == pytest.approx(-0.179, abs=0.001)
+    assert moves["2008-10-13"] == pytest.approx(0.139, abs=0.001)
+    assert len(apple.prices.loc["2008-10"]) == 23
+    assert (apple.counts["suspect"], apple.counts["quarantined"], apple.counts["missing_sessions"]) == (0, 0, 0)
+
+
+def test_the_last_close_is_the_last_traded_one(apple):
+    assert apple.prices["close"].iloc[-1] == 430.47
+    assert apple.prices["factor"].iloc[-1] == 1
+
+
+def test_the_data_version_follows_the_content():
+    prices = cleaned(market()).prices
+    changed = prices.copy()
+    changed.iloc[5, 0] += 1e-9
+    assert data_version(prices) == data_version(prices.copy())
+    assert len({data_version(prices), data_version(changed), data_version(prices.iloc[1:])}) == 3
+    assert len(data_version(prices)) == 16
+
+
+_DIRTY_NUMBER = st.one_of(
+    st.floats(allow_nan=True, allow_infinity=True, width=32),
+    st.sampled_from([0.0, -1.0, 50.0, 100.0, 200.0, 1e300, 1e-300]),
+)
+_ACTION = st.sampled_from([0.0, 0.0, 2.0, 0.5, 1.1, -1.0, float("nan"), float("inf"), 1e9, 1e-9])
+_DIRT = st.lists(
+    st.tuples(st.integers(0, 59), st.sampled_from([*OHLC, "volume", "adj_close"]), _DIRTY_NUMBER), max_size=20
+)
+_ACTIONS = st.lists(st.tuples(st.integers(0, 59), st.sampled_from(["dividends", "splits"]), _ACTION), max_size=6)
+_SCALES = st.lists(st.tuples(st.integers(0, 59), st.sampled_from([0.1, 0.5, 1.5, 2.0, 10.0])), max_size=6)
+_DATES = st.lists(
+    st.tuples(
+        st.integers(0, 59), st.one_of(st.just(pd.NaT), st.integers(-30, 90).map(lambda n: SESSIONS[30 + n % 60]))
+    ),
+    max_size=8,
+)
+
+
+@st.composite
+def dirty_tables(draw):
+    raw = market(60, seed=draw(st.integers(0, 5))).assign(dividends=0.0, splits=0.0)
+    raw["adj_close"] = raw["close"] * draw(st.sampled_from([1.0, 0.5, np.nan]))
+    for row, scale in draw(_SCALES):
+        raw.iloc[:row, :4] *= scale
+    for row, column, value in [*draw(_DIRT), *draw(_ACTIONS)]:
+        raw.loc[raw.index[row], column] = value
+    index = raw.index.to_list()
+    for row, day in draw(_DATES):
+        index[row] = day
+    return raw.set_axis(pd.DatetimeIndex(index)).drop(columns=draw(st.sampled_from([[], ["adj_close"]])))
+
+
+@settings(max_examples=30)
+@given(raw=dirty_tables(), max_carry=st.integers(0, 3))
+def test_any_dirt_is_cleaned_or_refused_and_every_row_is_accounted_for(raw, max_carry):
+    try:
+        result = cleaned(raw, max_carry=max_carry)
+    except ZenithError:
+        return
+    own = result.prices[~result.prices["carried"]]
+    kept = raw.drop(columns=[]).reset_index().drop(index=result.quarantine["row"])
+    assert sorted(kept.iloc[:, 0]) == own.index.to_list()
+    assert len(own) + len(result.quarantine) == len(raw)
+    assert (result.quarantine["reason"] != "").all()
+    _assert_contract(result.prices)
+    again = cleaned(result.prices, max_carry=max_carry)
+    same = [*OHLC, "volume", "flat", "suspect"]
+    pd.testing.assert_frame_equal(again.prices[same], result.prices[same], check_exact=True)
+    assert len(again.quarantine) == 0
+
+
+def _assert_contract(prices):
+    assert prices.index.is_monotonic_increasing and prices.index.is_unique
+    assert prices.index.isin(SESSIONS).all()
+    assert np.isfinite(prices[[*OHLC, "volume", "factor"]]).all(axis=None)
+    assert (prices[OHLC] > 0).all(axis=None)
+    assert (prices["low"] <= prices[OHLC].min(axis=1)).all()
+    assert (prices["high"] >= prices[OHLC].max(axis=1)).all()
+    assert prices["factor"].iloc[-1] == 1
+
+
+@pytest.mark.parametrize("cut", [395, 401, 650, 1250, 1650, 2010, 2403, 2900])
+def test_what_comes_later_changes_earlier_rows_by_their_factor_only(cut):
+    """Of a market with every kind of dirt. Whatever is carried or flagged is so from what was known the day after."""
+    raw = SimulatedSource().fetch("SIM-DIRTY-3").prices
+    known, whole = (clean(rows, "SIM-DIRTY-3", now=NOW_AND_LATER).prices for rows in (raw.iloc[:cut], raw))
+    past = known.iloc[:-2]  # a jump is judged by the session after it
+    later = whole.loc[past.index]
+    pd.testing.assert_frame_equal(past[["flat", "carried", "suspect"]], later[["flat", "carried", "suspect"]])
+    unadjusted = (past[OHLC].div(past["factor"], axis=0), later[OHLC].div(later["factor"], axis=0))
+    pd.testing.assert_frame_equal(*unadjusted, rtol=1e-9)

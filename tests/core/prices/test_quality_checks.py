@@ -1,0 +1,76 @@
+from datetime import UTC, date, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from zenith_core.market.exchanges import exchange_of
+from zenith_core.market.sessions import sessions_between
+from zenith_core.prices import quality_checks as price_checks
+from zenith_core.prices.quality_checks import Finding
+
+NEW_YORK, SAO_PAULO = exchange_of("AAPL"), exchange_of("PETR4.SA")
+
+
+def prices(days=10):
+    """Quiet sessions of January 2024, from Tuesday the second on."""
+    index = sessions_between(NEW_YORK, date(2024, 1, 2), date(2024, 3, 1))[:days]
+    bars = {"open": 10.0, "high": 11.0, "low": 9.0, "close": 10.0, "volume": 1e6, "factor": 1.0}
+    return pd.DataFrame({**bars, "flat": False, "carried": False, "suspect": False}, index=index)
+
+
+def at(hour, day=3):
+    return datetime(2024, 1, day, hour, tzinfo=UTC)
+
+
+def test_a_session_is_in_the_future_until_it_has_closed():
+    table = prices(2)
+    assert price_checks.future_dates(table, NEW_YORK, at(22)) == Finding(0)
+    assert price_checks.future_dates(table, NEW_YORK, at(20)) == Finding(1, ("2024-01-03",))
+
+
+def test_rows_there_twice_or_after_a_later_one():
+    table = prices(4)
+    assert price_checks.repeated_or_unsorted(table) == Finding(0)
+    assert price_checks.repeated_or_unsorted(table.iloc[[0, 1, 1, 2]]) == Finding(1, ("2024-01-03",))
+    assert price_checks.repeated_or_unsorted(table.iloc[[2, 0, 1, 3]]) == Finding(2, ("2024-01-02", "2024-01-03"))
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("open", 11.1), ("close", 8.9), ("low", 12.0), ("low", 0.0), ("high", np.inf), ("close", np.nan), ("open", -1.0)],
+)
+def test_bars_that_cannot_be(column, value):
+    table = prices(3)
+    assert price_checks.inconsistent_bars(table) == Finding(0)
+    table.iloc[1, table.columns.get_loc(column)] = value
+    assert price_checks.inconsistent_bars(table) == Finding(1, ("2024-01-03",))
+
+
+def test_the_share_of_quarantined_rows_counts_those_without_a_date():
+    quarantine = prices(3).set_axis(pd.DatetimeIndex(["2024-01-03", None, "2024-01-02"], name="date"))
+    assert price_checks.quarantined_share(quarantine, 100) == Finding(0.03, ("2024-01-02", "2024-01-03"))
+    assert price_checks.quarantined_share(quarantine.iloc[:0], 0) == Finding(0.0)
+
+
+def test_jumps_that_nothing_explains():
+    table = prices()
+    assert price_checks.unexplained(table) == Finding(0)
+    table.iloc[5:, table.columns.get_loc("close")] = 4.0
+    assert price_checks.unexplained(table) == Finding(1, (f"{table.index[5]:%Y-%m-%d}",))
+
+
+def test_a_jump_that_is_flagged_as_an_error_is_explained():
+    table = prices()
+    table.iloc[5, table.columns.get_loc("close")] = 30.0
+    table.iloc[5, table.columns.get_loc("suspect")] = True
+    assert price_checks.unexplained(table) == Finding(0)
+
+
+def test_age_is_in_sessions_of_the_exchange_not_in_days():
+    friday = prices(4)  # 2024-01-05
+    assert price_checks.sessions_behind(friday, NEW_YORK, at(12, day=8)) == Finding(0)  # Monday, not closed yet
+    assert price_checks.sessions_behind(friday, NEW_YORK, at(22, day=8)) == Finding(1, ("2024-01-08",))
+    martin_luther_king_day = at(22, day=15)
+    assert price_checks.sessions_behind(friday, NEW_YORK, martin_luther_king_day).figure == 5
+    assert price_checks.sessions_behind(friday, SAO_PAULO, martin_luther_king_day).figure == 6

@@ -1,0 +1,183 @@
+"""A step that outlives its run writes nothing: the run was buried, canceled or deleted while the step worked."""
+
+import dagster as dg
+import pytest
+from filelock import FileLock, Timeout
+
+from tests.pipelines.made_models import market, present, registered
+from tests.pipelines.registry.test_model_registry import tiny_model
+from zenith_core.errors import NotAvailable
+from zenith_pipelines.dagster_runtime.dead_runs import alive
+from zenith_pipelines.dagster_runtime.instance import open_instance
+from zenith_pipelines.dagster_runtime.progress import Progress
+from zenith_pipelines.datasets.store import Dataset, DatasetStore
+from zenith_pipelines.defs.partitions import ticker_partitions
+from zenith_pipelines.defs.resources import ZenithResource, resources
+from zenith_pipelines.production.promotion import consider
+from zenith_pipelines.registry.decision_log import history
+from zenith_pipelines.registry.model_registry import ModelRegistry
+from zenith_pipelines.settings import Settings
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated"),  # Dagster's own, of itself
+    # MLflow 3.17 warns of itself, on its first use and on the import of its pyfunc.
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
+]
+
+DATASET = Dataset(facts={"rows": 3})
+FACTS = {"metrics": {}, "params": {}, "tags": {"data_end": "2013-03-01"}}
+
+
+def bury(context):
+    context.instance.report_run_failed(context.run)
+
+
+def cancel(context):
+    context.instance.report_run_canceled(context.run)
+
+
+def delete(context):
+    context.instance.delete_run(context.run.run_id)
+
+
+def leave_alone(_):
+    pass
+
+
+@pytest.fixture
+def settings(tmp_path, place, monkeypatch):
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+    return Settings()
+
+
+def outcome(work, instance=None):
+    """Run `work(context, zenith)` as an asset of AAPL; the error that its step failed with, or None."""
+
+    @dg.asset(partitions_def=ticker_partitions)
+    def made(context: dg.AssetExecutionContext, zenith: ZenithResource):
+        return work(context, zenith)
+
+    with instance or dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("tickers", ["AAPL"])
+        result = dg.materialize(
+            [made], instance=instance, partition_key="AAPL", raise_on_error=False, resources=resources(Progress())
+        )
+    failures = [event for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
+    error = failures[0].step_failure_data.error if failures else None
+    while error and error.cause:
+        error = error.cause
+    return error and error.message.strip()
+
+
+@pytest.mark.parametrize(("end", "how"), [(bury, "ended (failure)"), (cancel, "ended (canceled)"), (delete, "deleted")])
+def test_it_writes_no_asset_and_says_why(settings, end, how):
+    def work(context, zenith):
+        run_ids.append(context.run.run_id)
+        end(context)
+        return DATASET
+
+    run_ids = []
+    store = DatasetStore(settings.data_uri)
+    store.write("made", "AAPL", Dataset(facts={"rows": 1}), keep_history=True)
+
+    error = outcome(work)
+
+    assert error == (
+        f"zenith_core.errors.RunEnded: run {run_ids[0]} was {how} while it worked, and may not write any more: "
+        "nothing is written"
+    )
+    assert store.facts("made", "AAPL") == {"rows": 1}
+    assert len(store.stamps("made", "AAPL")) == 1
+
+
+@pytest.mark.parametrize(("end", "made"), [(bury, []), (leave_alone, [1])])
+def test_it_registers_no_version(settings, registry, end, made):
+    name = f"lstm-{end.__name__.upper()}"
+
+    def work(context, zenith):
+        end(context)
+        zenith.registry.register(name, tiny_model(1.0), **FACTS)
+        return DATASET
+
+    error = outcome(work)
+
+    assert (error is None) is bool(made)
+    assert [version.version for version in registry.versions(name)] == made
+
+
+def test_a_version_is_not_registered_if_the_run_ends_while_its_files_are_stored(registry, place):
+    seen = []
+
+    def fence():
+        seen.append("asked")
+        if len(seen) == 2:
+            raise NotAvailable("ended")
+
+    fenced = ModelRegistry(f"sqlite:///{place}/mlflow.db", place / "artifacts", fence)
+    with pytest.raises(NotAvailable, match="ended"):
+        fenced.register("lstm-MEANWHILE", tiny_model(1.0), **FACTS)
+
+    assert registry.versions("lstm-MEANWHILE") == []
+
+
+@pytest.mark.parametrize(("end", "production"), [(bury, 1), (leave_alone, 2)])
+def test_it_moves_no_alias(settings, registry, end, production):
+    name = f"ensemble-{end.__name__.upper()}"
+    versions = [registry.register(name, tiny_model(factor), **FACTS).version for factor in (1.0, 2.0)]
+    registry.promote(name, versions[0])
+
+    def work(context, zenith):
+        end(context)
+        zenith.registry.promote(name, versions[1])
+        return DATASET
+
+    outcome(work)
+
+    assert registry.production(name).version == production
+
+
+@pytest.mark.parametrize(("end", "outcomes"), [(bury, []), (leave_alone, ["promoted"])])
+def test_it_records_no_decision(settings, registry, end, outcomes):
+    ticker = f"DECIDE{end.__name__.upper().replace('_', '')}"
+    features = market(sessions=150)
+    registered(registry, "lstm", ticker, features, first=140)
+
+    def work(context, zenith):
+        end(context)
+        consider(zenith.registry, "lstm", 1, present(ticker, features))
+        return DATASET
+
+    outcome(work)
+
+    assert [decision.outcome for decision in history(registry, f"lstm-{ticker}")] == outcomes
+    assert ("decision" in registry.version(f"lstm-{ticker}", 1).tags) is bool(outcomes)
+
+
+def test_a_run_that_the_ui_can_see_holds_its_lock_as_long_as_it_works(settings, tmp_path):
+    def work(context, zenith):
+        with alive(settings, context.run.run_id):  # as `zenith run` does
+            pass
+        locks.extend((tmp_path / "home" / "dagster" / "alive").glob("*.lock"))
+        with pytest.raises(Timeout), FileLock(locks[0], blocking=False):
+            pass
+        assert locks[0].stem == context.run.run_id
+        return DATASET
+
+    locks = []
+    assert outcome(work, open_instance(settings)) is None
+
+    assert len(locks) == 1
+    assert not locks[0].exists()
+
+
+def test_a_run_that_nobody_else_can_see_leaves_no_file(settings, tmp_path):
+    def work(context, zenith):
+        zenith.settings.home.mkdir(exist_ok=True)
+        assert not (tmp_path / "home" / "dagster").exists()
+        return DATASET
+
+    assert outcome(work) is None

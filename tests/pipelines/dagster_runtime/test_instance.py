@@ -1,0 +1,130 @@
+import inspect
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from zenith_core.errors import StorageAway, UserError
+from zenith_pipelines.dagster_runtime.instance import dagster_home, open_instance
+from zenith_pipelines.dagster_runtime.prepare import prepare
+from zenith_pipelines.settings import Settings
+
+OPEN = """
+import sys
+from zenith_pipelines.dagster_runtime.instance import open_instance
+from zenith_pipelines.settings import Settings
+sys.stdin.readline()
+with open_instance(Settings()) as instance:
+    instance.add_dynamic_partitions("tickers", [sys.argv[1]])
+"""
+
+
+def test_the_instance_lives_under_home_with_the_projects_configuration(tmp_path, monkeypatch):
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    home = dagster_home(Settings(zenith_home=tmp_path))
+
+    assert home == tmp_path / "dagster"
+    assert yaml.safe_load((home / "dagster.yaml").read_text())["telemetry"] == {"enabled": False}
+
+
+def test_a_dagster_home_that_is_named_is_prepared_for_processes_that_meet_on_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "named"))
+    home = prepare(Settings(zenith_home=tmp_path / "zenith"))
+
+    assert home == tmp_path / "named"
+    kept = yaml.safe_load((home / "dagster.yaml").read_text())["storage"]["custom"]["config"]
+    assert kept == {"base_dir": str(home)}
+    assert list(home.rglob("runs.db"))
+
+
+def test_the_configuration_that_is_packaged_is_the_project_s():
+    project, packaged = Path(__file__).parents[3], Path(inspect.getfile(prepare)).parents[1]
+    for name in ("dagster.yaml", "workspace.yaml"):
+        assert (packaged / name).read_bytes() == (project / name).read_bytes()
+
+
+def test_the_pool_of_price_sources_is_there_before_runs_meet_on_it(tmp_path, monkeypatch):
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    with open_instance(Settings(zenith_home=tmp_path)) as instance:
+        assert instance.event_log_storage.get_concurrency_keys() == {"price_sources"}
+        assert instance.event_log_storage.get_concurrency_info("price_sources").slot_count == 2
+
+
+@pytest.mark.parametrize(
+    ("database", "mlflow", "words"),
+    [
+        ("mysql://zenith:secret@db/dagster", None, "DATABASE_URL must be such as postgresql://"),
+        ("not a url", None, "DATABASE_URL must be such as postgresql://"),
+        ("postgresql://zenith:secret@db", None, "DATABASE_URL must be such as postgresql://"),
+        (
+            "postgres://zenith:secret@db/zenith",
+            "postgresql+psycopg://mlflow:secret@db/zenith",
+            "name the same database",
+        ),
+        ("postgresql://zenith:secret@db/zenith", "postgresql://mlflow:secret@db:5432/zenith", "name the same database"),
+    ],
+)
+def test_a_wrong_database_is_named_in_one_line_without_its_password(tmp_path, monkeypatch, database, mlflow, words):
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    with pytest.raises(UserError, match=words) as caught:
+        dagster_home(Settings(zenith_home=tmp_path, database_url=database, mlflow_tracking_uri=mlflow))
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("mlflow", [None, "http://mlflow:5000", "postgresql://zenith:secret@db/mlflow", "databricks"])
+def test_a_database_is_named_in_the_configuration_by_its_variable(tmp_path, monkeypatch, mlflow):
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    settings = Settings(
+        zenith_home=tmp_path, database_url="postgresql://zenith:secret@db/dagster", mlflow_tracking_uri=mlflow
+    )
+
+    chosen = yaml.safe_load((dagster_home(settings) / "dagster.yaml").read_text())["storage"]["custom"]
+    assert chosen["class"] == "PostgresStorage"
+    assert chosen["config"] == {"postgres_url": {"env": "DATABASE_URL"}}
+
+
+def test_a_database_that_does_not_answer_is_named_in_one_line(tmp_path, monkeypatch):
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.setattr("dagster_postgres.utils.time.sleep", lambda _: None)
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://zenith:secret@127.0.0.1:{port}/dagster")
+
+    with pytest.raises(StorageAway, match="does not answer: .*refused") as caught:
+        open_instance(Settings(zenith_home=tmp_path))
+    assert "secret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.slow
+def test_four_processes_that_open_an_empty_instance_together_all_come_up(tmp_path, monkeypatch):
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
+    openers = [
+        subprocess.Popen([sys.executable, "-c", OPEN, ticker], stdin=subprocess.PIPE, text=True)
+        for ticker in ("AAPL", "MSFT", "IBM", "GOOG")
+    ]
+    for opener in openers:
+        opener.stdin.write("\n")
+        opener.stdin.close()
+
+    assert [opener.wait(60) for opener in openers] == [0, 0, 0, 0]
+    with open_instance(Settings()) as instance:
+        assert sorted(instance.get_dynamic_partitions("tickers")) == ["AAPL", "GOOG", "IBM", "MSFT"]
+
+
+def test_a_dagster_home_of_somebodys_own_keeps_its_dagster_yaml_and_gets_one_if_it_has_none(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "own"))
+    settings = Settings(zenith_home=tmp_path)
+
+    written = dagster_home(settings) / "dagster.yaml"
+    assert (
+        yaml.safe_load(written.read_text())["storage"]["custom"]["module"] == "zenith_pipelines.dagster_runtime.storage"
+    )
+
+    written.write_text("telemetry: {enabled: false}\n")
+    assert dagster_home(settings) == tmp_path / "own"
+    assert written.read_text() == "telemetry: {enabled: false}\n"

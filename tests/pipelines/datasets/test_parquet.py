@@ -1,0 +1,49 @@
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from zenith_pipelines.datasets.parquet import parquet_bytes, parquet_table
+
+TABLE = pd.DataFrame(
+    {"close": [1.0, None, 3.0], "flat": [True, False, True], "reason": ["", "no date", "ü"]},
+    index=pd.DatetimeIndex(["2024-01-02", None, "2024-01-03"], name="date").as_unit("ns"),
+)
+
+# How many threads reading has started, beside that of Arrow's memory allocator, which touches no Python object.
+COUNT_THREADS = """
+import sys
+from pathlib import Path
+from zenith_pipelines.datasets.parquet import parquet_table
+
+def threads():
+    names = [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
+    return len(names) - names.count("jemalloc_bg_thd")
+
+before = threads()
+parquet_table(Path(sys.argv[1]).read_bytes())
+print(threads() - before)
+"""
+
+
+@pytest.mark.parametrize("index", [None, False])
+def test_a_table_is_read_as_pandas_would(tmp_path, index):
+    path = tmp_path / "table.parquet"
+    path.write_bytes(parquet_bytes(TABLE, index=index))
+    expected = pd.read_parquet(path)
+    pd.testing.assert_frame_equal(parquet_table(path.read_bytes()), expected)
+
+
+@pytest.mark.parametrize("content", [b"", b"no parquet", parquet_bytes(TABLE)[:-9]])
+def test_what_is_no_parquet_file_is_a_value_error_or_an_os_error(content):
+    with pytest.raises((ValueError, OSError)):
+        parquet_table(content)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
+def test_reading_starts_no_thread_that_could_outlive_the_interpreter(tmp_path):
+    path = tmp_path / "table.parquet"
+    path.write_bytes(parquet_bytes(TABLE))
+    done = subprocess.run([sys.executable, "-c", COUNT_THREADS, path], capture_output=True, text=True, check=False)
+    assert (done.stdout.strip(), done.stderr) == ("0", "")

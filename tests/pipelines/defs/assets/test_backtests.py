@@ -1,0 +1,213 @@
+"""The backtest assets: how they trade, what they record in MLflow, and what the trials make of a Sharpe ratio."""
+
+import json
+from itertools import count
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from zenith_core.errors import UserError
+from zenith_core.statistics.sharpe import deflated_sharpe, observed
+from zenith_pipelines.datasets.store import Dataset
+from zenith_pipelines.definitions import defs
+from zenith_pipelines.defs.assets.backtests import TradingConfig, ensemble_backtest, lstm_backtest
+from zenith_pipelines.registry.trials import sharpes_tried
+
+
+class Runs:
+    """What `ModelRegistry` remembers of runs (tests/pipelines/registry/test_model_registry.py), without MLflow."""
+
+    def __init__(self):
+        self.runs = {}
+        self.tags = {}
+        self.numbers = count(1)
+
+    def register(self, name):
+        version = SimpleNamespace(name=name, version=next(self.numbers))
+        self.runs[name, version.version] = ({}, {})
+        return version
+
+    def tag(self, name, version, tags):
+        self.tags |= {(name, version): tags}
+
+    def log_metrics(self, name, version, metrics, tags):
+        known, tagged = self.runs[name, version]
+        known.update(metrics)
+        tagged.update(tags)
+
+    def metrics_of_runs(self, tag, value):
+        return [metrics for metrics, tags in self.runs.values() if tags.get(tag) == value]
+
+
+@pytest.fixture
+def registry():
+    return Runs()
+
+
+def market(seed=0, sessions=400):
+    close = 100 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0.0003, 0.01, sessions)))
+    index = pd.bdate_range("2020-01-01", periods=sessions, name="date")
+    return Dataset({"prices": pd.DataFrame({"open": close, "close": close}, index=index)})
+
+
+def signals(version, seed=1, names=("buy", "hold", "sell")):
+    """What an ensemble's dataset is to its backtest."""
+    days = market().tables["prices"].index[100:]
+    rows = {"date": days, "signal": np.random.default_rng(seed).choice(names, len(days))}
+    return Dataset({"evidence": pd.DataFrame(rows)}, {"model": version.name, "version": version.version})
+
+
+def traded(registry, model, **config):
+    zenith = SimpleNamespace(registry=registry)
+    return ensemble_backtest(TradingConfig(**config), zenith, market(), model)
+
+
+def own(result):
+    return result.value.facts["stats"]["strategy"]
+
+
+def test_a_backtest_becomes_figures_of_its_version_s_run(registry):
+    version = registry.register("ensemble-RUN")
+
+    stats = own(traded(registry, signals(version)))
+
+    metrics, _ = registry.runs["ensemble-RUN", version.version]
+    assert metrics["backtest/long-cost-0.001-0.0005-holding-5/sharpe"] == stats["sharpe"]
+    assert metrics["backtest/long-cost-0.001-0.0005-holding-5/deflated_sharpe"] == stats["deflated_sharpe"]
+    assert metrics["backtest/long-cost-0.001-0.0005-holding-5/turnover"] == stats["turnover"]
+    assert None not in metrics.values()
+
+
+def test_the_first_trial_is_held_against_no_skill(registry):
+    stats = own(traded(registry, signals(registry.register("ensemble-FIRST"))))
+
+    assert (stats["trials"], stats["deflated_sharpe"]) == (1, stats["psr"])
+
+
+def test_the_same_backtest_made_again_is_no_new_trial(registry):
+    model = signals(registry.register("ensemble-AGAIN"))
+
+    first, again = traded(registry, model), traded(registry, model)
+
+    assert own(again) == own(first)
+    assert sharpes_tried(registry, "ensemble-AGAIN") == [own(first)["sharpe"]]
+
+
+def test_each_version_and_each_way_of_trading_is_a_trial_of_its_model_only(registry):
+    first, second = registry.register("ensemble-PETR4.SA"), registry.register("ensemble-PETR4.SA")
+    traded(registry, signals(registry.register("ensemble-PETR4")))
+
+    results = [
+        own(traded(registry, signals(first, seed=1))),
+        own(traded(registry, signals(second, seed=2))),
+        own(traded(registry, signals(second, seed=2), allow_short=True)),
+        own(traded(registry, signals(second, seed=2), target_volatility=0.05)),
+        own(traded(registry, signals(second, seed=2), commission=0.0)),
+    ]
+
+    assert [stats["trials"] for stats in results] == [1, 2, 3, 4, 5]
+    assert registry.tags["ensemble-PETR4.SA", second.version] == {"trials": "5"}
+    tried = sharpes_tried(registry, "ensemble-PETR4.SA")
+    assert tried == sorted(stats["sharpe"] for stats in results)
+    assert len(set(tried)) == 5
+
+
+def test_the_deflated_sharpe_is_that_of_all_trials_recorded(registry):
+    versions = [registry.register("ensemble-DEFLATE") for _ in range(3)]
+    for seed, version in enumerate(versions):
+        result = traded(registry, signals(version, seed))
+
+    equity = result.value.tables["equity"]["strategy"].to_numpy()
+    variance = np.var(sharpes_tried(registry, "ensemble-DEFLATE"), ddof=1) / 252
+    assert own(result)["deflated_sharpe"] == pytest.approx(
+        deflated_sharpe(observed(equity[1:] / equity[:-1] - 1), 3, variance)
+    )
+    assert own(result)["deflated_sharpe"] < own(result)["psr"]
+
+
+def test_signals_that_never_trade_are_a_defined_result_and_no_trial(registry):
+    result = traded(registry, signals(registry.register("ensemble-IDLE"), names=["hold"]))
+
+    stats = own(result)
+    json.dumps(result.value.facts, allow_nan=False)
+    assert (stats["trials"], stats["total_return"]) == (0, 0)
+    assert [stats[key] for key in ("sharpe", "sharpe_low", "deflated_sharpe", "excess_sharpe_p_value")] == [None] * 4
+
+
+def test_a_fold_that_only_holds_keeps_the_position_if_no_signal_expires(registry):
+    model = signals(registry.register("ensemble-FOLD"))
+    table = model.table.assign(signal=["buy", *["hold"] * (len(model.table) - 1)])
+    result = traded(registry, Dataset({"evidence": table}, model.facts), holding_period=None)
+
+    assert own(result)["open_trades"] == 1
+    assert own(result)["sharpe"] == result.value.facts["stats"]["buy_and_hold"]["sharpe"]
+    assert own(result)["excess_sharpe_p_value"] == 1
+
+
+def test_by_default_a_signal_speaks_of_its_horizon_only(registry):
+    model = signals(registry.register("ensemble-SILENT"))
+    table = model.table.assign(signal=["buy", *["hold"] * (len(model.table) - 1)])
+    trades = traded(registry, Dataset({"evidence": table}, model.facts)).value.tables["trades"]
+
+    ((entry, exit_),) = trades[["entry_date", "exit_date"]].to_numpy()
+    assert len(market().tables["prices"].loc[entry:exit_]) == 5 + 1
+
+
+def test_the_figures_and_settings_are_facts_and_the_figures_are_shown(registry):
+    result = traded(registry, signals(registry.register("ensemble-SHOWN")), commission=0.002, allow_short=True)
+
+    config = result.value.facts["config"]
+    assert (config["commission"], config["slippage"], config["allow_short"]) == (0.002, 0.0005, True)
+    shown = {key: result.metadata[f"strategy/{key}"] for key in ("trials", "deflated_sharpe", "sharpe_low")}
+    assert shown == {key: own(result)[key] for key in shown}
+
+
+def test_forecasts_are_traded_beyond_the_cost_of_a_round_trip(registry):
+    version = registry.register("lstm-COST")
+    days = market().tables["prices"].index
+    rows = {"origin": days[100:], "horizon": 5, "target_date": days[100:], "close": 100.0, "forecast": 100.4}
+    rows |= {"lower": 95.0, "upper": 105.0, "actual": float("nan")}
+    model = Dataset({"evidence": pd.DataFrame(rows)}, {"model": version.name, "version": version.version})
+    zenith = SimpleNamespace(registry=registry)
+
+    cheap = lstm_backtest(TradingConfig(), zenith, market(), model)
+    dear = lstm_backtest(TradingConfig(commission=0.002), zenith, market(), model)
+
+    assert (own(cheap)["open_trades"], own(dear)["open_trades"]) == (1, 0)
+
+
+def test_what_a_page_draws_is_among_the_facts(registry):
+    version = registry.register("ensemble-DRAWN")
+
+    facts = traded(registry, signals(version)).value.facts
+
+    assert facts["equity"]["date"][0] == market().tables["prices"].index[100].date().isoformat()
+    assert facts["equity"]["strategy"][-1] == pytest.approx(1 + facts["stats"]["strategy"]["total_return"], rel=1e-5)
+    assert facts["model_version"] == version.version
+
+
+def test_settings_that_make_no_sense_are_refused_and_no_trial(registry):
+    model = signals(registry.register("ensemble-REFUSED"))
+
+    with pytest.raises(UserError, match=r"^commission 1.5 must be a fraction"):
+        traded(registry, model, commission=1.5)
+    assert sharpes_tried(registry, "ensemble-REFUSED") == []
+
+
+@pytest.mark.parametrize("asset", ["lstm_backtest", "ensemble_backtest"])
+def test_the_ui_offers_the_settings_with_their_defaults(asset):
+    schema = defs.resolve_job_def("retrain_model").run_config_schema.config_type
+    for name in ("ops", asset, "config"):
+        schema = schema.fields[name].config_type
+
+    defaults = {name: field.default_value for name, field in schema.fields.items()}
+    assert defaults == {
+        "commission": 0.001,
+        "slippage": 0.0005,
+        "allow_short": False,
+        "target_volatility": None,
+        "holding_period": 5,
+    }
+    assert all(field.description for field in schema.fields.values())

@@ -1,0 +1,88 @@
+"""What a run of `raw_prices` records in Dagster, and that the pool limits it."""
+
+from types import SimpleNamespace
+
+import dagster as dg
+import pytest
+
+from zenith_core.errors import Delisted, RateLimited, SourceUnavailable, UnknownTicker
+from zenith_pipelines.dagster_runtime.instance import open_instance
+from zenith_pipelines.dagster_runtime.progress import Progress
+from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.defs.assets.prices import PRICE_SOURCES, _fetch
+from zenith_pipelines.execution.ticker_run import TickerRun, run_ticker
+from zenith_pipelines.settings import Settings
+
+
+@pytest.fixture
+def recorded(monkeypatch, tmp_path):
+    """Run `raw_prices` for AAPL, twice; return what Dagster recorded of each, and the instance."""
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    runs = [TickerRun("AAPL", source="sample", until="raw_prices") for _ in range(2)]
+    assert [run_ticker(run, Progress())["status"] for run in runs] == ["ok", "ok"]
+    with open_instance(Settings()) as instance:
+        logs = [instance.all_logs(run.run_id, dg.DagsterEventType.ASSET_MATERIALIZATION) for run in runs]
+        yield [log.asset_materialization for (log,) in logs], instance
+
+
+@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's own, of itself
+def test_the_hash_of_the_rows_is_the_data_version_and_each_kind_of_difference_is_counted(recorded):
+    (first, second), instance = recorded
+    facts = DatasetStore(Settings().data_uri).facts("raw_prices", "AAPL")
+
+    for materialization in (first, second):
+        assert materialization.tags["dagster/data_version"] == facts["content_hash"]
+        assert materialization.metadata["content_hash"].value == facts["content_hash"]
+    counts = [each.metadata["restatements"].value["counts"] for each in (first, second)]
+    assert counts[0]["new_sessions"] == facts["rows"] == 3270
+    assert set(counts[1].values()) == {0}
+    assert [each.metadata["new_snapshot"].value for each in (first, second)] == [True, False]
+    assert len(DatasetStore(Settings().data_uri).stamps("raw_prices", "AAPL")) == 1
+    assert instance.event_log_storage.get_concurrency_info(PRICE_SOURCES).slot_count == 2
+
+
+def test_only_the_fetch_is_in_the_pool():
+    from zenith_pipelines.definitions import defs
+
+    pools = {asset.key.to_user_string(): asset.op.pool for asset in defs.assets}
+    assert {name for name, pool in pools.items() if pool} == {"raw_prices"}
+    assert pools["raw_prices"] == PRICE_SOURCES
+
+
+class Away:
+    name = "away"
+
+    def __init__(self, error):
+        self.error = error
+
+    def tickers(self):
+        return None
+
+    def fetch(self, ticker, since=None):
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("launched_by_dagster", "error", "raised"),
+    [
+        (True, RateLimited("slow down"), dg.RetryRequested),
+        (True, SourceUnavailable("offline"), dg.RetryRequested),
+        (True, UnknownTicker("no AAPL"), UnknownTicker),
+        (False, SourceUnavailable("offline"), SourceUnavailable),
+        (True, Delisted("gone"), Delisted),
+    ],
+)
+def test_only_a_run_that_nobody_waits_for_asks_again_a_source_that_was_away(
+    tmp_path, launched_by_dagster, error, raised
+):
+    run = SimpleNamespace(remote_job_origin="the code location" if launched_by_dagster else None)
+    context = SimpleNamespace(partition_key="AAPL", run=run)
+
+    with pytest.raises(raised) as caught:
+        _fetch(context, DatasetStore(str(tmp_path)), Away(error))
+
+    assert DatasetStore(str(tmp_path)).exists("delisted", "AAPL") == (raised is Delisted)
+    if raised is dg.RetryRequested:
+        assert (caught.value.max_retries, caught.value.__cause__) == (1, error)
+        assert 60 <= caught.value.seconds_to_wait <= 120

@@ -1,0 +1,284 @@
+"""Alarms: in the log and at a webhook on loopback; and the sensors that raise them."""
+
+import json
+import logging
+import socket
+import threading
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+
+from zenith_core.errors import UserError
+from zenith_pipelines import alerts as telling
+from zenith_pipelines.alerts import Alarm, tell
+from zenith_pipelines.datasets.store import Dataset, DatasetStore
+from zenith_pipelines.defs import alert_sensors as alarms
+from zenith_pipelines.settings import Settings
+from zenith_pipelines.tickers import add_tickers, remove_tickers
+
+ALARM = Alarm("run_failed", "refresh_prices for AAPL failed: no such file", {"ticker": "AAPL"})
+LOG = logging.getLogger("test")
+
+
+@pytest.fixture
+def webhook():
+    """A server that keeps what is posted to it, and answers with `status`."""
+
+    class Webhook(BaseHTTPRequestHandler):
+        def do_POST(self):
+            posted.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(server.status)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    posted = []
+    with HTTPServer(("127.0.0.1", 0), Webhook) as server:
+        server.status, server.posted = 200, posted
+        server.url = f"http://127.0.0.1:{server.server_port}/services/s3cret"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def test_an_alarm_is_posted_as_json(webhook):
+    tell(ALARM, Settings(zenith_alert_webhook=webhook.url), LOG)
+
+    (body,) = webhook.posted
+    assert datetime.fromisoformat(body.pop("at")).tzinfo is not None
+    assert body == {"kind": "run_failed", "text": ALARM.text, "ticker": "AAPL"}
+
+
+def test_without_a_webhook_the_log_has_it(caplog):
+    tell(ALARM, Settings(zenith_alert_webhook=None), LOG)
+
+    assert caplog.messages == ["run_failed: refresh_prices for AAPL failed: no such file"]
+
+
+def test_a_webhook_that_refuses_is_logged_without_its_address(webhook, caplog):
+    webhook.status = 500
+
+    tell(ALARM, Settings(zenith_alert_webhook=webhook.url), LOG)
+
+    assert caplog.messages[1] == "the alarm was not delivered to ZENITH_ALERT_WEBHOOK: HTTP 500"
+    assert "s3cret" not in caplog.text
+
+
+def test_a_webhook_that_hangs_or_is_not_there_stops_nothing(caplog, monkeypatch):
+    monkeypatch.setattr(telling, "TIMEOUT_SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        tell(ALARM, Settings(zenith_alert_webhook=f"http://127.0.0.1:{port}/s3cret"), LOG)
+    tell(ALARM, Settings(zenith_alert_webhook=f"http://127.0.0.1:{port}/s3cret"), LOG)
+    tell(ALARM, Settings(zenith_alert_webhook="http://127.0.0.1:port/s3cret"), LOG)
+
+    failures = [message.rpartition(": ")[2] for message in caplog.messages[1::2]]
+    assert failures == ["TimeoutError", "URLError", "InvalidURL"]
+    assert "s3cret" not in caplog.text
+
+
+def test_only_the_web_is_a_webhook():
+    with pytest.raises(UserError, match="^ZENITH_ALERT_WEBHOOK is no http:// or https:// address$"):
+        Settings(zenith_alert_webhook="file:///etc/passwd")
+
+
+@pytest.fixture
+def instance(monkeypatch, tmp_path):
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
+    with dg.DagsterInstance.ephemeral() as instance:
+        add_tickers(instance, ["AAPL"])
+        yield instance
+
+
+@pytest.fixture
+def store(instance):
+    return DatasetStore(Settings().data_uri)
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """What is told to people."""
+    told = []
+    monkeypatch.setattr(alarms, "tell", lambda alarm, settings, log: told.append(alarm))
+    return told
+
+
+@pytest.fixture
+def look(instance, monkeypatch):
+    """One look of a sensor at a moment; it remembers the last look."""
+    cursor = None
+
+    def look(sensor, *moment):
+        nonlocal cursor
+        monkeypatch.setattr(alarms, "_now", lambda: datetime(*moment, tzinfo=UTC))
+        result = sensor(dg.build_sensor_context(instance=instance, cursor=cursor))
+        cursor = result.cursor
+        return [request.partition_key for request in result.run_requests or ()], result.skip_reason
+
+    return look
+
+
+def prices(store, last, source="yahoo"):
+    store.write("raw_prices", "AAPL", Dataset(facts={"source": source}))
+    store.write("cleaned_prices", "AAPL", Dataset(facts={"last": last}))
+
+
+def test_prices_that_miss_more_than_five_sessions_raise_one_alarm(look, store, told):
+    prices(store, "2026-11-16")
+
+    assert look(alarms.stale_prices, 2026, 11, 23, 22) == ([], dg.SkipReason("all prices are fresh"))  # five
+    for hour in (22, 23):
+        assert look(alarms.stale_prices, 2026, 11, 24, hour) == ([], dg.SkipReason("stale: AAPL"))
+
+    text = "AAPL: 6 sessions have closed since its last prices, of 2026-11-16"
+    assert told == [Alarm("stale_prices", text, {"ticker": "AAPL", "last": "2026-11-16"})]
+
+
+def test_prices_that_grow_old_again_raise_another_alarm(look, store, told):
+    for day, last in ((24, "2026-11-10"), (24, "2026-11-23"), (30, "2026-11-11")):
+        prices(store, last)
+        look(alarms.stale_prices, 2026, 11, day, 23)
+
+    assert [alarm.facts["last"] for alarm in told] == ["2026-11-10", "2026-11-11"]
+
+
+def test_prices_of_a_sample_do_not_grow_old(look, store, told):
+    prices(store, "2013-03-01", source="sample")
+    look(alarms.stale_prices, 2026, 11, 24, 22)
+
+    assert told == []
+
+
+def test_a_ticker_without_prices_is_not_stale(look, told):
+    assert look(alarms.stale_prices, 2026, 11, 24, 22) == ([], dg.SkipReason("all prices are fresh"))
+    assert told == []
+
+
+def forecasts(store, *, inside, first="2026-06-01"):
+    """Sixty forecasts a session ahead, made day by day; all came within their bands, or none."""
+    origins = pd.bdate_range(first, periods=60)
+    table = pd.DataFrame(
+        {
+            "made_at": origins.tz_localize("UTC"), "origin": origins, "horizon": 1,
+            "target_date": origins + pd.offsets.BDay(1), "lower": 9.0, "upper": 11.0,
+            "actual": 10.0 if inside else 12.0,
+        }
+    )  # fmt: skip
+    store.write("forecast_ledger", "AAPL", Dataset({"forecasts": table}))
+
+
+def inputs(store, value):
+    """A snapshot whose inputs have been `value` for a month, and an ensemble trained on 0 to 1."""
+    window = np.full((20, 2), value).tolist()
+    snapshot = {
+        "ticker": "AAPL", "data_version": "v", "feature_spec": "s", "as_of": "2026-11-23", "close": 9.0,
+        "currency": "USD", "volatility": 0.1, "window": window, "next_sessions": [], "recent": [],
+    }  # fmt: skip
+    store.write("serving_snapshot", "AAPL", Dataset(facts=snapshot))
+    limits = {"lower": [0.0, 0.0], "upper": [1.0, 1.0], "base_rates": [0.3, 0.4, 0.3]}
+    store.write("ensemble_model", "AAPL", Dataset(facts={"study": {"limits": limits}}))
+
+
+FITS = ([], dg.SkipReason("no model is out of its depth"))
+
+
+def test_bands_that_miss_launch_one_retraining_and_their_forecasts_count_no_more(look, store, told):
+    inputs(store, 0.5)
+    forecasts(store, inside=False)
+
+    assert look(alarms.retraining_on_drift, 2026, 9, 1) == (["AAPL"], None)
+    assert look(alarms.retraining_on_drift, 2026, 9, 1, 1) == FITS
+    assert look(alarms.retraining_on_drift, 2026, 9, 30) == FITS  # the same misses
+    assert told[0].text.startswith("AAPL is trained again: 0% of the last 60 forecasts 1 sessions ahead")
+
+    forecasts(store, inside=False, first="2026-09-02")
+    assert look(alarms.retraining_on_drift, 2026, 12, 1) == (["AAPL"], None)
+
+
+def test_inputs_out_of_the_training_range_launch_a_retraining_once_a_week(look, store, told):
+    forecasts(store, inside=True)
+    inputs(store, 5.0)
+
+    assert look(alarms.retraining_on_drift, 2026, 11, 1) == (["AAPL"], None)
+    assert look(alarms.retraining_on_drift, 2026, 11, 7, 23) == FITS
+    assert look(alarms.retraining_on_drift, 2026, 11, 8) == (["AAPL"], None)
+    assert len(told) == 2
+
+
+def test_a_model_that_fits_is_left_alone(look, store, told):
+    forecasts(store, inside=True)
+    inputs(store, 0.5)
+
+    assert look(alarms.retraining_on_drift, 2026, 11, 1) == FITS
+    assert told == []
+
+
+def test_a_ticker_that_cannot_be_judged_does_not_stop_the_others(look, store, instance, caplog):
+    add_tickers(instance, ["IBM"])
+    forecasts(store, inside=False)
+    store.write("forecast_ledger", "IBM", Dataset({"forecasts": pd.DataFrame({"made_at": []})}))
+
+    assert look(alarms.retraining_on_drift, 2026, 9, 1)[0] == ["AAPL"]
+
+
+def test_the_request_says_why(look, store, instance, monkeypatch):
+    inputs(store, 5.0)
+    forecasts(store, inside=True)
+    monkeypatch.setattr(alarms, "_now", lambda: datetime(2026, 11, 1, tzinfo=UTC))
+
+    (request,) = alarms.retraining_on_drift(dg.build_sensor_context(instance=instance)).run_requests
+
+    assert (
+        request.tags["zenith/reason"]
+        == "on 20 of the last 20 sessions the inputs were outside the range of the training"
+    )
+
+
+@pytest.fixture
+def fail(instance, monkeypatch):
+    """Run retrain_model for a ticker whose prices are not there, then the sensor that follows failures."""
+    from zenith_pipelines.definitions import defs
+
+    monkeypatch.setenv("ZENITH_PRICE_SOURCE", "sample")
+
+    def fail(ticker, *, removed=False):
+        add_tickers(instance, [ticker])
+        result = defs.resolve_job_def("refresh_prices").execute_in_process(
+            instance=instance, partition_key=ticker, raise_on_error=False
+        )
+        if removed:
+            remove_tickers(instance, Settings(), [ticker])
+        (event,) = [event for event in result.all_events if event.event_type_value == "PIPELINE_FAILURE"]
+        context = dg.build_run_status_sensor_context(
+            sensor_name="failed_runs", dagster_event=event, dagster_instance=instance, dagster_run=result.dagster_run
+        ).for_run_failure()
+        alarms.failed_runs(context)
+        return result.run_id
+
+    return fail
+
+
+@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's own, of itself
+def test_a_failed_run_is_told_with_its_reason_in_one_line(fail, told):
+    run_id = fail("MSFT-X")
+
+    (alarm,) = told
+    assert alarm.facts == {"job": "refresh_prices", "run_id": run_id, "ticker": "MSFT-X"}
+    assert alarm.text.startswith("refresh_prices for MSFT-X failed: raw_prices: the sample has no MSFT-X; it has ")
+    assert "\n" not in alarm.text
+
+
+@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's own, of itself
+def test_a_run_whose_ticker_was_removed_raises_no_alarm_and_is_told_the_reason(fail, told, instance):
+    run_id = fail("MSFT-X", removed=True)
+
+    assert told == []
+    messages = [log.message for log in instance.all_logs(run_id, dg.DagsterEventType.ENGINE_EVENT)]
+    assert "MSFT-X was removed from the tickers: the run stops, and nothing of it is served" in messages

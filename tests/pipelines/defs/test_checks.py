@@ -1,0 +1,272 @@
+"""Each check passes on good data and fails on bad: called by itself first, then by Dagster."""
+
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+
+from zenith_core.features.model_features import WARM_UP, feature_spec_hash, features
+from zenith_core.market.exchanges import exchange_of
+from zenith_core.market.sessions import last_closed_session, sessions_between
+from zenith_core.prices.cleaning import clean
+from zenith_pipelines.dagster_runtime.progress import Progress
+from zenith_pipelines.datasets.store import Dataset, DatasetStore
+from zenith_pipelines.defs import checks
+from zenith_pipelines.defs.assets import features as feature_assets
+from zenith_pipelines.defs.assets import prices, production
+from zenith_pipelines.defs.partitions import ticker_partitions
+from zenith_pipelines.defs.resources import resources
+from zenith_pipelines.models.requirements import MIN_SESSIONS
+from zenith_pipelines.settings import Settings
+
+EXCHANGE = exchange_of("TEST")
+ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
+
+
+def bars(rows=MIN_SESSIONS, end=None):
+    """A quiet market up to the newest closed session, as a source would tell it."""
+    last = end or last_closed_session(EXCHANGE, datetime.now(UTC))
+    index = sessions_between(EXCHANGE, last - timedelta(days=rows * 7 // 4 + 30), last)[-rows:]
+    random = np.random.default_rng(0)
+    close = 100 * np.exp(np.cumsum(0.01 * random.standard_normal(rows)))
+    table = pd.DataFrame({"open": close, "high": close * 1.01, "low": close / 1.01, "close": close}, index=index)
+    return table.assign(volume=1e6, dividends=0.0, splits=0.0)
+
+
+def raw(change=lambda table: table, **facts):
+    return Dataset({"prices": change(bars())}, {"content_hash": "abc", **facts})
+
+
+def restated(*rows):
+    """A snapshot of which the source had said other values for `rows` and another day before."""
+    dates = {"restated": [day(row) for row in rows], "vanished": ["2001-02-03"]}
+    return raw(restatements={"counts": {"restated": len(rows), "vanished": 1, "new_sessions": 5}, "dates": dates})
+
+
+def cleaned(change=lambda table: table, dirty=lambda table: table, **options):
+    """What cleaning makes of the quiet market; `dirty` changes its input, `change` its output."""
+    result = clean(dirty(bars(**options)), "TEST")
+    table = change(result.prices)
+    facts = {"counts": result.counts, "sessions": len(table), "last": f"{table.index[-1]:%Y-%m-%d}"}
+    return Dataset({"prices": table, "quarantine": result.quarantine}, facts)
+
+
+def quarantine(change):
+    good = cleaned(dirty=put("open", 0.0, 7))
+    return Dataset({**good.tables, "quarantine": change(good.tables["quarantine"])}, good.facts)
+
+
+def feature_table(change=lambda table: table):
+    return Dataset({"features": change(features(cleaned().tables["prices"]))})
+
+
+@cache
+def certified(make=features):
+    """What the asset makes of the quiet market with `make` as its feature function."""
+    good = cleaned()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(feature_assets, "features", make)
+        made = feature_assets.indicator_features(Dataset(good.tables, {"data_version": "v1"}))
+    return made.value
+
+
+def looking_ahead(prices):
+    """A planted leak: the oscillator of the next session."""
+    table = features(prices)
+    return table.assign(stoch_level=table["stoch_level"].shift(-1))
+
+
+def put(column, value, *rows):
+    """A change of some cells."""
+    return lambda table: table.assign(**{column: table[column].where(~np.isin(np.arange(len(table)), rows), value)})
+
+
+def day(row):
+    return f"{bars().index[row]:%Y-%m-%d}"
+
+
+def tomorrow(table):
+    return table.set_axis([*table.index[:-1], pd.Timestamp.now().normalize() + pd.Timedelta(days=9)])
+
+
+def halved_for_good(table):
+    return table.assign(close=table["close"].where(np.arange(len(table)) < 500, table["close"] / 2))
+
+
+CASES = [
+    # check, bad data, severity, what is blocked, offending
+    (checks.enough_history, lambda: cleaned(rows=300), ERROR, True, None),
+    (checks.sessions_are_unique_and_sorted, lambda: cleaned(lambda t: t.iloc[[0, 1, 1, 2]]), ERROR, True, [1]),
+    (checks.no_future_dates, lambda: cleaned(tomorrow), ERROR, True, None),
+    (checks.ohlc_is_consistent, lambda: cleaned(put("low", 1e6, 4, 9)), ERROR, True, [4, 9]),
+    (checks.few_rows_quarantined, lambda: cleaned(dirty=put("open", 0.0, *range(40))), WARN, False, list(range(20))),
+    (checks.few_rows_quarantined, lambda: cleaned(dirty=put("open", 0.0, *range(90))), ERROR, True, list(range(20))),
+    (checks.no_unexplained_jump, lambda: cleaned(halved_for_good), WARN, False, [500]),
+    (checks.fresh, lambda: cleaned(end=date(2024, 1, 31)), WARN, False, None),
+    (checks.few_restatements, lambda: restated(*range(MIN_SESSIONS // 50)), WARN, False, None),
+    (checks.raw_schema_holds, lambda: raw(lambda t: t.drop(columns="open")), ERROR, True, None),
+    (checks.cleaned_schema_holds, lambda: cleaned(lambda t: t.drop(columns="factor")), ERROR, True, None),
+    (checks.quarantine_schema_holds, lambda: quarantine(lambda t: t.assign(reason="")), ERROR, True, None),
+    (checks.no_leakage, lambda: certified(looking_ahead), ERROR, True, None),
+    (checks.features_schema_holds, lambda: feature_table(put("rsi_level", np.nan, WARM_UP)), ERROR, True, None),
+]
+GOOD = {"raw_prices": raw, "cleaned_prices": cleaned, "indicator_features": certified}
+
+
+def target(check):
+    (key,) = check.check_keys
+    return key.asset_key.to_user_string()
+
+
+def call(check, dataset) -> dg.AssetCheckResult:
+    context = check.op.compute_fn.has_context_arg()
+    return check(*([dg.build_op_context(partition_key="TEST")] if context else []), dataset)
+
+
+@pytest.mark.parametrize("check", {check.check_key: check for check, *_ in CASES}.values())
+def test_good_data_pass(check):
+    result = call(check, GOOD[target(check)]())
+    assert result.passed, result.description
+    assert result.metadata
+
+
+@pytest.mark.parametrize(("check", "bad", "severity", "blocks", "rows"), CASES)
+def test_bad_data_fail_with_figure_and_offending_days(check, bad, severity, blocks, rows):
+    result = call(check, bad())
+    assert not result.passed
+    assert result.severity is severity
+    assert result.description
+    if rows is not None:
+        assert result.metadata["offending"].value == [day(row) for row in rows]
+    elif check is not checks.enough_history:
+        assert result.metadata["offending"].value
+
+
+def test_the_figures_that_are_shown():
+    def figures(check, bad, *names):
+        return [call(check, bad).metadata[name].value for name in names]
+
+    assert figures(checks.few_rows_quarantined, cleaned(dirty=put("open", 0.0, *range(90))), "share", "reasons") == [
+        90 / MIN_SESSIONS,
+        {"open is not positive": 90},
+    ]
+    assert figures(checks.ohlc_is_consistent, cleaned(put("low", 1e6, 4, 9)), "count") == [2]
+    assert figures(checks.enough_history, cleaned(rows=300), "sessions", "needed") == [300, MIN_SESSIONS]
+    assert figures(checks.few_restatements, restated(3, 4), "restated", "vanished", "offending") == [
+        2,
+        1,
+        ["2001-02-03", day(3), day(4)],
+    ]
+    stale = sessions_between(EXCHANGE, date(2024, 2, 1), last_closed_session(EXCHANGE, datetime.now(UTC)))
+    assert figures(checks.fresh, cleaned(end=date(2024, 1, 31)), "sessions", "last") == [len(stale), "2024-01-31"]
+
+
+def test_the_leakage_check_shows_what_was_tested_and_names_the_leak_and_its_day():
+    good, bad = (call(checks.no_leakage, certified(make)) for make in (features, looking_ahead))
+
+    figures = {name: good.metadata[name].value for name in ("prefixes", "late_starts", "offending")}
+    assert figures == {"prefixes": 23, "late_starts": 6, "offending": []}
+    assert good.metadata["values_compared"].value > 100_000
+    assert good.description.startswith("passed: 23 histories cut short and 6 begun late, ")
+    assert bad.description == "failed: stoch_level changed with 23 histories cut short and 6 begun late"
+    eve = day(-2)
+    assert f"stoch_level on {eve}, history until {eve}" in bad.metadata["offending"].value
+    certificate = bad.metadata["certificate"].value
+    assert (certificate["data_version"], certificate["offending_columns"]) == ("v1", ["stoch_level"])
+
+
+def test_the_certificate_is_stored_with_the_features_it_is_of(tmp_path):
+    store = DatasetStore(str(tmp_path))
+    store.write("indicator_features", "TEST", certified())
+    facts = store.facts("indicator_features", "TEST")
+    assert facts["leakage"]["passed"]
+    assert facts["leakage"]["feature_spec"] == facts["feature_spec"] == feature_spec_hash()
+
+
+def test_a_few_restatements_and_a_first_snapshot_pass():
+    assert call(checks.few_restatements, restated(3)).passed
+    assert call(checks.few_restatements, raw()).passed
+
+
+@pytest.mark.parametrize(("check", "bad", "severity", "blocks", "rows"), CASES)
+def test_dagster_stops_what_is_downstream_of_a_blocking_check_only(check, bad, severity, blocks, rows):
+    asset, evaluation = materialized(check, bad())
+    assert not evaluation.passed
+    assert evaluation.severity is severity
+    assert evaluation.partition == "TEST"
+    assert ("below" in asset) is not blocks
+
+
+@pytest.mark.parametrize("check", [checks.enough_history, checks.features_schema_holds, checks.no_leakage])
+def test_dagster_goes_on_where_a_check_passes(check):
+    made, evaluation = materialized(check, GOOD[target(check)]())
+    assert evaluation.passed
+    assert "below" in made
+
+
+def materialized(check, dataset):
+    """Which assets a run with a source of `dataset`, the check and one asset below makes, and what the check said."""
+    upstream = target(check)
+
+    @dg.asset(name=upstream, partitions_def=ticker_partitions)
+    def source():
+        return dataset
+
+    @dg.asset(partitions_def=ticker_partitions, deps=[upstream])
+    def below():
+        return dataset
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("tickers", ["TEST"])
+        result = dg.materialize(
+            [source, check, below],
+            instance=instance,
+            partition_key="TEST",
+            raise_on_error=False,
+            resources={"io_manager": dg.mem_io_manager},
+        )
+    (evaluation,) = result.get_asset_check_evaluations()
+    return [event.asset_key.to_user_string() for event in result.get_asset_materialization_events()], evaluation
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ZENITH_PRICE_SOURCE", "csv")
+    monkeypatch.setenv("ZENITH_CSV_DIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's own, of itself
+def test_after_bad_prices_serving_goes_on_with_the_last_good_data(home):
+    assets = [prices.raw_prices, prices.cleaned_prices, feature_assets.indicator_features, production.serving_snapshot]
+    all_checks = dg.load_asset_checks_from_modules([checks])
+    store = DatasetStore(Settings().data_uri)
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("tickers", ["TEST"])
+
+        def run(table) -> dg.ExecuteInProcessResult:
+            table.to_csv(home / "TEST.csv")
+            return dg.materialize(
+                [*assets, *all_checks],
+                instance=instance,
+                partition_key="TEST",
+                raise_on_error=False,
+                resources=resources(Progress()),
+            )
+
+        assert run(bars(MIN_SESSIONS + 200)).success
+        before = {name: store.facts(name, "TEST") for name in ("serving_snapshot", "indicator_features")}
+        bad = run(put("open", 0.0, *range(100, 200))(bars(MIN_SESSIONS + 200)))
+
+        assert not bad.success
+        failed = {found.check_name: found.severity for found in bad.get_asset_check_evaluations() if not found.passed}
+        assert failed == {"few_restatements": WARN, "few_rows_quarantined": ERROR}
+        assert {name: store.facts(name, "TEST") for name in before} == before
+        assert store.facts("cleaned_prices", "TEST")["counts"]["quarantined"] == 100
+
+        assert run(bars(MIN_SESSIONS + 200)).success

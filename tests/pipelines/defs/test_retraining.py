@@ -1,0 +1,122 @@
+"""What a retraining makes, and the runs that retrain_all_models asks for."""
+
+import dagster as dg
+import pytest
+
+from zenith_core.asset_selection import STAGES, refreshed, retrained
+from zenith_pipelines.datasets.store import Dataset, DatasetStore
+from zenith_pipelines.defs.retraining import requested_retraining, retrain_all_models
+from zenith_pipelines.defs.run_requests import refresh_request, retrain_request
+from zenith_pipelines.settings import Settings
+from zenith_pipelines.tickers import add_tickers
+
+pytestmark = pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's, of itself
+
+
+@pytest.fixture
+def instance(monkeypatch, tmp_path):
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
+    with dg.DagsterInstance.ephemeral() as instance:
+        add_tickers(instance, ["AAPL", "IBM"])
+        yield instance
+
+
+@pytest.fixture
+def ask(instance):
+    """Run retrain_all_models with a config, then the sensor that follows it; what they say."""
+    from zenith_pipelines.definitions import defs
+
+    def ask(**config):
+        ops = {"ops": {"tickers_to_retrain": {"config": config}}} if config else {}
+        result = defs.resolve_job_def("retrain_all_models").execute_in_process(
+            instance=instance, run_config=ops, raise_on_error=False
+        )
+        if not result.success:
+            (failure,) = [event for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
+            return failure.step_failure_data.error.cause.message
+        (event,) = [event for event in result.all_events if event.event_type_value == "PIPELINE_SUCCESS"]
+        context = dg.build_run_status_sensor_context(
+            sensor_name="requested_retraining",
+            dagster_run=result.dagster_run,
+            dagster_event=event,
+            dagster_instance=instance,
+        )
+        return list(requested_retraining(context)), result.run_id
+
+    return ask
+
+
+def test_a_retraining_of_one_model_leaves_the_other_as_it_was():
+    assert retrained("all") == STAGES
+    assert set(STAGES) - set(retrained("lstm")) == {"ensemble_model", "ensemble_backtest"}
+    assert set(STAGES) - set(retrained("ensemble")) == {"lstm_model", "lstm_backtest"}
+
+
+def test_a_refresh_trains_nothing_and_scores_what_was_forecast():
+    assert refreshed(forecasts=True) == (
+        "raw_prices",
+        "cleaned_prices",
+        "indicator_features",
+        "serving_snapshot",
+        "forecast_ledger",
+    )
+    assert refreshed(forecasts=False) == refreshed(forecasts=True)[:-1]
+
+
+@pytest.mark.parametrize("model_type", ["lstm", "ensemble", "all"])
+def test_each_request_is_one_that_its_job_accepts(model_type):
+    from zenith_pipelines.definitions import defs
+
+    requests = [
+        retrain_request("AAPL", run_key="1", model_type=model_type, epochs=3),
+        refresh_request("AAPL", run_key="1", forecasts=model_type == "all"),
+    ]
+    for request in requests:
+        job = defs.resolve_job_def(request.job_name)
+        job = job.get_subset(asset_selection=request.asset_selection and set(request.asset_selection))
+        assert dg.validate_run_config(job, request.run_config)["ops"]
+
+
+@pytest.mark.parametrize(
+    ("model_type", "ops"), [("lstm", {"lstm_model"}), ("ensemble", set()), ("all", {"lstm_model"})]
+)
+def test_epochs_are_the_lstms(model_type, ops):
+    request = retrain_request("AAPL", run_key="1", model_type=model_type, epochs=3)
+
+    assert set(request.run_config.get("ops", {})) == ops
+
+
+def test_a_run_for_each_ticker_is_asked_for(ask):
+    requests, run_id = ask()
+
+    assert [(request.job_name, request.partition_key, request.run_key) for request in requests] == [
+        ("retrain_model", "AAPL", f"{run_id}-AAPL"),
+        ("retrain_model", "IBM", f"{run_id}-IBM"),
+    ]
+    assert [(request.run_config, request.asset_selection) for request in requests] == [({}, None), ({}, None)]
+
+
+def test_the_config_says_which_tickers_and_models_and_how_long(ask):
+    DatasetStore(Settings().data_uri).write("ensemble_model", "IBM", Dataset())
+
+    (request,), _ = ask(tickers=["ibm"], model_type="lstm", epochs=3)
+
+    assert request.partition_key == "IBM"
+    assert request.run_config == {"ops": {"lstm_model": {"config": {"epochs": 3}}}}
+    assert {key.to_user_string() for key in request.asset_selection} == set(retrained("lstm"))
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"tickers": ["MSFT"]}, "MSFT: not among the tickers"),
+        ({"tickers": ["../etc"]}, "not a ticker"),
+        ({"model_type": "lstm"}, "AAPL has no ensemble model yet: train all of them the first time"),
+    ],
+)
+def test_what_cannot_be_retrained_fails_before_any_run_is_launched(ask, config, reason):
+    assert reason in ask(**config)
+
+
+def test_the_job_is_described():
+    assert "retrain_model for each" in retrain_all_models.description

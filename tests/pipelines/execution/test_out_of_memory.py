@@ -1,0 +1,39 @@
+"""A training that needs more memory than there is fails its run with that reason, and not the process around it."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zenith_pipelines.dagster_runtime.progress import Progress
+from zenith_pipelines.execution.ticker_run import TickerRun, run_ticker
+
+resource = pytest.importorskip("resource", reason="limits are POSIX")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+    pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated"),  # Dagster's own, of itself
+]
+
+
+@pytest.fixture
+def little_memory(monkeypatch, tmp_path):
+    """Within 1 GiB more than the process has, the ensemble asks for 8."""
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.setattr("zenith_pipelines.defs.assets.models.train_ensemble", lambda *_: np.ones(2**30))
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+def test_the_run_says_so_registers_nothing_and_the_next_run_of_the_process_is_well(little_memory):
+    outcome = run_ticker(TickerRun("AAPL", source="sample", until="ensemble_model"), Progress())
+
+    assert (outcome["status"], outcome["exit_code"], outcome["models"]) == ("failed", 1, {})
+    assert "ensemble_model: " in outcome["reason"]
+    assert "Unable to allocate 8.00 GiB" in outcome["reason"]
+    assert run_ticker(TickerRun("AAPL", source="sample", until="cleaned_prices"), Progress())["status"] == "ok"

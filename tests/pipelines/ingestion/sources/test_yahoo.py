@@ -1,0 +1,279 @@
+"""The real yfinance client against a loopback server: what comes back, and as which error it does not."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, time
+
+import pandas as pd
+import pytest
+
+from tests.pipelines.ingestion.sources.yahoo_server import (
+    Answer,
+    Bar,
+    at,
+    chart,
+    empty,
+    limited,
+    loopback_session,
+    refusal,
+    running,
+)
+from zenith_core.errors import Delisted, NoNewData, RateLimited, SourceUnavailable, UnknownTicker
+from zenith_core.prices.cleaning import clean
+from zenith_pipelines.ingestion.sources.defaults import default_tickers
+from zenith_pipelines.ingestion.sources.yahoo import YahooSource
+from zenith_pipelines.ingestion.sources.yahoo_retry import Patience
+
+NOW = datetime(2024, 1, 5, 12, tzinfo=UTC)
+BARS = (
+    Bar("2024-01-02", 37.5),
+    Bar("2024-01-03", 38.0, dividend=0.5),
+    Bar("2024-01-04", 38.5, split=(2, 1)),
+)
+SINCE = date(2024, 1, 3)
+
+
+@pytest.fixture
+def yahoo():
+    with running() as server:
+        server.answers = [chart(*BARS, adjusted=[37.0, 38.0, 38.5])]
+        yield server
+
+
+@pytest.fixture
+def sleeps():
+    return []
+
+
+@pytest.fixture
+def source(yahoo, sleeps):
+    with loopback_session(yahoo.server_port) as session:
+        yield YahooSource(session, sleep=sleeps.append, clock=lambda: NOW)
+
+
+def days(raw):
+    return [f"{day:%Y-%m-%d}" for day in raw.prices.index]
+
+
+def test_a_first_fetch_brings_all_sessions_unadjusted_with_their_actions(source, yahoo):
+    raw = source.fetch("PETR4.SA")
+    assert days(raw) == ["2024-01-02", "2024-01-03", "2024-01-04"]
+    assert raw.prices.index.tz is None
+    assert raw.prices["close"].tolist() == [37.5, 38.0, 38.5]
+    assert raw.prices["adj_close"].tolist() == [37.0, 38.0, 38.5]
+    assert raw.prices["volume"].tolist() == [1000.0, 1000.0, 1000.0]
+    assert raw.prices["dividends"].tolist() == [0.0, 0.5, 0.0]
+    assert raw.prices["splits"].tolist() == [0.0, 0.0, 2.0]
+    assert (raw.source, raw.currency, raw.fetched_at) == ("yahoo", "BRL", NOW)
+    assert raw.library.startswith("yfinance 1.")
+    [asked] = yahoo.prices_asked
+    assert asked.startswith("/v8/finance/chart/PETR4.SA?period1=-")  # 99 years back: all there is
+    assert "events=div%2Csplits" in asked
+
+
+def test_an_increment_asks_from_its_first_day_on(source, yahoo):
+    yahoo.answers = [chart(*BARS[1:])]
+    assert days(source.fetch("PETR4.SA", since=SINCE)) == ["2024-01-03", "2024-01-04"]
+    assert f"period1={at('2024-01-03', time(0))}&" in yahoo.prices_asked[0]
+
+
+def test_a_split_between_two_fetches_shows_as_a_restated_past_and_an_action(source, yahoo):
+    yahoo.answers = [
+        chart(Bar("2024-01-02", 36.0), Bar("2024-01-03", 38.0)),
+        chart(Bar("2024-01-03", 19.0), Bar("2024-01-04", 19.5, split=(2, 1))),
+    ]
+    first = source.fetch("PETR4.SA").prices
+    second = source.fetch("PETR4.SA", since=SINCE).prices
+    overlap = second.index.intersection(first.index)
+    assert (first["close"][overlap] / second["close"][overlap]).tolist() == [2.0]
+    assert second["splits"].tolist() == [0.0, 2.0]
+
+
+def test_a_last_bar_without_prices_is_kept_as_such_and_cleaning_quarantines_it(source, yahoo):
+    yahoo.answers = [chart(*BARS[:2], Bar("2024-01-04", None))]
+    raw = source.fetch("PETR4.SA")
+    assert days(raw)[-1] == "2024-01-04"
+    assert raw.prices[["open", "high", "low", "close"]].iloc[-1].isna().all()
+    cleaned = clean(raw.prices, "PETR4.SA", now=raw.fetched_at)
+    assert [f"{day:%Y-%m-%d}" for day in cleaned.prices.index] == ["2024-01-02", "2024-01-03"]
+    assert [f"{day:%Y-%m-%d}" for day in cleaned.quarantine.index] == ["2024-01-04"]
+
+
+def test_the_bar_of_a_session_still_open_is_kept_for_cleaning_to_leave_out(yahoo, sleeps):
+    yahoo.answers = [chart(*BARS[:2], Bar("2024-01-04", 38.4, clock=time(15, 32)))]
+    in_session = datetime(2024, 1, 4, 18, 32, tzinfo=UTC)
+    with loopback_session(yahoo.server_port) as session:
+        raw = YahooSource(session, sleep=sleeps.append, clock=lambda: in_session).fetch("PETR4.SA")
+    assert raw.prices["close"].iloc[-1] == 38.4
+    cleaned = clean(raw.prices, "PETR4.SA", now=raw.fetched_at)
+    assert cleaned.prices.index[-1] == pd.Timestamp("2024-01-03")
+    assert cleaned.quarantine["reason"].tolist() == ["session not finished"]
+
+
+def test_a_429_is_waited_out_for_as_long_as_yahoo_asks(source, yahoo, sleeps):
+    yahoo.answers = [limited("30"), chart(*BARS)]
+    assert len(source.fetch("PETR4.SA").prices) == 3
+    assert len(yahoo.prices_asked) == 2
+    assert len(sleeps) == 1
+    assert 30 + 1 <= sleeps[0] <= 30 + 2
+
+
+def test_a_429_for_ever_ends_after_five_tries_with_growing_waits(source, yahoo, sleeps):
+    yahoo.answers = [limited()]
+    with pytest.raises(RateLimited, match=r"HTTP 429.*PETR4\.SA"):
+        source.fetch("PETR4.SA")
+    assert len(yahoo.prices_asked) == 5
+    ceilings = [2.0, 4.0, 8.0, 16.0]
+    assert all(top / 2 <= wait <= top for wait, top in zip(sleeps, ceilings, strict=True))
+
+
+def test_a_wait_longer_than_the_fetch_may_last_is_not_begun(source, yahoo, sleeps):
+    yahoo.answers = [limited("3600")]
+    with pytest.raises(RateLimited, match="slow down for 3600 s"):
+        source.fetch("PETR4.SA")
+    assert (len(yahoo.prices_asked), sleeps) == (1, [])
+
+
+def test_all_waits_together_are_bounded(yahoo, sleeps):
+    yahoo.answers = [limited("40")]
+    with loopback_session(yahoo.server_port) as session, pytest.raises(RateLimited):
+        YahooSource(session, Patience(tries=100, total_wait=100), sleeps.append, lambda: NOW).fetch("PETR4.SA")
+    assert len(sleeps) == 2
+    assert sum(sleeps) <= 100
+
+
+def test_a_refused_probe_is_tried_again_too(source, yahoo, sleeps):
+    yahoo.probe = limited("7")
+    with pytest.raises(RateLimited):
+        source.fetch("PETR4.SA")
+    assert (len(yahoo.asked), yahoo.prices_asked, len(sleeps)) == (5, [], 4)
+    assert min(sleeps) > 7
+
+
+def test_a_server_error_is_tried_again(source, yahoo, sleeps):
+    yahoo.answers = [Answer(503, "<html>down</html>", {"Retry-After": "5"}), refusal(500, "Internal"), chart(*BARS)]
+    assert len(source.fetch("PETR4.SA").prices) == 3
+    assert len(sleeps) == 2
+    assert sleeps[0] > 5
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (Answer(503, "<html>Service Unavailable</html>"), "HTTP 503"),
+        (refusal(502, "Bad Gateway", "no route"), "HTTP 502"),
+        (Answer(200, "Will be right back"), "could not be read: YFDataException"),
+        (Answer(200, '{"chart": {"result"'), "could not be read: JSONDecodeError"),
+        (Answer(200, '{"chart": {"result"', {"Content-Length": "1000"}), "could not be asked for PETR4.SA: .*bytes"),
+        (Answer(401, '{"finance": {"error": {"code": "Unauthorized", "description": "Invalid Crumb"}}}'), "HTTP 401"),
+    ],
+)
+def test_a_server_that_does_not_recover_is_unavailable(source, yahoo, sleeps, answer, message):
+    yahoo.answers = [answer]
+    with pytest.raises(SourceUnavailable, match=message):
+        source.fetch("PETR4.SA")
+    assert len(sleeps) == 4
+
+
+def test_a_server_that_hangs_is_given_up(yahoo, sleeps):
+    yahoo.answers = [Answer(200, "", delay=0.3)]
+    with loopback_session(yahoo.server_port) as session, pytest.raises(SourceUnavailable, match="Timeout"):
+        YahooSource(session, Patience(tries=2, timeout=0.05), sleeps.append).fetch("PETR4.SA")
+    assert len(sleeps) == 1
+
+
+def test_a_machine_without_a_network_says_so_after_its_tries(sleeps):
+    with running() as server:
+        port = server.server_port
+    with loopback_session(port) as session, pytest.raises(SourceUnavailable, match=r"could not be asked for PETR4\.SA"):
+        YahooSource(session, sleep=sleeps.append).fetch("PETR4.SA")
+    assert len(sleeps) == 4
+
+
+@pytest.mark.parametrize(
+    ("probe", "answer", "since", "error", "message"),
+    [
+        (refusal(404), refusal(404), None, UnknownTicker, r"does not know PETR4\.SA: unknown, or delisted"),
+        (empty(), refusal(404), None, Delisted, "knows PETR4.SA, but has no prices"),
+        (refusal(404), refusal(404), SINCE, Delisted, "had sessions before 2024-01-03"),
+        (empty(), refusal(200), None, Delisted, "may be delisted"),
+        (empty(), empty(), None, NoNewData, r"no prices of PETR4\.SA: no sessions"),
+        (empty(), empty(), SINCE, NoNewData, r"no prices of PETR4\.SA since 2024-01-03"),
+        (empty(), refusal(400, "Bad Request", "Data doesn't exist"), SINCE, NoNewData, "Data doesn't exist"),
+        (empty(exchange="YHD"), empty(exchange="YHD"), None, Delisted, "last traded on 2024-01-04"),
+        (empty(), empty(last_trade="2019-06-28"), None, Delisted, "last traded on 2019-06-28"),
+        (empty(last_trade="2019-06-28"), refusal(400, "Bad Request", "none"), SINCE, Delisted, "2019-06-28"),
+        (empty(), chart(*BARS, last_trade="2019-06-28"), SINCE, Delisted, "last traded on 2019-06-28"),
+    ],
+)
+def test_what_will_not_pass_is_not_tried_again(source, yahoo, sleeps, probe, answer, since, error, message):
+    yahoo.probe, yahoo.answers = probe, [answer]
+    with pytest.raises(error, match=message):
+        source.fetch("PETR4.SA", since=since)
+    assert sleeps == []
+
+
+def test_the_history_of_a_delisted_ticker_can_still_be_fetched_whole(source, yahoo):
+    yahoo.answers = [chart(*BARS, last_trade="2019-06-28")]
+    assert len(source.fetch("PETR4.SA").prices) == 3
+
+
+def test_a_404_of_the_past_is_not_remembered(source, yahoo):
+    yahoo.probe = refusal(404)
+    with pytest.raises(UnknownTicker):
+        source.fetch("NOVO3.SA")
+    yahoo.probe = empty()
+    assert len(source.fetch("NOVO3.SA").prices) == 3
+
+
+def test_prices_come_without_a_crumb_too(source, yahoo):
+    from yfinance.data import YfData
+
+    data = YfData()
+    data._crumb = data._cookie = None  # else the one from an earlier fetch of this process is used
+    yahoo.crumb = limited()
+    assert len(source.fetch("PETR4.SA").prices) == 3
+    assert any("getcrumb" in path for path in yahoo.others)
+    data._crumb = None
+
+
+def test_two_threads_do_not_get_each_others_answers():
+    def fetch(close):
+        with running() as server, loopback_session(server.server_port) as session:
+            server.answers = [chart(Bar("2024-01-04", close))]
+            source = YahooSource(session, Patience(tries=1), clock=lambda: NOW)
+            return {source.fetch("PETR4.SA").prices["close"].iloc[0] for _ in range(5)}
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(fetch, [10.0, 20.0])) == [{10.0}, {20.0}]
+
+
+def test_an_isin_is_refused_before_yahoo_is_asked(source, yahoo):
+    with pytest.raises(UnknownTicker, match="US0378331005 is an ISIN"):
+        source.fetch("US0378331005")
+    assert (yahoo.asked, yahoo.others) == ([], [])
+
+
+def test_nothing_is_written_to_the_users_cache_folder(source):
+    from yfinance.cache import _CookieDBManager, _TzDBManager
+
+    source.fetch("PETR4.SA")
+    assert (_TzDBManager._db, _CookieDBManager._db) == (None, None)
+
+
+def test_the_session_is_left_as_it_was(yahoo, sleeps):
+    with loopback_session(yahoo.server_port) as session:
+        YahooSource(session, sleep=sleeps.append, clock=lambda: NOW).fetch("PETR4.SA")
+        assert "request" not in vars(session)
+
+
+def test_only_what_may_pass_is_retryable():
+    kinds = (RateLimited, SourceUnavailable, UnknownTicker, Delisted, NoNewData)
+    assert [kind.retryable for kind in kinds] == [True, True, False, False, False]
+
+
+def test_the_default_tickers_are_brazils_largest():
+    assert default_tickers(YahooSource()) == ("PETR4.SA", "VALE3.SA", "ITUB4.SA")
+
+
+def test_yahoo_lists_no_tickers():
+    assert YahooSource().tickers() is None

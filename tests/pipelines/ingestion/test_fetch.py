@@ -1,0 +1,332 @@
+"""A source that is asked again and again, with what it changes its mind about in between."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zenith_core.errors import Delisted, NoNewData, RateLimited, SourceUnavailable, UnknownTicker
+from zenith_core.market.exchanges import exchange_of
+from zenith_core.market.sessions import sessions_between
+from zenith_core.prices.cleaning import data_version
+from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.ingestion.fetch import (
+    OVERLAP,
+    RAW_PRICES,
+    clean_snapshot,
+    fetch_next,
+    fetch_noting_delisted,
+    fetch_snapshot,
+    last_snapshot,
+)
+from zenith_pipelines.ingestion.sources.base import RawPrices, raw_table, since_date
+
+SESSIONS = sessions_between(exchange_of("AAPL"), date(2024, 1, 2), date(2024, 6, 28))
+EVENING = timedelta(hours=23)  # UTC: New York has closed
+
+
+def history(sessions=60):
+    days = SESSIONS[:sessions]
+    close = np.round(100 + np.sin(np.arange(len(days))), 2)
+    table = pd.DataFrame({"open": close, "high": close + 1, "low": close - 1, "close": close, "volume": 1000.0}, days)
+    return raw_table(table.assign(adj_close=close))
+
+
+class Source:
+    """Says what `prices` holds, at the evening of the last session unless told otherwise; remembers what was asked."""
+
+    def __init__(self, prices, name="remote", listed=None):
+        self.name, self.prices, self.error, self.at = name, prices, None, None
+        self.asked, self._listed = [], listed
+
+    def fetch(self, ticker, since=None):
+        self.asked.append(since)
+        if self.error:
+            raise self.error
+        return RawPrices(since_date(self.prices, since), self.name, "remote 1.0", self.now, "USD")
+
+    @property
+    def now(self):
+        return self.at or (self.prices.index.max() + EVENING).to_pydatetime().replace(tzinfo=UTC)
+
+    def tickers(self):
+        return self._listed
+
+
+@pytest.fixture
+def store(tmp_path):
+    return DatasetStore(str(tmp_path))
+
+
+def fetch_and_keep(store, source):
+    fetch = fetch_next(store, source, "AAPL", now=source.now)
+    if fetch.is_new:
+        store.write(RAW_PRICES, "AAPL", fetch.snapshot, keep_history=True)
+    return fetch
+
+
+def counts(fetch):
+    return {kind: count for kind, count in fetch.changes.counts.items() if count}
+
+
+def test_the_first_fetch_takes_everything_and_says_where_it_is_from():
+    source = Source(history())
+
+    fetch = fetch_snapshot(source, "AAPL", None)
+
+    assert source.asked == [None]
+    assert counts(fetch) == {"new_sessions": 60}
+    assert fetch.snapshot.facts == {
+        "source": "remote",
+        "library": "remote 1.0",
+        "fetched_at": "2024-03-27T23:00:00+00:00",
+        "whole_at": "2024-03-27T23:00:00+00:00",
+        "currency": "USD",
+        "content_hash": data_version(history()),
+        "previous_hash": None,
+        "rows": 60,
+        "restatements": {"counts": fetch.changes.counts, "dates": fetch.changes.dates()},
+    }
+
+
+def test_later_a_remote_source_is_asked_for_a_short_overlap_and_what_is_new_is_appended(store):
+    source = Source(history(60))
+    first = fetch_and_keep(store, source)
+    source.prices = history(63) * (1 + 1e-9)
+
+    fetch = fetch_and_keep(store, source)
+
+    assert source.asked == [None, SESSIONS[60 - OVERLAP].date()]
+    assert counts(fetch) == {"new_sessions": 3}
+    assert fetch.snapshot.facts["previous_hash"] == first.snapshot.facts["content_hash"]
+    pd.testing.assert_frame_equal(fetch.snapshot.table[:60], first.snapshot.table, check_exact=True, check_freq=False)
+    assert len(store.stamps(RAW_PRICES, "AAPL")) == 2
+
+
+def test_a_snapshot_is_never_rewritten(store):
+    source = Source(history(60))
+    fetch_and_keep(store, source)
+    (stamp,) = store.stamps(RAW_PRICES, "AAPL")
+    source.prices = history(63) / 2
+
+    fetch_and_keep(store, source)
+
+    pd.testing.assert_frame_equal(store.read(RAW_PRICES, "AAPL", stamp=stamp).table, history(60), check_freq=False)
+
+
+def test_a_split_worked_into_the_history_has_it_fetched_anew(store):
+    source = Source(history(60))
+    fetch_and_keep(store, source)
+    split = history(61) / 2
+    split.loc[SESSIONS[60], "splits"] = 2.0
+    source.prices = split
+
+    fetch = fetch_and_keep(store, source)
+
+    assert source.asked == [None, SESSIONS[50].date(), None]
+    assert counts(fetch) == {"new_sessions": 1, "restated": 60, "new_splits": 1}
+    assert fetch.snapshot.facts["content_hash"] == data_version(split)
+    assert "were changed" in fetch.how
+
+
+def test_a_dividend_moves_the_adjusted_close_of_the_whole_history_and_restates_nothing(store):
+    source = Source(history(60))
+    fetch_and_keep(store, source)
+    paid = history(61)
+    paid.loc[SESSIONS[60], "dividends"] = 1.0
+    paid.loc[: SESSIONS[59], "adj_close"] *= 0.99
+    source.prices = paid
+
+    fetch = fetch_and_keep(store, source)
+
+    assert counts(fetch) == {"new_sessions": 1, "new_dividends": 1, "readjusted": 60}
+    assert fetch.snapshot.facts["content_hash"] == data_version(paid)
+
+
+def test_a_correction_before_the_overlap_is_found_when_the_whole_history_is_fetched_after_30_days(store):
+    source, found = Source(history(60)), []
+    fetch_and_keep(store, source)
+    for sessions in (61, 79, 80, 81, 82):
+        source.prices = history(sessions)
+        source.prices.loc[SESSIONS[3], "close"] += 0.5
+        found.append(counts(fetch_and_keep(store, source)))
+
+    assert SESSIONS[80] - SESSIONS[59] == timedelta(days=30)
+    assert [found_then.get("restated", 0) for found_then in found] == [0, 0, 0, 1, 0]
+    assert [since is None for since in source.asked] == [True, False, False, False, True, False]
+
+
+@pytest.mark.parametrize(
+    "error", [RateLimited("429"), SourceUnavailable("offline"), Delisted("gone"), UnknownTicker("who")]
+)
+@pytest.mark.parametrize("second", [False, True], ids=["increment", "whole history after it"])
+def test_an_error_passes_and_leaves_what_is_known_as_it_is(store, error, second):
+    source = Source(history(60))
+    fetch_and_keep(store, source)
+    if second:
+        source.prices = history(60) / 2
+        original = source.fetch
+        source.fetch = lambda ticker, since=None: original(ticker, since) if since else _raise(error)
+    else:
+        source.error = error
+
+    with pytest.raises(type(error)):
+        fetch_and_keep(store, source)
+
+    assert len(store.stamps(RAW_PRICES, "AAPL")) == 1
+    assert store.facts(RAW_PRICES, "AAPL")["content_hash"] == data_version(history(60))
+
+
+def test_a_ticker_that_is_traded_no_more_is_noted_for_serving_until_it_is_again(store):
+    source = Source(history(60))
+    fetch_noting_delisted(store, source, "AAPL")
+    assert not store.exists("delisted", "AAPL")
+
+    source.error = Delisted("yahoo: last traded on 2024-03-01")
+    with pytest.raises(Delisted):
+        fetch_noting_delisted(store, source, "AAPL")
+    assert store.facts("delisted", "AAPL") == {"reason": "yahoo: last traded on 2024-03-01"}
+
+    source.error = SourceUnavailable("offline")
+    with pytest.raises(SourceUnavailable):
+        fetch_noting_delisted(store, source, "AAPL")
+    assert store.exists("delisted", "AAPL")
+
+    source.error = None
+    fetch_noting_delisted(store, source, "AAPL")
+    assert not store.exists("delisted", "AAPL")
+
+
+def _raise(error):
+    raise error
+
+
+def test_an_increment_without_a_session_is_nothing_new(store):
+    source = Source(history(60))
+    first = fetch_and_keep(store, source)
+    source.error = NoNewData("no sessions")
+    source.at = datetime(2024, 3, 28, 12, tzinfo=UTC)
+
+    fetch = fetch_and_keep(store, source)
+
+    assert not fetch.is_new
+    assert "nothing new (no sessions)" in fetch.how
+    assert fetch.facts["content_hash"] == first.facts["content_hash"]
+    assert fetch.facts["fetched_at"] == first.facts["fetched_at"] < fetch.facts["checked_at"]
+
+
+def test_no_data_at_the_first_fetch_is_an_error():
+    source = Source(history())
+    source.error = NoNewData("no sessions")
+
+    with pytest.raises(NoNewData):
+        fetch_snapshot(source, "AAPL", None)
+
+
+@pytest.mark.parametrize("listed", [None, ["AAPL"]], ids=["remote", "at hand"])
+def test_the_same_rows_again_add_no_snapshot_but_the_check_is_told(store, listed):
+    source = Source(history(60), listed=listed)
+    first = fetch_and_keep(store, source)
+    source.at = datetime(2024, 3, 28, 12, tzinfo=UTC)
+
+    fetch = fetch_and_keep(store, source)
+
+    assert len(store.stamps(RAW_PRICES, "AAPL")) == 1
+    assert not any(fetch.changes.counts.values())
+    assert fetch.facts | {"how": "", "checked_at": "", "new_snapshot": None, "restatements": {}} == {
+        **first.facts,
+        "how": "",
+        "checked_at": "",
+        "new_snapshot": None,
+        "restatements": {},
+    }
+    assert (fetch.facts["checked_at"], fetch.facts["new_snapshot"]) == ("2024-03-28T12:00:00+00:00", False)
+
+
+def test_a_source_at_hand_says_everything_each_time_and_is_compared(store):
+    source = Source(history(60), listed=["AAPL"])
+    fetch_and_keep(store, source)
+    source.prices = history(61).drop(SESSIONS[5])
+    source.prices.loc[SESSIONS[3], "close"] += 0.5
+
+    fetch = fetch_and_keep(store, source)
+
+    assert source.asked == [None, None]
+    assert counts(fetch) == {"new_sessions": 1, "restated": 1, "vanished": 1}
+    assert fetch.snapshot.facts["restatements"]["dates"] == {
+        "new_sessions": [f"{SESSIONS[60]:%Y-%m-%d}"],
+        "restated": ["2024-01-05"],
+        "vanished": ["2024-01-09"],
+    }
+
+
+@pytest.mark.parametrize("move", [0.0, 0.5], ids=["that stood still", "that moved on"])
+def test_a_bar_that_was_open_becomes_a_session_and_not_a_restatement(store, move):
+    source = Source(history(61))
+    source.at = SESSIONS[60].to_pydatetime().replace(hour=16, tzinfo=UTC)  # noon in New York
+    noon = fetch_and_keep(store, source)
+    source.at += timedelta(hours=7)
+    source.prices.loc[SESSIONS[60], ["open", "high", "low", "close"]] += move
+
+    evening = fetch_and_keep(store, source)
+
+    assert (counts(noon), counts(evening)) == ({"new_sessions": 60}, {"new_sessions": 1})
+    assert clean_snapshot(noon.snapshot, "AAPL").prices.index[-1] == SESSIONS[59]
+    assert clean_snapshot(evening.snapshot, "AAPL").prices.index[-1] == SESSIONS[60]
+
+
+def test_a_row_dated_ahead_that_is_taken_back_makes_a_snapshot(store):
+    ahead = history(61)
+    source = Source(
+        ahead.set_axis([*ahead.index[:-1], pd.Timestamp("2062-01-03")]).rename_axis("date"), listed=["AAPL"]
+    )
+    source.at = datetime(2024, 3, 28, 12, tzinfo=UTC)
+    fetch_and_keep(store, source)
+    source.prices = history(60)
+
+    assert fetch_and_keep(store, source).is_new
+    assert len(clean_snapshot(store.read(RAW_PRICES, "AAPL"), "AAPL").quarantine) == 0
+
+
+def test_each_source_is_compared_with_itself(store):
+    one, other = Source(history(60)), Source(history(50) / 2, name="other")
+    fetch_and_keep(store, one)
+    assert counts(fetch_and_keep(store, other)) == {"new_sessions": 50}
+    one.at = datetime(2024, 3, 28, 12, tzinfo=UTC)
+
+    back = fetch_and_keep(store, one)
+
+    assert (back.is_new, counts(back)) == (True, {})
+    assert store.facts(RAW_PRICES, "AAPL")["source"] == "remote"
+    assert store.facts(RAW_PRICES, "AAPL")["fetched_at"] == "2024-03-28T12:00:00+00:00"
+
+
+def test_a_damaged_snapshot_is_replaced_from_the_one_before_it(store, tmp_path):
+    source = Source(history(60))
+    fetch_and_keep(store, source)
+    source.prices = history(63)
+    fetch_and_keep(store, source)
+    newest = store.stamps(RAW_PRICES, "AAPL")[-1]
+    next(tmp_path.rglob(f"{newest}/*.parquet")).write_bytes(b"PAR1")
+
+    fetch = fetch_and_keep(store, source)
+
+    assert fetch.is_new
+    assert counts(fetch) == {"new_sessions": 3}
+    pd.testing.assert_frame_equal(store.read(RAW_PRICES, "AAPL").table, history(63), check_freq=False)
+    assert last_snapshot(store, "AAPL", "remote")[1]
+
+
+@pytest.mark.slow
+@settings(max_examples=30)
+@given(st.lists(st.integers(1, len(SESSIONS)), min_size=1, max_size=5))
+def test_increments_of_an_honest_source_add_up_to_its_whole_history(steps):
+    source, snapshot = Source(None), None
+    for sessions in sorted(steps):
+        source.prices = history(sessions)
+        snapshot = fetch_snapshot(source, "AAPL", snapshot, now=source.now).snapshot
+
+    assert snapshot.facts["content_hash"] == data_version(history(max(steps)))

@@ -1,0 +1,67 @@
+"""What a page draws: the right rows, as JSON can hold them."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from zenith_pipelines.production.chart_data import POINTS, SESSIONS, candles, equity_curve, past_forecasts
+
+
+def sessions(count):
+    return pd.bdate_range("2020-01-01", periods=count, name="date")
+
+
+def test_candles_are_the_last_sessions_in_order():
+    close = np.arange(1.0, 1 + SESSIONS + 3)
+    prices = pd.DataFrame({"open": close, "high": close + 1, "low": close - 0.5, "close": close, "volume": 7.0})
+    prices.index = sessions(len(close))
+
+    drawn = candles(prices)
+
+    assert list(drawn) == ["date", "open", "high", "low", "close"]
+    assert {len(column) for column in drawn.values()} == {SESSIONS}
+    assert (drawn["date"][-1], drawn["high"][-1]) == (prices.index[-1].date().isoformat(), close[-1] + 1)
+    assert drawn["close"][0] == 4.0
+
+
+def test_prices_keep_six_digits_and_are_plain_json():
+    prices = pd.DataFrame({name: [0.0012345678, 123456.789] for name in ("open", "high", "low", "close")})
+    prices.index = sessions(2)
+
+    assert json.loads(json.dumps(candles(prices)))["close"] == [0.00123457, 123457.0]
+
+
+def test_past_forecasts_are_those_of_the_headline_horizon_that_have_come():
+    days = sessions(10)
+    rows = [
+        {"origin": days[n], "horizon": horizon, "target_date": days[n + horizon], "close": 10.0 + n}
+        | {"forecast": 11.0, "lower": 9.0, "upper": 12.0, "actual": actual, "q50": 1.0}
+        for n, actual in ((0, 11.5), (1, float("nan")), (2, 12.5))
+        for horizon in (1, 5)
+    ]
+
+    assert past_forecasts(pd.DataFrame(rows)) == {
+        "origin": ["2020-01-01", "2020-01-03"],
+        "target_date": [days[5].date().isoformat(), days[7].date().isoformat()],
+        "close": [10.0, 12.0],
+        "forecast": [11.0, 11.0],
+        "lower": [9.0, 9.0],
+        "upper": [12.0, 12.0],
+        "actual": [11.5, 12.5],
+    }
+
+
+@pytest.mark.parametrize("count", [1, 3, POINTS + 1, 3 * POINTS])
+def test_an_equity_curve_starts_at_one_and_ends_where_the_backtest_did(count):
+    strategy = np.linspace(100.0, 250.0, count)
+    table = pd.DataFrame({"date": sessions(count), "strategy": strategy, "buy_and_hold": 50.0})
+
+    drawn = equity_curve(table)
+
+    assert len(drawn["date"]) == len(set(drawn["date"])) == min(count, POINTS)
+    assert (drawn["date"][0], drawn["date"][-1]) == tuple(sessions(count)[[0, -1]].strftime("%Y-%m-%d"))
+    assert drawn["strategy"][0] == 1.0
+    assert drawn["strategy"][-1] == strategy[-1] / 100
+    assert set(drawn["buy_and_hold"]) == {1.0}

@@ -1,0 +1,132 @@
+"""The gates, each from its figures alone."""
+
+import pytest
+
+from zenith_pipelines.production.promotion_gates import (
+    answers_gate,
+    calibration_gate,
+    coverage_gate,
+    data_end_gate,
+    decide,
+    evidence_gate,
+    leakage_gate,
+    loss_gate,
+)
+
+SANE = [answers_gate(None), leakage_gate("passed: 1 history"), evidence_gate(900)]
+
+
+def compared(change=0.0, p_worse=0.5, origins=400):
+    return {"origins": origins, "candidate": 1 + change, "champion": 1.0, "p_worse": p_worse}
+
+
+def covered(candidate, champion=0.9, independent=100.0):
+    return [{"horizon": 5, "rows": 500, "independent": independent, "candidate": candidate, "champion": champion}]
+
+
+def test_a_first_model_needs_sanity_only_and_is_called_what_it_is():
+    decision = decide(SANE, None, beats_naive=False)
+
+    assert decision.promote
+    assert decision.reason == "first model, no skill shown"
+    assert decide(SANE, None, beats_naive=True).standing == "first model, better than the naive forecast"
+
+
+@pytest.mark.parametrize(
+    ("gate", "reason"),
+    [
+        (answers_gate("its answer is not finite"), "answers: its answer is not finite"),
+        (leakage_gate("failed: rsi changed"), "leakage: failed: rsi changed"),
+        (leakage_gate(None), "leakage: the version carries no certificate"),
+        (evidence_gate(0), "evidence: no forecast out of sample, so nothing speaks for it"),
+    ],
+)
+def test_a_first_model_without_sanity_is_refused_for_that_alone(gate, reason):
+    sanity = [gate if one.name == gate.name else one for one in SANE]
+
+    decision = decide(sanity, None, beats_naive=True)
+
+    assert not decision.promote
+    assert decision.reason == reason
+
+
+def test_one_gate_against_it_refuses_a_candidate():
+    earned = [data_end_gate("2024-05-01", "2024-05-01"), loss_gate(compared(0.05, 0.01), 7)]
+
+    decision = decide(SANE, earned, beats_naive=True)
+
+    assert not decision.promote
+    assert decision.reason == "loss: +5.0% on 400 origins (7 newer than Production's data), p = 0.010"
+    better = decide(SANE, earned[:1], beats_naive=True)
+    assert better.promote
+    assert better.reason == "better than the naive forecast; data end: 2024-05-01, Production's is 2024-05-01"
+
+
+def test_older_data_never_replace_newer_data():
+    assert data_end_gate("2024-05-02", "2024-05-01").passed
+    assert data_end_gate("2024-05-01", "2024-05-01").passed
+    assert not data_end_gate("2024-04-30", "2024-05-01").passed
+
+
+@pytest.mark.parametrize(
+    ("figures", "passed"),
+    [
+        (compared(0.05, 0.049), False),
+        (compared(0.05, 0.051), True),  # worse, but so may chance
+        (compared(0.0009, 1e-9), True),  # surely worse, by nothing that matters
+        (compared(-0.05, 0.99), True),
+        (compared(0.0, None), True),  # the same forecasts
+    ],
+)
+def test_a_loss_must_not_be_larger_beyond_noise(figures, passed):
+    assert loss_gate(figures, 0).passed is passed
+
+
+def test_without_common_rows_the_loss_gate_says_so_and_why():
+    none = {"origins": 0, "candidate": None, "champion": None, "p_worse": None}
+    gate = loss_gate(none, 0, "Production's own evidence is gone")
+
+    assert gate.passed
+    assert gate.says == "no rows that neither had seen; Production's own evidence is gone"
+
+
+@pytest.mark.parametrize(
+    ("found", "passed"),
+    [
+        (covered(0.83), True),  # 100 independent rows know no better
+        (covered(0.82), False),
+        (covered(0.98), False),  # too wide
+        (covered(0.87, independent=10_000), False),
+        (covered(0.881, independent=10_000), True),
+        (covered(0.80, champion=0.805), True),  # Production would fail it as well
+        (covered(0.80, champion=0.82), False),
+        ([], True),
+    ],
+)
+def test_a_band_must_hold_what_it_promises_within_what_the_rows_can_tell(found, passed):
+    assert coverage_gate(found).passed is passed
+
+
+def test_the_coverage_gate_fails_if_one_horizon_does():
+    assert not coverage_gate(covered(0.9) + covered(0.7)).passed
+
+
+@pytest.mark.parametrize(
+    ("brier", "p_value", "change", "passed"),
+    [
+        (0.70, 0.96, 0.01, False),
+        (0.70, 0.96, 0.0, True),  # Production is no better
+        (0.70, 0.94, 0.01, True),  # within noise
+        (0.60, 0.01, 0.01, True),
+        (0.70, None, 0.01, True),  # too few rows for a test
+    ],
+)
+def test_probabilities_must_not_be_worse_than_the_base_rates(brier, p_value, change, passed):
+    metrics = {"brier": brier, "brier_baseline": 0.66, "ece": 0.1, "p_value": p_value}
+    known = {key: value for key, value in metrics.items() if value is not None}
+
+    assert calibration_gate(known, compared(change)).passed is passed
+
+
+def test_a_candidate_without_labelled_rows_is_not_judged_on_calibration():
+    assert calibration_gate({}, compared()).passed

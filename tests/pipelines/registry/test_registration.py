@@ -1,0 +1,149 @@
+"""What a registered version carries: its figures, its lineage, and the files behind them."""
+
+import hashlib
+import json
+
+import dagster as dg
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from onnx import TensorProto, helper
+
+from zenith_core.errors import NotAvailable
+from zenith_pipelines.dagster_runtime.dead_runs import attempts_before
+from zenith_pipelines.datasets.store import Dataset
+from zenith_pipelines.defs.assets.models import _training_data
+from zenith_pipelines.models.onnx_artifact import IR_VERSION, OPSET
+from zenith_pipelines.models.training import Candidate, Lineage
+from zenith_pipelines.registry.model_registry import ModelRegistry
+from zenith_pipelines.registry.registration import register
+
+# MLflow 3.17 warns of itself, on its first use and on the import of its pyfunc.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
+]
+
+EVIDENCE = pd.DataFrame({"origin": pd.to_datetime(["2013-02-27", "2013-02-28"]), "forecast": [1.0, 2.0]})
+FIGURES = {"tested": ["until 2013-02-28"], "rows": 1, "values": 2, "tolerance": 1e-9, "largest_difference": 0.0}
+CERTIFICATE = {
+    "passed": True,
+    "feature_spec": "f5",
+    "data_version": "d1",
+    "sessions": 900,
+    "prefixes": FIGURES,
+    "late_starts": {**FIGURES, "tolerance": 1e-3, "largest_difference": 3e-10},
+    "offending_columns": [],
+    "offending": [],
+}
+
+
+FACTS = {
+    "kind": "lstm",
+    **Lineage("PETR4.SA", "d1", "r1", "2013-02-28", "f5").facts,
+    "code_version": "0.1.0+abc",
+    "versions": {"jax": "0.10.2", "keras": "3.15.1"},
+    "study": {"config": {"epochs": 3}, "folds": 4},
+}
+METRICS = {"mase": 1.25, "by_horizon": [{"horizon": 1, "mse": 0.5}]}
+
+
+def identity():
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"]) for name in "xy")
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "same", [x], [y])
+    opsets = [helper.make_opsetid("", OPSET)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION).SerializeToString()
+
+
+@pytest.fixture(scope="module")
+def registered(registry, place, tmp_path_factory):
+    """The version, its MLflow run, and a folder with what the run keeps."""
+    made = register(registry, Candidate("lstm", identity(), EVIDENCE, METRICS, FACTS), CERTIFICATE, "run-7")
+    client, folder = MlflowClient(f"sqlite:///{place}/mlflow.db"), tmp_path_factory.mktemp("kept")
+    for name in ("facts.json", "leakage.json", "evidence.parquet"):
+        client.download_artifacts(made.run_id, name, str(folder))
+    return made, client.get_run(made.run_id), folder
+
+
+def test_the_tags_say_what_the_version_was_made_from(registered, registry):
+    made, run, _ = registered
+
+    assert made.name == "lstm-PETR4.SA"
+    expected = {
+        "ticker": "PETR4.SA",
+        "kind": "lstm",
+        "data_version": "d1",
+        "raw_content_hash": "r1",
+        "data_end": "2013-02-28",
+        "feature_spec": "f5",
+        "code_version": "0.1.0+abc",
+        "libraries": "jax 0.10.2, keras 3.15.1",
+        "leakage": "passed: 1 histories cut short and 1 begun late, 4 values, largest difference 0e+00 and 3e-10",
+        "dagster_run_id": "run-7",
+        "sha256": hashlib.sha256(registry.load(made.name, made.version)).hexdigest(),
+    }
+    assert made.tags == expected
+    assert run.data.tags.items() >= expected.items()
+    assert (run.data.metrics, run.data.params) == ({"mase": 1.25}, {"epochs": "3"})
+
+
+def test_the_run_keeps_facts_evidence_and_the_leakage_certificate(registered):
+    _, _, folder = registered
+
+    assert json.loads((folder / "leakage.json").read_text()) == CERTIFICATE
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "evidence.parquet"), EVIDENCE)
+    assert json.loads((folder / "facts.json").read_text()) == {**FACTS, "metrics": METRICS}
+
+
+def test_features_without_a_certificate_train_no_model():
+    cleaned = Dataset({"prices": pd.DataFrame({"suspect": [False]})}, {"last": "2013-02-28", "data_version": "d1"})
+    features = Dataset({"features": EVIDENCE}, {"feature_spec": "f5", "data_version": "d1"})
+
+    with pytest.raises(NotAvailable, match=r"^the features of IBM have no leakage certificate: materialize"):
+        _training_data("IBM", cleaned, features)
+
+
+def test_what_a_killed_run_registered_is_not_registered_again_by_the_run_that_repeats_it(registry, monkeypatch):
+    candidate = Candidate("lstm", identity(), EVIDENCE, METRICS, {**FACTS, "ticker": "AGAIN"})
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(MlflowClient, "set_terminated", killed)  # after the version, before anything that says so
+        register(registry, candidate, CERTIFICATE, "first")
+    assert registry.aliases("lstm-AGAIN") == {}
+
+    version = register(registry, candidate, CERTIFICATE, "second", {"first"})
+
+    assert [made.version for made in registry.versions("lstm-AGAIN")] == [version.version] == [1]
+    assert registry.aliases("lstm-AGAIN") == {"Candidate": 1}
+    assert registry.client.get_run(version.run_id).info.status == "FINISHED"
+    assert register(registry, candidate, CERTIFICATE, "third", {"unknown"}).version == 2
+
+
+def killed(*_, **__):
+    raise KeyboardInterrupt
+
+
+def test_a_run_repeats_those_that_dagsters_daemon_started_again_and_not_what_a_person_did():
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = dg.GraphDefinition("fetch").to_job()
+        first = instance.create_run_for_job(job)
+        by_daemon = {"dagster/retry_number": "1"}
+        again = {"root_run_id": first.run_id, "parent_run_id": first.run_id}
+        second = instance.create_run_for_job(job, tags=by_daemon, **again)
+        third = instance.create_run_for_job(job, tags=by_daemon, root_run_id=first.run_id, parent_run_id=second.run_id)
+        by_hand = instance.create_run_for_job(job, **again)
+
+        assert attempts_before(instance, third.run_id) == {first.run_id, second.run_id}
+        assert attempts_before(instance, first.run_id) == attempts_before(instance, by_hand.run_id) == set()
+
+
+def test_of_two_machines_that_make_the_experiment_at_once_both_find_it(registry, place, tmp_path, monkeypatch):
+    other = ModelRegistry(f"sqlite:///{place}/mlflow.db", tmp_path / "another-machine")
+    look, looks = other.client.get_experiment_by_name, []
+
+    def too_early(name):
+        looks.append(name)
+        return look(name) if len(looks) > 1 else None
+
+    monkeypatch.setattr(other.client, "get_experiment_by_name", too_early)
+    assert other.experiment_id == registry.experiment_id
+    assert len(looks) == 2

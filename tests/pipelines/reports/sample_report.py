@@ -1,0 +1,113 @@
+"""A report of made-up prices, forecasts and signals, for the tests of its words and of its page."""
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pandas as pd
+
+from zenith_core.backtesting.backtest import BacktestConfig, backtest, forecast_signals
+from zenith_core.evaluation.metrics import price_metrics, signal_metrics
+from zenith_core.statistics.sharpe import sharpe_evidence
+from zenith_pipelines.reports.page import ReportInput
+
+SESSIONS = 400
+HORIZONS = (1, 5)
+FOLD = {
+    "train": ["2001-05-22", "2007-03-16"],
+    "validation": ["2007-05-01", "2008-05-05"],
+    "test": ["2008-06-18", "2009-08-19"],
+    "train_rows": 1461,
+}
+SERVED = {**FOLD, "test": [], "train_rows": 2645}
+PRICE_STUDY = {
+    "folds": [{**FOLD, "shrinkage": {"linear": [0.0] * 30, "network": [0.406] * 5 + [0.0] * 25}}],
+    "final": {**SERVED, "shrinkage": {"linear": [0.858] * 4 + [0.83] * 26, "network": [0.5, 0.4, 0.3, 0.2, 0.1]}},
+}
+CALIBRATION = {"rows": 1782, "slope": 0.356, "intercepts": [-1.2, -0.9, -1.1], "information_p": 0.3, "proven": False}
+SIGNAL_STUDY = {
+    "folds": [{**FOLD, "calibration": CALIBRATION}],
+    "final": {**SERVED, "calibration": {**CALIBRATION, "information_p": 0.004, "proven": True}},
+    "importances": {f"feature_{number:02d}": number / 190 for number in range(20)},
+}
+CERTIFICATE = {
+    "passed": True,
+    "feature_spec": "f8b6",
+    "data_version": "abc123",
+    "sessions": 400,
+    "warm_up": 250,
+    "prefixes": {"tested": ["until a", "until b"], "values": 1000, "tolerance": 1e-9, "largest_difference": 0.0},
+    "late_starts": {"tested": ["from c"], "values": 500, "tolerance": 1e-3, "largest_difference": 5.5e-6},
+    "offending_columns": [],
+    "offending": [],
+}
+
+
+def make_forecasts(prices, foresight=0.0):
+    """Forecasts of the last 150 sessions: no change, moved by `foresight` towards what came."""
+    close = prices["close"].to_numpy()
+    origins = np.arange(SESSIONS - 150, SESSIONS)
+    tables = []
+    for horizon in HORIZONS:
+        target = origins + horizon
+        come = target < SESSIONS
+        actual = np.where(come, close[np.minimum(target, SESSIONS - 1)], np.nan)
+        forecast = close[origins] * (np.where(come, actual, close[origins]) / close[origins]) ** foresight
+        table = {
+            "origin": prices.index[origins],
+            "horizon": horizon,
+            "target_date": prices.index[origins] + pd.offsets.BDay(horizon),
+            "close": close[origins],
+            "forecast": forecast,
+            "lower": forecast * 0.93,
+            "upper": forecast * 1.07,
+            "actual": actual,
+        }
+        tables.append(pd.DataFrame(table))
+    return pd.concat(tables, ignore_index=True)
+
+
+def traded(prices, signals, trials=(0.1, 0.4)):
+    """A backtest with the evidence for its Sharpe ratio, as `zenith_pipelines.registry.trials.assessed` adds it."""
+    result = backtest(prices, signals)
+    evidence = sharpe_evidence(*(result.equity[who].to_numpy() for who in ("strategy", "buy_and_hold")), trials)
+    return replace(result, stats={who: stats | evidence[who] for who, stats in result.stats.items()})
+
+
+def make_report(foresight=0.0, **changes):
+    """A report of a random walk; with `foresight` the price model knows something."""
+    rng = np.random.default_rng(4)
+    index = pd.bdate_range("2020-01-01", periods=SESSIONS, name="date")
+    close = 50 * np.exp(np.cumsum(rng.normal(0, 0.02, SESSIONS)))
+    prices = pd.DataFrame({"open": close, "close": close}, index=index)
+    forecasts = make_forecasts(prices, foresight)
+    signals = pd.DataFrame(rng.dirichlet([5, 8, 6], 150), columns=["sell", "hold", "buy"])
+    signals["likeliest"], signals["label"] = signals.idxmax(axis=1), rng.choice(["sell", "hold", "buy"], 150)
+    signals["reason"] = np.where(signals["likeliest"] == "hold", "low_confidence", "model")
+    signals["signal"] = signals["likeliest"]
+    signals.insert(0, "date", index[-150:])
+    steps = np.arange(1, 31)
+    latest = pd.DataFrame({"date": index[-1] + pd.offsets.BDay() * steps, "price": close[-1] * 1.001**steps})
+    for name, factor in (("lower", 0.9), ("q25", 0.97), ("q75", 1.03), ("upper", 1.1)):
+        latest[name] = latest["price"] * factor
+    report = ReportInput(
+        ticker="PETR4.SA",
+        currency="BRL",
+        prices=prices,
+        forecasts=forecasts,
+        signals=signals,
+        price_metrics=price_metrics(forecasts),
+        signal_metrics=signal_metrics(signals),
+        lstm_backtest=traded(prices, forecast_signals(forecasts)),
+        ensemble_backtest=traded(prices, signals.set_index("date")["signal"]),
+        latest=latest,
+        price_study=PRICE_STUDY,
+        signal_study=SIGNAL_STUDY,
+        trading={"lstm": asdict(BacktestConfig(holding_period=5)), "ensemble": asdict(BacktestConfig())},
+        leakage=CERTIFICATE,
+        lineage={
+            "registered as": ("lstm-PETR4.SA version 3", "ensemble-PETR4.SA version 4"),
+            "cleaned data": ("abc123", "abc123"),
+            "code": ("<script>alert(1)</script>", "0.1.0"),
+        },
+    )
+    return replace(report, **changes)

@@ -1,0 +1,191 @@
+"""The report's page and plots: self-contained, in a sceptic's order, and drawable whatever is missing."""
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from tests.pipelines.reports.sample_report import make_report, traded
+from zenith_core.disclaimer import DISCLAIMER
+from zenith_core.evaluation.metrics import price_metrics, signal_metrics
+from zenith_pipelines.reports.page import render_report, report_plots
+from zenith_pipelines.reports.plotting import ROLES, to_png, to_svg
+from zenith_pipelines.reports.signal_plots import feature_importances, reliability
+
+pytestmark = pytest.mark.slow  # draws every plot
+
+
+def render(report):
+    return render_report(report, report_plots(report))
+
+
+def words(page):
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", re.sub(r"<style>.*?</style>", "", page, flags=re.DOTALL)))
+
+
+@pytest.fixture(scope="module")
+def page():
+    return render(make_report())
+
+
+class Tags(HTMLParser):
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.seen = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.seen.append((tag, dict(attributes)))
+        if tag not in {"meta", "br"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.seen.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def test_the_page_is_well_formed_and_loads_nothing(page):
+    tags = Tags(page)
+    assert tags.open == []
+    assert not {tag for tag, _ in tags.seen} & {"script", "link", "img", "iframe"}
+    links = [value for _, attributes in tags.seen for key, value in attributes.items() if key in ("src", "xlink:href")]
+    assert all(value.startswith("#") for value in links)
+    assert not re.search(r"@import|url\((?!#)", page)
+    assert "://" not in re.sub(r'xmlns(:xlink)?="[^"]*"', "", page)
+    assert len(page) < 1_500_000
+
+
+def test_the_page_says_what_it_is_about(page):
+    text = words(page)
+    assert "PETR4.SA" in text and "BRL" in text and "last close, 2021-07-13" in text
+    assert "lstm-PETR4.SA version 3" in text and "abc123" in text
+    assert DISCLAIMER in text
+
+
+def test_the_page_goes_from_the_verdicts_to_the_lineage(page):
+    headings = re.findall(r"<h2>(.*?)</h2>", page)
+    assert page.index('class="verdicts"') < page.index("<h2>")
+    assert headings == [
+        *("Forecasts against what came", "Price forecasts beside the random walk", "Bands"),
+        *("Signals beside the historical frequencies", "Backtests beside buying and holding", "Last trades"),
+        *("How it was tested", "Data and model lineage"),
+    ]
+
+
+def test_every_figure_says_how_to_read_it(page):
+    assert page.count("<figure") == page.count("<figcaption>") == page.count("<svg ")
+
+
+def test_the_page_shows_how_it_was_tested_and_from_what(page):
+    text = words(page)
+    dates = "2001-05-22 to 2007-03-16 2007-05-01 to 2008-05-05 2008-06-18 to 2009-08-19"
+    assert f"{dates} 1,461 0.00, 0.00, 0.00 0.41, 0.41, 0.00" in text
+    assert "Result: passed: 2 histories cut short and 1 begun late" in text
+    assert "registered as lstm-PETR4.SA version 3 ensemble-PETR4.SA version 4" in text
+    assert text.count("abc123") == 2  # of both models, once, and in the certificate
+
+
+def test_the_page_has_all_plots_each_with_its_name(page):
+    names = [attributes["aria-label"] for tag, attributes in Tags(page).seen if tag == "svg"]
+    assert names == [
+        *("price fan", "skill by horizon", "coverage by horizon", "confusion matrix", "reliability"),
+        *("class probabilities", "feature importances", "lstm equity", "ensemble equity"),
+    ]
+
+
+def test_a_model_without_skill_is_said_to_have_none(page):
+    assert "No better than assuming that the price stays where it is" in words(page)
+    assert "No better than the historical frequency of each class" in words(page)
+
+
+def test_text_from_outside_is_escaped(page):
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_the_same_plot_is_the_same_bytes():
+    one, other = (to_svg(report_plots(make_report())["price_fan"]) for _ in range(2))
+    assert one == other
+
+
+def test_a_report_with_nothing_scored_traded_or_forecast_still_renders():
+    report = make_report()
+    forecasts = report.forecasts.assign(actual=np.nan)
+    signals = report.signals.assign(label="", signal="hold")
+    idle = traded(report.prices, signals.set_index("date")["signal"])
+    page = render(
+        replace(
+            report,
+            forecasts=forecasts,
+            signals=signals,
+            price_metrics=price_metrics(forecasts),
+            signal_metrics=signal_metrics(signals),
+            lstm_backtest=idle,
+            ensemble_backtest=idle,
+            latest=report.latest.iloc[:0],
+            price_study={},
+            signal_study={},
+            trading={},
+            leakage={},
+            lineage={},
+        )
+    )
+    assert not re.search(r"\b(nan|None|NaT)\b", words(page))
+    assert words(page).count("It never traded") == 2
+    assert page.count("no labelled session yet") == 2 and "no importances recorded" in page
+
+
+def test_svg_colours_follow_the_page_and_text_stays_text():
+    svg = to_svg(report_plots(make_report())["skill_by_horizon"], 'a "name"')
+    assert svg.startswith('<svg role="img" aria-label="a &quot;name&quot;"')
+    assert "var(--muted, #7d8795)" in svg
+    assert not any(colour in re.sub(r"var\([^)]*\)", "", svg) for colour in ROLES.values())
+    assert "sessions ahead</text>" in svg
+
+
+def test_every_plot_is_a_png_too():
+    for figure in report_plots(make_report()).values():
+        assert to_png(figure, dpi=40).startswith(b"\x89PNG")
+
+
+def test_the_reliability_plot_draws_the_bins_of_every_class():
+    metrics = make_report().signal_metrics
+    axes_list = reliability(metrics).axes
+
+    assert [axes.get_title().split(":")[0] for axes in axes_list] == ["sell", "hold", "buy"]
+    for axes, bins in zip(axes_list, metrics["reliability"].values(), strict=True):
+        (dots,) = (drawn for drawn in axes.collections if len(drawn.get_offsets()) == len(bins) > 1)
+        np.testing.assert_allclose(dots.get_offsets(), [[row["predicted"], row["observed"]] for row in bins])
+        assert axes.get_xlim() == axes.get_ylim()
+
+
+def test_the_area_of_a_dot_is_its_bin_s_sessions():
+    bins = [{"predicted": 0.2, "observed": 0.3, "rows": 25}, {"predicted": 0.4, "observed": 0.3, "rows": 100}]
+    axes = reliability({"reliability": dict.fromkeys(("sell", "hold", "buy"), bins)}).axes[0]
+
+    small, large = axes.collections[-1].get_sizes()
+    assert large == pytest.approx(4 * small)
+    assert axes.get_title() == "sell: 25 to 100 sessions a dot"
+
+
+@pytest.mark.parametrize("tables", [None, {}, {"sell": [], "hold": [], "buy": []}])
+def test_without_a_labelled_session_the_reliability_plot_says_so(tables):
+    (axes,) = reliability({"reliability": tables}).axes
+    assert [text.get_text() for text in axes.texts] == ["no labelled session yet"]
+
+
+def test_a_single_bin_can_be_drawn():
+    bins = [{"predicted": 0.2, "observed": 0.0, "rows": 1}]
+    assert to_png(reliability({"reliability": dict.fromkeys(("sell", "hold", "buy"), bins)}), dpi=40)
+
+
+def test_the_importances_are_the_twelve_largest_from_the_top():
+    importances = {f"feature_{number}": number / 190 for number in range(20)}
+    (axes,) = feature_importances(importances).axes
+
+    assert [label.get_text() for label in axes.get_yticklabels()] == [f"feature {n}" for n in range(8, 20)]
+    assert [bar.get_width() for bar in axes.patches] == [n / 190 for n in range(8, 20)]

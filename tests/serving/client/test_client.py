@@ -1,0 +1,260 @@
+"""The Python client against the real service on a real port; with Dagster: tests/integration/test_launching.py."""
+
+import json
+import re
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import httpx
+import pytest
+
+from tests.live_service import live_service
+from zenith_core.disclaimer import DISCLAIMER
+from zenith_serving.app import create_app
+from zenith_serving.client import (
+    InvalidRequest,
+    KeyRefused,
+    NotFound,
+    StillRunning,
+    Unavailable,
+    Unreachable,
+    Zenith,
+)
+from zenith_serving.schemas.jobs import Launched
+from zenith_serving.settings import Settings
+
+KEY = "a-key-for-tests"
+
+
+@pytest.fixture
+def service(settings):
+    changed = {"zenith_api_keys": (KEY,), "dagster_url": "http://127.0.0.1:1"}
+    with live_service(Settings(**{**settings.model_dump(), **changed})) as url:
+        yield url
+
+
+@pytest.fixture
+def zenith(service):
+    with Zenith(service, key=KEY, patience=0) as zenith:
+        yield zenith
+
+
+def test_predictions_are_answered_with_types(zenith):
+    price = zenith.predict_price("AAPL", 3)
+    assert [point.day for point in price.predictions] == [1, 2, 3]
+    assert (price.model_version, price.cached) == ("1", False)
+    assert zenith.predict_price("AAPL", 3).cached
+    assert not zenith.predict_price("AAPL", 3, use_cache=False).cached
+    assert zenith.predict_signal("MSFT").likeliest == "buy"
+    both = zenith.predict_comprehensive("AAPL", 2)
+    assert (len(both.price.predictions), both.signal.ticker) == (2, "AAPL")
+
+
+def test_what_surrounds_predictions_is_there_too(zenith):
+    assert zenith.disclaimer() == DISCLAIMER
+    assert zenith.health().ready
+    assert "# HELP" in zenith.metrics()
+    assert [one.ticker for one in zenith.tickers().tickers] == ["AAPL", "IBM", "MSFT"]
+    assert zenith.chart("AAPL").ticker == "AAPL"
+
+
+def test_many_tickers_are_asked_of_at_once_each_with_its_answer_or_its_problem(zenith):
+    msft, unknown = zenith.predict_batch(["MSFT", "AAPX"], "price", horizon=2).results
+    assert (msft.ticker, msft.prediction.horizon, msft.problem) == ("MSFT", 2, None)
+    assert (unknown.prediction, unknown.problem.status) == (None, 404)
+
+
+def test_cached_answers_are_counted_and_forgotten(zenith):
+    zenith.predict_price("AAPL")
+    assert zenith.cache_stats().entries == 1
+    assert zenith.forget("aapl").ticker == "AAPL"
+    assert zenith.cache_stats().entries == 0
+    assert zenith.forget().ticker is None
+
+
+def test_versions_and_their_history_are_told(zenith):
+    assert [one.name for one in zenith.models("MSFT").models] == ["lstm-MSFT", "ensemble-MSFT"]
+    assert [one.version for one in zenith.models(model_type="lstm", status="production").models] == ["1", "1"]
+    assert zenith.history("AAPL").events == []
+    assert zenith.refresh_models().production == 4
+
+
+def test_a_refusal_is_an_error_of_its_kind_with_what_the_service_said(zenith, service):
+    with pytest.raises(NotFound, match="did you mean AAPL") as caught:
+        zenith.predict_price("AAPX")
+    assert (caught.value.nearby, caught.value.problem.type) == (["AAPL"], "urn:zenith:problem:unknown-ticker")
+    with pytest.raises(InvalidRequest, match="horizon"):
+        zenith.predict_price("AAPL", 31)
+    with pytest.raises(NotFound):
+        zenith.track_record("../../health")
+    with pytest.raises(NotFound, match="no such address"):
+        zenith.run("../../health")
+    with pytest.raises(InvalidRequest, match="run_id"):
+        zenith.run("x")
+    with pytest.raises(Unavailable, match="webserver") as caught:
+        zenith.train("AAPL")
+    assert caught.value.retry_after == 10
+    with Zenith(service, key="wrong", patience=0) as stranger, pytest.raises(KeyRefused):
+        stranger.start_job("refresh_prices", "AAPL")
+
+
+def test_where_nothing_answers_it_says_so():
+    with Zenith("http://127.0.0.1:1") as zenith, pytest.raises(Unreachable, match=r"nothing answers at 127\.0\.0\.1"):
+        zenith.health()
+
+
+class Moody(BaseHTTPRequestHandler):
+    """Answers as the server's `script` says, one (status, Retry-After, document) after the other, the last for ever."""
+
+    def do_GET(self):
+        self.server.seen.append(self.path)
+        script = self.server.script
+        status, after, document = script.pop(0) if len(script) > 1 else script[0]
+        self.send_response(status)
+        self.send_header("Retry-After", after)
+        self.end_headers()
+        self.wfile.write(document if isinstance(document, bytes) else json.dumps(document).encode())
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def moody():
+    with HTTPServer(("127.0.0.1", 0), Moody) as server:
+        server.seen, server.script, server.url = [], [], f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def problem(status):
+    return {"type": "urn:zenith:problem:x", "title": "x", "status": status, "detail": "not now"}
+
+
+ANSWER = (200, "", {"disclaimer": "words"})
+
+
+@pytest.mark.parametrize("ask", [Zenith.run, Zenith.chart, Zenith.history, Zenith.track_record])
+def test_what_is_named_in_an_address_stays_one_part_of_it(moody, ask):
+    moody.script[:] = [(404, "", problem(404))]
+    with Zenith(moody.url) as zenith:
+        for text in ("a/b", "a?b", "a#b", "a%2Fb"):
+            with pytest.raises(NotFound):
+                ask(zenith, text)
+    named = [path.removeprefix(moody.seen[0].partition("a%2Fb")[0]).partition("/")[0] for path in moody.seen]
+    assert named == ["a%2Fb", "a%3Fb", "a%23b", "a%252Fb"]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_bad_moment_is_waited_out_as_long_as_the_service_says(moody, monkeypatch, status):
+    moody.script[:] = [(status, "7", problem(status)), (status, "", b"<html>"), ANSWER]
+    slept = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", slept.append)
+    with Zenith(moody.url) as zenith:
+        assert zenith.disclaimer() == "words"
+
+    assert (slept, len(moody.seen)) == ([7.0, 1.0], 3)
+
+
+def test_a_service_that_asks_for_more_patience_than_there_is_is_not_waited_for(moody):
+    moody.script[:] = [(503, "60", problem(503))]
+    with Zenith(moody.url, patience=30) as zenith, pytest.raises(Unavailable, match="not now"):
+        zenith.disclaimer()
+
+    assert len(moody.seen) == 1
+
+
+def test_what_was_refused_for_good_is_not_tried_again(moody):
+    moody.script[:] = [(404, "", problem(404))]
+    with Zenith(moody.url) as zenith, pytest.raises(NotFound):
+        zenith.disclaimer()
+
+    assert len(moody.seen) == 1
+
+
+def test_another_service_s_answer_is_not_taken_for_ours(moody):
+    moody.script[:] = [(200, "", b"<html>")]
+    with Zenith(moody.url) as zenith, pytest.raises(Unreachable, match="no Zenith"):
+        zenith.disclaimer()
+
+
+RUN = {
+    **{"run_id": "r", "job": "retrain_model", "ticker": "AAPL", "model_type": "all", "started_at": None},
+    **{"ended_at": None, "url": "http://dagster/runs/r", "error": None, "note": None},
+}
+LAUNCHED = Launched(run_id="r", status="queued", status_url="/", url="/", already_running=False)
+
+
+def test_a_run_is_waited_for_until_its_end(moody):
+    moody.script[:] = [(200, "", {**RUN, "status": status}) for status in ("queued", "running", "succeeded")]
+    with Zenith(moody.url) as zenith:
+        assert zenith.wait(LAUNCHED, every=0).status == "succeeded"
+
+    assert moody.seen == ["/api/v1/ml/jobs/runs/r"] * 3
+
+
+def test_a_run_that_waits_in_vain_is_not_waited_for(moody):
+    moody.script[:] = [(200, "", {**RUN, "status": "queued", "note": "queued, no daemon is running"})]
+    with Zenith(moody.url) as zenith:
+        assert zenith.wait(LAUNCHED).note == "queued, no daemon is running"
+
+
+def test_patience_with_a_run_has_an_end(moody):
+    moody.script[:] = [(200, "", {**RUN, "status": "running"})]
+    with Zenith(moody.url) as zenith, pytest.raises(StillRunning, match="goes on"):
+        zenith.wait(LAUNCHED, seconds=0)
+
+
+def test_it_loads_neither_the_service_nor_numpy():
+    code = "import json, sys, zenith_serving.client; print(json.dumps(sorted({n.split('.')[0] for n in sys.modules})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert not {"fastapi", "starlette", "onnxruntime", "numpy", "pandas", "uvicorn"} & set(json.loads(done.stdout))
+
+
+CALLS = (
+    lambda zenith: zenith.predict_price("T"),
+    lambda zenith: zenith.predict_signal("T"),
+    lambda zenith: zenith.predict_comprehensive("T"),
+    lambda zenith: zenith.predict_batch(["T"]),
+    lambda zenith: zenith.cache_stats(),
+    lambda zenith: zenith.forget("T"),
+    lambda zenith: zenith.forget(),
+    lambda zenith: zenith.disclaimer(),
+    lambda zenith: zenith.tickers(),
+    lambda zenith: zenith.chart("T"),
+    lambda zenith: zenith.track_record("T"),
+    lambda zenith: zenith.models(),
+    lambda zenith: zenith.refresh_models(),
+    lambda zenith: zenith.history("T"),
+    lambda zenith: zenith.train("T"),
+    lambda zenith: zenith.start_job("J"),
+    lambda zenith: zenith.run("R"),
+    lambda zenith: zenith.health(),
+    lambda zenith: zenith.metrics(),
+)
+OTHERWISE = {("GET", "/api/v1/ml/train/{run_id}")}  # `run` asks by the other address of the same
+
+
+def test_each_route_is_within_its_reach(settings):
+    """Whatever is added to the service is to be added to the client."""
+    reached = []
+
+    def record(request):
+        reached.append((request.method, request.url.path))
+        return httpx.Response(404, json=problem(404))
+
+    with Zenith(transport=httpx.MockTransport(record)) as zenith:
+        for call in CALLS:
+            with pytest.raises(NotFound):
+                call(zenith)
+
+    operations = {(m.upper(), p) for p, each in create_app(settings).openapi()["paths"].items() for m in each}
+    known = {(m, re.sub(r"\{\w+\}", "[TJR]", p)): (m, p) for m, p in operations}
+    missing = [o for (m, p), o in known.items() if not any(m == rm and re.fullmatch(p, rp) for rm, rp in reached)]
+    assert set(missing) == OTHERWISE

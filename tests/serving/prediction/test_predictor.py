@@ -1,0 +1,314 @@
+import asyncio
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import pytest
+
+import zenith_serving.prediction.predictor as predictor_module
+from zenith_core.disclaimer import DISCLAIMER
+from zenith_core.errors import InvalidTicker, UserError
+from zenith_serving.errors import FeatureMismatch, ModelUnavailable, TickerGone, UnknownTicker
+from zenith_serving.prediction.cache import LocalCache
+from zenith_serving.prediction.last_known_good import LastGood
+from zenith_serving.prediction.loaded_model import nearest_evidence
+from zenith_serving.prediction.model_store import ModelStore
+from zenith_serving.prediction.predictor import Predictor, make_predictor
+from zenith_serving.prediction.responses import age_in_sessions
+from zenith_serving.prediction.snapshot_store import SnapshotStore
+from zenith_serving.schemas.predictions import PriceAnswer, SignalAnswer
+from zenith_serving.settings import Settings
+
+
+class Clock:
+    def __init__(self):
+        self.now = datetime(2013, 3, 4, 21, tzinfo=UTC)  # a Monday, the first session after the snapshot
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def predictor(tmp_path, registry, models, write_snapshot, clock):
+    for ticker in ("AAPL", "MSFT"):
+        write_snapshot(tmp_path, ticker)
+        registry.add(f"lstm-{ticker}", models.lstm(ticker))
+        registry.add(f"ensemble-{ticker}", models.ensemble(ticker))
+    snapshots = SnapshotStore(tmp_path / "data" / "serving_snapshot")
+    return Predictor(snapshots, ModelStore(registry, LastGood(tmp_path / "copies")), LocalCache(60), clock)
+
+
+def test_a_price_answer_says_all_that_is_known(predictor, clock):
+    answer = predictor.predict_price("aapl", 4).model_dump(exclude={"predictions"})
+    assert answer == {
+        "ticker": "AAPL",
+        "model_type": "lstm",
+        "model_version": "1",
+        "current_price": 100.0,
+        "as_of": date(2013, 3, 1),
+        "currency": "USD",
+        "skill": {"horizon": 5, "beats_naive": True, "p_value": 0.01, "mase": 0.97, "skill": 0.04},
+        "stale": False,
+        "age_sessions": 1,
+        "cached": False,
+        "timestamp": clock.now,
+        "disclaimer": DISCLAIMER,
+        "horizon": 4,
+        "confidence": 0.9,
+        "coverage": 0.88,
+    }
+
+
+def test_each_session_ahead_has_its_price_its_change_and_its_interval(predictor):
+    points = predictor.predict_price("AAPL", 2).predictions
+    assert [(point.day, point.date) for point in points] == [(1, date(2013, 3, 4)), (2, date(2013, 3, 5))]
+    figures = [[point.price, point.change_pct, point.lower, point.upper] for point in points]
+    np.testing.assert_allclose(figures, [[101.0, 1.0, 97.97, 104.03], [102.01, 2.01, 98.9497, 105.0703]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("horizon", [1, 30])
+def test_as_many_sessions_are_forecast_as_were_asked_for(predictor, horizon):
+    assert [point.day for point in predictor.predict_price("AAPL", horizon).predictions] == list(range(1, horizon + 1))
+
+
+def test_a_signal_answer_says_all_that_is_known(predictor, clock):
+    assert predictor.predict_signal("AAPL").model_dump() == {
+        "ticker": "AAPL",
+        "model_type": "ensemble",
+        "model_version": "1",
+        "current_price": 100.0,
+        "as_of": date(2013, 3, 1),
+        "currency": "USD",
+        "skill": {"horizon": None, "beats_naive": True, "p_value": 0.02, "mase": None, "skill": 0.03},
+        "stale": False,
+        "age_sessions": 1,
+        "cached": False,
+        "timestamp": clock.now,
+        "disclaimer": DISCLAIMER,
+        "signal": "buy",
+        "likeliest": "buy",
+        "confidence": 0.5,
+        "probabilities": {"sell": 0.25, "hold": 0.25, "buy": 0.5},
+        "reason_code": "model",
+        "reason": "The model finds this likelier than usual. Probabilities: buy 50%, hold 25%, sell 25%. "
+        "Out of sample the model was better than guessing from past frequencies.",
+    }
+
+
+def test_a_model_that_failed_its_baseline_abstains_and_says_so(predictor, registry, models):
+    limits = {"lower": [0.0] * 14, "upper": [2.0] * 14, "base_rates": [0.3, 0.4, 0.3]}
+    unproven = {"limits": limits, "final": {"calibration": {"proven": False}}}
+    registry.add("ensemble-AAPL", models.ensemble("AAPL", study=unproven, evidence={"beats_naive": False}))
+    answer = predictor.predict_signal("AAPL")
+    assert (answer.signal, answer.likeliest, answer.confidence) == ("hold", "buy", 0.25)
+    assert answer.reason_code == "fails_baseline"
+    assert answer.reason == (
+        "The model abstains: on what it had not seen it knew the direction no better than chance. "
+        "Probabilities: buy 50%, hold 25%, sell 25%. "
+        "Out of sample the model was no better than guessing from past frequencies."
+    )
+
+
+def test_a_model_that_hardly_leaves_the_base_rates_abstains(predictor, registry, models):
+    registry.add("ensemble-AAPL", models.ensemble("AAPL", probabilities=(0.3, 0.35, 0.35)))
+    answer = predictor.predict_signal("AAPL")
+    assert (answer.signal, answer.reason_code) == ("hold", "low_confidence")
+
+
+def test_a_model_abstains_from_what_it_was_not_trained_on(predictor, write_snapshot, tmp_path):
+    window = np.ones((60, 14), np.float32)
+    window[-1, 3] = 2.3
+    write_snapshot(tmp_path, "AAPL", window=window)
+    answer = predictor.predict_signal("AAPL")
+    assert (answer.signal, answer.reason_code) == ("hold", "outside_training_range")
+
+
+def test_old_data_are_no_ground_for_a_signal(predictor, clock):
+    clock.now = clock.now.replace(day=8)
+    assert predictor.predict_signal("AAPL").reason_code == "model"
+    clock.now = clock.now.replace(day=11)
+    answer = predictor.predict_signal("AAPL")
+    assert (answer.stale, answer.signal, answer.reason_code) == (True, "hold", "stale_data")
+
+
+def test_a_model_that_does_not_say_what_it_was_trained_on_gives_no_signal(predictor, registry, models):
+    registry.add("ensemble-AAPL", models.ensemble("AAPL", study={}))
+    with pytest.raises(ModelUnavailable, match=r"^ensemble-AAPL version 2 .*does not say its limits: train it again$"):
+        predictor.predict_signal("AAPL")
+
+
+def test_each_ticker_is_answered_by_its_own_model(predictor, registry, models):
+    registry.add("lstm-MSFT", models.lstm("MSFT", growth=0.5))
+    assert predictor.predict_price("AAPL", 1).predictions[0].price == pytest.approx(101.0)
+    assert predictor.predict_price("MSFT", 1).predictions[0].price == pytest.approx(50.0)
+
+
+def test_the_second_answer_comes_from_the_cache_unless_it_is_not_wanted(predictor, clock):
+    first = predictor.predict_price("AAPL", 5)
+    clock.now = clock.now.replace(hour=22)
+    second = predictor.predict_price("AAPL", 5)
+    assert (first.cached, second.cached) == (False, True)
+    assert second.model_copy(update={"cached": False}) == first
+    assert predictor.predict_price("AAPL", 5, use_cache=False).timestamp == clock.now
+    assert not predictor.predict_price("AAPL", 6).cached
+    assert not predictor.predict_price("MSFT", 5).cached
+
+
+def test_neither_a_promotion_nor_new_data_nor_a_new_day_is_answered_from_the_cache(
+    predictor, registry, models, write_snapshot, tmp_path, clock
+):
+    predictor.predict_signal("AAPL")
+    registry.add("ensemble-AAPL", models.ensemble("AAPL", probabilities=(1, 0, 0)))
+    predictor.models.refresh()
+    promoted = predictor.predict_signal("AAPL")
+    assert (promoted.cached, promoted.model_version, promoted.signal) == (False, "2", "sell")
+    write_snapshot(tmp_path, "AAPL", data_version="beef", close=50.0)
+    assert predictor.predict_signal("AAPL").current_price == 50.0
+    clock.now = clock.now.replace(day=20)
+    assert predictor.predict_signal("AAPL").stale
+
+
+@pytest.mark.parametrize(
+    ("today", "age", "stale"),
+    [((2013, 3, 3), 0, False), ((2013, 3, 8), 5, False), ((2013, 3, 11), 6, True), ((2026, 11, 22), 30, True)],
+)
+def test_age_counts_the_sessions_since_the_data_ended(predictor, models, clock, today, age, stale):
+    clock.now = datetime(*today, tzinfo=UTC)
+    answer = predictor.predict_price("AAPL")
+    assert (answer.age_sessions, answer.stale) == (age, stale)
+    assert age_in_sessions(models.snapshot("AAPL"), clock.now) == age
+
+
+def test_a_model_trained_on_other_features_is_refused(predictor, write_snapshot, tmp_path):
+    write_snapshot(tmp_path, "AAPL", feature_spec="another")
+    with pytest.raises(FeatureMismatch, match="lstm-AAPL version 1 was trained on features 0123456789abcdef"):
+        predictor.predict_price("AAPL")
+    with pytest.raises(FeatureMismatch, match="holds another: train it again"):
+        predictor.predict_signal("AAPL")
+
+
+def test_a_model_that_has_seen_what_it_would_forecast_is_refused(predictor, registry, models, write_snapshot, tmp_path):
+    registry.add("lstm-AAPL", models.lstm("AAPL", data_end="2099-01-01"))
+    with pytest.raises(FeatureMismatch, match="has seen prices up to 2099-01-01, the data of AAPL end on"):
+        predictor.predict_price("AAPL")
+
+
+def test_a_home_that_is_a_file_is_the_users_to_put_right(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="file is a file"):
+        make_predictor(Settings(zenith_home=tmp_path / "file" / "home"))
+
+
+def test_what_is_not_a_number_is_not_an_answer(predictor, registry, models):
+    registry.add("lstm-AAPL", models.lstm("AAPL", growth=np.inf))
+    registry.add("ensemble-AAPL", models.ensemble("AAPL", probabilities=(0, 0, np.nan)))
+    for predict in (predictor.predict_price, predictor.predict_signal):
+        with pytest.raises(ModelUnavailable, match="not a number"):
+            predict("AAPL")
+
+
+def test_bad_questions_are_refused(predictor):
+    with pytest.raises(InvalidTicker):
+        predictor.predict_price("../../etc")
+    with pytest.raises(UnknownTicker):
+        predictor.predict_signal("AAPX")
+    with pytest.raises(UserError, match="1 to 30"):
+        predictor.predict_price("AAPL", 31)
+
+
+def test_an_answer_is_warm_once_all_it_needs_is_in_memory(predictor):
+    assert not predictor.is_warm("AAPL", "lstm")
+    predictor.predict_price("AAPL")
+    assert predictor.is_warm("AAPL", "lstm")
+    assert not predictor.is_warm("AAPL", "lstm", "ensemble")
+    assert not predictor.is_warm("MSFT", "lstm")
+
+
+@pytest.mark.parametrize("use_cache", [True, False])
+def test_what_goes_out_is_what_the_schemas_say_in_their_order(predictor, use_cache):
+    price, signal = predictor.price_json("AAPL", 7, use_cache=use_cache), predictor.signal_json("AAPL")
+    assert PriceAnswer.model_validate_json(price).model_dump_json().encode() == price
+    assert SignalAnswer.model_validate_json(signal).model_dump_json().encode() == signal
+
+
+def test_on_an_event_loop_an_answer_without_the_cache_is_the_same_and_is_kept(predictor):
+    price, signal = asyncio.run(predictor.new_price("AAPL", 7)), asyncio.run(predictor.new_signal("AAPL"))
+    assert price == predictor.price_json("AAPL", 7, use_cache=False)
+    assert signal == predictor.signal_json("AAPL", use_cache=False)
+    for new, kept in ((price, predictor.price_json("AAPL", 7)), (signal, predictor.signal_json("AAPL"))):
+        assert kept == new.replace(b'"cached":false', b'"cached":true')
+    with pytest.raises(UnknownTicker):
+        asyncio.run(predictor.new_price("NONE", 7))
+
+
+def test_of_all_who_ask_in_one_turn_the_models_run_before_an_answer_is_written(predictor, monkeypatch):
+    steps = []
+    for name in ("forecast_prices", "price_answer"):
+        step = getattr(predictor_module, name)
+        monkeypatch.setattr(predictor_module, name, lambda *given, n=name, s=step: steps.append(n) or s(*given))
+
+    async def ask():
+        return await asyncio.gather(*(predictor.new_price("AAPL", horizon) for horizon in (1, 2, 3)))
+
+    answers = asyncio.run(ask())
+
+    assert [PriceAnswer.model_validate_json(answer).horizon for answer in answers] == [1, 2, 3]
+    assert steps == ["forecast_prices"] * 3 + ["price_answer"] * 3
+
+
+@pytest.mark.parametrize("name", ["mase", "coverage"])
+def test_evidence_that_is_no_number_is_not_passed_on(predictor, registry, models, name):
+    registry.add("lstm-AAPL", models.lstm("AAPL", evidence={name: float("nan")}))
+    with pytest.raises(ModelUnavailable, match="version 2 of lstm-AAPL does not say what it is worth"):
+        predictor.price_json("AAPL")
+
+
+def test_evidence_is_that_of_the_nearest_evaluated_horizon():
+    evidence = {"mase": 9.0, "by_horizon": {"1": {"mase": 1.0}, "5": {"mase": 5.0}, "20": {"mase": 20.0}}}
+    found = [nearest_evidence(evidence, horizon) for horizon in (2, 7, 30)]
+    assert found == [{"mase": 1.0, "horizon": 1}, {"mase": 5.0, "horizon": 5}, {"mase": 20.0, "horizon": 20}]
+    assert nearest_evidence({"mase": 9.0}, 5) == {"mase": 9.0}
+
+
+def test_a_predictor_made_from_settings_answers_from_the_registry_in_mlflow(settings):
+    predictor = make_predictor(settings)
+    assert predictor.predict_price("MSFT").predictions[0].price == pytest.approx(101.0)
+    with pytest.raises(ModelUnavailable, match="lstm-IBM has no version in Production yet"):
+        predictor.predict_price("IBM")
+
+
+def test_without_registry_or_data_a_predictor_can_be_made_and_says_what_is_missing(settings, tmp_path_factory):
+    empty = settings.model_copy(update={"zenith_home": tmp_path_factory.mktemp("empty")})
+    with pytest.raises(UnknownTicker, match="zenith run"):
+        make_predictor(empty).predict_price("AAPL")
+
+
+def test_a_delisted_ticker_is_stale_until_its_last_forecast_session_has_passed_and_then_gone(
+    predictor, clock, models, tmp_path
+):
+    last = models.snapshot("AAPL").next_sessions[-1]
+    clock.now = datetime(last.year, last.month, last.day, 22, tzinfo=UTC)
+    assert predictor.predict_price("AAPL").stale  # not delisted: stale for ever
+    folder = tmp_path / "data" / "delisted" / "AAPL"
+    folder.mkdir(parents=True)
+    (folder / "current.json").write_text('{"facts": {"reason": "yahoo: last traded on 2013-03-01"}}')
+    predictor.snapshots.check()  # as the watcher does every two seconds
+    with pytest.raises(TickerGone, match="AAPL is traded no more: yahoo: last traded on 2013-03-01"):
+        predictor.predict_price("AAPL")
+    assert predictor.predict_signal("MSFT").stale
+    clock.now -= timedelta(days=1)
+    assert (predictor.predict_price("AAPL").stale, predictor.predict_price("AAPL").age_sessions) == (True, 29)
+
+
+def test_each_answer_is_told_to_who_counts_them(predictor):
+    told = []
+    predictor.on_answer = lambda kind, cached: told.append((kind, cached))
+    predictor.predict_price("AAPL")
+    predictor.predict_price("AAPL")
+    predictor.predict_signal("AAPL", use_cache=False)
+    assert predictor.price_at_hand("AAPL", 5) and not predictor.price_at_hand("AAPL", 6)
+    assert told == [("price", False), ("price", True), ("signal", False), ("price", True)]

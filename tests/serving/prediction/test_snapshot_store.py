@@ -1,0 +1,79 @@
+import logging
+
+import numpy as np
+import pytest
+
+from zenith_core.errors import CorruptData
+from zenith_serving.errors import UnknownTicker
+from zenith_serving.prediction.snapshot_store import SnapshotStore
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "data" / "serving_snapshot"
+
+
+def test_a_snapshot_is_read_as_it_was_written(tmp_path, folder, write_snapshot, models):
+    write_snapshot(tmp_path, "AAPL", close=64.5)
+    snapshot = SnapshotStore(folder).get("AAPL")
+    assert snapshot.close == 64.5
+    np.testing.assert_array_equal(snapshot.window, models.snapshot("AAPL").window)
+
+
+def test_a_file_is_parsed_once_and_again_when_it_was_replaced(tmp_path, folder, write_snapshot):
+    store = SnapshotStore(folder)
+    write_snapshot(tmp_path, "AAPL", close=1.0)
+    first = store.get("AAPL")
+    assert store.get("AAPL") is first
+    write_snapshot(tmp_path, "AAPL", close=2.0)
+    assert store.get("AAPL").close == 2.0
+
+
+def test_an_unknown_ticker_is_refused_with_those_that_look_like_it(tmp_path, folder, write_snapshot):
+    for ticker in ("AAPL", "MSFT", "PETR4.SA"):
+        write_snapshot(tmp_path, ticker)
+    with pytest.raises(UnknownTicker) as caught:
+        SnapshotStore(folder).get("PETR3.SA")
+    assert caught.value.nearby == ["PETR4.SA"]
+    assert str(caught.value) == "no predictions for this ticker: did you mean PETR4.SA?"
+
+
+def test_without_any_snapshot_the_message_says_how_to_make_one(folder):
+    with pytest.raises(UnknownTicker, match="zenith run"):
+        SnapshotStore(folder).get("AAPL")
+
+
+def test_a_removed_ticker_is_served_no_more(tmp_path, folder, write_snapshot):
+    write_snapshot(tmp_path, "AAPL")
+    store = SnapshotStore(folder)
+    store.get("AAPL")
+    (folder / "AAPL" / "current.json").unlink()
+    with pytest.raises(UnknownTicker):
+        store.get("AAPL")
+
+
+def test_an_unreadable_replacement_leaves_the_snapshot_that_was_read_before(tmp_path, folder, write_snapshot, caplog):
+    write_snapshot(tmp_path, "AAPL", close=1.0)
+    store = SnapshotStore(folder)
+    store.get("AAPL")
+    (folder / "AAPL" / "current.json").write_text('{"facts": {}}')
+    with caplog.at_level(logging.WARNING):
+        assert store.get("AAPL").close == 1.0
+    assert "AAPL" in caplog.text
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"facts": 1}', '{"facts": {"ticker": "AAPL"}}', "\xff"])
+def test_a_snapshot_that_never_was_readable_is_corrupt(folder, content):
+    (folder / "AAPL").mkdir(parents=True)
+    (folder / "AAPL" / "current.json").write_text(content)
+    with pytest.raises(CorruptData, match="AAPL cannot be read"):
+        SnapshotStore(folder).get("AAPL")
+
+
+def test_state_counts_the_tickers_of_the_last_check(tmp_path, folder, write_snapshot):
+    store = SnapshotStore(folder)
+    store.check()
+    assert store.state() == {"tickers": 0}
+    write_snapshot(tmp_path, "AAPL")
+    store.check()
+    assert store.state() == {"tickers": 1}

@@ -1,0 +1,145 @@
+"""What serving tells of versions and decisions, held against what the pipelines wrote with MLflow's own client."""
+
+import json
+import math
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.mlflow_server import mlflow_server
+from tests.pipelines.made_models import market, present, registered
+from zenith_core.errors import UserError
+from zenith_pipelines.production.promotion import consider, promote, roll_back
+from zenith_pipelines.registry.model_registry import ModelRegistry
+from zenith_pipelines.registry.version_listing import catalogue as known_to_pipelines
+from zenith_pipelines.registry.version_listing import decisions as decided
+from zenith_serving.errors import RegistryAway, UnknownTicker
+from zenith_serving.registry.catalogue import DatabaseCatalogue, RestCatalogue, open_catalogue
+from zenith_serving.registry.version_listing import list_models, model_history
+
+pytestmark = [
+    pytest.mark.slow,  # MLflow's tables, and its server
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
+    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
+]
+
+SHARED = (
+    *("data_end", "data_version", "feature_spec", "code_version", "libraries", "leakage"),
+    *("reason", "decided_by", "metrics"),
+)
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory):
+    """Models of AAPL and PETR4.SA, promoted, refused, forced, rolled back and deleted; and one that is not ours."""
+    place = tmp_path_factory.mktemp("mlflow")
+    registry, features = ModelRegistry(f"sqlite:///{place}/mlflow.db", place / "artifacts"), market()
+    here = present("AAPL", features)
+    for worth in ({"knows": 0.3, "wide": 0.7}, {"knows": 0.4, "wide": 0.6}, {}):
+        consider(registry, "lstm", registered(registry, "lstm", "AAPL", features, **worth).version, here)
+    promote(registry, "lstm", 3, here, force=True, reason="it's time")
+    roll_back(registry, "lstm", here, reason=None)
+    registry.client.delete_model_version("lstm-AAPL", "1")
+    consider(registry, "ensemble", registered(registry, "ensemble", "AAPL", features).version, here)
+    registered(registry, "lstm", "PETR4.SA", features)
+    undefined = {"coverage": math.nan, "skill": math.inf}
+    registry.log_metrics("lstm-PETR4.SA", 1, {"mae": 0.02, "mae_random_walk": 0.03, "beats_naive": 1, **undefined}, {})
+    registry.client.create_registered_model("somebody-else-s")
+    registry.client.create_model_version("somebody-else-s", source="file:///nowhere")
+    return registry
+
+
+@pytest.fixture(scope="module")
+def server(registry, tmp_path_factory):
+    with mlflow_server(registry.tracking_uri, tmp_path_factory.mktemp("server")) as url:
+        yield url
+
+
+@pytest.fixture(params=["database", "server"])
+def catalogue(request, registry):
+    uri = registry.tracking_uri if request.param == "database" else request.getfixturevalue("server")
+    return open_catalogue(uri)
+
+
+def test_versions_are_told_as_the_pipelines_know_them(catalogue, registry):
+    found = list_models(catalogue).models
+
+    assert [(one.name, one.version, one.status, one.decision) for one in found] == [
+        ("lstm-AAPL", "3", "candidate", "forced"),
+        ("lstm-AAPL", "2", "production", "rolled_back"),
+        ("ensemble-AAPL", "1", "production", "promoted"),
+        ("lstm-PETR4.SA", "1", "candidate", None),
+    ]
+    told = json.loads(list_models(catalogue).model_dump_json())["models"]
+    for one, known in zip(told, flat(known_to_pipelines(registry)), strict=True):
+        assert {key: one[key] for key in SHARED} == {key: known[key] for key in SHARED}
+        assert datetime.now(UTC) - datetime.fromisoformat(one["created_at"]) < timedelta(minutes=30)
+    assert (told[-1]["beats_naive"], told[-1]["metrics"]["naive"]) == (True, 0.03)
+    assert told[-1]["metrics"]["coverage"] is None
+
+
+def flat(known):
+    return [version for kinds in known.values() for versions in kinds.values() for version in versions]
+
+
+@pytest.mark.parametrize(
+    ("asked", "versions"),
+    [
+        ({"ticker": "AAPL", "model_type": "lstm"}, ["3", "2"]),
+        ({"ticker": "AAPL", "status": "production"}, ["2", "1"]),
+        ({"ticker": "PETR4.SA"}, ["1"]),
+        ({"ticker": "SA"}, []),
+        ({"status": "archived"}, []),
+    ],
+)
+def test_versions_are_chosen_by_ticker_kind_and_status(catalogue, asked, versions):
+    assert [one.version for one in list_models(catalogue, **asked).models] == versions
+
+
+def test_the_history_is_every_decision_newest_first_that_about_a_deleted_version_too(catalogue, registry):
+    history = model_history(catalogue, "AAPL")
+
+    lstm = [event for event in history.events if event.model_type == "lstm"]
+    assert [(event.version, event.action, event.previous) for event in lstm] == [
+        ("2", "rolled_back", "3"),
+        ("3", "forced", "2"),
+        ("3", "refused", "2"),
+        ("2", "promoted", "1"),
+        ("1", "promoted", None),
+    ]
+    assert [event.at for event in history.events] == sorted((event.at for event in history.events), reverse=True)
+    recorded = decided(registry, "AAPL", "lstm")[::-1]
+    for event, known in zip(lstm, recorded, strict=True):
+        assert (event.reason, event.by) == (known["reason"], known["by"])
+        gates = [(gate.name, gate.passed, gate.detail, gate.figures) for gate in event.gates]
+        assert gates == [(gate["gate"], gate["passed"], gate["says"], gate["figures"]) for gate in known["gates"]]
+
+
+def test_a_model_about_which_nothing_was_decided_has_an_empty_history(catalogue):
+    assert model_history(catalogue, "PETR4.SA").events == []
+
+
+def test_a_ticker_without_models_is_unknown_and_those_that_are_near_are_named(catalogue):
+    with pytest.raises(UnknownTicker, match="no models of this ticker: did you mean PETR4.SA"):
+        model_history(catalogue, "PETR3.SA")
+
+
+def test_more_runs_than_fit_into_one_question_are_asked_for_in_several(server, monkeypatch):
+    monkeypatch.setattr("zenith_serving.registry.catalogue._RUNS_AT_ONCE", 1)
+
+    (version,) = list_models(open_catalogue(server), "PETR4.SA").models
+    assert version.metrics["value"] == 0.02
+    assert len(list_models(open_catalogue(server)).models) == 4
+
+
+def test_a_registry_that_is_away_is_said_to_be(tmp_path):
+    for catalogue in (DatabaseCatalogue(f"sqlite:///{tmp_path}/none.db"), RestCatalogue("http://127.0.0.1:1")):
+        with pytest.raises(RegistryAway):
+            list_models(catalogue)
+        with pytest.raises(RegistryAway):
+            model_history(catalogue, "AAPL")
+
+
+def test_another_kind_of_address_is_refused():
+    with pytest.raises(UserError, match="MLFLOW_TRACKING_URI must be"):
+        open_catalogue("ftp://host")

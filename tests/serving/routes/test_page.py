@@ -1,0 +1,119 @@
+"""The files of the page: what the server says with them, what they may load, and their words. In a browser:
+tests/integration/test_page.py."""
+
+import hashlib
+import json
+import re
+
+import pytest
+from fastapi.testclient import TestClient
+from setuptools.dist import Distribution
+
+from zenith_core.disclaimer import DISCLAIMER
+from zenith_core.forecasting.abstention import REASONS
+from zenith_core.inference import SIGNALS
+from zenith_serving.app import create_app
+from zenith_serving.routes.page import FILES
+from zenith_serving.settings import Settings
+
+EN, PT = (json.loads((FILES / f"words.{language}.json").read_text()) for language in ("en", "pt"))
+SCRIPTS = {path.name: path.read_text() for path in FILES.glob("*.js")}
+OURS = {path.name: path.read_text() for path in FILES.iterdir() if path.is_file()}
+
+
+@pytest.fixture
+def client(tmp_path):
+    with TestClient(create_app(Settings(zenith_home=tmp_path / "none", mlflow_tracking_uri=None))) as client:
+        yield client
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/page/main.js", "/page/vendor/inter-latin.woff2", "/docs", "/docs/assets/swagger-ui.css"]
+)
+def test_each_file_may_load_from_its_own_server_only(client, path):
+    answer = client.get(path)
+
+    assert answer.status_code == 200
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'self'; ")
+    assert "unsafe" not in policy and "*" not in policy and "http" not in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_the_page_is_there_without_any_ticker_and_for_head(client):
+    assert client.get("/").text == OURS["index.html"]
+    head = client.head("/")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("path", ["/", "/page/page.css"])
+def test_what_the_browser_has_is_not_sent_again(client, path):
+    first = client.get(path)
+
+    again = client.get(path, headers={"if-none-match": first.headers["etag"]})
+
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["content-security-policy"] == first.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("path", ["/page/none.js", "/page/", "/page/..%2Fapp.py", "/page/%2e%2e/app.py"])
+def test_nothing_else_is_given_out(client, path):
+    answer = client.get(path)
+
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+def test_the_page_is_no_part_of_the_api_s_description(client):
+    assert not {"/", "/page"} & set(client.get("/openapi.json").json()["paths"])
+
+
+def test_no_file_of_ours_names_another_place_or_holds_a_script_inline():
+    for name, text in OURS.items():
+        assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)\w", text) == [], name
+    assert re.findall(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=", OURS["index.html"] + OURS["docs.html"]) == []
+    assert re.findall(r"innerHTML|insertAdjacentHTML|\beval\(|document\.write", "".join(SCRIPTS.values())) == []
+
+
+def test_the_files_of_others_are_unchanged():
+    listed = dict(reversed(line.split()) for line in (FILES / "vendor" / "SHA256SUMS").read_text().splitlines())
+    found = {path.name for path in (FILES / "vendor").iterdir()} - {"README.md", "SHA256SUMS"}
+
+    assert found - {name for name in found if name.endswith(".LICENSE")} == set(listed)
+    for name, checksum in listed.items():
+        assert hashlib.sha256((FILES / "vendor" / name).read_bytes()).hexdigest() == checksum
+
+
+def test_every_file_ships_with_the_package(monkeypatch):
+    root = FILES.parents[1]
+    monkeypatch.chdir(root)
+    distribution = Distribution()
+    distribution.parse_config_files(["pyproject.toml"])
+    command = distribution.get_command_obj("build_py")
+    command.ensure_finalized()
+    command.manifest_files = {}
+
+    shipped = set(command.find_data_files("zenith_serving", str(FILES.parent)))
+
+    assert {str(path) for path in FILES.rglob("*") if path.is_file()} <= {str(root / path) for path in shipped}
+
+
+def test_both_languages_have_the_same_words_with_the_same_gaps():
+    assert EN.keys() == PT.keys()
+    for key, text in EN.items():
+        assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", PT[key])), key
+    assert [key for key, text in (EN | PT).items() if not text.strip()] == []
+
+
+def test_every_word_that_a_script_or_the_html_asks_for_is_there():
+    asked = set(re.findall(r"\bt\(\"([\w.-]+)\"", "".join(SCRIPTS.values())))
+    asked |= set(re.findall(r'data-t(?:-label|-placeholder)?="([\w.-]+)"', OURS["index.html"]))
+
+    assert len(asked) > 80
+    assert [key for key in sorted(asked) if key not in EN and f"{key}.other" not in EN] == []
+
+
+def test_every_reason_and_signal_of_the_service_has_words():
+    assert {f"reason.{code}" for code in REASONS} | {f"signal.{signal}" for signal in SIGNALS} <= EN.keys()
+    assert {code: EN[f"reason.{code}"] for code in REASONS} == REASONS
+    assert EN["disclaimer"] == DISCLAIMER

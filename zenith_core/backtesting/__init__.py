@@ -1,0 +1,1 @@
+"""Trade the signals on paper."""

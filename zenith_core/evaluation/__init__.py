@@ -1,0 +1,1 @@
+"""Walk-forward folds, metrics, model comparison, the forecast ledger and drift."""

@@ -1,0 +1,64 @@
+"""The pinball loss of quantile forecasts, beside that of static rolling quantiles.
+
+Source: Koenker and Bassett (1978), Regression Quantiles; proper, so that honesty pays: Gneiting and Raftery (2007),
+Strictly Proper Scoring Rules, Prediction, and Estimation, section 6.1.
+"""
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from zenith_core.inference import QUANTILES
+from zenith_core.statistics.performance import finite
+
+QUANTILE_COLUMNS = tuple(f"q{round(100 * level):02d}" for level in QUANTILES)
+"""The columns of a forecast table that hold the quantiles QUANTILES."""
+STATIC_ORIGINS = 250  # about a year
+
+Floats = NDArray[np.float64]
+
+
+def pinball_loss(quantiles: Floats, actual: Floats) -> Floats:
+    """Mean over the levels of max(level * d, (level - 1) * d), d = actual - quantile: (n, levels), (n,) → (n,)."""
+    levels = np.array(QUANTILES)
+    missed = actual[:, np.newaxis] - quantiles
+    loss: Floats = np.maximum(levels * missed, (levels - 1) * missed).mean(axis=1)
+    return loss
+
+
+def static_quantiles(close: Floats, rows: NDArray[np.integer], horizon: int) -> Floats:
+    """Quantiles of the growth factor over `horizon` sessions, from the STATIC_ORIGINS newest origins known by then.
+
+    `close` (n,) and the sessions `rows` (m,) to forecast from → (m, levels); NaN where `close` does not reach back
+    far enough. The forecaster knows closes up to each row.
+    """
+    quantiles = np.full((len(rows), len(QUANTILES)), np.nan)
+    enough = rows >= horizon + STATIC_ORIGINS - 1
+    if enough.any():
+        growth = close[horizon:] / close[:-horizon]  # the one at k ends at session k + horizon
+        past = np.lib.stride_tricks.sliding_window_view(growth, STATIC_ORIGINS)
+        known = past[rows[enough] - horizon - STATIC_ORIGINS + 1]
+        quantiles[enough] = np.quantile(known, QUANTILES, axis=1).T
+    return quantiles
+
+
+def pinball_metrics(rows: pd.DataFrame, horizon: int, history: pd.Series) -> dict[str, float | None]:
+    """Pinball losses of scored `rows` (origin, close, q05 ... q95, actual) of one horizon, in fractions of the close.
+
+    `pinball` is the mean loss; `pinball_static` that of `static_quantiles` of `history` (closes by session), on the
+    origins that have them, and `pinball_skill` is 1 - the ratio of the two on those. None where undefined.
+    """
+    if not len(rows) or not set(QUANTILE_COLUMNS) <= set(rows.columns):
+        return dict.fromkeys(("pinball", "pinball_static", "pinball_skill"))
+    close = rows["close"].to_numpy(dtype=float)
+    actual = rows["actual"].to_numpy(dtype=float) / close
+    own = pinball_loss(rows[list(QUANTILE_COLUMNS)].to_numpy(dtype=float) / close[:, np.newaxis], actual)
+    at = history.index.get_indexer(pd.DatetimeIndex(rows["origin"]))
+    static = pinball_loss(static_quantiles(history.to_numpy(dtype=float), at, horizon), actual)
+    both = np.isfinite(static)
+    baseline = static[both].mean() if both.any() else np.nan
+    return {
+        "pinball": finite(own.mean()),
+        "pinball_static": finite(baseline),
+        "pinball_skill": finite(1 - own[both].mean() / baseline) if baseline > 0 else None,
+    }

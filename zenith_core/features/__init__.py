@@ -1,0 +1,1 @@
+"""Indicators, model inputs, targets, and the leakage certificate."""

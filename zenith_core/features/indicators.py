@@ -1,0 +1,134 @@
+"""The nine technical indicators, by the `ta` library, where it is causal.
+
+Every value uses only rows up to its own. Rows before an indicator is defined are NaN, never 0 and never filled:
+`ta`'s `fillna=True` is not used. Where `ta` loops in Python (ATR, ADX, CCI) the same formulas are computed here on
+whole arrays, for speed (benchmarks/features.py); tests hold them to `ta`'s results.
+EMA, MACD, RSI, ATR and ADX are recursive: they forget where the history starts at the rate of their window.
+OBV is a running sum from the first row, so its level means nothing; only its changes do.
+"""
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from zenith_core.errors import InvalidPrices, NonFiniteInput
+from zenith_core.features.wilder import Array, average_directional_index, average_true_range
+
+PRICES = ("open", "high", "low", "close")
+AVERAGES = (5, 10, 20, 50, 100, 200)  # sessions, of both SMA and EMA
+INDICATORS = (
+    "rsi_14",
+    *("macd", "macd_signal", "macd_hist"),
+    *("bb_lower", "bb_middle", "bb_upper"),
+    *(f"sma_{window}" for window in AVERAGES),
+    *(f"ema_{window}" for window in AVERAGES),
+    *("stoch_k", "stoch_d"),
+    "atr_14",
+    "obv",
+    "adx_14",
+    "cci_20",
+)
+
+
+def indicators(prices: pd.DataFrame) -> pd.DataFrame:
+    """The columns INDICATORS on the index of `prices` (open, high, low, close, volume; one row per session).
+
+    RSI, stochastic and ADX are within 0 to 100; MACD, bands, averages and ATR are in currency; OBV in shares.
+    A history shorter than an indicator's window gives NaN. A window without any movement makes the stochastic
+    and CCI 0/0: NaN; RSI is then 100, as `ta` has it.
+    Raises InvalidPrices for a missing column, NonFiniteInput for NaN, infinity, a price <= 0 or a volume < 0.
+    """
+    check_prices(prices)
+    # RuntimeWarnings of 0/0 in the first rows, and pandas' notices about ta's own code, are not the caller's.
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        columns = _trend(prices) | _momentum(prices) | _volatility(prices) | {"obv": _obv(prices)}
+    return pd.DataFrame(columns, index=prices.index)[list(INDICATORS)].astype(float)
+
+
+def check_prices(prices: pd.DataFrame) -> None:
+    """Raise InvalidPrices or NonFiniteInput unless open, high, low, close and volume are there, finite and possible."""
+    missing = [name for name in (*PRICES, "volume") if name not in prices]
+    if missing:
+        raise InvalidPrices(f"no column {', '.join(missing)}: expected {', '.join(PRICES)}, volume")
+    values = prices[[*PRICES, "volume"]].to_numpy(dtype=float)
+    possible = np.isfinite(values) & (values >= 0)
+    possible[:, :-1] &= values[:, :-1] > 0
+    bad = np.flatnonzero(~possible.all(axis=1))
+    if bad.size:
+        raise NonFiniteInput(
+            f"{bad.size} rows with NaN, infinite or negative prices or volume, the first at {prices.index[bad[0]]}: "
+            "indicators need cleaned prices"
+        )
+
+
+def is_flat(prices: pd.DataFrame, window: int) -> pd.Series:
+    """Whether no price moved in the `window` sessions up to each row; False while there are fewer."""
+    return prices["high"].rolling(window).max() == prices["low"].rolling(window).min()
+
+
+def _trend(prices: pd.DataFrame) -> dict[str, pd.Series]:
+    from ta.trend import MACD, EMAIndicator, SMAIndicator
+
+    close = prices["close"]
+    macd = MACD(close)
+    return {
+        "macd": macd.macd(),
+        "macd_signal": macd.macd_signal(),
+        "macd_hist": macd.macd_diff(),
+        **{f"sma_{window}": SMAIndicator(close, window).sma_indicator() for window in AVERAGES},
+        **{f"ema_{window}": EMAIndicator(close, window).ema_indicator() for window in AVERAGES},
+        "adx_14": _of_bars(average_directional_index, prices),
+        "cci_20": _cci(prices),
+    }
+
+
+def _momentum(prices: pd.DataFrame) -> dict[str, pd.Series]:
+    from ta.momentum import RSIIndicator, StochasticOscillator
+
+    stochastic = StochasticOscillator(prices["high"], prices["low"], prices["close"])
+    return {
+        "rsi_14": RSIIndicator(prices["close"]).rsi(),
+        "stoch_k": stochastic.stoch(),
+        "stoch_d": stochastic.stoch_signal(),
+    }
+
+
+def _volatility(prices: pd.DataFrame) -> dict[str, pd.Series]:
+    from ta.volatility import BollingerBands
+
+    bands = BollingerBands(prices["close"])
+    return {
+        "bb_lower": bands.bollinger_lband(),
+        "bb_middle": bands.bollinger_mavg(),
+        "bb_upper": bands.bollinger_hband(),
+        "atr_14": _of_bars(average_true_range, prices),
+    }
+
+
+def _obv(prices: pd.DataFrame) -> pd.Series:
+    """Granville's OBV: `ta` adds the volume of an unchanged close, so such sessions are given none."""
+    from ta.volume import OnBalanceVolumeIndicator
+
+    volume = prices["volume"].astype(float).where(prices["close"].diff() != 0, 0.0)
+    obv: pd.Series = OnBalanceVolumeIndicator(prices["close"], volume).on_balance_volume()
+    return obv
+
+
+def _cci(prices: pd.DataFrame) -> pd.Series:
+    """Lambert's commodity channel index of 20 sessions: typical price off its mean, in 0.015 mean deviations."""
+    typical = (prices["high"] + prices["low"] + prices["close"]) / 3
+    deviation = np.full(len(prices), np.nan)
+    if len(prices) >= 20:
+        windows = np.lib.stride_tricks.sliding_window_view(typical.to_numpy(), 20)
+        deviation[19:] = np.abs(windows - windows.mean(axis=1, keepdims=True)).mean(axis=1)
+    cci: pd.Series = (typical - typical.rolling(20).mean()) / (0.015 * deviation)
+    # Rounding makes the 0/0 of a motionless window an arbitrary number.
+    return cci.where(~is_flat(prices, 20))
+
+
+def _of_bars(formula: Callable[[Array, Array, Array, int], Array], prices: pd.DataFrame) -> pd.Series:
+    high, low, close = (prices[name].to_numpy(dtype=float) for name in ("high", "low", "close"))
+    return pd.Series(formula(high, low, close, 14), index=prices.index)

@@ -1,0 +1,1 @@
+"""The parts of both models that are plain numpy."""

@@ -1,0 +1,87 @@
+"""Calibrated bands: each horizon's scale, and the quantiles of past forecasts' errors in units of that scale."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zenith_core.forecasting.residual_quantiles import realised_before, residual_quantiles
+from zenith_core.forecasting.volatility_term_structure import fit_scale, scale_inputs, stretch, walked_stretch
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Band:
+    """What was known of the errors at some session.
+
+    coefficients:  (inputs, horizons) of the scale, see `volatility_scale`
+    quantiles:     (horizons, levels) of errors in units of that scale
+    """
+
+    coefficients: Floats
+    quantiles: Floats
+
+
+class OutOfSampleScores:
+    """The forecasts of a walk through the folds, oldest first: `values` (sessions, horizons) in units of volatility.
+
+    0 where none was made: before there was a model, the forecast was "no change".
+    """
+
+    def __init__(self, sessions: int, horizons: int) -> None:
+        self.values = np.zeros((sessions, horizons))
+        self._made = np.zeros(sessions, dtype=bool)
+
+    def keep(self, rows: NDArray[np.int64], scores: Floats) -> None:
+        """Add forecasts (m, horizons) from `rows` (m,); what an earlier fold has forecast there stays.
+
+        So an earlier fold's test rows are not replaced by a later fold's validation rows, which chose its epoch.
+        """
+        new = ~self._made[rows]
+        self.values[rows[new]] = scores[new]
+        self._made[rows] = True
+
+    @property
+    def rows(self) -> NDArray[np.int64]:
+        """The sessions that were forecast from, ascending."""
+        return np.flatnonzero(self._made)
+
+
+class BandCalibrator:
+    """Bands from the past of one ticker.
+
+    values, columns:  (n, columns) model inputs and their names
+    volatility:       (n,) daily EWMA volatility, a fraction
+    targets:          (n, horizons) standardized returns, NaN where not known
+    rows:             (m,) consecutive sessions that can be forecast from
+    """
+
+    def __init__(
+        self,
+        values: NDArray[np.floating],
+        columns: Sequence[str],
+        volatility: NDArray[np.floating],
+        targets: Floats,
+        rows: NDArray[np.int64],
+    ) -> None:
+        self._x = scale_inputs(values, columns, volatility)
+        self._rows, self._targets = rows, targets[rows]
+        self._stretch = walked_stretch(self._x[rows], self._targets, rows)
+
+    def known_at(self, now: int, scores: Floats) -> Band:
+        """The band that could be drawn at the close of session `now`.
+
+        `scores` (n, horizons) are the `OutOfSampleScores`. Errors are in units of the scale as it was known when they
+        were made. Raises TrainingError if there are too few.
+        """
+        errors = realised_before((self._targets - scores[self._rows]) / self._stretch, self._rows, now)
+        past = self._rows <= now
+        quantiles = residual_quantiles(errors[past], now - self._rows[past])
+        known = realised_before(self._targets[past], self._rows[past], now)
+        return Band(fit_scale(self._x[self._rows[past]], known), quantiles)
+
+    def offsets(self, band: Band, rows: NDArray[np.int64]) -> Floats:
+        """The band's quantiles from `rows` (m,) beside the forecasts, in units of volatility: (m, horizons, levels)."""
+        return stretch(self._x[rows], band.coefficients)[..., np.newaxis] * band.quantiles

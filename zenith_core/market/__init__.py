@@ -1,0 +1,1 @@
+"""Tickers, exchanges and trading sessions."""

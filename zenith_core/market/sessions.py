@@ -1,0 +1,90 @@
+"""Sessions of an exchange: which days it trades, which come next, which have closed. Dates are naive, local ones."""
+
+import warnings
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from zenith_core.market.exchanges import Exchange
+
+if TYPE_CHECKING:
+    from exchange_calendars import ExchangeCalendar
+
+# A stray date of the year 1 must not build a calendar of 2,000 years.
+FIRST_DAY = date(1900, 1, 1)
+LAST_DAY = date(2199, 12, 31)
+HOLIDAYS_FROM = 1970
+
+
+def sessions_between(exchange: Exchange, first: date, last: date) -> pd.DatetimeIndex:
+    """The sessions from `first` to `last`, both included: naive, midnight, sorted.
+
+    Holds none outside the years the calendar knows (1900 to 2199, less for some exchanges).
+    """
+    first, last = max(first, FIRST_DAY), min(last, LAST_DAY)
+    if first > last:
+        return pd.DatetimeIndex([], dtype="datetime64[ns]", name="date")
+    sessions = _sessions(exchange.calendar, *_decades(first, last))
+    start = sessions.searchsorted(pd.Timestamp(first))
+    stop = sessions.searchsorted(pd.Timestamp(last), side="right")
+    return sessions[start:stop]
+
+
+def next_sessions(exchange: Exchange, after: date, count: int) -> list[date]:
+    """The `count` sessions that follow the day `after`, which need not be a session itself."""
+    horizon = after + timedelta(days=2 * count + 30)  # exchanges open on more than half of all days
+    following = sessions_between(exchange, after + timedelta(days=1), horizon)[:count]
+    return [session.date() for session in following]
+
+
+def last_closed_session(exchange: Exchange, now: datetime) -> date:
+    """The newest session whose regular trading has ended at `now` (zone-aware)."""
+    moment = pd.Timestamp(now.astimezone(UTC))
+    closes = _calendar(exchange.calendar, *_decades((now - timedelta(days=30)).date(), now.date())).closes
+    newest: pd.Timestamp = closes.index[closes.searchsorted(moment, side="right") - 1]
+    return newest.date()
+
+
+def _decades(first: date, last: date) -> tuple[int, int]:
+    """The whole decades around two dates, so that few calendars serve all tickers of an exchange."""
+    return first.year // 10 * 10, last.year // 10 * 10
+
+
+@cache
+def _sessions(name: str, first_decade: int, last_decade: int) -> pd.DatetimeIndex:
+    calendar = _calendar(name, first_decade, last_decade)
+    sessions = pd.DatetimeIndex(calendar.sessions.to_numpy(), name="date").as_unit("ns")
+    if first_decade < HOLIDAYS_FROM and calendar.regular_holidays:
+        # pandas hands the library its holidays from 1970 on only; asked for earlier ones, it has them.
+        early = calendar.regular_holidays.holidays(calendar.first_session, pd.Timestamp(HOLIDAYS_FROM, 1, 1))
+        sessions = sessions[~sessions.isin(early)]
+    return sessions
+
+
+@cache
+def _calendar(name: str, first_decade: int, last_decade: int) -> "ExchangeCalendar":
+    lowest, highest = _bounds(name)
+    start = max(pd.Timestamp(first_decade, 1, 1), lowest)
+    end = min(pd.Timestamp(last_decade + 9, 12, 31), highest)
+    return _make(name, min(start, highest - pd.Timedelta(days=366)), max(end, lowest + pd.Timedelta(days=366)))
+
+
+@cache
+def _bounds(name: str) -> tuple[pd.Timestamp, pd.Timestamp]:
+    """The first and last day for which the library can make this calendar."""
+    calendar = _make(name, pd.Timestamp(2020, 1, 1), pd.Timestamp(2020, 12, 31))
+    return (
+        calendar.bound_min() or pd.Timestamp(FIRST_DAY),
+        calendar.bound_max() or pd.Timestamp(LAST_DAY),
+    )
+
+
+def _make(name: str, start: pd.Timestamp, end: pd.Timestamp) -> "ExchangeCalendar":
+    import exchange_calendars
+
+    with warnings.catch_warnings():
+        # The library reads zone-aware columns through Series.values, which pandas 3.1 deprecates.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return exchange_calendars.get_calendar(name, start=start, end=end)

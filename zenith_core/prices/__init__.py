@@ -1,0 +1,1 @@
+"""Cleaning raw prices and checking them."""

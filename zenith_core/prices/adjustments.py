@@ -1,0 +1,180 @@
+"""Adjustment factors for splits and dividends, from actions, from an adjusted close, or from what the prices show.
+
+All factors are 1 at the last row and reach back from there: adjusted price = price · `price`, adjusted
+volume = volume / `split`. The split part of `price` is `split`; the rest is dividends.
+"""
+
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from zenith_core.prices.jumps import RATIOS, SMALLEST_SPLIT, Array, Bars, overnight_jumps, unrecorded_splits
+
+_MAX_ROUNDS = 20  # a repaired split may bring out another beside it; real histories need two rounds
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """Factors by row, (n,), and what they are made of."""
+
+    price: Array
+    split: Array
+    counts: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def then(self, position: int, ratio: float) -> Self:
+        """With one more split before the row at `position`: `ratio` new shares for an old one."""
+        step = np.ones(len(self.price))
+        step[:position] = 1 / ratio
+        return replace(self, price=self.price * step, split=self.split * step)
+
+
+def recorded_adjustment(rows: pd.DataFrame, actions: pd.DataFrame) -> Adjustment:
+    """Adjust by the source's dividends; where it names none, by its adjusted close if it has one; and by its splits.
+
+    rows:    usable rows, sorted, one per session: open, high, low, close, volume and perhaps adj_close
+    actions: dividends and splits (0 where none) by date, sorted; those of days without a usable row count for the next
+    """
+    if "adj_close" in rows and not actions["dividends"].any():
+        return _by_adjusted_close(rows)
+    return _by_actions(rows, actions)
+
+
+def repaired_adjustment(rows: pd.DataFrame, traded: NDArray[np.bool_], recorded: Adjustment) -> Adjustment:
+    """Add the splits that the source forgot, until none is left. Looks at rows with trading only."""
+    where = np.flatnonzero(traded)
+    adjustment, repairs = recorded, []
+    for _ in range(_MAX_ROUNDS):
+        splits = unrecorded_splits(_bars(rows, adjustment, where))
+        if not splits:
+            break
+        for position, ratio in splits:
+            adjustment = adjustment.then(int(where[position]), ratio)
+            repairs.append(f"unrecorded split repaired on {rows.index[where[position]]:%Y-%m-%d}: {_ratio_text(ratio)}")
+    return replace(
+        adjustment,
+        counts={**adjustment.counts, "splits_repaired": len(repairs)},
+        notes=(*adjustment.notes, *repairs),
+    )
+
+
+def _bars(rows: pd.DataFrame, adjustment: Adjustment, where: NDArray[np.intp]) -> Bars:
+    prices = rows[["open", "high", "low", "close"]].to_numpy()[where] * adjustment.price[where, None]
+    opened, high, low, close = prices.T
+    return Bars(opened, high, low, close, volume=rows["volume"].to_numpy()[where] / adjustment.split[where])
+
+
+def _by_adjusted_close(rows: pd.DataFrame) -> Adjustment:
+    factor = (rows["adj_close"] / rows["close"]).to_numpy()
+    steps = np.diff(np.log(factor), prepend=np.log(factor[0]))
+    nearest = RATIOS[np.abs(np.log(RATIOS)[:, None] - steps).argmin(axis=0)]
+    # A dividend never comes near the size of a split, so the rest of the step is dividends and rounding.
+    is_split = (np.abs(steps) > SMALLEST_SPLIT) & (np.abs(steps - np.log(nearest)) < 0.03)
+    return Adjustment(
+        price=factor / factor[-1],
+        split=_reach_back(np.where(is_split, 1 / nearest, 1.0)),
+        counts={"splits_applied": int(is_split.sum()), "dividends_applied": 0},
+        notes=(
+            "adjusted by the source's adjusted close",
+            *_split_notes(rows.index, np.where(is_split, nearest, 1.0)),
+        ),
+    )
+
+
+def _by_actions(rows: pd.DataFrame, actions: pd.DataFrame) -> Adjustment:
+    splits, dividends = _actions_by_row(rows.index, actions)
+    jumps = overnight_jumps(_bars(rows, _none(len(rows)), np.arange(len(rows))))
+    seen = _splits_seen(jumps, splits)
+    applied = np.where(seen, splits, 1.0)
+    adjustment = _with_dividends(rows, jumps, dividends, applied)
+    inside = int(((splits != 1) & ~seen).sum())
+    notes = _split_notes(rows.index, applied)
+    if inside:
+        notes.append(f"{inside} recorded splits were in the prices already")
+    counts = {"splits_applied": int((applied != 1).sum()), "splits_in_prices": inside}
+    return replace(adjustment, counts=counts | adjustment.counts, notes=(*notes, *adjustment.notes))
+
+
+def _actions_by_row(index: pd.Index, actions: pd.DataFrame) -> tuple[Array, Array]:
+    """Split ratios (1 where none) and dividends by row; an action between two rows counts for the later one."""
+    position = index.searchsorted(actions.index)
+    inside = (position > 0) & (position < len(index))  # before the first row there is nothing to adjust
+    splits, dividends = np.ones(len(index)), np.zeros(len(index))
+    ratio = actions["splits"].to_numpy()
+    np.multiply.at(splits, position[inside], np.where(ratio == 0, 1.0, ratio)[inside])
+    np.add.at(dividends, position[inside], actions["dividends"].to_numpy()[inside])
+    return splits, dividends
+
+
+def _splits_seen(jumps: Array, splits: Array) -> NDArray[np.bool_]:
+    """Which splits the prices still show. Yahoo's "unadjusted" prices are adjusted for splits, other sources' are not.
+
+    A large split is judged by itself; a small one drowns in the day's move and follows the large ones,
+    or else the sum of the evidence.
+    """
+    sizes = np.log(splits)
+    shows = np.abs(jumps - sizes) < np.abs(jumps)
+    small = (sizes != 0) & (np.abs(sizes) < SMALLEST_SPLIT)
+    large = (sizes != 0) & ~small
+    if large.any():
+        majority = shows[large].mean() > 0.5
+    else:
+        majority = np.sum((jumps - sizes)[small] ** 2) < np.sum(jumps[small] ** 2)
+    return np.asarray(np.where(small, majority, shows & large))
+
+
+def _with_dividends(rows: pd.DataFrame, jumps: Array, dividends: Array, splits: Array) -> Adjustment:
+    previous = rows["close"].shift(1).to_numpy() / splits  # a dividend is per share of the ex-date
+    sensible = (dividends > 0) & (dividends < 0.999 * previous)
+    factor = np.where(sensible, 1 - dividends / np.where(sensible, previous, np.inf), 1.0)
+    notes = []
+    if ignored := int(((dividends > 0) & ~sensible).sum()):
+        notes.append(f"{ignored} dividends ignored: not below the close before them")
+    if _dividends_in_prices(rows, factor, jumps - np.log(splits)):
+        notes.append(f"{int(sensible.sum())} recorded dividends were in the prices already")
+        sensible, factor = np.zeros_like(sensible), np.ones_like(factor)
+    return Adjustment(
+        price=_reach_back(factor / splits),
+        split=_reach_back(1 / splits),
+        counts={"dividends_applied": int(sensible.sum()), "dividends_ignored": ignored},
+        notes=tuple(notes),
+    )
+
+
+def _dividends_in_prices(rows: pd.DataFrame, factor: Array, jumps: Array) -> bool:
+    """Whether the prices fail to drop on ex-dates, as in files that yfinance writes by default (auto_adjust).
+
+    Log-odds of "no drop" against "a drop of the dividend" under normal moves, over all dividends. Raw prices
+    should be unadjusted, so only odds beyond e^4 count: without dividends in the prices, that is seen by chance
+    in at most 0.3 % of tickers, whatever their dividends.
+    """
+    typical = np.median(np.abs(np.diff(np.log(rows["close"].to_numpy())))) / 0.6745 if len(rows) > 1 else 0.0
+    drops = -np.log(factor)
+    if typical == 0 or not drops.any():
+        return False
+    moves = np.clip(jumps, -4 * typical, np.maximum(4 * typical, drops))
+    return bool(np.sum(drops * (drops - 2 * moves)) / (2 * typical**2) > 4)
+
+
+def _reach_back(step: Array) -> Array:
+    """Factor of each row from the steps at rows: the product of all later steps, (n,), exactly 1 at the last."""
+    return np.append(np.cumprod(step[:0:-1])[::-1], 1.0)
+
+
+def _none(length: int) -> Adjustment:
+    return Adjustment(price=np.ones(length), split=np.ones(length))
+
+
+def _split_notes(index: pd.Index, ratios: Array) -> list[str]:
+    return [f"split on {index[i]:%Y-%m-%d}: {_ratio_text(ratios[i])}" for i in np.flatnonzero(ratios != 1).tolist()]
+
+
+def _ratio_text(ratio: float) -> str:
+    """`2:1`, `3:2`, `1:10`: new shares to old."""
+    old = next((n for n in (1, 2, 3, 4, 5) if abs(ratio * n - round(ratio * n)) < 1e-9 and round(ratio * n)), None)
+    if old:
+        return f"{round(ratio * old)}:{old}"
+    return f"1:{1 / ratio:.6g}"

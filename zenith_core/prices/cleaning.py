@@ -1,0 +1,198 @@
+"""Raw prices into one adjusted, checked row per session, with an account of every repair and rejection."""
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from zenith_core.errors import InvalidPrices
+from zenith_core.market.exchanges import Exchange, exchange_of
+from zenith_core.market.sessions import sessions_between
+from zenith_core.prices.adjustments import Adjustment, recorded_adjustment, repaired_adjustment
+from zenith_core.prices.jumps import reverting_jumps, unexplained_jumps
+from zenith_core.prices.rejections import DUPLICATE, FUTURE, GREATEST, LEAST_PRICE, NO_DATE, UNFINISHED, rejections
+
+PRICES = ("open", "high", "low", "close")
+_REQUIRED = (*PRICES, "volume")
+_ACTIONS = ("dividends", "splits")
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What became of the raw rows: each is in `prices` or in `quarantine`, once.
+
+    prices:     index "date", one row per session: open, high, low, close, volume, adjusted so that the last close
+                is the last traded one; factor (adjusted / unadjusted close); flat, carried, suspect (bool)
+    quarantine: the raw rows that are impossible, as they were, with `row` (position in the raw table) and `reason`
+    counts:     what was done, how often
+    notes:      the same for people, with dates
+    missing:    sessions between the first and the last row that the source has no usable row for
+    """
+
+    prices: pd.DataFrame
+    quarantine: pd.DataFrame
+    counts: dict[str, int]
+    notes: list[str]
+    missing: pd.DatetimeIndex
+
+
+def clean(raw: pd.DataFrame, ticker: str, *, now: datetime | None = None, max_carry: int = 1) -> Cleaned:
+    """Turn what a source said into one adjusted row per session of the ticker's exchange.
+
+    raw:       date index (NaT and duplicates allowed), columns open, high, low, close, volume, unadjusted;
+               optional dividends, splits (0 or NaN where none), adj_close
+    now:       sessions that have not closed by then are quarantined; default the present
+    max_carry: a gap of at most so many sessions is filled with the close before it and flagged; longer gaps stay
+
+    Nothing is filled from the future and no real move is removed. Raises InvalidPrices for a table without the
+    columns, with text for numbers, or without one usable row.
+    """
+    exchange = exchange_of(ticker)
+    table = _numbers(raw, ticker, exchange)
+    reasons = rejections(table, exchange, now or datetime.now(UTC))
+    usable = reasons == ""
+    if not usable.any():
+        raise InvalidPrices(f"{ticker}: none of {len(raw)} rows is usable: {_tally(reasons) or 'there are none'}")
+    rows = table[usable].sort_index()
+    traded = ~_flat(rows[list(_REQUIRED)].to_numpy())
+    recorded = recorded_adjustment(rows, _actions(table, reasons))
+    adjustment = repaired_adjustment(rows, traded, recorded)
+    adjusted, widened = _adjusted(rows, adjustment, ticker)
+    adjusted["suspect"] = False
+    adjusted.loc[traded, "suspect"] = reverting_jumps(adjusted["close"].to_numpy()[traded])
+    prices, missing = _one_row_per_session(adjusted, exchange, max_carry)
+    quarantine = raw[~usable].assign(row=np.flatnonzero(~usable), reason=reasons[~usable].astype("str"))
+    counts = {
+        "rows_in": len(raw),
+        "sessions": len(prices),
+        "quarantined": len(quarantine),
+        "duplicates": int((reasons == DUPLICATE).sum()),
+        "carried": int(prices["carried"].sum()),
+        "missing_sessions": len(missing),
+        "flat": int((prices["flat"] & ~prices["carried"]).sum()),
+        "suspect": int(prices["suspect"].sum()),
+        "ranges_widened": widened,
+        **adjustment.counts,
+    }
+    jumps = _unexplained(adjusted[traded])
+    notes = [*adjustment.notes, *_notes(prices, quarantine, missing), *jumps]
+    return Cleaned(prices, quarantine, counts | {"unexplained_jumps": len(jumps)}, notes, missing)
+
+
+def data_version(prices: pd.DataFrame) -> str:
+    """SHA-256 of index, column names and values, 16 hex digits; equal tables have equal versions on any machine."""
+    digest = hashlib.sha256(prices.index.to_numpy("datetime64[ns]").astype("<i8").tobytes())
+    for name in prices.columns:
+        values = prices[name].to_numpy()
+        digest.update(f"{name} {values.dtype.str}".encode())
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _numbers(raw: pd.DataFrame, ticker: str, exchange: Exchange) -> pd.DataFrame:
+    """The known columns as floats, under naive midnights."""
+    missing = [name for name in _REQUIRED if name not in raw]
+    if missing:
+        raise InvalidPrices(f"{ticker}: no column {', '.join(missing)}; there are {', '.join(map(str, raw.columns))}")
+    adjusted = ["adj_close"] if "adj_close" in raw and raw["adj_close"].notna().any() else []
+    try:
+        table = raw.reindex(columns=[*_REQUIRED, *_ACTIONS, *adjusted]).astype("float64")
+    except (TypeError, ValueError) as error:
+        raise InvalidPrices(f"{ticker}: text where numbers belong ({error})") from error
+    table = table.fillna(dict.fromkeys(_ACTIONS, 0.0))
+    return table.set_axis(_dates(raw.index, ticker, exchange))
+
+
+def _dates(index: pd.Index, ticker: str, exchange: Exchange) -> pd.DatetimeIndex:
+    if not isinstance(index, pd.DatetimeIndex):
+        raise InvalidPrices(f"{ticker}: the index holds {index.dtype}; expected dates")
+    local = index if index.tz is None else index.tz_convert(exchange.timezone).tz_localize(None)
+    reachable = (local >= pd.Timestamp.min.ceil("D")) & (local <= pd.Timestamp.max.floor("D"))
+    return pd.DatetimeIndex(local.where(reachable), name="date").as_unit("ns").normalize()
+
+
+def _actions(table: pd.DataFrame, reasons: NDArray[np.object_]) -> pd.DataFrame:
+    """Dividends and splits by date, also those of days whose prices are impossible."""
+    actions = table[list(_ACTIONS)]
+    values = actions.to_numpy()
+    possible = (np.isfinite(values) & (values >= 0)).all(axis=1)
+    dated = ~np.isin(reasons, (NO_DATE, FUTURE, UNFINISHED, DUPLICATE))
+    return actions.iloc[np.flatnonzero(possible & dated)].sort_index()
+
+
+def _flat(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Sessions without trading: no volume and one price. values: open, high, low, close, volume, (rows, 5)."""
+    return np.asarray((values[:, 4] == 0) & (values[:, :4] == values[:, :1]).all(axis=1))
+
+
+def _adjusted(rows: pd.DataFrame, adjustment: Adjustment, ticker: str) -> tuple[pd.DataFrame, int]:
+    """Adjusted rows, and how many ranges were widened to hold their open and close."""
+    values = rows[list(PRICES)].to_numpy()
+    high, low = values.max(axis=1), values.min(axis=1)
+    widened = int(((high > values[:, 1]) | (low < values[:, 2])).sum())
+    values = np.column_stack([values[:, 0], high, low, values[:, 3]]) * adjustment.price[:, None]
+    adjusted = pd.DataFrame(values, index=rows.index, columns=list(PRICES))
+    adjusted["volume"] = rows["volume"].to_numpy() / adjustment.split
+    adjusted["factor"] = adjustment.price
+    if not (values.min() >= LEAST_PRICE and max(values.max(), adjusted["volume"].max()) <= GREATEST):
+        raise InvalidPrices(f"{ticker}: splits and dividends multiply up beyond any price; check the actions")
+    return adjusted, widened
+
+
+def _one_row_per_session(
+    adjusted: pd.DataFrame, exchange: Exchange, max_carry: int
+) -> tuple[pd.DataFrame, pd.DatetimeIndex]:
+    """Fill the short gaps from the row before them; return the table and all sessions without a row of their own.
+
+    Only gaps that can be filled whole are: half a hole filled would look like trading that stopped later.
+    """
+    sessions = sessions_between(exchange, adjusted.index[0].date(), adjusted.index[-1].date())
+    own = np.asarray(sessions.isin(adjusted.index))
+    gap = np.cumsum(own)  # a gap's sessions share the count of sessions before it
+    lengths = np.bincount(gap[~own], minlength=int(gap[-1]) + 1)
+    kept = own | (lengths[gap] <= max_carry)
+    source = gap[kept] - 1
+    carried = ~own[kept]
+    values = adjusted[list(_REQUIRED)].to_numpy()[source]
+    values[carried, :3], values[carried, 4] = values[carried, 3:4], 0.0  # open, high and low at the close; no volume
+    columns = {
+        **dict(zip(_REQUIRED, values.T, strict=True)),
+        "factor": adjusted["factor"].to_numpy()[source],
+        "flat": _flat(values),
+        "carried": carried,
+        "suspect": adjusted["suspect"].to_numpy()[source] & ~carried,
+    }
+    return pd.DataFrame(columns, index=sessions[kept]), sessions[~own]
+
+
+def _notes(prices: pd.DataFrame, quarantine: pd.DataFrame, missing: pd.DatetimeIndex) -> list[str]:
+    notes = []
+    if len(quarantine):
+        notes.append(f"quarantined: {_tally(quarantine['reason'].to_numpy())}")
+    if len(missing):
+        notes.append(f"sessions missing: {_days(missing)}; carried forward: {int(prices['carried'].sum())}")
+    if prices["suspect"].any():
+        notes.append(f"suspected source errors: {_days(prices.index[prices['suspect']])}")
+    return notes
+
+
+def _unexplained(rows: pd.DataFrame) -> list[str]:
+    close = rows["close"].to_numpy()
+    return [
+        f"unexplained jump kept on {rows.index[at]:%Y-%m-%d}: {close[at] / close[at - 1] - 1:+.1%}"
+        for at in unexplained_jumps(close, rows["suspect"].to_numpy())
+    ]
+
+
+def _days(days: pd.Index, shown: int = 5) -> str:
+    text = ", ".join(f"{day:%Y-%m-%d}" for day in days[:shown])
+    return text + (f" and {len(days) - shown} more" if len(days) > shown else "")
+
+
+def _tally(reasons: NDArray[np.object_]) -> str:
+    """`no date (12), low above high (3)`, most frequent first."""
+    return ", ".join(f"{reason} ({count})" for reason, count in Counter(reasons.tolist()).most_common())

@@ -1,0 +1,73 @@
+"""Which raw rows are impossible, and why. Nothing is dropped: a rejected row goes to the quarantine with its reason."""
+
+from datetime import datetime
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from zenith_core.market.exchanges import Exchange
+from zenith_core.market.sessions import last_closed_session, sessions_between
+
+# Sources round to cents and mix adjusted with unadjusted fields, so a close may miss its range by a hair.
+RANGE_TOLERANCE = 0.005
+LEAST_PRICE, GREATEST = 1e-12, 1e18  # wide enough for hyperinflation, narrow enough that no ratio overflows
+
+NO_DATE = "no date"
+FUTURE = "date in the future"
+UNFINISHED = "session not finished"
+NOT_A_SESSION = "not a session of the exchange"
+DUPLICATE = "duplicate date, the last usable row is kept"
+
+
+def rejections(table: pd.DataFrame, exchange: Exchange, now: datetime) -> NDArray[np.object_]:
+    """The reason why each row is impossible, (rows,); "" where it is not.
+
+    table: index of naive midnights or NaT; float columns open, high, low, close, volume, dividends, splits and,
+           where it is to be used, adj_close
+    """
+    conditions = {**_wrong_dates(table.index, exchange, now), **_wrong_values(table)}
+    reasons = np.full(len(table), "", dtype=object)
+    for reason, wrong in reversed(conditions.items()):  # a row has the first reason that holds
+        reasons[wrong] = reason
+    usable = np.flatnonzero(reasons == "")
+    reasons[usable[table.index[usable].duplicated(keep="last")]] = DUPLICATE
+    return reasons
+
+
+def _wrong_dates(dates: pd.Index, exchange: Exchange, now: datetime) -> dict[str, NDArray[np.bool_]]:
+    closed = pd.Timestamp(last_closed_session(exchange, now))
+    today = pd.Timestamp(now).tz_convert(exchange.timezone).tz_localize(None).normalize()
+    known = dates[dates.notna() & (dates <= closed)]
+    sessions = sessions_between(exchange, known.min().date(), known.max().date()) if len(known) else known
+    return {
+        NO_DATE: np.asarray(dates.isna()),
+        FUTURE: np.asarray(dates > today),
+        UNFINISHED: np.asarray(dates > closed),
+        NOT_A_SESSION: ~np.asarray(dates.isin(sessions)),
+    }
+
+
+def _wrong_values(table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
+    opened, high, low, close, volume = table[["open", "high", "low", "close", "volume"]].to_numpy().T
+    wrong = {}
+    for name in ("open", "high", "low", "close", *(["adj_close"] if "adj_close" in table else [])):
+        values = table[name].to_numpy()
+        wrong[f"{name} is missing"] = np.isnan(values)
+        wrong[f"{name} is infinite"] = np.isinf(values)
+        wrong[f"{name} is not positive"] = values <= 0
+        wrong[f"{name} is beyond any price"] = (values < LEAST_PRICE) | (values > GREATEST)
+    top, bottom = high * (1 + RANGE_TOLERANCE), low * (1 - RANGE_TOLERANCE)
+    dividends, splits = table["dividends"].to_numpy(), table["splits"].to_numpy()
+    return wrong | {
+        "low above high": low > high,
+        "open outside low and high": (opened > top) | (opened < bottom),
+        "close outside low and high": (close > top) | (close < bottom),
+        "volume is missing": np.isnan(volume),
+        "volume is infinite": np.isinf(volume),
+        "volume is negative": volume < 0,
+        "volume is beyond any": volume > GREATEST,
+        "impossible dividend or split": ~(
+            np.isfinite(dividends) & np.isfinite(splits) & (dividends >= 0) & (splits >= 0)
+        ),
+    }

@@ -1,0 +1,1 @@
+"""Tests and statistics that know nothing of this domain."""

@@ -1,0 +1,159 @@
+"""How much a Sharpe ratio is worth: its interval, and the chance that it is above 0, or above luck's best of many.
+
+`returns` are (n,) simple daily returns. Sharpe ratios are per session, mean over standard deviation, unless said to
+be annual; what the returns do not define (no spread, too few) is None.
+Sources: Bailey and López de Prado, The Sharpe Ratio Efficient Frontier (2012) and The Deflated Sharpe Ratio (2014);
+Politis and Romano, The Stationary Bootstrap (1994); Ledoit and Wolf, Robust Performance Hypothesis Testing with the
+Sharpe Ratio (2008), for what is compared with what in the test against a benchmark.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import e, sqrt
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zenith_core.statistics.performance import SESSIONS_PER_YEAR, daily_returns, finite
+
+LEVEL = 0.9  # of the interval; each end is passed by chance in 1 case of 20
+RESAMPLES = 1000
+_SEED = 20140731
+_NORMAL = NormalDist()
+_EULER = float(np.euler_gamma)
+_NO_SPREAD = 1e-12
+_YEAR = sqrt(SESSIONS_PER_YEAR)
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What the formulas take from returns: Sharpe ratio, their number, skewness, kurtosis (3 for normal returns)."""
+
+    sharpe: float
+    sessions: int
+    skewness: float = 0.0
+    kurtosis: float = 3.0
+
+
+def observed(returns: Floats) -> Observed | None:
+    """The moments of `returns`; None without spread."""
+    sharpe = float(_sharpes(returns)) if len(returns) else np.nan
+    if not np.isfinite(sharpe):
+        return None
+    scaled = (returns - returns.mean()) / returns.std()
+    return Observed(sharpe, len(returns), float((scaled**3).mean()), float((scaled**4).mean()))
+
+
+def probabilistic_sharpe(of: Observed, benchmark: float = 0.0) -> float | None:
+    """The probability that the true Sharpe ratio is above `benchmark`, given length, skewness and fat tails."""
+    variance = 1 - of.skewness * of.sharpe + (of.kurtosis - 1) / 4 * of.sharpe**2
+    if variance <= _NO_SPREAD:
+        return None
+    return _NORMAL.cdf((of.sharpe - benchmark) * sqrt((of.sessions - 1) / variance))
+
+
+def best_by_luck(trials: int, variance: float) -> float:
+    """The Sharpe ratio to expect of the best of `trials` strategies without skill; `variance` is among their ratios."""
+    if trials < 2:
+        return 0.0
+    few, more = _NORMAL.inv_cdf(1 - 1 / trials), _NORMAL.inv_cdf(1 - 1 / (trials * e))
+    return sqrt(variance) * ((1 - _EULER) * few + _EULER * more)
+
+
+def deflated_sharpe(of: Observed, trials: int, variance: float) -> float | None:
+    """The probability that the true Sharpe ratio is above `best_by_luck`; with one trial, that it is above 0."""
+    return probabilistic_sharpe(of, best_by_luck(trials, variance))
+
+
+def stationary_bootstrap(sessions: int, block: float, random: np.random.Generator) -> Ints:
+    """Positions that resample a series: blocks of geometric length, on average `block`, wrapped around. (sessions,)"""
+    starts, at = random.integers(sessions, size=sessions), np.arange(sessions)
+    begins = random.random(sessions) < 1 / block
+    begins[0] = True
+    begun = np.maximum.accumulate(np.where(begins, at, 0))
+    positions: Ints = (starts[begun] + at - begun) % sessions
+    return positions
+
+
+def resampled_sharpes(returns: Floats, block: float, resamples: int = RESAMPLES, seed: int = _SEED) -> Floats:
+    """Sharpe ratios of resampled series; the rows of `returns` (k, n) stay together in time. (k, resamples)
+
+    NaN for a resample without spread: too few days are in the market.
+    """
+    random = np.random.default_rng(seed)
+    sessions = returns.shape[1]
+    each = [_sharpes(returns[:, stationary_bootstrap(sessions, block, random)]) for _ in range(resamples)]
+    return np.stack(each, axis=1)
+
+
+def percentile_interval(values: Floats) -> tuple[float, float] | None:
+    """The middle LEVEL of `values`; None if one is NaN."""
+    if not np.isfinite(values).all():
+        return None
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def excess_p_value(excess: float, resampled: Floats) -> float | None:
+    """One-sided p-value of "the true excess is not above 0".
+
+    The share of resampled excesses that are as far above the observed one as that is above 0. None if one is NaN.
+    """
+    if not np.isfinite(resampled).all():
+        return None
+    return finite((1 + np.count_nonzero(resampled - excess >= excess)) / (1 + len(resampled)))
+
+
+def sharpe_evidence(strategy: Floats, buy_and_hold: Floats, trials: Sequence[float]) -> dict[str, dict[str, Any]]:
+    """What supports the Sharpe ratios of two equity curves (n,), by "strategy" and "buy_and_hold", ready for JSON.
+
+    trials: the annual Sharpe ratios of all that was tried, this strategy's included
+
+    sharpe_low, sharpe_high: annual, the bootstrap interval of LEVEL; psr: probability that the ratio is above 0.
+    For the strategy also trials, deflated_sharpe, excess_sharpe (annual, over buy-and-hold) and its p-value.
+    The blocks are on average n ** (1/3) sessions long, the order that is best (Politis and White, 2004).
+    """
+    returns = np.stack([daily_returns(strategy), daily_returns(buy_and_hold)])
+    sessions = returns.shape[1]
+    resampled = resampled_sharpes(returns, sessions ** (1 / 3)) if sessions else np.full((2, 1), np.nan)
+    own, held = observed(returns[0]), observed(returns[1])
+    return {
+        "strategy": {
+            **_support(own, resampled[0]),
+            "trials": len(trials),
+            "deflated_sharpe": deflated_sharpe(own, len(trials), _variance(trials)) if own else None,
+            **_excess(own, held, resampled),
+        },
+        "buy_and_hold": _support(held, resampled[1]),
+    }
+
+
+def _support(seen: Observed | None, resampled: Floats) -> dict[str, float | None]:
+    interval = percentile_interval(resampled)
+    low, high = (_YEAR * end for end in interval) if interval else (None, None)
+    return {"sharpe_low": low, "sharpe_high": high, "psr": probabilistic_sharpe(seen) if seen else None}
+
+
+def _excess(own: Observed | None, held: Observed | None, resampled: Floats) -> dict[str, float | None]:
+    if not own or not held:
+        return {"excess_sharpe": None, "excess_sharpe_p_value": None}
+    excess = own.sharpe - held.sharpe
+    p_value = excess_p_value(excess, resampled[0] - resampled[1])
+    return {"excess_sharpe": _YEAR * excess, "excess_sharpe_p_value": p_value}
+
+
+def _variance(annual: Sequence[float]) -> float:
+    """Among Sharpe ratios per session, from annual ones; 0 for fewer than two."""
+    return float(np.var(annual, ddof=1)) / SESSIONS_PER_YEAR if len(annual) > 1 else 0.0
+
+
+def _sharpes(returns: Floats) -> Floats:
+    """Sharpe ratios along the last axis, NaN without spread."""
+    spread = returns.std(axis=-1, ddof=1) if returns.shape[-1] > 1 else np.zeros(returns.shape[:-1])
+    ratios: Floats = np.where(spread > _NO_SPREAD, returns.mean(axis=-1) / np.maximum(spread, _NO_SPREAD), np.nan)
+    return ratios

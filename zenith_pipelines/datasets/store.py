@@ -1,0 +1,233 @@
+"""Where datasets live: parquet tables and JSON facts under one fsspec URI.
+
+A dataset is written as new files, then made current by replacing one small manifest. A reader follows
+the manifest and checks its SHA-256 and each table's, so it sees the old dataset or the new one, whole, or an error.
+
+    <root>/<name>/<ticker>/<stamp>/<table>.parquet
+    <root>/<name>/<ticker>/<stamp>/manifest.json     what this snapshot holds
+    <root>/<name>/<ticker>/current.json              the manifest of the newest snapshot
+    <root>/quarantine/<name>/<ticker>/<moment>/      what did not match its checksum, and reason.txt
+
+What is corrupt is moved aside when it is met, so that it is never read again, and kept for people to look at. The
+newest intact snapshot, if there is one, becomes current again; if not, the next materialization makes the dataset anew.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pandas as pd
+from fsspec.implementations.local import LocalFileSystem
+
+from zenith_core.errors import CorruptData, NotAvailable, UserError
+from zenith_core.market.tickers import validate_ticker
+from zenith_pipelines.datasets.atomic_files import LEFT_BEHIND_SECONDS, write_atomically
+from zenith_pipelines.datasets.parquet import parquet_bytes, parquet_table
+
+QUARANTINE = "quarantine"
+_CURRENT = "current.json"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What an asset holds: named tables and JSON-ready facts about them."""
+
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """The only table of a dataset that has one."""
+        (table,) = self.tables.values()
+        return table
+
+
+class DatasetStore:
+    """Datasets by name and ticker under `root`, any fsspec URI (a folder, `s3://bucket/prefix`, `memory://`).
+
+    Raises UserError for a URI that no installed file system serves.
+    """
+
+    def __init__(self, root: str) -> None:
+        # Other processes write to the same place, so what was listed a moment ago says nothing.
+        try:
+            self._fs, self._root = fsspec.core.url_to_fs(root, use_listings_cache=False)
+        except (ImportError, ValueError) as error:
+            extra = ": `.venv/bin/uv pip install -e '.[s3]'`" if root.startswith(("s3:", "s3a:")) else ""
+            raise UserError(f"no place for datasets: {root}: {error}{extra}") from error
+
+    def write(
+        self,
+        name: str,
+        ticker: str,
+        dataset: Dataset,
+        *,
+        keep_history: bool = False,
+        fence: Callable[[], None] = lambda: None,
+    ) -> str:
+        """Store the dataset and make it current; return its stamp. Older snapshots go unless `keep_history`.
+
+        `fence` is called when all but the manifest is there; what it raises prevents that there is a new snapshot.
+        What a killed write left goes in any case: a folder without a manifest that nobody is writing any more.
+        """
+        folder = self._folder(name, ticker)
+        facts = json.loads(json.dumps(dict(dataset.facts), allow_nan=False))  # fails before anything is written
+        stamp = _moment()
+        manifest = {
+            "stamp": stamp,
+            "facts": facts,
+            "tables": {key: self._write_table(f"{folder}/{stamp}", key, t) for key, t in dataset.tables.items()},
+        }
+        encoded = _seal(manifest)
+        fence()
+        self._write_file(f"{folder}/{stamp}/manifest.json", encoded)
+        self._write_file(f"{folder}/{_CURRENT}", encoded)
+        self._remove_older(folder, stamp, unfinished_only=keep_history)
+        return stamp
+
+    def read(self, name: str, ticker: str, *, stamp: str | None = None) -> Dataset:
+        """Read the current dataset, or the one with `stamp`. Raises NotAvailable; CorruptData for what is set aside."""
+        folder = self._folder(name, ticker)
+        manifest = self._manifest(name, ticker, stamp)
+        try:
+            return Dataset(tables=self._tables(folder, manifest), facts=manifest["facts"])
+        except CorruptData as error:
+            if stamp is None and self._manifest(name, ticker)["stamp"] != manifest["stamp"]:
+                return self.read(name, ticker)  # a newer dataset took its place meanwhile
+            raise self._set_aside(name, ticker, manifest["stamp"], str(error)) from None
+
+    def facts(self, name: str, ticker: str, *, stamp: str | None = None) -> dict[str, Any]:
+        """The facts of the current dataset, or of the one with `stamp`, without reading its tables."""
+        facts: dict[str, Any] = self._manifest(name, ticker, stamp)["facts"]
+        return facts
+
+    def exists(self, name: str, ticker: str) -> bool:
+        """Whether there is a current dataset."""
+        return bool(self._fs.exists(f"{self._folder(name, ticker)}/{_CURRENT}"))
+
+    def withdraw(self, name: str, ticker: str) -> None:
+        """Let there be no current dataset, whether or not there was one. To write one brings it back."""
+        with suppress(FileNotFoundError):
+            self._fs.rm_file(f"{self._folder(name, ticker)}/{_CURRENT}")
+
+    def stamps(self, name: str, ticker: str) -> list[str]:
+        """The stamps of all snapshots, oldest first."""
+        return self._stamps(self._folder(name, ticker))
+
+    def path(self, name: str, ticker: str) -> str:
+        """Where the dataset's snapshots are, for people to read."""
+        return self._folder(name, ticker)
+
+    def _folder(self, name: str, ticker: str) -> str:
+        return f"{self._root}/{name}/{validate_ticker(ticker)}"
+
+    def _stamps(self, folder: str) -> list[str]:
+        entries = self._fs.ls(folder, detail=False) if self._fs.exists(folder) else []
+        names = (path.rstrip("/").rsplit("/", 1)[-1] for path in entries)
+        return sorted(stamp for stamp in names if self._fs.exists(f"{folder}/{stamp}/manifest.json"))
+
+    def _manifest(self, name: str, ticker: str, stamp: str | None = None) -> dict[str, Any]:
+        folder, entry = self._folder(name, ticker), stamp or _CURRENT
+        path = f"{folder}/{stamp}/manifest.json" if stamp else f"{folder}/{_CURRENT}"
+        try:
+            return _unseal(self._fs.cat_file(path))
+        except FileNotFoundError:
+            raise NotAvailable(f"no {name} for {ticker} yet: `zenith run --tickers {ticker}` makes it") from None
+        except ValueError as error:
+            raise self._set_aside(name, ticker, entry, f"{path} cannot be read ({error})") from None
+
+    def _tables(self, folder: str, manifest: dict[str, Any]) -> dict[str, pd.DataFrame]:
+        place = f"{folder}/{manifest['stamp']}"
+        return {key: self._read_table(f"{place}/{key}.parquet", sha) for key, sha in manifest["tables"].items()}
+
+    def _set_aside(self, name: str, ticker: str, entry: str, reason: str) -> CorruptData:
+        """Move a snapshot, or the current manifest, to the quarantine; make the newest intact snapshot current.
+
+        Returns the error to raise. A reader that may not write moves nothing, and still gets the error.
+        """
+        folder = self._folder(name, ticker)
+        place = f"{self._root}/{QUARANTINE}/{name}/{validate_ticker(ticker)}/{_moment()}"
+        remedy = f"materialize {name} for {ticker} again"
+        with suppress(OSError):
+            self._move(f"{folder}/{entry}", f"{place}/{entry}")
+            self._write_file(f"{place}/reason.txt", f"{reason}\n".encode())
+            restored = self._fall_back(folder)
+            remedy = f"moved to {place}; " + (f"the intact snapshot {restored} is current" if restored else remedy)
+        return CorruptData(f"{reason}: {remedy}")
+
+    def _move(self, source: str, target: str) -> None:
+        """Move a file, or a folder file by file: object stores have no folders to rename."""
+        for path in self._fs.find(source):
+            destination = target + path.removeprefix(source)
+            self._fs.makedirs(destination.rpartition("/")[0], exist_ok=True)
+            self._fs.mv(path, destination)
+        if self._fs.isdir(source):
+            self._fs.rm(source, recursive=True)
+
+    def _fall_back(self, folder: str) -> str | None:
+        """Point the current manifest at the newest intact snapshot, and return its stamp; without one, remove it."""
+        for stamp in reversed(self._stamps(folder)):
+            with suppress(CorruptData, ValueError, FileNotFoundError):
+                content = self._fs.cat_file(f"{folder}/{stamp}/manifest.json")
+                self._tables(folder, _unseal(content))
+                self._write_file(f"{folder}/{_CURRENT}", content)
+                return stamp
+        if self._fs.exists(f"{folder}/{_CURRENT}"):
+            self._fs.rm_file(f"{folder}/{_CURRENT}")
+        return None
+
+    def _write_table(self, folder: str, key: str, table: pd.DataFrame) -> str:
+        content = parquet_bytes(table)
+        self._write_file(f"{folder}/{key}.parquet", content)
+        return hashlib.sha256(content).hexdigest()
+
+    def _read_table(self, path: str, sha256: str) -> pd.DataFrame:
+        try:
+            content = self._fs.cat_file(path)
+        except FileNotFoundError:
+            raise CorruptData(f"{path} is missing") from None
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise CorruptData(f"{path} does not match its checksum")
+        return parquet_table(content)
+
+    def _write_file(self, path: str, content: bytes) -> None:
+        """Write beside, flush to disk, then rename; object stores replace whole objects by themselves."""
+        if isinstance(self._fs, LocalFileSystem):
+            write_atomically(Path(path), content)
+        else:
+            self._fs.pipe_file(path, content)
+
+    def _remove_older(self, folder: str, stamp: str, *, unfinished_only: bool) -> None:
+        before = min(stamp, _moment(LEFT_BEHIND_SECONDS)) if unfinished_only else stamp
+        for path in self._fs.ls(folder, detail=False):
+            if self._fs.isdir(path) and path.rstrip("/").rsplit("/", 1)[-1] < before:
+                if unfinished_only and self._fs.exists(f"{path.rstrip('/')}/manifest.json"):
+                    continue
+                self._fs.rm(path, recursive=True)
+
+
+def _moment(seconds_ago: float = 0.0) -> str:
+    return (datetime.now(UTC) - timedelta(seconds=seconds_ago)).strftime("%Y%m%dT%H%M%S.%fZ")
+
+
+def _seal(manifest: dict[str, Any]) -> bytes:
+    """The manifest as JSON, with its own checksum in it."""
+    return json.dumps({**manifest, "sha256": _digest(manifest)}).encode()
+
+
+def _unseal(content: bytes) -> dict[str, Any]:
+    """Inverse of `_seal`. Raises ValueError for what it did not write."""
+    manifest = json.loads(content)
+    if not isinstance(manifest, dict) or manifest.pop("sha256", None) != _digest(manifest):
+        raise ValueError("its checksum does not match")
+    return manifest
+
+
+def _digest(manifest: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest).encode()).hexdigest()

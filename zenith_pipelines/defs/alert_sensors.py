@@ -1,0 +1,124 @@
+"""Sensors that raise alarms: models that no longer fit, prices that grow old, runs that failed.
+
+What belongs here: when to look, what is remembered so that one cause raises one alarm, and whom to tell
+(zenith_pipelines/alerts.py). What is judged how is in zenith_core/evaluation/drift.py.
+"""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+
+from zenith_core.errors import NotAvailable, ZenithError
+from zenith_core.evaluation.drift import coverage_breach, drift
+from zenith_core.forecasting.abstention import Limits
+from zenith_core.market.exchanges import exchange_of
+from zenith_core.market.sessions import last_closed_session, sessions_between
+from zenith_core.snapshot import STALE_AFTER_SESSIONS, ServingSnapshot
+from zenith_pipelines.alerts import Alarm, tell
+from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.defs.jobs import retrain_model
+from zenith_pipelines.defs.run_requests import retrain_request
+from zenith_pipelines.defs.standing import standing_sensor
+from zenith_pipelines.execution.ticker_run import why
+from zenith_pipelines.settings import Settings
+from zenith_pipelines.tickers import PARTITIONS, SERVED, known_tickers, removal
+
+_RUNNING = dg.DefaultSensorStatus.RUNNING
+_COOLDOWN = timedelta(days=7)
+_AGELESS = ("sample", "simulated")  # sources whose prices end where they end
+
+
+@standing_sensor(seconds=3600, job=retrain_model)
+def retraining_on_drift(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Retrains a ticker whose bands miss too often or whose inputs left the range of the training.
+
+    One cause launches one run: forecasts from before it count no more, and a week passes until the next.
+    """
+    settings, now = Settings(), _now()
+    store = DatasetStore(settings.data_uri)
+    launched: dict[str, str] = json.loads(context.cursor or "{}")
+    requests = []
+    for ticker in known_tickers(context.instance):
+        last = datetime.fromisoformat(launched[ticker]) if ticker in launched else None
+        if last and now - last < _COOLDOWN:
+            continue
+        if reason := _misfit(store, ticker, last, context):
+            tell(Alarm("retraining", f"{ticker} is trained again: {reason}", {"ticker": ticker}), settings, context.log)
+            requests.append(retrain_request(ticker, run_key=f"{ticker}-misfit-{now:%Y-%m-%dT%H}", reason=reason))
+            launched[ticker] = now.isoformat()
+    skipped = None if requests else "no model is out of its depth"
+    return dg.SensorResult(run_requests=requests, cursor=json.dumps(launched), skip_reason=skipped)
+
+
+@standing_sensor(seconds=3600)
+def stale_prices(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Raises an alarm for each ticker whose prices are more than 5 sessions of its exchange old, once for each gap."""
+    settings = Settings()
+    store = DatasetStore(settings.data_uri)
+    known: dict[str, str] = json.loads(context.cursor or "{}")
+    stale = {}
+    for ticker in known_tickers(context.instance):
+        last, sessions = _age(store, ticker)
+        if sessions > STALE_AFTER_SESSIONS:
+            stale[ticker] = last
+            if known.get(ticker) != last:
+                text = f"{ticker}: {sessions} sessions have closed since its last prices, of {last}"
+                tell(Alarm("stale_prices", text, {"ticker": ticker, "last": last}), settings, context.log)
+    skipped = f"stale: {', '.join(stale)}" if stale else "all prices are fresh"
+    return dg.SensorResult(cursor=json.dumps(stale), skip_reason=skipped)
+
+
+@dg.run_failure_sensor(
+    minimum_interval_seconds=15,
+    default_status=_RUNNING,
+    description="Raises an alarm for each run that failed, with its reason.",
+)
+def failed_runs(context: dg.RunFailureSensorContext) -> None:
+    """Raises an alarm for each run that failed, with its reason; for a removed ticker the run is told the reason."""
+    run = context.dagster_run
+    ticker = run.tags.get("dagster/partition")
+    if ticker and not context.instance.has_dynamic_partition(PARTITIONS, ticker):
+        context.instance.report_engine_event(removal(ticker), run)
+        return
+    subject = f"{run.job_name} for {ticker}" if ticker else run.job_name
+    facts = {"job": run.job_name, "run_id": run.run_id, **({"ticker": ticker} if ticker else {})}
+    tell(Alarm("run_failed", f"{subject} failed: {_reason(context)}", facts), Settings(), context.log)
+
+
+def _reason(context: dg.RunFailureSensorContext) -> str:
+    for event in context.get_step_failure_events():
+        return f"{event.step_key}: {why(event.step_failure_data.error)[0]}"
+    return context.failure_event.message or "no reason recorded"
+
+
+def _misfit(
+    store: DatasetStore, ticker: str, since: datetime | None, context: dg.SensorEvaluationContext
+) -> str | None:
+    """Why the ticker is to be trained again. A ticker of which something is not there yet, or corrupt, is not."""
+    try:
+        if breach := coverage_breach(store.read("forecast_ledger", ticker).table, since):
+            return breach
+        snapshot = ServingSnapshot.from_json(store.facts(SERVED, ticker))
+        return drift(snapshot, Limits.from_json(store.facts("ensemble_model", ticker)["study"]["limits"]))
+    except NotAvailable:
+        return None
+    except (ZenithError, KeyError) as error:
+        context.log.warning("%s cannot be judged: %r", ticker, error)
+        return None
+
+
+def _age(store: DatasetStore, ticker: str) -> tuple[str, int]:
+    """The day of the last prices, and how many sessions have closed since; 0 if there are none, or none are to come."""
+    try:
+        last = store.facts("cleaned_prices", ticker)["last"]
+        if last is None or store.facts("raw_prices", ticker)["source"] in _AGELESS:
+            return "", 0
+    except ZenithError:
+        return "", 0
+    exchange, after = exchange_of(ticker), date.fromisoformat(last) + timedelta(days=1)
+    return last, len(sessions_between(exchange, after, last_closed_session(exchange, _now())))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)

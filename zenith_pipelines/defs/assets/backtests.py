@@ -1,0 +1,113 @@
+"""What the walk-forward output would have earned, and the report that shows it. Never an in-sample row."""
+
+from dataclasses import asdict
+
+import dagster as dg
+import pandas as pd
+from pydantic import Field
+
+from zenith_core.backtesting.backtest import BacktestConfig, backtest, forecast_signals
+from zenith_core.evaluation.metrics import HEADLINE_HORIZON
+from zenith_core.snapshot import ServingSnapshot
+from zenith_pipelines.datasets.atomic_files import write_atomically
+from zenith_pipelines.datasets.store import Dataset
+from zenith_pipelines.defs.metadata import OWNERS, equity_plot, fan_plot, verdicts_table
+from zenith_pipelines.defs.partitions import ticker_partitions
+from zenith_pipelines.defs.resources import ZenithResource
+from zenith_pipelines.production.chart_data import Columns, equity_curve, past_forecasts
+from zenith_pipelines.registry.trials import assessed
+from zenith_pipelines.reports.page import render_report, report_plots
+from zenith_pipelines.reports.plotting import to_png
+from zenith_pipelines.reports.report_data import PLOTS, log_report, report_input
+from zenith_pipelines.reports.verdicts import verdicts
+
+
+class TradingConfig(dg.Config):
+    """How the signals are traded; each other way is another trial."""
+
+    commission: float = Field(default=BacktestConfig.commission, description="Share of the value, per side.")
+    slippage: float = Field(default=BacktestConfig.slippage, description="Share of the price lost, per side.")
+    allow_short: bool = Field(default=False, description="Sell short on `sell`, instead of going to cash.")
+    target_volatility: float | None = Field(
+        default=None, description="A year, as a fraction: sizes each position at its entry. Whole capital if empty."
+    )
+
+    holding_period: int | None = Field(
+        default=HEADLINE_HORIZON,
+        description="Sessions until a position ends whose signal is not renewed; empty: never.",
+    )
+
+    def as_core(self) -> BacktestConfig:
+        """The same, checked. Raises UserError."""
+        return BacktestConfig(**self.model_dump())
+
+
+@dg.asset(partitions_def=ticker_partitions, group_name="backtests", owners=OWNERS, kinds={"parquet", "mlflow"})
+def lstm_backtest(
+    config: TradingConfig, zenith: ZenithResource, cleaned_prices: Dataset, lstm_model: Dataset
+) -> dg.MaterializeResult[Dataset]:
+    """Trades on the LSTM's walk-forward forecasts, filled at the next open with costs, beside buy-and-hold."""
+    trading = config.as_core()
+    signals = forecast_signals(lstm_model.table, HEADLINE_HORIZON, threshold=trading.round_trip_cost)
+    return _traded(zenith, trading, cleaned_prices, signals, lstm_model, forecasts=past_forecasts(lstm_model.table))
+
+
+@dg.asset(partitions_def=ticker_partitions, group_name="backtests", owners=OWNERS, kinds={"parquet", "mlflow"})
+def ensemble_backtest(
+    config: TradingConfig, zenith: ZenithResource, cleaned_prices: Dataset, ensemble_model: Dataset
+) -> dg.MaterializeResult[Dataset]:
+    """Trades on the ensemble's walk-forward signals, filled at the next open with costs, beside buy-and-hold."""
+    signals = ensemble_model.table.set_index("date")["signal"]
+    return _traded(zenith, config.as_core(), cleaned_prices, signals, ensemble_model)
+
+
+@dg.asset(partitions_def=ticker_partitions, group_name="backtests", owners=OWNERS, kinds={"html", "mlflow"})
+def backtest_report(
+    context: dg.AssetExecutionContext,
+    zenith: ZenithResource,
+    cleaned_prices: Dataset,
+    indicator_features: Dataset,
+    lstm_model: Dataset,
+    ensemble_model: Dataset,
+    lstm_backtest: Dataset,
+    ensemble_backtest: Dataset,
+    serving_snapshot: Dataset,
+) -> dg.MaterializeResult[Dataset]:
+    """One HTML page with everything that speaks for or against the ticker's models; opens without a network.
+
+    The MLflow run of each model version gets it too, as report.html, with the model's plots.
+    """
+    snapshot = ServingSnapshot.from_json(dict(serving_snapshot.facts))
+    models = {"lstm": lstm_model, "ensemble": ensemble_model}
+    backtests = {"lstm": lstm_backtest, "ensemble": ensemble_backtest}
+    report = report_input(snapshot, zenith.registry, cleaned_prices, indicator_features, models, backtests)
+    figures = report_plots(report)
+    page = render_report(report, figures).encode()
+    path = zenith.settings.reports / f"{context.partition_key}.html"
+    write_atomically(path, page)
+    plots = {name: to_png(figures[name]) for names in PLOTS.values() for name in names}
+    log_report(zenith.registry, models, page, plots)
+    shown = fan_plot(figures["price_fan"]) | verdicts_table(verdicts(report))
+    return dg.MaterializeResult(
+        value=Dataset(facts={"path": str(path)}), metadata={"report": dg.MetadataValue.path(path), **shown}
+    )
+
+
+def _traded(
+    zenith: ZenithResource,
+    trading: BacktestConfig,
+    cleaned: Dataset,
+    signals: pd.Series,
+    model: Dataset,
+    **drawn: Columns,
+) -> dg.MaterializeResult[Dataset]:
+    traded = backtest(cleaned.tables["prices"], signals, trading)
+    result = assessed(traded, trading, model.facts, zenith.registry)
+    figures = {f"{who}/{key}": value for who, stats in result.stats.items() for key, value in stats.items()}
+    facts = {"stats": result.stats, "config": asdict(trading), "model_version": model.facts["version"]}
+    facts |= {"equity": equity_curve(result.equity), **drawn}
+    shown = equity_plot(result, f"{model.facts['model']} version {model.facts['version']}")
+    return dg.MaterializeResult(
+        value=Dataset({"equity": result.equity, "trades": result.trades}, facts),
+        metadata={key: value for key, value in figures.items() if value is not None} | shown,
+    )

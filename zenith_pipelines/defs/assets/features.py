@@ -1,0 +1,36 @@
+"""Indicators and the inputs that models see."""
+
+import dagster as dg
+
+from zenith_core.features.leakage import leakage_certificate, leakage_summary
+from zenith_core.features.model_features import FEATURES, WARM_UP, feature_spec_hash, features
+from zenith_pipelines.datasets.store import Dataset
+from zenith_pipelines.defs.metadata import OWNERS, features_plot, span_of
+from zenith_pipelines.defs.partitions import ticker_partitions
+
+MODEL_COLUMNS = (*FEATURES, "volatility", "close")  # what models and their targets are made of
+
+
+@dg.asset(partitions_def=ticker_partitions, group_name="features", owners=OWNERS, kinds={"parquet", "pandas"})
+def indicator_features(cleaned_prices: Dataset) -> dg.MaterializeResult[Dataset]:
+    """The nine indicators and the stationary model inputs made from them. A row uses only rows up to itself.
+
+    With them goes the leakage certificate that `no_leakage` judges and each model version carries.
+    """
+    prices = cleaned_prices.tables["prices"]
+    table = features(prices)
+    facts = {"feature_spec": feature_spec_hash(), "data_version": cleaned_prices.facts["data_version"]}
+    certificate = leakage_certificate(features, prices, table, inputs=MODEL_COLUMNS, warm_up=WARM_UP, **facts)
+    dataset = Dataset({"features": table}, {**facts, "leakage": certificate})
+    return dg.MaterializeResult(
+        value=dataset,
+        metadata={
+            **span_of(table.index),
+            "model_inputs": list(FEATURES),
+            "warm_up": WARM_UP,
+            "leakage": leakage_summary(certificate),
+            **facts,
+            **features_plot(dataset),
+        },
+        data_version=dg.DataVersion(f"{facts['data_version']}-{facts['feature_spec']}"),
+    )

@@ -1,0 +1,112 @@
+"""Trained candidates, registered in MLflow with their out-of-sample evidence. No promotion happens here."""
+
+from dataclasses import replace
+from datetime import date
+
+import dagster as dg
+from pydantic import Field
+
+from zenith_core.errors import NotAvailable
+from zenith_core.inference import HORIZONS
+from zenith_core.market.exchanges import exchange_of
+from zenith_core.market.sessions import next_sessions
+from zenith_pipelines.dagster_runtime.dead_runs import attempts_before
+from zenith_pipelines.dagster_runtime.progress import Progress
+from zenith_pipelines.datasets.store import Dataset
+from zenith_pipelines.defs.metadata import (
+    OWNERS,
+    Metadata,
+    price_model_plots,
+    signal_model_plots,
+    version_link,
+)
+from zenith_pipelines.defs.partitions import ticker_partitions
+from zenith_pipelines.defs.resources import ZenithResource
+from zenith_pipelines.models import prepare_backend
+from zenith_pipelines.models.ensemble import EnsembleConfig
+from zenith_pipelines.models.lstm import LSTMConfig
+from zenith_pipelines.models.training import Candidate, Lineage, TrainingData, train_ensemble, train_lstm
+from zenith_pipelines.registry.registration import flat_metrics, register
+
+
+class TrainingConfig(dg.Config):
+    """What may be asked of a training run."""
+
+    epochs: int | None = Field(default=None, ge=1, le=500, description="Passes over the data; the default if empty.")
+
+
+@dg.asset(partitions_def=ticker_partitions, group_name="models", owners=OWNERS, kinds={"keras", "mlflow", "onnx"})
+def lstm_model(
+    context: dg.AssetExecutionContext,
+    config: TrainingConfig,
+    zenith: ZenithResource,
+    progress: dg.ResourceParam[Progress],
+    cleaned_prices: Dataset,
+    indicator_features: Dataset,
+) -> dg.MaterializeResult[Dataset]:
+    """A Keras LSTM that forecasts 1 to 30 sessions ahead, with the evidence for or against it."""
+    prepare_backend(zenith.settings.keras_backend, zenith.settings.home)
+    settings = replace(LSTMConfig(), **({"epochs": config.epochs} if config.epochs else {}))
+    data = _training_data(context.partition_key, cleaned_prices, indicator_features)
+    candidate = train_lstm(data, settings, progress.of("lstm_model"))
+    shown = price_model_plots(candidate.evidence, candidate.metrics, cleaned_prices)
+    return _registered(context, zenith, candidate, indicator_features, shown)
+
+
+@dg.asset(
+    partitions_def=ticker_partitions,
+    group_name="models",
+    owners=OWNERS,
+    kinds={"scikitlearn", "xgboost", "mlflow", "onnx"},
+)
+def ensemble_model(
+    context: dg.AssetExecutionContext,
+    zenith: ZenithResource,
+    progress: dg.ResourceParam[Progress],
+    cleaned_prices: Dataset,
+    indicator_features: Dataset,
+) -> dg.MaterializeResult[Dataset]:
+    """RandomForest and XGBoost voting on sell, hold or buy, with the evidence for or against them."""
+    data = _training_data(context.partition_key, cleaned_prices, indicator_features)
+    candidate = train_ensemble(data, EnsembleConfig(), progress.of("ensemble_model"))
+    shown = signal_model_plots(candidate.evidence, candidate.metrics, cleaned_prices)
+    return _registered(context, zenith, candidate, indicator_features, shown)
+
+
+def _training_data(ticker: str, cleaned: Dataset, features: Dataset) -> TrainingData:
+    if "leakage" not in features.facts:
+        raise NotAvailable(
+            f"the features of {ticker} have no leakage certificate: materialize indicator_features again"
+        )
+    last = cleaned.facts["last"]
+    return TrainingData(
+        features=features.table,
+        usable=~cleaned.tables["prices"]["suspect"],
+        future=next_sessions(exchange_of(ticker), date.fromisoformat(last), HORIZONS),
+        lineage=Lineage(
+            ticker=ticker,
+            data_version=cleaned.facts["data_version"],
+            raw_content_hash=cleaned.facts["raw_content_hash"],
+            data_end=last,
+            feature_spec=features.facts["feature_spec"],
+        ),
+    )
+
+
+def _registered(
+    context: dg.AssetExecutionContext, zenith: ZenithResource, candidate: Candidate, features: Dataset, shown: Metadata
+) -> dg.MaterializeResult[Dataset]:
+    before = attempts_before(context.instance, context.run_id)
+    version = register(zenith.registry, candidate, features.facts["leakage"], context.run_id, before)
+    facts = {**candidate.facts, "metrics": candidate.metrics, "model": version.name, "version": version.version}
+    return dg.MaterializeResult(
+        value=Dataset({"evidence": candidate.evidence}, facts),
+        metadata={
+            "model": version.name,
+            "version": version.version,
+            "data_end": candidate.facts["data_end"],
+            **version_link(zenith.settings, version.name, version.version),
+            **flat_metrics(candidate.metrics),
+            **shown,
+        },
+    )

@@ -1,0 +1,116 @@
+"""Prices: what the source said, and what can be believed of it."""
+
+import random
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from zenith_core.asset_selection import PRICE_SOURCES
+from zenith_core.errors import SourceError
+from zenith_core.prices.cleaning import data_version
+from zenith_pipelines.datasets.store import Dataset, DatasetStore
+from zenith_pipelines.defs.metadata import OWNERS, prices_plot, span_of
+from zenith_pipelines.defs.partitions import ticker_partitions
+from zenith_pipelines.defs.resources import KEEP_HISTORY, ZenithResource
+from zenith_pipelines.ingestion.fetch import Fetch, clean_snapshot, fetch_noting_delisted
+from zenith_pipelines.ingestion.point_in_time import known_on, parse_day
+from zenith_pipelines.ingestion.sources import PriceSource, make_source
+from zenith_pipelines.ingestion.sources.source_choice import usual_source
+from zenith_pipelines.ingestion.sources.stored_snapshot import SnapshotSource
+from zenith_pipelines.tickers import require_ticker
+
+
+class FetchConfig(dg.Config):
+    """Where the prices of this run come from; where nothing is said, what `usual_source` finds."""
+
+    source: str | None = Field(default=None, description="`yahoo`, `csv`, `sample` or `simulated`; else the usual one.")
+    csv_dir: str | None = Field(default=None, description="The folder that the `csv` source reads.")
+    as_of: str | None = Field(
+        default=None, description="With `archive`: ask no source, take the newest snapshot by the end of that day."
+    )
+    archive: str | None = Field(default=None, description="The dataset store that has the snapshot.")
+
+
+@dg.asset(
+    partitions_def=ticker_partitions,
+    group_name="prices",
+    owners=OWNERS,
+    kinds={"parquet"},
+    metadata={KEEP_HISTORY: True},
+    pool=PRICE_SOURCES,
+)
+def raw_prices(
+    context: dg.AssetExecutionContext, config: FetchConfig, zenith: ZenithResource
+) -> dg.MaterializeResult[Any]:  # Any, or Dagster would insist on a value when there is nothing to store
+    """What the source said: unadjusted OHLCV, dividends and splits. Append-only: a snapshot is never rewritten.
+
+    A fetch is compared with the last snapshot; each kind of difference is counted. One that brings nothing new adds
+    no snapshot, and is recorded by this materialization alone, with `checked_at`.
+    """
+    ticker = require_ticker(context.instance, context.partition_key)
+    fetch = _fetch(context, zenith.store, _source(config, zenith, ticker))
+    metadata = {**span_of(fetch.snapshot.table.index), **fetch.facts}
+    version = dg.DataVersion(fetch.facts["content_hash"])
+    if fetch.is_new:
+        return dg.MaterializeResult(value=fetch.snapshot, metadata=metadata, data_version=version)
+    return dg.MaterializeResult(metadata=metadata, data_version=version)
+
+
+@dg.asset(partitions_def=ticker_partitions, group_name="prices", owners=OWNERS, kinds={"parquet", "pandas"})
+def cleaned_prices(context: dg.AssetExecutionContext, raw_prices: Dataset) -> dg.MaterializeResult[Dataset]:
+    """One row per exchange session, adjusted for splits and dividends; each repair and rejection is counted."""
+    cleaned = clean_snapshot(raw_prices, context.partition_key)
+    version = data_version(cleaned.prices)
+    facts = {
+        "counts": cleaned.counts,
+        "notes": cleaned.notes,
+        "data_version": version,
+        "sessions": len(cleaned.prices),
+        "first": _day(cleaned.prices.index[0]) if len(cleaned.prices) else None,
+        "last": _day(cleaned.prices.index[-1]) if len(cleaned.prices) else None,
+        "last_close": float(cleaned.prices["close"].iloc[-1]) if len(cleaned.prices) else None,
+        "raw_content_hash": raw_prices.facts["content_hash"],
+    }
+    dataset = Dataset({"prices": cleaned.prices, "quarantine": cleaned.quarantine}, facts)
+    return dg.MaterializeResult(
+        value=dataset,
+        metadata={**_figures(facts), **prices_plot(dataset)},
+        data_version=dg.DataVersion(version),
+    )
+
+
+def _fetch(context: dg.AssetExecutionContext, store: DatasetStore, source: PriceSource) -> Fetch:
+    """Ask the source, in a run that Dagster launched once more a minute or two after it was away.
+
+    Sources have a patience of their own, for seconds. At `zenith run` a person waits for the answer, and can ask again.
+    """
+    try:
+        return fetch_noting_delisted(store, source, context.partition_key)
+    except SourceError as error:
+        if error.retryable and context.run.remote_job_origin:
+            raise dg.RetryRequested(max_retries=1, seconds_to_wait=random.uniform(60, 120)) from error
+        raise
+
+
+def _source(config: FetchConfig, zenith: ZenithResource, ticker: str) -> PriceSource:
+    if config.as_of and config.archive:
+        return SnapshotSource(ticker, known_on(DatasetStore(config.archive), ticker, parse_day(config.as_of)))
+    source, folder = usual_source(zenith.settings, zenith.store, ticker)
+    if config.source:
+        source, folder = config.source, zenith.settings.zenith_csv_dir
+    return make_source(source, csv_dir=Path(config.csv_dir) if config.csv_dir else folder)
+
+
+def _figures(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Each count a figure of its own, which Dagster plots over time; what is not known is left out."""
+    counts = {f"cleaning/{name}": count for name, count in facts["counts"].items()}
+    plain = {name: value for name, value in facts.items() if name != "counts" and value is not None}
+    return {"dagster/row_count": facts["sessions"], **plain, **counts}
+
+
+def _day(stamp: date) -> str:
+    return stamp.isoformat()[:10]

@@ -1,0 +1,1 @@
+"""Running jobs from the command line: above the definitions."""

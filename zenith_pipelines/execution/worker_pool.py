@@ -1,0 +1,193 @@
+"""Many tickers: each in a worker process, a few at a time, with progress told to the caller.
+
+A slot is a thread with one worker process. Workers are kept from ticker to ticker, because importing
+the learning libraries costs seconds, and renewed now and then, because each Keras fit keeps some memory.
+A worker that dies fails its own run only: it shares no lock with the others, just a pipe with its slot. The ticker
+gets a second run, as it does where the database of Dagster's events went away; not where the run failed of itself.
+"""
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from queue import Empty, Queue
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from zenith_pipelines.dagster_runtime.dead_runs import REASON, bury, bury_orphans
+from zenith_pipelines.dagster_runtime.instance import is_away
+from zenith_pipelines.dagster_runtime.progress import ForwardedProgress
+from zenith_pipelines.execution.ticker_run import TickerRun, run_ticker
+from zenith_pipelines.models import TRAINING_THREADS
+from zenith_pipelines.settings import Settings
+
+TICKERS_PER_WORKER = 8  # about 5 fits each, 18 MB kept per fit: bounds a worker near 1.5 GB
+_POLL_SECONDS = 0.1
+_BURY_EVERY_SECONDS = 5.0
+
+Outcomes = dict[str, dict[str, Any]]
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Update:
+    """`done` of `total` steps of a ticker's stage."""
+
+    ticker: str
+    stage: str
+    done: int
+    total: int
+
+
+_to_slot: list[Connection] = []  # a worker's pipe to its slot, put there by the initializer
+
+
+def run_batch(runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update], None]) -> Outcomes:
+    """Run all, `jobs` at a time; return each ticker's outcome in the order asked. `on_update` runs in this thread."""
+    todo: Queue[TickerRun] = Queue()
+    for run in runs:
+        todo.put(run)
+    updates: Queue[Update] = Queue()
+    outcomes: Outcomes = {}
+    stopped = threading.Event()
+    slots = min(jobs, len(runs))
+    with ThreadPoolExecutor(max_workers=slots) as threads:
+        pending = {
+            threads.submit(_work_off, todo, outcomes, _Slot(updates, jobs // slots), stopped) for _ in range(slots)
+        }
+        try:
+            next_burial = 0.0
+            while pending:
+                if time.monotonic() >= next_burial:  # or our runs might wait for a slot that a dead one holds
+                    _unless_away(lambda: bury_orphans(Settings()))
+                    next_burial = time.monotonic() + _BURY_EVERY_SECONDS
+                done, pending = wait(pending, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
+                _drain(updates, on_update)
+                _raise_first(done)
+        except BaseException:
+            stopped.set()
+            _drain(todo, lambda _: None)
+            for worker in multiprocessing.active_children():
+                _kill(worker)  # whole files only are ever written; its slot buries the run on the way out
+            raise
+    _unless_away(lambda: bury_orphans(Settings()))
+    return {run.ticker: outcomes[run.ticker] for run in runs}
+
+
+class _Slot:
+    """A worker process, renewed when it dies, and the pipe that it tells its progress through."""
+
+    def __init__(self, updates: "Queue[Update]", threads: int) -> None:
+        self._updates = updates
+        self._threads = threads
+        self._receiver, self._sender = multiprocessing.get_context("spawn").Pipe(duplex=False)
+        self._worker = _worker(self._sender, threads)
+
+    def run(self, run: TickerRun) -> tuple[dict[str, Any], bool]:
+        """The outcome, and whether it may be another one if the ticker is run again."""
+        try:
+            return _result(self._worker.submit(_run_in_worker, run), self._receiver, self._updates), False
+        except BrokenProcessPool:
+            _unless_away(lambda: bury(Settings(), run.run_id))
+            self._worker = _worker(self._sender, self._threads)
+            return _failed(REASON), True
+        except Exception as error:  # the other tickers must not pay for it
+            return _failed(f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")), is_away(error)
+
+    def close(self) -> None:
+        self._worker.shutdown()
+
+
+def _work_off(todo: "Queue[TickerRun]", outcomes: Outcomes, slot: _Slot, stopped: threading.Event) -> None:
+    """Run what is left to do, one after the other, and once more what may end otherwise."""
+    try:
+        while True:
+            try:
+                run = todo.get_nowait()
+            except Empty:
+                return
+            outcomes[run.ticker], once_more = slot.run(run)
+            if once_more and not stopped.is_set():
+                outcomes[run.ticker], _ = slot.run(replace(run, run_id=str(uuid4())))
+    finally:
+        slot.close()
+
+
+def _unless_away(work: Callable[[], object]) -> None:
+    """Do it, unless the database is away; who buries next, will."""
+    try:
+        work()
+    except Exception as error:
+        if not is_away(error):
+            raise
+
+
+def _failed(reason: str) -> dict[str, Any]:
+    return {"status": "failed", "reason": reason, "exit_code": 1}
+
+
+def _result(future: "Future[dict[str, Any]]", receiver: Connection, updates: "Queue[Update]") -> dict[str, Any]:
+    while not future.done() or receiver.poll():
+        if receiver.poll(_POLL_SECONDS):
+            updates.put(receiver.recv())
+    return future.result()
+
+
+def _worker(sender: Connection, threads: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(
+        max_workers=1,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_adopt,
+        initargs=(sender, threads),
+        max_tasks_per_child=TICKERS_PER_WORKER,
+    )
+
+
+def _adopt(sender: Connection, threads: int) -> None:
+    os.setpgrp()  # Ctrl-C in the terminal is the parent's to handle
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    os.environ.setdefault(TRAINING_THREADS, str(threads))
+    _to_slot.append(sender)
+
+
+def _die_with_parent() -> None:
+    """A worker whose parent was killed has nobody to work for, nor has what it started."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os.killpg(0, signal.SIGKILL)
+
+
+def _kill(worker: BaseProcess) -> None:
+    """Kill a worker and what it started: Dagster's `tail` of its output would keep that open for ever."""
+    if worker.pid:
+        with suppress(ProcessLookupError):  # it has not come so far as to have a group
+            os.killpg(worker.pid, signal.SIGKILL)
+    worker.kill()
+
+
+def _run_in_worker(run: TickerRun) -> dict[str, Any]:
+    forward = ForwardedProgress(lambda stage, done, total: _to_slot[0].send(Update(run.ticker, stage, done, total)))
+    return run_ticker(run, forward)
+
+
+def _drain(queue: "Queue[Item]", take: Callable[[Item], object]) -> None:
+    while True:
+        try:
+            item = queue.get_nowait()
+        except Empty:
+            return
+        take(item)
+
+
+def _raise_first(done: "set[Future[None]]") -> None:
+    for future in done:
+        future.result()

@@ -1,0 +1,1 @@
+"""From a price source to a raw snapshot."""

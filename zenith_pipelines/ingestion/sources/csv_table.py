@@ -1,0 +1,216 @@
+"""Reading one file of prices as people have them: CSV or parquet, columns in any order and case."""
+
+import csv
+import re
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from zenith_core.errors import InvalidPrices, NoNewData
+from zenith_pipelines.datasets.parquet import parquet_table
+from zenith_pipelines.ingestion.sources.base import REQUIRED, raw_table
+
+# The names that people give a column, without case, blanks and punctuation.
+_KNOWN = {
+    "date": ("date", "datetime", "timestamp"),
+    **{name: (name,) for name in REQUIRED},
+    "adj_close": ("adjclose", "adjustedclose"),
+    "dividends": ("dividends", "dividend"),
+    "splits": ("stocksplits", "stocksplit", "splits", "split"),
+}
+_TICKER_COLUMNS = ("ticker", "tickers", "symbol")
+_NAME_OF = {alias: name for name, aliases in _KNOWN.items() for alias in aliases}
+
+
+def read_table(path: Path, timezone: str, ticker: str | None = None) -> pd.DataFrame:
+    """Read one ticker's file into the shape of `RawPrices.prices`; rows without a date keep NaT.
+
+    timezone: of the exchange, whose local date counts where the file's dates carry a zone and a time of day
+    ticker:   the rows to take from a long-format file, which has a column that says whose each row is
+    Raises InvalidPrices, naming file, column and line, and NoNewData for a file without rows.
+    """
+    table = _read(path)
+    if ticker is not None:
+        table = table[_names_of_rows(table) == ticker]
+    renamed = table.rename(columns=_names(path, table))
+    dates = _dates(path, renamed.pop("date"), timezone)
+    numbers = {name: _numbers(path, name, renamed[name]) for name in _KNOWN if name in renamed}
+    return raw_table(pd.DataFrame(numbers).set_index(dates))
+
+
+def tickers_inside(path: Path) -> list[str]:
+    """The values of a file's ticker column, in upper case, sorted, "" for rows without; none if it has no such column,
+    or no closes, as a list of companies.
+
+    Reads the header alone unless there are both. Raises InvalidPrices and NoNewData as `read_table` does.
+    """
+    columns = [_plain(column) for column in _columns(path)]
+    if "close" not in columns or not set(_TICKER_COLUMNS).intersection(columns):
+        return []
+    return sorted(_names_of_rows(_read(path)).unique())
+
+
+def _names_of_rows(table: pd.DataFrame) -> "pd.Series[str]":
+    """Whose each row is, by the ticker column."""
+    column = table[next(column for column in table.columns if _plain(column) in _TICKER_COLUMNS)]
+    return column.astype("object").fillna("").astype(str).str.strip().str.upper()
+
+
+def _plain(column: object) -> str:
+    return re.sub(r"[\W_]+", "", str(column).lower())
+
+
+def _columns(path: Path) -> list[str]:
+    """The names of a file's columns, read without its rows; none if it cannot be read, which reading it will say."""
+    try:
+        if path.suffix.lower() == ".parquet":
+            import pyarrow.parquet as pq
+
+            return list(pq.read_schema(path).names)
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = file.readline()
+        return next(csv.reader([header], delimiter=_separator(header)), [])
+    except (OSError, ValueError, csv.Error):
+        return []
+
+
+def _separator(header: str) -> str:
+    return max(",;\t", key=header.count)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        table = _read_parquet(path) if path.suffix.lower() == ".parquet" else _read_csv(path)
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InvalidPrices(f"{path} cannot be read as {path.suffix[1:].lower()}: {reason}") from error
+    if table.empty:
+        raise NoNewData(f"{path} has no rows")
+    return table
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    table = parquet_table(path.read_bytes())
+    if table.columns.nlevels > 1:  # as `yf.download` answers: (Close, AAPL), …
+        _one_ticker(path, table.columns.get_level_values(1))
+        table.columns = table.columns.get_level_values(0)
+    return table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
+
+
+def _one_ticker(path: Path, tickers: Iterable[object]) -> None:
+    """Refuse a table that has a block of columns for each ticker: to take one of them would be a guess."""
+    names = sorted({str(name) for name in tickers if str(name)})
+    if len(names) > 1:
+        raise InvalidPrices(
+            f"{path} has columns of several tickers, {', '.join(names[:5])}; "
+            "expected a file for each, or one row per date and ticker with a column ticker"
+        )
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        first, second = file.readline(), file.readline()
+    separator = _separator(first)
+    # `yf.download(...).to_csv()` writes three header lines: Price,Close,… / Ticker,AAPL,… / Date,,…
+    yahoo = first.startswith("Price") and second.startswith("Ticker")
+    if yahoo:
+        _one_ticker(path, second.strip().split(separator)[1:])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # a row longer than the header, cut silently
+        table = pd.read_csv(
+            path,
+            sep=separator,
+            encoding="utf-8-sig",
+            index_col=False,
+            skiprows=[1, 2] if yahoo else None,
+            low_memory=False,
+        )
+    return table.rename(columns={"Price": "Date"}) if yahoo else table
+
+
+def _names(path: Path, table: pd.DataFrame) -> dict[Any, str]:
+    """Which column is what. Raises InvalidPrices if one is missing or there twice."""
+    names: dict[Any, str] = {}
+    for column in table.columns:
+        name = _NAME_OF.get(_plain(column))
+        if name in names.values():
+            raise InvalidPrices(f"{path} has two columns for {name}: {', '.join(map(str, table.columns))}")
+        if name:
+            names[column] = name
+    if "date" not in names.values() and str(table.columns[0]).startswith(("Unnamed: 0", "index")):
+        names[table.columns[0]] = "date"  # an index that was saved without its name
+    missing = [name for name in ("date", *REQUIRED) if name not in names.values()]
+    if missing:
+        raise InvalidPrices(
+            f"{path} has no column {', '.join(missing)}; it has {', '.join(map(str, table.columns))}; "
+            f"expected date, {', '.join(REQUIRED)} and, if known, adj_close, dividends, splits"
+        )
+    return names
+
+
+def _numbers(path: Path, name: str, column: "pd.Series[Any]") -> "pd.Series[float]":
+    if column.dtype == "float64":
+        return column
+    numbers = pd.to_numeric(column, errors="coerce")
+    wrong = numbers.isna() & column.notna()
+    if wrong.any():
+        text = str(column[wrong].iloc[0])
+        raise InvalidPrices(
+            f"{path}{_line(path, text)}, column {name}: {text[:40]!r} is not a number; "
+            "expected digits and a decimal point, without thousands separators"
+        )
+    return numbers.astype("float64")
+
+
+def _dates(path: Path, column: "pd.Series[Any]", timezone: str) -> pd.DatetimeIndex:
+    """Naive dates. A midnight is the date as written, in whatever zone; another time is turned to the exchange's."""
+    if (plain := _plain_dates(column)) is not None:
+        return plain
+    if pd.api.types.is_numeric_dtype(column):
+        column = column.map(lambda number: f"{number:.0f}", na_action="ignore")
+    elif pd.api.types.is_datetime64_any_dtype(column):
+        column = column.map(lambda moment: moment.isoformat(), na_action="ignore")
+    text = column.astype("str").str.strip().where(column.notna())
+    written = text.str.extract(r"^(\d{4}-\d{2}-\d{2}|\d{8})(?:[T ]00:00(?::00(?:\.0+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$")[0]
+    dates = pd.to_datetime(written.str.replace("-", ""), format="%Y%m%d", errors="coerce").astype("datetime64[ns]")
+    other = dates.isna() & text.notna() & (text != "")
+    if other.any():
+        dates = dates.where(~other, _local_dates(text[other], timezone).reindex(dates.index))
+    wrong = dates.isna() & text.notna() & (text != "")
+    if wrong.any():
+        example = text[wrong].iloc[0]
+        raise InvalidPrices(
+            f"{path}{_line(path, example)}: {example[:40]!r} is not a date; expected such as 2024-01-31"
+        )
+    return pd.DatetimeIndex(dates, name="date")
+
+
+def _plain_dates(column: "pd.Series[Any]") -> pd.DatetimeIndex | None:
+    """The dates if all are written as most people write them, 2024-01-31, which is the quickest to read; else None."""
+    if pd.api.types.is_string_dtype(column) and column.str.len().eq(10).all():
+        dates = pd.to_datetime(column, format="%Y-%m-%d", errors="coerce")
+        if dates.notna().all():
+            return pd.DatetimeIndex(dates, name="date").as_unit("ns")
+    return None
+
+
+def _local_dates(text: "pd.Series[str]", timezone: str) -> "pd.Series[pd.Timestamp]":
+    """Dates of texts with a time of day; a time without a zone is local already. NaT for anything else."""
+    iso = text.where(text.str.contains(r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}"))
+    moments = pd.to_datetime(iso, format="ISO8601", errors="coerce", utc=True)
+    local = moments.dt.tz_convert(timezone).dt.tz_localize(None)
+    zoned = text.str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$")
+    return local.where(zoned, moments.dt.tz_localize(None)).dt.normalize().astype("datetime64[ns]")
+
+
+def _line(path: Path, text: str) -> str:
+    """`, line 12`, where a CSV file first holds the text; nothing for parquet."""
+    if path.suffix.lower() == ".parquet":
+        return ""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file, delimiter=_separator(file.readline()))
+        number = next((rows.line_num + 1 for row in rows if text in map(str.strip, row)), None)
+    return f", line {number}" if number else ""

@@ -1,0 +1,133 @@
+"""Seeded markets with known truth: SIM-NOISE-n, SIM-EDGE-n, SIM-REGIME-n and SIM-DIRTY-n, n from 1 to 9999.
+
+3,000 sessions of the New York exchange up to 2025-12-31. A ticker names its seed: the same rows each time.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from importlib.metadata import version
+
+import numpy as np
+import pandas as pd
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from zenith_core.market.exchanges import exchange_of
+from zenith_core.market.sessions import sessions_between
+from zenith_core.market.tickers import validate_ticker
+from zenith_pipelines.ingestion.sources.base import RawPrices, raw_table, since_date, unknown_ticker
+from zenith_pipelines.ingestion.sources.simulated_dirt import with_dirt
+
+SESSIONS = 3000
+LAST = date(2025, 12, 31)
+_TICKER = re.compile(r"SIM-(NOISE|EDGE|REGIME|DIRTY)-[1-9][0-9]{0,3}")
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Market:
+    """Daily log-returns, their volatility, and the hidden state that drifts them and shows in volume, each (n,).
+
+    `state[t]` is known at the close of t and moves the return of t + 1; it is zero where nothing is planted.
+    """
+
+    returns: Array
+    volatility: Array
+    state: Array
+
+
+class SimulatedSource:
+    """Simulated tickers. `oracle_sharpe`: what the SIM-EDGE markets' state is worth, long or flat, before costs."""
+
+    name = "simulated"
+
+    def __init__(self, oracle_sharpe: float = 2.0) -> None:
+        self._oracle_sharpe = oracle_sharpe
+
+    def fetch(self, ticker: str, since: date | None = None) -> RawPrices:
+        """See `PriceSource.fetch`."""
+        ticker = validate_ticker(ticker)
+        if not self.offers(ticker):
+            raise unknown_ticker(ticker, "the simulator", [*self.tickers(), "and other numbers"])
+        random = np.random.default_rng(list(ticker.encode()))
+        prices = _bars(self.market(ticker, random), random)
+        if "DIRTY" in ticker:
+            prices = with_dirt(prices, random)
+        return RawPrices(
+            prices=since_date(raw_table(prices), since),
+            source=self.name,
+            library=f"numpy {version('numpy')}",
+            fetched_at=datetime.now(UTC),
+            currency="USD",
+        )
+
+    def offers(self, ticker: str) -> bool:
+        """See `PriceSource.offers`."""
+        return _TICKER.fullmatch(ticker) is not None
+
+    def tickers(self) -> list[str]:
+        """The first ticker of each kind; any other number is another seed."""
+        return [f"SIM-{kind}-1" for kind in sorted(_MARKETS)]
+
+    def market(self, ticker: str, random: Generator | None = None) -> Market:
+        """The truth behind a ticker."""
+        random = random or np.random.default_rng(list(ticker.encode()))
+        return _MARKETS[ticker.split("-")[1]](random, self._oracle_sharpe)
+
+
+def _noise(random: Generator, _: float) -> Market:
+    """A random walk whose price has no drift."""
+    return _market(random, np.full(SESSIONS, 0.015), np.zeros(SESSIONS), 0.0)
+
+
+def _edge(random: Generator, oracle_sharpe: float) -> Market:
+    """A slow state (AR(1), half-life ten sessions) that drifts the price."""
+    persistence = 0.5 ** (1 / 10)
+    state = np.empty(SESSIONS)
+    state[0] = random.standard_normal()
+    for t, shock in enumerate(random.standard_normal(SESSIONS - 1), start=1):
+        state[t] = persistence * state[t - 1] + np.sqrt(1 - persistence**2) * shock
+    # Long when the state is positive, a standard normal: mean drift E[max(x, 0)] = 1/√(2π) of `strength`
+    # daily volatilities, at 1/√2 of the volatility.
+    strength = oracle_sharpe / np.sqrt(252) * np.sqrt(np.pi)
+    return _market(random, np.full(SESSIONS, 0.015), state, strength)
+
+
+def _regime(random: Generator, _: float) -> Market:
+    """Calm (0.8 %) and wild (3 %) volatility that change places every hundred sessions or so."""
+    wild = np.cumsum(random.random(SESSIONS) < 0.01) % 2 == 1
+    return _market(random, np.where(wild, 0.03, 0.008), np.zeros(SESSIONS), 0.0)
+
+
+_MARKETS: dict[str, Callable[[Generator, float], Market]] = {
+    "NOISE": _noise,
+    "EDGE": _edge,
+    "REGIME": _regime,
+    "DIRTY": _noise,
+}
+
+
+def _market(random: Generator, volatility: Array, state: Array, strength: float) -> Market:
+    drift = strength * volatility * np.append(0.0, state[:-1]) - volatility**2 / 2
+    return Market(returns=drift + volatility * random.standard_normal(SESSIONS), volatility=volatility, state=state)
+
+
+def _bars(market: Market, random: Generator) -> pd.DataFrame:
+    close = 50.0 * np.exp(np.cumsum(market.returns))
+    previous = np.append(50.0, close[:-1])
+    opened = previous * np.exp(0.4 * market.volatility * random.standard_normal(SESSIONS))
+    stretch = np.exp(0.5 * market.volatility[:, None] * np.abs(random.standard_normal((SESSIONS, 2))))
+    table = pd.DataFrame(
+        {
+            "open": opened,
+            "high": np.maximum(opened, close) * stretch[:, 0],
+            "low": np.minimum(opened, close) / stretch[:, 1],
+            "close": close,
+            "volume": np.round(1e6 * np.exp(0.5 * market.state + 0.3 * random.standard_normal(SESSIONS))),
+        },
+        index=sessions_between(exchange_of("SIM"), date(LAST.year - 13, 1, 1), LAST)[-SESSIONS:],
+    )
+    return table

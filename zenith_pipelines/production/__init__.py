@@ -1,0 +1,1 @@
+"""Promotion to Production, and publishing for serving."""

@@ -1,0 +1,62 @@
+"""Candidates: how a trained model becomes a version in the registry that can be traced and judged."""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from zenith_core.features.leakage import leakage_summary
+from zenith_core.names import model_name
+from zenith_pipelines.datasets.parquet import parquet_bytes
+from zenith_pipelines.models.training import Candidate
+from zenith_pipelines.registry.model_registry import DAGSTER_RUN, ModelRegistry, Version
+
+_LINEAGE = ("ticker", "kind", "data_version", "raw_content_hash", "data_end", "feature_spec", "code_version")
+
+
+def register(
+    registry: ModelRegistry,
+    candidate: Candidate,
+    leakage: Mapping[str, Any],
+    dagster_run_id: str,
+    attempts: Collection[str] = (),
+) -> Version:
+    """Register the candidate as a new version of `<kind>-<ticker>`, with its figures and its lineage.
+
+    If one of `attempts`, earlier runs that `dagster_run_id` repeats, has registered it and died before it could say so,
+    that version is the one.
+
+    `leakage` is the certificate of the features it was trained on. The MLflow run keeps it as leakage.json, what is
+    known of the model as facts.json, and the out-of-sample forecasts behind its figures as evidence.parquet.
+    """
+    facts = candidate.facts
+    name = model_name(candidate.kind, facts["ticker"])
+    if attempts and (made := registry.made_by(name, attempts)):
+        return registry.adopt(made)
+    checksum = hashlib.sha256(candidate.onnx).hexdigest()  # which serving checks
+    tags = {key: facts[key] for key in _LINEAGE} | {"libraries": _line(facts["versions"]), "sha256": checksum}
+    return registry.register(
+        name,
+        candidate.onnx,
+        metrics=flat_metrics(candidate.metrics),
+        params={key: str(value) for key, value in facts["study"].get("config", {}).items()},
+        tags={**tags, "leakage": leakage_summary(leakage), DAGSTER_RUN: dagster_run_id},
+        files={
+            "facts.json": _json({**facts, "metrics": candidate.metrics}),
+            "leakage.json": _json(leakage),
+            "evidence.parquet": parquet_bytes(candidate.evidence),
+        },
+    )
+
+
+def flat_metrics(metrics: dict[str, Any]) -> dict[str, float]:
+    """The headline figures: the top-level numbers, without tables and gaps."""
+    return {key: float(value) for key, value in metrics.items() if isinstance(value, int | float)}
+
+
+def _line(versions: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} {version}" for name, version in versions.items())
+
+
+def _json(document: Mapping[str, Any]) -> bytes:
+    return json.dumps(document, indent=1, allow_nan=False).encode()

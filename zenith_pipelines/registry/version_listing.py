@@ -1,0 +1,55 @@
+"""What is known of the model versions in the registry, as one JSON-ready document."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from zenith_core.errors import NotAvailable
+from zenith_core.evaluation.summary_metrics import headline
+from zenith_core.names import KINDS, Kind, model_name
+from zenith_core.statistics.performance import finite
+from zenith_pipelines.registry.decision_log import history
+from zenith_pipelines.registry.model_registry import ModelRegistry, Version
+
+_TAGS = ("data_end", "data_version", "feature_spec", "code_version", "libraries", "trials", "leakage")
+_DECISION = ("decision", "reason", "decided_at", "decided_by")
+
+
+def catalogue(registry: ModelRegistry, ticker: str | None = None) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """{ticker: {kind: versions, newest first}} of one ticker, or of all that have models. Raises NotAvailable."""
+    known = [] if not registry.is_there else _tickers(registry) if ticker is None else [ticker]
+    found = {name: _versions_of(registry, name) for name in known}
+    if not any(kinds for kinds in found.values()):
+        of = f" of {ticker}" if ticker else ""
+        raise NotAvailable(f"no models{of} yet: `zenith run{f' --tickers {ticker}' if ticker else ''}` makes them")
+    return found
+
+
+def decisions(registry: ModelRegistry, ticker: str, kind: str) -> list[dict[str, Any]]:
+    """The history of a model, oldest decision first."""
+    return [asdict(decision) for decision in history(registry, model_name(kind, ticker))]
+
+
+def _tickers(registry: ModelRegistry) -> list[str]:
+    prefixes = tuple(f"{kind}-" for kind in KINDS)
+    return sorted({name.partition("-")[2] for name in registry.names() if name.startswith(prefixes)})
+
+
+def _versions_of(registry: ModelRegistry, ticker: str) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for kind in KINDS:
+        name = model_name(kind, ticker)
+        if versions := registry.versions(name):
+            aliases = registry.aliases(name)
+            found[kind] = [_described(registry, kind, version, aliases) for version in versions]
+    return found
+
+
+def _described(registry: ModelRegistry, kind: Kind, version: Version, aliases: Mapping[str, int]) -> dict[str, Any]:
+    metrics = {name: finite(value) for name, value in registry.metrics(version.name, version.version).items()}
+    return {
+        "version": version.version,
+        "aliases": sorted(alias for alias, number in aliases.items() if number == version.version),
+        **{tag: version.tags.get(tag) for tag in (*_TAGS, *_DECISION)},
+        "metrics": headline(kind, metrics),
+    }

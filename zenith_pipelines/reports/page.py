@@ -1,0 +1,108 @@
+"""The report of one ticker as one HTML page that opens without a network, in light and dark."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from zenith_core.backtesting.backtest import Backtest
+from zenith_core.disclaimer import DISCLAIMER
+from zenith_core.features.leakage import leakage_summary
+from zenith_pipelines.reports import forecast_plots as plots
+from zenith_pipelines.reports import methodology as method
+from zenith_pipelines.reports import signal_plots, tables
+from zenith_pipelines.reports.formatting import count, day, number, share
+from zenith_pipelines.reports.plotting import to_svg
+from zenith_pipelines.reports.verdicts import verdicts
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class ReportInput:
+    """All that the page shows.
+
+    prices:          cleaned prices; the last row is the forecast origin
+    forecasts:       walk-forward price forecasts
+    signals:         walk-forward signals
+    price_metrics:   as `zenith_core.evaluation.metrics.price_metrics` returns them; signal_metrics likewise
+    latest:          date, price, lower, q25, q75, upper of the sessions to come; may be empty
+    price_study:     what is known of how the model was tested (`PriceStudy.facts`); signal_study likewise
+    trading:         the settings of the backtests, by "lstm" and "ensemble"
+    leakage:         the certificate of the features; empty if there is none
+    lineage:         what the price and the signal model were made from, by name, in the order to show
+    """
+
+    ticker: str
+    currency: str
+    prices: pd.DataFrame
+    forecasts: pd.DataFrame
+    signals: pd.DataFrame
+    price_metrics: dict[str, Any]
+    signal_metrics: dict[str, Any]
+    lstm_backtest: Backtest
+    ensemble_backtest: Backtest
+    latest: pd.DataFrame
+    price_study: Mapping[str, Any] = field(default_factory=dict)
+    signal_study: Mapping[str, Any] = field(default_factory=dict)
+    trading: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    leakage: Mapping[str, Any] = field(default_factory=dict)
+    lineage: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    disclaimer: str = DISCLAIMER
+
+
+def report_plots(report: ReportInput) -> "dict[str, Figure]":
+    """The report's plots by name; `to_svg` and `to_png` of `report.drawing` turn them into files."""
+    horizon = report.price_metrics["horizon"]
+    return {
+        "price_fan": plots.price_fan(report.prices, report.forecasts, report.latest, horizon),
+        "skill_by_horizon": plots.skill_by_horizon(report.price_metrics),
+        "coverage_by_horizon": plots.coverage_by_horizon(report.price_metrics),
+        "confusion_matrix": signal_plots.confusion_matrix(report.signal_metrics),
+        "reliability": signal_plots.reliability(report.signal_metrics),
+        "class_probabilities": signal_plots.class_probabilities(report.signals),
+        "feature_importances": signal_plots.feature_importances(report.signal_study.get("importances", {})),
+        "lstm_equity": plots.equity_and_drawdown(report.lstm_backtest, "LSTM strategy"),
+        "ensemble_equity": plots.equity_and_drawdown(report.ensemble_backtest, "ensemble strategy"),
+    }
+
+
+def render_report(report: ReportInput, figures: "Mapping[str, Figure]") -> str:
+    """The page with its `report_plots`: styles and plots inside it, no script, nothing loaded from elsewhere."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("zenith_pipelines", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters |= {"share": share, "number": number, "count": count, "day": day}
+    page = environment.get_template("report.html.j2").render(
+        report=report,
+        last=_last(report.prices),
+        verdicts=verdicts(report),
+        headline=_headline(report),
+        shown=tables.horizons_shown(report.price_metrics),
+        trades=[("LSTM", report.lstm_backtest), ("Ensemble", report.ensemble_backtest)],
+        leakage=leakage_summary(report.leakage) if report.leakage else "",
+        tables=tables,
+        method=method,
+        figures={name: Markup(to_svg(figure, name.replace("_", " "))) for name, figure in figures.items()},
+    )
+    return page.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _last(prices: pd.DataFrame) -> dict[str, Any]:
+    change = prices["close"].iloc[-1] / prices["close"].iloc[-2] - 1 if len(prices) > 1 else None
+    return {"close": prices["close"].iloc[-1], "date": prices.index[-1], "change": change, "first": prices.index[0]}
+
+
+def _headline(report: ReportInput) -> dict[str, Any] | None:
+    """The latest forecast at the headline horizon, or None if there is none."""
+    horizon = report.price_metrics["horizon"]
+    if len(report.latest) < horizon:
+        return None
+    row = report.latest.iloc[horizon - 1]
+    change = row["price"] / report.prices["close"].iloc[-1] - 1
+    return {"horizon": horizon, "date": pd.Timestamp(row["date"]), "change": change, **row.drop("date")}

@@ -1,0 +1,99 @@
+"""From datasets to the report: what each asset holds, gathered for the page, and the page filed with each model."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from zenith_core.backtesting.backtest import Backtest
+from zenith_core.inference import QUANTILES, forecast_prices
+from zenith_core.snapshot import ServingSnapshot
+from zenith_pipelines.datasets.store import Dataset
+from zenith_pipelines.models.onnx_runtime import onnx_run
+from zenith_pipelines.registry.model_registry import ModelRegistry
+from zenith_pipelines.reports.formatting import NOTHING
+from zenith_pipelines.reports.page import ReportInput
+
+_LINEAGE: dict[str, Callable[[Mapping[str, Any]], str]] = {
+    "registered as": lambda facts: f"{facts['model']} version {facts['version']}",
+    "data until": lambda facts: facts["data_end"],
+    "cleaned data": lambda facts: facts["data_version"],
+    "raw content hash": lambda facts: facts["raw_content_hash"],
+    "feature spec": lambda facts: facts["feature_spec"],
+    "code": lambda facts: facts["code_version"],
+    "libraries": lambda facts: ", ".join(f"{name} {text}" for name, text in facts["versions"].items()),
+}
+
+
+PLOTS = {
+    "lstm": ("price_fan", "skill_by_horizon", "coverage_by_horizon", "lstm_equity"),
+    "ensemble": ("confusion_matrix", "reliability", "feature_importances", "ensemble_equity"),
+}
+"""The plots that go with each kind of model into MLflow."""
+
+
+def report_input(
+    snapshot: ServingSnapshot,
+    registry: ModelRegistry,
+    cleaned: Dataset,
+    features: Dataset,
+    models: Mapping[str, Dataset],
+    backtests: Mapping[str, Dataset],
+) -> ReportInput:
+    """Gather what the page shows of one ticker; `models` and `backtests` by kind, "lstm" and "ensemble".
+
+    Raises NotAvailable for a version that the registry does not have.
+    """
+    lstm, ensemble = models["lstm"], models["ensemble"]
+    onnx = registry.load(lstm.facts["model"], lstm.facts["version"])
+    return ReportInput(
+        ticker=snapshot.ticker,
+        currency=snapshot.currency,
+        prices=cleaned.tables["prices"],
+        forecasts=lstm.table,
+        signals=ensemble.table,
+        price_metrics=lstm.facts["metrics"],
+        signal_metrics=ensemble.facts["metrics"],
+        lstm_backtest=_backtest(backtests["lstm"]),
+        ensemble_backtest=_backtest(backtests["ensemble"]),
+        latest=_latest(snapshot, onnx),
+        price_study=lstm.facts["study"],
+        signal_study=ensemble.facts["study"],
+        trading={kind: backtest.facts["config"] for kind, backtest in backtests.items()},
+        leakage=features.facts.get("leakage", {}),
+        lineage={
+            **{name: (text(lstm.facts), text(ensemble.facts)) for name, text in _LINEAGE.items()},
+            "leakage certificate": (_certificate(registry, lstm), _certificate(registry, ensemble)),
+        },
+    )
+
+
+def log_report(registry: ModelRegistry, models: Mapping[str, Dataset], page: bytes, plots: Mapping[str, bytes]) -> None:
+    """File the page with the run of each model's version, and of `plots` (PNG by name) those of its kind."""
+    for kind, model in models.items():
+        files = {f"plots/{name}.png": plots[name] for name in PLOTS[kind]}
+        registry.log_files(model.facts["model"], model.facts["version"], {"report.html": page, **files})
+
+
+def _certificate(registry: ModelRegistry, model: Dataset) -> str:
+    """What the registered version says of the leakage of the features it was trained on."""
+    found = (v for v in registry.versions(model.facts["model"]) if v.version == model.facts["version"])
+    return next((version.tags.get("leakage", NOTHING) for version in found), NOTHING)
+
+
+def _latest(snapshot: ServingSnapshot, onnx: bytes) -> pd.DataFrame:
+    forecast = forecast_prices(onnx_run(onnx), snapshot)
+    return pd.DataFrame(
+        {
+            "date": pd.DatetimeIndex(snapshot.next_sessions),
+            "price": forecast.price,
+            "lower": forecast.lower,
+            "q25": forecast.quantiles[:, QUANTILES.index(0.25)],
+            "q75": forecast.quantiles[:, QUANTILES.index(0.75)],
+            "upper": forecast.upper,
+        }
+    )
+
+
+def _backtest(dataset: Dataset) -> Backtest:
+    return Backtest(dataset.tables["trades"], dataset.tables["equity"], dataset.facts["stats"])

@@ -1,0 +1,159 @@
+"""The report's tables: figures as rows of text, each beside its baseline."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from zenith_core.backtesting.backtest import Backtest
+from zenith_core.forecasting.abstention import REASONS
+from zenith_pipelines.reports.formatting import NOTHING, chance, count, number, share, span
+
+TRADES_SHOWN = 20
+_HORIZONS_SHOWN = ("1", "5", "10", "20", "30")
+
+Figures = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a table; `base` if it is a baseline's."""
+
+    words: str
+    cells: Sequence[str]
+    base: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    """How to make a row: `cell` turns the figures of one column into text."""
+
+    words: str
+    cell: Callable[[Figures], str]
+    base: bool = False
+
+    def row(self, columns: Sequence[Figures]) -> Row:
+        """The row of these columns."""
+        return Row(self.words, [self.cell(figures) for figures in columns], self.base)
+
+
+def _of(key: str, show: Callable[[Any], str]) -> Callable[[Figures], str]:
+    """The figure `key` as `show` has it; a dash where there is none."""
+    return lambda figures: show(figures.get(key))
+
+
+_fine = partial(share, decimals=2)
+_signed = partial(share, sign=True)
+
+_ERRORS = (
+    Line("Forecasts scored", _of("rows", count)),
+    Line("Mean absolute error", _of("mae", _fine)),
+    Line("… of the random walk", _of("mae_random_walk", _fine), base=True),
+    Line("Root mean squared error", _of("rmse", _fine)),
+    Line("MASE, below 1 is better", _of("mase", partial(number, decimals=3))),
+    Line("Skill against the random walk", _of("skill", _signed)),
+    Line("Skill against drift", _of("drift_skill", _signed)),
+    Line("p-value", _of("p_value", chance)),
+    Line("Direction right", _of("direction_accuracy", share)),
+    Line("Price rose", _of("base_rate_up", share), base=True),
+)
+_BANDS = (
+    Line("Price came inside the 90 % band", _of("coverage", share)),
+    Line("Width of the band, share of the price", _of("interval_width", share)),
+    Line("Pinball loss", _of("pinball", _fine)),
+    Line("… of static quantiles", _of("pinball_static", _fine), base=True),
+    Line("Skill against static quantiles", _of("pinball_skill", _signed)),
+)
+_STATISTICS = (
+    Line("Total return", _of("total_return", share)),
+    Line("Return a year", _of("annual_return", share)),
+    Line("Volatility a year", _of("volatility", share)),
+    Line("Sharpe ratio", _of("sharpe", number)),
+    Line("Sharpe ratio, 90 % interval", lambda stats: span(stats.get("sharpe_low"), stats.get("sharpe_high"))),
+    Line("Probability of a true Sharpe ratio above 0", _of("psr", share)),
+    Line("… above the best by luck of all trials (deflated)", _of("deflated_sharpe", share)),
+    Line("Trials recorded", _of("trials", count)),
+    Line("Sharpe ratio above buy and hold", _of("excess_sharpe", partial(number, sign=True))),
+    Line("p-value of that", _of("excess_sharpe_p_value", chance)),
+    Line("Sortino ratio", _of("sortino", number)),
+    Line("Calmar ratio", _of("calmar", number)),
+    Line("Deepest drawdown", _of("max_drawdown", share)),
+    Line("Longest time below a peak, sessions", _of("max_drawdown_sessions", count)),
+    Line("Time in the market", _of("exposure", share)),
+    Line("Closed trades", _of("trades", count)),
+    Line("Trades that gained", _of("hit_rate", share)),
+    Line("Profit factor, gains over losses", _of("profit_factor", number)),
+    Line("Turnover a year, times the account", _of("turnover", number)),
+    Line("Break-even cost a side", _of("break_even_cost", _fine)),
+)
+
+
+def horizons_shown(metrics: Figures) -> list[str]:
+    """A few horizons of `price_metrics`, or all if it has none of those."""
+    return [text for text in _HORIZONS_SHOWN if text in metrics["by_horizon"]] or list(metrics["by_horizon"])
+
+
+def error_rows(metrics: Figures) -> list[Row]:
+    """The errors and skill of `price_metrics`, a column for each of `horizons_shown`."""
+    return _by_horizon(_ERRORS, metrics)
+
+
+def band_rows(metrics: Figures) -> list[Row]:
+    """How honest the quantiles of `price_metrics` were, a column for each of `horizons_shown`."""
+    return _by_horizon(_BANDS, metrics)
+
+
+def statistic_rows(lstm: Backtest, ensemble: Backtest) -> list[Row]:
+    """Every statistic of the LSTM, of buy-and-hold over the same time, then the same of the ensemble."""
+    columns = [backtest.stats[who] for backtest in (lstm, ensemble) for who in ("strategy", "buy_and_hold")]
+    return [line.row(columns) for line in _STATISTICS]
+
+
+def score_rows(metrics: Figures) -> list[Row]:
+    """`signal_metrics` of the ensemble and of its baseline, the historical frequencies."""
+    fine = partial(number, decimals=3)
+    lines = (
+        ("Accuracy", share, "accuracy", "accuracy_baseline"),
+        ("Precision, mean of classes", share, "precision", ""),
+        ("Recall, mean of classes", share, "recall", ""),
+        ("F1, mean of classes", share, "f1", ""),
+        ("Brier score, 0 is best", fine, "brier", "brier_baseline"),
+        ("Log loss", fine, "log_loss", "log_loss_baseline"),
+        ("Skill of the Brier score", _signed, "skill", ""),
+        ("p-value of that", chance, "p_value", ""),
+        ("Calibration error (ECE), most probable class", share, "ece", ""),
+        ("Calibration error, mean of classes", share, "ece_classwise", ""),
+    )
+    return [Row(words, [show(metrics.get(own)), show(metrics.get(base))]) for words, show, own, base in lines]
+
+
+def class_rows(metrics: Figures) -> list[Row]:
+    """Precision, recall and F1 of each class, as most probable one, and how often it came (the base rate)."""
+    confusion = metrics["confusion"] or {}
+    rows = []
+    for name, came in confusion.items():
+        right, labelled = came[name], sum(came.values())
+        predicted = sum(other[name] for other in confusion.values())
+        ratios = ((right, predicted), (right, labelled), (2 * right, predicted + labelled))
+        figures = [share(part / whole) if whole else NOTHING for part, whole in ratios]
+        rows.append(Row(name, [*figures, share(metrics["base_rates"][name])]))
+    return rows
+
+
+def abstention_rows(metrics: Figures) -> list[Row]:
+    """Sessions with a signal and without one, by reason, and their share of all scored ones."""
+    total, abstained = metrics["rows"], metrics["abstained"]
+    signalled = round(total * (metrics["signalled"] or 0))
+    told = [("Buy or sell", signalled), *((REASONS.get(code, code), rows) for code, rows in abstained.items())]
+    return [Row(words, [count(rows), share(rows / total if total else None)]) for words, rows in told]
+
+
+def trade_rows(backtest: Backtest) -> list[dict[str, Any]]:
+    """The last trades, newest first."""
+    rows = backtest.trades.iloc[::-1].head(TRADES_SHOWN)
+    return [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
+
+
+def _by_horizon(lines: Sequence[Line], metrics: Figures) -> list[Row]:
+    columns = [metrics["by_horizon"][horizon] for horizon in horizons_shown(metrics)]
+    return [line.row(columns) for line in lines]

@@ -1,0 +1,120 @@
+"""What the figures amount to, in plain words: a model without skill is said to have none."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from zenith_core.backtesting.backtest import Backtest
+from zenith_core.evaluation.metrics import SIGNIFICANCE
+from zenith_core.features.leakage import leakage_summary
+from zenith_pipelines.reports.formatting import count, number, p_value, share, span
+
+if TYPE_CHECKING:
+    from zenith_pipelines.reports.page import ReportInput
+
+_SAME_SHARPE = 0.005  # equal as printed
+_SURE = 1 - SIGNIFICANCE  # of a deflated Sharpe ratio
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One sentence on one thing, the figures it rests on, and whether it speaks for the model."""
+
+    subject: str
+    sentence: str
+    figures: str
+    good: bool
+
+
+def verdicts(report: "ReportInput") -> list[Verdict]:
+    """The verdicts on the price model, its bands, the signal model, both backtests, and the features."""
+    return [
+        _price_verdict(report.price_metrics),
+        _band_verdict(report.price_metrics),
+        _signal_verdict(report.signal_metrics),
+        _backtest_verdict("LSTM backtest", report.lstm_backtest),
+        _backtest_verdict("Ensemble backtest", report.ensemble_backtest),
+        _leakage_verdict(report.leakage),
+    ]
+
+
+def _price_verdict(metrics: dict[str, Any]) -> Verdict:
+    good = metrics["beats_naive"]
+    sentence = f"{'Better' if good else 'No better'} than assuming that the price stays where it is"
+    significant = sum(row["beats_naive"] for row in metrics["by_horizon"].values())
+    figures = (
+        f"{metrics['horizon']} sessions ahead: skill {share(metrics['skill'], sign=True)}, "
+        f"{p_value(metrics['p_value'])}; significant at {significant} of {len(metrics['by_horizon'])} horizons"
+    )
+    return Verdict("Price forecast", sentence, figures, good)
+
+
+def _band_verdict(metrics: dict[str, Any]) -> Verdict:
+    coverage = metrics["coverage"]
+    if coverage is None:
+        return Verdict("90 % band", "Not scored yet", "no forecast has come due", False)
+    good = 0.87 <= coverage <= 0.93
+    sentence = "Keeps its promise" if good else "Too narrow" if coverage < 0.87 else "Wider than it says"
+    figures = (
+        f"held {coverage:.1%} of prices {metrics['horizon']} sessions ahead; "
+        f"skill against static quantiles {share(metrics.get('pinball_skill'), sign=True)}"
+    )
+    return Verdict("90 % band", sentence, figures, good)
+
+
+def _signal_verdict(metrics: dict[str, Any]) -> Verdict:
+    good = metrics["beats_naive"]
+    sentence = "Better" if good else "No better"
+    figures = (
+        f"Brier {number(metrics['brier'], 3)} against {number(metrics['brier_baseline'], 3)}, "
+        f"{p_value(metrics['p_value'])}; calibration error {share(metrics.get('ece'))}; "
+        f"says buy or sell in {share(metrics.get('signalled'))} of sessions"
+    )
+    return Verdict("Signal", f"{sentence} than the historical frequency of each class", figures, good)
+
+
+def _backtest_verdict(subject: str, backtest: Backtest) -> Verdict:
+    own, held = backtest.stats["strategy"], backtest.stats["buy_and_hold"]
+    returns = f"return {share(own['total_return'], sign=True)} against {share(held['total_return'], sign=True)}"
+    if not own["trades"] + own["open_trades"]:
+        return Verdict(subject, "It never traded: there is nothing to compare", returns, False)
+    if own["sharpe"] is None or held["sharpe"] is None:
+        return Verdict(subject, "Nothing to compare: no session after the first trade", returns, False)
+    sentence, good = _compared(own, held)
+    interval = span(own.get("sharpe_low"), own.get("sharpe_high"))
+    figures = (
+        f"{returns}; Sharpe {number(own['sharpe'])} (90 % interval {interval}) against {number(held['sharpe'])}, "
+        f"{p_value(own.get('excess_sharpe_p_value'))}; "
+        f"deflated Sharpe {share(own.get('deflated_sharpe'))}, trials: {count(own.get('trials'))}"
+    )
+    return Verdict(subject, sentence, figures, good)
+
+
+def _compared(own: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[str, bool]:
+    """Only a gain that neither chance nor the number of trials explains speaks for the strategy."""
+    ahead = own["sharpe"] - held["sharpe"]
+    if abs(ahead) < _SAME_SHARPE:
+        return "As much return for its risk as buying and holding, after costs", False
+    if ahead < 0:
+        return "Less return for its risk than buying and holding, after costs", False
+    chance, deflated = own.get("excess_sharpe_p_value"), own.get("deflated_sharpe")
+    more = "More return for its risk than buying and holding, after costs"
+    if chance is None or deflated is None:
+        return f"{more}; whether by chance cannot be told", False
+    if chance >= SIGNIFICANCE:
+        return f"{more}, but chance alone may well do that", False
+    if deflated < _SURE:
+        return f"{more}, but the best of as many trials may well do that by luck", False
+    return f"{more}, and more than chance explains", True
+
+
+def _leakage_verdict(certificate: Mapping[str, Any]) -> Verdict:
+    if not certificate:
+        return Verdict("Look-ahead", "Not tested: the features have no leakage certificate", "", False)
+    good = certificate["passed"]
+    sentence = (
+        "No feature changed when its future was taken away"
+        if good
+        else "The features failed their test: believe nothing below"
+    )
+    return Verdict("Look-ahead", sentence, f"leakage certificate {leakage_summary(certificate)}", good)

@@ -1,0 +1,1 @@
+"""Launching Dagster runs over GraphQL."""

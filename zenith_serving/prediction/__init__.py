@@ -1,0 +1,1 @@
+"""From ticker to response body. No HTTP."""

@@ -1,0 +1,1 @@
+"""MLflow without importing MLflow."""

@@ -1,0 +1,130 @@
+"""Start the REST service on an address."""
+
+import errno
+import gc
+import logging
+import socket
+from typing import TYPE_CHECKING, Any
+
+from zenith_core.errors import UserError
+from zenith_serving.addresses import is_loopback
+from zenith_serving.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+GRACE_SECONDS = 10  # for requests in flight when asked to stop
+_BACKLOG = 2048
+_NEW_OBJECTS = 10_000  # that Python looks through at a time for what is not needed; 700 by default
+_HIGHEST_PORT = 65_535
+
+
+def serve(host: str, port: int, settings: Settings, workers: int = 1) -> None:
+    """Serve until SIGINT or SIGTERM. Raises UserError if the address cannot be had, before anything is loaded.
+
+    Several workers are processes that share the socket and, if `REDIS_URL` names one, a Redis; one that dies is
+    replaced. They read the environment themselves: `settings` are only looked at.
+    """
+    from zenith_serving.observability.logs import configure_logging
+
+    require_keys_beyond_loopback(host, settings)
+    with bind(host, port) as listener:
+        configure_logging(settings)
+        logging.getLogger("uvicorn.error").info(
+            "Zenith answers on http://%s:%d, its documentation on /docs", host, port
+        )
+        if workers > 1:
+            _serve_in_processes(listener, settings, workers)
+        else:
+            _serve_here(listener, settings)
+
+
+def options() -> dict[str, Any]:
+    """Uvicorn's, which benchmarks/serving.py gives to what it compares with as well."""
+    from zenith_serving.http_protocol import BoundedProtocol
+
+    return {
+        "http": BoundedProtocol,
+        "ws": "none",  # else its library is loaded
+        "server_header": False,
+        "log_config": None,
+        "access_log": False,
+        "timeout_graceful_shutdown": GRACE_SECONDS,
+    }
+
+
+def app_of_environment() -> "FastAPI":
+    """What each worker serves."""
+    from zenith_serving.observability.logs import configure_logging
+
+    settings = read_settings()
+    configure_logging(settings)
+    return _app(settings)
+
+
+def _serve_here(listener: socket.socket, settings: Settings) -> None:
+    import uvicorn
+
+    uvicorn.Server(uvicorn.Config(_app(settings), **options())).run(sockets=[listener])
+
+
+def _app(settings: Settings) -> "FastAPI":
+    """What a process serves for as long as it lives. What is in memory by then stays: Python's collector, which would
+    look it through every few thousand requests, leaves it alone from here on.
+    """
+    from zenith_serving.app import create_app
+    from zenith_serving.observability.logs import RequestLog
+
+    app = create_app(settings, RequestLog(settings))
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS)
+    return app
+
+
+def _serve_in_processes(listener: socket.socket, settings: Settings, workers: int) -> None:
+    import uvicorn
+    from uvicorn.supervisors import Multiprocess
+
+    from zenith_serving.observability.multiprocess_metrics import shared_metrics
+    from zenith_serving.prediction.predictor import make_predictor
+
+    make_predictor(settings)  # a mistake in the settings is one line here, not a traceback of each worker
+    app = f"{__name__}:{app_of_environment.__name__}"
+    with shared_metrics():
+        Multiprocess(uvicorn.Config(app, factory=True, workers=workers, **options()), sockets=[listener]).run()
+
+
+def require_keys_beyond_loopback(host: str, settings: Settings) -> None:
+    """Raise UserError if others could reach the service and there is no key to tell them apart."""
+    if not settings.zenith_api_keys and not is_loopback(host):
+        raise UserError(f"{host} can be reached by others: set ZENITH_API_KEYS first, or listen on 127.0.0.1")
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that listens on the address. Raises UserError that says what to change if it cannot be had."""
+    if not 0 <= port <= _HIGHEST_PORT:  # getaddrinfo would take it modulo 65536
+        raise UserError(f"there is no port {port}: choose one from 1 to {_HIGHEST_PORT} with --port")
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError:
+        raise UserError(f"{host} is not an address to listen on: --host 127.0.0.1 is this machine") from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise UserError(_why_not(host, port, error)) from None
+    return listener
+
+
+def _why_not(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} on {host} is busy: stop what listens there, or choose another with --port"
+    if error.errno == errno.EACCES:
+        return f"port {port} needs more rights than yours: choose one above 1023 with --port"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{host} is not an address of this machine: choose another with --host"
+    return f"cannot listen on port {port} of {host} ({error.strerror}): choose another with --port or --host"
