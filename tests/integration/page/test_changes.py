@@ -34,7 +34,7 @@ def test_a_promotion_shows_by_itself(visit, registry):
 
 def test_data_of_before_there_was_a_page_say_what_makes_the_rest(visit):
     page = visit("#MSFT")
-    prices, backtest = part(page, "Price and forecast"), part(page, "Backtest beside buy-and-hold")
+    prices, backtest = part(page, "Price and forecast"), part(page, "Backtest vs. buy and hold")
 
     expect(prices.get_by_text("zenith run --tickers MSFT")).to_be_visible()
     expect(prices.locator("canvas")).to_be_visible()  # the fan needs no candles
@@ -49,19 +49,17 @@ def test_a_ticker_without_models_shows_its_prices_and_says_so(visit, home):
     expect(page.locator(".head")).to_contain_text("100.00 USD")
     expect(page.locator(".head")).to_contain_text("Out of date 30 or more sessions old")
     expect(part(page, "Price and forecast").locator("canvas")).to_be_visible()
-    for title in ("Price and forecast", "Signal", "What the forecast is worth"):
-        expect(part(page, title).locator(".note")).to_have_text(
-            "There is no model that may answer for this ticker yet."
-        )
+    for title in ("Price and forecast", "Signal", "Forecast skill"):
+        expect(part(page, title).locator(".note")).to_have_text("No model can answer for this ticker yet.")
 
 
 @pytest.mark.parametrize(
     ("address", "says"),
     [
-        ("#AAPX", "There is no such ticker. Near it: AAPL."),
-        ("#ZZZZZZ", "There is no such ticker here."),
-        ("#%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E", "This is not a ticker"),
-        ("#%E0%A4%A", "This is not a ticker"),
+        ("#AAPX", "No such ticker. Similar ones: AAPL."),
+        ("#ZZZZZZ", "No such ticker here."),
+        ("#%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E", "Not a valid ticker"),
+        ("#%E0%A4%A", "Not a valid ticker"),
     ],
 )
 def test_an_address_without_a_ticker_of_ours_is_explained(visit, address, says):
@@ -82,10 +80,8 @@ def test_a_part_that_fails_fails_alone(visit):
 
     for title in ("Track record of served forecasts", "Models"):
         expect(part(page, title).locator(".note").first).to_have_text("This service does not offer this part.")
-    for title in ("Price and forecast", "Backtest beside buy-and-hold"):
-        expect(part(page, title).locator(".note")).to_have_text(
-            "Something went wrong in the service, and was logged there."
-        )
+    for title in ("Price and forecast", "Backtest vs. buy and hold"):
+        expect(part(page, title).locator(".note")).to_have_text("The service had an internal error and logged it.")
     expect(part(page, "Signal").locator(".verdict")).to_have_text("Hold")
     expect(part(page, "Price and forecast").locator("canvas")).to_be_visible()
 
@@ -105,7 +101,7 @@ def test_a_service_that_is_away_is_said_and_taken_back(visit, own_server):
     own_server.stop()
     look_again(page)
     banner = page.get_by_role("alert")
-    expect(banner).to_contain_text("The service does not answer. What is shown is of ")
+    expect(banner).to_contain_text("The service does not answer. Data shown are from ")
     expect(page.locator(".figures")).to_contain_text("105.10")
     own_server.start()
     look_again(page)
@@ -117,7 +113,7 @@ def test_a_page_without_tickers_says_what_makes_them_and_shows_them_when_they_ar
 ):
     with Server(tmp_path) as server:
         page = visit("", url=server.url)
-        expect(page.get_by_role("heading", level=1)).to_have_text("There are no tickers yet")
+        expect(page.get_by_role("heading", level=1)).to_have_text("No tickers yet")
         expect(page.get_by_role("main")).to_contain_text("zenith run --source sample")
 
         shutil.copytree(home / "data", tmp_path / "data")
@@ -127,7 +123,7 @@ def test_a_page_without_tickers_says_what_makes_them_and_shows_them_when_they_ar
 
 
 def press_train(page, key="secret"):
-    training = part(page, "Train again")
+    training = part(page, "Retrain")
     training.get_by_label("Key").fill(key)
     training.get_by_role("button", name="Train AAPL").click()
     return training
@@ -149,9 +145,9 @@ def test_a_training_is_started_with_the_key_and_followed_to_its_end(visit):
 
     assert asked.value.header_value("authorization") == "Bearer secret"
     assert asked.value.post_data_json == {"ticker": "AAPL", "model_type": "all"}
-    expect(training.get_by_role("status")).to_contain_text("The run is queued.")
+    expect(training.get_by_role("status")).to_contain_text("Run status: queued.")
     expect(training.get_by_role("link")).to_have_attribute("href", RUN["url"])
-    expect(training.get_by_role("status")).to_contain_text("The run is done.", timeout=20_000)
+    expect(training.get_by_role("status")).to_contain_text("Run status: succeeded.", timeout=20_000)
     assert kept_key(page) == "secret"
     assert page.evaluate("Object.values(localStorage).join() + document.cookie") == ""
 
@@ -159,8 +155,8 @@ def test_a_training_is_started_with_the_key_and_followed_to_its_end(visit):
 def test_epochs_go_with_the_lstm_only(visit):
     page = visit()
     answer(page, "train", 503, {"detail": "away"})
-    training = part(page, "Train again")
-    training.get_by_label("Epochs of the LSTM, 10 to 500").fill("20")
+    training = part(page, "Retrain")
+    training.get_by_label("LSTM epochs, 10 to 500").fill("20")
     sent = []
     for model in ("LSTM", "Ensemble"):
         training.get_by_label("Model").select_option(model)
@@ -185,9 +181,9 @@ def test_a_run_that_waits_in_vain_says_what_for(visit):
 @pytest.mark.parametrize(
     ("status", "detail", "says"),
     [
-        (401, "-", "A key is needed: one of ZENITH_API_KEYS."),
-        (403, "-", "The key is not one that this service knows."),
-        (404, "-", "This service cannot start a training."),
+        (401, "-", "A key is required: one of ZENITH_API_KEYS."),
+        (403, "-", "The service does not accept this key."),
+        (404, "-", "This service cannot start training."),
         (422, "epochs: at least 10", "epochs: at least 10"),
         (503, "Dagster is away: start `zenith ui`", "Dagster is away: start `zenith ui`"),
     ],
@@ -211,16 +207,16 @@ def test_a_run_that_failed_shows_its_error(visit):
     training = press_train(page)
 
     expect(training.get_by_role("status")).to_have_text(
-        re.compile("already under way, and is failed.*too short a history")
+        re.compile("already active. Status: failed.*too short a history")
     )
 
 
 def test_a_service_that_asks_for_a_key_to_read_is_opened_with_one(visit):
     page = visit(stubs={"tickers": {"type": "urn:zenith:problem:key-missing"}}, status=401)
-    expect(page.get_by_role("heading", level=1)).to_have_text("This service asks for a key")
+    expect(page.get_by_role("heading", level=1)).to_have_text("This service requires a key")
     page.get_by_label("Key").fill("wrong")
     page.get_by_role("button", name="Open").click()
-    expect(page.get_by_role("main").get_by_role("status")).to_have_text("A key is needed: one of ZENITH_API_KEYS.")
+    expect(page.get_by_role("main").get_by_role("status")).to_have_text("A key is required: one of ZENITH_API_KEYS.")
     page.unroute("**/api/v1/ml/tickers")
 
     page.get_by_label("Key").fill("right")

@@ -20,7 +20,7 @@ def violations(page):
 
 def test_axe_finds_nothing_in_an_opened_table_or_an_explained_address(visit):
     page = visit()
-    part(page, "Backtest beside buy-and-hold").locator("summary").click()
+    part(page, "Backtest vs. buy and hold").locator("summary").click()
     assert violations(page) == []
 
     page.goto(page.url.replace("#AAPL", "#AAPX"))

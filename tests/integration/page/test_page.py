@@ -28,21 +28,21 @@ def test_it_shows_the_ticker_its_forecast_and_what_that_is_worth(visit):
     expect(page.get_by_role("heading", level=1)).to_have_text("AAPL")
     expect(page.locator(".head")).to_contain_text("100.00 USD")
     expect(page.locator(".head")).to_contain_text("Adjusted close of 1 Mar 2013 Out of date 30 or more sessions old")
-    expect(page.locator(".badge")).to_have_text("Better than assuming the price stays, 5 sessions ahead")
+    expect(page.locator(".badge")).to_have_text("Better than assuming an unchanged price, 5 sessions ahead")
     figures = page.locator(".figures")
     expect(figures).to_contain_text("Forecast, 5 sessions ahead")
     expect(figures).to_contain_text("105.10")  # 100 * 1.01**5
-    expect(figures).to_contain_text("101.95 – 108.25such intervals held 88% of what came")  # at that horizon
+    expect(figures).to_contain_text("101.95 – 108.25this interval covered 88% of past outcomes")  # at that horizon
     expect(page.get_by_role("contentinfo")).to_contain_text("This is not investment advice")
     assert page.said == []
 
 
 def test_skill_and_coverage_are_in_plain_words(visit):
-    worth = part(visit(), "What the forecast is worth")
+    worth = part(visit(), "Forecast skill")
 
     expect(worth).to_contain_text("1 session ahead: no better than assuming tomorrow equals today.")
-    expect(worth).to_contain_text("5 sessions ahead: better than assuming the price stays, by 4.0% of the error")
-    expect(worth).to_contain_text("30 sessions ahead: no better than assuming the price stays.")
+    expect(worth).to_contain_text("5 sessions ahead: better than assuming an unchanged price: 4.0% less error")
+    expect(worth).to_contain_text("30 sessions ahead: no better than assuming an unchanged price.")
     expect(worth.get_by_role("row").nth(2)).to_have_text(re.compile(r"^5 sessions0\.9700\.01088%$"))
 
 
@@ -56,11 +56,11 @@ def test_the_signal_has_its_probabilities_and_its_reason(visit):
         ["Sell", "25%"],
     ]
     expect(signal).to_contain_text(REASONS["stale_data"])
-    expect(signal).to_contain_text("Likeliest all the same: Buy.")
+    expect(signal).to_contain_text("Still the most likely outcome: Buy.")
     expect(signal).to_contain_text("Out of sample the model was better than guessing from past frequencies.")
 
 
-@pytest.mark.parametrize("title", ["Price and forecast", "Backtest beside buy-and-hold"])
+@pytest.mark.parametrize("title", ["Price and forecast", "Backtest vs. buy and hold"])
 def test_a_chart_is_drawn_and_is_also_a_table(visit, title):
     chart = part(visit(), title)
 
@@ -97,13 +97,13 @@ def test_the_chart_is_read_with_the_arrow_keys(visit):
 
 
 def test_the_backtest_stands_beside_buy_and_hold_with_costs_and_sharpe(visit):
-    backtest = part(visit(), "Backtest beside buy-and-hold")
+    backtest = part(visit(), "Backtest vs. buy and hold")
 
     expect(backtest.get_by_role("row", name="Sharpe ratio")).to_have_text("Sharpe ratio0.380.71")
     expect(backtest).to_contain_text("0.10% commission and 0.05% slippage")
     expect(backtest).to_contain_text("Only walk-forward signals of model version 1")
     backtest.get_by_role("button", name="Ensemble").click()
-    expect(backtest).to_contain_text("Strategy on the Ensemble signals")
+    expect(backtest).to_contain_text("Strategy on Ensemble signals")
 
 
 def test_served_forecasts_stand_against_what_came(visit):
@@ -111,7 +111,7 @@ def test_served_forecasts_stand_against_what_came(visit):
 
     expect(record.get_by_role("row").nth(1)).to_have_text("5 sessions10%1.77%2.27%")
     expect(record.locator(".missed")).to_have_text("101.25")
-    expect(record).to_contain_text("1 forecast waits for its session.")
+    expect(record).to_contain_text("1 forecast is waiting for its session.")
 
 
 def test_versions_promotions_and_links_are_there(visit):
@@ -121,10 +121,10 @@ def test_versions_promotions_and_links_are_there(visit):
     expect(models.get_by_role("row").nth(1)).to_have_text("LSTM2Candidate1 Mar 201320 Nov 2026yes")
     expect(models).to_contain_text("LSTM version 1 promoted")
     expect(models).to_contain_text("loss is worse · by ana")
-    expect(models.locator(".gates .refused")).to_have_text("✗ loss not passed")
+    expect(models.locator(".gates .refused")).to_have_text("✗ loss failed")
     expect(page.get_by_role("link", name="Dagster")).to_have_attribute("href", "http://127.0.0.1:3000")
     # A file has no address.
-    expect(page.get_by_role("contentinfo")).to_contain_text("MLflow: no address is set (MLFLOW_TRACKING_URI)")
+    expect(page.get_by_role("contentinfo")).to_contain_text("MLflow: no address set (MLFLOW_TRACKING_URI)")
 
 
 def test_a_version_leads_to_its_page_in_mlflow_if_that_is_a_server(visit):
@@ -140,7 +140,7 @@ def test_a_version_leads_to_its_page_in_mlflow_if_that_is_a_server(visit):
 def test_an_address_of_the_server_s_own_machine_is_no_link_elsewhere(visit, server):
     page = visit(url=server.url.replace("127.0.0.1", "zenith.localhost"))
 
-    expect(page.get_by_role("contentinfo")).to_contain_text("Dagster: no address is set (DAGSTER_URL)")
+    expect(page.get_by_role("contentinfo")).to_contain_text("Dagster: no address set (DAGSTER_URL)")
 
 
 def test_what_the_service_itself_says_draws_without_a_word_in_the_console(visit):
