@@ -141,7 +141,7 @@ def test_the_key_plots_are_shown_in_the_dagster_ui(trained, asset, plots):
 
 def test_the_verdicts_are_shown_in_the_dagster_ui(trained):
     verdicts = metadata_of(trained, "backtest_report")["verdicts"].md_str
-    assert "| Price forecast | No better than assuming that the price stays where it is |" in verdicts
+    assert "| Price forecast | No better than assuming an unchanged price |" in verdicts
 
 
 def test_the_decision_on_each_model_is_shown_in_the_dagster_ui_gate_by_gate(trained):

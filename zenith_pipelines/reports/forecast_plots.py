@@ -40,7 +40,7 @@ def price_fan(prices: pd.DataFrame, forecasts: pd.DataFrame, latest: pd.DataFram
     dates = past["target_date"].to_numpy()
     axes.fill_between(dates, past["lower"], past["upper"], color=ACCENT, alpha=0.13, linewidth=0)
     axes.plot(
-        dates, past["forecast"], color=ACCENT, linewidth=1, label=f"forecast {horizon} sessions before, 90 % band"
+        dates, past["forecast"], color=ACCENT, linewidth=1, label=f"forecast {horizon} sessions earlier, 90 % band"
     )
     axes.plot(closes.index.to_numpy(), closes, color=INK, linewidth=1.4, label="close")
     if len(latest):
@@ -68,8 +68,8 @@ def coverage_by_horizon(metrics: dict[str, Any]) -> "Figure":
     """Share of actual prices inside the 90 % band, by horizon, of `price_metrics`."""
     figure, (axes,) = canvas(width=5.2, height=3)
     horizons, values = _by_horizon(metrics, "coverage")
-    axes.axhline(0.9, color=MUTED, linewidth=1, linestyle="--", label="promised: 90 %")
-    axes.plot(horizons, values, color=ACCENT, marker="o", markersize=3, label="seen out of sample")
+    axes.axhline(0.9, color=MUTED, linewidth=1, linestyle="--", label="nominal: 90 %")
+    axes.plot(horizons, values, color=ACCENT, marker="o", markersize=3, label="observed out of sample")
     axes.set_ylim(min(0.7, np.nanmin([*values, 0.9]) - 0.05), 1.01)
     axes.set_xlabel("sessions ahead")
     share_axis(axes)

@@ -1,4 +1,4 @@
-"""Numbers and dates as people read them; a dash where there is none."""
+"""Numbers and dates for people; a dash for missing values."""
 
 from collections.abc import Sequence
 
@@ -36,7 +36,7 @@ def p_value(value: float | None) -> str:
 
 
 def tiny(value: float | None) -> str:
-    """A number of which only the size matters."""
+    """A number of which only the order of magnitude matters."""
     return NOTHING if _missing(value) else f"{value:.0e}" if value else "0"
 
 
@@ -56,7 +56,7 @@ def day(value: pd.Timestamp) -> str:
 
 
 def _sign(shown: bool) -> str:
-    """The format of signs; what rounds to 0 is 0, not -0."""
+    """Return the sign format; values that round to 0 print as 0, not -0."""
     return "+z" if shown else "z"
 
 

@@ -1,4 +1,4 @@
-"""How the report's figures came about: what was trained on what, how far it was believed, how it was traded."""
+"""Methodology of the report's figures: training data, shrinkage and calibration, trading rules."""
 
 from collections.abc import Sequence
 
@@ -7,25 +7,25 @@ from zenith_pipelines.reports.tables import Figures, Row
 
 _SERVED = "served"
 BELIEVED_AT = (1, 5, 20)
-"""Horizons, in sessions, at which it is shown how far forecasts are believed."""
+"""Horizons, in sessions, at which the report shows the shrinkage factors."""
 
 
 def trading_words(config: Figures) -> str:
-    """How a backtest traded, from its settings (`BacktestConfig`)."""
+    """Describe the trading rules of a backtest, from its settings (`BacktestConfig`)."""
     if not config:
         return NOTHING
     period, target = config.get("holding_period"), config["target_volatility"]
     parts = (
-        f"commission {share(config['commission'], 2)} and slippage {share(config['slippage'], 2)} a side",
+        f"commission {share(config['commission'], 2)} and slippage {share(config['slippage'], 2)} per side",
         "long or short" if config["allow_short"] else "long or in cash",
-        f"sized for a volatility of {share(target)} a year" if target else "the whole capital",
+        f"sized for an annual volatility of {share(target)}" if target else "full capital",
         f"held at most {period} sessions after its last signal" if period else "held until the opposite signal",
     )
     return ", ".join(parts)
 
 
 def price_fold_rows(study: Figures) -> list[Row]:
-    """Each fold of the price model, then the model to be served: dates, rows, and how far each part is believed."""
+    """Each fold of the price model, then the model to be served: dates, rows and shrinkage factors of each part."""
     return [
         Row(
             name,
@@ -55,10 +55,10 @@ def signal_fold_rows(study: Figures) -> list[Row]:
 
 
 def leakage_rows(certificate: Figures) -> list[Row]:
-    """What the leakage certificate compared, and what it found."""
+    """Return the comparisons of the leakage certificate and their results."""
     tests = (
-        ("Cut short: the future taken away", "prefixes"),
-        ("Begun late: the distant past taken away", "late_starts"),
+        ("Cut short: later sessions removed", "prefixes"),
+        ("Begun late: earliest sessions removed", "late_starts"),
     )
     rows = []
     for words, key in tests:
@@ -69,7 +69,7 @@ def leakage_rows(certificate: Figures) -> list[Row]:
 
 
 def _believed(factors: Sequence[float] | float | None) -> str:
-    """Factors by horizon at BELIEVED_AT; of models of before decision 0017 one for all."""
+    """Return the factors by horizon at BELIEVED_AT; models from before decision 0017 have one for all."""
     if not isinstance(factors, Sequence):
         return number(factors)
     return ", ".join(number(factors[horizon - 1]) for horizon in BELIEVED_AT if horizon <= len(factors))

@@ -75,7 +75,10 @@ def render_report(report: ReportInput, figures: "Mapping[str, Figure]") -> str:
     from markupsafe import Markup
 
     environment = Environment(
-        loader=PackageLoader("zenith_pipelines", "report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        loader=PackageLoader("zenith_pipelines", "reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
     )
     environment.filters |= {"share": share, "number": number, "count": count, "day": day}
     page = environment.get_template("report.html.j2").render(

@@ -35,7 +35,7 @@ _LARGEST_DOT = 90  # points squared, of the bin with most sessions
 
 
 def confusion_matrix(metrics: dict[str, Any]) -> "Figure":
-    """Counts of what came (rows) by most probable class (columns), of `signal_metrics`; shaded by share of the row."""
+    """Counts of actual class (rows) by most probable class (columns), of `signal_metrics`; shaded by share of the row."""
     figure, (axes,) = canvas(width=5.2, height=3)
     if not metrics["confusion"]:
         return note(figure, axes, "no labelled session yet")
@@ -46,7 +46,7 @@ def confusion_matrix(metrics: dict[str, Any]) -> "Figure":
         _add_square(axes, *square, alpha=_PALE * float(shares[row, column]))
         text = f"{counts[row, column]}\n{shares[row, column]:.0%}"
         axes.text(column, row, text, ha="center", va="center", color=INK, fontsize=9)
-    axes.set(xlim=(-0.5, 2.5), ylim=(2.5, -0.5), xlabel="most probable class", ylabel="what came")
+    axes.set(xlim=(-0.5, 2.5), ylim=(2.5, -0.5), xlabel="most probable class", ylabel="actual class")
     axes.set_xticks(range(3), SIGNALS)
     axes.set_yticks(range(3), SIGNALS)
     axes.grid(False)
@@ -80,10 +80,10 @@ def reliability(metrics: Mapping[str, Any]) -> "Figure":
         return note(figure, axes, "no labelled session yet")
     figure, axes_list = panels(len(SIGNALS), height=3.7)
     for axes, name in zip(axes_list, SIGNALS, strict=True):
-        axes.set_xlabel("probability given")
+        axes.set_xlabel("predicted probability")
         whole_shares(axes)
         _draw_reliability(axes, name, pd.DataFrame(tables[name]))
-    axes_list[0].set_ylabel("share that came")
+    axes_list[0].set_ylabel("observed frequency")
     return figure
 
 
@@ -111,7 +111,7 @@ def feature_importances(importances: Mapping[str, float]) -> "Figure":
     largest = sorted(importances.items(), key=lambda item: item[1])[-IMPORTANCES_SHOWN:]
     names, values = [name.replace("_", " ") for name, _ in largest], [value for _, value in largest]
     axes.barh(names, values, color=ACCENT, height=0.7)
-    axes.axvline(1 / len(importances), color=MUTED, linewidth=1, linestyle="--", label="if all counted the same")
+    axes.axvline(1 / len(importances), color=MUTED, linewidth=1, linestyle="--", label="equal share")
     axes.tick_params(axis="y", labelcolor=INK)
     axes.grid(False, axis="y")
     share_axis(axes, of="x")

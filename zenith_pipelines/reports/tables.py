@@ -17,7 +17,7 @@ Figures = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Row:
-    """A line of a table; `base` if it is a baseline's."""
+    """A row of a table; `base` marks a baseline."""
 
     words: str
     cells: Sequence[str]
@@ -26,19 +26,19 @@ class Row:
 
 @dataclass(frozen=True)
 class Line:
-    """How to make a row: `cell` turns the figures of one column into text."""
+    """Specification of a row: `cell` turns the figures of one column into text."""
 
     words: str
     cell: Callable[[Figures], str]
     base: bool = False
 
     def row(self, columns: Sequence[Figures]) -> Row:
-        """The row of these columns."""
+        """Return the row for these columns."""
         return Row(self.words, [self.cell(figures) for figures in columns], self.base)
 
 
 def _of(key: str, show: Callable[[Any], str]) -> Callable[[Figures], str]:
-    """The figure `key` as `show` has it; a dash where there is none."""
+    """Format the figure `key` with `show`; a dash if it is missing."""
     return lambda figures: show(figures.get(key))
 
 
@@ -58,59 +58,59 @@ _ERRORS = (
     Line("Price rose", _of("base_rate_up", share), base=True),
 )
 _BANDS = (
-    Line("Price came inside the 90 % band", _of("coverage", share)),
-    Line("Width of the band, share of the price", _of("interval_width", share)),
+    Line("Price inside the 90 % band", _of("coverage", share)),
+    Line("Band width, share of the price", _of("interval_width", share)),
     Line("Pinball loss", _of("pinball", _fine)),
     Line("… of static quantiles", _of("pinball_static", _fine), base=True),
     Line("Skill against static quantiles", _of("pinball_skill", _signed)),
 )
 _STATISTICS = (
     Line("Total return", _of("total_return", share)),
-    Line("Return a year", _of("annual_return", share)),
-    Line("Volatility a year", _of("volatility", share)),
+    Line("Annual return", _of("annual_return", share)),
+    Line("Annual volatility", _of("volatility", share)),
     Line("Sharpe ratio", _of("sharpe", number)),
     Line("Sharpe ratio, 90 % interval", lambda stats: span(stats.get("sharpe_low"), stats.get("sharpe_high"))),
     Line("Probability of a true Sharpe ratio above 0", _of("psr", share)),
-    Line("… above the best by luck of all trials (deflated)", _of("deflated_sharpe", share)),
+    Line("… above the luckiest of all trials (deflated)", _of("deflated_sharpe", share)),
     Line("Trials recorded", _of("trials", count)),
-    Line("Sharpe ratio above buy and hold", _of("excess_sharpe", partial(number, sign=True))),
-    Line("p-value of that", _of("excess_sharpe_p_value", chance)),
+    Line("Sharpe ratio minus buy and hold", _of("excess_sharpe", partial(number, sign=True))),
+    Line("p-value of the line above", _of("excess_sharpe_p_value", chance)),
     Line("Sortino ratio", _of("sortino", number)),
     Line("Calmar ratio", _of("calmar", number)),
-    Line("Deepest drawdown", _of("max_drawdown", share)),
+    Line("Maximum drawdown", _of("max_drawdown", share)),
     Line("Longest time below a peak, sessions", _of("max_drawdown_sessions", count)),
     Line("Time in the market", _of("exposure", share)),
     Line("Closed trades", _of("trades", count)),
-    Line("Trades that gained", _of("hit_rate", share)),
+    Line("Winning trades", _of("hit_rate", share)),
     Line("Profit factor, gains over losses", _of("profit_factor", number)),
-    Line("Turnover a year, times the account", _of("turnover", number)),
-    Line("Break-even cost a side", _of("break_even_cost", _fine)),
+    Line("Annual turnover, times the account", _of("turnover", number)),
+    Line("Break-even cost per side", _of("break_even_cost", _fine)),
 )
 
 
 def horizons_shown(metrics: Figures) -> list[str]:
-    """A few horizons of `price_metrics`, or all if it has none of those."""
+    """Return the usual horizons in `price_metrics`, or all if it has none of them."""
     return [text for text in _HORIZONS_SHOWN if text in metrics["by_horizon"]] or list(metrics["by_horizon"])
 
 
 def error_rows(metrics: Figures) -> list[Row]:
-    """The errors and skill of `price_metrics`, a column for each of `horizons_shown`."""
+    """Return errors and skill of `price_metrics`, a column for each of `horizons_shown`."""
     return _by_horizon(_ERRORS, metrics)
 
 
 def band_rows(metrics: Figures) -> list[Row]:
-    """How honest the quantiles of `price_metrics` were, a column for each of `horizons_shown`."""
+    """Return coverage and pinball loss of `price_metrics`, a column for each of `horizons_shown`."""
     return _by_horizon(_BANDS, metrics)
 
 
 def statistic_rows(lstm: Backtest, ensemble: Backtest) -> list[Row]:
-    """Every statistic of the LSTM, of buy-and-hold over the same time, then the same of the ensemble."""
-    columns = [backtest.stats[who] for backtest in (lstm, ensemble) for who in ("strategy", "buy_and_hold")]
+    """Return every statistic of the LSTM, of buy and hold over the same period, then of the ensemble likewise."""
+    columns = [backtest.stats[strategy] for backtest in (lstm, ensemble) for strategy in ("strategy", "buy_and_hold")]
     return [line.row(columns) for line in _STATISTICS]
 
 
 def score_rows(metrics: Figures) -> list[Row]:
-    """`signal_metrics` of the ensemble and of its baseline, the historical frequencies."""
+    """Return `signal_metrics` of the ensemble and of its baseline, the historical frequencies."""
     fine = partial(number, decimals=3)
     lines = (
         ("Accuracy", share, "accuracy", "accuracy_baseline"),
@@ -119,8 +119,8 @@ def score_rows(metrics: Figures) -> list[Row]:
         ("F1, mean of classes", share, "f1", ""),
         ("Brier score, 0 is best", fine, "brier", "brier_baseline"),
         ("Log loss", fine, "log_loss", "log_loss_baseline"),
-        ("Skill of the Brier score", _signed, "skill", ""),
-        ("p-value of that", chance, "p_value", ""),
+        ("Brier skill", _signed, "skill", ""),
+        ("p-value of the line above", chance, "p_value", ""),
         ("Calibration error (ECE), most probable class", share, "ece", ""),
         ("Calibration error, mean of classes", share, "ece_classwise", ""),
     )
@@ -128,11 +128,11 @@ def score_rows(metrics: Figures) -> list[Row]:
 
 
 def class_rows(metrics: Figures) -> list[Row]:
-    """Precision, recall and F1 of each class, as most probable one, and how often it came (the base rate)."""
+    """Return precision, recall and F1 of each class as the most probable one, and its base rate."""
     confusion = metrics["confusion"] or {}
     rows = []
-    for name, came in confusion.items():
-        right, labelled = came[name], sum(came.values())
+    for name, predictions in confusion.items():
+        right, labelled = predictions[name], sum(predictions.values())
         predicted = sum(other[name] for other in confusion.values())
         ratios = ((right, predicted), (right, labelled), (2 * right, predicted + labelled))
         figures = [share(part / whole) if whole else NOTHING for part, whole in ratios]
@@ -141,15 +141,15 @@ def class_rows(metrics: Figures) -> list[Row]:
 
 
 def abstention_rows(metrics: Figures) -> list[Row]:
-    """Sessions with a signal and without one, by reason, and their share of all scored ones."""
+    """Return the sessions with a signal, and those without one by reason, with their shares of all scored sessions."""
     total, abstained = metrics["rows"], metrics["abstained"]
     signalled = round(total * (metrics["signalled"] or 0))
-    told = [("Buy or sell", signalled), *((REASONS.get(code, code), rows) for code, rows in abstained.items())]
-    return [Row(words, [count(rows), share(rows / total if total else None)]) for words, rows in told]
+    counts = [("Buy or sell", signalled), *((REASONS.get(code, code), rows) for code, rows in abstained.items())]
+    return [Row(words, [count(rows), share(rows / total if total else None)]) for words, rows in counts]
 
 
 def trade_rows(backtest: Backtest) -> list[dict[str, Any]]:
-    """The last trades, newest first."""
+    """Return the last trades, newest first."""
     rows = backtest.trades.iloc[::-1].head(TRADES_SHOWN)
     return [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
 

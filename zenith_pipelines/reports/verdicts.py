@@ -1,4 +1,4 @@
-"""What the figures amount to, in plain words: a model without skill is said to have none."""
+"""Verdicts on the figures in plain words. A model without skill is reported as such."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _SURE = 1 - SIGNIFICANCE  # of a deflated Sharpe ratio
 
 @dataclass(frozen=True)
 class Verdict:
-    """One sentence on one thing, the figures it rests on, and whether it speaks for the model."""
+    """One sentence on one subject, its figures, and `good` if it favours the model."""
 
     subject: str
     sentence: str
@@ -27,7 +27,7 @@ class Verdict:
 
 
 def verdicts(report: "ReportInput") -> list[Verdict]:
-    """The verdicts on the price model, its bands, the signal model, both backtests, and the features."""
+    """Return the verdicts on the price model, its bands, the signal model, both backtests and the features."""
     return [
         _price_verdict(report.price_metrics),
         _band_verdict(report.price_metrics),
@@ -40,7 +40,7 @@ def verdicts(report: "ReportInput") -> list[Verdict]:
 
 def _price_verdict(metrics: dict[str, Any]) -> Verdict:
     good = metrics["beats_naive"]
-    sentence = f"{'Better' if good else 'No better'} than assuming that the price stays where it is"
+    sentence = f"{'Better' if good else 'No better'} than assuming an unchanged price"
     significant = sum(row["beats_naive"] for row in metrics["by_horizon"].values())
     figures = (
         f"{metrics['horizon']} sessions ahead: skill {share(metrics['skill'], sign=True)}, "
@@ -52,11 +52,11 @@ def _price_verdict(metrics: dict[str, Any]) -> Verdict:
 def _band_verdict(metrics: dict[str, Any]) -> Verdict:
     coverage = metrics["coverage"]
     if coverage is None:
-        return Verdict("90 % band", "Not scored yet", "no forecast has come due", False)
+        return Verdict("90 % band", "Not scored yet", "no forecast has matured", False)
     good = 0.87 <= coverage <= 0.93
-    sentence = "Keeps its promise" if good else "Too narrow" if coverage < 0.87 else "Wider than it says"
+    sentence = "Keeps its promise" if good else "Too narrow" if coverage < 0.87 else "Too wide"
     figures = (
-        f"held {coverage:.1%} of prices {metrics['horizon']} sessions ahead; "
+        f"covered {coverage:.1%} of prices {metrics['horizon']} sessions ahead; "
         f"skill against static quantiles {share(metrics.get('pinball_skill'), sign=True)}"
     )
     return Verdict("90 % band", sentence, figures, good)
@@ -68,7 +68,7 @@ def _signal_verdict(metrics: dict[str, Any]) -> Verdict:
     figures = (
         f"Brier {number(metrics['brier'], 3)} against {number(metrics['brier_baseline'], 3)}, "
         f"{p_value(metrics['p_value'])}; calibration error {share(metrics.get('ece'))}; "
-        f"says buy or sell in {share(metrics.get('signalled'))} of sessions"
+        f"buy or sell in {share(metrics.get('signalled'))} of sessions"
     )
     return Verdict("Signal", f"{sentence} than the historical frequency of each class", figures, good)
 
@@ -77,7 +77,7 @@ def _backtest_verdict(subject: str, backtest: Backtest) -> Verdict:
     own, held = backtest.stats["strategy"], backtest.stats["buy_and_hold"]
     returns = f"return {share(own['total_return'], sign=True)} against {share(held['total_return'], sign=True)}"
     if not own["trades"] + own["open_trades"]:
-        return Verdict(subject, "It never traded: there is nothing to compare", returns, False)
+        return Verdict(subject, "It never traded: nothing to compare", returns, False)
     if own["sharpe"] is None or held["sharpe"] is None:
         return Verdict(subject, "Nothing to compare: no session after the first trade", returns, False)
     sentence, good = _compared(own, held)
@@ -91,21 +91,21 @@ def _backtest_verdict(subject: str, backtest: Backtest) -> Verdict:
 
 
 def _compared(own: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[str, bool]:
-    """Only a gain that neither chance nor the number of trials explains speaks for the strategy."""
+    """Favour the strategy only if neither chance nor the number of trials explains its gain."""
     ahead = own["sharpe"] - held["sharpe"]
     if abs(ahead) < _SAME_SHARPE:
-        return "As much return for its risk as buying and holding, after costs", False
+        return "Same risk-adjusted return as buy and hold, after costs", False
     if ahead < 0:
-        return "Less return for its risk than buying and holding, after costs", False
+        return "Lower risk-adjusted return than buy and hold, after costs", False
     chance, deflated = own.get("excess_sharpe_p_value"), own.get("deflated_sharpe")
-    more = "More return for its risk than buying and holding, after costs"
+    more = "Higher risk-adjusted return than buy and hold, after costs"
     if chance is None or deflated is None:
-        return f"{more}; whether by chance cannot be told", False
+        return f"{more}, but its significance is unknown", False
     if chance >= SIGNIFICANCE:
-        return f"{more}, but chance alone may well do that", False
+        return f"{more}, but chance alone may explain it", False
     if deflated < _SURE:
-        return f"{more}, but the best of as many trials may well do that by luck", False
-    return f"{more}, and more than chance explains", True
+        return f"{more}, but luck among so many trials may explain it", False
+    return f"{more}, beyond chance", True
 
 
 def _leakage_verdict(certificate: Mapping[str, Any]) -> Verdict:
@@ -113,8 +113,8 @@ def _leakage_verdict(certificate: Mapping[str, Any]) -> Verdict:
         return Verdict("Look-ahead", "Not tested: the features have no leakage certificate", "", False)
     good = certificate["passed"]
     sentence = (
-        "No feature changed when its future was taken away"
+        "No feature changed when later sessions were removed"
         if good
-        else "The features failed their test: believe nothing below"
+        else "The features failed the look-ahead test: do not trust anything below"
     )
     return Verdict("Look-ahead", sentence, f"leakage certificate {leakage_summary(certificate)}", good)

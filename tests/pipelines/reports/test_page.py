@@ -70,8 +70,8 @@ def test_the_page_goes_from_the_verdicts_to_the_lineage(page):
     headings = re.findall(r"<h2>(.*?)</h2>", page)
     assert page.index('class="verdicts"') < page.index("<h2>")
     assert headings == [
-        *("Forecasts against what came", "Price forecasts beside the random walk", "Bands"),
-        *("Signals beside the historical frequencies", "Backtests beside buying and holding", "Last trades"),
+        *("Past forecasts and actual prices", "Price forecasts vs. the random walk", "Bands"),
+        *("Signals vs. historical frequencies", "Backtests vs. buy and hold", "Last trades"),
         *("How it was tested", "Data and model lineage"),
     ]
 
@@ -98,7 +98,7 @@ def test_the_page_has_all_plots_each_with_its_name(page):
 
 
 def test_a_model_without_skill_is_said_to_have_none(page):
-    assert "No better than assuming that the price stays where it is" in words(page)
+    assert "No better than assuming an unchanged price" in words(page)
     assert "No better than the historical frequency of each class" in words(page)
 
 

@@ -38,13 +38,13 @@ def ahead(report, p=None, deflated=None):
 def test_a_model_with_skill_is_said_to_have_it():
     price, *_ = verdicts(make_report(foresight=0.5))
     assert price.good
-    assert price.sentence == "Better than assuming that the price stays where it is"
+    assert price.sentence == "Better than assuming an unchanged price"
     assert price.figures.endswith("significant at 2 of 2 horizons")
 
 
 @pytest.mark.parametrize(
     ("coverage", "sentence"),
-    [(0.80, "Too narrow"), (0.9, "Keeps its promise"), (0.99, "Wider than it says"), (None, "Not scored yet")],
+    [(0.80, "Too narrow"), (0.9, "Keeps its promise"), (0.99, "Too wide"), (None, "Not scored yet")],
 )
 def test_the_band_is_judged_by_its_coverage(coverage, sentence):
     report = make_report()
@@ -55,20 +55,22 @@ def test_the_band_is_judged_by_its_coverage(coverage, sentence):
 @pytest.mark.parametrize(
     ("p", "deflated", "ending", "good"),
     [
-        (0.01, 0.99, "after costs, and more than chance explains", True),
-        (0.20, 0.99, "after costs, but chance alone may well do that", False),
-        (0.01, 0.80, "after costs, but the best of as many trials may well do that by luck", False),
-        (None, None, "after costs; whether by chance cannot be told", False),
+        (0.01, 0.99, "after costs, beyond chance", True),
+        (0.20, 0.99, "after costs, but chance alone may explain it", False),
+        (0.01, 0.80, "after costs, but luck among so many trials may explain it", False),
+        (None, None, "after costs, but its significance is unknown", False),
     ],
 )
 def test_a_gain_speaks_for_the_strategy_only_if_chance_and_trials_do_not_explain_it(report, p, deflated, ending, good):
     verdict = verdicts(ahead(report, p, deflated))[LSTM]
 
-    assert verdict.sentence == f"More return for its risk than buying and holding, {ending}"
+    assert verdict.sentence == f"Higher risk-adjusted return than buy and hold, {ending}"
     assert verdict.good is good
 
 
-@pytest.mark.parametrize(("by", "words"), [(-0.5, "Less return for its risk than"), (0.004, "As much return for its")])
+@pytest.mark.parametrize(
+    ("by", "words"), [(-0.5, "Lower risk-adjusted return than"), (0.004, "Same risk-adjusted return as")]
+)
 def test_a_strategy_that_is_not_ahead_never_speaks_for_itself(report, by, words):
     held = report.lstm_backtest.stats["buy_and_hold"]["sharpe"]
     own = {"sharpe": held + by, "trades": 3, "excess_sharpe_p_value": 0.01, "deflated_sharpe": 0.99}
@@ -90,7 +92,7 @@ def test_a_strategy_that_never_traded_is_said_to_have_nothing_to_compare(report)
     signals = forecast_signals(report.forecasts).map(lambda _: "hold")
     verdict = verdicts(replace(report, lstm_backtest=traded(report.prices, signals)))[LSTM]
 
-    assert verdict.sentence == "It never traded: there is nothing to compare"
+    assert verdict.sentence == "It never traded: nothing to compare"
     assert not verdict.good
 
 
@@ -116,11 +118,11 @@ class Asked:
 
 
 STATISTICS = (
-    *("Total return", "Return a year", "Volatility a year", "Sharpe ratio", "Sharpe ratio, 90 % interval"),
-    *("Sortino ratio", "Calmar ratio", "Deepest drawdown", "Longest time below a peak, sessions"),
-    *("Turnover a year, times the account", "Time in the market", "Trades that gained"),
-    *("Profit factor, gains over losses", "Break-even cost a side"),
-    "… above the best by luck of all trials (deflated)",
+    *("Total return", "Annual return", "Annual volatility", "Sharpe ratio", "Sharpe ratio, 90 % interval"),
+    *("Sortino ratio", "Calmar ratio", "Maximum drawdown", "Longest time below a peak, sessions"),
+    *("Annual turnover, times the account", "Time in the market", "Winning trades"),
+    *("Profit factor, gains over losses", "Break-even cost per side"),
+    "… above the luckiest of all trials (deflated)",
 )
 
 
@@ -132,7 +134,7 @@ def test_every_statistic_is_beside_buy_and_hold(report):
     stats = [b.stats[who] for b in (report.lstm_backtest, report.ensemble_backtest) for who in b.stats]
     assert rows["Total return"] == [share(each["total_return"]) for each in stats]
     assert rows["Sharpe ratio, 90 % interval"] == [span(each["sharpe_low"], each["sharpe_high"]) for each in stats]
-    assert rows["Break-even cost a side"] == [share(each["break_even_cost"], 2) for each in stats]
+    assert rows["Break-even cost per side"] == [share(each["break_even_cost"], 2) for each in stats]
 
 
 def test_every_figure_of_the_statistics_is_in_the_table(report):
@@ -157,7 +159,7 @@ def test_errors_and_bands_have_a_column_for_each_horizon_and_their_baselines(rep
     assert errors["Mean absolute error"].cells == [share(by_horizon[h]["mae"], 2) for h in ("1", "5")]
     assert errors["… of the random walk"].base and errors["Price rose"].base
     bands = {row.words: row.cells for row in tables.band_rows(report.price_metrics)}
-    assert bands["Price came inside the 90 % band"] == [share(by_horizon[h]["coverage"]) for h in ("1", "5")]
+    assert bands["Price inside the 90 % band"] == [share(by_horizon[h]["coverage"]) for h in ("1", "5")]
     assert bands["Pinball loss"] == ["–", "–"]  # these forecasts have no quantiles
 
 
@@ -211,10 +213,10 @@ def test_the_ways_of_trading_are_told():
     other = {**plain, "allow_short": True, "target_volatility": 0.15, "holding_period": 5}
 
     assert method.trading_words(plain) == (
-        "commission 0.10% and slippage 0.05% a side, long or in cash, the whole capital, held until the opposite signal"
+        "commission 0.10% and slippage 0.05% per side, long or in cash, full capital, held until the opposite signal"
     )
     assert method.trading_words(other).endswith(
-        "long or short, sized for a volatility of 15.0% a year, held at most 5 sessions after its last signal"
+        "long or short, sized for an annual volatility of 15.0%, held at most 5 sessions after its last signal"
     )
 
 
