@@ -35,7 +35,7 @@ _LARGEST_DOT = 90  # points squared, of the bin with most sessions
 
 
 def confusion_matrix(metrics: dict[str, Any]) -> "Figure":
-    """Counts of actual class (rows) by most probable class (columns), of `signal_metrics`; shaded by share of the row."""
+    """Counts of actual (rows) by most probable class (columns), of `signal_metrics`; shaded by share of the row."""
     figure, (axes,) = canvas(width=5.2, height=3)
     if not metrics["confusion"]:
         return note(figure, axes, "no labelled session yet")
