@@ -1,6 +1,7 @@
-"""The serving snapshot: all that serving needs to know of a ticker's data, as plain arrays and dates."""
+"""The serving snapshot: a ticker's data for serving, as plain arrays and dates."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 from typing import Any, Self
@@ -9,7 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 STALE_AFTER_SESSIONS = 5
-"""Data that miss more sessions than this are called stale, in the Dagster UI and in each answer."""
+"""Data that lack more sessions than this are stale, in the Dagster UI and in each answer."""
+
+
+@dataclass(frozen=True)
+class ModelInputs:
+    """The inputs of one feature spec at a forecast origin.
+
+    window:      (sessions, features) float32, the last row is the origin
+    volatility:  daily volatility of log returns at the origin, a fraction
+    """
+
+    window: NDArray[np.float32]
+    volatility: float
 
 
 @dataclass(frozen=True)
@@ -18,13 +31,14 @@ class ServingSnapshot:
 
     ticker:         validated ticker
     data_version:   content hash of the cleaned prices behind the snapshot
-    feature_spec:   hash of the declared features; a model made with another spec must refuse it
+    feature_spec:   hash of the feature spec behind `window` and `volatility`
     as_of:          the forecast origin, the last closed session in the data
     close:          adjusted close at `as_of`, in `currency`
-    volatility:     daily volatility of log-returns at `as_of`, a fraction
+    volatility:     daily volatility of log returns at `as_of`, a fraction
     window:         (sessions, features) float32, the last row is `as_of`
     next_sessions:  the next 30 sessions of the ticker's exchange after `as_of`
     recent:         the last sessions' (date, close) for a chart
+    inputs:         inputs of the other feature specs that Production models use, by their hash
     """
 
     ticker: str
@@ -37,10 +51,19 @@ class ServingSnapshot:
     window: NDArray[np.float32]
     next_sessions: tuple[date, ...]
     recent: tuple[tuple[date, float], ...] = ()
+    inputs: Mapping[str, ModelInputs] = field(default_factory=dict)
+
+    def for_spec(self, spec: str) -> Self | None:
+        """Return the snapshot with the inputs of a feature spec, or None if it does not hold them."""
+        if spec == self.feature_spec:
+            return self
+        if inputs := self.inputs.get(spec):
+            return replace(self, feature_spec=spec, window=inputs.window, volatility=inputs.volatility)
+        return None
 
     @cached_property
     def price_inputs(self) -> dict[str, NDArray[np.float32]]:
-        """What a price model is asked, as zenith_core.inference has it: one origin, n = 1."""
+        """The inputs of a price model, as zenith_core.inference declares them: one origin, n = 1."""
         return {
             "window": self.window[np.newaxis],
             "close": np.array([self.close], dtype=np.float32),
@@ -48,7 +71,7 @@ class ServingSnapshot:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """The snapshot as JSON-ready values; `from_json` restores it bit for bit."""
+        """Return JSON-ready values, from which `from_json` restores the snapshot bit for bit."""
         return {
             "ticker": self.ticker,
             "data_version": self.data_version,
@@ -57,14 +80,21 @@ class ServingSnapshot:
             "close": self.close,
             "currency": self.currency,
             "volatility": self.volatility,
-            "window": [[float(value) for value in row] for row in self.window],
+            "window": self.window.tolist(),
             "next_sessions": [session.isoformat() for session in self.next_sessions],
             "recent": [[session.isoformat(), close] for session, close in self.recent],
+            "inputs": {
+                spec: {"window": inputs.window.tolist(), "volatility": inputs.volatility}
+                for spec, inputs in self.inputs.items()
+            },
         }
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
-        """Inverse of `to_json`. Raises KeyError or ValueError on a document that is not a snapshot."""
+        """Restore a snapshot from `to_json`. Raises KeyError, TypeError or ValueError on any other document.
+
+        A snapshot of an older version has no `inputs`.
+        """
         return cls(
             ticker=document["ticker"],
             data_version=document["data_version"],
@@ -76,4 +106,8 @@ class ServingSnapshot:
             window=np.asarray(document["window"], dtype=np.float32),
             next_sessions=tuple(date.fromisoformat(text) for text in document["next_sessions"]),
             recent=tuple((date.fromisoformat(text), float(close)) for text, close in document["recent"]),
+            inputs={
+                spec: ModelInputs(np.asarray(inputs["window"], dtype=np.float32), float(inputs["volatility"]))
+                for spec, inputs in document.get("inputs", {}).items()
+            },
         )
