@@ -13,7 +13,12 @@ ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 GUIDES = [ROOT / "README.md", *sorted((DOCS / "guides").glob("*.md")), DOCS / "runbook.md"]
 """Pages whose `bash` blocks are run."""
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "benchmarks" / "README.md", *sorted(DOCS.rglob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "benchmarks").rglob("*.md")),
+    *sorted(DOCS.rglob("*.md")),
+]
 
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
 _NOT_RUN = re.compile(r"<!-- not run: (.+?) -->")

@@ -116,7 +116,7 @@ def with_inputs(operation):
 
 
 def make_strict(case):
-    """What JSON's schemas cannot say: 5.0 is no integer here (row 30 of the faults), and aapl is AAPL again."""
+    """What JSON's schemas cannot say: 5.0 is no integer here, and aapl is AAPL again."""
     if isinstance(case.body, dict):
         case.body = {name: int(x) if isinstance(x, float) and x.is_integer() else x for name, x in case.body.items()}
         if "tickers" in case.body:

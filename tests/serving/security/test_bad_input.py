@@ -1,4 +1,4 @@
-"""Rows 27 to 31 of the faults, on every route of the application that takes a ticker or a whole number.
+"""Invalid input on every route of the application that takes a ticker or a whole number.
 
 The routes are found in the OpenAPI document, so one that is added is tested without a word here.
 """

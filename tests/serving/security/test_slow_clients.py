@@ -1,4 +1,4 @@
-"""Row 32 of the faults: raw sockets against the server as `zenith serve` starts it, with shorter times."""
+"""Slow clients: raw sockets against the server as `zenith serve` starts it, with shorter times."""
 
 import json
 import re
