@@ -14,7 +14,7 @@ from zenith_pipelines.datasets.atomic_files import write_atomically
 from zenith_pipelines.datasets.parquet import parquet_bytes
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.ingestion.fetch import clean_snapshot
-from zenith_pipelines.ingestion.point_in_time import known_on, parse_day, rebuilt_apart
+from zenith_pipelines.ingestion.point_in_time import as_of_state, parse_day, snapshot_as_of
 from zenith_pipelines.settings import Settings
 
 FORECASTS = ["origin", "horizon", "target_date", "forecast", "lower", "upper", "actual", *QUANTILE_COLUMNS]
@@ -63,10 +63,10 @@ def read_table_as_of(settings: Settings, day: date, ticker: str, table: Table, m
     Raises NotAvailable.
     """
     if table in (Table.RAW, Table.PRICES):
-        snapshot = known_on(DatasetStore(settings.data_uri), ticker, day)
+        snapshot = snapshot_as_of(DatasetStore(settings.data_uri), ticker, day)
         prices = snapshot.table if table is Table.RAW else clean_snapshot(snapshot, ticker).prices
         return prices.reset_index()
-    with rebuilt_apart(settings, day):
+    with as_of_state(settings, day):
         store = DatasetStore(Settings().data_uri)
     try:
         return read_table(store, ticker, table, model)

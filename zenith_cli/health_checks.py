@@ -69,12 +69,12 @@ def price_source(patient: Patient) -> Finding:
     """Whether prices are to be had from the source of the settings. Raises ZenithError."""
     from zenith_pipelines.ingestion.sources import make_source
     from zenith_pipelines.ingestion.sources.yahoo import YahooSource
-    from zenith_pipelines.ingestion.sources.yahoo_retry import Patience
+    from zenith_pipelines.ingestion.sources.yahoo_retry import RetryPolicy
 
     name = patient.settings.zenith_price_source
     source = make_source(name, csv_dir=patient.settings.zenith_csv_dir)
     if isinstance(source, YahooSource):
-        once = YahooSource(patience=Patience(tries=1, timeout=_SECONDS))
+        once = YahooSource(retry_policy=RetryPolicy(tries=1, timeout=_SECONDS))
         prices = once.fetch("AAPL", since=datetime.now(UTC).date() - timedelta(days=10)).prices
         return Finding("ok", f"yahoo answers, with prices of AAPL until {prices.index[-1]:%Y-%m-%d}")
     return Finding("ok", f"{name}, {len(source.tickers() or ())} tickers")

@@ -19,7 +19,7 @@ from zenith_core.market.exchanges import listed_tickers
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.execution.ticker_run import TickerRun, check_until
 from zenith_pipelines.execution.worker_pool import run_batch
-from zenith_pipelines.ingestion.point_in_time import home_of, known_on, parse_day, rebuilt_apart
+from zenith_pipelines.ingestion.point_in_time import as_of_home, as_of_state, parse_day, snapshot_as_of
 from zenith_pipelines.ingestion.sources import make_source
 from zenith_pipelines.ingestion.sources.defaults import default_tickers
 from zenith_pipelines.settings import Settings, prepare_home
@@ -46,7 +46,7 @@ def run_tickers(
     if as_of is not None:
         day = parse_day(as_of)
         runs = _runs_as_of(settings, day, tickers, template, elsewhere=source or csv_dir)
-        state: AbstractContextManager[None] = rebuilt_apart(settings, day)
+        state: AbstractContextManager[None] = as_of_state(settings, day)
     else:
         runs, state = _runs(settings, source, csv_dir, tickers, template), nullcontext()
     with state, BatchProgress([run.ticker for run in runs], visible=not verbose) as progress:
@@ -87,7 +87,7 @@ def _runs_as_of(
     names = listed_tickers(tickers) if tickers is not None else list(default_tickers(usual))
     store = DatasetStore(settings.data_uri)
     for name in names:
-        known_on(store, name, day)
+        snapshot_as_of(store, name, day)
     template = replace(template, as_of=day.isoformat(), archive=settings.data_uri)
     return [replace(template, ticker=name, run_id=str(uuid4())) for name in names]
 
@@ -98,7 +98,7 @@ def _print(document: dict[str, Any], settings: Settings, *, as_json: bool) -> No
         return
     show(document)
     if document["as_of"]:
-        home = home_of(settings, date.fromisoformat(document["as_of"]))
+        home = as_of_home(settings, date.fromisoformat(document["as_of"]))
         print(f"As of {document['as_of']}; the present is as it was. All of it: `ZENITH_HOME={home} zenith …`")
 
 

@@ -6,7 +6,7 @@ from itertools import count
 
 import pytest
 
-from tests.pipelines.made_models import market, present, registered, signal_onnx
+from tests.pipelines.synthetic_models import current_data, market, register_version, signal_onnx
 from zenith_cli.main import main
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.production.promotion import consider
@@ -50,12 +50,12 @@ def shown(settings, registry):
 
 def trained(settings, registry):
     name = f"T{next(NUMBERS)}"
-    here = present(name, FEATURES)
+    here = current_data(name, FEATURES)
     store = DatasetStore(settings.data_uri)
     store.write("serving_snapshot", name, Dataset(facts=here.snapshot.to_json()))
     store.write("indicator_features", name, Dataset({"features": FEATURES}))
     for worth in WORTH:
-        consider(registry, "lstm", registered(registry, "lstm", name, FEATURES, **worth).version, here)
+        consider(registry, "lstm", register_version(registry, "lstm", name, FEATURES, **worth).version, here)
     return name
 
 
@@ -156,7 +156,7 @@ def test_a_promotion_is_refused_by_its_gates_until_it_is_forced_with_a_reason(ze
 
 
 def test_a_version_that_cannot_serve_is_not_forced(zenith, ticker, registry):
-    registered(registry, "lstm", ticker, FEATURES, onnx=signal_onnx())
+    register_version(registry, "lstm", ticker, FEATURES, onnx=signal_onnx())
 
     status, out, err = zenith("promote", ticker, "lstm", "4", "--force", "--reason", "why not", "--json")
 
@@ -194,7 +194,7 @@ def test_where_nothing_was_ever_trained_listing_makes_no_registry(zenith, monkey
 
 
 def test_clean_up_lists_what_would_go_then_lets_it_go(zenith, ticker, registry):
-    registered(registry, "lstm", ticker, FEATURES)
+    register_version(registry, "lstm", ticker, FEATURES)
     asked = ("cleanup", "--keep-latest-n", "0", "--no-keep-best")
 
     status, out, _ = zenith(*asked, "--dry-run")

@@ -15,7 +15,7 @@ from zenith_core.errors import NotAvailable, UserError
 from zenith_pipelines.dagster_runtime.instance import dagster_home
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.ingestion.fetch import fetch_snapshot
-from zenith_pipelines.ingestion.point_in_time import home_of, known_on, parse_day, rebuilt_apart
+from zenith_pipelines.ingestion.point_in_time import as_of_home, as_of_state, parse_day, snapshot_as_of
 from zenith_pipelines.ingestion.sources.base import RawPrices
 from zenith_pipelines.ingestion.sources.sample import SampleSource
 from zenith_pipelines.registry.model_registry import ModelRegistry
@@ -130,10 +130,10 @@ def test_what_was_not_rebuilt_says_how_to_rebuild_it(command, home):
 def test_the_day_ends_at_midnight_of_the_exchange(home):
     store = DatasetStore(str(home / "data"))
 
-    assert known_on(store, "IBM", date(2013, 3, 18)).facts["fetched_at"] == BEFORE.isoformat()
-    assert known_on(store, "IBM", date(2013, 3, 19)).facts["fetched_at"] == AFTER.isoformat()
+    assert snapshot_as_of(store, "IBM", date(2013, 3, 18)).facts["fetched_at"] == BEFORE.isoformat()
+    assert snapshot_as_of(store, "IBM", date(2013, 3, 19)).facts["fetched_at"] == AFTER.isoformat()
     with pytest.raises(NotAvailable):
-        known_on(store, "IBM", date(2013, 3, 3))
+        snapshot_as_of(store, "IBM", date(2013, 3, 3))
 
 
 def test_a_day_to_come_is_refused():
@@ -147,9 +147,9 @@ def test_no_setting_leads_from_the_past_to_the_state_of_the_present(home, monkey
     monkeypatch.setenv("KERAS_BACKEND", "torch")
     before, settings = dict(os.environ), Settings()
 
-    with rebuilt_apart(settings, date(2013, 3, 4)):
+    with as_of_state(settings, date(2013, 3, 4)):
         apart = Settings()
-        assert apart.home == home_of(settings, date(2013, 3, 4)) == home / "as-of" / "2013-03-04"
+        assert apart.home == as_of_home(settings, date(2013, 3, 4)) == home / "as-of" / "2013-03-04"
         assert apart.tracking_uri.startswith(f"sqlite:///{apart.home}")
         assert dagster_home(apart).is_relative_to(apart.home)
         assert apart.data_uri.startswith(str(apart.home))

@@ -6,10 +6,10 @@ from zenith_pipelines.registry.model_registry import ModelRegistry
 
 
 @pytest.fixture(scope="session")
-def place(tmp_path_factory):
+def registry_dir(tmp_path_factory):
     return tmp_path_factory.mktemp("registry")
 
 
 @pytest.fixture(scope="session")
-def registry(place):
-    return ModelRegistry(f"sqlite:///{place}/mlflow.db", place / "artifacts")
+def registry(registry_dir):
+    return ModelRegistry(f"sqlite:///{registry_dir}/mlflow.db", registry_dir / "artifacts")

@@ -25,30 +25,30 @@ OVERLAP = 10  # sessions asked for again with an increment: two weeks, in which 
 
 
 @dataclass(frozen=True)
-class Fetch:
+class FetchResult:
     """What came of asking a source.
 
     snapshot:   the newest rows with their facts: a new snapshot, or the last one if there is nothing new
     is_new:     whether `snapshot` is still to be stored
     checked_at: when the source was asked
-    how:        what it was asked for, for people
+    request:    sessions requested from the source, for people
     changes:    what differs from the last snapshot in the sessions that had closed
     """
 
     snapshot: Dataset
     is_new: bool
     checked_at: datetime
-    how: str
+    request: str
     changes: Restatements
 
     @property
     def facts(self) -> dict[str, Any]:
         """The fetch as JSON: the facts of its snapshot, and of the check whether or not it brought anything."""
-        check = {"checked_at": self.checked_at.isoformat(), "how": self.how, "new_snapshot": self.is_new}
+        check = {"checked_at": self.checked_at.isoformat(), "how": self.request, "new_snapshot": self.is_new}
         return {**self.snapshot.facts, **check, "restatements": _json(self.changes)}
 
 
-def fetch_next(store: DatasetStore, source: PriceSource, ticker: str, *, now: datetime | None = None) -> Fetch:
+def fetch_next(store: DatasetStore, source: PriceSource, ticker: str, *, now: datetime | None = None) -> FetchResult:
     """Ask `source` for what follows its last stored snapshot. Raises what the source raises; nothing is written."""
     last, is_current = last_snapshot(store, ticker, source.name)
     fetch = fetch_snapshot(source, ticker, last, now=now)
@@ -59,7 +59,7 @@ def fetch_next(store: DatasetStore, source: PriceSource, ticker: str, *, now: da
     return replace(fetch, snapshot=snapshot, is_new=True)
 
 
-def fetch_noting_delisted(store: DatasetStore, source: PriceSource, ticker: str) -> Fetch:
+def fetch_and_record_delisting(store: DatasetStore, source: PriceSource, ticker: str) -> FetchResult:
     """`fetch_next`, and a note for serving if the ticker is traded no more, which goes when it is again."""
     try:
         fetch = fetch_next(store, source, ticker)
@@ -82,7 +82,9 @@ def last_snapshot(store: DatasetStore, ticker: str, source: str) -> tuple[Datase
     return None, False
 
 
-def fetch_snapshot(source: PriceSource, ticker: str, previous: Dataset | None, *, now: datetime | None = None) -> Fetch:
+def fetch_snapshot(
+    source: PriceSource, ticker: str, previous: Dataset | None, *, now: datetime | None = None
+) -> FetchResult:
     """Ask for everything the first time, and of sources at hand: those that can list their tickers. A service far away,
     that cannot, is asked for the sessions since a short overlap only, and for everything again every 30 days.
 
@@ -96,21 +98,21 @@ def fetch_snapshot(source: PriceSource, ticker: str, previous: Dataset | None, *
         or source.tickers() is not None
         or now - datetime.fromisoformat(_whole_at(previous)) >= WHOLE_EVERY
     ):
-        return _compared(source.fetch(ticker), previous, ticker, "whole history")
+        return _compare(source.fetch(ticker), previous, ticker, "whole history")
     known = _finished(previous, ticker)
     repeated = overlap(known, OVERLAP)
     if repeated.empty:
-        return _compared(source.fetch(ticker), previous, ticker, "whole history")
+        return _compare(source.fetch(ticker), previous, ticker, "whole history")
     since, until = repeated.index.min().date(), repeated.index.max().date()
     try:
         increment = source.fetch(ticker, since)
     except NoNewData as error:
-        return Fetch(previous, False, now, f"sessions from {since} on: nothing new ({error})", diff(known, known))
+        return FetchResult(previous, False, now, f"sessions from {since} on: nothing new ({error})", diff(known, known))
     if diff(repeated, increment.prices).appends_after(until):
         extended = replace(increment, prices=merge(known, increment.prices))
-        return _compared(extended, previous, ticker, f"sessions from {since} on", _whole_at(previous))
-    how = f"whole history, since the sessions from {since} on were changed"
-    return _compared(source.fetch(ticker), previous, ticker, how)
+        return _compare(extended, previous, ticker, f"sessions from {since} on", _whole_at(previous))
+    request = f"whole history, since the sessions from {since} on were changed"
+    return _compare(source.fetch(ticker), previous, ticker, request)
 
 
 def clean_snapshot(snapshot: Dataset, ticker: str) -> Cleaned:
@@ -118,13 +120,15 @@ def clean_snapshot(snapshot: Dataset, ticker: str) -> Cleaned:
     return clean(snapshot.table, ticker, now=_fetched_at(snapshot))
 
 
-def _compared(raw: RawPrices, previous: Dataset | None, ticker: str, how: str, whole_at: str | None = None) -> Fetch:
+def _compare(
+    raw: RawPrices, previous: Dataset | None, ticker: str, request: str, whole_at: str | None = None
+) -> FetchResult:
     """What a whole table amounts to; `whole_at` if parts of it are older. Another rounding is nothing new."""
     closed = _last_closed(ticker, raw.fetched_at)
     latest = finished(raw.prices, closed)
     changes = diff(latest[:0] if previous is None else _finished(previous, ticker), latest)
     if previous is not None and not changes.any and not diff(previous.table, raw.prices).any:
-        return Fetch(previous, False, raw.fetched_at, f"{how}: nothing new", changes)
+        return FetchResult(previous, False, raw.fetched_at, f"{request}: nothing new", changes)
     facts = {
         "source": raw.source,
         "library": raw.library,
@@ -137,7 +141,7 @@ def _compared(raw: RawPrices, previous: Dataset | None, ticker: str, how: str, w
         "restatements": _json(changes),
         **({"folder": raw.folder} if raw.folder else {}),
     }
-    return Fetch(Dataset({"prices": raw.prices}, facts), True, raw.fetched_at, how, changes)
+    return FetchResult(Dataset({"prices": raw.prices}, facts), True, raw.fetched_at, request, changes)
 
 
 def _json(changes: Restatements) -> dict[str, Any]:

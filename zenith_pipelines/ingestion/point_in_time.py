@@ -27,7 +27,7 @@ def parse_day(text: str) -> date:
     return day
 
 
-def known_on(store: DatasetStore, ticker: str, day: date) -> Dataset:
+def snapshot_as_of(store: DatasetStore, ticker: str, day: date) -> Dataset:
     """The newest raw snapshot that was fetched by the end of `day`, midnight at the ticker's exchange.
 
     Raises NotAvailable, which names the day of the first snapshot, if nothing was known then.
@@ -44,14 +44,14 @@ def known_on(store: DatasetStore, ticker: str, day: date) -> Dataset:
     raise NotAvailable(f"nothing was known of {ticker} on {day}: its first snapshot was fetched on {fetched}")
 
 
-def home_of(settings: Settings, day: date) -> Path:
+def as_of_home(settings: Settings, day: date) -> Path:
     """The state folder of what is rebuilt as of `day`: a store, a registry and a Dagster instance of its own."""
     return settings.home / "as-of" / day.isoformat()
 
 
 @contextmanager
-def rebuilt_apart(settings: Settings, day: date) -> Iterator[None]:
-    """Within, this process and those it starts keep all state in `home_of(settings, day)`.
+def as_of_state(settings: Settings, day: date) -> Iterator[None]:
+    """Within, this process and those it starts keep all state in `as_of_home(settings, day)`.
 
     Every setting that may lead to the state of the present is unset, and Dagster's own with them.
     """
@@ -59,7 +59,7 @@ def rebuilt_apart(settings: Settings, day: date) -> Iterator[None]:
     elsewhere = {"DAGSTER_HOME", *(name.upper() for name in Settings.model_fields if name not in _KEPT)}
     for name in [name for name in os.environ if name.upper() in elsewhere]:
         del os.environ[name]
-    os.environ["ZENITH_HOME"] = str(home_of(settings, day))
+    os.environ["ZENITH_HOME"] = str(as_of_home(settings, day))
     try:
         yield
     finally:

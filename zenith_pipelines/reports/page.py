@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ReportInput:
+class ReportData:
     """All that the page shows.
 
     prices:          cleaned prices; the last row is the forecast origin
@@ -53,7 +53,7 @@ class ReportInput:
     disclaimer: str = DISCLAIMER
 
 
-def report_plots(report: ReportInput) -> "dict[str, Figure]":
+def report_plots(report: ReportData) -> "dict[str, Figure]":
     """The report's plots by name; `to_svg` and `to_png` of `report.drawing` turn them into files."""
     horizon = report.price_metrics["horizon"]
     return {
@@ -69,7 +69,7 @@ def report_plots(report: ReportInput) -> "dict[str, Figure]":
     }
 
 
-def render_report(report: ReportInput, figures: "Mapping[str, Figure]") -> str:
+def render_report(report: ReportData, figures: "Mapping[str, Figure]") -> str:
     """The page with its `report_plots`: styles and plots inside it, no script, nothing loaded from elsewhere."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
@@ -101,7 +101,7 @@ def _last(prices: pd.DataFrame) -> dict[str, Any]:
     return {"close": prices["close"].iloc[-1], "date": prices.index[-1], "change": change, "first": prices.index[0]}
 
 
-def _headline(report: ReportInput) -> dict[str, Any] | None:
+def _headline(report: ReportData) -> dict[str, Any] | None:
     """The latest forecast at the headline horizon, or None if there is none."""
     horizon = report.price_metrics["horizon"]
     if len(report.latest) < horizon:

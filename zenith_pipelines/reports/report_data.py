@@ -12,7 +12,7 @@ from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.models.onnx_runtime import onnx_run
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.reports.formatting import NOTHING
-from zenith_pipelines.reports.page import ReportInput
+from zenith_pipelines.reports.page import ReportData
 
 _LINEAGE: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "registered as": lambda facts: f"{facts['model']} version {facts['version']}",
@@ -32,21 +32,21 @@ PLOTS = {
 """The plots that go with each kind of model into MLflow."""
 
 
-def report_input(
+def gather_report_data(
     snapshot: ServingSnapshot,
     registry: ModelRegistry,
     cleaned: Dataset,
     features: Dataset,
     models: Mapping[str, Dataset],
     backtests: Mapping[str, Dataset],
-) -> ReportInput:
+) -> ReportData:
     """Gather what the page shows of one ticker; `models` and `backtests` by kind, "lstm" and "ensemble".
 
     Raises NotAvailable for a version that the registry does not have.
     """
     lstm, ensemble = models["lstm"], models["ensemble"]
     onnx = registry.load(lstm.facts["model"], lstm.facts["version"])
-    return ReportInput(
+    return ReportData(
         ticker=snapshot.ticker,
         currency=snapshot.currency,
         prices=cleaned.tables["prices"],

@@ -4,8 +4,8 @@ import dagster as dg
 import pytest
 from filelock import FileLock, Timeout
 
-from tests.pipelines.made_models import market, present, registered
 from tests.pipelines.registry.test_model_registry import tiny_model
+from tests.pipelines.synthetic_models import current_data, market, register_version
 from zenith_core.errors import NotAvailable
 from zenith_pipelines.dagster_runtime.dead_runs import alive
 from zenith_pipelines.dagster_runtime.instance import open_instance
@@ -47,10 +47,10 @@ def leave_alone(_):
 
 
 @pytest.fixture
-def settings(tmp_path, place, monkeypatch):
+def settings(tmp_path, registry_dir, monkeypatch):
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{registry_dir}/mlflow.db")
     return Settings()
 
 
@@ -109,7 +109,7 @@ def test_it_registers_no_version(settings, registry, end, made):
     assert [version.version for version in registry.versions(name)] == made
 
 
-def test_a_version_is_not_registered_if_the_run_ends_while_its_files_are_stored(registry, place):
+def test_a_version_is_not_registered_if_the_run_ends_while_its_files_are_stored(registry, registry_dir):
     seen = []
 
     def fence():
@@ -117,7 +117,7 @@ def test_a_version_is_not_registered_if_the_run_ends_while_its_files_are_stored(
         if len(seen) == 2:
             raise NotAvailable("ended")
 
-    fenced = ModelRegistry(f"sqlite:///{place}/mlflow.db", place / "artifacts", fence)
+    fenced = ModelRegistry(f"sqlite:///{registry_dir}/mlflow.db", registry_dir / "artifacts", fence)
     with pytest.raises(NotAvailable, match="ended"):
         fenced.register("lstm-MEANWHILE", tiny_model(1.0), **FACTS)
 
@@ -144,11 +144,11 @@ def test_it_moves_no_alias(settings, registry, end, production):
 def test_it_records_no_decision(settings, registry, end, outcomes):
     ticker = f"DECIDE{end.__name__.upper().replace('_', '')}"
     features = market(sessions=150)
-    registered(registry, "lstm", ticker, features, first=140)
+    register_version(registry, "lstm", ticker, features, first=140)
 
     def work(context, zenith):
         end(context)
-        consider(zenith.registry, "lstm", 1, present(ticker, features))
+        consider(zenith.registry, "lstm", 1, current_data(ticker, features))
         return DATASET
 
     outcome(work)

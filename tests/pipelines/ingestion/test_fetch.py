@@ -17,8 +17,8 @@ from zenith_pipelines.ingestion.fetch import (
     OVERLAP,
     RAW_PRICES,
     clean_snapshot,
+    fetch_and_record_delisting,
     fetch_next,
-    fetch_noting_delisted,
     fetch_snapshot,
     last_snapshot,
 )
@@ -129,7 +129,7 @@ def test_a_split_worked_into_the_history_has_it_fetched_anew(store):
     assert source.asked == [None, SESSIONS[50].date(), None]
     assert counts(fetch) == {"new_sessions": 1, "restated": 60, "new_splits": 1}
     assert fetch.snapshot.facts["content_hash"] == data_version(split)
-    assert "were changed" in fetch.how
+    assert "were changed" in fetch.request
 
 
 def test_a_dividend_moves_the_adjusted_close_of_the_whole_history_and_restates_nothing(store):
@@ -182,21 +182,21 @@ def test_an_error_passes_and_leaves_what_is_known_as_it_is(store, error, second)
 
 def test_a_ticker_that_is_traded_no_more_is_noted_for_serving_until_it_is_again(store):
     source = Source(history(60))
-    fetch_noting_delisted(store, source, "AAPL")
+    fetch_and_record_delisting(store, source, "AAPL")
     assert not store.exists("delisted", "AAPL")
 
     source.error = Delisted("yahoo: last traded on 2024-03-01")
     with pytest.raises(Delisted):
-        fetch_noting_delisted(store, source, "AAPL")
+        fetch_and_record_delisting(store, source, "AAPL")
     assert store.facts("delisted", "AAPL") == {"reason": "yahoo: last traded on 2024-03-01"}
 
     source.error = SourceUnavailable("offline")
     with pytest.raises(SourceUnavailable):
-        fetch_noting_delisted(store, source, "AAPL")
+        fetch_and_record_delisting(store, source, "AAPL")
     assert store.exists("delisted", "AAPL")
 
     source.error = None
-    fetch_noting_delisted(store, source, "AAPL")
+    fetch_and_record_delisting(store, source, "AAPL")
     assert not store.exists("delisted", "AAPL")
 
 
@@ -213,7 +213,7 @@ def test_an_increment_without_a_session_is_nothing_new(store):
     fetch = fetch_and_keep(store, source)
 
     assert not fetch.is_new
-    assert "nothing new (no sessions)" in fetch.how
+    assert "nothing new (no sessions)" in fetch.request
     assert fetch.facts["content_hash"] == first.facts["content_hash"]
     assert fetch.facts["fetched_at"] == first.facts["fetched_at"] < fetch.facts["checked_at"]
 

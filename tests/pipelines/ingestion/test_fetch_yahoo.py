@@ -141,7 +141,7 @@ def test_an_empty_answer_is_nothing_new(asking, yahoo):
 
     fetch = asking()
 
-    assert "nothing new" in fetch.how
+    assert "nothing new" in fetch.request
     assert len(asking.store.stamps(RAW_PRICES, TICKER)) == 1
     assert fetch.facts["checked_at"] == EVENINGS[-1].astimezone(UTC).isoformat()
 

@@ -7,7 +7,7 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from tests.pipelines.made_models import market, present, price_onnx, registered, signal_onnx
+from tests.pipelines.synthetic_models import current_data, market, price_onnx, register_version, signal_onnx
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.defs.assets.evaluation import EvaluationConfig, production_evaluation
 from zenith_pipelines.production.live_evaluation import evaluate
@@ -25,14 +25,14 @@ CLOSE = FEATURES["close"]
 
 
 def in_production(registry, kind, ticker, onnx=None):
-    registered(registry, kind, ticker, FEATURES.iloc[:KNOWN], first=140, onnx=onnx)
-    promote(registry, kind, 1, present(ticker, FEATURES), force=True, reason="test")
+    register_version(registry, kind, ticker, FEATURES.iloc[:KNOWN], first=140, onnx=onnx)
+    promote(registry, kind, 1, current_data(ticker, FEATURES), force=True, reason="test")
 
 
 def test_forecasts_of_sessions_after_training_are_scored_beside_the_naive_forecast(registry):
     in_production(registry, "lstm", "WALK")
 
-    found = evaluate(registry, "lstm", present("WALK", FEATURES), CLOSE)
+    found = evaluate(registry, "lstm", current_data("WALK", FEATURES), CLOSE)
 
     json.dumps(found, allow_nan=False)
     assert (found["status"], found["version"], found["data_end"]) == ("scored", 1, str(FEATURES.index[149].date()))
@@ -50,7 +50,7 @@ def test_forecasts_of_sessions_after_training_are_scored_beside_the_naive_foreca
 def test_a_model_that_fails_on_new_sessions_is_a_breach_in_words(registry):
     in_production(registry, "lstm", "WRONG", price_onnx(growth=1.5))
 
-    found = evaluate(registry, "lstm", present("WRONG", FEATURES), CLOSE)
+    found = evaluate(registry, "lstm", current_data("WRONG", FEATURES), CLOSE)
 
     assert found["coverage"] == 0
     loss, band = found["breaches"]
@@ -61,7 +61,7 @@ def test_a_model_that_fails_on_new_sessions_is_a_breach_in_words(registry):
 def test_signals_are_scored_beside_the_frequencies_known_by_then(registry):
     in_production(registry, "ensemble", "SURE", signal_onnx((0.98, 0.01, 0.01)))
 
-    found = evaluate(registry, "ensemble", present("SURE", FEATURES), CLOSE)
+    found = evaluate(registry, "ensemble", current_data("SURE", FEATURES), CLOSE)
 
     assert found["rows"] == 250 - KNOWN - 5
     assert found["brier"] > 1
@@ -74,7 +74,7 @@ def test_signals_are_scored_beside_the_frequencies_known_by_then(registry):
 def test_without_a_known_outcome_there_is_no_row_yet(registry, sessions):
     ticker = f"NONE{sessions}"
     in_production(registry, "lstm", ticker)
-    here = present(ticker, FEATURES.iloc[:sessions])
+    here = current_data(ticker, FEATURES.iloc[:sessions])
 
     found = evaluate(registry, "lstm", here, CLOSE.iloc[:sessions])
 
@@ -87,14 +87,14 @@ def test_outcomes_that_are_not_believed_are_not_scored(registry):
     came = CLOSE.copy()
     came.iloc[200] = np.nan
 
-    assert evaluate(registry, "lstm", present("DOUBT", FEATURES), came)["rows"] == 250 - KNOWN - 5 - 2
+    assert evaluate(registry, "lstm", current_data("DOUBT", FEATURES), came)["rows"] == 250 - KNOWN - 5 - 2
 
 
 def test_what_cannot_be_scored_says_why(registry):
-    assert evaluate(registry, "lstm", present("ABSENT", FEATURES), CLOSE)["status"] == "nothing in Production"
+    assert evaluate(registry, "lstm", current_data("ABSENT", FEATURES), CLOSE)["status"] == "nothing in Production"
 
     in_production(registry, "ensemble", "OTHER")
-    found = evaluate(registry, "ensemble", present("OTHER", FEATURES, spec="f6"), CLOSE)
+    found = evaluate(registry, "ensemble", current_data("OTHER", FEATURES, spec="f6"), CLOSE)
     assert found["status"] == "made for the features f5, today's are f6"
 
 
@@ -112,7 +112,7 @@ def test_the_asset_keeps_what_was_not_asked_for_and_plots_figures(registry, tmp_
         zenith,
         Dataset({"prices": prices}),
         Dataset({"features": FEATURES}),
-        Dataset(facts=present("ASSET", FEATURES).snapshot.to_json()),
+        Dataset(facts=current_data("ASSET", FEATURES).snapshot.to_json()),
     )
 
     assert result.value.facts["ensemble"] == {"status": "as it was"}

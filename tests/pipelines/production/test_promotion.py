@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.pipelines.made_models import market, present, price_onnx, registered, signal_onnx
+from tests.pipelines.synthetic_models import current_data, market, price_onnx, register_version, signal_onnx
 from zenith_core.errors import NotAvailable, UserError
 from zenith_pipelines.production.promotion import Refused, consider, promote, roll_back
 from zenith_pipelines.registry.decision_log import history
@@ -21,8 +21,8 @@ EARLIER, LATER = FEATURES.iloc[:440], FEATURES
 
 
 def consider_new(registry, ticker, features=LATER, kind="lstm", **worth):
-    version = registered(registry, kind, ticker, features, **worth)
-    return consider(registry, kind, version.version, present(ticker, LATER))
+    version = register_version(registry, kind, ticker, features, **worth)
+    return consider(registry, kind, version.version, current_data(ticker, LATER))
 
 
 def gate(decision, name):
@@ -42,7 +42,7 @@ def test_a_first_model_becomes_production_and_says_that_it_showed_no_skill(regis
 def test_what_is_in_production_already_stays_without_a_word_in_the_history(registry):
     consider_new(registry, "STAYS")
 
-    again = consider(registry, "lstm", 1, present("STAYS", LATER))
+    again = consider(registry, "lstm", 1, current_data("STAYS", LATER))
 
     assert (again["outcome"], again["production"]) == ("promoted", 1)
     assert [decision.version for decision in history(registry, "lstm-STAYS")] == [1]
@@ -87,8 +87,8 @@ def test_a_champion_of_other_features_is_compared_on_its_evidence_alone(registry
     consider(
         registry,
         "lstm",
-        registered(registry, "lstm", "SPEC", EARLIER, spec="f4").version,
-        present("SPEC", EARLIER, "f4"),
+        register_version(registry, "lstm", "SPEC", EARLIER, spec="f4").version,
+        current_data("SPEC", EARLIER, "f4"),
     )
 
     loss = gate(consider_new(registry, "SPEC"), "loss")
@@ -98,10 +98,10 @@ def test_a_champion_of_other_features_is_compared_on_its_evidence_alone(registry
     assert loss["says"].endswith("asked of newer sessions: made for the features f4, today's are f5")
 
 
-def test_without_common_rows_the_sanity_gates_decide_and_it_is_said(registry, place):
+def test_without_common_rows_the_sanity_gates_decide_and_it_is_said(registry, registry_dir):
     consider_new(registry, "ALONE")
     run = registry.version("lstm-ALONE", 1).run_id
-    (place / "artifacts" / run / "artifacts" / "evidence.parquet").unlink()
+    (registry_dir / "artifacts" / run / "artifacts" / "evidence.parquet").unlink()
 
     decision = consider_new(registry, "ALONE", wide=0.1)
 
@@ -150,9 +150,9 @@ def test_the_history_outlives_its_versions(registry):
 
 
 def test_a_person_s_promotion_runs_the_gates_and_force_overrules_them(registry):
-    here = present("HAND", LATER)
+    here = current_data("HAND", LATER)
     consider_new(registry, "HAND", knows=0.3)
-    registered(registry, "lstm", "HAND", LATER)
+    register_version(registry, "lstm", "HAND", LATER)
 
     refused = promote(registry, "lstm", 2, here, force=False, reason="hoping")
     assert (refused["outcome"], refused["production"]) == ("refused", 1)
@@ -168,9 +168,9 @@ def test_a_person_s_promotion_runs_the_gates_and_force_overrules_them(registry):
 
 def test_force_does_not_move_the_alias_to_what_cannot_serve(registry):
     consider_new(registry, "FORCE")
-    registered(registry, "lstm", "FORCE", LATER, onnx=signal_onnx())
+    register_version(registry, "lstm", "FORCE", LATER, onnx=signal_onnx())
 
-    refused = promote(registry, "lstm", 2, present("FORCE", LATER), force=True, reason="I want it")
+    refused = promote(registry, "lstm", 2, current_data("FORCE", LATER), force=True, reason="I want it")
 
     assert refused["outcome"] == "refused"
     assert "answers: does not load or answer: " in refused["reason"]
@@ -178,7 +178,7 @@ def test_force_does_not_move_the_alias_to_what_cannot_serve(registry):
 
 
 def test_a_promotion_that_makes_no_sense_is_one_line(registry):
-    here = present("LINE", LATER)
+    here = current_data("LINE", LATER)
     consider_new(registry, "LINE")
 
     with pytest.raises(UserError, match=r"^--force needs --reason TEXT"):
@@ -193,7 +193,7 @@ def test_a_promotion_that_makes_no_sense_is_one_line(registry):
 
 
 def test_a_rollback_goes_back_step_by_step_and_a_schedule_does_not_undo_it(registry):
-    here = present("BACK", LATER)
+    here = current_data("BACK", LATER)
     for sessions in (420, 440, 500):
         consider_new(registry, "BACK", FEATURES.iloc[:sessions])
 
@@ -213,25 +213,25 @@ def test_a_rollback_goes_back_step_by_step_and_a_schedule_does_not_undo_it(regis
     assert roll_back(registry, "lstm", here, reason=None)["production"] == 1
 
 
-def test_a_rollback_to_what_cannot_serve_moves_nothing(registry, place):
+def test_a_rollback_to_what_cannot_serve_moves_nothing(registry, registry_dir):
     for sessions in (440, 500):
         consider_new(registry, "LOST", FEATURES.iloc[:sessions])
-    for model in (place / "artifacts" / "models").rglob("model.onnx"):
+    for model in (registry_dir / "artifacts" / "models").rglob("model.onnx"):
         if registry.version("lstm-LOST", 1).run_id in (model.parent / "MLmodel").read_text():
             model.unlink()
 
     with pytest.raises(Refused, match=r"^lstm-LOST was not rolled back: version 1 does not load or answer: "):
-        roll_back(registry, "lstm", present("LOST", LATER), reason=None)
+        roll_back(registry, "lstm", current_data("LOST", LATER), reason=None)
     assert registry.production("lstm-LOST").version == 2
     with pytest.raises(NotAvailable, match=r"^no lstm-NOTHING in Production yet"):
-        roll_back(registry, "lstm", present("NOTHING", LATER), reason=None)
+        roll_back(registry, "lstm", current_data("NOTHING", LATER), reason=None)
 
 
 def test_a_version_that_somebody_else_registered_is_judged_and_refused_not_stumbled_over(registry):
     consider_new(registry, "ALIEN")
     registry.register("lstm-ALIEN", price_onnx(), metrics={}, params={}, tags={})
 
-    decision = consider(registry, "lstm", 2, present("ALIEN", LATER))
+    decision = consider(registry, "lstm", 2, current_data("ALIEN", LATER))
 
     assert decision["outcome"] == "refused"
     refused = [one["gate"] for one in decision["gates"] if not one["passed"]]

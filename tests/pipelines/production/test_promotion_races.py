@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipelines.made_models import market, present, registered
+from tests.pipelines.synthetic_models import current_data, market, register_version
 from zenith_pipelines.production.promotion import consider, promote, roll_back
 from zenith_pipelines.registry.decision_log import history
 from zenith_pipelines.registry.model_registry import ModelRegistry
@@ -26,7 +26,7 @@ SPAWN = multiprocessing.get_context("spawn")
 
 
 def register_all(registry, ticker):
-    return [registered(registry, "lstm", ticker, FEATURES.iloc[:sessions]).version for sessions in SESSIONS]
+    return [register_version(registry, "lstm", ticker, FEATURES.iloc[:sessions]).version for sessions in SESSIONS]
 
 
 class Elsewhere(ModelRegistry):
@@ -53,10 +53,10 @@ class Elsewhere(ModelRegistry):
 
 
 @pytest.fixture
-def machines(registry, place, tmp_path):
+def machines(registry, registry_dir, tmp_path):
     """Two machines on the database that tests share."""
     del registry  # it made the tables
-    return [Elsewhere(f"sqlite:///{place}/mlflow.db", tmp_path / name) for name in ("here", "there")]
+    return [Elsewhere(f"sqlite:///{registry_dir}/mlflow.db", tmp_path / name) for name in ("here", "there")]
 
 
 @pytest.mark.parametrize("first", [1, 2])
@@ -64,9 +64,9 @@ def test_of_two_machines_that_move_the_alias_at_once_the_newer_data_end_wins(reg
     here, there = machines
     ticker = f"ORDER{first}"
     register_all(registry, ticker)
-    here.meanwhile = lambda: consider(there, "lstm", 3 - first, present(ticker, FEATURES))
+    here.meanwhile = lambda: consider(there, "lstm", 3 - first, current_data(ticker, FEATURES))
 
-    told = consider(here, "lstm", first, present(ticker, FEATURES))
+    told = consider(here, "lstm", first, current_data(ticker, FEATURES))
 
     assert told["production"] == registry.production(f"lstm-{ticker}").version == NEWEST
 
@@ -74,10 +74,10 @@ def test_of_two_machines_that_move_the_alias_at_once_the_newer_data_end_wins(reg
 def test_a_machine_that_judged_before_the_other_moved_and_moves_after_it_settled_puts_it_back(registry, machines):
     here, there = machines
     register_all(registry, "STALE")
-    consider(here, "lstm", NEWEST, present("STALE", FEATURES))
+    consider(here, "lstm", NEWEST, current_data("STALE", FEATURES))
     there.stale = [None]
 
-    told = consider(there, "lstm", 1, present("STALE", FEATURES))
+    told = consider(there, "lstm", 1, current_data("STALE", FEATURES))
 
     assert told["production"] == registry.production("lstm-STALE").version == NEWEST
     assert [(one.version, one.reason) for one in history(registry, "lstm-STALE")][1:] == [
@@ -89,7 +89,7 @@ def test_a_machine_that_judged_before_the_other_moved_and_moves_after_it_settled
 def test_what_a_person_did_meanwhile_stands(registry, machines):
     here, there = machines
     register_all(registry, "PERSON")
-    now = present("PERSON", FEATURES)
+    now = current_data("PERSON", FEATURES)
     consider(here, "lstm", 1, now)
     here.meanwhile = lambda: promote(there, "lstm", 3, now, force=True, reason="the others are broken")
 
@@ -102,16 +102,18 @@ def consider_at_once(uri, root, ticker, version, barrier):
     registry = ModelRegistry(uri, Path(root))
     registry.production(f"lstm-{ticker}")  # what is slow for the first time
     barrier.wait(timeout=120)
-    consider(registry, "lstm", version, present(ticker, FEATURES))
+    consider(registry, "lstm", version, current_data(ticker, FEATURES))
 
 
 @pytest.mark.slow
-def test_the_newer_data_end_wins_among_four_processes_on_three_machines(registry, place, tmp_path):
+def test_the_newer_data_end_wins_among_four_processes_on_three_machines(registry, registry_dir, tmp_path):
     ticker, barrier = "FOUR", SPAWN.Barrier(4)
     versions = register_all(registry, ticker)
-    roots = [place / "artifacts", place / "artifacts", tmp_path / "second", tmp_path / "third"]
+    roots = [registry_dir / "artifacts", registry_dir / "artifacts", tmp_path / "second", tmp_path / "third"]
     racers = [
-        SPAWN.Process(target=consider_at_once, args=(f"sqlite:///{place}/mlflow.db", root, ticker, version, barrier))
+        SPAWN.Process(
+            target=consider_at_once, args=(f"sqlite:///{registry_dir}/mlflow.db", root, ticker, version, barrier)
+        )
         for version, root in zip(versions, roots, strict=True)
     ]
 
@@ -135,8 +137,8 @@ def train_and_be_killed(uri, root, ticker, at):
     setattr(registry._client, at, killed)
     if at == "set_registered_model_alias":
         registry._make_candidate = lambda *_: None  # to be killed at the alias that matters
-    version = registered(registry, "lstm", ticker, FEATURES).version
-    consider(registry, "lstm", version, present(ticker, FEATURES))
+    version = register_version(registry, "lstm", ticker, FEATURES).version
+    consider(registry, "lstm", version, current_data(ticker, FEATURES))
 
 
 @pytest.mark.slow
@@ -148,13 +150,14 @@ def train_and_be_killed(uri, root, ticker, at):
     ],
 )
 def test_a_promotion_that_is_killed_leaves_the_old_production_and_the_next_goes_through(
-    registry, place, ticker, at, left
+    registry, registry_dir, ticker, at, left
 ):
-    now, name = present(ticker, FEATURES), f"lstm-{ticker}"
-    consider(registry, "lstm", registered(registry, "lstm", ticker, FEATURES.iloc[:280]).version, now)
+    now, name = current_data(ticker, FEATURES), f"lstm-{ticker}"
+    consider(registry, "lstm", register_version(registry, "lstm", ticker, FEATURES.iloc[:280]).version, now)
 
     child = SPAWN.Process(
-        target=train_and_be_killed, args=(f"sqlite:///{place}/mlflow.db", place / "artifacts", ticker, at)
+        target=train_and_be_killed,
+        args=(f"sqlite:///{registry_dir}/mlflow.db", registry_dir / "artifacts", ticker, at),
     )
     child.start()
     child.join(timeout=120)
@@ -162,6 +165,6 @@ def test_a_promotion_that_is_killed_leaves_the_old_production_and_the_next_goes_
     assert child.exitcode == -signal.SIGKILL
     assert [version.version for version in registry.versions(name)] == left
     assert registry.production(name).version == 1
-    following = registered(registry, "lstm", ticker, FEATURES)
+    following = register_version(registry, "lstm", ticker, FEATURES)
     assert consider(registry, "lstm", following.version, now)["production"] == following.version
     assert roll_back(registry, "lstm", now, reason=None)["production"] == 1

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from tests.pipelines.made_models import market, price_evidence, price_onnx, signal_evidence, signal_onnx
+from tests.pipelines.synthetic_models import market, price_evidence, price_onnx, signal_evidence, signal_onnx
 from zenith_pipelines.production.replay import replayed_prices, replayed_signals
 
 FEATURES = market(sessions=150)

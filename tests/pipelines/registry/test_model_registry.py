@@ -14,7 +14,7 @@ from mlflow.exceptions import MlflowException
 from onnx import TensorProto, helper
 
 from tests.mlflow_server import mlflow_server
-from tests.pipelines.made_models import market, present, registered
+from tests.pipelines.synthetic_models import current_data, market, register_version
 from zenith_core.errors import NotAvailable, UserError
 from zenith_pipelines.models.onnx_artifact import IR_VERSION, OPSET
 from zenith_pipelines.production.promotion import consider, roll_back
@@ -147,12 +147,12 @@ def test_a_version_that_does_not_exist_is_neither_promoted_nor_loaded(registry):
     assert registry.production("lstm-ONE") is None
 
 
-def test_the_run_holds_metrics_params_tags_and_files(registry, place):
+def test_the_run_holds_metrics_params_tags_and_files(registry, registry_dir):
     from mlflow import MlflowClient
 
     version = register(registry, "lstm-RUN", files={"report/index.html": b"<p>hello"})
 
-    client = MlflowClient(f"sqlite:///{place}/mlflow.db")
+    client = MlflowClient(f"sqlite:///{registry_dir}/mlflow.db")
     run = client.get_run(version.run_id)
     assert run.info.status == "FINISHED"
     assert (run.data.metrics, run.data.params) == ({"mase": 1.5}, {"epochs": "3"})
@@ -161,14 +161,14 @@ def test_the_run_holds_metrics_params_tags_and_files(registry, place):
     assert folder.path == "report"
 
 
-def test_metrics_are_added_to_a_version_s_run_and_replace_those_of_their_name(registry, place):
+def test_metrics_are_added_to_a_version_s_run_and_replace_those_of_their_name(registry, registry_dir):
     from mlflow import MlflowClient
 
     version = register(registry, "lstm-LATER")
     registry.log_metrics("lstm-LATER", 1, {"backtest/long-cost-0.001-1e-05/sharpe": 0.7}, {"about": "first"})
     registry.log_metrics("lstm-LATER", 1, {"backtest/long-cost-0.001-1e-05/sharpe": 0.4}, {"about": "again"})
 
-    run = MlflowClient(f"sqlite:///{place}/mlflow.db").get_run(version.run_id)
+    run = MlflowClient(f"sqlite:///{registry_dir}/mlflow.db").get_run(version.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.metrics == {"mase": 1.5, "backtest/long-cost-0.001-1e-05/sharpe": 0.4}
     assert (run.data.tags["about"], run.data.tags["data_end"]) == ("again", "2013-03-01")
@@ -176,12 +176,12 @@ def test_metrics_are_added_to_a_version_s_run_and_replace_those_of_their_name(re
         registry.log_metrics("lstm-LATER", 7, {}, {})
 
 
-def test_files_are_added_to_a_version_s_run_and_replace_those_of_their_path(registry, place):
+def test_files_are_added_to_a_version_s_run_and_replace_those_of_their_path(registry, registry_dir):
     version = register(registry, "lstm-FILED", files={"facts.json": b"{}"})
     registry.log_files("lstm-FILED", 1, {"report.html": b"first", "plots/price_fan.png": b"plot"})
     registry.log_files("lstm-FILED", 1, {"report.html": b"again"})
 
-    folder = place / "artifacts" / version.run_id / "artifacts"
+    folder = registry_dir / "artifacts" / version.run_id / "artifacts"
     files = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert files == {"facts.json": b"{}", "report.html": b"again", "plots/price_fan.png": b"plot"}
     with pytest.raises(NotAvailable, match=r"^lstm-FILED has no version 7$"):
@@ -201,25 +201,25 @@ def test_runs_are_found_by_their_tag_page_by_page_and_after_their_deletion(regis
     assert registry.metrics_of_runs("about", "lstm-NONE") == []
 
 
-def test_a_model_that_is_no_onnx_leaves_a_failed_run_and_no_version(registry, place):
+def test_a_model_that_is_no_onnx_leaves_a_failed_run_and_no_version(registry, registry_dir):
     from google.protobuf.message import DecodeError
     from mlflow import MlflowClient
 
     with pytest.raises(DecodeError):
         registry.register("lstm-BROKEN", b"no model", metrics={}, params={}, tags={})
 
-    client = MlflowClient(f"sqlite:///{place}/mlflow.db")
+    client = MlflowClient(f"sqlite:///{registry_dir}/mlflow.db")
     [run] = client.search_runs(["1"], "attributes.run_name = 'lstm-BROKEN'")
     assert run.info.status == "FAILED"
     assert registry.versions("lstm-BROKEN") == []
 
 
-def test_the_scoring_server_serves_the_production_alias(registry, place, monkeypatch):
+def test_the_scoring_server_serves_the_production_alias(registry, registry_dir, monkeypatch):
     import mlflow
     from mlflow.pyfunc import scoring_server
 
     registry.promote("lstm-SERVE", register(registry, "lstm-SERVE", factor=2.0).version)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{place}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{registry_dir}/mlflow.db")
 
     assert mlflow.onnx.load_model("models:/lstm-SERVE@Production").SerializeToString() == tiny_model(2.0)
     app = scoring_server.init(mlflow.pyfunc.load_model("models:/lstm-SERVE@Production"))
@@ -246,9 +246,9 @@ class Server:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    place = tmp_path_factory.mktemp("server")
-    with mlflow_server(f"sqlite:///{place}/mlflow.db", place) as url:
-        yield Server(url, place / "kept")
+    folder = tmp_path_factory.mktemp("server")
+    with mlflow_server(f"sqlite:///{folder}/mlflow.db", folder) as url:
+        yield Server(url, folder / "kept")
 
 
 @pytest.mark.slow
@@ -268,9 +268,9 @@ def test_a_tracking_server_keeps_the_artifacts_itself(server, tmp_path, capfd):
 @pytest.mark.slow
 def test_promotion_rollback_history_and_clean_up_work_over_a_tracking_server(server, tmp_path):
     registry, features = ModelRegistry(server.url, tmp_path / "local"), market(sessions=150)
-    now = present("WEB", features)
+    now = current_data("WEB", features)
     for sessions in (140, 145, 150):
-        version = registered(registry, "lstm", "WEB", features.iloc[:sessions])
+        version = register_version(registry, "lstm", "WEB", features.iloc[:sessions])
         consider(registry, "lstm", version.version, now)
     roll_back(registry, "lstm", now, reason="tried")
     done = clean_up(registry, Rules(keep_latest_n=0, keep_best=False))

@@ -56,10 +56,10 @@ def identity():
 
 
 @pytest.fixture(scope="module")
-def registered(registry, place, tmp_path_factory):
+def registered(registry, registry_dir, tmp_path_factory):
     """The version, its MLflow run, and a folder with what the run keeps."""
     made = register(registry, Candidate("lstm", identity(), EVIDENCE, METRICS, FACTS), CERTIFICATE, "run-7")
-    client, folder = MlflowClient(f"sqlite:///{place}/mlflow.db"), tmp_path_factory.mktemp("kept")
+    client, folder = MlflowClient(f"sqlite:///{registry_dir}/mlflow.db"), tmp_path_factory.mktemp("kept")
     for name in ("facts.json", "leakage.json", "evidence.parquet"):
         client.download_artifacts(made.run_id, name, str(folder))
     return made, client.get_run(made.run_id), folder
@@ -136,8 +136,8 @@ def test_a_run_repeats_those_that_dagsters_daemon_started_again_and_not_what_a_p
         assert attempts_before(instance, first.run_id) == attempts_before(instance, by_hand.run_id) == set()
 
 
-def test_of_two_machines_that_make_the_experiment_at_once_both_find_it(registry, place, tmp_path, monkeypatch):
-    other = ModelRegistry(f"sqlite:///{place}/mlflow.db", tmp_path / "another-machine")
+def test_of_two_machines_that_make_the_experiment_at_once_both_find_it(registry, registry_dir, tmp_path, monkeypatch):
+    other = ModelRegistry(f"sqlite:///{registry_dir}/mlflow.db", tmp_path / "another-machine")
     look, looks = other.client.get_experiment_by_name, []
 
     def too_early(name):

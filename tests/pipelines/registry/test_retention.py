@@ -7,7 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tests.pipelines.made_models import market, present, registered
+from tests.pipelines.synthetic_models import current_data, market, register_version
 from zenith_core.errors import UserError
 from zenith_pipelines.dagster_runtime.instance import removed_tickers
 from zenith_pipelines.definitions import defs
@@ -59,13 +59,13 @@ def an_hour_later(monkeypatch):
 def trained(registry, ticker, *skills):
     """A version for each skill, of the ensemble of a ticker; none is promoted."""
     for skill in skills:
-        registered(registry, "ensemble", ticker, FEATURES, first=140, skill=skill)
+        register_version(registry, "ensemble", ticker, FEATURES, first=140, skill=skill)
     return f"ensemble-{ticker}"
 
 
 def forced(registry, ticker, *versions):
     for version in versions:
-        promote(registry, "ensemble", version, present(ticker, FEATURES), force=True, reason="test")
+        promote(registry, "ensemble", version, current_data(ticker, FEATURES), force=True, reason="test")
 
 
 def numbers(registry, name):
@@ -128,7 +128,7 @@ def test_trials_and_history_outlive_what_is_deleted(own_registry):
     for version in (1, 2, 3):
         figures = {"backtest/long/sharpe": version / 10}
         own_registry.log_metrics(name, version, figures, tags={"backtest_of": name})
-        consider(own_registry, "ensemble", version, present("TRIED", FEATURES))
+        consider(own_registry, "ensemble", version, current_data("TRIED", FEATURES))
     promoted = [(one.version, one.outcome) for one in history(own_registry, name)]
 
     clean_up(own_registry, Rules(keep_latest_n=1, keep_best=False))
@@ -136,7 +136,7 @@ def test_trials_and_history_outlive_what_is_deleted(own_registry):
     assert numbers(own_registry, name) == [3, 2]  # 2 is what a rollback needs
     assert sharpes_tried(own_registry, name) == [0.1, 0.2, 0.3]
     assert [(one.version, one.outcome) for one in history(own_registry, name)] == promoted
-    assert roll_back(own_registry, "ensemble", present("TRIED", FEATURES), reason=None)["production"] == 2
+    assert roll_back(own_registry, "ensemble", current_data("TRIED", FEATURES), reason=None)["production"] == 2
 
 
 def test_a_version_that_is_promoted_between_plan_and_deletion_stays(own_registry, own_place):

@@ -8,7 +8,7 @@ import pandas as pd
 from zenith_core.backtesting.backtest import BacktestConfig, backtest, forecast_signals
 from zenith_core.evaluation.metrics import price_metrics, signal_metrics
 from zenith_core.statistics.sharpe import sharpe_evidence
-from zenith_pipelines.reports.page import ReportInput
+from zenith_pipelines.reports.page import ReportData
 
 SESSIONS = 400
 HORIZONS = (1, 5)
@@ -89,7 +89,7 @@ def make_report(foresight=0.0, **changes):
     latest = pd.DataFrame({"date": index[-1] + pd.offsets.BDay() * steps, "price": close[-1] * 1.001**steps})
     for name, factor in (("lower", 0.9), ("q25", 0.97), ("q75", 1.03), ("upper", 1.1)):
         latest[name] = latest["price"] * factor
-    report = ReportInput(
+    report = ReportData(
         ticker="PETR4.SA",
         currency="BRL",
         prices=prices,

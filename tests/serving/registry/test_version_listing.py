@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.mlflow_server import mlflow_server
-from tests.pipelines.made_models import market, present, registered
+from tests.pipelines.synthetic_models import current_data, market, register_version
 from zenith_core.errors import UserError
 from zenith_pipelines.production.promotion import consider, promote, roll_back
 from zenith_pipelines.registry.model_registry import ModelRegistry
@@ -34,14 +34,14 @@ def registry(tmp_path_factory):
     """Models of AAPL and PETR4.SA, promoted, refused, forced, rolled back and deleted; and one that is not ours."""
     place = tmp_path_factory.mktemp("mlflow")
     registry, features = ModelRegistry(f"sqlite:///{place}/mlflow.db", place / "artifacts"), market()
-    here = present("AAPL", features)
+    here = current_data("AAPL", features)
     for worth in ({"knows": 0.3, "wide": 0.7}, {"knows": 0.4, "wide": 0.6}, {}):
-        consider(registry, "lstm", registered(registry, "lstm", "AAPL", features, **worth).version, here)
+        consider(registry, "lstm", register_version(registry, "lstm", "AAPL", features, **worth).version, here)
     promote(registry, "lstm", 3, here, force=True, reason="it's time")
     roll_back(registry, "lstm", here, reason=None)
     registry.client.delete_model_version("lstm-AAPL", "1")
-    consider(registry, "ensemble", registered(registry, "ensemble", "AAPL", features).version, here)
-    registered(registry, "lstm", "PETR4.SA", features)
+    consider(registry, "ensemble", register_version(registry, "ensemble", "AAPL", features).version, here)
+    register_version(registry, "lstm", "PETR4.SA", features)
     undefined = {"coverage": math.nan, "skill": math.inf}
     registry.log_metrics("lstm-PETR4.SA", 1, {"mae": 0.02, "mae_random_walk": 0.03, "beats_naive": 1, **undefined}, {})
     registry.client.create_registered_model("somebody-else-s")

@@ -18,7 +18,7 @@ from zenith_pipelines.production.chart_data import Columns, equity_curve, past_f
 from zenith_pipelines.registry.trials import assessed
 from zenith_pipelines.reports.page import render_report, report_plots
 from zenith_pipelines.reports.plotting import to_png
-from zenith_pipelines.reports.report_data import PLOTS, log_report, report_input
+from zenith_pipelines.reports.report_data import PLOTS, gather_report_data, log_report
 from zenith_pipelines.reports.verdicts import verdicts
 
 
@@ -80,7 +80,7 @@ def backtest_report(
     snapshot = ServingSnapshot.from_json(dict(serving_snapshot.facts))
     models = {"lstm": lstm_model, "ensemble": ensemble_model}
     backtests = {"lstm": lstm_backtest, "ensemble": ensemble_backtest}
-    report = report_input(snapshot, zenith.registry, cleaned_prices, indicator_features, models, backtests)
+    report = gather_report_data(snapshot, zenith.registry, cleaned_prices, indicator_features, models, backtests)
     figures = report_plots(report)
     page = render_report(report, figures).encode()
     path = zenith.settings.reports / f"{context.partition_key}.html"

@@ -16,16 +16,16 @@ from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.defs.metadata import OWNERS, prices_plot, span_of
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import KEEP_HISTORY, ZenithResource
-from zenith_pipelines.ingestion.fetch import Fetch, clean_snapshot, fetch_noting_delisted
-from zenith_pipelines.ingestion.point_in_time import known_on, parse_day
+from zenith_pipelines.ingestion.fetch import FetchResult, clean_snapshot, fetch_and_record_delisting
+from zenith_pipelines.ingestion.point_in_time import parse_day, snapshot_as_of
 from zenith_pipelines.ingestion.sources import PriceSource, make_source
-from zenith_pipelines.ingestion.sources.source_choice import usual_source
+from zenith_pipelines.ingestion.sources.source_choice import default_source
 from zenith_pipelines.ingestion.sources.stored_snapshot import SnapshotSource
 from zenith_pipelines.tickers import require_ticker
 
 
 class FetchConfig(dg.Config):
-    """Where the prices of this run come from; where nothing is said, what `usual_source` finds."""
+    """Where the prices of this run come from; where nothing is said, what `default_source` finds."""
 
     source: str | None = Field(default=None, description="`yahoo`, `csv`, `sample` or `simulated`; else the usual one.")
     csv_dir: str | None = Field(default=None, description="The folder that the `csv` source reads.")
@@ -83,13 +83,13 @@ def cleaned_prices(context: dg.AssetExecutionContext, raw_prices: Dataset) -> dg
     )
 
 
-def _fetch(context: dg.AssetExecutionContext, store: DatasetStore, source: PriceSource) -> Fetch:
+def _fetch(context: dg.AssetExecutionContext, store: DatasetStore, source: PriceSource) -> FetchResult:
     """Ask the source, in a run that Dagster launched once more a minute or two after it was away.
 
     Sources have a patience of their own, for seconds. At `zenith run` a person waits for the answer, and can ask again.
     """
     try:
-        return fetch_noting_delisted(store, source, context.partition_key)
+        return fetch_and_record_delisting(store, source, context.partition_key)
     except SourceError as error:
         if error.retryable and context.run.remote_job_origin:
             raise dg.RetryRequested(max_retries=1, seconds_to_wait=random.uniform(60, 120)) from error
@@ -98,8 +98,8 @@ def _fetch(context: dg.AssetExecutionContext, store: DatasetStore, source: Price
 
 def _source(config: FetchConfig, zenith: ZenithResource, ticker: str) -> PriceSource:
     if config.as_of and config.archive:
-        return SnapshotSource(ticker, known_on(DatasetStore(config.archive), ticker, parse_day(config.as_of)))
-    source, folder = usual_source(zenith.settings, zenith.store, ticker)
+        return SnapshotSource(ticker, snapshot_as_of(DatasetStore(config.archive), ticker, parse_day(config.as_of)))
+    source, folder = default_source(zenith.settings, zenith.store, ticker)
     if config.source:
         source, folder = config.source, zenith.settings.zenith_csv_dir
     return make_source(source, csv_dir=Path(config.csv_dir) if config.csv_dir else folder)

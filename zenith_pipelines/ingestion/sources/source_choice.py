@@ -8,7 +8,7 @@ from zenith_pipelines.ingestion.fetch import RAW_PRICES
 from zenith_pipelines.settings import Settings
 
 
-def usual_source(settings: Settings, store: DatasetStore, ticker: str) -> tuple[str, Path | None]:
+def default_source(settings: Settings, store: DatasetStore, ticker: str) -> tuple[str, Path | None]:
     """The name of the source, and its folder if it has one: what the environment names; if it names none, where the
     ticker's newest snapshot came from, so that a schedule goes on where somebody began; else the default.
     """

@@ -16,7 +16,7 @@ from zenith_core.market.tickers import validate_ticker
 from zenith_pipelines.ingestion.sources import yahoo_client
 from zenith_pipelines.ingestion.sources.base import RawPrices, raw_table
 from zenith_pipelines.ingestion.sources.yahoo_responses import ChartAnswers
-from zenith_pipelines.ingestion.sources.yahoo_retry import Patience
+from zenith_pipelines.ingestion.sources.yahoo_retry import RetryPolicy
 
 _COLUMNS = {"Adj Close": "adj_close", "Stock Splits": "splits"}
 
@@ -25,7 +25,7 @@ class YahooSource:
     """Daily prices from Yahoo, not adjusted for dividends. Yahoo adjusts its whole past for each split, when it comes.
 
     session:  replaces the HTTP session, for tests and proxies (a curl_cffi or requests Session)
-    patience: how often and how long a refusal that may pass is tried again
+    retry_policy: how often and how long a refusal that may pass is tried again
     sleep, clock: the passing of time, for tests
     """
 
@@ -34,12 +34,12 @@ class YahooSource:
     def __init__(
         self,
         session: Any = None,
-        patience: Patience | None = None,
+        retry_policy: RetryPolicy | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._session = session
-        self._patience = patience or Patience()
+        self._retry_policy = retry_policy or RetryPolicy()
         self._sleep = sleep
         self._clock = clock
 
@@ -51,8 +51,8 @@ class YahooSource:
         """
         ticker = _no_isin(validate_ticker(ticker))
         answers = ChartAnswers(ticker, since, self._clock())
-        history = self._patience.call(
-            lambda: self._attempt(answers), asked=lambda: answers.retry_after, sleep=self._sleep
+        history = self._retry_policy.call(
+            lambda: self._attempt(answers), retry_after=lambda: answers.retry_after, sleep=self._sleep
         )
         return RawPrices(
             prices=_table(history),
@@ -73,7 +73,7 @@ class YahooSource:
     def _attempt(self, answers: ChartAnswers) -> pd.DataFrame:
         answers.now = self._clock()
         session = self._session or yahoo_client.default_session()
-        history = yahoo_client.history(session, answers, self._patience.timeout)
+        history = yahoo_client.history(session, answers, self._retry_policy.timeout)
         if history.empty:
             raise answers.no_sessions("an empty history")
         if answers.since and (gone := answers.gone()):

@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryPolicy:
     """Bounds of one fetch, in seconds.
 
     tries:        at most so many attempts
@@ -29,15 +29,17 @@ class Patience:
     total_wait: float = 300.0
     timeout: float = 30.0
 
-    def call(self, attempt: Callable[[], Result], asked: Callable[[], float], sleep: Callable[[float], None]) -> Result:
+    def call(
+        self, attempt: Callable[[], Result], retry_after: Callable[[], float], sleep: Callable[[float], None]
+    ) -> Result:
         """`attempt()`, again while it raises a retryable error and the bounds allow; then that error.
 
-        `asked` gives the seconds that the source last asked to wait. The backoff comes on top, so that many
+        `retry_after` gives the seconds that the source last asked to wait. The backoff comes on top, so that many
         processes told the same time do not come back together.
         """
         retrying = Retrying(
             retry=retry_if_exception(lambda error: getattr(error, "retryable", False)),
-            wait=lambda state: asked() + self.backoff(state.attempt_number),
+            wait=lambda state: retry_after() + self.backoff(state.attempt_number),
             stop=self._enough,
             sleep=sleep,
             before_sleep=self._announce,

@@ -6,7 +6,7 @@ from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.execution.ticker_run import TickerRun, run_ticker
 from zenith_pipelines.ingestion.sources import SampleSource
-from zenith_pipelines.ingestion.sources.source_choice import usual_source
+from zenith_pipelines.ingestion.sources.source_choice import default_source
 from zenith_pipelines.settings import Settings
 
 
@@ -19,15 +19,15 @@ def store(tmp_path, monkeypatch):
 
 
 def test_a_new_ticker_comes_from_the_default(store):
-    assert usual_source(Settings(), store, "AAPL") == ("sample", None)
+    assert default_source(Settings(), store, "AAPL") == ("sample", None)
 
 
 def test_a_known_ticker_goes_on_with_the_source_and_folder_of_its_newest_snapshot(store, tmp_path):
     store.write("raw_prices", "AAPL", Dataset(facts={"source": "yahoo"}), keep_history=True)
     store.write("raw_prices", "IBM", Dataset(facts={"source": "csv", "folder": str(tmp_path)}), keep_history=True)
 
-    assert usual_source(Settings(), store, "AAPL") == ("yahoo", None)
-    assert usual_source(Settings(), store, "IBM") == ("csv", tmp_path)
+    assert default_source(Settings(), store, "AAPL") == ("yahoo", None)
+    assert default_source(Settings(), store, "IBM") == ("csv", tmp_path)
 
 
 def test_what_the_environment_names_counts_more(store, tmp_path, monkeypatch):
@@ -35,7 +35,7 @@ def test_what_the_environment_names_counts_more(store, tmp_path, monkeypatch):
     monkeypatch.setenv("ZENITH_PRICE_SOURCE", "csv")
     monkeypatch.setenv("ZENITH_CSV_DIR", str(tmp_path))
 
-    assert usual_source(Settings(), store, "AAPL") == ("csv", tmp_path)
+    assert default_source(Settings(), store, "AAPL") == ("csv", tmp_path)
 
 
 @pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's own, of itself

@@ -21,7 +21,7 @@ from zenith_core.errors import Delisted, NoNewData, RateLimited, SourceUnavailab
 from zenith_core.prices.cleaning import clean
 from zenith_pipelines.ingestion.sources.defaults import default_tickers
 from zenith_pipelines.ingestion.sources.yahoo import YahooSource
-from zenith_pipelines.ingestion.sources.yahoo_retry import Patience
+from zenith_pipelines.ingestion.sources.yahoo_retry import RetryPolicy
 
 NOW = datetime(2024, 1, 5, 12, tzinfo=UTC)
 BARS = (
@@ -136,7 +136,7 @@ def test_a_wait_longer_than_the_fetch_may_last_is_not_begun(source, yahoo, sleep
 def test_all_waits_together_are_bounded(yahoo, sleeps):
     yahoo.answers = [limited("40")]
     with loopback_session(yahoo.server_port) as session, pytest.raises(RateLimited):
-        YahooSource(session, Patience(tries=100, total_wait=100), sleeps.append, lambda: NOW).fetch("PETR4.SA")
+        YahooSource(session, RetryPolicy(tries=100, total_wait=100), sleeps.append, lambda: NOW).fetch("PETR4.SA")
     assert len(sleeps) == 2
     assert sum(sleeps) <= 100
 
@@ -177,7 +177,7 @@ def test_a_server_that_does_not_recover_is_unavailable(source, yahoo, sleeps, an
 def test_a_server_that_hangs_is_given_up(yahoo, sleeps):
     yahoo.answers = [Answer(200, "", delay=0.3)]
     with loopback_session(yahoo.server_port) as session, pytest.raises(SourceUnavailable, match="Timeout"):
-        YahooSource(session, Patience(tries=2, timeout=0.05), sleeps.append).fetch("PETR4.SA")
+        YahooSource(session, RetryPolicy(tries=2, timeout=0.05), sleeps.append).fetch("PETR4.SA")
     assert len(sleeps) == 1
 
 
@@ -240,7 +240,7 @@ def test_two_threads_do_not_get_each_others_answers():
     def fetch(close):
         with running() as server, loopback_session(server.server_port) as session:
             server.answers = [chart(Bar("2024-01-04", close))]
-            source = YahooSource(session, Patience(tries=1), clock=lambda: NOW)
+            source = YahooSource(session, RetryPolicy(tries=1), clock=lambda: NOW)
             return {source.fetch("PETR4.SA").prices["close"].iloc[0] for _ in range(5)}
 
     with ThreadPoolExecutor(2) as threads:

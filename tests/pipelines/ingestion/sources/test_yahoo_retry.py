@@ -3,7 +3,7 @@
 import pytest
 
 from zenith_core.errors import Delisted, RateLimited
-from zenith_pipelines.ingestion.sources.yahoo_retry import Patience
+from zenith_pipelines.ingestion.sources.yahoo_retry import RetryPolicy
 
 
 class Refusals:
@@ -21,27 +21,27 @@ class Refusals:
 
 
 def test_backoff_doubles_up_to_its_longest_and_is_never_less_than_half():
-    patience = Patience(first_wait=1.0, longest_wait=10.0)
+    policy = RetryPolicy(first_wait=1.0, longest_wait=10.0)
     for attempt, ceiling in enumerate([1.0, 2.0, 4.0, 8.0, 10.0, 10.0], start=1):
-        waits = [patience.backoff(attempt) for _ in range(200)]
+        waits = [policy.backoff(attempt) for _ in range(200)]
         assert ceiling / 2 <= min(waits) < max(waits) <= ceiling
 
 
 def test_only_retryable_errors_are_tried_again():
     gone = Refusals(Delisted("gone"))
     with pytest.raises(Delisted):
-        Patience().call(gone, asked=lambda: 0.0, sleep=pytest.fail)
+        RetryPolicy().call(gone, retry_after=lambda: 0.0, sleep=pytest.fail)
     assert gone.calls == 1
 
 
 def test_a_wait_that_was_asked_for_is_kept_to_even_beyond_the_longest_backoff():
     sleeps = []
-    assert Patience().call(Refusals(RateLimited("slow down")), asked=lambda: 200.0, sleep=sleeps.append) == 2
+    assert RetryPolicy().call(Refusals(RateLimited("slow down")), retry_after=lambda: 200.0, sleep=sleeps.append) == 2
     assert 200 < sleeps[0] <= 202
 
 
 def test_waiting_is_announced(caplog):
-    Patience().call(Refusals(RateLimited("slow down")), asked=lambda: 9.0, sleep=lambda _: None)
+    RetryPolicy().call(Refusals(RateLimited("slow down")), retry_after=lambda: 9.0, sleep=lambda _: None)
     [record] = caplog.records
     assert record.getMessage().startswith("slow down; try 2 of 5 in 1")
 
@@ -50,6 +50,6 @@ def test_a_fetch_ends_within_its_bounds_whatever_is_asked():
     asked = iter([100.0, 150.0, 100.0])
     sleeps = []
     with pytest.raises(RateLimited):
-        Patience().call(Refusals(*[RateLimited("no")] * 9), asked=lambda: next(asked), sleep=sleeps.append)
+        RetryPolicy().call(Refusals(*[RateLimited("no")] * 9), retry_after=lambda: next(asked), sleep=sleeps.append)
     assert len(sleeps) == 2
     assert sum(sleeps) <= 300

@@ -36,7 +36,7 @@ def market(sessions=500, seed=0):
     return table.assign(close=100 * np.exp(np.cumsum(returns)), volatility=VOLATILITY)
 
 
-def present(ticker, features, spec=SPEC):
+def current_data(ticker, features, spec=SPEC):
     """What serving would ask with after the last session of `features`."""
     last = features.index[-1]
     sessions = tuple(day.date() for day in pd.bdate_range(last, periods=HORIZONS + 1)[1:])
@@ -136,7 +136,9 @@ def _artifact(nodes, inputs, outputs, constants, config, data_end):
     return with_metadata(model.SerializeToString(), {"study": {"config": config}, "data_end": data_end})
 
 
-def registered(registry, kind, ticker, features, *, onnx=None, leakage=CERTIFICATE, spec=SPEC, skill=0.01, **worth):
+def register_version(
+    registry, kind, ticker, features, *, onnx=None, leakage=CERTIFICATE, spec=SPEC, skill=0.01, **worth
+):
     """A version trained on `features`; `worth` is what `price_evidence` or `signal_evidence` take."""
     data_end = str(features.index[-1].date())
     evidence = (price_evidence if kind == "lstm" else signal_evidence)(features, **worth)
