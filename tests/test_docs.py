@@ -12,7 +12,7 @@ from typer.main import get_command
 from docs.make_reference import setting_names
 from tests.doc_pages import DOCS, GUIDES, PAGES, ROOT, anchors, blocks, commands, links
 from zenith_cli.commands import app
-from zenith_pipelines import alerts as alarms
+from zenith_pipelines import alerts
 from zenith_pipelines.definitions import defs
 from zenith_pipelines.models.requirements import MIN_SESSIONS
 from zenith_serving import problem_details as problems
@@ -85,8 +85,8 @@ def test_every_variable_of_a_name_like_ours_is_one():
     assert set(re.findall(r"\bZENITH_[A-Z_]+\b", PROSE)) - set(setting_names()) - known == set()
 
 
-def test_every_alarm_has_its_entry_in_the_runbook():
-    assert [kind for kind in get_args(alarms.Kind) if f"### `{kind}`" not in RUNBOOK] == []
+def test_every_alert_has_its_entry_in_the_runbook():
+    assert [kind for kind in get_args(alerts.Kind) if f"### `{kind}`" not in RUNBOOK] == []
 
 
 def test_every_check_has_its_entry_in_the_runbook():

@@ -82,7 +82,7 @@ def price_source(patient: Patient) -> Finding:
 
 def runs(patient: Patient) -> Finding:
     """Whether the database of runs and events answers. Raises ZenithError."""
-    from zenith_pipelines.dagster_runtime.instance import dagster_home, is_away, open_instance
+    from zenith_pipelines.dagster_runtime.instance import dagster_home, is_unavailable, open_instance
 
     settings = patient.settings
     if settings.database_url is None and not (dagster_home(settings) / "history" / "runs.db").exists():
@@ -93,7 +93,7 @@ def runs(patient: Patient) -> Finding:
         with open_instance(settings) as instance:
             return Finding("ok", f"{kind}, {instance.get_runs_count()} runs")
     except Exception as error:
-        if not is_away(error):
+        if not is_unavailable(error):
             raise
         remedy = "start it, or mend DATABASE_URL" if settings.database_url else "look for who holds it locked"
         return Finding("failed", f"{kind} does not answer", remedy)

@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from zenith_pipelines.dagster_runtime.dead_runs import bury_orphans
+from zenith_pipelines.dagster_runtime.dead_runs import fail_dead_runs
 from zenith_pipelines.dagster_runtime.instance import WORKSPACE, dagster_home, open_instance
 from zenith_pipelines.defs.schedules import make_schedules
 from zenith_pipelines.settings import Settings
@@ -19,7 +19,7 @@ def open_ui(host: str, port: int) -> None:
     home = dagster_home(settings)
     make_schedules(settings)  # or a wrong cron expression would be a code location that does not load
     open_instance(settings).dispose()  # its tables are made before webserver and daemon meet on them
-    bury_orphans(settings)  # or the UI would show them as started for ever
+    fail_dead_runs(settings)  # or the UI would show them as started for ever
     environment = {**os.environ, "DAGSTER_HOME": str(home), "ZENITH_HOME": str(settings.home)}
     dagster = Path(sys.executable).with_name("dagster")
     command = [str(dagster), "dev", "--workspace", str(WORKSPACE), "--host", host, "--port", str(port)]

@@ -1,4 +1,4 @@
-"""Telling people: in the log, and by a webhook if one is named. An alarm that cannot be delivered stops nothing."""
+"""Telling people: in the log, and by a webhook if one is named. An alert that cannot be delivered stops nothing."""
 
 import json
 import logging
@@ -14,11 +14,11 @@ from zenith_pipelines.settings import Settings
 TIMEOUT_SECONDS = 5.0
 
 Kind = Literal["run_failed", "stale_prices", "retraining"]
-"""The kinds of alarm; docs/runbook.md says of each what to do."""
+"""The kinds of alert; docs/runbook.md says of each what to do."""
 
 
 @dataclass(frozen=True)
-class Alarm:
+class Alert:
     """What happened: a stable `kind` for programs, a line of `text` for people, and names that belong to it."""
 
     kind: Kind
@@ -26,19 +26,19 @@ class Alarm:
     facts: dict[str, str] = field(default_factory=dict)
 
 
-def tell(alarm: Alarm, settings: Settings, log: logging.Logger) -> None:
-    """Log the alarm, and post it to ZENITH_ALERT_WEBHOOK as JSON: `kind`, `text`, `at`, and its facts.
+def send_alert(alert: Alert, settings: Settings, log: logging.Logger) -> None:
+    """Log the alert, and post it to ZENITH_ALERT_WEBHOOK as JSON: `kind`, `text`, `at`, and its facts.
 
     Chat services show `text`. The address may hold a secret, so no message names it.
     """
-    log.warning("%s: %s", alarm.kind, alarm.text)
+    log.warning("%s: %s", alert.kind, alert.text)
     if settings.zenith_alert_webhook is None:
         return
     body = {
-        "kind": alarm.kind,
-        "text": alarm.text,
+        "kind": alert.kind,
+        "text": alert.text,
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        **alarm.facts,
+        **alert.facts,
     }
     request = urllib.request.Request(
         settings.zenith_alert_webhook.get_secret_value(),
@@ -50,4 +50,4 @@ def tell(alarm: Alarm, settings: Settings, log: logging.Logger) -> None:
             pass
     except (OSError, HTTPException, ValueError) as error:
         why = f"HTTP {error.code}" if isinstance(error, urllib.error.HTTPError) else type(error).__name__
-        log.warning("the alarm was not delivered to ZENITH_ALERT_WEBHOOK: %s", why)
+        log.warning("the alert was not delivered to ZENITH_ALERT_WEBHOOK: %s", why)

@@ -24,7 +24,7 @@ def definitions(progress: Progress) -> dg.Definitions:
         ],
         schedules=schedules.make_schedules(Settings()),
         sensors=[
-            reaper.orphan_reaper,
+            reaper.dead_run_sensor,
             sensors.tickers_in_step,
             sensors.refresh_after_close,
             retraining.requested_retraining,

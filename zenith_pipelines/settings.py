@@ -64,7 +64,7 @@ class Settings(BaseSettings):
         description="Minutes after an exchange's close until its tickers are refreshed, 0 to 1440.",
     )
     zenith_alert_webhook: SecretStr | None = Field(
-        default=None, description="An http(s) address that alarms are posted to, as JSON."
+        default=None, description="An http(s) address that alerts are posted to, as JSON."
     )
     redis_url: SecretStr | None = Field(
         default=None,

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 
 @dataclass(frozen=True)
-class Memory:
+class SyncState:
     """What the last look left: the tickers that the setting had added, and all that were there."""
 
     added: tuple[str, ...] = ()
@@ -28,16 +28,16 @@ class Memory:
 
 
 @dataclass(frozen=True)
-class Step:
+class TickerSyncPlan:
     """What brings the tickers in step: partitions to add and to delete, tickers to take out of serving."""
 
     add: tuple[str, ...]
     delete: tuple[str, ...]
     withdraw: tuple[str, ...]
-    memory: Memory
+    state: SyncState
 
 
-def step(setting: Sequence[str], present: Sequence[str], memory: Memory) -> Step:
+def plan_ticker_sync(setting: Sequence[str], present: Sequence[str], state: SyncState) -> TickerSyncPlan:
     """What to do when the setting is `setting` and the tickers are `present`.
 
     A ticker that was seen and is gone, by whatever hand, is taken out of serving: one to delete at the next look, when
@@ -45,8 +45,8 @@ def step(setting: Sequence[str], present: Sequence[str], memory: Memory) -> Step
     that knows it.
     """
     add = tuple(ticker for ticker in setting if ticker not in present)
-    delete = tuple(ticker for ticker in memory.added if ticker in present and ticker not in setting)
-    kept = tuple(ticker for ticker in memory.added if ticker in setting and ticker in present)
+    delete = tuple(ticker for ticker in state.added if ticker in present and ticker not in setting)
+    kept = tuple(ticker for ticker in state.added if ticker in setting and ticker in present)
     there = tuple(sorted({*present, *add}))
-    gone = tuple(ticker for ticker in memory.seen if ticker not in there)
-    return Step(add, delete, withdraw=gone, memory=Memory(added=(*kept, *add), seen=there))
+    gone = tuple(ticker for ticker in state.seen if ticker not in there)
+    return TickerSyncPlan(add, delete, withdraw=gone, state=SyncState(added=(*kept, *add), seen=there))

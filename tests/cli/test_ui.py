@@ -5,7 +5,7 @@ from zenith_cli import ui
 from zenith_cli.stack.layout import Layout
 from zenith_cli.stack.up import bring_up
 from zenith_core.errors import UserError
-from zenith_pipelines.dagster_runtime.dead_runs import alive
+from zenith_pipelines.dagster_runtime.dead_runs import hold_run_lock
 from zenith_pipelines.settings import Settings
 
 
@@ -15,7 +15,7 @@ def test_runs_whose_process_died_are_buried_before_the_ui_shows_them(monkeypatch
     become = []
     monkeypatch.setattr(ui.os, "execve", lambda *arguments: become.append(arguments))
     monkeypatch.setattr(ui.signal, "signal", lambda *_: None)
-    with pytest.raises(KeyboardInterrupt), alive(Settings(), "dead"):
+    with pytest.raises(KeyboardInterrupt), hold_run_lock(Settings(), "dead"):
         raise KeyboardInterrupt
     locks = tmp_path / "dagster" / "alive"
     with FileLock(locks / "living.lock"):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from zenith_pipelines.dagster_runtime.dead_runs import bury_orphans
+from zenith_pipelines.dagster_runtime.dead_runs import fail_dead_runs
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.settings import Settings
 
@@ -99,5 +99,5 @@ def test_workers_do_not_outlive_a_command_that_was_killed(running):
     assert len(running.workers) == 2
     wait_until(lambda: [command_line(pid) for pid in running.workers] == ["", ""], seconds=10)
     assert running.statuses() == ["STARTED", "STARTED"]
-    bury_orphans(running.settings)  # as the next `zenith run` does
+    fail_dead_runs(running.settings)  # as the next `zenith run` does
     assert running.statuses() == ["FAILURE", "FAILURE"]

@@ -13,7 +13,7 @@ from tests.integration.dagster_ui import wait_until
 from tests.integration.postgres_server import PostgresServer
 from tests.pipelines.dagster_runtime.test_dead_runs import POOL, holders, status
 from zenith_pipelines.dagster_runtime import lock_keeper, run_locks
-from zenith_pipelines.dagster_runtime.dead_runs import REASON, alive, bury, bury_orphans
+from zenith_pipelines.dagster_runtime.dead_runs import REASON, fail_dead_run, fail_dead_runs, hold_run_lock
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.settings import Settings
 
@@ -21,9 +21,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reas
 
 ELSEWHERE = """
 import sys, time
-from zenith_pipelines.dagster_runtime.dead_runs import alive
+from zenith_pipelines.dagster_runtime.dead_runs import hold_run_lock
 from zenith_pipelines.settings import Settings
-with alive(Settings(), sys.argv[1]):
+with hold_run_lock(Settings(), sys.argv[1]):
     print("alive", flush=True)
     time.sleep(600)
 """
@@ -86,12 +86,12 @@ def test_a_run_on_another_machine_is_left_alone_until_its_process_is_killed(sett
     run_id = start()
     machine = elsewhere(run_id)
 
-    assert bury_orphans(settings) == []
+    assert fail_dead_runs(settings) == []
     assert (status(settings, run_id), holders(settings), marks(settings)) == ("STARTED", {run_id}, [run_id])
 
     machine.kill()
     machine.wait()
-    assert bury_orphans(settings) == [run_id]
+    assert fail_dead_runs(settings) == [run_id]
     assert (status(settings, run_id), holders(settings), marks(settings)) == ("FAILURE", set(), [])
     with open_instance(settings) as instance:
         assert [log.message for log in instance.all_logs(run_id, dg.DagsterEventType.PIPELINE_FAILURE)] == [REASON]
@@ -103,12 +103,12 @@ def test_a_run_lives_on_when_the_server_is_restarted(settings, start, elsewhere,
 
     postgres.crash()
     postgres.start()
-    assert bury_orphans(settings) == []
+    assert fail_dead_runs(settings) == []
     assert (status(settings, run_id), marks(settings)) == ("STARTED", [run_id])
 
     machine.kill()
     machine.wait()
-    assert bury_orphans(settings) == [run_id]
+    assert fail_dead_runs(settings) == [run_id]
 
 
 def test_a_run_that_was_canceled_and_then_killed_ends_as_canceled(settings, start, elsewhere):
@@ -117,16 +117,19 @@ def test_a_run_that_was_canceled_and_then_killed_ends_as_canceled(settings, star
     machine.kill()
     machine.wait()
 
-    bury(settings, run_id)
+    fail_dead_run(settings, run_id)
     assert (status(settings, run_id), holders(settings), marks(settings)) == ("CANCELED", set(), [])
 
 
-def test_a_run_that_ended_leaves_nothing_to_bury(settings, start):
+def test_a_run_that_ended_leaves_nothing_to_clean_up(settings, start):
     run_id = start()
-    with alive(settings, run_id), alive(settings, run_id):  # as in the command, and then in its resource
+    with (
+        hold_run_lock(settings, run_id),
+        hold_run_lock(settings, run_id),
+    ):  # as in the command, and then in its resource
         assert marks(settings) == [run_id]
     assert marks(settings) == []
-    bury(settings, run_id)
+    fail_dead_run(settings, run_id)
 
 
 def test_of_machines_that_begin_at_once_on_an_empty_database_none_fails(postgres):
@@ -137,4 +140,4 @@ def test_of_machines_that_begin_at_once_on_an_empty_database_none_fails(postgres
         wait_until(lambda: first.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone(), 10)
         first.commit()
         second.result()
-    assert run_locks.DatabaseLocks(url).unheld() == []
+    assert run_locks.DatabaseLocks(url).possibly_dead() == []

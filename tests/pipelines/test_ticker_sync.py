@@ -1,37 +1,39 @@
 import pytest
 
-from zenith_pipelines.ticker_setting import Memory, Step, step
+from zenith_pipelines.ticker_setting import SyncState, TickerSyncPlan, plan_ticker_sync
 
 
 def after(setting, present, *, added=(), seen=()):
-    return step(setting, present, Memory(added=added, seen=seen))
+    return plan_ticker_sync(setting, present, SyncState(added=added, seen=seen))
 
 
 def test_the_setting_adds_what_it_names_and_remembers_it():
-    todo = after(["AAPL", "IBM"], ["IBM"])
+    plan = after(["AAPL", "IBM"], ["IBM"])
 
-    assert todo == Step(add=("AAPL",), delete=(), withdraw=(), memory=Memory(added=("AAPL",), seen=("AAPL", "IBM")))
+    assert plan == TickerSyncPlan(
+        add=("AAPL",), delete=(), withdraw=(), state=SyncState(added=("AAPL",), seen=("AAPL", "IBM"))
+    )
 
 
 @pytest.mark.parametrize(("added", "delete"), [(("AAPL",), ("AAPL",)), ((), ())], ids=["its own", "a person's"])
 def test_out_of_the_setting_goes_only_what_it_had_added(added, delete):
-    todo = after([], ["AAPL"], added=added, seen=("AAPL",))
+    plan = after([], ["AAPL"], added=added, seen=("AAPL",))
 
-    assert (todo.delete, todo.memory.added) == (delete, ())
+    assert (plan.delete, plan.state.added) == (delete, ())
 
 
 def test_what_was_there_before_the_setting_named_it_stays_when_it_names_it_no_more():
     named = after(["AAPL"], ["AAPL"])
 
-    assert after([], ["AAPL"], added=named.memory.added, seen=named.memory.seen).delete == ()
+    assert after([], ["AAPL"], added=named.state.added, seen=named.state.seen).delete == ()
 
 
 def test_a_ticker_to_delete_is_taken_out_of_serving_once_it_is_gone():
-    first = step([], ["AAPL"], Memory(added=("AAPL",), seen=("AAPL",)))
-    second = step([], [], first.memory)
-    third = step([], [], second.memory)
+    first = plan_ticker_sync([], ["AAPL"], SyncState(added=("AAPL",), seen=("AAPL",)))
+    second = plan_ticker_sync([], [], first.state)
+    third = plan_ticker_sync([], [], second.state)
 
-    assert [todo.withdraw for todo in (first, second, third)] == [(), ("AAPL",), ()]
+    assert [plan.withdraw for plan in (first, second, third)] == [(), ("AAPL",), ()]
 
 
 def test_a_ticker_that_a_person_removed_is_taken_out_of_serving():
@@ -39,9 +41,9 @@ def test_a_ticker_that_a_person_removed_is_taken_out_of_serving():
 
 
 def test_a_ticker_that_a_person_removed_comes_back_if_the_setting_names_it():
-    todo = after(["AAPL"], [], added=("AAPL",), seen=("AAPL",))
+    plan = after(["AAPL"], [], added=("AAPL",), seen=("AAPL",))
 
-    assert (todo.add, todo.withdraw, todo.memory.added) == (("AAPL",), (), ("AAPL",))
+    assert (plan.add, plan.withdraw, plan.state.added) == (("AAPL",), (), ("AAPL",))
 
 
 def test_a_ticker_that_was_never_seen_is_left_alone():
@@ -49,6 +51,6 @@ def test_a_ticker_that_was_never_seen_is_left_alone():
 
 
 def test_the_memory_survives_as_json():
-    memory = Memory(added=("AAPL",), seen=("AAPL", "IBM"))
+    state = SyncState(added=("AAPL",), seen=("AAPL", "IBM"))
 
-    assert Memory.from_json(memory.to_json()) == memory
+    assert SyncState.from_json(state.to_json()) == state

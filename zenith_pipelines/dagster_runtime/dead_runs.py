@@ -24,28 +24,28 @@ REASON = "the process of the run was killed"
 
 
 @contextmanager
-def alive(settings: Settings, run_id: str) -> Iterator[None]:
+def hold_run_lock(settings: Settings, run_id: str) -> Iterator[None]:
     """Within, the run counts as alive; it may be entered again within. If an error passes through, the run may need a
     burial, and gets it. Raises StorageAway.
     """
-    with _locks(settings).held(run_id):
+    with _locks(settings).hold(run_id):
         yield
 
 
-def bury_orphans(settings: Settings) -> list[str]:
+def fail_dead_runs(settings: Settings) -> list[str]:
     """Bury every unfinished run whose process is gone; return their ids. Without any the instance is not opened."""
     locks = _locks(settings)
     buried = []
-    for run_id in locks.unheld():
+    for run_id in locks.possibly_dead():
         with suppress(Timeout):  # its process lives, or somebody is burying it
-            if _bury(settings, locks, run_id, blocking=False):
+            if _fail_dead_run(settings, locks, run_id, blocking=False):
                 buried.append(run_id)
     return buried
 
 
-def bury(settings: Settings, run_id: str) -> None:
+def fail_dead_run(settings: Settings, run_id: str) -> None:
     """Bury one run whose process is known to be gone, unless somebody did so already."""
-    _bury(settings, _locks(settings), run_id, blocking=True)
+    _fail_dead_run(settings, _locks(settings), run_id, blocking=True)
 
 
 def require_unfinished(instance: "dg.DagsterInstance", run_id: str) -> None:
@@ -68,14 +68,14 @@ def attempts_before(instance: "dg.DagsterInstance", run_id: str) -> set[str]:
     return before
 
 
-def _bury(settings: Settings, locks: RunLocks, run_id: str, *, blocking: bool) -> bool:
+def _fail_dead_run(settings: Settings, locks: RunLocks, run_id: str, *, blocking: bool) -> bool:
     """Record the end, and free the slots of pools that the run held or waited for: or others would for ever.
 
     Whether there was an end to record.
     """
     import dagster as dg
 
-    with locks.taken(run_id, blocking=blocking), open_instance(settings) as instance:
+    with locks.acquire_dead(run_id, blocking=blocking), open_instance(settings) as instance:
         run = instance.get_run_by_id(run_id)
         unfinished = run is not None and not run.is_finished
         if run and unfinished:

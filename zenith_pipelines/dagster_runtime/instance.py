@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from zenith_core.asset_selection import PRICE_SOURCES
 from zenith_core.errors import StorageAway, UserError
-from zenith_pipelines.dagster_runtime.overlay import laid_over
+from zenith_pipelines.dagster_runtime.overlay import merge_overrides
 from zenith_pipelines.datasets.atomic_files import write_atomically
 from zenith_pipelines.settings import Settings, prepare_home
 
@@ -44,13 +44,13 @@ def write_configuration(settings: Settings, folder: Path) -> None:
     """Make the dagster.yaml of a Dagster home, or make it anew if it differs. Raises UserError for the settings."""
     content = _CONFIGURATION.read_bytes() + _storage(settings, folder).encode()
     if settings.zenith_dagster_config:
-        content = laid_over(content, settings.zenith_dagster_config)
+        content = merge_overrides(content, settings.zenith_dagster_config)
     copy = folder / "dagster.yaml"
     if not copy.exists() or copy.read_bytes() != content:
         write_atomically(copy, content)
 
 
-def is_away(error: Exception) -> bool:
+def is_unavailable(error: Exception) -> bool:
     """Whether it is about the database of runs and events, which may be back a moment later."""
     from dagster_postgres.utils import DagsterPostgresException
     from sqlalchemy.exc import OperationalError

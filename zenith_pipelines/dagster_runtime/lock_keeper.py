@@ -36,7 +36,7 @@ def connect(url: str) -> "Connection":
     return connection
 
 
-class Keeper:
+class AdvisoryLock:
     """Holds the lock `key` for a run from its making to `close`. Raises StorageAway."""
 
     def __init__(self, url: str, run_id: str, key: int) -> None:

@@ -9,7 +9,7 @@ import yaml
 from zenith_core.errors import UserError
 
 
-def laid_over(configuration: bytes, path: Path) -> bytes:
+def merge_overrides(configuration: bytes, path: Path) -> bytes:
     """The configuration with the file at `path` over it: what the file says counts, what it does not say stays.
 
     Raises UserError for a file that cannot be read or is no mapping.

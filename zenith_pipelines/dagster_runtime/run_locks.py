@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from filelock import FileLock, Timeout
 
-from zenith_pipelines.dagster_runtime.lock_keeper import RELOCK_SECONDS, Keeper, connect
+from zenith_pipelines.dagster_runtime.lock_keeper import RELOCK_SECONDS, AdvisoryLock, connect
 from zenith_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 class RunLocks(Protocol):
     """The locks of the runs of one instance, by run id."""
 
-    def held(self, run_id: str) -> AbstractContextManager[None]:
+    def hold(self, run_id: str) -> AbstractContextManager[None]:
         """Hold a run's lock; it may be entered again within. The mark stays if an error passes through."""
 
-    def unheld(self) -> Sequence[str]:
+    def possibly_dead(self) -> Sequence[str]:
         """Runs that left a mark and whose lock may be free; some are not."""
 
-    def taken(self, run_id: str, *, blocking: bool) -> AbstractContextManager[None]:
+    def acquire_dead(self, run_id: str, *, blocking: bool) -> AbstractContextManager[None]:
         """Hold the lock of a run that is dead, then remove its mark. Raises filelock.Timeout if somebody holds it."""
 
 
@@ -49,8 +49,8 @@ class FileLocks:
         self._folder = folder
 
     @contextmanager
-    def held(self, run_id: str) -> Iterator[None]:
-        """See `RunLocks.held`."""
+    def hold(self, run_id: str) -> Iterator[None]:
+        """See `RunLocks.hold`."""
         path = self._path(run_id)
         lock = FileLock(path, thread_local=False, is_singleton=True)  # the process's own, so that it nests
         with lock:
@@ -58,13 +58,13 @@ class FileLocks:
         if not lock.is_locked:
             path.unlink(missing_ok=True)
 
-    def unheld(self) -> list[str]:
-        """See `RunLocks.unheld`: all that there are, since to ask for one is as quick as to look."""
+    def possibly_dead(self) -> list[str]:
+        """See `RunLocks.possibly_dead`: all that there are, since to ask for one is as quick as to look."""
         return [path.stem for path in self._folder.glob("*.lock")]
 
     @contextmanager
-    def taken(self, run_id: str, *, blocking: bool) -> Iterator[None]:
-        """See `RunLocks.taken`."""
+    def acquire_dead(self, run_id: str, *, blocking: bool) -> Iterator[None]:
+        """See `RunLocks.acquire_dead`."""
         path = self._path(run_id)
         with FileLock(path, blocking=blocking):
             yield
@@ -80,27 +80,27 @@ class DatabaseLocks:
     A pooler between them has to keep sessions apart (PgBouncer: `pool_mode = session`). Raises StorageAway.
     """
 
-    _keepers: dict[str, Keeper] = {}  # of this process, by run id, so that it nests  # noqa: RUF012
+    _advisory_locks: dict[str, AdvisoryLock] = {}  # of this process, by run id, so that it nests  # noqa: RUF012
 
     def __init__(self, url: str) -> None:
         self._url = url
 
     @contextmanager
-    def held(self, run_id: str) -> Iterator[None]:
-        """See `RunLocks.held`. If the server is restarted, the lock is taken again."""
-        if run_id in self._keepers:
+    def hold(self, run_id: str) -> Iterator[None]:
+        """See `RunLocks.hold`. If the server is restarted, the lock is taken again."""
+        if run_id in self._advisory_locks:
             yield
             return
-        keeper = self._keepers[run_id] = Keeper(self._url, run_id, _key(run_id))
+        lock = self._advisory_locks[run_id] = AdvisoryLock(self._url, run_id, _key(run_id))
         try:
             yield
-            keeper.forget()
+            lock.forget()
         finally:
-            keeper.close()
-            del self._keepers[run_id]
+            lock.close()
+            del self._advisory_locks[run_id]
 
-    def unheld(self) -> list[str]:
-        """See `RunLocks.unheld`. Who lives has been given the time to take the lock again after a restart."""
+    def possibly_dead(self) -> list[str]:
+        """See `RunLocks.possibly_dead`. Who lives has been given the time to take the lock again after a restart."""
         with connect(self._url) as connection:
             marks = [run_id for (run_id,) in connection.execute("SELECT run_id FROM zenith_alive")]
             free = [run_id for run_id in marks if _try(connection, run_id)]
@@ -109,8 +109,8 @@ class DatabaseLocks:
         return free
 
     @contextmanager
-    def taken(self, run_id: str, *, blocking: bool) -> Iterator[None]:
-        """See `RunLocks.taken`."""
+    def acquire_dead(self, run_id: str, *, blocking: bool) -> Iterator[None]:
+        """See `RunLocks.acquire_dead`."""
         with connect(self._url) as connection:
             if blocking:
                 connection.execute("SELECT pg_advisory_lock(%s)", [_key(run_id)])

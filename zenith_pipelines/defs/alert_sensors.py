@@ -1,6 +1,6 @@
-"""Sensors that raise alarms: models that no longer fit, prices that grow old, runs that failed.
+"""Sensors that raise alerts: models that no longer fit, prices that grow old, runs that failed.
 
-What belongs here: when to look, what is remembered so that one cause raises one alarm, and whom to tell
+What belongs here: when to look, what is remembered so that one cause raises one alert, and whom to tell
 (zenith_pipelines/alerts.py). What is judged how is in zenith_core/evaluation/drift.py.
 """
 
@@ -15,11 +15,11 @@ from zenith_core.forecasting.abstention import Limits
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import last_closed_session, sessions_between
 from zenith_core.snapshot import STALE_AFTER_SESSIONS, ServingSnapshot
-from zenith_pipelines.alerts import Alarm, tell
+from zenith_pipelines.alerts import Alert, send_alert
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.defs.jobs import retrain_model
 from zenith_pipelines.defs.run_requests import retrain_request
-from zenith_pipelines.defs.standing import standing_sensor
+from zenith_pipelines.defs.standing import always_on_sensor
 from zenith_pipelines.execution.ticker_run import why
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import PARTITIONS, SERVED, known_tickers, removal
@@ -29,7 +29,7 @@ _COOLDOWN = timedelta(days=7)
 _AGELESS = ("sample", "simulated")  # sources whose prices end where they end
 
 
-@standing_sensor(seconds=3600, job=retrain_model)
+@always_on_sensor(seconds=3600, job=retrain_model)
 def retraining_on_drift(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Retrains a ticker whose bands miss too often or whose inputs left the range of the training.
 
@@ -44,16 +44,18 @@ def retraining_on_drift(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         if last and now - last < _COOLDOWN:
             continue
         if reason := _misfit(store, ticker, last, context):
-            tell(Alarm("retraining", f"{ticker} is trained again: {reason}", {"ticker": ticker}), settings, context.log)
+            send_alert(
+                Alert("retraining", f"{ticker} is trained again: {reason}", {"ticker": ticker}), settings, context.log
+            )
             requests.append(retrain_request(ticker, run_key=f"{ticker}-misfit-{now:%Y-%m-%dT%H}", reason=reason))
             launched[ticker] = now.isoformat()
     skipped = None if requests else "no model is out of its depth"
     return dg.SensorResult(run_requests=requests, cursor=json.dumps(launched), skip_reason=skipped)
 
 
-@standing_sensor(seconds=3600)
+@always_on_sensor(seconds=3600)
 def stale_prices(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Raises an alarm for each ticker whose prices are more than 5 sessions of its exchange old, once for each gap."""
+    """Raises an alert for each ticker whose prices are more than 5 sessions of its exchange old, once for each gap."""
     settings = Settings()
     store = DatasetStore(settings.data_uri)
     known: dict[str, str] = json.loads(context.cursor or "{}")
@@ -64,7 +66,7 @@ def stale_prices(context: dg.SensorEvaluationContext) -> dg.SensorResult:
             stale[ticker] = last
             if known.get(ticker) != last:
                 text = f"{ticker}: {sessions} sessions have closed since its last prices, of {last}"
-                tell(Alarm("stale_prices", text, {"ticker": ticker, "last": last}), settings, context.log)
+                send_alert(Alert("stale_prices", text, {"ticker": ticker, "last": last}), settings, context.log)
     skipped = f"stale: {', '.join(stale)}" if stale else "all prices are fresh"
     return dg.SensorResult(cursor=json.dumps(stale), skip_reason=skipped)
 
@@ -72,10 +74,10 @@ def stale_prices(context: dg.SensorEvaluationContext) -> dg.SensorResult:
 @dg.run_failure_sensor(
     minimum_interval_seconds=15,
     default_status=_RUNNING,
-    description="Raises an alarm for each run that failed, with its reason.",
+    description="Raises an alert for each run that failed, with its reason.",
 )
 def failed_runs(context: dg.RunFailureSensorContext) -> None:
-    """Raises an alarm for each run that failed, with its reason; for a removed ticker the run is told the reason."""
+    """Raises an alert for each run that failed, with its reason; for a removed ticker the run is told the reason."""
     run = context.dagster_run
     ticker = run.tags.get("dagster/partition")
     if ticker and not context.instance.has_dynamic_partition(PARTITIONS, ticker):
@@ -83,7 +85,7 @@ def failed_runs(context: dg.RunFailureSensorContext) -> None:
         return
     subject = f"{run.job_name} for {ticker}" if ticker else run.job_name
     facts = {"job": run.job_name, "run_id": run.run_id, **({"ticker": ticker} if ticker else {})}
-    tell(Alarm("run_failed", f"{subject} failed: {_reason(context)}", facts), Settings(), context.log)
+    send_alert(Alert("run_failed", f"{subject} failed: {_reason(context)}", facts), Settings(), context.log)
 
 
 def _reason(context: dg.RunFailureSensorContext) -> str:

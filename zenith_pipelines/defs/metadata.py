@@ -30,7 +30,7 @@ OWNERS = ["team:quant"]
 Metadata = dict[str, Any]
 
 
-def span_of(dates: pd.Index) -> Metadata:
+def date_range(dates: pd.Index) -> Metadata:
     """Rows, first and last day of what is indexed by sessions; rows without a date are left out of the span."""
     days = pd.DatetimeIndex(dates).dropna()
     ends = {"first": str(days.min().date()), "last": str(days.max().date())} if len(days) else {}

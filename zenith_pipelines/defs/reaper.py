@@ -2,13 +2,13 @@
 
 import dagster as dg
 
-from zenith_pipelines.dagster_runtime.dead_runs import bury_orphans
-from zenith_pipelines.defs.standing import standing_sensor
+from zenith_pipelines.dagster_runtime.dead_runs import fail_dead_runs
+from zenith_pipelines.defs.standing import always_on_sensor
 from zenith_pipelines.settings import Settings
 
 
-@standing_sensor(seconds=5)
-def orphan_reaper(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+@always_on_sensor(seconds=5, name="orphan_reaper")
+def dead_run_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
     """Marks runs as failed whose process died without a word, and frees their slots of pools."""
-    buried = bury_orphans(Settings())
+    buried = fail_dead_runs(Settings())
     return dg.SkipReason(f"failed, since their process is gone: {', '.join(buried)}" if buried else "no run is dead")

@@ -13,7 +13,7 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from zenith_core.errors import RemovedTicker
-from zenith_pipelines.dagster_runtime.dead_runs import alive, require_unfinished
+from zenith_pipelines.dagster_runtime.dead_runs import hold_run_lock, require_unfinished
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.registry.model_registry import ModelRegistry
@@ -33,7 +33,7 @@ class ZenithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """What Dagster enters in the process of a run, whoever started it; of a run that nobody else sees, nothing."""
         self._context = context
         if context.run and context.instance and context.instance.is_persistent:
-            with alive(self.settings, context.run.run_id):
+            with hold_run_lock(self.settings, context.run.run_id):
                 yield self
         else:
             yield self

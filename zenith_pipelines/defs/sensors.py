@@ -14,32 +14,32 @@ from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.defs import jobs
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.run_requests import refresh_request
-from zenith_pipelines.defs.standing import standing_sensor
+from zenith_pipelines.defs.standing import always_on_sensor
 from zenith_pipelines.settings import Settings
-from zenith_pipelines.ticker_setting import Memory, step
+from zenith_pipelines.ticker_setting import SyncState, plan_ticker_sync
 from zenith_pipelines.tickers import SERVED, known_tickers
 
 
-@standing_sensor(seconds=15)
+@always_on_sensor(seconds=15)
 def tickers_in_step(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
     """Adds what ZENITH_TICKERS names, removes what it named no more, takes removed tickers out of serving."""
     settings = Settings()
-    memory = Memory.from_json(json.loads(context.cursor)) if context.cursor else Memory()
-    todo = step(settings.tickers, known_tickers(context.instance), memory)
+    state = SyncState.from_json(json.loads(context.cursor)) if context.cursor else SyncState()
+    plan = plan_ticker_sync(settings.tickers, known_tickers(context.instance), state)
     store = DatasetStore(settings.data_uri)
-    for ticker in todo.withdraw:
+    for ticker in plan.withdraw:
         store.withdraw(SERVED, ticker)
     requests = [
-        *([ticker_partitions.build_add_request(list(todo.add))] if todo.add else ()),
-        *([ticker_partitions.build_delete_request(list(todo.delete))] if todo.delete else ()),
+        *([ticker_partitions.build_add_request(list(plan.add))] if plan.add else ()),
+        *([ticker_partitions.build_delete_request(list(plan.delete))] if plan.delete else ()),
     ]
     skipped = None if requests else "the tickers are in step"
     return dg.SensorResult(
-        dynamic_partitions_requests=requests, cursor=json.dumps(todo.memory.to_json()), skip_reason=skipped
+        dynamic_partitions_requests=requests, cursor=json.dumps(plan.state.to_json()), skip_reason=skipped
     )
 
 
-@standing_sensor(seconds=60, job=jobs.refresh_prices)
+@always_on_sensor(seconds=60, job=jobs.refresh_prices)
 def refresh_after_close(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Refreshes each ticker once a session of its exchange has been closed for ZENITH_REFRESH_DELAY minutes.
 

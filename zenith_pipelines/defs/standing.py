@@ -7,11 +7,14 @@ from typing import Any
 import dagster as dg
 
 
-def standing_sensor(seconds: int, job: Any = None) -> Callable[[Callable[..., Any]], dg.SensorDefinition]:
-    """`dg.sensor`, evaluated every so many seconds; `job` is what it launches."""
+def always_on_sensor(
+    seconds: int, *, job: Any = None, name: str | None = None
+) -> Callable[[Callable[..., Any]], dg.SensorDefinition]:
+    """Make a sensor that is on from the start and runs every `seconds`; `job` is the job it launches."""
 
     def decorated(function: Callable[..., Any]) -> dg.SensorDefinition:
         return dg.sensor(
+            name=name,
             job=job,
             minimum_interval_seconds=seconds,
             default_status=dg.DefaultSensorStatus.RUNNING,

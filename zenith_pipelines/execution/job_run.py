@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from zenith_core.errors import UserError
-from zenith_pipelines.dagster_runtime.dead_runs import alive
+from zenith_pipelines.dagster_runtime.dead_runs import hold_run_lock
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.execution.ticker_run import failure_of
@@ -35,7 +35,7 @@ def run_job(name: str, config: Mapping[str, object], ticker: str | None = None) 
 
     settings, run_id = Settings(), str(uuid4())
     job = definitions(Progress()).resolve_job_def(name)
-    with alive(settings, run_id), open_instance(settings) as instance:
+    with hold_run_lock(settings, run_id), open_instance(settings) as instance:
         try:
             result = job.execute_in_process(
                 instance=instance,

@@ -8,7 +8,7 @@ from uuid import uuid4
 from zenith_core.asset_selection import ALL, REFRESH, RETRAIN, STAGES, refreshed, retrained
 from zenith_core.errors import StorageAway, UserError, known_errors
 from zenith_core.names import KINDS
-from zenith_pipelines.dagster_runtime.dead_runs import alive
+from zenith_pipelines.dagster_runtime.dead_runs import hold_run_lock
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.datasets.store import DatasetStore
@@ -57,7 +57,7 @@ def run_ticker(request: TickerRun, progress: Progress) -> dict[str, Any]:
     from zenith_pipelines.definitions import definitions
 
     settings = Settings()
-    with alive(settings, request.run_id), open_instance(settings) as instance:
+    with hold_run_lock(settings, request.run_id), open_instance(settings) as instance:
         add_tickers(instance, [request.ticker])
         instance.add_event_listener(request.run_id, lambda event: _tell(progress, event))
         result = (

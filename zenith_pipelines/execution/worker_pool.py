@@ -22,8 +22,8 @@ from queue import Empty, Queue
 from typing import Any, TypeVar
 from uuid import uuid4
 
-from zenith_pipelines.dagster_runtime.dead_runs import REASON, bury, bury_orphans
-from zenith_pipelines.dagster_runtime.instance import is_away
+from zenith_pipelines.dagster_runtime.dead_runs import REASON, fail_dead_run, fail_dead_runs
+from zenith_pipelines.dagster_runtime.instance import is_unavailable
 from zenith_pipelines.dagster_runtime.progress import ForwardedProgress
 from zenith_pipelines.execution.ticker_run import TickerRun, run_ticker
 from zenith_pipelines.models import TRAINING_THREADS
@@ -31,7 +31,7 @@ from zenith_pipelines.settings import Settings
 
 TICKERS_PER_WORKER = 8  # about 5 fits each, 18 MB kept per fit: bounds a worker near 1.5 GB
 _POLL_SECONDS = 0.1
-_BURY_EVERY_SECONDS = 5.0
+_CLEANUP_SECONDS = 5.0
 
 Outcomes = dict[str, dict[str, Any]]
 Item = TypeVar("Item")
@@ -61,14 +61,15 @@ def run_batch(runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update]
     slots = min(jobs, len(runs))
     with ThreadPoolExecutor(max_workers=slots) as threads:
         pending = {
-            threads.submit(_work_off, todo, outcomes, _Slot(updates, jobs // slots), stopped) for _ in range(slots)
+            threads.submit(_process_queue, todo, outcomes, _WorkerSlot(updates, jobs // slots), stopped)
+            for _ in range(slots)
         }
         try:
-            next_burial = 0.0
+            next_cleanup = 0.0
             while pending:
-                if time.monotonic() >= next_burial:  # or our runs might wait for a slot that a dead one holds
-                    _unless_away(lambda: bury_orphans(Settings()))
-                    next_burial = time.monotonic() + _BURY_EVERY_SECONDS
+                if time.monotonic() >= next_cleanup:  # or our runs might wait for a slot that a dead one holds
+                    _ignore_outage(lambda: fail_dead_runs(Settings()))
+                    next_cleanup = time.monotonic() + _CLEANUP_SECONDS
                 done, pending = wait(pending, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
                 _drain(updates, on_update)
                 _raise_first(done)
@@ -78,11 +79,11 @@ def run_batch(runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update]
             for worker in multiprocessing.active_children():
                 _kill(worker)  # whole files only are ever written; its slot buries the run on the way out
             raise
-    _unless_away(lambda: bury_orphans(Settings()))
+    _ignore_outage(lambda: fail_dead_runs(Settings()))
     return {run.ticker: outcomes[run.ticker] for run in runs}
 
 
-class _Slot:
+class _WorkerSlot:
     """A worker process, renewed when it dies, and the pipe that it tells its progress through."""
 
     def __init__(self, updates: "Queue[Update]", threads: int) -> None:
@@ -96,17 +97,19 @@ class _Slot:
         try:
             return _result(self._worker.submit(_run_in_worker, run), self._receiver, self._updates), False
         except BrokenProcessPool:
-            _unless_away(lambda: bury(Settings(), run.run_id))
+            _ignore_outage(lambda: fail_dead_run(Settings(), run.run_id))
             self._worker = _worker(self._sender, self._threads)
             return _failed(REASON), True
         except Exception as error:  # the other tickers must not pay for it
-            return _failed(f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")), is_away(error)
+            return _failed(f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")), is_unavailable(
+                error
+            )
 
     def close(self) -> None:
         self._worker.shutdown()
 
 
-def _work_off(todo: "Queue[TickerRun]", outcomes: Outcomes, slot: _Slot, stopped: threading.Event) -> None:
+def _process_queue(todo: "Queue[TickerRun]", outcomes: Outcomes, slot: _WorkerSlot, stopped: threading.Event) -> None:
     """Run what is left to do, one after the other, and once more what may end otherwise."""
     try:
         while True:
@@ -121,12 +124,12 @@ def _work_off(todo: "Queue[TickerRun]", outcomes: Outcomes, slot: _Slot, stopped
         slot.close()
 
 
-def _unless_away(work: Callable[[], object]) -> None:
+def _ignore_outage(work: Callable[[], object]) -> None:
     """Do it, unless the database is away; who buries next, will."""
     try:
         work()
     except Exception as error:
-        if not is_away(error):
+        if not is_unavailable(error):
             raise
 
 
@@ -145,13 +148,13 @@ def _worker(sender: Connection, threads: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
         max_workers=1,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=_adopt,
+        initializer=_init_worker,
         initargs=(sender, threads),
         max_tasks_per_child=TICKERS_PER_WORKER,
     )
 
 
-def _adopt(sender: Connection, threads: int) -> None:
+def _init_worker(sender: Connection, threads: int) -> None:
     os.setpgrp()  # Ctrl-C in the terminal is the parent's to handle
     threading.Thread(target=_die_with_parent, daemon=True).start()
     os.environ.setdefault(TRAINING_THREADS, str(threads))

@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 from filelock import FileLock
 
-from zenith_pipelines.dagster_runtime.dead_runs import REASON, alive, bury, bury_orphans
+from zenith_pipelines.dagster_runtime.dead_runs import REASON, fail_dead_run, fail_dead_runs, hold_run_lock
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.settings import Settings
 
@@ -51,7 +51,7 @@ def files(settings):
 
 def killed(settings, run_id):
     """What a process leaves that is killed at its work: the file, and nobody who holds its lock."""
-    with pytest.raises(KeyboardInterrupt), alive(settings, run_id):
+    with pytest.raises(KeyboardInterrupt), hold_run_lock(settings, run_id):
         raise KeyboardInterrupt
 
 
@@ -60,7 +60,7 @@ def test_a_run_whose_process_is_gone_is_buried_and_its_slot_is_free(settings, st
     killed(settings, run_id)
     assert (status(settings, run_id), holders(settings)) == ("STARTED", {run_id})
 
-    bury_orphans(settings)
+    fail_dead_runs(settings)
 
     assert (status(settings, run_id), holders(settings), files(settings)) == ("FAILURE", set(), [])
     with open_instance(settings) as instance:
@@ -70,26 +70,26 @@ def test_a_run_whose_process_is_gone_is_buried_and_its_slot_is_free(settings, st
 def test_a_run_whose_process_lives_is_left_alone(settings, start):
     run_id = start()
 
-    with alive(settings, run_id):
-        bury_orphans(settings)
+    with hold_run_lock(settings, run_id):
+        fail_dead_runs(settings)
         assert (status(settings, run_id), holders(settings), files(settings)) == ("STARTED", {run_id}, [run_id])
 
-    bury(settings, run_id)
+    fail_dead_run(settings, run_id)
 
 
 def test_a_run_that_ended_leaves_nothing_to_bury(settings, start, monkeypatch):
     run_id = start()
-    with alive(settings, run_id):
+    with hold_run_lock(settings, run_id):
         pass
     assert files(settings) == []
 
     monkeypatch.setattr(
         "zenith_pipelines.dagster_runtime.dead_runs.open_instance", lambda _: pytest.fail("the instance was opened")
     )
-    bury_orphans(settings)
+    fail_dead_runs(settings)
 
     monkeypatch.undo()
-    bury(settings, run_id)
+    fail_dead_run(settings, run_id)
 
 
 def test_a_run_that_is_finished_keeps_its_status_and_only_its_slot_is_freed(settings, start):
@@ -98,13 +98,13 @@ def test_a_run_that_is_finished_keeps_its_status_and_only_its_slot_is_freed(sett
         instance.report_dagster_event(dg.DagsterEvent("PIPELINE_SUCCESS", "fetch"), run_id=run_id)
     killed(settings, run_id)
 
-    bury_orphans(settings)
+    fail_dead_runs(settings)
 
     assert (status(settings, run_id), holders(settings), files(settings)) == ("SUCCESS", set(), [])
 
 
 def test_a_run_that_never_came_to_be_is_buried_without_ado(settings):
-    bury(settings, "8a2e0d3c-0000-0000-0000-000000000000")
+    fail_dead_run(settings, "8a2e0d3c-0000-0000-0000-000000000000")
 
     assert files(settings) == []
 
@@ -114,8 +114,8 @@ def test_a_run_that_somebody_is_burying_is_left_to_him(settings, start):
     killed(settings, run_id)
 
     with FileLock(settings.home / "dagster" / "alive" / f"{run_id}.lock"):
-        bury_orphans(settings)
+        fail_dead_runs(settings)
         assert status(settings, run_id) == "STARTED"
 
-    bury(settings, run_id)
+    fail_dead_run(settings, run_id)
     assert status(settings, run_id) == "FAILURE"

@@ -7,7 +7,7 @@ from filelock import FileLock, Timeout
 from tests.pipelines.registry.test_model_registry import tiny_model
 from tests.pipelines.synthetic_models import current_data, market, register_version
 from zenith_core.errors import NotAvailable
-from zenith_pipelines.dagster_runtime.dead_runs import alive
+from zenith_pipelines.dagster_runtime.dead_runs import hold_run_lock
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
@@ -30,7 +30,7 @@ DATASET = Dataset(facts={"rows": 3})
 FACTS = {"metrics": {}, "params": {}, "tags": {"data_end": "2013-03-01"}}
 
 
-def bury(context):
+def fail_dead_run(context):
     context.instance.report_run_failed(context.run)
 
 
@@ -73,7 +73,9 @@ def outcome(work, instance=None):
     return error and error.message.strip()
 
 
-@pytest.mark.parametrize(("end", "how"), [(bury, "ended (failure)"), (cancel, "ended (canceled)"), (delete, "deleted")])
+@pytest.mark.parametrize(
+    ("end", "how"), [(fail_dead_run, "ended (failure)"), (cancel, "ended (canceled)"), (delete, "deleted")]
+)
 def test_it_writes_no_asset_and_says_why(settings, end, how):
     def work(context, zenith):
         run_ids.append(context.run.run_id)
@@ -94,7 +96,7 @@ def test_it_writes_no_asset_and_says_why(settings, end, how):
     assert len(store.stamps("made", "AAPL")) == 1
 
 
-@pytest.mark.parametrize(("end", "made"), [(bury, []), (leave_alone, [1])])
+@pytest.mark.parametrize(("end", "made"), [(fail_dead_run, []), (leave_alone, [1])])
 def test_it_registers_no_version(settings, registry, end, made):
     name = f"lstm-{end.__name__.upper()}"
 
@@ -124,7 +126,7 @@ def test_a_version_is_not_registered_if_the_run_ends_while_its_files_are_stored(
     assert registry.versions("lstm-MEANWHILE") == []
 
 
-@pytest.mark.parametrize(("end", "production"), [(bury, 1), (leave_alone, 2)])
+@pytest.mark.parametrize(("end", "production"), [(fail_dead_run, 1), (leave_alone, 2)])
 def test_it_moves_no_alias(settings, registry, end, production):
     name = f"ensemble-{end.__name__.upper()}"
     versions = [registry.register(name, tiny_model(factor), **FACTS).version for factor in (1.0, 2.0)]
@@ -140,7 +142,7 @@ def test_it_moves_no_alias(settings, registry, end, production):
     assert registry.production(name).version == production
 
 
-@pytest.mark.parametrize(("end", "outcomes"), [(bury, []), (leave_alone, ["promoted"])])
+@pytest.mark.parametrize(("end", "outcomes"), [(fail_dead_run, []), (leave_alone, ["promoted"])])
 def test_it_records_no_decision(settings, registry, end, outcomes):
     ticker = f"DECIDE{end.__name__.upper().replace('_', '')}"
     features = market(sessions=150)
@@ -159,7 +161,7 @@ def test_it_records_no_decision(settings, registry, end, outcomes):
 
 def test_a_run_that_the_ui_can_see_holds_its_lock_as_long_as_it_works(settings, tmp_path):
     def work(context, zenith):
-        with alive(settings, context.run.run_id):  # as `zenith run` does
+        with hold_run_lock(settings, context.run.run_id):  # as `zenith run` does
             pass
         locks.extend((tmp_path / "home" / "dagster" / "alive").glob("*.lock"))
         with pytest.raises(Timeout), FileLock(locks[0], blocking=False):

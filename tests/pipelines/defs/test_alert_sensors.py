@@ -1,4 +1,4 @@
-"""Alarms: in the log and at a webhook on loopback; and the sensors that raise them."""
+"""Alerts: in the log and at a webhook on loopback; and the sensors that raise them."""
 
 import json
 import logging
@@ -13,14 +13,14 @@ import pandas as pd
 import pytest
 
 from zenith_core.errors import UserError
-from zenith_pipelines import alerts as telling
-from zenith_pipelines.alerts import Alarm, tell
+from zenith_pipelines import alerts
+from zenith_pipelines.alerts import Alert, send_alert
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
-from zenith_pipelines.defs import alert_sensors as alarms
+from zenith_pipelines.defs import alert_sensors
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import add_tickers, remove_tickers
 
-ALARM = Alarm("run_failed", "refresh_prices for AAPL failed: no such file", {"ticker": "AAPL"})
+ALERT = Alert("run_failed", "refresh_prices for AAPL failed: no such file", {"ticker": "AAPL"})
 LOG = logging.getLogger("test")
 
 
@@ -48,16 +48,16 @@ def webhook():
         thread.join()
 
 
-def test_an_alarm_is_posted_as_json(webhook):
-    tell(ALARM, Settings(zenith_alert_webhook=webhook.url), LOG)
+def test_an_alert_is_posted_as_json(webhook):
+    send_alert(ALERT, Settings(zenith_alert_webhook=webhook.url), LOG)
 
     (body,) = webhook.posted
     assert datetime.fromisoformat(body.pop("at")).tzinfo is not None
-    assert body == {"kind": "run_failed", "text": ALARM.text, "ticker": "AAPL"}
+    assert body == {"kind": "run_failed", "text": ALERT.text, "ticker": "AAPL"}
 
 
 def test_without_a_webhook_the_log_has_it(caplog):
-    tell(ALARM, Settings(zenith_alert_webhook=None), LOG)
+    send_alert(ALERT, Settings(zenith_alert_webhook=None), LOG)
 
     assert caplog.messages == ["run_failed: refresh_prices for AAPL failed: no such file"]
 
@@ -65,19 +65,19 @@ def test_without_a_webhook_the_log_has_it(caplog):
 def test_a_webhook_that_refuses_is_logged_without_its_address(webhook, caplog):
     webhook.status = 500
 
-    tell(ALARM, Settings(zenith_alert_webhook=webhook.url), LOG)
+    send_alert(ALERT, Settings(zenith_alert_webhook=webhook.url), LOG)
 
-    assert caplog.messages[1] == "the alarm was not delivered to ZENITH_ALERT_WEBHOOK: HTTP 500"
+    assert caplog.messages[1] == "the alert was not delivered to ZENITH_ALERT_WEBHOOK: HTTP 500"
     assert "s3cret" not in caplog.text
 
 
 def test_a_webhook_that_hangs_or_is_not_there_stops_nothing(caplog, monkeypatch):
-    monkeypatch.setattr(telling, "TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(alerts, "TIMEOUT_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        tell(ALARM, Settings(zenith_alert_webhook=f"http://127.0.0.1:{port}/s3cret"), LOG)
-    tell(ALARM, Settings(zenith_alert_webhook=f"http://127.0.0.1:{port}/s3cret"), LOG)
-    tell(ALARM, Settings(zenith_alert_webhook="http://127.0.0.1:port/s3cret"), LOG)
+        send_alert(ALERT, Settings(zenith_alert_webhook=f"http://127.0.0.1:{port}/s3cret"), LOG)
+    send_alert(ALERT, Settings(zenith_alert_webhook=f"http://127.0.0.1:{port}/s3cret"), LOG)
+    send_alert(ALERT, Settings(zenith_alert_webhook="http://127.0.0.1:port/s3cret"), LOG)
 
     failures = [message.rpartition(": ")[2] for message in caplog.messages[1::2]]
     assert failures == ["TimeoutError", "URLError", "InvalidURL"]
@@ -106,7 +106,7 @@ def store(instance):
 def told(monkeypatch):
     """What is told to people."""
     told = []
-    monkeypatch.setattr(alarms, "tell", lambda alarm, settings, log: told.append(alarm))
+    monkeypatch.setattr(alert_sensors, "send_alert", lambda alert, settings, log: told.append(alert))
     return told
 
 
@@ -117,7 +117,7 @@ def look(instance, monkeypatch):
 
     def look(sensor, *moment):
         nonlocal cursor
-        monkeypatch.setattr(alarms, "_now", lambda: datetime(*moment, tzinfo=UTC))
+        monkeypatch.setattr(alert_sensors, "_now", lambda: datetime(*moment, tzinfo=UTC))
         result = sensor(dg.build_sensor_context(instance=instance, cursor=cursor))
         cursor = result.cursor
         return [request.partition_key for request in result.run_requests or ()], result.skip_reason
@@ -130,34 +130,34 @@ def prices(store, last, source="yahoo"):
     store.write("cleaned_prices", "AAPL", Dataset(facts={"last": last}))
 
 
-def test_prices_that_miss_more_than_five_sessions_raise_one_alarm(look, store, told):
+def test_prices_that_miss_more_than_five_sessions_raise_one_alert(look, store, told):
     prices(store, "2026-11-16")
 
-    assert look(alarms.stale_prices, 2026, 11, 23, 22) == ([], dg.SkipReason("all prices are fresh"))  # five
+    assert look(alert_sensors.stale_prices, 2026, 11, 23, 22) == ([], dg.SkipReason("all prices are fresh"))  # five
     for hour in (22, 23):
-        assert look(alarms.stale_prices, 2026, 11, 24, hour) == ([], dg.SkipReason("stale: AAPL"))
+        assert look(alert_sensors.stale_prices, 2026, 11, 24, hour) == ([], dg.SkipReason("stale: AAPL"))
 
     text = "AAPL: 6 sessions have closed since its last prices, of 2026-11-16"
-    assert told == [Alarm("stale_prices", text, {"ticker": "AAPL", "last": "2026-11-16"})]
+    assert told == [Alert("stale_prices", text, {"ticker": "AAPL", "last": "2026-11-16"})]
 
 
-def test_prices_that_grow_old_again_raise_another_alarm(look, store, told):
+def test_prices_that_grow_old_again_raise_another_alert(look, store, told):
     for day, last in ((24, "2026-11-10"), (24, "2026-11-23"), (30, "2026-11-11")):
         prices(store, last)
-        look(alarms.stale_prices, 2026, 11, day, 23)
+        look(alert_sensors.stale_prices, 2026, 11, day, 23)
 
-    assert [alarm.facts["last"] for alarm in told] == ["2026-11-10", "2026-11-11"]
+    assert [alert.facts["last"] for alert in told] == ["2026-11-10", "2026-11-11"]
 
 
 def test_prices_of_a_sample_do_not_grow_old(look, store, told):
     prices(store, "2013-03-01", source="sample")
-    look(alarms.stale_prices, 2026, 11, 24, 22)
+    look(alert_sensors.stale_prices, 2026, 11, 24, 22)
 
     assert told == []
 
 
 def test_a_ticker_without_prices_is_not_stale(look, told):
-    assert look(alarms.stale_prices, 2026, 11, 24, 22) == ([], dg.SkipReason("all prices are fresh"))
+    assert look(alert_sensors.stale_prices, 2026, 11, 24, 22) == ([], dg.SkipReason("all prices are fresh"))
     assert told == []
 
 
@@ -193,22 +193,22 @@ def test_bands_that_miss_launch_one_retraining_and_their_forecasts_count_no_more
     inputs(store, 0.5)
     forecasts(store, inside=False)
 
-    assert look(alarms.retraining_on_drift, 2026, 9, 1) == (["AAPL"], None)
-    assert look(alarms.retraining_on_drift, 2026, 9, 1, 1) == FITS
-    assert look(alarms.retraining_on_drift, 2026, 9, 30) == FITS  # the same misses
+    assert look(alert_sensors.retraining_on_drift, 2026, 9, 1) == (["AAPL"], None)
+    assert look(alert_sensors.retraining_on_drift, 2026, 9, 1, 1) == FITS
+    assert look(alert_sensors.retraining_on_drift, 2026, 9, 30) == FITS  # the same misses
     assert told[0].text.startswith("AAPL is trained again: 0% of the last 60 forecasts 1 sessions ahead")
 
     forecasts(store, inside=False, first="2026-09-02")
-    assert look(alarms.retraining_on_drift, 2026, 12, 1) == (["AAPL"], None)
+    assert look(alert_sensors.retraining_on_drift, 2026, 12, 1) == (["AAPL"], None)
 
 
 def test_inputs_out_of_the_training_range_launch_a_retraining_once_a_week(look, store, told):
     forecasts(store, inside=True)
     inputs(store, 5.0)
 
-    assert look(alarms.retraining_on_drift, 2026, 11, 1) == (["AAPL"], None)
-    assert look(alarms.retraining_on_drift, 2026, 11, 7, 23) == FITS
-    assert look(alarms.retraining_on_drift, 2026, 11, 8) == (["AAPL"], None)
+    assert look(alert_sensors.retraining_on_drift, 2026, 11, 1) == (["AAPL"], None)
+    assert look(alert_sensors.retraining_on_drift, 2026, 11, 7, 23) == FITS
+    assert look(alert_sensors.retraining_on_drift, 2026, 11, 8) == (["AAPL"], None)
     assert len(told) == 2
 
 
@@ -216,7 +216,7 @@ def test_a_model_that_fits_is_left_alone(look, store, told):
     forecasts(store, inside=True)
     inputs(store, 0.5)
 
-    assert look(alarms.retraining_on_drift, 2026, 11, 1) == FITS
+    assert look(alert_sensors.retraining_on_drift, 2026, 11, 1) == FITS
     assert told == []
 
 
@@ -225,15 +225,15 @@ def test_a_ticker_that_cannot_be_judged_does_not_stop_the_others(look, store, in
     forecasts(store, inside=False)
     store.write("forecast_ledger", "IBM", Dataset({"forecasts": pd.DataFrame({"made_at": []})}))
 
-    assert look(alarms.retraining_on_drift, 2026, 9, 1)[0] == ["AAPL"]
+    assert look(alert_sensors.retraining_on_drift, 2026, 9, 1)[0] == ["AAPL"]
 
 
 def test_the_request_says_why(look, store, instance, monkeypatch):
     inputs(store, 5.0)
     forecasts(store, inside=True)
-    monkeypatch.setattr(alarms, "_now", lambda: datetime(2026, 11, 1, tzinfo=UTC))
+    monkeypatch.setattr(alert_sensors, "_now", lambda: datetime(2026, 11, 1, tzinfo=UTC))
 
-    (request,) = alarms.retraining_on_drift(dg.build_sensor_context(instance=instance)).run_requests
+    (request,) = alert_sensors.retraining_on_drift(dg.build_sensor_context(instance=instance)).run_requests
 
     assert (
         request.tags["zenith/reason"]
@@ -259,7 +259,7 @@ def fail(instance, monkeypatch):
         context = dg.build_run_status_sensor_context(
             sensor_name="failed_runs", dagster_event=event, dagster_instance=instance, dagster_run=result.dagster_run
         ).for_run_failure()
-        alarms.failed_runs(context)
+        alert_sensors.failed_runs(context)
         return result.run_id
 
     return fail
@@ -269,14 +269,14 @@ def fail(instance, monkeypatch):
 def test_a_failed_run_is_told_with_its_reason_in_one_line(fail, told):
     run_id = fail("MSFT-X")
 
-    (alarm,) = told
-    assert alarm.facts == {"job": "refresh_prices", "run_id": run_id, "ticker": "MSFT-X"}
-    assert alarm.text.startswith("refresh_prices for MSFT-X failed: raw_prices: the sample has no MSFT-X; it has ")
-    assert "\n" not in alarm.text
+    (alert,) = told
+    assert alert.facts == {"job": "refresh_prices", "run_id": run_id, "ticker": "MSFT-X"}
+    assert alert.text.startswith("refresh_prices for MSFT-X failed: raw_prices: the sample has no MSFT-X; it has ")
+    assert "\n" not in alert.text
 
 
 @pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's own, of itself
-def test_a_run_whose_ticker_was_removed_raises_no_alarm_and_is_told_the_reason(fail, told, instance):
+def test_a_run_whose_ticker_was_removed_raises_no_alert_and_is_told_the_reason(fail, told, instance):
     run_id = fail("MSFT-X", removed=True)
 
     assert told == []

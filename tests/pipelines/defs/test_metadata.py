@@ -10,7 +10,7 @@ from tests.core.markets import random_prices
 from zenith_core.features.model_features import features
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.defs.assets.prices import cleaned_prices
-from zenith_pipelines.defs.metadata import features_plot, prices_plot, span_of, verdicts_table, version_link
+from zenith_pipelines.defs.metadata import date_range, features_plot, prices_plot, verdicts_table, version_link
 from zenith_pipelines.ingestion.sources.sample import SampleSource
 from zenith_pipelines.reports.verdicts import Verdict
 from zenith_pipelines.settings import Settings
@@ -27,8 +27,8 @@ def picture(value):
 
 def test_the_span_is_that_of_the_rows_with_a_date():
     dates = pd.DatetimeIndex(["2024-01-03", None, "2024-01-02"])
-    assert span_of(dates) == {"dagster/row_count": 3, "first": "2024-01-02", "last": "2024-01-03"}
-    assert span_of(dates[:0]) == {"dagster/row_count": 0}
+    assert date_range(dates) == {"dagster/row_count": 3, "first": "2024-01-02", "last": "2024-01-03"}
+    assert date_range(dates[:0]) == {"dagster/row_count": 0}
 
 
 def test_prices_and_features_are_shown_as_pictures_and_empty_tables_as_nothing():

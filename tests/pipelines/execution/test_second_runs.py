@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from zenith_core.errors import CorruptData, StorageAway
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.execution.ticker_run import TickerRun, run_ticker
-from zenith_pipelines.execution.worker_pool import _unless_away, _work_off
+from zenith_pipelines.execution.worker_pool import _ignore_outage, _process_queue
 from zenith_pipelines.ingestion.sources import SOURCES
 
 OK, FAILED = {"status": "ok"}, {"status": "failed"}
@@ -35,7 +35,7 @@ def work_off(slot, stopped=False):
     todo.put(TickerRun("AAPL"))
     if stopped:
         stop.set()
-    _work_off(todo, outcomes, slot, stop)
+    _process_queue(todo, outcomes, slot, stop)
     assert slot.closed
     return outcomes["AAPL"]
 
@@ -88,9 +88,9 @@ def test_a_run_that_fails_since_a_database_went_away_says_so_by_an_error(monkeyp
 
 
 def test_a_burial_is_put_off_while_the_database_is_away():
-    def bury():
+    def fail_dead_run():
         raise LOCKED
 
-    _unless_away(bury)
+    _ignore_outage(fail_dead_run)
     with pytest.raises(ZeroDivisionError):
-        _unless_away(lambda: 1 / 0)
+        _ignore_outage(lambda: 1 / 0)

@@ -5,7 +5,7 @@ import dagster as dg
 from zenith_core.features.leakage import leakage_certificate, leakage_summary
 from zenith_core.features.model_features import FEATURES, WARM_UP, feature_spec_hash, features
 from zenith_pipelines.datasets.store import Dataset
-from zenith_pipelines.defs.metadata import OWNERS, features_plot, span_of
+from zenith_pipelines.defs.metadata import OWNERS, date_range, features_plot
 from zenith_pipelines.defs.partitions import ticker_partitions
 
 MODEL_COLUMNS = (*FEATURES, "volatility", "close")  # what models and their targets are made of
@@ -25,7 +25,7 @@ def indicator_features(cleaned_prices: Dataset) -> dg.MaterializeResult[Dataset]
     return dg.MaterializeResult(
         value=dataset,
         metadata={
-            **span_of(table.index),
+            **date_range(table.index),
             "model_inputs": list(FEATURES),
             "warm_up": WARM_UP,
             "leakage": leakage_summary(certificate),

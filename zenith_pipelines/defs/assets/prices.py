@@ -13,7 +13,7 @@ from zenith_core.asset_selection import PRICE_SOURCES
 from zenith_core.errors import SourceError
 from zenith_core.prices.cleaning import data_version
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
-from zenith_pipelines.defs.metadata import OWNERS, prices_plot, span_of
+from zenith_pipelines.defs.metadata import OWNERS, date_range, prices_plot
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import KEEP_HISTORY, ZenithResource
 from zenith_pipelines.ingestion.fetch import FetchResult, clean_snapshot, fetch_and_record_delisting
@@ -53,7 +53,7 @@ def raw_prices(
     """
     ticker = require_ticker(context.instance, context.partition_key)
     fetch = _fetch(context, zenith.store, _source(config, zenith, ticker))
-    metadata = {**span_of(fetch.snapshot.table.index), **fetch.facts}
+    metadata = {**date_range(fetch.snapshot.table.index), **fetch.facts}
     version = dg.DataVersion(fetch.facts["content_hash"])
     if fetch.is_new:
         return dg.MaterializeResult(value=fetch.snapshot, metadata=metadata, data_version=version)

@@ -49,7 +49,7 @@ def production_models(
     decisions: dict[str, Any] = {
         kind: consider(zenith.registry, kind, int(model.facts["version"]), present) for kind, model in models.items()
     }
-    return dg.MaterializeResult(value=Dataset(facts=decisions), metadata=_shown(zenith, decisions))
+    return dg.MaterializeResult(value=Dataset(facts=decisions), metadata=_metadata(zenith, decisions))
 
 
 @dg.asset(
@@ -77,7 +77,7 @@ def forecast_ledger(
     )
 
 
-def _shown(zenith: ZenithResource, decisions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _metadata(zenith: ZenithResource, decisions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for kind, decision in decisions.items():
         shown |= {f"{kind}/{key}": decision[key] for key in ("model", "version", "promoted", "production", "reason")}
