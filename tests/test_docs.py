@@ -14,7 +14,7 @@ from tests.doc_pages import DOCS, GUIDES, PAGES, ROOT, anchors, blocks, commands
 from zenith_cli.commands import app
 from zenith_pipelines import alerts
 from zenith_pipelines.definitions import defs
-from zenith_pipelines.models.requirements import MIN_SESSIONS
+from zenith_pipelines.models.training import MIN_SESSIONS
 from zenith_serving import problem_details as problems
 from zenith_serving.prediction.predictor import make_predictor
 from zenith_serving.settings import Settings as ServingSettings

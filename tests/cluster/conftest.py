@@ -11,7 +11,7 @@ from moto.server import ThreadedMotoServer
 
 from tests.integration.dagster_ui import REPOSITORY, Dagster
 from zenith_pipelines.ingestion.sources import SimulatedSource
-from zenith_pipelines.models.requirements import MIN_SESSIONS
+from zenith_pipelines.models.training import MIN_SESSIONS
 from zenith_pipelines.registry.model_registry import ModelRegistry
 
 HERE = Path(__file__).parent

@@ -23,7 +23,7 @@ from zenith_core.snapshot import STALE_AFTER_SESSIONS
 from zenith_core.table_schemas import violations
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.defs.partitions import ticker_partitions
-from zenith_pipelines.models.requirements import MIN_SESSIONS
+from zenith_pipelines.models.training import MIN_SESSIONS
 
 # Dagster calls partitioned checks a preview, and would say so at each start.
 warnings.filterwarnings("ignore", "Specifying a partitions_def on an AssetCheckSpec", dg.PreviewWarning)

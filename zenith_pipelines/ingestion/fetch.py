@@ -17,9 +17,8 @@ from zenith_core.names import DELISTED
 from zenith_core.prices.cleaning import Cleaned, clean
 from zenith_core.prices.restatements import Restatements, diff, finished, merge, overlap
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
-from zenith_pipelines.ingestion.sources.base import PriceSource, RawPrices
+from zenith_pipelines.ingestion.sources.base import RAW_PRICES, PriceSource, RawPrices
 
-RAW_PRICES = "raw_prices"
 WHOLE_EVERY = timedelta(days=30)  # corrections older than the overlap are found by then
 OVERLAP = 10  # sessions asked for again with an increment: two weeks, in which sources mend most of their errors
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from zenith_core.errors import NotAvailable, UserError
 from zenith_core.market.exchanges import exchange_of
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
-from zenith_pipelines.ingestion.fetch import RAW_PRICES
+from zenith_pipelines.ingestion.sources.base import RAW_PRICES
 from zenith_pipelines.settings import Settings
 
 _KEPT = {"keras_backend"}  # settings that lead to no state and no source

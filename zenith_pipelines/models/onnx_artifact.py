@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zenith_core.errors import ParityError
-from zenith_core.inference import METADATA_KEY
-from zenith_pipelines.models.onnx_runtime import onnx_run
+from zenith_core.inference import METADATA_KEY, Run
 
 PARITY = 1e-4  # the largest relative difference between the export and the trained model
 OPSET = 21  # of the default domain; ONNX Runtime 1.20 and later answer it
@@ -35,6 +34,16 @@ def metadata(onnx: bytes) -> dict[str, Any]:
     entries = {entry.key: entry.value for entry in ModelProto.FromString(onnx).metadata_props}
     facts: dict[str, Any] = json.loads(entries.get(METADATA_KEY, "{}"))
     return facts
+
+
+def onnx_run(onnx: bytes) -> Run:
+    """The `run` of a session made from a serialized model. Raises what ONNX Runtime raises on a broken one."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+    return cast(Run, session.run)
 
 
 def check_parity(

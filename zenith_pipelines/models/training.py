@@ -1,6 +1,6 @@
 """A ticker's features in, a candidate model with its out-of-sample evidence out. Knows neither Dagster nor MLflow."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -9,7 +9,7 @@ import pandas as pd
 
 from zenith_core.evaluation.metrics import price_metrics, signal_metrics
 from zenith_core.evaluation.walk_forward import WalkForward
-from zenith_core.features.model_features import FEATURES
+from zenith_core.features.model_features import FEATURES, WARM_UP
 from zenith_core.features.targets import signal_labels
 from zenith_core.inference import SIGNALS
 from zenith_pipelines.models.ensemble import EnsembleConfig
@@ -18,8 +18,10 @@ from zenith_pipelines.models.lineage import code_version, library_versions
 from zenith_pipelines.models.lstm import LSTMConfig
 from zenith_pipelines.models.lstm_walk_forward import study_prices
 from zenith_pipelines.models.onnx_artifact import with_metadata
+from zenith_pipelines.models.training_inputs import Progress
 
-OnProgress = Callable[[int, int], None]
+MIN_SESSIONS = WARM_UP + LSTMConfig().window + WalkForward().min_samples
+"""Sessions needed for the indicators' warm-up, the first window and the walk-forward folds."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class TrainingData:
     lineage: Lineage
 
 
-def train_lstm(data: TrainingData, config: LSTMConfig, on_progress: OnProgress) -> Candidate:
+def train_lstm(data: TrainingData, config: LSTMConfig, on_progress: Progress) -> Candidate:
     """Walk the LSTM forward through the data, then train the model to serve."""
     study = study_prices(
         data.features, FEATURES, config, WalkForward(), on_progress, usable=data.usable, future=data.future
@@ -83,7 +85,7 @@ def train_lstm(data: TrainingData, config: LSTMConfig, on_progress: OnProgress) 
     return _candidate("lstm", study.onnx, study.forecasts, metrics, study.facts, data.lineage)
 
 
-def train_ensemble(data: TrainingData, config: EnsembleConfig, on_progress: OnProgress) -> Candidate:
+def train_ensemble(data: TrainingData, config: EnsembleConfig, on_progress: Progress) -> Candidate:
     """Walk RandomForest + XGBoost forward through the data, then train the model to serve."""
     study = study_signals(data.features, FEATURES, config, WalkForward(), on_progress, usable=data.usable)
     earlier = _labels_before(data.features, study.signals["date"].iloc[0], config)

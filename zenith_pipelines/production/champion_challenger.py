@@ -19,7 +19,7 @@ from zenith_core.names import Kind
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.parquet import parquet_table
 from zenith_pipelines.datasets.store import DatasetStore
-from zenith_pipelines.models.onnx_runtime import onnx_run
+from zenith_pipelines.models.onnx_artifact import onnx_run
 from zenith_pipelines.production.promotion_gates import (
     Decision,
     Gate,

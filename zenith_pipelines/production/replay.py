@@ -15,8 +15,7 @@ from zenith_core.features.model_features import FEATURES
 from zenith_core.features.targets import signal_labels
 from zenith_core.features.windows import windows
 from zenith_core.inference import SIGNALS
-from zenith_pipelines.models.onnx_artifact import metadata
-from zenith_pipelines.models.onnx_runtime import onnx_run
+from zenith_pipelines.models.onnx_artifact import metadata, onnx_run
 
 
 def replayed_prices(onnx: bytes, features: pd.DataFrame, after: pd.Timestamp, came: pd.Series) -> pd.DataFrame:

@@ -17,8 +17,7 @@ from zenith_core.names import KINDS, model_name
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.models.lstm import LSTMConfig
-from zenith_pipelines.models.onnx_artifact import metadata
-from zenith_pipelines.models.onnx_runtime import onnx_run
+from zenith_pipelines.models.onnx_artifact import metadata, onnx_run
 from zenith_pipelines.registry.model_registry import ModelRegistry, Version
 
 _RECENT = 250  # sessions of closes that a chart shows, about a year

@@ -1,56 +1,21 @@
 """The report of one ticker as one HTML page that opens without a network, in light and dark."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from zenith_core.backtesting.backtest import Backtest
-from zenith_core.disclaimer import DISCLAIMER
 from zenith_core.features.leakage import leakage_summary
 from zenith_pipelines.reports import forecast_plots as plots
 from zenith_pipelines.reports import methodology as method
 from zenith_pipelines.reports import signal_plots, tables
 from zenith_pipelines.reports.formatting import count, day, number, share
 from zenith_pipelines.reports.plotting import to_svg
+from zenith_pipelines.reports.report_data import ReportData
 from zenith_pipelines.reports.verdicts import verdicts
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-@dataclass(frozen=True)
-class ReportData:
-    """All that the page shows.
-
-    prices:          cleaned prices; the last row is the forecast origin
-    forecasts:       walk-forward price forecasts
-    signals:         walk-forward signals
-    price_metrics:   as `zenith_core.evaluation.metrics.price_metrics` returns them; signal_metrics likewise
-    latest:          date, price, lower, q25, q75, upper of the sessions to come; may be empty
-    price_study:     what is known of how the model was tested (`PriceStudy.facts`); signal_study likewise
-    trading:         the settings of the backtests, by "lstm" and "ensemble"
-    leakage:         the certificate of the features; empty if there is none
-    lineage:         what the price and the signal model were made from, by name, in the order to show
-    """
-
-    ticker: str
-    currency: str
-    prices: pd.DataFrame
-    forecasts: pd.DataFrame
-    signals: pd.DataFrame
-    price_metrics: dict[str, Any]
-    signal_metrics: dict[str, Any]
-    lstm_backtest: Backtest
-    ensemble_backtest: Backtest
-    latest: pd.DataFrame
-    price_study: Mapping[str, Any] = field(default_factory=dict)
-    signal_study: Mapping[str, Any] = field(default_factory=dict)
-    trading: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    leakage: Mapping[str, Any] = field(default_factory=dict)
-    lineage: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    disclaimer: str = DISCLAIMER
 
 
 def report_plots(report: ReportData) -> "dict[str, Figure]":

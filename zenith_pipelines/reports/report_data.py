@@ -1,18 +1,19 @@
 """From datasets to the report: what each asset holds, gathered for the page, and the page filed with each model."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from zenith_core.backtesting.backtest import Backtest
+from zenith_core.disclaimer import DISCLAIMER
 from zenith_core.inference import QUANTILES, forecast_prices
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.store import Dataset
-from zenith_pipelines.models.onnx_runtime import onnx_run
+from zenith_pipelines.models.onnx_artifact import onnx_run
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.reports.formatting import NOTHING
-from zenith_pipelines.reports.page import ReportData
 
 _LINEAGE: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "registered as": lambda facts: f"{facts['model']} version {facts['version']}",
@@ -24,12 +25,44 @@ _LINEAGE: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "libraries": lambda facts: ", ".join(f"{name} {text}" for name, text in facts["versions"].items()),
 }
 
-
 PLOTS = {
     "lstm": ("price_fan", "skill_by_horizon", "coverage_by_horizon", "lstm_equity"),
     "ensemble": ("confusion_matrix", "reliability", "feature_importances", "ensemble_equity"),
 }
 """The plots that go with each kind of model into MLflow."""
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """All that the page shows.
+
+    prices:          cleaned prices; the last row is the forecast origin
+    forecasts:       walk-forward price forecasts
+    signals:         walk-forward signals
+    price_metrics:   as `zenith_core.evaluation.metrics.price_metrics` returns them; signal_metrics likewise
+    latest:          date, price, lower, q25, q75, upper of the sessions to come; may be empty
+    price_study:     what is known of how the model was tested (`PriceStudy.facts`); signal_study likewise
+    trading:         the settings of the backtests, by "lstm" and "ensemble"
+    leakage:         the certificate of the features; empty if there is none
+    lineage:         what the price and the signal model were made from, by name, in the order to show
+    """
+
+    ticker: str
+    currency: str
+    prices: pd.DataFrame
+    forecasts: pd.DataFrame
+    signals: pd.DataFrame
+    price_metrics: dict[str, Any]
+    signal_metrics: dict[str, Any]
+    lstm_backtest: Backtest
+    ensemble_backtest: Backtest
+    latest: pd.DataFrame
+    price_study: Mapping[str, Any] = field(default_factory=dict)
+    signal_study: Mapping[str, Any] = field(default_factory=dict)
+    trading: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    leakage: Mapping[str, Any] = field(default_factory=dict)
+    lineage: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    disclaimer: str = DISCLAIMER
 
 
 def gather_report_data(

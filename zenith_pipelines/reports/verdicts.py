@@ -2,15 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zenith_core.backtesting.backtest import Backtest
 from zenith_core.evaluation.metrics import SIGNIFICANCE
 from zenith_core.features.leakage import leakage_summary
 from zenith_pipelines.reports.formatting import count, number, p_value, share, span
-
-if TYPE_CHECKING:
-    from zenith_pipelines.reports.page import ReportData
+from zenith_pipelines.reports.report_data import ReportData
 
 _SAME_SHARPE = 0.005  # equal as printed
 _SURE = 1 - SIGNIFICANCE  # of a deflated Sharpe ratio
@@ -26,7 +24,7 @@ class Verdict:
     good: bool
 
 
-def verdicts(report: "ReportData") -> list[Verdict]:
+def verdicts(report: ReportData) -> list[Verdict]:
     """Return the verdicts on the price model, its bands, the signal model, both backtests and the features."""
     return [
         _price_verdict(report.price_metrics),

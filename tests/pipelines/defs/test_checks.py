@@ -19,7 +19,7 @@ from zenith_pipelines.defs.assets import features as feature_assets
 from zenith_pipelines.defs.assets import prices, production
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import resources
-from zenith_pipelines.models.requirements import MIN_SESSIONS
+from zenith_pipelines.models.training import MIN_SESSIONS
 from zenith_pipelines.settings import Settings
 
 EXCHANGE = exchange_of("TEST")

@@ -15,14 +15,13 @@ from zenith_core.prices.cleaning import data_version
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.ingestion.fetch import (
     OVERLAP,
-    RAW_PRICES,
     clean_snapshot,
     fetch_and_record_delisting,
     fetch_next,
     fetch_snapshot,
     last_snapshot,
 )
-from zenith_pipelines.ingestion.sources.base import RawPrices, raw_table, since_date
+from zenith_pipelines.ingestion.sources.base import RAW_PRICES, RawPrices, raw_table, since_date
 
 SESSIONS = sessions_between(exchange_of("AAPL"), date(2024, 1, 2), date(2024, 6, 28))
 EVENING = timedelta(hours=23)  # UTC: New York has closed

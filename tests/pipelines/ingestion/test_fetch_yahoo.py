@@ -18,7 +18,8 @@ from zenith_core.errors import Delisted, RateLimited, SourceUnavailable
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import sessions_between
 from zenith_pipelines.datasets.store import DatasetStore
-from zenith_pipelines.ingestion.fetch import OVERLAP, RAW_PRICES, fetch_next
+from zenith_pipelines.ingestion.fetch import OVERLAP, fetch_next
+from zenith_pipelines.ingestion.sources.base import RAW_PRICES
 from zenith_pipelines.ingestion.sources.yahoo import YahooSource
 
 TICKER = "PETR4.SA"

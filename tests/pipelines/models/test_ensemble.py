@@ -5,8 +5,7 @@ from zenith_core.errors import NonFiniteInput, ParityError, TrainingError
 from zenith_core.forecasting.calibration import Calibrator
 from zenith_pipelines.models.ensemble import EnsembleConfig, fit_ensemble, importances, predict_probabilities
 from zenith_pipelines.models.ensemble_onnx import signal_model_onnx
-from zenith_pipelines.models.onnx_artifact import check_parity
-from zenith_pipelines.models.onnx_runtime import onnx_run
+from zenith_pipelines.models.onnx_artifact import check_parity, onnx_run
 
 CONFIG = EnsembleConfig(trees=20, boosting_rounds=20)
 CALIBRATOR = Calibrator(0.7, (0.1, -0.3, 0.2))

@@ -15,7 +15,7 @@ from zenith_core.inference import SIGNALS
 from zenith_pipelines.models import ensemble_walk_forward as signal_study
 from zenith_pipelines.models.ensemble import EnsembleConfig, fit_ensemble, predict_probabilities
 from zenith_pipelines.models.ensemble_walk_forward import study_signals
-from zenith_pipelines.models.onnx_runtime import onnx_run
+from zenith_pipelines.models.onnx_artifact import onnx_run
 
 COLUMNS = ("a", "b", "c")
 CONFIG = EnsembleConfig(trees=10, boosting_rounds=10, horizon=3)

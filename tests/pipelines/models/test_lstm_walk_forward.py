@@ -10,8 +10,7 @@ from zenith_core.inference import METADATA_KEY
 from zenith_pipelines.models import prepare_backend
 from zenith_pipelines.models.lstm import LSTMConfig
 from zenith_pipelines.models.lstm_walk_forward import study_prices
-from zenith_pipelines.models.onnx_artifact import with_metadata
-from zenith_pipelines.models.onnx_runtime import onnx_run
+from zenith_pipelines.models.onnx_artifact import onnx_run, with_metadata
 
 pytestmark = pytest.mark.slow  # Keras compiles
 

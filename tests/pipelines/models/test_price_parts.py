@@ -15,7 +15,7 @@ from zenith_pipelines.models import prepare_backend
 from zenith_pipelines.models.lstm import LSTMConfig, LSTMTrainer
 from zenith_pipelines.models.lstm_onnx import PriceModel, price_model_onnx
 from zenith_pipelines.models.lstm_walk_forward import study_prices
-from zenith_pipelines.models.onnx_runtime import onnx_run
+from zenith_pipelines.models.onnx_artifact import onnx_run
 
 pytestmark = pytest.mark.slow  # Keras compiles
 

@@ -8,7 +8,7 @@ import pandas as pd
 from zenith_core.backtesting.backtest import BacktestConfig, backtest, forecast_signals
 from zenith_core.evaluation.metrics import price_metrics, signal_metrics
 from zenith_core.statistics.sharpe import sharpe_evidence
-from zenith_pipelines.reports.page import ReportData
+from zenith_pipelines.reports.report_data import ReportData
 
 SESSIONS = 400
 HORIZONS = (1, 5)

@@ -19,7 +19,7 @@ from zenith_pipelines.defs.resources import KEEP_HISTORY, ZenithResource
 from zenith_pipelines.ingestion.fetch import FetchResult, clean_snapshot, fetch_and_record_delisting
 from zenith_pipelines.ingestion.point_in_time import parse_day, snapshot_as_of
 from zenith_pipelines.ingestion.sources import PriceSource, make_source
-from zenith_pipelines.ingestion.sources.source_choice import default_source
+from zenith_pipelines.ingestion.sources.defaults import default_source
 from zenith_pipelines.ingestion.sources.stored_snapshot import SnapshotSource
 from zenith_pipelines.tickers import require_ticker
 

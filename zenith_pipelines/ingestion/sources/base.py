@@ -10,6 +10,7 @@ import pandas as pd
 from zenith_core.errors import UnknownTicker
 from zenith_core.prices.cleaning import data_version
 
+RAW_PRICES = "raw_prices"  # the dataset that fetched prices are stored in
 ACTIONS = ("dividends", "splits")
 REQUIRED = ("open", "high", "low", "close", "volume")
 

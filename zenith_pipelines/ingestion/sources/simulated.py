@@ -18,10 +18,13 @@ from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import sessions_between
 from zenith_core.market.tickers import validate_ticker
 from zenith_pipelines.ingestion.sources.base import RawPrices, raw_table, since_date, unknown_ticker
-from zenith_pipelines.ingestion.sources.simulated_dirt import with_dirt
 
 SESSIONS = 3000
 LAST = date(2025, 12, 31)
+RECORDED_SPLIT, UNRECORDED_SPLIT = 800, 1600
+SOURCE_ERROR, GAP, LONG_GAP, FLAT = 400, 1200, 2000, 2400
+DIVIDEND_EVERY = 63
+_PRICES = ["open", "high", "low", "close"]
 _TICKER = re.compile(r"SIM-(NOISE|EDGE|REGIME|DIRTY)-[1-9][0-9]{0,3}")
 
 Array = NDArray[np.float64]
@@ -55,7 +58,7 @@ class SimulatedSource:
         random = np.random.default_rng(list(ticker.encode()))
         prices = _bars(self.market(ticker, random), random)
         if "DIRTY" in ticker:
-            prices = with_dirt(prices, random)
+            prices = _with_dirt(prices, random)
         return RawPrices(
             prices=since_date(raw_table(prices), since),
             source=self.name,
@@ -130,4 +133,36 @@ def _bars(market: Market, random: Generator) -> pd.DataFrame:
         },
         index=sessions_between(exchange_of("SIM"), date(LAST.year - 13, 1, 1), LAST)[-SESSIONS:],
     )
+    return table
+
+
+def _with_dirt(prices: pd.DataFrame, random: Generator) -> pd.DataFrame:
+    """Unadjust for dividends and two splits, of which one goes unrecorded, then spoil rows.
+
+    At the positions named above: a price that is 80 % too high for one session, a missing session, a hole of
+    30, five sessions without trading. Besides five rows without prices, a low above its high, a row twice, a
+    Saturday, and a row without a date at the end.
+    """
+    table = _with_actions(prices.copy())
+    table.iloc[SOURCE_ERROR, :4] *= 1.8
+    for at in range(FLAT, FLAT + 5):
+        table.iloc[at, :5] = [*[table["close"].iloc[FLAT - 1]] * 4, 0.0]
+    table.iloc[random.choice(np.arange(100, 380), 5, replace=False), :4] = np.nan
+    table.iloc[600, [1, 2]] = table.iloc[600, [2, 1]].tolist()
+    saturday = table.iloc[[700]].set_axis(table.index[[700]] + pd.offsets.Week(weekday=5))
+    undated = table.iloc[[-1]].set_axis(pd.DatetimeIndex([pd.NaT]))
+    gone = table.index[[GAP, *range(LONG_GAP, LONG_GAP + 30)]]
+    return pd.concat([table.drop(gone), saturday, table.iloc[[900]], undated])
+
+
+def _with_actions(table: pd.DataFrame) -> pd.DataFrame:
+    table["dividends"], table["splits"] = 0.0, 0.0
+    row = np.arange(len(table))
+    for at, recorded in ((RECORDED_SPLIT, True), (UNRECORDED_SPLIT, False)):
+        table.loc[row < at, _PRICES] *= 2.0
+        table.loc[row < at, "volume"] /= 2.0
+        if recorded:
+            table.loc[row == at, "splits"] = 2.0
+    ex_date = (row > 0) & (row % DIVIDEND_EVERY == 0)
+    table["dividends"] = np.where(ex_date, 0.005 * table["close"].shift(1), 0.0)
     return table

@@ -6,7 +6,7 @@ from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.execution.ticker_run import TickerRun, run_ticker
 from zenith_pipelines.ingestion.sources import SampleSource
-from zenith_pipelines.ingestion.sources.source_choice import default_source
+from zenith_pipelines.ingestion.sources.defaults import default_source
 from zenith_pipelines.settings import Settings
 
 

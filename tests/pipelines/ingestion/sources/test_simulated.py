@@ -4,8 +4,14 @@ import pytest
 
 from zenith_core.errors import UnknownTicker
 from zenith_core.prices.cleaning import clean
-from zenith_pipelines.ingestion.sources.simulated import SimulatedSource
-from zenith_pipelines.ingestion.sources.simulated_dirt import FLAT, GAP, LONG_GAP, SOURCE_ERROR, UNRECORDED_SPLIT
+from zenith_pipelines.ingestion.sources.simulated import (
+    FLAT,
+    GAP,
+    LONG_GAP,
+    SOURCE_ERROR,
+    UNRECORDED_SPLIT,
+    SimulatedSource,
+)
 
 
 def test_a_ticker_is_the_same_market_each_time():
