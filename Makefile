@@ -46,11 +46,16 @@ test-docker: ## Build the images and try docker-compose.yml; installs and starts
 	@$(if $(filter official,$(BASES)),,tests/docker/base_images.sh)
 	@$(PYTHON) tests/docker/try_compose.py $(ARGS)
 
-check: .venv/.dev ## Format, lint, types, import contracts
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+check: .venv/.dev ## Format, lint, types, import contracts; the last line says what failed
+	@failed=; step() { "$$@" || failed="$$failed, $$name"; }; \
+	name="format (make format fixes it)"; step $(BIN)/ruff format --check --quiet .; \
+	name=lint; step $(BIN)/ruff check --quiet .; \
+	name=types; step $(BIN)/mypy; \
+	name="import contracts"; step $(BIN)/lint-imports; \
+	test -z "$$failed" || { echo "make check failed: $${failed#, }"; exit 1; }
+
+prose: .venv/.dev ## Measure how the code reads: docstrings, comments, names; ARGS=-v lists each finding
+	@$(BIN)/python -m docs.prose $(ARGS)
 
 format: .venv/.dev ## Put the code into format
 	$(BIN)/ruff format .
@@ -67,6 +72,12 @@ lock: .venv/.runtime ## Resolve the requirements anew
 	$(BIN)/uv pip compile $(LOCK) --group bench -c requirements.lock -o requirements-bench.lock
 	$(BIN)/uv pip compile $(LOCK) --group serving -c requirements.lock -o requirements-serving.lock
 	$(BIN)/uv pip compile $(LOCK) --group mlflow -c requirements.lock -o requirements-mlflow.lock
+
+dist: .venv/.runtime ## Build the wheel into dist/
+	@rm -rf build dist
+	@$(BIN)/uv build -q --no-build-isolation --wheel --python $(BIN)/python -o dist .
+	@rm -rf build
+	@ls dist/*.whl
 
 bench: .venv/.bench .venv/.stack ## Measure every promised figure beside its peer: half an hour; ARGS=--long: a night
 	$(BIN)/python benchmarks/run_all.py $(ARGS)
@@ -111,4 +122,4 @@ INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode
 	@$(INSTALL) --require-hashes -r requirements-bench.lock
 	@touch $@
 
-.PHONY: help run predict serve ui up install test test-quick test-docker test-cluster contract check format reference lock bench bench-quick clean
+.PHONY: help run predict serve ui up install test test-quick test-docker test-cluster contract check prose format reference lock dist bench bench-quick clean
