@@ -10,8 +10,7 @@ from zenith_cli.commands import Format, Model, Table
 from zenith_core.errors import NotAvailable, UserError
 from zenith_core.evaluation.probability_scores import QUANTILE_COLUMNS
 from zenith_core.market.tickers import validate_ticker
-from zenith_pipelines.datasets.atomic_files import write_atomically
-from zenith_pipelines.datasets.parquet import parquet_bytes
+from zenith_pipelines.datasets.atomic_files import parquet_bytes, write_atomically
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.ingestion.fetch import clean_snapshot
 from zenith_pipelines.ingestion.point_in_time import as_of_state, parse_day, snapshot_as_of

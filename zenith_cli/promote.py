@@ -6,7 +6,7 @@ from typing import Any
 from zenith_cli.commands import Model
 from zenith_core.market.tickers import validate_ticker
 from zenith_pipelines.datasets.store import DatasetStore
-from zenith_pipelines.production.champion_challenger import Present
+from zenith_pipelines.production.champion_challenger import CurrentData
 from zenith_pipelines.production.promotion import Refused, promote, roll_back
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings
@@ -28,9 +28,9 @@ def roll_back_model(ticker: str, model: Model, *, reason: str | None, as_json: b
     _print(roll_back(registry, model.value, present, reason=reason), as_json=as_json)
 
 
-def _at_hand(ticker: str) -> tuple[ModelRegistry, Present]:
+def _at_hand(ticker: str) -> tuple[ModelRegistry, CurrentData]:
     settings, name = Settings(), validate_ticker(ticker)
-    present = Present.of(DatasetStore(settings.data_uri), name)
+    present = CurrentData.read(DatasetStore(settings.data_uri), name)
     return ModelRegistry(settings.tracking_uri, settings.artifact_root), present
 
 

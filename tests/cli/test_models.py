@@ -9,7 +9,7 @@ import pytest
 from tests.pipelines.synthetic_models import current_data, market, register_version, signal_onnx
 from zenith_cli.main import main
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
-from zenith_pipelines.production.promotion import consider
+from zenith_pipelines.production.promotion import promote_if_better
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings
 
@@ -55,7 +55,7 @@ def trained(settings, registry):
     store.write("serving_snapshot", name, Dataset(facts=here.snapshot.to_json()))
     store.write("indicator_features", name, Dataset({"features": FEATURES}))
     for worth in WORTH:
-        consider(registry, "lstm", register_version(registry, "lstm", name, FEATURES, **worth).version, here)
+        promote_if_better(registry, "lstm", register_version(registry, "lstm", name, FEATURES, **worth).version, here)
     return name
 
 

@@ -17,11 +17,11 @@ from tests.integration.dagster_ui import free_port
 from tests.live_service import live_service
 from zenith_cli.main import main
 from zenith_core.market import exchanges
-from zenith_pipelines.datasets.parquet import parquet_table
+from zenith_pipelines.datasets.atomic_files import parquet_table
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.models.training import Candidate
-from zenith_pipelines.production.champion_challenger import Present
-from zenith_pipelines.production.promotion import consider
+from zenith_pipelines.production.champion_challenger import CurrentData
+from zenith_pipelines.production.promotion import promote_if_better
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.registry.registration import register
 from zenith_pipelines.settings import Settings
@@ -72,7 +72,7 @@ def home(trained, tmp_path_factory):
     onnx = registry.load(known.name, known.version)
     again = Candidate("ensemble", onnx, evidence, facts.pop("metrics"), facts)
     version = register(registry, again, json.loads(files["leakage.json"]), "again")
-    consider(registry, "ensemble", version.version, Present.of(DatasetStore(settings.data_uri), "AAPL"))
+    promote_if_better(registry, "ensemble", version.version, CurrentData.read(DatasetStore(settings.data_uri), "AAPL"))
     return home
 
 

@@ -11,7 +11,7 @@ from zenith_core.inference import HORIZONS, QUANTILES, SIGNALS
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.models.onnx_artifact import IR_VERSION, OPSET, with_metadata
 from zenith_pipelines.models.training import Candidate
-from zenith_pipelines.production.champion_challenger import Present
+from zenith_pipelines.production.champion_challenger import CurrentData
 from zenith_pipelines.registry.registration import register
 
 NUMBER = TensorProto.FLOAT
@@ -42,7 +42,7 @@ def current_data(ticker, features, spec=SPEC):
     sessions = tuple(day.date() for day in pd.bdate_range(last, periods=HORIZONS + 1)[1:])
     window = np.ones((WINDOW, len(FEATURES)), dtype=np.float32)
     close = float(features["close"].iloc[-1])
-    return Present(
+    return CurrentData(
         ServingSnapshot(ticker, "d1", spec, last.date(), close, "USD", VOLATILITY, window, sessions), features
     )
 

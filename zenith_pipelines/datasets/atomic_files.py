@@ -1,23 +1,28 @@
-"""Files that are there whole or not at all."""
+"""Write a file whole or not at all; convert tables to parquet bytes and back in the calling thread."""
 
+import io
 import os
 import time
 from contextlib import suppress
 from glob import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
-LEFT_BEHIND_SECONDS = 3600.0  # no write takes as long: what is older was left by a process that was killed
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEFT_BEHIND_SECONDS = 3600.0  # longer than any write: an older temporary file belongs to a killed process
 
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write to a temporary file beside `path`, flush it to disk, then rename. A failure leaves the old file intact.
 
-    A process killed in between leaves its temporary file behind; the next write of `path` an hour later removes it.
+    A killed process leaves its temporary file behind; a write of `path` at least an hour later removes it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path)
-    # Not tempfile: its files are unreadable for other users, such as a serving process of its own.
+    _remove_abandoned(path)
+    # Not tempfile: other users, such as a separate serving process, cannot read its files.
     temporary = path.with_name(f".{path.name}.{uuid4().hex}")
     try:
         with temporary.open("xb") as file:
@@ -31,16 +36,37 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
-def _sweep(path: Path) -> None:
-    """Remove the temporary files of earlier writes of `path` that nobody is writing any more."""
+def parquet_bytes(table: "pd.DataFrame", *, index: bool | None = None) -> bytes:
+    """Return the table as a parquet file. `index` is passed to `DataFrame.to_parquet`."""
+    buffer = io.BytesIO()
+    table.to_parquet(buffer, index=index)
+    return buffer.getvalue()
+
+
+def parquet_table(content: bytes) -> "pd.DataFrame":
+    """Inverse of `parquet_bytes`. Raises OSError or ValueError if `content` is not a parquet file.
+
+    Not `pandas.read_parquet`: it hands Arrow a Python file that Arrow's thread pool releases. A process that exits
+    before that is aborted ("terminate called without an active exception"): 6 of 180 short commands.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(pa.py_buffer(content)) as file:
+        table: pd.DataFrame = file.read(use_threads=False).to_pandas(use_threads=False)
+        return table
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove old temporary files of killed writes of `path`."""
     for temporary in path.parent.glob(f".{escape(path.name)}.{'[0-9a-f]' * 32}"):
-        with suppress(FileNotFoundError):  # somebody else was quicker
+        with suppress(FileNotFoundError):  # another process removed it first
             if time.time() - temporary.stat().st_mtime > LEFT_BEHIND_SECONDS:
                 temporary.unlink()
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make a rename in the folder survive a power loss. Windows flushes it by itself, and opens no folders."""
+    """Make a rename in the folder survive a power loss. Windows needs no flush and cannot open folders."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -27,8 +27,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from zenith_core.errors import CorruptData, NotAvailable, UserError
 from zenith_core.market.tickers import validate_ticker
-from zenith_pipelines.datasets.atomic_files import LEFT_BEHIND_SECONDS, write_atomically
-from zenith_pipelines.datasets.parquet import parquet_bytes, parquet_table
+from zenith_pipelines.datasets.atomic_files import LEFT_BEHIND_SECONDS, parquet_bytes, parquet_table, write_atomically
 
 QUARANTINE = "quarantine"
 _CURRENT = "current.json"

@@ -17,7 +17,7 @@ from zenith_core.evaluation.metrics import HEADLINE_HORIZON
 from zenith_core.inference import forecast_prices, signal_probabilities
 from zenith_core.names import Kind
 from zenith_core.snapshot import ServingSnapshot
-from zenith_pipelines.datasets.parquet import parquet_table
+from zenith_pipelines.datasets.atomic_files import parquet_table
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.models.onnx_artifact import onnx_run
 from zenith_pipelines.production.promotion_gates import (
@@ -39,26 +39,26 @@ _ORIGIN = {"lstm": "origin", "ensemble": "date"}  # the evidence's column that s
 
 
 @dataclass(frozen=True)
-class Present:
+class CurrentData:
     """What is known of a ticker today: what serving would ask with, and the feature table that it comes from."""
 
     snapshot: ServingSnapshot
     features: pd.DataFrame
 
     @classmethod
-    def of(cls, store: DatasetStore, ticker: str) -> Self:
+    def read(cls, store: DatasetStore, ticker: str) -> Self:
         """As it is stored. Raises NotAvailable."""
         snapshot = ServingSnapshot.from_json(dict(store.read("serving_snapshot", ticker).facts))
         return cls(snapshot, store.read("indicator_features", ticker).table)
 
 
-def judge(
-    registry: ModelRegistry, kind: Kind, candidate: Version, champion: Version | None, present: Present
+def evaluate_gates(
+    registry: ModelRegistry, kind: Kind, candidate: Version, champion: Version | None, present: CurrentData
 ) -> Decision:
     """Put the candidate through the gates; a first model (no champion) through those of sanity only."""
     evidence, metrics = _evidence(registry, candidate), registry.metrics(candidate.name, candidate.version)
     sanity = [
-        answers_gate(problem_of(registry, kind, candidate, present)),
+        answers_gate(why_unservable(registry, kind, candidate, present)),
         leakage_gate(candidate.tags.get("leakage")),
         evidence_gate(_scored(kind, evidence)),
     ]
@@ -70,7 +70,7 @@ def judge(
     return decide(sanity, earned, beats_naive=bool(metrics.get("beats_naive")))
 
 
-def problem_of(registry: ModelRegistry, kind: Kind, version: Version, present: Present) -> str | None:
+def why_unservable(registry: ModelRegistry, kind: Kind, version: Version, present: CurrentData) -> str | None:
     """Why the version cannot serve: it is loaded and asked once. None if it answers with finite numbers."""
     spec = version.tags.get("feature_spec")
     if spec != present.snapshot.feature_spec:
@@ -105,7 +105,7 @@ def _compared(
     kind: Kind,
     champion: Version,
     evidence: pd.DataFrame,
-    present: Present,
+    present: CurrentData,
     metrics: dict[str, float],
 ) -> list[Gate]:
     """The gates on rows that neither had seen."""
@@ -129,13 +129,13 @@ def _compared(
 
 
 def _newer(
-    registry: ModelRegistry, kind: Kind, champion: Version, evidence: pd.DataFrame, present: Present
+    registry: ModelRegistry, kind: Kind, champion: Version, evidence: pd.DataFrame, present: CurrentData
 ) -> tuple[pd.DataFrame | None, str]:
     """What the champion's ONNX says of origins newer than its data; without an answer, why."""
     end = pd.Timestamp(champion.data_end)
     if not (evidence[_ORIGIN[kind]] > end).any() or present.features.index[-1] <= end:
         return None, ""
-    if problem := problem_of(registry, kind, champion, present):
+    if problem := why_unservable(registry, kind, champion, present):
         return None, f"Production could not be asked of newer sessions: {problem}"
     replayed = replayed_signals if kind == "ensemble" else replayed_prices
     onnx = registry.load(champion.name, champion.version)

@@ -11,7 +11,7 @@ from zenith_core.features.targets import signal_labels
 from zenith_core.inference import SIGNALS
 from zenith_core.names import Kind, model_name
 from zenith_pipelines.models.onnx_artifact import metadata
-from zenith_pipelines.production.champion_challenger import Present, problem_of
+from zenith_pipelines.production.champion_challenger import CurrentData, why_unservable
 from zenith_pipelines.production.replay import replayed_prices, replayed_signals
 from zenith_pipelines.registry.model_registry import ModelRegistry
 
@@ -20,7 +20,7 @@ _PRICE_FIGURES = ("mae", "mae_random_walk", "mase", "skill", "p_value", "coverag
 _SIGNAL_FIGURES = ("brier", "brier_baseline", "skill", "p_value", "accuracy", "accuracy_baseline", "ece")
 
 
-def evaluate(registry: ModelRegistry, kind: Kind, present: Present, came: pd.Series) -> dict[str, Any]:
+def evaluate(registry: ModelRegistry, kind: Kind, present: CurrentData, came: pd.Series) -> dict[str, Any]:
     """Score what is in Production on the sessions after its data end whose outcome is known. JSON-ready.
 
     came:  closes by session, NaN where they are not believed
@@ -37,7 +37,7 @@ def evaluate(registry: ModelRegistry, kind: Kind, present: Present, came: pd.Ser
     after = pd.Timestamp(version.data_end)
     if present.features.index[-1] <= after:
         return {"status": "no row yet", **known}
-    if problem := problem_of(registry, kind, version, present):
+    if problem := why_unservable(registry, kind, version, present):
         return {"status": problem, **known}
     onnx = registry.load(version.name, version.version)
     figures = (_signals if kind == "ensemble" else _prices)(onnx, present.features, after, came)

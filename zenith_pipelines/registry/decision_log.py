@@ -21,7 +21,7 @@ Outcome = Literal["promoted", "forced", "refused", "rolled back"]
 
 
 @dataclass(frozen=True)
-class Record:
+class DecisionRecord:
     """A decision about a version.
 
     previous:  the version in Production before it
@@ -49,7 +49,7 @@ class Record:
         return self.outcome in ("forced", "rolled back")
 
 
-def who() -> str:
+def current_user() -> str:
     """The user and the machine that decide, as user@host."""
     try:
         user = getuser()
@@ -58,7 +58,7 @@ def who() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def record(registry: ModelRegistry, name: str, decision: Record) -> None:
+def record_decision(registry: ModelRegistry, name: str, decision: DecisionRecord) -> None:
     """Add a decision to the history, and make it what the version's own tags say."""
     document = json.dumps(asdict(decision), allow_nan=False)
     registry.log_metrics(name, decision.version, {}, tags={f"{_PREFIX}{decision.at}": document})
@@ -67,14 +67,14 @@ def record(registry: ModelRegistry, name: str, decision: Record) -> None:
     registry.tag(name, decision.version, {**said, "reason": decision.reason, "gates": gates})
 
 
-def history(registry: ModelRegistry, name: str) -> list[Record]:
+def decision_history(registry: ModelRegistry, name: str) -> list[DecisionRecord]:
     """All decisions about versions of a model, oldest first."""
     runs = registry.tags_of_runs(name)
     found = [json.loads(text) for tags in runs for key, text in tags.items() if key.startswith(_PREFIX)]
-    return sorted((Record(**document) for document in found), key=lambda decision: decision.at)
+    return sorted((DecisionRecord(**document) for document in found), key=lambda decision: decision.at)
 
 
-def before(decisions: Sequence[Record], current: int, existing: Collection[int]) -> int | None:
+def rollback_target(decisions: Sequence[DecisionRecord], current: int, existing: Collection[int]) -> int | None:
     """The version that a rollback from `current` goes to; None if there is none among `existing`.
 
     Promotions are a pile, and a rollback takes away what lies above its target. So a second rollback goes on backwards,
@@ -102,7 +102,7 @@ def _down_to(pile: Sequence[int], version: int) -> list[int]:
     return [*pile, version]
 
 
-def settled(mine: Record, others: Sequence[Record]) -> int:
+def resolve_concurrent_moves(mine: DecisionRecord, others: Sequence[DecisionRecord]) -> int:
     """The version that should be in Production when `others` were recorded, elsewhere, while `mine` was carried out.
 
     What a person did by hand stands, the last of it; else the newest data end wins, then the newest version.

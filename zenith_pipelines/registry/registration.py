@@ -7,7 +7,7 @@ from typing import Any
 
 from zenith_core.features.leakage import leakage_summary
 from zenith_core.names import model_name
-from zenith_pipelines.datasets.parquet import parquet_bytes
+from zenith_pipelines.datasets.atomic_files import parquet_bytes
 from zenith_pipelines.models.training import Candidate
 from zenith_pipelines.registry.model_registry import DAGSTER_RUN, ModelRegistry, Version
 

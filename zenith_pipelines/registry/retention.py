@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from zenith_core.errors import UserError
 from zenith_core.names import KINDS, PRODUCTION
 from zenith_pipelines.registry.artifact_storage import ModelStorage, is_old
-from zenith_pipelines.registry.decision_log import before, history
+from zenith_pipelines.registry.decision_log import decision_history, rollback_target
 from zenith_pipelines.registry.model_registry import ModelRegistry
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _kept(
 ) -> dict[int, list[str]]:
     aliases = registry.aliases(name)
     current = aliases.get(PRODUCTION)
-    back = before(history(registry, name), current, found) if current is not None else None
+    back = rollback_target(decision_history(registry, name), current, found) if current is not None else None
     skills = {number: registry.metrics(name, number).get("skill") for number in found}
     losses = {number: 1 - skill for number, skill in skills.items() if skill is not None}
     return keepers(list(found), losses, aliases, back, rules)

@@ -8,7 +8,7 @@ from zenith_core.errors import NotAvailable
 from zenith_core.evaluation.summary_metrics import headline
 from zenith_core.names import KINDS, Kind, model_name
 from zenith_core.statistics.performance import finite
-from zenith_pipelines.registry.decision_log import history
+from zenith_pipelines.registry.decision_log import decision_history
 from zenith_pipelines.registry.model_registry import ModelRegistry, Version
 
 _TAGS = ("data_end", "data_version", "feature_spec", "code_version", "libraries", "trials", "leakage")
@@ -27,7 +27,7 @@ def catalogue(registry: ModelRegistry, ticker: str | None = None) -> dict[str, d
 
 def decisions(registry: ModelRegistry, ticker: str, kind: str) -> list[dict[str, Any]]:
     """The history of a model, oldest decision first."""
-    return [asdict(decision) for decision in history(registry, model_name(kind, ticker))]
+    return [asdict(decision) for decision in decision_history(registry, model_name(kind, ticker))]
 
 
 def _tickers(registry: ModelRegistry) -> list[str]:

@@ -13,8 +13,8 @@ from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource, resources
-from zenith_pipelines.production.promotion import consider
-from zenith_pipelines.registry.decision_log import history
+from zenith_pipelines.production.promotion import promote_if_better
+from zenith_pipelines.registry.decision_log import decision_history
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings
 
@@ -150,12 +150,12 @@ def test_it_records_no_decision(settings, registry, end, outcomes):
 
     def work(context, zenith):
         end(context)
-        consider(zenith.registry, "lstm", 1, current_data(ticker, features))
+        promote_if_better(zenith.registry, "lstm", 1, current_data(ticker, features))
         return DATASET
 
     outcome(work)
 
-    assert [decision.outcome for decision in history(registry, f"lstm-{ticker}")] == outcomes
+    assert [decision.outcome for decision in decision_history(registry, f"lstm-{ticker}")] == outcomes
     assert ("decision" in registry.version(f"lstm-{ticker}", 1).tags) is bool(outcomes)
 
 

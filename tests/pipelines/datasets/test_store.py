@@ -1,5 +1,4 @@
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -20,7 +19,6 @@ from hypothesis import strategies as st
 from zenith_core.errors import CorruptData, InvalidTicker, NotAvailable, UserError
 from zenith_core.market.tickers import validate_ticker
 from zenith_pipelines.dagster_runtime.progress import Progress
-from zenith_pipelines.datasets.atomic_files import write_atomically
 from zenith_pipelines.datasets.store import QUARANTINE, Dataset, DatasetStore
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import resources
@@ -308,20 +306,6 @@ def test_what_a_killed_write_left_in_a_history_goes_once_it_is_old(store, tmp_pa
     assert store.stamps("raw_prices", "AAPL") == [first, second]
 
 
-@pytest.mark.parametrize(("age", "is_left"), [(7200, False), (60, True)])
-def test_a_temporary_file_of_a_killed_write_goes_once_it_is_old(tmp_path, age, is_left):
-    left, another = tmp_path / f".file.{'ab' * 16}", tmp_path / f".other.{'ab' * 16}"
-    for path in (left, another):
-        path.write_bytes(b"half a fi")
-        os.utime(path, (time.time() - age,) * 2)
-
-    write_atomically(tmp_path / "file", b"content")
-
-    assert left.exists() is is_left
-    assert another.exists()
-    assert (tmp_path / "file").read_bytes() == b"content"
-
-
 @pytest.mark.slow
 def test_whenever_a_writer_is_killed_a_whole_dataset_is_there(store, tmp_path):
     started = time.perf_counter()
@@ -456,11 +440,3 @@ def test_a_manifest_is_json_for_other_readers(store):
         DATASET.facts,
         ["other", "prices"],
     )
-
-
-def test_a_file_is_readable_as_the_umask_says(tmp_path):
-    plain = tmp_path / "plain"
-    plain.write_bytes(b"")
-    write_atomically(tmp_path / "deep" / "file", b"content")
-    assert (tmp_path / "deep" / "file").read_bytes() == b"content"
-    assert (tmp_path / "deep" / "file").stat().st_mode == plain.stat().st_mode

@@ -6,8 +6,8 @@ import pytest
 
 from tests.pipelines.synthetic_models import current_data, market, price_onnx, register_version, signal_onnx
 from zenith_core.errors import NotAvailable, UserError
-from zenith_pipelines.production.promotion import Refused, consider, promote, roll_back
-from zenith_pipelines.registry.decision_log import history
+from zenith_pipelines.production.promotion import Refused, promote, promote_if_better, roll_back
+from zenith_pipelines.registry.decision_log import decision_history
 
 # MLflow 3.17 warns of itself, on its first use and on the import of its pyfunc.
 pytestmark = [
@@ -22,7 +22,7 @@ EARLIER, LATER = FEATURES.iloc[:440], FEATURES
 
 def consider_new(registry, ticker, features=LATER, kind="lstm", **worth):
     version = register_version(registry, kind, ticker, features, **worth)
-    return consider(registry, kind, version.version, current_data(ticker, LATER))
+    return promote_if_better(registry, kind, version.version, current_data(ticker, LATER))
 
 
 def gate(decision, name):
@@ -42,10 +42,10 @@ def test_a_first_model_becomes_production_and_says_that_it_showed_no_skill(regis
 def test_what_is_in_production_already_stays_without_a_word_in_the_history(registry):
     consider_new(registry, "STAYS")
 
-    again = consider(registry, "lstm", 1, current_data("STAYS", LATER))
+    again = promote_if_better(registry, "lstm", 1, current_data("STAYS", LATER))
 
     assert (again["outcome"], again["production"]) == ("promoted", 1)
-    assert [decision.version for decision in history(registry, "lstm-STAYS")] == [1]
+    assert [decision.version for decision in decision_history(registry, "lstm-STAYS")] == [1]
 
 
 @pytest.mark.parametrize("kind", ["lstm", "ensemble"])
@@ -84,7 +84,7 @@ def test_a_champion_that_is_bad_on_newer_rows_shows_in_the_comparison(registry):
 
 
 def test_a_champion_of_other_features_is_compared_on_its_evidence_alone(registry):
-    consider(
+    promote_if_better(
         registry,
         "lstm",
         register_version(registry, "lstm", "SPEC", EARLIER, spec="f4").version,
@@ -131,7 +131,7 @@ def test_the_decision_is_told_by_the_version_s_tags_and_by_the_history_of_the_mo
     consider_new(registry, "TOLD", EARLIER, knows=0.3)
     refused = consider_new(registry, "TOLD")
 
-    first, second = history(registry, "lstm-TOLD")
+    first, second = decision_history(registry, "lstm-TOLD")
     assert (first.version, first.outcome, first.previous) == (1, "promoted", None)
     assert (second.version, second.outcome, second.previous) == (2, "refused", 1)
     assert (second.reason, second.by, second.at) == (refused["reason"], refused["by"], refused["at"])
@@ -146,7 +146,10 @@ def test_the_history_outlives_its_versions(registry):
     consider_new(registry, "GONE")
     registry._client.delete_model_version("lstm-GONE", "1")
 
-    assert [(one.version, one.outcome) for one in history(registry, "lstm-GONE")] == [(1, "promoted"), (2, "promoted")]
+    assert [(one.version, one.outcome) for one in decision_history(registry, "lstm-GONE")] == [
+        (1, "promoted"),
+        (2, "promoted"),
+    ]
 
 
 def test_a_person_s_promotion_runs_the_gates_and_force_overrules_them(registry):
@@ -158,12 +161,12 @@ def test_a_person_s_promotion_runs_the_gates_and_force_overrules_them(registry):
     assert (refused["outcome"], refused["production"]) == ("refused", 1)
     assert refused["reason"].startswith("hoping; loss: +")
     assert registry.production("lstm-HAND").version == 1
-    assert history(registry, "lstm-HAND")[-1].outcome == "refused"
+    assert decision_history(registry, "lstm-HAND")[-1].outcome == "refused"
 
     decision = promote(registry, "lstm", 2, here, force=True, reason="the champion\nsaw a bad tick")
     assert (decision["outcome"], decision["production"]) == ("forced", 2)
     assert decision["reason"].startswith("the champion saw a bad tick; loss: ")
-    assert history(registry, "lstm-HAND")[-1].reason == decision["reason"]
+    assert decision_history(registry, "lstm-HAND")[-1].reason == decision["reason"]
 
 
 def test_force_does_not_move_the_alias_to_what_cannot_serve(registry):
@@ -189,7 +192,7 @@ def test_a_promotion_that_makes_no_sense_is_one_line(registry):
         promote(registry, "lstm", 1, here, force=False, reason=None)
     with pytest.raises(UserError, match=r"^--reason: 501 characters are too many"):
         roll_back(registry, "lstm", here, reason="x" * 501)
-    assert len(history(registry, "lstm-LINE")) == 1
+    assert len(decision_history(registry, "lstm-LINE")) == 1
 
 
 def test_a_rollback_goes_back_step_by_step_and_a_schedule_does_not_undo_it(registry):
@@ -201,7 +204,7 @@ def test_a_rollback_goes_back_step_by_step_and_a_schedule_does_not_undo_it(regis
     assert (first["outcome"], first["production"], first["previous"]) == ("rolled back", 2, 3)
     assert first["reason"] == "it forecast a split"
 
-    again = consider(registry, "lstm", 3, here)
+    again = promote_if_better(registry, "lstm", 3, here)
     assert (again["outcome"], again["production"]) == ("refused", 2)
     assert again["reason"].startswith(f"rolled back by {first['by']}, ")
 
@@ -209,7 +212,7 @@ def test_a_rollback_goes_back_step_by_step_and_a_schedule_does_not_undo_it(regis
     with pytest.raises(NotAvailable, match=r"^nothing to go back to: lstm-BACK version 1 replaced no version that is"):
         roll_back(registry, "lstm", here, reason=None)
     assert promote(registry, "lstm", 3, here, force=False, reason=None)["production"] == 3
-    assert consider(registry, "lstm", 3, here)["outcome"] == "promoted"
+    assert promote_if_better(registry, "lstm", 3, here)["outcome"] == "promoted"
     assert roll_back(registry, "lstm", here, reason=None)["production"] == 1
 
 
@@ -231,7 +234,7 @@ def test_a_version_that_somebody_else_registered_is_judged_and_refused_not_stumb
     consider_new(registry, "ALIEN")
     registry.register("lstm-ALIEN", price_onnx(), metrics={}, params={}, tags={})
 
-    decision = consider(registry, "lstm", 2, current_data("ALIEN", LATER))
+    decision = promote_if_better(registry, "lstm", 2, current_data("ALIEN", LATER))
 
     assert decision["outcome"] == "refused"
     refused = [one["gate"] for one in decision["gates"] if not one["passed"]]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.pipelines.synthetic_models import current_data, market, register_version
-from zenith_pipelines.production.promotion import consider, promote, roll_back
-from zenith_pipelines.registry.decision_log import history
+from zenith_pipelines.production.promotion import promote, promote_if_better, roll_back
+from zenith_pipelines.registry.decision_log import decision_history
 from zenith_pipelines.registry.model_registry import ModelRegistry
 
 # MLflow 3.17 warns of itself, on its first use and on the import of its pyfunc.
@@ -64,9 +64,9 @@ def test_of_two_machines_that_move_the_alias_at_once_the_newer_data_end_wins(reg
     here, there = machines
     ticker = f"ORDER{first}"
     register_all(registry, ticker)
-    here.meanwhile = lambda: consider(there, "lstm", 3 - first, current_data(ticker, FEATURES))
+    here.meanwhile = lambda: promote_if_better(there, "lstm", 3 - first, current_data(ticker, FEATURES))
 
-    told = consider(here, "lstm", first, current_data(ticker, FEATURES))
+    told = promote_if_better(here, "lstm", first, current_data(ticker, FEATURES))
 
     assert told["production"] == registry.production(f"lstm-{ticker}").version == NEWEST
 
@@ -74,13 +74,13 @@ def test_of_two_machines_that_move_the_alias_at_once_the_newer_data_end_wins(reg
 def test_a_machine_that_judged_before_the_other_moved_and_moves_after_it_settled_puts_it_back(registry, machines):
     here, there = machines
     register_all(registry, "STALE")
-    consider(here, "lstm", NEWEST, current_data("STALE", FEATURES))
+    promote_if_better(here, "lstm", NEWEST, current_data("STALE", FEATURES))
     there.stale = [None]
 
-    told = consider(there, "lstm", 1, current_data("STALE", FEATURES))
+    told = promote_if_better(there, "lstm", 1, current_data("STALE", FEATURES))
 
     assert told["production"] == registry.production("lstm-STALE").version == NEWEST
-    assert [(one.version, one.reason) for one in history(registry, "lstm-STALE")][1:] == [
+    assert [(one.version, one.reason) for one in decision_history(registry, "lstm-STALE")][1:] == [
         (1, "first model, no skill shown"),
         (NEWEST, "settled after version 1 and others at once"),
     ]
@@ -90,10 +90,10 @@ def test_what_a_person_did_meanwhile_stands(registry, machines):
     here, there = machines
     register_all(registry, "PERSON")
     now = current_data("PERSON", FEATURES)
-    consider(here, "lstm", 1, now)
+    promote_if_better(here, "lstm", 1, now)
     here.meanwhile = lambda: promote(there, "lstm", 3, now, force=True, reason="the others are broken")
 
-    told = consider(here, "lstm", NEWEST, now)
+    told = promote_if_better(here, "lstm", NEWEST, now)
 
     assert told["production"] == registry.production("lstm-PERSON").version == 3
 
@@ -102,7 +102,7 @@ def consider_at_once(uri, root, ticker, version, barrier):
     registry = ModelRegistry(uri, Path(root))
     registry.production(f"lstm-{ticker}")  # what is slow for the first time
     barrier.wait(timeout=120)
-    consider(registry, "lstm", version, current_data(ticker, FEATURES))
+    promote_if_better(registry, "lstm", version, current_data(ticker, FEATURES))
 
 
 @pytest.mark.slow
@@ -124,7 +124,7 @@ def test_the_newer_data_end_wins_among_four_processes_on_three_machines(registry
 
     assert [racer.exitcode for racer in racers] == [0, 0, 0, 0]
     assert registry.production(f"lstm-{ticker}").version == NEWEST
-    assert {decision.version for decision in history(registry, f"lstm-{ticker}")} == {1, 2, 3, 4}
+    assert {decision.version for decision in decision_history(registry, f"lstm-{ticker}")} == {1, 2, 3, 4}
 
 
 def killed(*_, **__):
@@ -138,7 +138,7 @@ def train_and_be_killed(uri, root, ticker, at):
     if at == "set_registered_model_alias":
         registry._make_candidate = lambda *_: None  # to be killed at the alias that matters
     version = register_version(registry, "lstm", ticker, FEATURES).version
-    consider(registry, "lstm", version, current_data(ticker, FEATURES))
+    promote_if_better(registry, "lstm", version, current_data(ticker, FEATURES))
 
 
 @pytest.mark.slow
@@ -153,7 +153,7 @@ def test_a_promotion_that_is_killed_leaves_the_old_production_and_the_next_goes_
     registry, registry_dir, ticker, at, left
 ):
     now, name = current_data(ticker, FEATURES), f"lstm-{ticker}"
-    consider(registry, "lstm", register_version(registry, "lstm", ticker, FEATURES.iloc[:280]).version, now)
+    promote_if_better(registry, "lstm", register_version(registry, "lstm", ticker, FEATURES.iloc[:280]).version, now)
 
     child = SPAWN.Process(
         target=train_and_be_killed,
@@ -166,5 +166,5 @@ def test_a_promotion_that_is_killed_leaves_the_old_production_and_the_next_goes_
     assert [version.version for version in registry.versions(name)] == left
     assert registry.production(name).version == 1
     following = register_version(registry, "lstm", ticker, FEATURES)
-    assert consider(registry, "lstm", following.version, now)["production"] == following.version
+    assert promote_if_better(registry, "lstm", following.version, now)["production"] == following.version
     assert roll_back(registry, "lstm", now, reason=None)["production"] == 1

@@ -17,8 +17,8 @@ from tests.mlflow_server import mlflow_server
 from tests.pipelines.synthetic_models import current_data, market, register_version
 from zenith_core.errors import NotAvailable, UserError
 from zenith_pipelines.models.onnx_artifact import IR_VERSION, OPSET
-from zenith_pipelines.production.promotion import consider, roll_back
-from zenith_pipelines.registry.decision_log import history
+from zenith_pipelines.production.promotion import promote_if_better, roll_back
+from zenith_pipelines.registry.decision_log import decision_history
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.registry.retention import Rules, clean_up
 
@@ -271,12 +271,12 @@ def test_promotion_rollback_history_and_clean_up_work_over_a_tracking_server(ser
     now = current_data("WEB", features)
     for sessions in (140, 145, 150):
         version = register_version(registry, "lstm", "WEB", features.iloc[:sessions])
-        consider(registry, "lstm", version.version, now)
+        promote_if_better(registry, "lstm", version.version, now)
     roll_back(registry, "lstm", now, reason="tried")
     done = clean_up(registry, Rules(keep_latest_n=0, keep_best=False))
 
     assert registry.aliases("lstm-WEB") == {"Production": 2, "Candidate": 3}
-    outcomes = [(one.version, one.outcome) for one in history(registry, "lstm-WEB")]
+    outcomes = [(one.version, one.outcome) for one in decision_history(registry, "lstm-WEB")]
     assert outcomes == [(1, "promoted"), (2, "promoted"), (3, "promoted"), (2, "rolled back")]
     assert list(done["models"]["lstm-WEB"]["kept"]) == ["3", "2", "1"]
     registry.client.delete_registered_model_alias("lstm-WEB", "Candidate")

@@ -11,9 +11,9 @@ from tests.pipelines.synthetic_models import current_data, market, register_vers
 from zenith_core.errors import UserError
 from zenith_pipelines.dagster_runtime.instance import removed_tickers
 from zenith_pipelines.definitions import defs
-from zenith_pipelines.production.promotion import consider, promote, roll_back
+from zenith_pipelines.production.promotion import promote, promote_if_better, roll_back
 from zenith_pipelines.registry import artifact_storage as model_storage
-from zenith_pipelines.registry.decision_log import history
+from zenith_pipelines.registry.decision_log import decision_history
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.registry.retention import Rules, clean_up, cleanup_table, keepers
 from zenith_pipelines.registry.trials import sharpes_tried
@@ -128,14 +128,14 @@ def test_trials_and_history_outlive_what_is_deleted(own_registry):
     for version in (1, 2, 3):
         figures = {"backtest/long/sharpe": version / 10}
         own_registry.log_metrics(name, version, figures, tags={"backtest_of": name})
-        consider(own_registry, "ensemble", version, current_data("TRIED", FEATURES))
-    promoted = [(one.version, one.outcome) for one in history(own_registry, name)]
+        promote_if_better(own_registry, "ensemble", version, current_data("TRIED", FEATURES))
+    promoted = [(one.version, one.outcome) for one in decision_history(own_registry, name)]
 
     clean_up(own_registry, Rules(keep_latest_n=1, keep_best=False))
 
     assert numbers(own_registry, name) == [3, 2]  # 2 is what a rollback needs
     assert sharpes_tried(own_registry, name) == [0.1, 0.2, 0.3]
-    assert [(one.version, one.outcome) for one in history(own_registry, name)] == promoted
+    assert [(one.version, one.outcome) for one in decision_history(own_registry, name)] == promoted
     assert roll_back(own_registry, "ensemble", current_data("TRIED", FEATURES), reason=None)["production"] == 2
 
 
@@ -162,7 +162,7 @@ def test_a_removed_ticker_loses_its_models_and_nobody_else_does(own_registry):
     assert gone not in own_registry.names()
     assert own_registry.production(gone) is None
     assert numbers(own_registry, stays) == [1]
-    assert [one.version for one in history(own_registry, gone)] == [2]
+    assert [one.version for one in decision_history(own_registry, gone)] == [2]
 
 
 def test_a_version_without_artifacts_goes_unless_an_alias_needs_it(own_registry, an_hour_later):

@@ -9,7 +9,7 @@ import pytest
 from tests.mlflow_server import mlflow_server
 from tests.pipelines.synthetic_models import current_data, market, register_version
 from zenith_core.errors import UserError
-from zenith_pipelines.production.promotion import consider, promote, roll_back
+from zenith_pipelines.production.promotion import promote, promote_if_better, roll_back
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.registry.version_listing import catalogue as known_to_pipelines
 from zenith_pipelines.registry.version_listing import decisions as decided
@@ -36,11 +36,11 @@ def registry(tmp_path_factory):
     registry, features = ModelRegistry(f"sqlite:///{place}/mlflow.db", place / "artifacts"), market()
     here = current_data("AAPL", features)
     for worth in ({"knows": 0.3, "wide": 0.7}, {"knows": 0.4, "wide": 0.6}, {}):
-        consider(registry, "lstm", register_version(registry, "lstm", "AAPL", features, **worth).version, here)
+        promote_if_better(registry, "lstm", register_version(registry, "lstm", "AAPL", features, **worth).version, here)
     promote(registry, "lstm", 3, here, force=True, reason="it's time")
     roll_back(registry, "lstm", here, reason=None)
     registry.client.delete_model_version("lstm-AAPL", "1")
-    consider(registry, "ensemble", register_version(registry, "ensemble", "AAPL", features).version, here)
+    promote_if_better(registry, "ensemble", register_version(registry, "ensemble", "AAPL", features).version, here)
     register_version(registry, "lstm", "PETR4.SA", features)
     undefined = {"coverage": math.nan, "skill": math.inf}
     registry.log_metrics("lstm-PETR4.SA", 1, {"mae": 0.02, "mae_random_walk": 0.03, "beats_naive": 1, **undefined}, {})

@@ -15,7 +15,7 @@ from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.defs.metadata import OWNERS
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
-from zenith_pipelines.production.champion_challenger import Present
+from zenith_pipelines.production.champion_challenger import CurrentData
 from zenith_pipelines.production.live_evaluation import evaluate
 
 
@@ -42,7 +42,7 @@ def production_evaluation(
 ) -> dg.MaterializeResult[Dataset]:
     """The models in Production, scored on the sessions after their training end; what was not asked for stays."""
     name, ticker = "production_evaluation", context.partition_key
-    present = Present(ServingSnapshot.from_json(dict(serving_snapshot.facts)), indicator_features.table)
+    present = CurrentData(ServingSnapshot.from_json(dict(serving_snapshot.facts)), indicator_features.table)
     prices = cleaned_prices.tables["prices"]
     came = prices["close"].where(~prices["suspect"])
     facts = dict(zenith.store.facts(name, ticker)) if zenith.store.exists(name, ticker) else {}

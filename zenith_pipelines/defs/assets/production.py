@@ -15,9 +15,9 @@ from zenith_pipelines.defs.decision_table import figures, markdown
 from zenith_pipelines.defs.metadata import OWNERS, version_link
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
-from zenith_pipelines.production.champion_challenger import Present
+from zenith_pipelines.production.champion_challenger import CurrentData
 from zenith_pipelines.production.chart_data import candles
-from zenith_pipelines.production.promotion import consider
+from zenith_pipelines.production.promotion import promote_if_better
 from zenith_pipelines.production.serving_snapshot import latest_answer, make_snapshot
 
 
@@ -44,10 +44,11 @@ def production_models(
     serving_snapshot: Dataset,
 ) -> dg.MaterializeResult[Dataset]:
     """The decision on each candidate, gate by gate: it becomes Production, or this says why not."""
-    present = Present(ServingSnapshot.from_json(dict(serving_snapshot.facts)), indicator_features.table)
+    present = CurrentData(ServingSnapshot.from_json(dict(serving_snapshot.facts)), indicator_features.table)
     models: dict[Kind, Dataset] = {"lstm": lstm_model, "ensemble": ensemble_model}
     decisions: dict[str, Any] = {
-        kind: consider(zenith.registry, kind, int(model.facts["version"]), present) for kind, model in models.items()
+        kind: promote_if_better(zenith.registry, kind, int(model.facts["version"]), present)
+        for kind, model in models.items()
     }
     return dg.MaterializeResult(value=Dataset(facts=decisions), metadata=_metadata(zenith, decisions))
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from zenith_core.errors import InvalidPrices, NoNewData
-from zenith_pipelines.datasets.parquet import parquet_table
+from zenith_pipelines.datasets.atomic_files import parquet_table
 from zenith_pipelines.ingestion.sources.base import REQUIRED, raw_table
 
 # The names that people give a column, without case, blanks and punctuation.

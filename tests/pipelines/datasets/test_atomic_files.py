@@ -1,10 +1,12 @@
+import os
 import subprocess
 import sys
+import time
 
 import pandas as pd
 import pytest
 
-from zenith_pipelines.datasets.parquet import parquet_bytes, parquet_table
+from zenith_pipelines.datasets.atomic_files import parquet_bytes, parquet_table, write_atomically
 
 TABLE = pd.DataFrame(
     {"close": [1.0, None, 3.0], "flat": [True, False, True], "reason": ["", "no date", "ü"]},
@@ -15,7 +17,7 @@ TABLE = pd.DataFrame(
 COUNT_THREADS = """
 import sys
 from pathlib import Path
-from zenith_pipelines.datasets.parquet import parquet_table
+from zenith_pipelines.datasets.atomic_files import parquet_table
 
 def threads():
     names = [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
@@ -47,3 +49,25 @@ def test_reading_starts_no_thread_that_could_outlive_the_interpreter(tmp_path):
     path.write_bytes(parquet_bytes(TABLE))
     done = subprocess.run([sys.executable, "-c", COUNT_THREADS, path], capture_output=True, text=True, check=False)
     assert (done.stdout.strip(), done.stderr) == ("0", "")
+
+
+@pytest.mark.parametrize(("age", "is_left"), [(7200, False), (60, True)])
+def test_a_temporary_file_of_a_killed_write_goes_once_it_is_old(tmp_path, age, is_left):
+    left, another = tmp_path / f".file.{'ab' * 16}", tmp_path / f".other.{'ab' * 16}"
+    for path in (left, another):
+        path.write_bytes(b"half a fi")
+        os.utime(path, (time.time() - age,) * 2)
+
+    write_atomically(tmp_path / "file", b"content")
+
+    assert left.exists() is is_left
+    assert another.exists()
+    assert (tmp_path / "file").read_bytes() == b"content"
+
+
+def test_a_file_is_readable_as_the_umask_says(tmp_path):
+    plain = tmp_path / "plain"
+    plain.write_bytes(b"")
+    write_atomically(tmp_path / "deep" / "file", b"content")
+    assert (tmp_path / "deep" / "file").read_bytes() == b"content"
+    assert (tmp_path / "deep" / "file").stat().st_mode == plain.stat().st_mode
