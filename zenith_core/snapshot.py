@@ -1,7 +1,7 @@
 """The serving snapshot: a ticker's data for serving, as plain arrays and dates."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Any, Self
@@ -11,18 +11,6 @@ from numpy.typing import NDArray
 
 STALE_AFTER_SESSIONS = 5
 """Data that lack more sessions than this are stale, in the Dagster UI and in each answer."""
-
-
-@dataclass(frozen=True)
-class ModelInputs:
-    """The inputs of one feature spec at a forecast origin.
-
-    window:      (sessions, features) float32, the last row is the origin
-    volatility:  daily volatility of log returns at the origin, a fraction
-    """
-
-    window: NDArray[np.float32]
-    volatility: float
 
 
 @dataclass(frozen=True)
@@ -38,7 +26,8 @@ class ServingSnapshot:
     window:         (sessions, features) float32, the last row is `as_of`
     next_sessions:  the next 30 sessions of the ticker's exchange after `as_of`
     recent:         the last sessions' (date, close) for a chart
-    inputs:         inputs of the other feature specs that Production models use, by their hash
+    other_specs:    snapshots with the inputs of other feature specs that registered models use, by spec; if this
+                    code cannot compute a spec, its last snapshot, with an older `as_of`
     """
 
     ticker: str
@@ -51,15 +40,11 @@ class ServingSnapshot:
     window: NDArray[np.float32]
     next_sessions: tuple[date, ...]
     recent: tuple[tuple[date, float], ...] = ()
-    inputs: Mapping[str, ModelInputs] = field(default_factory=dict)
+    other_specs: "Mapping[str, ServingSnapshot]" = field(default_factory=dict)
 
-    def for_spec(self, spec: str) -> Self | None:
-        """Return the snapshot with the inputs of a feature spec, or None if it does not hold them."""
-        if spec == self.feature_spec:
-            return self
-        if inputs := self.inputs.get(spec):
-            return replace(self, feature_spec=spec, window=inputs.window, volatility=inputs.volatility)
-        return None
+    def for_spec(self, spec: str) -> "ServingSnapshot | None":
+        """Return the snapshot with the inputs of a feature spec, or None if there is none."""
+        return self if spec == self.feature_spec else self.other_specs.get(spec)
 
     @cached_property
     def price_inputs(self) -> dict[str, NDArray[np.float32]]:
@@ -83,17 +68,14 @@ class ServingSnapshot:
             "window": self.window.tolist(),
             "next_sessions": [session.isoformat() for session in self.next_sessions],
             "recent": [[session.isoformat(), close] for session, close in self.recent],
-            "inputs": {
-                spec: {"window": inputs.window.tolist(), "volatility": inputs.volatility}
-                for spec, inputs in self.inputs.items()
-            },
+            "other_specs": {spec: snapshot.to_json() for spec, snapshot in self.other_specs.items()},
         }
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
         """Restore a snapshot from `to_json`. Raises KeyError, TypeError or ValueError on any other document.
 
-        A snapshot of an older version has no `inputs`.
+        A snapshot written by an older release has no `other_specs`.
         """
         return cls(
             ticker=document["ticker"],
@@ -106,8 +88,5 @@ class ServingSnapshot:
             window=np.asarray(document["window"], dtype=np.float32),
             next_sessions=tuple(date.fromisoformat(text) for text in document["next_sessions"]),
             recent=tuple((date.fromisoformat(text), float(close)) for text, close in document["recent"]),
-            inputs={
-                spec: ModelInputs(np.asarray(inputs["window"], dtype=np.float32), float(inputs["volatility"]))
-                for spec, inputs in document.get("inputs", {}).items()
-            },
+            other_specs={spec: cls.from_json(other) for spec, other in document.get("other_specs", {}).items()},
         )
