@@ -22,7 +22,7 @@ from zenith_serving.prediction.dataset_reader import FactsFolder
 from zenith_serving.prediction.predictor import make_predictor
 from zenith_serving.problem_details import add_handlers
 from zenith_serving.registry.catalogue import open_catalogue
-from zenith_serving.request_id import Observed
+from zenith_serving.request_id import RequestObserver
 from zenith_serving.routes import (
     batch,
     cache,
@@ -146,4 +146,4 @@ def surround(app: FastAPI, settings: Settings, counts: Counts | None, request_lo
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **_CORS)
     observers = [app.state.metrics.request, *([request_log.request] if request_log else [])]
-    app.add_middleware(Observed, observers=observers)
+    app.add_middleware(RequestObserver, observers=observers)

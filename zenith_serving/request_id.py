@@ -22,7 +22,7 @@ _ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
-class Seen(NamedTuple):
+class RequestRecord(NamedTuple):
     """A request that was answered, in terms of which there is a bounded number."""
 
     method: str
@@ -31,10 +31,10 @@ class Seen(NamedTuple):
     seconds: float
 
 
-class Observed:
+class RequestObserver:
     """Passes each request on under its id, which goes back with the answer, and hands what it was to `observers`."""
 
-    def __init__(self, app: ASGIApp, observers: Sequence[Callable[[Seen, Scope], None]]) -> None:
+    def __init__(self, app: ASGIApp, observers: Sequence[Callable[[RequestRecord, Scope], None]]) -> None:
         self._app = app
         self._observers = observers
 
@@ -62,9 +62,9 @@ class Observed:
             status = 500
             raise
         finally:
-            seen = Seen(_method(scope), route_template(scope), status, time.perf_counter() - began)
-            for observe in self._observers:
-                observe(seen, scope)
+            record = RequestRecord(_method(scope), route_template(scope), status, time.perf_counter() - began)
+            for observer in self._observers:
+                observer(record, scope)
 
 
 def route_template(scope: Scope) -> str:

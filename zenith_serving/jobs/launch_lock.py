@@ -21,7 +21,7 @@ _logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def one_at_a_time(settings: Settings, subject: str) -> Iterator[None]:
+def launch_lock(settings: Settings, subject: str) -> Iterator[None]:
     """Hold the lock of a subject. Raises DagsterAway if it cannot be had, for then nothing may be launched.
 
     A Redis that is away is logged and done without: then only processes of one machine are kept apart.

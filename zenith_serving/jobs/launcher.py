@@ -13,7 +13,7 @@ from zenith_core.errors import UserError
 from zenith_core.names import KINDS
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.jobs.dagster_client import PARTITION, DagsterAPI, Job
-from zenith_serving.jobs.launch_lock import one_at_a_time
+from zenith_serving.jobs.launch_lock import launch_lock
 from zenith_serving.jobs.launchable_jobs import launchable
 from zenith_serving.prediction.dataset_reader import nearby
 from zenith_serving.schemas.jobs import JobRequest, Launched, ModelType, Run, RunStatus, TrainRequest
@@ -45,7 +45,7 @@ class Launcher:
         """
         ticker, model_type = asked.ticker, asked.model_type
         others = [f"{kind}_model" for kind in KINDS if model_type not in (kind, ALL)]
-        with one_at_a_time(self._settings, f"{RETRAIN} {ticker}"):
+        with launch_lock(self._settings, f"{RETRAIN} {ticker}"):
             for run in self._dagster.active_runs(tags={PARTITION: ticker}):
                 if _kinds(asked.model_type) <= trained_by(run):
                     return self._launched(run, "train", already_running=True)
@@ -65,7 +65,7 @@ class Launcher:
         """
         ops = launchable(name).ops(name, asked)
         tags = {ASKED: json.dumps(ops, sort_keys=True), **({PARTITION: asked.ticker} if asked.ticker else {})}
-        with one_at_a_time(self._settings, f"{name} {asked.ticker}"):
+        with launch_lock(self._settings, f"{name} {asked.ticker}"):
             if running := self._dagster.active_runs(job=name, tags=tags):
                 return self._launched(running[0], "jobs/runs", already_running=True)
             ready = self._dagster.readiness(Job(name, asked.ticker), [REFRESHED[-1]])

@@ -16,7 +16,7 @@ import structlog
 from starlette.types import Scope
 from structlog.types import EventDict, Processor
 
-from zenith_serving.request_id import Seen, request_id
+from zenith_serving.request_id import RequestRecord, request_id
 from zenith_serving.security.authentication import KeyRing
 from zenith_serving.security.client_identity import caller_of
 from zenith_serving.settings import Settings
@@ -59,25 +59,25 @@ class RequestLog:
             processors = [*_facts(), *_rendering(settings, self._stream)]
             self._console = structlog.wrap_logger(structlog.WriteLogger(self._stream), processors=processors).bind()
 
-    def request(self, seen: Seen, scope: Scope) -> None:
+    def request(self, record: RequestRecord, scope: Scope) -> None:
         """A failure of ours is a warning; a question of a machine that watches is of use only when debugging."""
-        level = "warning" if seen.status >= 500 else "debug" if seen.route in QUIET_PATHS else "info"
+        level = "warning" if record.status >= 500 else "debug" if record.route in QUIET_PATHS else "info"
         if _LEVELS[level] < self._from:
             return
         client = caller_of(scope, self._keys).kind
         with suppress(OSError):  # nobody reads stderr any more: no reason to fail a request
             if self._console:
-                facts = {"method": seen.method, "route": seen.route, "status": seen.status, "client": client}
-                getattr(self._console, level)("request", **facts, ms=round(1000 * seen.seconds, 2))
+                facts = {"method": record.method, "route": record.route, "status": record.status, "client": client}
+                getattr(self._console, level)("request", **facts, ms=round(1000 * record.seconds, 2))
             else:
-                self._stream.write(_line(seen, level, client))
+                self._stream.write(_line(record, level, client))
                 self._stream.flush()
 
 
-def _line(seen: Seen, level: str, client: str) -> str:
+def _line(record: RequestRecord, level: str, client: str) -> str:
     return (
-        f'{{"event": "request", "method": "{seen.method}", "route": {_quoted(seen.route)}, "status": {seen.status}, '
-        f'"ms": {1000 * seen.seconds:.2f}, "client": "{client}", "request_id": "{request_id.get()}", '
+        f'{{"event": "request", "method": "{record.method}", "route": {_quoted(record.route)}, '
+        f'"status": {record.status}, "ms": {1000 * record.seconds:.2f}, "client": "{client}", "request_id": "{request_id.get()}", '
         f'"level": "{level}", "timestamp": "{datetime.now(UTC).isoformat()[:-6]}Z"}}\n'
     )
 

@@ -28,7 +28,7 @@ from zenith_core.errors import ZenithError
 from zenith_serving.observability.multiprocess_metrics import FOLDER_VARIABLE, forget_dead_workers
 from zenith_serving.prediction.predictor import Predictor, utc_now
 from zenith_serving.prediction.responses import age_in_sessions
-from zenith_serving.request_id import Seen
+from zenith_serving.request_id import RequestRecord
 from zenith_serving.version import version
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -70,14 +70,14 @@ class Metrics:
                 collector(registry=mine)
             mine.register(self._ages)
 
-    def request(self, seen: Seen, _: Scope) -> None:
+    def request(self, record: RequestRecord, _: Scope) -> None:
         """Count an answered request."""
-        key = seen[:3]
+        key = record[:3]
         if key not in self._children:
-            self._children[key] = (self._requests.labels(*key).inc, self._seconds.labels(seen.route).observe)
+            self._children[key] = (self._requests.labels(*key).inc, self._seconds.labels(record.route).observe)
         count, measure = self._children[key]
         count()
-        measure(seen.seconds)
+        measure(record.seconds)
 
     def prediction(self, kind: str, cached: bool) -> None:
         """Count a prediction."""

