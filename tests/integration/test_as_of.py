@@ -98,7 +98,7 @@ def test_prices_are_exported_as_they_were_known(command, table, day, last, close
 def test_before_the_first_snapshot_nothing_was_known(command):
     for arguments in (["export", "IBM", "prices"], ["run", "--tickers", "IBM"]):
         assert command(*arguments, "--as-of", "2013-03-03", status=2) == (
-            "zenith: nothing was known of IBM on 2013-03-03: its first snapshot was fetched on 2013-03-04"
+            "zenith: no snapshot of IBM on 2013-03-03: its first one was fetched on 2013-03-04"
         )
 
 
@@ -137,7 +137,7 @@ def test_the_day_ends_at_midnight_of_the_exchange(home):
 
 
 def test_a_day_to_come_is_refused():
-    with pytest.raises(UserError, match="still to come"):
+    with pytest.raises(UserError, match="in the future"):
         parse_day("2999-12-31")
 
 

@@ -1,7 +1,7 @@
-"""The next snapshot of raw prices: a source is asked for what is new, and what it says is compared with what is known.
+"""Fetch the next snapshot of raw prices and compare it with the last one.
 
-Snapshots are append-only. One is added when a source says anything else than the last time; the fetch that brings
-nothing new leaves no copy of the same rows, only its record in Dagster's event log.
+Snapshots are append-only. A fetch adds one only if the source's answer changed; otherwise it leaves no copy of the
+same rows, only its record in Dagster's event log.
 """
 
 from dataclasses import dataclass, replace
@@ -19,19 +19,19 @@ from zenith_core.prices.restatements import Restatements, diff, finished, merge,
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.ingestion.sources.base import RAW_PRICES, PriceSource, RawPrices
 
-WHOLE_EVERY = timedelta(days=30)  # corrections older than the overlap are found by then
-OVERLAP = 10  # sessions asked for again with an increment: two weeks, in which sources mend most of their errors
+WHOLE_EVERY = timedelta(days=30)  # finds corrections older than the overlap
+OVERLAP = 10  # sessions fetched again with an increment: two weeks, in which sources fix most of their errors
 
 
 @dataclass(frozen=True)
 class FetchResult:
-    """What came of asking a source.
+    """The outcome of one fetch.
 
-    snapshot:   the newest rows with their facts: a new snapshot, or the last one if there is nothing new
-    is_new:     whether `snapshot` is still to be stored
-    checked_at: when the source was asked
-    request:    sessions requested from the source, for people
-    changes:    what differs from the last snapshot in the sessions that had closed
+    snapshot:   the newest rows with their facts: a new snapshot, or the last one if nothing changed
+    is_new:     True if `snapshot` is not stored yet
+    checked_at: time of the request
+    request:    the sessions requested, in words
+    changes:    differences from the last snapshot, in closed sessions
     """
 
     snapshot: Dataset
@@ -42,24 +42,24 @@ class FetchResult:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The fetch as JSON: the facts of its snapshot, and of the check whether or not it brought anything."""
+        """The fetch as JSON: the facts of its snapshot, and the check itself."""
         check = {"checked_at": self.checked_at.isoformat(), "how": self.request, "new_snapshot": self.is_new}
         return {**self.snapshot.facts, **check, "restatements": _json(self.changes)}
 
 
 def fetch_next(store: DatasetStore, source: PriceSource, ticker: str, *, now: datetime | None = None) -> FetchResult:
-    """Ask `source` for what follows its last stored snapshot. Raises what the source raises; nothing is written."""
+    """Fetch what follows the last snapshot of `source`. Writes nothing; raises the errors of the source."""
     last, is_current = last_snapshot(store, ticker, source.name)
     fetch = fetch_snapshot(source, ticker, last, now=now)
     if fetch.is_new or is_current:
         return fetch
-    # Another source spoke in between, or the newest snapshot is damaged: these rows have to become the newest again.
+    # The newest snapshot is of another source, or damaged: these rows have to become the newest again.
     snapshot = replace(fetch.snapshot, facts={**fetch.snapshot.facts, "fetched_at": fetch.checked_at.isoformat()})
     return replace(fetch, snapshot=snapshot, is_new=True)
 
 
 def fetch_and_record_delisting(store: DatasetStore, source: PriceSource, ticker: str) -> FetchResult:
-    """`fetch_next`, and a note for serving if the ticker is traded no more, which goes when it is again."""
+    """Call `fetch_next`, and note for serving if the ticker is delisted. A later successful fetch removes the note."""
     try:
         fetch = fetch_next(store, source, ticker)
     except Delisted as error:
@@ -70,7 +70,7 @@ def fetch_and_record_delisting(store: DatasetStore, source: PriceSource, ticker:
 
 
 def last_snapshot(store: DatasetStore, ticker: str, source: str) -> tuple[Dataset | None, bool]:
-    """The newest readable snapshot that came from `source`, and whether it is the current one."""
+    """Return the newest readable snapshot of `source`, and True if it is the current one of the ticker."""
     current = _readable(store, ticker, None)
     if current and current.facts["source"] == source:
         return current, True
@@ -84,12 +84,13 @@ def last_snapshot(store: DatasetStore, ticker: str, source: str) -> tuple[Datase
 def fetch_snapshot(
     source: PriceSource, ticker: str, previous: Dataset | None, *, now: datetime | None = None
 ) -> FetchResult:
-    """Ask for everything the first time, and of sources at hand: those that can list their tickers. A service far away,
-    that cannot, is asked for the sessions since a short overlap only, and for everything again every 30 days.
+    """Fetch the whole history, or only the newest sessions if that is enough.
 
-    An overlap that agrees with what is known is kept and appended to. One that does not (a split that was worked into
-    the history, a correction, a dividend that moved the adjusted close) means that the rest is not to be believed
-    either, and everything is fetched anew: no snapshot mixes two states of a source.
+    The whole history is fetched the first time, every 30 days, and always from local sources (those that list their
+    tickers). Otherwise the sessions since a short overlap are fetched. If the overlap agrees with `previous`, the new
+    sessions are appended. If it does not (a split applied to the past, a correction, a dividend that moved the adjusted
+    close), the older rows are no longer valid either and the whole history is fetched again: no snapshot mixes two
+    states of a source.
     """
     now = now or datetime.now(UTC)
     if (
@@ -98,31 +99,35 @@ def fetch_snapshot(
         or now - datetime.fromisoformat(_whole_at(previous)) >= WHOLE_EVERY
     ):
         return _compare(source.fetch(ticker), previous, ticker, "whole history")
-    known = _finished(previous, ticker)
-    repeated = overlap(known, OVERLAP)
+    history = _finished(previous, ticker)
+    repeated = overlap(history, OVERLAP)
     if repeated.empty:
         return _compare(source.fetch(ticker), previous, ticker, "whole history")
     since, until = repeated.index.min().date(), repeated.index.max().date()
     try:
         increment = source.fetch(ticker, since)
     except NoNewData as error:
-        return FetchResult(previous, False, now, f"sessions from {since} on: nothing new ({error})", diff(known, known))
+        request = f"sessions from {since} on: nothing new ({error})"
+        return FetchResult(previous, False, now, request, diff(history, history))
     if diff(repeated, increment.prices).appends_after(until):
-        extended = replace(increment, prices=merge(known, increment.prices))
+        extended = replace(increment, prices=merge(history, increment.prices))
         return _compare(extended, previous, ticker, f"sessions from {since} on", _whole_at(previous))
-    request = f"whole history, since the sessions from {since} on were changed"
+    request = f"whole history, because the sessions from {since} on have changed"
     return _compare(source.fetch(ticker), previous, ticker, request)
 
 
 def clean_snapshot(snapshot: Dataset, ticker: str) -> Cleaned:
-    """Clean the rows as they were known when they were fetched: a bar that was open then stays unfinished for ever."""
+    """Clean the rows as of the time of their fetch: a session that was open then stays unfinished."""
     return clean(snapshot.table, ticker, now=_fetched_at(snapshot))
 
 
 def _compare(
     raw: RawPrices, previous: Dataset | None, ticker: str, request: str, whole_at: str | None = None
 ) -> FetchResult:
-    """What a whole table amounts to; `whole_at` if parts of it are older. Another rounding is nothing new."""
+    """Compare a complete table with the previous one; different rounding is no change.
+
+    whole_at: time of the last whole fetch, if older rows were not fetched now
+    """
     closed = _last_closed(ticker, raw.fetched_at)
     latest = finished(raw.prices, closed)
     changes = diff(latest[:0] if previous is None else _finished(previous, ticker), latest)
@@ -156,7 +161,7 @@ def _last_closed(ticker: str, moment: datetime) -> date:
 
 
 def _whole_at(snapshot: Dataset) -> str:
-    """When all of the snapshot's rows were last asked for."""
+    """Return the time at which all rows of the snapshot were last fetched."""
     return str(snapshot.facts.get("whole_at", snapshot.facts["fetched_at"]))
 
 
@@ -165,7 +170,7 @@ def _fetched_at(snapshot: Dataset) -> datetime:
 
 
 def _readable(store: DatasetStore, ticker: str, stamp: str | None) -> Dataset | None:
-    """A stored snapshot; None if it is not there or damaged, so that a fetch can put it right."""
+    """Return a stored snapshot; None if it is missing or damaged, so that a fetch can replace it."""
     try:
         return store.read(RAW_PRICES, ticker, stamp=stamp)
     except (NotAvailable, CorruptData):

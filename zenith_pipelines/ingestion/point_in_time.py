@@ -1,4 +1,4 @@
-"""The past as it was known: which snapshot counts on a day, and a state folder of its own to rebuild it in."""
+"""Data as of a past day: the raw snapshot of that day, and a separate state folder to rebuild the rest in."""
 
 import os
 from collections.abc import Iterator
@@ -13,24 +13,24 @@ from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.ingestion.sources.base import RAW_PRICES
 from zenith_pipelines.settings import Settings
 
-_KEPT = {"keras_backend"}  # settings that lead to no state and no source
+_UNRELATED = {"keras_backend"}  # settings that name neither state nor source
 
 
 def parse_day(text: str) -> date:
-    """A day such as 2026-11-20. Raises UserError for other text and for days to come."""
+    """Parse a day such as 2026-11-20. Raises UserError for other text and for future days."""
     try:
         day = datetime.strptime(text, "%Y-%m-%d").date()
     except ValueError:
-        raise UserError("--as-of: not a date; expected one such as 2026-11-20") from None
+        raise UserError(f"--as-of: {text[:40]!r} is not a date; expected a day such as 2026-11-20") from None
     if day > datetime.now(UTC).date():
-        raise UserError(f"--as-of: {day} is still to come; nothing is known then yet")
+        raise UserError(f"--as-of: {day} is in the future; expected today or an earlier day")
     return day
 
 
 def snapshot_as_of(store: DatasetStore, ticker: str, day: date) -> Dataset:
-    """The newest raw snapshot that was fetched by the end of `day`, midnight at the ticker's exchange.
+    """Return the newest raw snapshot fetched by the end of `day`: midnight in the exchange's time zone.
 
-    Raises NotAvailable, which names the day of the first snapshot, if nothing was known then.
+    Raises NotAvailable if there is none; the message names the day of the first snapshot.
     """
     zone = ZoneInfo(exchange_of(ticker).timezone)
     fetched = None
@@ -41,23 +41,23 @@ def snapshot_as_of(store: DatasetStore, ticker: str, day: date) -> Dataset:
             return store.read(RAW_PRICES, ticker, stamp=stamp)
     if fetched is None:
         raise NotAvailable(f"no raw_prices for {ticker} yet: `zenith run --tickers {ticker}` makes them")
-    raise NotAvailable(f"nothing was known of {ticker} on {day}: its first snapshot was fetched on {fetched}")
+    raise NotAvailable(f"no snapshot of {ticker} on {day}: its first one was fetched on {fetched}")
 
 
 def as_of_home(settings: Settings, day: date) -> Path:
-    """The state folder of what is rebuilt as of `day`: a store, a registry and a Dagster instance of its own."""
+    """Return the state folder of `day`, with its own store, registry and Dagster instance."""
     return settings.home / "as-of" / day.isoformat()
 
 
 @contextmanager
 def as_of_state(settings: Settings, day: date) -> Iterator[None]:
-    """Within, this process and those it starts keep all state in `as_of_home(settings, day)`.
+    """Keep all state of this process and its children in `as_of_home(settings, day)` within the context.
 
-    Every setting that may lead to the state of the present is unset, and Dagster's own with them.
+    Every setting that may name today's state is unset, Dagster's own included.
     """
     before = dict(os.environ)
-    elsewhere = {"DAGSTER_HOME", *(name.upper() for name in Settings.model_fields if name not in _KEPT)}
-    for name in [name for name in os.environ if name.upper() in elsewhere]:
+    unset = {"DAGSTER_HOME", *(name.upper() for name in Settings.model_fields if name not in _UNRELATED)}
+    for name in [name for name in os.environ if name.upper() in unset]:
         del os.environ[name]
     os.environ["ZENITH_HOME"] = str(as_of_home(settings, day))
     try:

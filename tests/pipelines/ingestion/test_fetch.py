@@ -1,4 +1,4 @@
-"""A source that is asked again and again, with what it changes its mind about in between."""
+"""Repeated fetches of a source whose data change in between."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -35,14 +35,14 @@ def history(sessions=60):
 
 
 class Source:
-    """Says what `prices` holds, at the evening of the last session unless told otherwise; remembers what was asked."""
+    """Return `prices`, by default on the evening of their last session; record the requests."""
 
-    def __init__(self, prices, name="remote", listed=None):
+    def __init__(self, prices, name="remote", tickers=None):
         self.name, self.prices, self.error, self.at = name, prices, None, None
-        self.asked, self._listed = [], listed
+        self.requests, self._tickers = [], tickers
 
     def fetch(self, ticker, since=None):
-        self.asked.append(since)
+        self.requests.append(since)
         if self.error:
             raise self.error
         return RawPrices(since_date(self.prices, since), self.name, "remote 1.0", self.now, "USD")
@@ -52,7 +52,7 @@ class Source:
         return self.at or (self.prices.index.max() + EVENING).to_pydatetime().replace(tzinfo=UTC)
 
     def tickers(self):
-        return self._listed
+        return self._tickers
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def store(tmp_path):
     return DatasetStore(str(tmp_path))
 
 
-def fetch_and_keep(store, source):
+def fetch_and_store(store, source):
     fetch = fetch_next(store, source, "AAPL", now=source.now)
     if fetch.is_new:
         store.write(RAW_PRICES, "AAPL", fetch.snapshot, keep_history=True)
@@ -71,12 +71,12 @@ def counts(fetch):
     return {kind: count for kind, count in fetch.changes.counts.items() if count}
 
 
-def test_the_first_fetch_takes_everything_and_says_where_it_is_from():
+def test_the_first_fetch_takes_the_whole_history_and_records_its_source():
     source = Source(history())
 
     fetch = fetch_snapshot(source, "AAPL", None)
 
-    assert source.asked == [None]
+    assert source.requests == [None]
     assert counts(fetch) == {"new_sessions": 60}
     assert fetch.snapshot.facts == {
         "source": "remote",
@@ -91,14 +91,14 @@ def test_the_first_fetch_takes_everything_and_says_where_it_is_from():
     }
 
 
-def test_later_a_remote_source_is_asked_for_a_short_overlap_and_what_is_new_is_appended(store):
+def test_later_fetches_of_a_remote_source_take_a_short_overlap_and_append_new_sessions(store):
     source = Source(history(60))
-    first = fetch_and_keep(store, source)
+    first = fetch_and_store(store, source)
     source.prices = history(63) * (1 + 1e-9)
 
-    fetch = fetch_and_keep(store, source)
+    fetch = fetch_and_store(store, source)
 
-    assert source.asked == [None, SESSIONS[60 - OVERLAP].date()]
+    assert source.requests == [None, SESSIONS[60 - OVERLAP].date()]
     assert counts(fetch) == {"new_sessions": 3}
     assert fetch.snapshot.facts["previous_hash"] == first.snapshot.facts["content_hash"]
     pd.testing.assert_frame_equal(fetch.snapshot.table[:60], first.snapshot.table, check_exact=True, check_freq=False)
@@ -107,64 +107,64 @@ def test_later_a_remote_source_is_asked_for_a_short_overlap_and_what_is_new_is_a
 
 def test_a_snapshot_is_never_rewritten(store):
     source = Source(history(60))
-    fetch_and_keep(store, source)
+    fetch_and_store(store, source)
     (stamp,) = store.stamps(RAW_PRICES, "AAPL")
     source.prices = history(63) / 2
 
-    fetch_and_keep(store, source)
+    fetch_and_store(store, source)
 
     pd.testing.assert_frame_equal(store.read(RAW_PRICES, "AAPL", stamp=stamp).table, history(60), check_freq=False)
 
 
-def test_a_split_worked_into_the_history_has_it_fetched_anew(store):
+def test_a_split_applied_to_the_past_fetches_the_whole_history_again(store):
     source = Source(history(60))
-    fetch_and_keep(store, source)
+    fetch_and_store(store, source)
     split = history(61) / 2
     split.loc[SESSIONS[60], "splits"] = 2.0
     source.prices = split
 
-    fetch = fetch_and_keep(store, source)
+    fetch = fetch_and_store(store, source)
 
-    assert source.asked == [None, SESSIONS[50].date(), None]
+    assert source.requests == [None, SESSIONS[50].date(), None]
     assert counts(fetch) == {"new_sessions": 1, "restated": 60, "new_splits": 1}
     assert fetch.snapshot.facts["content_hash"] == data_version(split)
-    assert "were changed" in fetch.request
+    assert "have changed" in fetch.request
 
 
 def test_a_dividend_moves_the_adjusted_close_of_the_whole_history_and_restates_nothing(store):
     source = Source(history(60))
-    fetch_and_keep(store, source)
-    paid = history(61)
-    paid.loc[SESSIONS[60], "dividends"] = 1.0
-    paid.loc[: SESSIONS[59], "adj_close"] *= 0.99
-    source.prices = paid
+    fetch_and_store(store, source)
+    prices = history(61)
+    prices.loc[SESSIONS[60], "dividends"] = 1.0
+    prices.loc[: SESSIONS[59], "adj_close"] *= 0.99
+    source.prices = prices
 
-    fetch = fetch_and_keep(store, source)
+    fetch = fetch_and_store(store, source)
 
     assert counts(fetch) == {"new_sessions": 1, "new_dividends": 1, "readjusted": 60}
-    assert fetch.snapshot.facts["content_hash"] == data_version(paid)
+    assert fetch.snapshot.facts["content_hash"] == data_version(prices)
 
 
-def test_a_correction_before_the_overlap_is_found_when_the_whole_history_is_fetched_after_30_days(store):
-    source, found = Source(history(60)), []
-    fetch_and_keep(store, source)
+def test_the_whole_fetch_after_30_days_finds_a_correction_before_the_overlap(store):
+    source, restatements = Source(history(60)), []
+    fetch_and_store(store, source)
     for sessions in (61, 79, 80, 81, 82):
         source.prices = history(sessions)
         source.prices.loc[SESSIONS[3], "close"] += 0.5
-        found.append(counts(fetch_and_keep(store, source)))
+        restatements.append(counts(fetch_and_store(store, source)).get("restated", 0))
 
     assert SESSIONS[80] - SESSIONS[59] == timedelta(days=30)
-    assert [found_then.get("restated", 0) for found_then in found] == [0, 0, 0, 1, 0]
-    assert [since is None for since in source.asked] == [True, False, False, False, True, False]
+    assert restatements == [0, 0, 0, 1, 0]
+    assert [since is None for since in source.requests] == [True, False, False, False, True, False]
 
 
 @pytest.mark.parametrize(
-    "error", [RateLimited("429"), SourceUnavailable("offline"), Delisted("gone"), UnknownTicker("who")]
+    "error", [RateLimited("429"), SourceUnavailable("offline"), Delisted("gone"), UnknownTicker("unknown")]
 )
 @pytest.mark.parametrize("second", [False, True], ids=["increment", "whole history after it"])
-def test_an_error_passes_and_leaves_what_is_known_as_it_is(store, error, second):
+def test_an_error_is_raised_and_keeps_the_snapshot_unchanged(store, error, second):
     source = Source(history(60))
-    fetch_and_keep(store, source)
+    fetch_and_store(store, source)
     if second:
         source.prices = history(60) / 2
         original = source.fetch
@@ -173,13 +173,13 @@ def test_an_error_passes_and_leaves_what_is_known_as_it_is(store, error, second)
         source.error = error
 
     with pytest.raises(type(error)):
-        fetch_and_keep(store, source)
+        fetch_and_store(store, source)
 
     assert len(store.stamps(RAW_PRICES, "AAPL")) == 1
     assert store.facts(RAW_PRICES, "AAPL")["content_hash"] == data_version(history(60))
 
 
-def test_a_ticker_that_is_traded_no_more_is_noted_for_serving_until_it_is_again(store):
+def test_a_delisted_ticker_is_noted_for_serving_until_it_trades_again(store):
     source = Source(history(60))
     fetch_and_record_delisting(store, source, "AAPL")
     assert not store.exists("delisted", "AAPL")
@@ -205,11 +205,11 @@ def _raise(error):
 
 def test_an_increment_without_a_session_is_nothing_new(store):
     source = Source(history(60))
-    first = fetch_and_keep(store, source)
+    first = fetch_and_store(store, source)
     source.error = NoNewData("no sessions")
     source.at = datetime(2024, 3, 28, 12, tzinfo=UTC)
 
-    fetch = fetch_and_keep(store, source)
+    fetch = fetch_and_store(store, source)
 
     assert not fetch.is_new
     assert "nothing new (no sessions)" in fetch.request
@@ -225,13 +225,13 @@ def test_no_data_at_the_first_fetch_is_an_error():
         fetch_snapshot(source, "AAPL", None)
 
 
-@pytest.mark.parametrize("listed", [None, ["AAPL"]], ids=["remote", "at hand"])
-def test_the_same_rows_again_add_no_snapshot_but_the_check_is_told(store, listed):
-    source = Source(history(60), listed=listed)
-    first = fetch_and_keep(store, source)
+@pytest.mark.parametrize("tickers", [None, ["AAPL"]], ids=["remote", "local"])
+def test_the_same_rows_again_add_no_snapshot_but_record_the_check(store, tickers):
+    source = Source(history(60), tickers=tickers)
+    first = fetch_and_store(store, source)
     source.at = datetime(2024, 3, 28, 12, tzinfo=UTC)
 
-    fetch = fetch_and_keep(store, source)
+    fetch = fetch_and_store(store, source)
 
     assert len(store.stamps(RAW_PRICES, "AAPL")) == 1
     assert not any(fetch.changes.counts.values())
@@ -245,15 +245,15 @@ def test_the_same_rows_again_add_no_snapshot_but_the_check_is_told(store, listed
     assert (fetch.facts["checked_at"], fetch.facts["new_snapshot"]) == ("2024-03-28T12:00:00+00:00", False)
 
 
-def test_a_source_at_hand_says_everything_each_time_and_is_compared(store):
-    source = Source(history(60), listed=["AAPL"])
-    fetch_and_keep(store, source)
+def test_a_local_source_is_fetched_whole_and_compared_each_time(store):
+    source = Source(history(60), tickers=["AAPL"])
+    fetch_and_store(store, source)
     source.prices = history(61).drop(SESSIONS[5])
     source.prices.loc[SESSIONS[3], "close"] += 0.5
 
-    fetch = fetch_and_keep(store, source)
+    fetch = fetch_and_store(store, source)
 
-    assert source.asked == [None, None]
+    assert source.requests == [None, None]
     assert counts(fetch) == {"new_sessions": 1, "restated": 1, "vanished": 1}
     assert fetch.snapshot.facts["restatements"]["dates"] == {
         "new_sessions": [f"{SESSIONS[60]:%Y-%m-%d}"],
@@ -262,41 +262,41 @@ def test_a_source_at_hand_says_everything_each_time_and_is_compared(store):
     }
 
 
-@pytest.mark.parametrize("move", [0.0, 0.5], ids=["that stood still", "that moved on"])
-def test_a_bar_that_was_open_becomes_a_session_and_not_a_restatement(store, move):
+@pytest.mark.parametrize("move", [0.0, 0.5], ids=["unchanged", "changed"])
+def test_an_open_bar_that_closes_is_a_new_session_and_not_a_restatement(store, move):
     source = Source(history(61))
     source.at = SESSIONS[60].to_pydatetime().replace(hour=16, tzinfo=UTC)  # noon in New York
-    noon = fetch_and_keep(store, source)
+    noon = fetch_and_store(store, source)
     source.at += timedelta(hours=7)
     source.prices.loc[SESSIONS[60], ["open", "high", "low", "close"]] += move
 
-    evening = fetch_and_keep(store, source)
+    evening = fetch_and_store(store, source)
 
     assert (counts(noon), counts(evening)) == ({"new_sessions": 60}, {"new_sessions": 1})
     assert clean_snapshot(noon.snapshot, "AAPL").prices.index[-1] == SESSIONS[59]
     assert clean_snapshot(evening.snapshot, "AAPL").prices.index[-1] == SESSIONS[60]
 
 
-def test_a_row_dated_ahead_that_is_taken_back_makes_a_snapshot(store):
+def test_removing_a_row_with_a_future_date_makes_a_snapshot(store):
     ahead = history(61)
     source = Source(
-        ahead.set_axis([*ahead.index[:-1], pd.Timestamp("2062-01-03")]).rename_axis("date"), listed=["AAPL"]
+        ahead.set_axis([*ahead.index[:-1], pd.Timestamp("2062-01-03")]).rename_axis("date"), tickers=["AAPL"]
     )
     source.at = datetime(2024, 3, 28, 12, tzinfo=UTC)
-    fetch_and_keep(store, source)
+    fetch_and_store(store, source)
     source.prices = history(60)
 
-    assert fetch_and_keep(store, source).is_new
+    assert fetch_and_store(store, source).is_new
     assert len(clean_snapshot(store.read(RAW_PRICES, "AAPL"), "AAPL").quarantine) == 0
 
 
 def test_each_source_is_compared_with_itself(store):
     one, other = Source(history(60)), Source(history(50) / 2, name="other")
-    fetch_and_keep(store, one)
-    assert counts(fetch_and_keep(store, other)) == {"new_sessions": 50}
+    fetch_and_store(store, one)
+    assert counts(fetch_and_store(store, other)) == {"new_sessions": 50}
     one.at = datetime(2024, 3, 28, 12, tzinfo=UTC)
 
-    back = fetch_and_keep(store, one)
+    back = fetch_and_store(store, one)
 
     assert (back.is_new, counts(back)) == (True, {})
     assert store.facts(RAW_PRICES, "AAPL")["source"] == "remote"
@@ -305,13 +305,13 @@ def test_each_source_is_compared_with_itself(store):
 
 def test_a_damaged_snapshot_is_replaced_from_the_one_before_it(store, tmp_path):
     source = Source(history(60))
-    fetch_and_keep(store, source)
+    fetch_and_store(store, source)
     source.prices = history(63)
-    fetch_and_keep(store, source)
+    fetch_and_store(store, source)
     newest = store.stamps(RAW_PRICES, "AAPL")[-1]
     next(tmp_path.rglob(f"{newest}/*.parquet")).write_bytes(b"PAR1")
 
-    fetch = fetch_and_keep(store, source)
+    fetch = fetch_and_store(store, source)
 
     assert fetch.is_new
     assert counts(fetch) == {"new_sessions": 3}
@@ -322,7 +322,7 @@ def test_a_damaged_snapshot_is_replaced_from_the_one_before_it(store, tmp_path):
 @pytest.mark.slow
 @settings(max_examples=30)
 @given(st.lists(st.integers(1, len(SESSIONS)), min_size=1, max_size=5))
-def test_increments_of_an_honest_source_add_up_to_its_whole_history(steps):
+def test_increments_of_a_consistent_source_add_up_to_its_whole_history(steps):
     source, snapshot = Source(None), None
     for sessions in sorted(steps):
         source.prices = history(sessions)

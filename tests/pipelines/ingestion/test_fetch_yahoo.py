@@ -1,4 +1,4 @@
-"""Snapshots of the real yfinance client, from a loopback server: what each outcome leaves in the store."""
+"""The real yfinance client against a loopback server: the snapshots that each outcome leaves in the store."""
 
 from datetime import UTC, datetime, time
 
@@ -25,7 +25,7 @@ from zenith_pipelines.ingestion.sources.yahoo import YahooSource
 TICKER = "PETR4.SA"
 FIRST, LAST = datetime(2024, 1, 2).date(), datetime(2024, 2, 9).date()
 DAYS = [f"{day:%Y-%m-%d}" for day in sessions_between(exchange_of(TICKER), FIRST, LAST)]
-KNOWN = len(DAYS) - 1  # sessions of the first fetch
+FIRST_FETCH = len(DAYS) - 1  # its sessions
 EVENINGS = [datetime.fromisoformat(f"{day}T23:00:00+00:00") for day in DAYS]
 
 
@@ -38,8 +38,8 @@ def bars(days=DAYS, scale=1.0, **last):
     ]
 
 
-def charted(*given):
-    return chart(*given, last_trade=given[-1].day)
+def chart_until(*bars):
+    return chart(*bars, last_trade=bars[-1].day)
 
 
 @pytest.fixture
@@ -49,59 +49,59 @@ def yahoo():
 
 
 @pytest.fixture
-def asking(yahoo, tmp_path):
-    """Fetch at an evening and keep what is new, as the asset does; the first fetch has been made."""
+def fetching(yahoo, tmp_path):
+    """Fetch on the last evening and store a new snapshot, as the asset does; an earlier fetch is stored."""
     store = DatasetStore(str(tmp_path))
     clock = [EVENINGS[-2]]
 
     with loopback_session(yahoo.server_port) as session:
         source = YahooSource(session=session, sleep=lambda _: None, clock=lambda: clock[0])
 
-        def ask():
-            fetch = fetch_next(store, source, TICKER, now=clock[0])
-            if fetch.is_new:
-                store.write(RAW_PRICES, TICKER, fetch.snapshot, keep_history=True)
-            return fetch
+        def fetch():
+            result = fetch_next(store, source, TICKER, now=clock[0])
+            if result.is_new:
+                store.write(RAW_PRICES, TICKER, result.snapshot, keep_history=True)
+            return result
 
-        yahoo.answers = [charted(*bars(DAYS[:KNOWN]))]
-        ask()
+        yahoo.answers = [chart_until(*bars(DAYS[:FIRST_FETCH]))]
+        fetch()
         clock[0] = EVENINGS[-1]
-        ask.store = store
-        yield ask
+        fetch.store = store
+        yield fetch
 
 
-def counts(fetch):
-    return {kind: count for kind, count in fetch.changes.counts.items() if count}
+def counts(result):
+    return {kind: count for kind, count in result.changes.counts.items() if count}
 
 
-def test_an_increment_asks_for_the_overlap_and_appends(asking, yahoo):
-    yahoo.answers = [charted(*bars(DAYS[KNOWN - OVERLAP :]))]
+def test_an_increment_requests_the_overlap_and_appends(fetching, yahoo):
+    yahoo.answers = [chart_until(*bars(DAYS[FIRST_FETCH - OVERLAP :]))]
 
-    fetch = asking()
+    result = fetching()
 
-    assert f"period1={at(DAYS[KNOWN - OVERLAP], time())}" in yahoo.prices_asked[-1]
-    assert counts(fetch) == {"new_sessions": 1}
-    assert len(fetch.snapshot.table) == len(DAYS)
-    assert fetch.snapshot.facts["library"].startswith("yfinance 1.")
+    assert f"period1={at(DAYS[FIRST_FETCH - OVERLAP], time())}" in yahoo.price_requests[-1]
+    assert counts(result) == {"new_sessions": 1}
+    assert len(result.snapshot.table) == len(DAYS)
+    assert result.snapshot.facts["library"].startswith("yfinance 1.")
 
 
-def test_a_split_between_two_fetches_brings_the_whole_history_again(asking, yahoo):
+def test_a_split_between_two_fetches_fetches_the_whole_history_again(fetching, yahoo):
     split = bars(scale=0.5, split=(2, 1))
-    yahoo.answers = [charted(*split[KNOWN - OVERLAP :]), charted(*split)]
+    yahoo.answers = [chart_until(*split[FIRST_FETCH - OVERLAP :]), chart_until(*split)]
 
-    fetch = asking()
+    result = fetching()
 
-    assert counts(fetch) == {"new_sessions": 1, "restated": KNOWN, "new_splits": 1}
-    assert fetch.snapshot.table["close"].iloc[0] == 15.0
-    first, second = asking.store.stamps(RAW_PRICES, TICKER)
-    assert asking.store.read(RAW_PRICES, TICKER, stamp=first).table["close"].iloc[0] == 30.0
-    assert asking.store.read(RAW_PRICES, TICKER, stamp=second).table["close"].iloc[0] == 15.0
+    assert counts(result) == {"new_sessions": 1, "restated": FIRST_FETCH, "new_splits": 1}
+    assert result.snapshot.table["close"].iloc[0] == 15.0
+    first, second = fetching.store.stamps(RAW_PRICES, TICKER)
+    assert fetching.store.read(RAW_PRICES, TICKER, stamp=first).table["close"].iloc[0] == 30.0
+    assert fetching.store.read(RAW_PRICES, TICKER, stamp=second).table["close"].iloc[0] == 15.0
 
 
-def test_a_429_then_an_answer_is_an_increment(asking, yahoo):
-    yahoo.answers = [limited("1"), charted(*bars(DAYS[KNOWN - OVERLAP :]))]
+def test_prices_after_a_429_are_an_increment(fetching, yahoo):
+    yahoo.answers = [limited("1"), chart_until(*bars(DAYS[FIRST_FETCH - OVERLAP :]))]
 
-    assert counts(asking()) == {"new_sessions": 1}
+    assert counts(fetching()) == {"new_sessions": 1}
 
 
 @pytest.mark.parametrize(
@@ -112,45 +112,45 @@ def test_a_429_then_an_answer_is_an_increment(asking, yahoo):
         (refusal(404), Delisted),
         (chart(*bars(), exchange="YHD"), Delisted),
     ],
-    ids=["429 for ever", "503 for ever", "404", "delisted"],
+    ids=["permanent 429", "permanent 503", "404", "delisted"],
 )
-def test_a_refusal_leaves_the_snapshot_as_it_was(asking, yahoo, answer, error):
-    before = asking.store.facts(RAW_PRICES, TICKER)
+def test_a_refusal_keeps_the_snapshot_unchanged(fetching, yahoo, answer, error):
+    before = fetching.store.facts(RAW_PRICES, TICKER)
     yahoo.answers = [answer]
 
     with pytest.raises(error):
-        asking()
+        fetching()
 
-    assert asking.store.facts(RAW_PRICES, TICKER) == before
-    assert len(asking.store.stamps(RAW_PRICES, TICKER)) == 1
+    assert fetching.store.facts(RAW_PRICES, TICKER) == before
+    assert len(fetching.store.stamps(RAW_PRICES, TICKER)) == 1
 
 
-def test_offline_leaves_the_snapshot_as_it_was(asking, yahoo):
-    before = asking.store.facts(RAW_PRICES, TICKER)
+def test_a_fetch_offline_keeps_the_snapshot_unchanged(fetching, yahoo):
+    before = fetching.store.facts(RAW_PRICES, TICKER)
     yahoo.shutdown()
     yahoo.server_close()  # from here on connections are refused
 
-    with pytest.raises(SourceUnavailable, match=f"yahoo could not be asked for {TICKER}: .*"):
-        asking()
+    with pytest.raises(SourceUnavailable, match=f"yahoo request for {TICKER} failed: .*"):
+        fetching()
 
-    assert asking.store.facts(RAW_PRICES, TICKER) == before
-    assert len(asking.store.stamps(RAW_PRICES, TICKER)) == 1
+    assert fetching.store.facts(RAW_PRICES, TICKER) == before
+    assert len(fetching.store.stamps(RAW_PRICES, TICKER)) == 1
 
 
-def test_an_empty_answer_is_nothing_new(asking, yahoo):
+def test_an_empty_response_is_nothing_new(fetching, yahoo):
     yahoo.answers = [empty(last_trade=DAYS[-1])]
 
-    fetch = asking()
+    result = fetching()
 
-    assert "nothing new" in fetch.request
-    assert len(asking.store.stamps(RAW_PRICES, TICKER)) == 1
-    assert fetch.facts["checked_at"] == EVENINGS[-1].astimezone(UTC).isoformat()
+    assert "nothing new" in result.request
+    assert len(fetching.store.stamps(RAW_PRICES, TICKER)) == 1
+    assert result.facts["checked_at"] == EVENINGS[-1].astimezone(UTC).isoformat()
 
 
-def test_a_last_bar_without_prices_that_is_filled_the_next_time_is_reported(asking, yahoo):
-    nothing = [*bars(DAYS[KNOWN - OVERLAP : KNOWN]), Bar(DAYS[-1], None)]
-    yahoo.answers = [charted(*nothing)]
-    asking()
-    yahoo.answers = [charted(*bars(DAYS[KNOWN - OVERLAP :])), charted(*bars())]
+def test_prices_that_a_later_fetch_adds_to_an_empty_bar_are_restated(fetching, yahoo):
+    empty_bar = [*bars(DAYS[FIRST_FETCH - OVERLAP : FIRST_FETCH]), Bar(DAYS[-1], None)]
+    yahoo.answers = [chart_until(*empty_bar)]
+    fetching()
+    yahoo.answers = [chart_until(*bars(DAYS[FIRST_FETCH - OVERLAP :])), chart_until(*bars())]
 
-    assert counts(asking()) == {"restated": 1}
+    assert counts(fetching()) == {"restated": 1}

@@ -16,7 +16,7 @@ __all__ = ["SOURCES", "PriceSource", "RawPrices", "SourceOptions", "make_source"
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """What sources may need to be told: the folder of the `csv` source."""
+    """Options of sources: the folder of the `csv` source."""
 
     csv_dir: Path | None = None
 
@@ -30,7 +30,7 @@ SOURCES: dict[str, Callable[[SourceOptions], PriceSource]] = {
 
 
 def make_source(name: str, *, csv_dir: Path | None = None) -> PriceSource:
-    """The source called `name`. Raises UserError, naming the known ones."""
+    """Return the source called `name`. Raises UserError, which lists the sources, for another name."""
     try:
         factory = SOURCES[name]
     except KeyError:

@@ -1,4 +1,4 @@
-"""What a price source is, and what it hands over."""
+"""The PriceSource protocol and RawPrices, its result."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,15 +17,15 @@ REQUIRED = ("open", "high", "low", "close", "volume")
 
 @dataclass(frozen=True)
 class RawPrices:
-    """One fetch of one ticker, as the source said it.
+    """One fetch of one ticker, unchanged.
 
-    prices:     index "date" (naive, midnight; NaT and duplicates where the source had them); float columns open,
-                high, low, close, volume, unadjusted; dividends and splits, 0 where none; adj_close if the source has it
+    prices:     index "date" (naive, midnight; NaT and duplicates as in the source); float columns open, high, low,
+                close, volume, unadjusted; dividends and splits, 0 for none; adj_close if the source has it
     source:     name of the source
-    library:    what read it, with its version
-    fetched_at: when, with zone
-    currency:   of the quotes, if the source says so
-    folder:     where its files are, of a source that reads files
+    library:    library that read it, with its version
+    fetched_at: time of the fetch, with zone
+    currency:   of the quotes, if the source names it
+    folder:     folder of the files, if the source reads files
     """
 
     prices: pd.DataFrame
@@ -37,36 +37,35 @@ class RawPrices:
 
     @property
     def content_hash(self) -> str:
-        """SHA-256 of the table alone, 16 hex digits: the same rows have the same hash, whenever they were fetched."""
+        """SHA-256 of the table alone, 16 hex digits: the same rows have the same hash in every fetch."""
         return data_version(self.prices)
 
 
 class PriceSource(Protocol):
-    """Anything that delivers daily prices. One class and one entry in `SOURCES` make a new one."""
+    """A source of daily prices. A new one takes one class and one entry in `SOURCES`."""
 
     name: str
 
     def fetch(self, ticker: str, since: date | None = None) -> RawPrices:
-        """All sessions of `ticker`, or those from `since` on.
+        """Return all sessions of `ticker`, or those from `since` on.
 
-        Raises UnknownTicker, Delisted, NoNewData, RateLimited, SourceUnavailable, or InvalidPrices for what it
-        cannot read.
+        Raises UnknownTicker, Delisted, NoNewData, RateLimited, SourceUnavailable, or InvalidPrices for unreadable data.
         """
         ...
 
     def offers(self, ticker: str) -> bool:
-        """Whether it may have the ticker, as far as can be told without asking anyone far away."""
+        """Return False if the source cannot have the ticker, as far as is known without the network."""
         ...
 
     def tickers(self) -> list[str] | None:
-        """The tickers on offer, or examples of them, sorted; None if the source cannot list any."""
+        """Return the source's tickers, or examples of them, sorted; None if it cannot list any."""
         ...
 
 
 def raw_table(table: pd.DataFrame) -> pd.DataFrame:
-    """Bring a table with lower-case columns and a date index into the shape of `RawPrices.prices`.
+    """Convert a table with lower-case columns and a date index to the shape of `RawPrices.prices`.
 
-    Columns beyond the known ones are left out; blank dividends and splits mean none.
+    Other columns are dropped; blank dividends and splits become 0.
     """
     columns = [*REQUIRED, *ACTIONS, *(["adj_close"] if "adj_close" in table else [])]
     shaped = table.reindex(columns=columns).astype("float64")
@@ -76,14 +75,14 @@ def raw_table(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def since_date(prices: pd.DataFrame, since: date | None) -> pd.DataFrame:
-    """The rows from `since` on; rows without a date stay, for cleaning to judge."""
+    """Return the rows from `since` on. Rows without a date stay; cleaning decides on them."""
     if since is None:
         return prices
     return prices[(prices.index >= pd.Timestamp(since)) | prices.index.isna()]
 
 
 def unknown_ticker(ticker: str, source: str, offered: Iterable[str]) -> UnknownTicker:
-    """The error for a ticker that a source does not have, naming what it has."""
+    """Return the error for a ticker that a source does not have; it lists the source's tickers."""
     names = sorted(offered)
     shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
     return UnknownTicker(f"{source} has no {ticker}; it has {shown}")

@@ -17,14 +17,14 @@ _SUFFIXES = (".csv", ".parquet")
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a ticker's rows are: a file of its own, or its rows in a long-format file."""
+    """The place of a ticker's rows: its own file, or its rows in a long-format file."""
 
     path: Path
     is_long: bool
 
 
 class CsvFolderSource:
-    """The files of one folder. Raises UserError if there is no folder, or nothing in it that is a price file."""
+    """The price files of one folder. Raises UserError if there is no folder, or no price file in it."""
 
     name = "csv"
 
@@ -77,18 +77,19 @@ class CsvFolderSource:
 
 
 def _tickers_of(path: Path) -> list[tuple[str, _Place]]:
-    """The tickers whose rows a file holds; none if it is no price file. Raises InvalidPrices for one that has rows
-    of nobody, which would be lost.
+    """List the tickers of a file; none if it is no price file.
+
+    Raises InvalidPrices if rows of a long-format file have no valid ticker, because they would be lost.
     """
     if path.suffix.lower() not in _SUFFIXES:
         return []
     own, names = _ticker(path.stem), tickers_inside(path)
-    # One name that is no ticker ("Apple Inc.") is a remark in a file of one ticker.
+    # One name that is no ticker ("Apple Inc.") is a comment in a file of one ticker.
     if names in ([], [own]) or (len(names) == 1 and not _ticker(names[0])):
         return [(own, _Place(path, is_long=False))] if own else []
     if wrong := [name for name in names if not _ticker(name)]:
-        what = f"{wrong[0][:40]!r} is not a ticker" if wrong[0] else "there are rows without a ticker"
-        raise InvalidPrices(f"{path}, column ticker: {what}; expected such as PETR4.SA in each row")
+        problem = f"{wrong[0][:40]!r} is not a ticker" if wrong[0] else "some rows have no ticker"
+        raise InvalidPrices(f"{path}, column ticker: {problem}; expected a ticker such as PETR4.SA in each row")
     return [(name, _Place(path, is_long=True)) for name in names]
 
 

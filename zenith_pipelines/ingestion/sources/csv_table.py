@@ -1,4 +1,4 @@
-"""Reading one file of prices as people have them: CSV or parquet, columns in any order and case."""
+"""Read one price file, CSV or parquet, with columns in any order and case."""
 
 import csv
 import re
@@ -13,8 +13,8 @@ from zenith_core.errors import InvalidPrices, NoNewData
 from zenith_pipelines.datasets.atomic_files import parquet_table
 from zenith_pipelines.ingestion.sources.base import REQUIRED, raw_table
 
-# The names that people give a column, without case, blanks and punctuation.
-_KNOWN = {
+# Usual names of each column, without case, blanks and punctuation.
+_ALIASES = {
     "date": ("date", "datetime", "timestamp"),
     **{name: (name,) for name in REQUIRED},
     "adj_close": ("adjclose", "adjustedclose"),
@@ -22,49 +22,49 @@ _KNOWN = {
     "splits": ("stocksplits", "stocksplit", "splits", "split"),
 }
 _TICKER_COLUMNS = ("ticker", "tickers", "symbol")
-_NAME_OF = {alias: name for name, aliases in _KNOWN.items() for alias in aliases}
+_NAME_OF = {alias: name for name, aliases in _ALIASES.items() for alias in aliases}
 
 
 def read_table(path: Path, timezone: str, ticker: str | None = None) -> pd.DataFrame:
     """Read one ticker's file into the shape of `RawPrices.prices`; rows without a date keep NaT.
 
-    timezone: of the exchange, whose local date counts where the file's dates carry a zone and a time of day
-    ticker:   the rows to take from a long-format file, which has a column that says whose each row is
+    timezone: of the exchange; its local date is used for times with a zone
+    ticker:   the rows to take from a long-format file, which has a ticker column
     Raises InvalidPrices, naming file, column and line, and NoNewData for a file without rows.
     """
     table = _read(path)
     if ticker is not None:
-        table = table[_names_of_rows(table) == ticker]
-    renamed = table.rename(columns=_names(path, table))
+        table = table[_row_tickers(table) == ticker]
+    renamed = table.rename(columns=_column_names(path, table))
     dates = _dates(path, renamed.pop("date"), timezone)
-    numbers = {name: _numbers(path, name, renamed[name]) for name in _KNOWN if name in renamed}
+    numbers = {name: _numbers(path, name, renamed[name]) for name in _ALIASES if name in renamed}
     return raw_table(pd.DataFrame(numbers).set_index(dates))
 
 
 def tickers_inside(path: Path) -> list[str]:
-    """The values of a file's ticker column, in upper case, sorted, "" for rows without; none if it has no such column,
-    or no closes, as a list of companies.
+    """List the values of a file's ticker column, in upper case, sorted; "" for rows without one.
 
-    Reads the header alone unless there are both. Raises InvalidPrices and NoNewData as `read_table` does.
+    The list is empty without a ticker column or without closes, as in a list of companies; then only the header is
+    read. Raises InvalidPrices and NoNewData as `read_table` does.
     """
-    columns = [_plain(column) for column in _columns(path)]
+    columns = [_normalized(column) for column in _columns(path)]
     if "close" not in columns or not set(_TICKER_COLUMNS).intersection(columns):
         return []
-    return sorted(_names_of_rows(_read(path)).unique())
+    return sorted(_row_tickers(_read(path)).unique())
 
 
-def _names_of_rows(table: pd.DataFrame) -> "pd.Series[str]":
-    """Whose each row is, by the ticker column."""
-    column = table[next(column for column in table.columns if _plain(column) in _TICKER_COLUMNS)]
+def _row_tickers(table: pd.DataFrame) -> "pd.Series[str]":
+    """Return the ticker of each row, from the ticker column."""
+    column = table[next(column for column in table.columns if _normalized(column) in _TICKER_COLUMNS)]
     return column.astype("object").fillna("").astype(str).str.strip().str.upper()
 
 
-def _plain(column: object) -> str:
+def _normalized(column: object) -> str:
     return re.sub(r"[\W_]+", "", str(column).lower())
 
 
 def _columns(path: Path) -> list[str]:
-    """The names of a file's columns, read without its rows; none if it cannot be read, which reading it will say."""
+    """Read a file's column names without its rows; none if it is unreadable, which reading the rows reports."""
     try:
         if path.suffix.lower() == ".parquet":
             import pyarrow.parquet as pq
@@ -94,19 +94,19 @@ def _read(path: Path) -> pd.DataFrame:
 
 def _read_parquet(path: Path) -> pd.DataFrame:
     table = parquet_table(path.read_bytes())
-    if table.columns.nlevels > 1:  # as `yf.download` answers: (Close, AAPL), …
-        _one_ticker(path, table.columns.get_level_values(1))
+    if table.columns.nlevels > 1:  # as `yf.download` returns it: (Close, AAPL), …
+        _require_one_ticker(path, table.columns.get_level_values(1))
         table.columns = table.columns.get_level_values(0)
     return table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
 
 
-def _one_ticker(path: Path, tickers: Iterable[object]) -> None:
-    """Refuse a table that has a block of columns for each ticker: to take one of them would be a guess."""
+def _require_one_ticker(path: Path, tickers: Iterable[object]) -> None:
+    """Raise InvalidPrices for a block of columns per ticker: choosing one would be a guess."""
     names = sorted({str(name) for name in tickers if str(name)})
     if len(names) > 1:
         raise InvalidPrices(
             f"{path} has columns of several tickers, {', '.join(names[:5])}; "
-            "expected a file for each, or one row per date and ticker with a column ticker"
+            "expected one file per ticker, or one row per date and ticker with a column ticker"
         )
 
 
@@ -117,9 +117,9 @@ def _read_csv(path: Path) -> pd.DataFrame:
     # `yf.download(...).to_csv()` writes three header lines: Price,Close,… / Ticker,AAPL,… / Date,,…
     yahoo = first.startswith("Price") and second.startswith("Ticker")
     if yahoo:
-        _one_ticker(path, second.strip().split(separator)[1:])
+        _require_one_ticker(path, second.strip().split(separator)[1:])
     with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)  # a row longer than the header, cut silently
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # else a row longer than the header is cut silently
         table = pd.read_csv(
             path,
             sep=separator,
@@ -131,22 +131,22 @@ def _read_csv(path: Path) -> pd.DataFrame:
     return table.rename(columns={"Price": "Date"}) if yahoo else table
 
 
-def _names(path: Path, table: pd.DataFrame) -> dict[Any, str]:
-    """Which column is what. Raises InvalidPrices if one is missing or there twice."""
+def _column_names(path: Path, table: pd.DataFrame) -> dict[Any, str]:
+    """Map a file's columns to ours. Raises InvalidPrices if one is missing or occurs twice."""
     names: dict[Any, str] = {}
     for column in table.columns:
-        name = _NAME_OF.get(_plain(column))
+        name = _NAME_OF.get(_normalized(column))
         if name in names.values():
             raise InvalidPrices(f"{path} has two columns for {name}: {', '.join(map(str, table.columns))}")
         if name:
             names[column] = name
     if "date" not in names.values() and str(table.columns[0]).startswith(("Unnamed: 0", "index")):
-        names[table.columns[0]] = "date"  # an index that was saved without its name
+        names[table.columns[0]] = "date"  # an index saved without its name
     missing = [name for name in ("date", *REQUIRED) if name not in names.values()]
     if missing:
         raise InvalidPrices(
             f"{path} has no column {', '.join(missing)}; it has {', '.join(map(str, table.columns))}; "
-            f"expected date, {', '.join(REQUIRED)} and, if known, adj_close, dividends, splits"
+            f"expected date, {', '.join(REQUIRED)} and optionally adj_close, dividends, splits"
         )
     return names
 
@@ -166,16 +166,16 @@ def _numbers(path: Path, name: str, column: "pd.Series[Any]") -> "pd.Series[floa
 
 
 def _dates(path: Path, column: "pd.Series[Any]", timezone: str) -> pd.DatetimeIndex:
-    """Naive dates. A midnight is the date as written, in whatever zone; another time is turned to the exchange's."""
-    if (plain := _plain_dates(column)) is not None:
-        return plain
+    """Parse naive dates. A midnight keeps its date in any zone; other times become the exchange's local date."""
+    if (iso_dates := _iso_dates(column)) is not None:
+        return iso_dates
     if pd.api.types.is_numeric_dtype(column):
         column = column.map(lambda number: f"{number:.0f}", na_action="ignore")
     elif pd.api.types.is_datetime64_any_dtype(column):
         column = column.map(lambda moment: moment.isoformat(), na_action="ignore")
     text = column.astype("str").str.strip().where(column.notna())
-    written = text.str.extract(r"^(\d{4}-\d{2}-\d{2}|\d{8})(?:[T ]00:00(?::00(?:\.0+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$")[0]
-    dates = pd.to_datetime(written.str.replace("-", ""), format="%Y%m%d", errors="coerce").astype("datetime64[ns]")
+    digits = text.str.extract(r"^(\d{4}-\d{2}-\d{2}|\d{8})(?:[T ]00:00(?::00(?:\.0+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$")[0]
+    dates = pd.to_datetime(digits.str.replace("-", ""), format="%Y%m%d", errors="coerce").astype("datetime64[ns]")
     other = dates.isna() & text.notna() & (text != "")
     if other.any():
         dates = dates.where(~other, _local_dates(text[other], timezone).reindex(dates.index))
@@ -183,13 +183,13 @@ def _dates(path: Path, column: "pd.Series[Any]", timezone: str) -> pd.DatetimeIn
     if wrong.any():
         example = text[wrong].iloc[0]
         raise InvalidPrices(
-            f"{path}{_line(path, example)}: {example[:40]!r} is not a date; expected such as 2024-01-31"
+            f"{path}{_line(path, example)}: {example[:40]!r} is not a date; expected a date such as 2024-01-31"
         )
     return pd.DatetimeIndex(dates, name="date")
 
 
-def _plain_dates(column: "pd.Series[Any]") -> pd.DatetimeIndex | None:
-    """The dates if all are written as most people write them, 2024-01-31, which is the quickest to read; else None."""
+def _iso_dates(column: "pd.Series[Any]") -> pd.DatetimeIndex | None:
+    """Parse dates that are all written 2024-01-31, the usual and fastest case; return None otherwise."""
     if pd.api.types.is_string_dtype(column) and column.str.len().eq(10).all():
         dates = pd.to_datetime(column, format="%Y-%m-%d", errors="coerce")
         if dates.notna().all():
@@ -198,7 +198,7 @@ def _plain_dates(column: "pd.Series[Any]") -> pd.DatetimeIndex | None:
 
 
 def _local_dates(text: "pd.Series[str]", timezone: str) -> "pd.Series[pd.Timestamp]":
-    """Dates of texts with a time of day; a time without a zone is local already. NaT for anything else."""
+    """Return the local dates of times of day; a time without a zone is local. NaT for other text."""
     iso = text.where(text.str.contains(r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}"))
     moments = pd.to_datetime(iso, format="ISO8601", errors="coerce", utc=True)
     local = moments.dt.tz_convert(timezone).dt.tz_localize(None)
@@ -207,7 +207,7 @@ def _local_dates(text: "pd.Series[str]", timezone: str) -> "pd.Series[pd.Timesta
 
 
 def _line(path: Path, text: str) -> str:
-    """`, line 12`, where a CSV file first holds the text; nothing for parquet."""
+    """Return `, line 12`: the first line of a CSV file with the text; nothing for parquet."""
     if path.suffix.lower() == ".parquet":
         return ""
     with path.open(encoding="utf-8-sig", newline="") as file:

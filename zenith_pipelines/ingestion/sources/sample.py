@@ -1,7 +1,7 @@
-"""Real prices that come with the package bokeh-sampledata (public domain), so that nothing needs a network.
+"""Real prices of the package bokeh-sampledata (public domain), available without a network.
 
 AAPL, IBM and MSFT from 2000-03-01, GOOG from 2004-08-19, FB from 2012-05-18, all until 2013-03-01. Prices are
-split-unadjusted; dividends and splits are known only through the adjusted close.
+split-unadjusted; dividends and splits show only in the adjusted close.
 """
 
 import importlib

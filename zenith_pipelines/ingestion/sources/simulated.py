@@ -1,6 +1,7 @@
 """Seeded markets with known truth: SIM-NOISE-n, SIM-EDGE-n, SIM-REGIME-n and SIM-DIRTY-n, n from 1 to 9999.
 
-3,000 sessions of the New York exchange up to 2025-12-31. A ticker names its seed: the same rows each time.
+3,000 sessions of the New York exchange up to 2025-12-31. The ticker is the seed: the same rows in every fetch.
+SIM-DIRTY has the errors of real files, at the positions below.
 """
 
 import re
@@ -32,9 +33,9 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Market:
-    """Daily log-returns, their volatility, and the hidden state that drifts them and shows in volume, each (n,).
+    """Daily log-returns, their volatility, and the hidden state that drives drift and volume, each (n,).
 
-    `state[t]` is known at the close of t and moves the return of t + 1; it is zero where nothing is planted.
+    `state[t]` is known at the close of t and moves the return of t + 1; it is zero without a planted effect.
     """
 
     returns: Array
@@ -43,7 +44,7 @@ class Market:
 
 
 class SimulatedSource:
-    """Simulated tickers. `oracle_sharpe`: what the SIM-EDGE markets' state is worth, long or flat, before costs."""
+    """Simulated tickers. `oracle_sharpe`: Sharpe ratio of trading the SIM-EDGE state, long or flat, before costs."""
 
     name = "simulated"
 
@@ -58,7 +59,7 @@ class SimulatedSource:
         random = np.random.default_rng(list(ticker.encode()))
         prices = _bars(self.market(ticker, random), random)
         if "DIRTY" in ticker:
-            prices = _with_dirt(prices, random)
+            prices = _make_dirty(prices, random)
         return RawPrices(
             prices=since_date(raw_table(prices), since),
             source=self.name,
@@ -72,22 +73,22 @@ class SimulatedSource:
         return _TICKER.fullmatch(ticker) is not None
 
     def tickers(self) -> list[str]:
-        """The first ticker of each kind; any other number is another seed."""
+        """List the first ticker of each kind; any other number is another seed."""
         return [f"SIM-{kind}-1" for kind in sorted(_MARKETS)]
 
     def market(self, ticker: str, random: Generator | None = None) -> Market:
-        """The truth behind a ticker."""
+        """Return the truth behind a ticker."""
         random = random or np.random.default_rng(list(ticker.encode()))
         return _MARKETS[ticker.split("-")[1]](random, self._oracle_sharpe)
 
 
 def _noise(random: Generator, _: float) -> Market:
-    """A random walk whose price has no drift."""
+    """Simulate a random walk without drift in the price."""
     return _market(random, np.full(SESSIONS, 0.015), np.zeros(SESSIONS), 0.0)
 
 
 def _edge(random: Generator, oracle_sharpe: float) -> Market:
-    """A slow state (AR(1), half-life ten sessions) that drifts the price."""
+    """Simulate a slow state (AR(1), half-life ten sessions) that drives the price's drift."""
     persistence = 0.5 ** (1 / 10)
     state = np.empty(SESSIONS)
     state[0] = random.standard_normal()
@@ -100,9 +101,9 @@ def _edge(random: Generator, oracle_sharpe: float) -> Market:
 
 
 def _regime(random: Generator, _: float) -> Market:
-    """Calm (0.8 %) and wild (3 %) volatility that change places every hundred sessions or so."""
-    wild = np.cumsum(random.random(SESSIONS) < 0.01) % 2 == 1
-    return _market(random, np.where(wild, 0.03, 0.008), np.zeros(SESSIONS), 0.0)
+    """Simulate calm (0.8 %) and turbulent (3 %) volatility, which alternate about every hundred sessions."""
+    turbulent = np.cumsum(random.random(SESSIONS) < 0.01) % 2 == 1
+    return _market(random, np.where(turbulent, 0.03, 0.008), np.zeros(SESSIONS), 0.0)
 
 
 _MARKETS: dict[str, Callable[[Generator, float], Market]] = {
@@ -136,12 +137,12 @@ def _bars(market: Market, random: Generator) -> pd.DataFrame:
     return table
 
 
-def _with_dirt(prices: pd.DataFrame, random: Generator) -> pd.DataFrame:
-    """Unadjust for dividends and two splits, of which one goes unrecorded, then spoil rows.
+def _make_dirty(prices: pd.DataFrame, random: Generator) -> pd.DataFrame:
+    """Unadjust prices for dividends and two splits, one of them unrecorded, then add the errors of real files.
 
-    At the positions named above: a price that is 80 % too high for one session, a missing session, a hole of
-    30, five sessions without trading. Besides five rows without prices, a low above its high, a row twice, a
-    Saturday, and a row without a date at the end.
+    At the positions above: one price 80 % too high, a missing session, a gap of 30 sessions, five sessions without
+    trading. Elsewhere: five rows without prices, a low above its high, a duplicate row, a Saturday, and a last row
+    without a date.
     """
     table = _with_actions(prices.copy())
     table.iloc[SOURCE_ERROR, :4] *= 1.8
@@ -151,8 +152,8 @@ def _with_dirt(prices: pd.DataFrame, random: Generator) -> pd.DataFrame:
     table.iloc[600, [1, 2]] = table.iloc[600, [2, 1]].tolist()
     saturday = table.iloc[[700]].set_axis(table.index[[700]] + pd.offsets.Week(weekday=5))
     undated = table.iloc[[-1]].set_axis(pd.DatetimeIndex([pd.NaT]))
-    gone = table.index[[GAP, *range(LONG_GAP, LONG_GAP + 30)]]
-    return pd.concat([table.drop(gone), saturday, table.iloc[[900]], undated])
+    gaps = table.index[[GAP, *range(LONG_GAP, LONG_GAP + 30)]]
+    return pd.concat([table.drop(gaps), saturday, table.iloc[[900]], undated])
 
 
 def _with_actions(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""A stored snapshot of raw prices, handed over again as its source once said it: how the past is rebuilt."""
+"""A stored snapshot of raw prices as a source, to rebuild the past."""
 
 from datetime import date, datetime
 
@@ -7,7 +7,7 @@ from zenith_pipelines.ingestion.sources.base import RawPrices, since_date, unkno
 
 
 class SnapshotSource:
-    """The snapshot of one ticker, under the name, library and time of its fetch. Asks nobody."""
+    """The snapshot of one ticker, with the source name, library and time of its fetch. Needs no network."""
 
     def __init__(self, ticker: str, snapshot: Dataset) -> None:
         self._ticker = ticker

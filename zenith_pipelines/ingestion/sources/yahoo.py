@@ -1,6 +1,6 @@
-"""Yahoo Finance through yfinance: daily prices as Yahoo says them, with dividends and splits.
+"""Yahoo Finance through yfinance: daily prices as Yahoo reports them, with dividends and splits.
 
-yfinance is used by one thread of a process at a time; how many processes ask Yahoo at once is for the caller to limit.
+One thread per process uses yfinance at a time; the caller limits the number of processes.
 """
 
 import time
@@ -15,18 +15,18 @@ from zenith_core.errors import Delisted, UnknownTicker
 from zenith_core.market.tickers import validate_ticker
 from zenith_pipelines.ingestion.sources import yahoo_client
 from zenith_pipelines.ingestion.sources.base import RawPrices, raw_table
-from zenith_pipelines.ingestion.sources.yahoo_responses import ChartAnswers
+from zenith_pipelines.ingestion.sources.yahoo_responses import ChartResponses
 from zenith_pipelines.ingestion.sources.yahoo_retry import RetryPolicy
 
 _COLUMNS = {"Adj Close": "adj_close", "Stock Splits": "splits"}
 
 
 class YahooSource:
-    """Daily prices from Yahoo, not adjusted for dividends. Yahoo adjusts its whole past for each split, when it comes.
+    """Daily prices from Yahoo, not adjusted for dividends. Yahoo adjusts all past prices at each split.
 
-    session:  replaces the HTTP session, for tests and proxies (a curl_cffi or requests Session)
-    retry_policy: how often and how long a refusal that may pass is tried again
-    sleep, clock: the passing of time, for tests
+    session:      replaces the HTTP session, for tests and proxies (a curl_cffi or requests Session)
+    retry_policy: limits of retries after temporary errors
+    sleep, clock: replaced in tests
     """
 
     name = "yahoo"
@@ -46,20 +46,20 @@ class YahooSource:
     def fetch(self, ticker: str, since: date | None = None) -> RawPrices:
         """See `PriceSource.fetch`.
 
-        Holds what Yahoo said: rows without prices, and today's bar while its session lasts (`fetched_at` tells).
-        An increment of a ticker that is traded no more raises Delisted even where old sessions are still to be had.
+        The rows are unchanged: some have no prices, and the last one is unfinished during its session (see
+        `fetched_at`). An increment of a delisted ticker raises Delisted even if Yahoo still has old sessions.
         """
         ticker = _no_isin(validate_ticker(ticker))
-        answers = ChartAnswers(ticker, since, self._clock())
+        responses = ChartResponses(ticker, since, self._clock())
         history = self._retry_policy.call(
-            lambda: self._attempt(answers), retry_after=lambda: answers.retry_after, sleep=self._sleep
+            lambda: self._attempt(responses), retry_after=lambda: responses.retry_after, sleep=self._sleep
         )
         return RawPrices(
             prices=_table(history),
             source=self.name,
             library=f"yfinance {version('yfinance')}",
-            fetched_at=answers.now,
-            currency=answers.meta.get("currency"),
+            fetched_at=responses.now,
+            currency=responses.meta.get("currency"),
         )
 
     def offers(self, ticker: str) -> bool:
@@ -70,23 +70,23 @@ class YahooSource:
         """Yahoo does not list its tickers."""
         return None
 
-    def _attempt(self, answers: ChartAnswers) -> pd.DataFrame:
-        answers.now = self._clock()
+    def _attempt(self, responses: ChartResponses) -> pd.DataFrame:
+        responses.now = self._clock()
         session = self._session or yahoo_client.default_session()
-        history = yahoo_client.history(session, answers, self._retry_policy.timeout)
+        history = yahoo_client.history(session, responses, self._retry_policy.timeout)
         if history.empty:
-            raise answers.no_sessions("an empty history")
-        if answers.since and (gone := answers.gone()):
-            raise Delisted(gone)
+            raise responses.no_sessions("an empty history")
+        if responses.since and (reason := responses.why_delisted()):
+            raise Delisted(reason)
         return history
 
 
 def _no_isin(ticker: str) -> str:
-    """The ticker, unless yfinance would take it for an ISIN and deliver another ticker's prices under its name."""
+    """Return the ticker. Raises UnknownTicker for an ISIN: yfinance would return another ticker's prices for it."""
     from yfinance.utils import is_isin
 
     if is_isin(ticker):
-        raise UnknownTicker(f"yahoo knows tickers, and {ticker} is an ISIN: name the ticker")
+        raise UnknownTicker(f"{ticker} is an ISIN; yahoo expects a ticker such as PETR4.SA")
     return ticker
 
 

@@ -1,4 +1,4 @@
-"""How long the yahoo source tries: exponential backoff with jitter, never sooner than Yahoo asks, and bounded."""
+"""Retries of the yahoo source: bounded exponential backoff with jitter, never before Yahoo's Retry-After."""
 
 import logging
 import random
@@ -14,11 +14,11 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class RetryPolicy:
-    """Bounds of one fetch, in seconds.
+    """Limits of one fetch, in seconds.
 
-    tries:        at most so many attempts
-    first_wait:   the first backoff lies between half of it and all of it, each later one between double that
-    longest_wait: no backoff is longer; a wait that Yahoo asks for may be
+    tries:        the most attempts
+    first_wait:   ceiling of the first backoff, doubled for each later one; a backoff is half to all of its ceiling
+    longest_wait: the longest backoff; a Retry-After may be longer
     total_wait:   no attempt begins later than this after the first; a longer Retry-After ends the fetch at once
     timeout:      of one request for prices
     """
@@ -32,30 +32,31 @@ class RetryPolicy:
     def call(
         self, attempt: Callable[[], Result], retry_after: Callable[[], float], sleep: Callable[[float], None]
     ) -> Result:
-        """`attempt()`, again while it raises a retryable error and the bounds allow; then that error.
+        """Call `attempt` until it raises no retryable error; at the limits, raise its last error.
 
-        `retry_after` gives the seconds that the source last asked to wait. The backoff comes on top, so that many
-        processes told the same time do not come back together.
+        `retry_after` returns the latest Retry-After in seconds. The backoff is added to it, so that many processes
+        with the same Retry-After do not return together.
         """
         retrying = Retrying(
             retry=retry_if_exception(lambda error: getattr(error, "retryable", False)),
             wait=lambda state: retry_after() + self.backoff(state.attempt_number),
-            stop=self._enough,
+            stop=self._is_exhausted,
             sleep=sleep,
-            before_sleep=self._announce,
+            before_sleep=self._log_retry,
             reraise=True,
         )
         return retrying(attempt)
 
     def backoff(self, attempt: int) -> float:
-        """Seconds to wait after the given attempt (from 1): a random half to whole of the doubling ceiling."""
+        """Return the seconds to wait after attempt number `attempt` (from 1): a random half to all of its ceiling."""
         ceiling = min(self.longest_wait, self.first_wait * 2.0 ** (attempt - 1))
         return random.uniform(ceiling / 2, ceiling)
 
-    def _enough(self, state: RetryCallState) -> bool:
-        passed = max(state.idle_for, state.seconds_since_start or 0.0)
-        return state.attempt_number >= self.tries or passed + state.upcoming_sleep > self.total_wait
+    def _is_exhausted(self, state: RetryCallState) -> bool:
+        elapsed = max(state.idle_for, state.seconds_since_start or 0.0)
+        return state.attempt_number >= self.tries or elapsed + state.upcoming_sleep > self.total_wait
 
-    def _announce(self, state: RetryCallState) -> None:
+    def _log_retry(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
-        logger.warning("%s; try %d of %d in %.0f s", error, state.attempt_number + 1, self.tries, state.upcoming_sleep)
+        following = state.attempt_number + 1
+        logger.warning("%s; attempt %d of %d in %.0f s", error, following, self.tries, state.upcoming_sleep)

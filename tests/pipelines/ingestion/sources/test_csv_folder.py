@@ -42,7 +42,7 @@ def test_a_plain_file(folder):
     assert raw.prices.index.name == "date" and raw.prices.index.dtype == "datetime64[ns]"
 
 
-def test_columns_in_any_order_and_case_with_others_between(folder):
+def test_columns_may_have_any_order_and_case_with_others_between(folder):
     text = (
         "Volume,adj_close,LOW,close,Dolar,High, open ,Stock Splits,Dividends,timestamp\n1,2,3,4,5,6,7,8,,2024-01-02\n"
     )
@@ -66,7 +66,7 @@ def test_the_adjusted_close_has_many_names(folder, header):
 
 
 @pytest.mark.parametrize(
-    ("written", "date"),
+    ("text", "date"),
     [
         ("2024-01-02 00:00:00-03:00", "2024-01-02"),
         ("2024-01-02T00:00:00Z", "2024-01-02"),
@@ -79,30 +79,30 @@ def test_the_adjusted_close_has_many_names(folder, header):
         ("", None),
     ],
 )
-def test_the_exchanges_local_date_counts(folder, written, date):
-    text = f"Date,Open,High,Low,Close,Volume\n{written},1,1,1,1,1\n2024-01-05,1,1,1,1,1\n"
+def test_times_become_the_local_date_of_the_exchange(folder, text, date):
+    text = f"Date,Open,High,Low,Close,Volume\n{text},1,1,1,1,1\n2024-01-05,1,1,1,1,1\n"
     assert dates(folder(**{"PETR4.SA.csv": text}).fetch("PETR4.SA").prices) == [date, "2024-01-05"]
 
 
-def test_dates_over_a_change_of_summer_time(folder):
+def test_dates_across_a_change_of_daylight_saving_time(folder):
     text = PLAIN.replace("2024-01-02", "2018-11-01 00:00:00-03:00").replace("2024-01-03", "2018-11-05 00:00:00-02:00")
     assert dates(folder(**{"PETR4.SA.csv": text}).fetch("PETR4.SA").prices) == ["2018-11-01", "2018-11-05"]
 
 
-@pytest.mark.parametrize("written", ["02/01/2024", "1704153600", "yesterday", "2024-13-01", "20241301", "1.5"])
-def test_a_date_of_another_form_is_refused(folder, written):
-    with pytest.raises(InvalidPrices, match=r"AAPL\.csv.*is not a date; expected such as 2024-01-31"):
-        folder(AAPL_csv=PLAIN.replace("2024-01-03", written)).fetch("AAPL")
+@pytest.mark.parametrize("text", ["02/01/2024", "1704153600", "yesterday", "2024-13-01", "20241301", "1.5"])
+def test_another_date_format_is_refused(folder, text):
+    with pytest.raises(InvalidPrices, match=r"AAPL\.csv.*is not a date; expected a date such as 2024-01-31"):
+        folder(AAPL_csv=PLAIN.replace("2024-01-03", text)).fetch("AAPL")
 
 
-def test_rows_without_a_date_or_a_price_are_kept_for_the_quarantine(folder):
+def test_rows_without_a_date_or_a_price_stay_for_quarantine(folder):
     prices = folder(AAPL_csv=PLAIN + ",,,,,\n2024-01-04,,,,null,\n").fetch("AAPL").prices
     assert dates(prices) == ["2024-01-02", "2024-01-03", None, "2024-01-04"]
     assert np.isnan(prices["close"].to_numpy()[2:]).all()
 
 
 @pytest.mark.parametrize("text", ['"1,234.5"', "1.234.5", "R$ 12", "12a"])
-def test_text_for_a_number_is_refused_with_file_column_and_line(folder, text):
+def test_the_error_for_text_in_place_of_a_number_names_file_column_and_line(folder, text):
     with pytest.raises(InvalidPrices, match=r"AAPL\.csv, line 3, column close: .* is not a number"):
         folder(AAPL_csv=PLAIN.replace(",12,1100", f",{text},1100")).fetch("AAPL")
 
@@ -128,12 +128,12 @@ def test_the_three_header_lines_of_yfinance_download(folder):
     assert prices.iloc[0, :5].tolist() == [10.0, 12.0, 9.0, 11.0, 1000.0]
 
 
-def test_a_missing_column_is_named_with_what_is_there(folder):
+def test_the_error_for_a_missing_column_lists_the_columns(folder):
     with pytest.raises(InvalidPrices, match=r"AAPL\.csv has no column low, volume; it has Date, Open, High, Close;"):
         folder(AAPL_csv="Date,Open,High,Close\n2024-01-02,1,1,1\n").fetch("AAPL")
 
 
-def test_two_columns_of_one_name_are_refused(folder):
+def test_two_columns_with_one_meaning_are_refused(folder):
     with pytest.raises(InvalidPrices, match="two columns for close"):
         folder(AAPL_csv=PLAIN.replace("Volume", "Volume,close").replace("00\n", "00,1\n")).fetch("AAPL")
 
@@ -154,7 +154,7 @@ def test_binary_content_is_refused(tmp_path):
             CsvFolderSource(tmp_path).fetch(ticker)
 
 
-def test_a_file_with_a_header_alone_has_no_data(folder):
+def test_a_file_with_only_a_header_has_no_data(folder):
     with pytest.raises(NoNewData, match="has no rows"):
         folder(AAPL_csv=PLAIN.splitlines()[0] + "\n").fetch("AAPL")
 
@@ -168,14 +168,14 @@ def test_parquet_with_a_zone_aware_index(tmp_path):
     assert dates(source.fetch("PETR4.SA").prices) == ["2024-01-02", "2024-01-03"]
 
 
-def test_the_folder_lists_its_tickers_whatever_their_case(folder):
+def test_the_folder_lists_its_tickers_in_any_case(folder):
     assert folder(**{"petr4.sa.csv": PLAIN, "AAPL_csv": PLAIN, "notes.txt": "", "a b.csv": PLAIN}).tickers() == [
         "AAPL",
         "PETR4.SA",
     ]
 
 
-def test_an_unknown_ticker_is_refused_and_the_folders_are_named(folder):
+def test_the_error_for_an_unknown_ticker_lists_those_of_the_folder(folder):
     with pytest.raises(UnknownTicker, match="has no MSFT; it has AAPL"):
         folder(AAPL_csv=PLAIN).fetch("MSFT")
 
@@ -190,7 +190,7 @@ def test_two_files_of_one_ticker_are_refused(folder):
         folder(AAPL_csv=PLAIN, aapl_csv=PLAIN).tickers()
 
 
-def test_folders_that_are_none(tmp_path):
+def test_a_missing_or_empty_folder_is_refused(tmp_path):
     with pytest.raises(UserError, match="needs a folder"):
         make_source("csv")
     with pytest.raises(UserError, match="No such file or directory; expected a folder"):

@@ -26,7 +26,7 @@ def folder(tmp_path):
     return fill
 
 
-def test_one_file_offers_all_its_tickers(folder):
+def test_one_file_has_many_tickers(folder):
     source = folder(everything=LONG)
     assert source.tickers() == ["AAPL", "PETR4.SA"]
     assert source.fetch("PETR4.SA").prices["close"].tolist() == [11.0, 12.0]
@@ -38,11 +38,11 @@ def test_one_file_offers_all_its_tickers(folder):
 
 @pytest.mark.parametrize("header", ["symbol", "TICKER", "Symbol "])
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
-def test_the_ticker_column_by_other_names_and_separators(folder, header, separator):
+def test_the_ticker_column_may_have_other_names_and_separators(folder, header, separator):
     assert folder(all=LONG.replace("Ticker", header).replace(",", separator)).tickers() == ["AAPL", "PETR4.SA"]
 
 
-def test_beside_files_of_one_ticker(folder):
+def test_files_of_one_and_of_many_tickers_stand_side_by_side(folder):
     assert folder(all=LONG, MSFT=PLAIN).tickers() == ["AAPL", "MSFT", "PETR4.SA"]
 
 
@@ -51,25 +51,25 @@ def test_a_ticker_in_two_files_is_refused(folder):
         folder(all=LONG, AAPL=PLAIN).fetch("AAPL")
 
 
-def test_a_ticker_that_no_file_has(folder):
+def test_the_error_for_a_missing_ticker_lists_all_tickers(folder):
     with pytest.raises(UnknownTicker, match=r"has no MSFT; it has AAPL, PETR4\.SA"):
         folder(all=LONG).fetch("MSFT")
 
 
 @pytest.mark.parametrize(
-    ("written", "message"),
+    ("text", "message"),
     [
         ("../etc", "'../ETC' is not a ticker"),
         ("Apple Inc.", "'APPLE INC.' is not a ticker"),
-        ("", "there are rows without a ticker"),
+        ("", "some rows have no ticker"),
     ],
 )
-def test_rows_of_nobody_are_refused_not_lost(folder, written, message):
+def test_rows_without_a_valid_ticker_are_refused(folder, text, message):
     with pytest.raises(InvalidPrices, match=f"all.csv, column ticker: {message}"):
-        folder(all=LONG.replace("aapl", written)).tickers()
+        folder(all=LONG.replace("aapl", text)).tickers()
 
 
-def test_a_column_with_the_files_own_name_or_a_remark_changes_nothing(folder):
+def test_a_ticker_column_with_the_files_own_name_or_a_comment_is_ignored(folder):
     def text(name):
         return f"Symbol,{PLAIN}".replace("\n2024", f"\n{name},2024")
 
@@ -78,13 +78,13 @@ def test_a_column_with_the_files_own_name_or_a_remark_changes_nothing(folder):
     assert source.fetch("MSFT").prices["close"].tolist() == [1.0]
 
 
-def test_a_file_of_another_name_with_one_ticker(folder):
+def test_a_file_with_one_ticker_may_have_any_name(folder):
     source = folder(prices=LONG.replace("aapl", "PETR4.SA").replace(" AAPL ", "PETR4.SA"))
     assert source.tickers() == ["PETR4.SA"]
     assert len(source.fetch("PETR4.SA").prices) == 4
 
 
-def test_a_bad_number_is_named_with_its_line(folder):
+def test_the_error_for_a_bad_number_names_its_line(folder):
     with pytest.raises(InvalidPrices, match=r"all\.csv, line 5, column close: '1.2e' is not a number"):
         folder(all=LONG.replace(",120,5500", ",1.2e,5500")).fetch("AAPL")
 
@@ -93,7 +93,7 @@ def test_a_list_of_companies_is_no_price_file(folder):
     assert folder(symbols_meta="Symbol,Name\nAAPL,Apple\nMSFT,Microsoft\n", AAPL=PLAIN).tickers() == ["AAPL"]
 
 
-def test_a_header_alone(folder):
+def test_a_header_alone_has_no_data(folder):
     with pytest.raises(NoNewData, match="has no rows"):
         folder(all=LONG.splitlines()[0] + "\n").tickers()
 
@@ -114,7 +114,7 @@ def test_parquet_with_date_and_ticker_as_the_index(tmp_path):
 
 
 def wide(*tickers):
-    """As `yf.download` answers for the tickers."""
+    """Return a table as `yf.download` does for the tickers."""
     columns = pd.MultiIndex.from_product(
         [["Close", "High", "Low", "Open", "Volume"], tickers], names=["Price", "Ticker"]
     )
@@ -122,7 +122,7 @@ def wide(*tickers):
     return pd.DataFrame([[float(number) for number in range(1, len(columns) + 1)]], index=index, columns=columns)
 
 
-def test_what_yfinance_downloads_for_one_ticker(tmp_path):
+def test_downloads_of_yfinance_for_one_ticker_are_read(tmp_path):
     wide("AAPL").to_parquet(tmp_path / "AAPL.parquet")
     wide("MSFT").to_csv(tmp_path / "MSFT.csv")
     source = CsvFolderSource(tmp_path)
@@ -132,9 +132,9 @@ def test_what_yfinance_downloads_for_one_ticker(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_columns_of_several_tickers_are_refused_not_guessed(tmp_path, suffix):
+def test_columns_of_several_tickers_are_refused(tmp_path, suffix):
     getattr(wide("AAPL", "MSFT"), f"to_{suffix}")(tmp_path / f"MSFT.{suffix}")
-    with pytest.raises(InvalidPrices, match="columns of several tickers, AAPL, MSFT; expected a file for each"):
+    with pytest.raises(InvalidPrices, match="columns of several tickers, AAPL, MSFT; expected one file per ticker"):
         CsvFolderSource(tmp_path).fetch("MSFT")
 
 

@@ -1,4 +1,4 @@
-"""A run that nobody tells where prices come from goes on with the ticker's own source."""
+"""Runs without a named source continue with the ticker's own source."""
 
 import pytest
 
@@ -18,11 +18,11 @@ def store(tmp_path, monkeypatch):
     return DatasetStore(Settings().data_uri)
 
 
-def test_a_new_ticker_comes_from_the_default(store):
+def test_a_new_ticker_takes_the_default_source(store):
     assert default_source(Settings(), store, "AAPL") == ("sample", None)
 
 
-def test_a_known_ticker_goes_on_with_the_source_and_folder_of_its_newest_snapshot(store, tmp_path):
+def test_a_ticker_continues_with_the_source_and_folder_of_its_newest_snapshot(store, tmp_path):
     store.write("raw_prices", "AAPL", Dataset(facts={"source": "yahoo"}), keep_history=True)
     store.write("raw_prices", "IBM", Dataset(facts={"source": "csv", "folder": str(tmp_path)}), keep_history=True)
 
@@ -30,7 +30,7 @@ def test_a_known_ticker_goes_on_with_the_source_and_folder_of_its_newest_snapsho
     assert default_source(Settings(), store, "IBM") == ("csv", tmp_path)
 
 
-def test_what_the_environment_names_counts_more(store, tmp_path, monkeypatch):
+def test_the_source_that_the_environment_names_takes_precedence(store, tmp_path, monkeypatch):
     store.write("raw_prices", "AAPL", Dataset(facts={"source": "yahoo"}), keep_history=True)
     monkeypatch.setenv("ZENITH_PRICE_SOURCE", "csv")
     monkeypatch.setenv("ZENITH_CSV_DIR", str(tmp_path))
@@ -38,8 +38,8 @@ def test_what_the_environment_names_counts_more(store, tmp_path, monkeypatch):
     assert default_source(Settings(), store, "AAPL") == ("csv", tmp_path)
 
 
-@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's own, of itself
-def test_a_run_of_a_folder_is_followed_by_runs_of_that_folder(store, tmp_path):
+@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # raised by Dagster itself
+def test_later_runs_continue_with_the_folder_of_the_first_run(store, tmp_path):
     prices = tmp_path / "prices"
     prices.mkdir()
     whole = SampleSource().fetch("AAPL").prices

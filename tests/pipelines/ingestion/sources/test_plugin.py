@@ -1,4 +1,4 @@
-"""A source of someone else's: one class, one entry in the table, nothing of ours touched."""
+"""A third-party source: one class and one entry in the table, without changes to our code."""
 
 from datetime import UTC, date, datetime
 
@@ -14,7 +14,7 @@ CLOSES = pd.Series([10.0, 11.0, 12.0], index=pd.DatetimeIndex(["2024-01-02", "20
 
 
 class VendorSource:
-    """Written against `PriceSource` alone: it inherits nothing."""
+    """Implements `PriceSource` without inheriting anything."""
 
     name = "vendor"
 
@@ -42,12 +42,12 @@ def vendor(monkeypatch, tmp_path):
     return make_source("vendor", csv_dir=tmp_path)
 
 
-def test_one_entry_in_the_table_makes_a_source(vendor, tmp_path):
+def test_one_entry_in_the_table_adds_a_source(vendor, tmp_path):
     assert isinstance(vendor, VendorSource)
     assert vendor.folder == tmp_path
 
 
-def test_its_prices_are_hashed_and_cleaned_like_any_others(vendor):
+def test_its_prices_are_hashed_and_cleaned_like_all_others(vendor):
     raw = vendor.fetch("ACME")
     cleaned = clean(raw.prices, "ACME", now=raw.fetched_at)
     assert cleaned.prices["close"].tolist() == [10.0, 11.0, 12.0]
@@ -55,16 +55,16 @@ def test_its_prices_are_hashed_and_cleaned_like_any_others(vendor):
     assert raw.content_hash != vendor.fetch("ACME", since=date(2024, 1, 3)).content_hash
 
 
-def test_a_run_without_tickers_takes_what_it_offers(vendor):
+def test_a_run_without_tickers_takes_all_of_its_tickers(vendor):
     assert default_tickers(vendor) == ["ACME"]
 
 
-def test_its_errors_come_through_as_they_are(vendor):
+def test_its_errors_pass_unchanged(vendor):
     with pytest.raises(UnknownTicker, match="vendor has no AAPL; it has ACME"):
         vendor.fetch("AAPL")
 
 
 @pytest.mark.usefixtures("vendor")
-def test_it_is_named_among_the_sources():
+def test_the_error_for_an_unknown_source_lists_it():
     with pytest.raises(UserError, match="no price source 'other'; there are csv, sample, simulated, vendor, yahoo"):
         make_source("other")

@@ -1,7 +1,7 @@
 import pytest
 
 from zenith_core.errors import UnknownTicker, UserError
-from zenith_pipelines.ingestion.sources import SOURCES, RawPrices, make_source
+from zenith_pipelines.ingestion.sources import SOURCES, make_source
 from zenith_pipelines.ingestion.sources.csv_folder import CsvFolderSource
 from zenith_pipelines.ingestion.sources.sample import SampleSource
 
@@ -25,7 +25,7 @@ def test_the_sample_holds_five_tickers(ticker, sessions, first):
     assert not raw.prices[["dividends", "splits"]].any(axis=None)
 
 
-def test_facts_of_a_fetch():
+def test_a_fetch_records_its_source_library_and_currency():
     raw = SampleSource().fetch("aapl")
     assert (raw.source, raw.currency) == ("sample", "USD")
     assert raw.library.startswith("bokeh-sampledata 20")
@@ -33,41 +33,27 @@ def test_facts_of_a_fetch():
     assert raw.prices.loc["2013-03-01", ["open", "close", "volume"]].tolist() == [438.0, 430.47, 19730300.0]
 
 
-def test_a_later_fetch_holds_the_rows_since():
+def test_an_increment_has_the_rows_since_its_first_day():
     raw = SampleSource().fetch("AAPL", since=SampleSource().fetch("AAPL").prices.index[-5].date())
     assert len(raw.prices) == 5
 
 
-def test_the_content_hash_is_of_the_rows_alone():
+def test_the_content_hash_depends_on_the_rows_alone():
     source = SampleSource()
     assert source.fetch("AAPL").content_hash == source.fetch("AAPL").content_hash
     assert source.fetch("AAPL").content_hash != source.fetch("IBM").content_hash
 
 
-def test_an_unknown_ticker_is_refused_and_the_five_are_named():
+def test_the_error_for_an_unknown_ticker_lists_the_five():
     with pytest.raises(UnknownTicker, match="the sample has no TSLA; it has AAPL, FB, GOOG, IBM, MSFT"):
         SampleSource().fetch("TSLA")
 
 
-def test_an_unknown_source_is_refused_and_the_known_are_named():
+def test_the_error_for_an_unknown_source_lists_all_sources():
     with pytest.raises(UserError, match="no price source 'nasdaq'; there are csv, sample, simulated, yahoo"):
         make_source("nasdaq")
 
 
-def test_every_source_says_its_name(tmp_path):
+def test_every_source_has_the_name_of_its_entry(tmp_path):
     assert {make_source(name, csv_dir=tmp_path).name for name in SOURCES} == set(SOURCES)
     assert isinstance(make_source("csv", csv_dir=tmp_path), CsvFolderSource)
-
-
-def test_a_source_of_someone_elses_plugs_in(monkeypatch):
-    class Mirror:
-        name = "mirror"
-
-        def fetch(self, ticker, since=None) -> RawPrices:
-            return SampleSource().fetch(ticker[::-1], since)
-
-        def tickers(self):
-            return None
-
-    monkeypatch.setitem(SOURCES, "mirror", lambda options: Mirror())
-    assert len(make_source("mirror").fetch("BF").prices) == 196

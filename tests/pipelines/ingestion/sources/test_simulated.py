@@ -14,14 +14,14 @@ from zenith_pipelines.ingestion.sources.simulated import (
 )
 
 
-def test_a_ticker_is_the_same_market_each_time():
+def test_a_ticker_is_the_same_market_in_every_fetch():
     first, second = (SimulatedSource().fetch("SIM-NOISE-1") for _ in range(2))
     pd.testing.assert_frame_equal(first.prices, second.prices)
     assert first.content_hash != SimulatedSource().fetch("SIM-NOISE-2").content_hash
 
 
 @pytest.mark.parametrize("ticker", ["SIM-NOISE-1", "SIM-EDGE-1", "SIM-REGIME-9999"])
-def test_markets_without_dirt_are_clean(ticker):
+def test_cleaning_changes_nothing_in_clean_markets(ticker):
     raw = SimulatedSource().fetch(ticker).prices
     result = clean(raw, ticker)
     assert len(result.prices) == 3000
@@ -30,7 +30,7 @@ def test_markets_without_dirt_are_clean(ticker):
     assert {name for name, count in result.counts.items() if count} == {"rows_in", "sessions"}
 
 
-def test_the_planted_edge_is_worth_its_sharpe_to_an_oracle():
+def test_an_oracle_earns_the_planted_sharpe_ratio():
     source = SimulatedSource(oracle_sharpe=2.0)
     pnl = []
     for number in range(1, 21):
@@ -40,19 +40,19 @@ def test_the_planted_edge_is_worth_its_sharpe_to_an_oracle():
     assert np.mean(sharpe) == pytest.approx(2.0, abs=0.25)
 
 
-def test_the_market_behind_a_ticker_is_the_one_it_trades():
+def test_the_prices_of_a_ticker_follow_its_market():
     market = SimulatedSource().market("SIM-EDGE-3")
     close = SimulatedSource().fetch("SIM-EDGE-3").prices["close"].to_numpy()
     np.testing.assert_allclose(np.diff(np.log(close)), market.returns[1:], atol=1e-12)
 
 
-def test_regimes_change_places():
+def test_regimes_alternate():
     volatility = SimulatedSource().market("SIM-REGIME-1").volatility
     assert set(volatility) == {0.008, 0.03}
     assert 5 < np.count_nonzero(np.diff(volatility)) < 80
 
 
-def test_cleaning_finds_the_dirt_where_it_was_put():
+def test_cleaning_finds_each_planted_error():
     clean_market = SimulatedSource().fetch("SIM-NOISE-1").prices  # for its dates
     result = clean(SimulatedSource().fetch("SIM-DIRTY-1").prices, "SIM-DIRTY-1")
     days = clean_market.index

@@ -1,4 +1,4 @@
-"""The real yfinance client against a loopback server: what comes back, and as which error it does not."""
+"""The real yfinance client against a loopback server: results and errors."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time
@@ -65,15 +65,15 @@ def test_a_first_fetch_brings_all_sessions_unadjusted_with_their_actions(source,
     assert raw.prices["splits"].tolist() == [0.0, 0.0, 2.0]
     assert (raw.source, raw.currency, raw.fetched_at) == ("yahoo", "BRL", NOW)
     assert raw.library.startswith("yfinance 1.")
-    [asked] = yahoo.prices_asked
-    assert asked.startswith("/v8/finance/chart/PETR4.SA?period1=-")  # 99 years back: all there is
-    assert "events=div%2Csplits" in asked
+    [request] = yahoo.price_requests
+    assert request.startswith("/v8/finance/chart/PETR4.SA?period1=-")  # 99 years back: all there is
+    assert "events=div%2Csplits" in request
 
 
-def test_an_increment_asks_from_its_first_day_on(source, yahoo):
+def test_an_increment_requests_prices_from_its_first_day_on(source, yahoo):
     yahoo.answers = [chart(*BARS[1:])]
     assert days(source.fetch("PETR4.SA", since=SINCE)) == ["2024-01-03", "2024-01-04"]
-    assert f"period1={at('2024-01-03', time(0))}&" in yahoo.prices_asked[0]
+    assert f"period1={at('2024-01-03', time(0))}&" in yahoo.price_requests[0]
 
 
 def test_a_split_between_two_fetches_shows_as_a_restated_past_and_an_action(source, yahoo):
@@ -88,7 +88,7 @@ def test_a_split_between_two_fetches_shows_as_a_restated_past_and_an_action(sour
     assert second["splits"].tolist() == [0.0, 2.0]
 
 
-def test_a_last_bar_without_prices_is_kept_as_such_and_cleaning_quarantines_it(source, yahoo):
+def test_a_last_bar_without_prices_stays_and_cleaning_quarantines_it(source, yahoo):
     yahoo.answers = [chart(*BARS[:2], Bar("2024-01-04", None))]
     raw = source.fetch("PETR4.SA")
     assert days(raw)[-1] == "2024-01-04"
@@ -98,7 +98,7 @@ def test_a_last_bar_without_prices_is_kept_as_such_and_cleaning_quarantines_it(s
     assert [f"{day:%Y-%m-%d}" for day in cleaned.quarantine.index] == ["2024-01-04"]
 
 
-def test_the_bar_of_a_session_still_open_is_kept_for_cleaning_to_leave_out(yahoo, sleeps):
+def test_the_bar_of_an_open_session_stays_and_cleaning_drops_it(yahoo, sleeps):
     yahoo.answers = [chart(*BARS[:2], Bar("2024-01-04", 38.4, clock=time(15, 32)))]
     in_session = datetime(2024, 1, 4, 18, 32, tzinfo=UTC)
     with loopback_session(yahoo.server_port) as session:
@@ -109,31 +109,31 @@ def test_the_bar_of_a_session_still_open_is_kept_for_cleaning_to_leave_out(yahoo
     assert cleaned.quarantine["reason"].tolist() == ["session not finished"]
 
 
-def test_a_429_is_waited_out_for_as_long_as_yahoo_asks(source, yahoo, sleeps):
+def test_after_a_429_the_fetch_waits_as_long_as_retry_after_says(source, yahoo, sleeps):
     yahoo.answers = [limited("30"), chart(*BARS)]
     assert len(source.fetch("PETR4.SA").prices) == 3
-    assert len(yahoo.prices_asked) == 2
+    assert len(yahoo.price_requests) == 2
     assert len(sleeps) == 1
     assert 30 + 1 <= sleeps[0] <= 30 + 2
 
 
-def test_a_429_for_ever_ends_after_five_tries_with_growing_waits(source, yahoo, sleeps):
+def test_a_permanent_429_ends_after_five_attempts_with_growing_waits(source, yahoo, sleeps):
     yahoo.answers = [limited()]
     with pytest.raises(RateLimited, match=r"HTTP 429.*PETR4\.SA"):
         source.fetch("PETR4.SA")
-    assert len(yahoo.prices_asked) == 5
+    assert len(yahoo.price_requests) == 5
     ceilings = [2.0, 4.0, 8.0, 16.0]
     assert all(top / 2 <= wait <= top for wait, top in zip(sleeps, ceilings, strict=True))
 
 
-def test_a_wait_longer_than_the_fetch_may_last_is_not_begun(source, yahoo, sleeps):
+def test_a_retry_after_beyond_the_total_wait_ends_the_fetch_at_once(source, yahoo, sleeps):
     yahoo.answers = [limited("3600")]
-    with pytest.raises(RateLimited, match="slow down for 3600 s"):
+    with pytest.raises(RateLimited, match="retry .* in 3600 s"):
         source.fetch("PETR4.SA")
-    assert (len(yahoo.prices_asked), sleeps) == (1, [])
+    assert (len(yahoo.price_requests), sleeps) == (1, [])
 
 
-def test_all_waits_together_are_bounded(yahoo, sleeps):
+def test_the_sum_of_all_waits_is_bounded(yahoo, sleeps):
     yahoo.answers = [limited("40")]
     with loopback_session(yahoo.server_port) as session, pytest.raises(RateLimited):
         YahooSource(session, RetryPolicy(tries=100, total_wait=100), sleeps.append, lambda: NOW).fetch("PETR4.SA")
@@ -141,15 +141,15 @@ def test_all_waits_together_are_bounded(yahoo, sleeps):
     assert sum(sleeps) <= 100
 
 
-def test_a_refused_probe_is_tried_again_too(source, yahoo, sleeps):
+def test_a_refused_probe_is_retried_too(source, yahoo, sleeps):
     yahoo.probe = limited("7")
     with pytest.raises(RateLimited):
         source.fetch("PETR4.SA")
-    assert (len(yahoo.asked), yahoo.prices_asked, len(sleeps)) == (5, [], 4)
+    assert (len(yahoo.requests), yahoo.price_requests, len(sleeps)) == (5, [], 4)
     assert min(sleeps) > 7
 
 
-def test_a_server_error_is_tried_again(source, yahoo, sleeps):
+def test_a_server_error_is_retried(source, yahoo, sleeps):
     yahoo.answers = [Answer(503, "<html>down</html>", {"Retry-After": "5"}), refusal(500, "Internal"), chart(*BARS)]
     assert len(source.fetch("PETR4.SA").prices) == 3
     assert len(sleeps) == 2
@@ -161,9 +161,9 @@ def test_a_server_error_is_tried_again(source, yahoo, sleeps):
     [
         (Answer(503, "<html>Service Unavailable</html>"), "HTTP 503"),
         (refusal(502, "Bad Gateway", "no route"), "HTTP 502"),
-        (Answer(200, "Will be right back"), "could not be read: YFDataException"),
-        (Answer(200, '{"chart": {"result"'), "could not be read: JSONDecodeError"),
-        (Answer(200, '{"chart": {"result"', {"Content-Length": "1000"}), "could not be asked for PETR4.SA: .*bytes"),
+        (Answer(200, "Will be right back"), "is unreadable: YFDataException"),
+        (Answer(200, '{"chart": {"result"'), "is unreadable: JSONDecodeError"),
+        (Answer(200, '{"chart": {"result"', {"Content-Length": "1000"}), "request for PETR4.SA failed: .*bytes"),
         (Answer(401, '{"finance": {"error": {"code": "Unauthorized", "description": "Invalid Crumb"}}}'), "HTTP 401"),
     ],
 )
@@ -174,17 +174,17 @@ def test_a_server_that_does_not_recover_is_unavailable(source, yahoo, sleeps, an
     assert len(sleeps) == 4
 
 
-def test_a_server_that_hangs_is_given_up(yahoo, sleeps):
+def test_a_server_that_hangs_times_out(yahoo, sleeps):
     yahoo.answers = [Answer(200, "", delay=0.3)]
     with loopback_session(yahoo.server_port) as session, pytest.raises(SourceUnavailable, match="Timeout"):
         YahooSource(session, RetryPolicy(tries=2, timeout=0.05), sleeps.append).fetch("PETR4.SA")
     assert len(sleeps) == 1
 
 
-def test_a_machine_without_a_network_says_so_after_its_tries(sleeps):
+def test_without_a_network_the_fetch_is_unavailable_after_all_attempts(sleeps):
     with running() as server:
         port = server.server_port
-    with loopback_session(port) as session, pytest.raises(SourceUnavailable, match=r"could not be asked for PETR4\.SA"):
+    with loopback_session(port) as session, pytest.raises(SourceUnavailable, match=r"request for PETR4\.SA failed"):
         YahooSource(session, sleep=sleeps.append).fetch("PETR4.SA")
     assert len(sleeps) == 4
 
@@ -193,7 +193,7 @@ def test_a_machine_without_a_network_says_so_after_its_tries(sleeps):
     ("probe", "answer", "since", "error", "message"),
     [
         (refusal(404), refusal(404), None, UnknownTicker, r"does not know PETR4\.SA: unknown, or delisted"),
-        (empty(), refusal(404), None, Delisted, "knows PETR4.SA, but has no prices"),
+        (empty(), refusal(404), None, Delisted, "knows PETR4.SA but has no prices"),
         (refusal(404), refusal(404), SINCE, Delisted, "had sessions before 2024-01-03"),
         (empty(), refusal(200), None, Delisted, "may be delisted"),
         (empty(), empty(), None, NoNewData, r"no prices of PETR4\.SA: no sessions"),
@@ -205,7 +205,7 @@ def test_a_machine_without_a_network_says_so_after_its_tries(sleeps):
         (empty(), chart(*BARS, last_trade="2019-06-28"), SINCE, Delisted, "last traded on 2019-06-28"),
     ],
 )
-def test_what_will_not_pass_is_not_tried_again(source, yahoo, sleeps, probe, answer, since, error, message):
+def test_a_permanent_error_is_not_retried(source, yahoo, sleeps, probe, answer, since, error, message):
     yahoo.probe, yahoo.answers = probe, [answer]
     with pytest.raises(error, match=message):
         source.fetch("PETR4.SA", since=since)
@@ -217,7 +217,7 @@ def test_the_history_of_a_delisted_ticker_can_still_be_fetched_whole(source, yah
     assert len(source.fetch("PETR4.SA").prices) == 3
 
 
-def test_a_404_of_the_past_is_not_remembered(source, yahoo):
+def test_an_earlier_404_is_not_cached(source, yahoo):
     yahoo.probe = refusal(404)
     with pytest.raises(UnknownTicker):
         source.fetch("NOVO3.SA")
@@ -225,7 +225,7 @@ def test_a_404_of_the_past_is_not_remembered(source, yahoo):
     assert len(source.fetch("NOVO3.SA").prices) == 3
 
 
-def test_prices_come_without_a_crumb_too(source, yahoo):
+def test_prices_are_fetched_without_a_crumb_too(source, yahoo):
     from yfinance.data import YfData
 
     data = YfData()
@@ -247,10 +247,10 @@ def test_two_threads_do_not_get_each_others_answers():
         assert list(threads.map(fetch, [10.0, 20.0])) == [{10.0}, {20.0}]
 
 
-def test_an_isin_is_refused_before_yahoo_is_asked(source, yahoo):
+def test_an_isin_is_refused_without_a_request(source, yahoo):
     with pytest.raises(UnknownTicker, match="US0378331005 is an ISIN"):
         source.fetch("US0378331005")
-    assert (yahoo.asked, yahoo.others) == ([], [])
+    assert (yahoo.requests, yahoo.others) == ([], [])
 
 
 def test_nothing_is_written_to_the_users_cache_folder(source):
@@ -260,13 +260,13 @@ def test_nothing_is_written_to_the_users_cache_folder(source):
     assert (_TzDBManager._db, _CookieDBManager._db) == (None, None)
 
 
-def test_the_session_is_left_as_it_was(yahoo, sleeps):
+def test_the_session_is_restored_after_a_fetch(yahoo, sleeps):
     with loopback_session(yahoo.server_port) as session:
         YahooSource(session, sleep=sleeps.append, clock=lambda: NOW).fetch("PETR4.SA")
         assert "request" not in vars(session)
 
 
-def test_only_what_may_pass_is_retryable():
+def test_only_temporary_errors_are_retryable():
     kinds = (RateLimited, SourceUnavailable, UnknownTicker, Delisted, NoNewData)
     assert [kind.retryable for kind in kinds] == [True, True, False, False, False]
 

@@ -1,4 +1,4 @@
-"""What an answer of Yahoo's chart service means, whatever is in it."""
+"""Interpreting any response of Yahoo's chart service."""
 
 import json
 from datetime import UTC, date, datetime
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zenith_core.errors import RateLimited, SourceError, SourceUnavailable
-from zenith_pipelines.ingestion.sources.yahoo_responses import ChartAnswers, retry_after
+from zenith_pipelines.ingestion.sources.yahoo_responses import ChartResponses, retry_after
 
 NOW = datetime(2024, 1, 5, 12, tzinfo=UTC)
 JSON = st.recursive(
@@ -39,44 +39,44 @@ def test_retry_after_is_seconds_or_a_date(header, seconds):
 
 
 @given(st.text())
-def test_no_retry_after_breaks_the_fetch(header):
+def test_any_retry_after_is_a_finite_wait(header):
     assert 0 <= retry_after(header, NOW) < float("inf")
 
 
 @given(
     status=st.sampled_from([200, 400, 401, 403, 404, 422]), chart=JSON, since=st.sampled_from([None, date(2024, 1, 3)])
 )
-def test_whatever_is_answered_raises_a_source_error_or_nothing(status, chart, since):
-    answers = ChartAnswers("AAPL", since, NOW)
+def test_any_response_raises_a_source_error_or_nothing(status, chart, since):
+    responses = ChartResponses("AAPL", since, NOW)
     try:
-        answers.hear(SimpleNamespace(status_code=status, headers={}, text=json.dumps({"chart": chart})))
+        responses.read(SimpleNamespace(status_code=status, headers={}, text=json.dumps({"chart": chart})))
     except SourceError as error:
         assert not error.retryable
         assert len(str(error)) < 400
-    answers.gone()
+    responses.why_delisted()
 
 
 @given(chart=JSON)
 @pytest.mark.parametrize(("status", "kind"), [(429, RateLimited), (500, SourceUnavailable), (503, SourceUnavailable)])
-def test_the_status_decides_whether_it_may_pass(status, kind, chart):
+def test_the_status_decides_the_kind_of_a_temporary_error(status, kind, chart):
     response = SimpleNamespace(status_code=status, headers={"Retry-After": "9"}, text=json.dumps({"chart": chart}))
-    answers = ChartAnswers("AAPL", None, NOW)
+    responses = ChartResponses("AAPL", None, NOW)
     with pytest.raises(kind):
-        answers.hear(response)
-    assert answers.retry_after == 9.0
-    answers.begin()
-    assert answers.retry_after == 0.0
+        responses.read(response)
+    assert responses.retry_after == 9.0
+    responses.begin()
+    assert responses.retry_after == 0.0
 
 
-def test_a_refused_cookie_is_left_to_yfinance_and_then_means_unavailable():
-    answers = ChartAnswers("AAPL", None, NOW)
-    answers.hear(SimpleNamespace(status_code=401, headers={}, text="{}"))
-    error = answers.failure(KeyError("chart"))
-    assert (type(error), str(error)) == (SourceUnavailable, "yahoo refuses to answer for AAPL (HTTP 401)")
+def test_yfinance_retries_a_refused_cookie_before_it_means_unavailable():
+    responses = ChartResponses("AAPL", None, NOW)
+    responses.read(SimpleNamespace(status_code=401, headers={}, text="{}"))
+    error = responses.failure(KeyError("chart"))
+    assert (type(error), str(error)) == (SourceUnavailable, "yahoo refuses requests for AAPL (HTTP 401)")
 
 
 @pytest.mark.parametrize(
-    ("meta", "gone"),
+    ("meta", "is_delisted"),
     [
         ({}, False),
         ({"regularMarketTime": None}, False),
@@ -85,5 +85,5 @@ def test_a_refused_cookie_is_left_to_yfinance_and_then_means_unavailable():
         ({"exchangeName": "YHD"}, True),
     ],
 )
-def test_a_ticker_without_a_trade_for_sixty_days_is_gone(meta, gone):
-    assert bool(ChartAnswers("AAPL", None, NOW, meta=meta).gone()) is gone
+def test_a_ticker_without_a_trade_for_sixty_days_is_delisted(meta, is_delisted):
+    assert bool(ChartResponses("AAPL", None, NOW, meta=meta).why_delisted()) is is_delisted

@@ -1,4 +1,4 @@
-"""How often and how long a refusal is tried again."""
+"""Limits and waits of retries."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from zenith_pipelines.ingestion.sources.yahoo_retry import RetryPolicy
 
 
 class Refusals:
-    """Raises the errors given, one per call, then returns the number of calls."""
+    """Raise `errors`, one per call, then return the number of calls."""
 
     def __init__(self, *errors):
         self.errors = list(errors)
@@ -20,36 +20,36 @@ class Refusals:
         return self.calls
 
 
-def test_backoff_doubles_up_to_its_longest_and_is_never_less_than_half():
+def test_backoff_doubles_up_to_its_limit_and_is_at_least_half_its_ceiling():
     policy = RetryPolicy(first_wait=1.0, longest_wait=10.0)
     for attempt, ceiling in enumerate([1.0, 2.0, 4.0, 8.0, 10.0, 10.0], start=1):
         waits = [policy.backoff(attempt) for _ in range(200)]
         assert ceiling / 2 <= min(waits) < max(waits) <= ceiling
 
 
-def test_only_retryable_errors_are_tried_again():
-    gone = Refusals(Delisted("gone"))
+def test_only_retryable_errors_are_retried():
+    attempt = Refusals(Delisted("gone"))
     with pytest.raises(Delisted):
-        RetryPolicy().call(gone, retry_after=lambda: 0.0, sleep=pytest.fail)
-    assert gone.calls == 1
+        RetryPolicy().call(attempt, retry_after=lambda: 0.0, sleep=pytest.fail)
+    assert attempt.calls == 1
 
 
-def test_a_wait_that_was_asked_for_is_kept_to_even_beyond_the_longest_backoff():
+def test_a_retry_after_longer_than_the_longest_backoff_is_respected():
     sleeps = []
     assert RetryPolicy().call(Refusals(RateLimited("slow down")), retry_after=lambda: 200.0, sleep=sleeps.append) == 2
     assert 200 < sleeps[0] <= 202
 
 
-def test_waiting_is_announced(caplog):
+def test_a_wait_is_logged(caplog):
     RetryPolicy().call(Refusals(RateLimited("slow down")), retry_after=lambda: 9.0, sleep=lambda _: None)
     [record] = caplog.records
-    assert record.getMessage().startswith("slow down; try 2 of 5 in 1")
+    assert record.getMessage().startswith("slow down; attempt 2 of 5 in 1")
 
 
-def test_a_fetch_ends_within_its_bounds_whatever_is_asked():
-    asked = iter([100.0, 150.0, 100.0])
+def test_a_fetch_ends_within_its_total_wait_for_any_retry_after():
+    waits = iter([100.0, 150.0, 100.0])
     sleeps = []
     with pytest.raises(RateLimited):
-        RetryPolicy().call(Refusals(*[RateLimited("no")] * 9), retry_after=lambda: next(asked), sleep=sleeps.append)
+        RetryPolicy().call(Refusals(*[RateLimited("no")] * 9), retry_after=lambda: next(waits), sleep=sleeps.append)
     assert len(sleeps) == 2
     assert sum(sleeps) <= 300

@@ -1,4 +1,4 @@
-"""A loopback server that answers as Yahoo's chart service does, and a session that takes yfinance there."""
+"""A loopback server that imitates Yahoo's chart service, and a session that sends yfinance to it."""
 
 import json
 import threading
@@ -15,7 +15,7 @@ NOT_FOUND = "No data found, symbol may be delisted"
 
 @dataclass(frozen=True)
 class Bar:
-    """One daily bar; a close of None is a bar of nulls, as Yahoo gives it for a session without prices."""
+    """One daily bar; a close of None is a bar of nulls, as in Yahoo's sessions without prices."""
 
     day: str
     close: float | None
@@ -57,7 +57,7 @@ class Answer:
 
 
 def chart(*bars, adjusted=None, **about):
-    """The answer with these bars; `adjusted` are the adjusted closes, where they differ."""
+    """Return a response with these bars; `adjusted`: the adjusted closes, if they differ."""
     closes = [bar.close for bar in bars]
     quote = {
         "open": [close and close - 0.5 for close in closes],
@@ -82,7 +82,7 @@ def chart(*bars, adjusted=None, **about):
 
 
 def empty(**about):
-    """A ticker that Yahoo describes without giving prices."""
+    """Return a response that describes a ticker without prices."""
     return _answer(200, result=[{"meta": meta(**about), "indicators": {"quote": [{}], "adjclose": [{}]}}])
 
 
@@ -99,9 +99,9 @@ def _answer(status, result=None, error=None):
 
 
 class Yahoo(ThreadingHTTPServer):
-    """Answers the probe for the time zone with `probe`, and prices with `answers` in turn, the last one for ever.
+    """Answer time zone probes with `probe`, and price requests with `answers` in turn, repeating the last.
 
-    `crumb` answers the requests for cookies and crumbs. `asked` holds the requests for charts, `others` the rest.
+    `crumb` answers the requests for cookies and crumbs. `requests` lists the requests for charts, `others` the rest.
     """
 
     daemon_threads = True
@@ -111,18 +111,18 @@ class Yahoo(ThreadingHTTPServer):
         self.probe = empty()
         self.answers = [chart(Bar("2024-01-04", 38.5))]
         self.crumb = Answer(200, "crumb")
-        self.asked = []
+        self.requests = []
         self.others = []
 
     @property
-    def prices_asked(self):
-        return [path for path in self.asked if "range=1d" not in path]
+    def price_requests(self):
+        return [path for path in self.requests if "range=1d" not in path]
 
     def reply(self, path):
         if not path.startswith("/v8/finance/chart/"):
             self.others.append(path)
             return self.crumb
-        self.asked.append(path)
+        self.requests.append(path)
         if "range=1d" in path:
             return self.probe
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
@@ -136,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.end_headers()
-        with suppress(BrokenPipeError):  # the client may have lost its patience
+        with suppress(BrokenPipeError):  # the client may have timed out
             self.wfile.write(answer.body.encode())
 
     do_POST = do_GET
@@ -159,7 +159,7 @@ def running():
 
 
 def loopback_session(port):
-    """The session of yfinance's own kind, sent to the loopback server whatever host it asks for."""
+    """Return a session of yfinance's own kind that sends every request to the loopback server."""
     from curl_cffi import requests
 
     class Loopback(requests.Session):
