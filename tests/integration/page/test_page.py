@@ -32,7 +32,7 @@ def test_it_shows_the_ticker_its_forecast_and_what_that_is_worth(visit):
     figures = page.locator(".figures")
     expect(figures).to_contain_text("Forecast, 5 sessions ahead")
     expect(figures).to_contain_text("105.10")  # 100 * 1.01**5
-    expect(figures).to_contain_text("101.95 – 108.25this interval covered 88% of past outcomes")  # at that horizon
+    expect(figures).to_contain_text("101.95 – 108.25covered 88% of past outcomes")  # at that horizon
     expect(page.get_by_role("contentinfo")).to_contain_text("This is not investment advice")
     assert page.said == []
 
