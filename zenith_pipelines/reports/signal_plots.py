@@ -99,7 +99,7 @@ def _draw_reliability(axes: "Axes", name: str, bins: pd.DataFrame) -> None:
     low = max(0.0, min(predicted.min(), (observed - error).min()) - 0.03)
     high = min(1.0, max(predicted.max(), (observed + error).max()) + 0.03)
     sizes = " to ".join(f"{size:,.0f}" for size in np.unique([rows.min(), rows.max()]))
-    axes.set_title(f"{name}: {sizes} sessions a dot", fontsize=9.5, color=INK)
+    axes.set_title(f"{name}: {sizes} sessions per dot", fontsize=9.5, color=INK)
     axes.set(xlim=(low, high), ylim=(low, high))  # the same scale on both axes, so that the diagonal is one
 
 

@@ -169,7 +169,7 @@ def test_the_area_of_a_dot_is_its_bin_s_sessions():
 
     small, large = axes.collections[-1].get_sizes()
     assert large == pytest.approx(4 * small)
-    assert axes.get_title() == "sell: 25 to 100 sessions a dot"
+    assert axes.get_title() == "sell: 25 to 100 sessions per dot"
 
 
 @pytest.mark.parametrize("tables", [None, {}, {"sell": [], "hold": [], "buy": []}])
