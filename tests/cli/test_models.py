@@ -132,7 +132,7 @@ def test_a_rollback_goes_back_and_says_who_and_why(zenith, ticker, registry):
     assert zenith("rollback", ticker, "lstm") == (
         2,
         "",
-        f"zenith: nothing to go back to: lstm-{ticker} version 1 replaced no version that is left\n",
+        f"zenith: nothing to roll back to: lstm-{ticker} version 1 replaced no version that still exists\n",
     )
     assert in_production(registry, ticker) == 1
 
@@ -162,7 +162,7 @@ def test_a_version_that_cannot_serve_is_not_forced(zenith, ticker, registry):
 
     assert status == 1
     assert json.loads(out)["outcome"] == "refused"
-    assert "answers: does not load or answer" in err
+    assert "answers: does not load or forecast" in err
     assert in_production(registry, ticker) == 2
 
 

@@ -47,7 +47,7 @@ ANSWERS = {
     ],
     "promotion.md": [
         "ensemble-AAPL: version 1 is in Production, before it version 2 (rolled back)",
-        "passed   answers: loads in ONNX Runtime, finite answers",
+        "passed   answers: loads in ONNX Runtime and returns finite numbers",
         "ensemble-AAPL: version 2 is in Production, before it version 1 (promoted)",
         "would free",
     ],

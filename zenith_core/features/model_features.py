@@ -7,6 +7,7 @@ Clips are fixed numbers, not statistics of the data, so they are causal too.
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -73,8 +74,19 @@ def feature_spec_hash() -> str:
     return hashlib.sha256(json.dumps(feature_spec(), sort_keys=True).encode()).hexdigest()[:16]
 
 
-def features(prices: pd.DataFrame) -> pd.DataFrame:
-    """The indicators, the model inputs FEATURES, `volatility` and `close`, on the index of cleaned `prices`.
+def inputs_of(spec: Mapping[str, Any]) -> tuple[ModelInput, ...] | None:
+    """Return the inputs that an earlier `feature_spec` declares, or None if this code computes any of them otherwise.
+
+    Their ranges, neutral values, order and number may differ from INPUTS.
+    """
+    formulas = {declared.name: declared.formula for declared in INPUTS}
+    same_constants = {**feature_spec(), "inputs": spec["inputs"]} == spec
+    same_formulas = all(formulas.get(declared["name"]) == declared["formula"] for declared in spec["inputs"])
+    return tuple(ModelInput(**declared) for declared in spec["inputs"]) if same_constants and same_formulas else None
+
+
+def features(prices: pd.DataFrame, inputs: Sequence[ModelInput] = INPUTS) -> pd.DataFrame:
+    """The indicators, the model inputs, `volatility` and `close`, on the index of cleaned `prices`.
 
     Model inputs are NaN in the first WARM_UP rows and finite after them, whatever the prices: where a formula is
     0/0 (no movement, no volume) they take their neutral value. `volatility` is the EWMA daily volatility of log
@@ -85,7 +97,9 @@ def features(prices: pd.DataFrame) -> pd.DataFrame:
     volatility = ewma_volatility(prices["close"])
     with np.errstate(all="ignore"):  # 0/0 is answered by the neutral value
         raw = _from_returns(prices, volatility) | _from_indicators(prices, known) | _from_volume(prices)
-    return pd.concat([known, _bounded(pd.DataFrame(raw)), volatility.rename("volatility"), prices["close"]], axis=1)
+    return pd.concat(
+        [known, _bounded(pd.DataFrame(raw), inputs), volatility.rename("volatility"), prices["close"]], axis=1
+    )
 
 
 def ewma_volatility(close: pd.Series) -> pd.Series:
@@ -159,9 +173,10 @@ def _log(series: pd.Series) -> pd.Series:
     return pd.Series(np.log(series), index=series.index)
 
 
-def _bounded(raw: pd.DataFrame) -> pd.DataFrame:
+def _bounded(raw: pd.DataFrame, inputs: Sequence[ModelInput]) -> pd.DataFrame:
     """Clipped (so log 0 is the lower bound), neutral where 0/0, NaN in the warm-up. All columns at once, for speed."""
-    bounded = np.clip(raw[list(FEATURES)].to_numpy(), [i.low for i in INPUTS], [i.high for i in INPUTS])
-    bounded = np.where(np.isnan(bounded), [i.neutral for i in INPUTS], bounded)
+    names = [i.name for i in inputs]
+    bounded = np.clip(raw[names].to_numpy(), [i.low for i in inputs], [i.high for i in inputs])
+    bounded = np.where(np.isnan(bounded), [i.neutral for i in inputs], bounded)
     bounded[:WARM_UP] = np.nan
-    return pd.DataFrame(bounded, index=raw.index, columns=list(FEATURES))
+    return pd.DataFrame(bounded, index=raw.index, columns=names)

@@ -101,8 +101,9 @@ def _misfit(
     try:
         if breach := coverage_breach(store.read("forecast_ledger", ticker).table, since):
             return breach
-        snapshot = ServingSnapshot.from_json(store.facts(SERVED, ticker))
-        return drift(snapshot, Limits.from_json(store.facts("ensemble_model", ticker)["study"]["limits"]))
+        model = store.facts("ensemble_model", ticker)
+        snapshot = ServingSnapshot.from_json(store.facts(SERVED, ticker)).for_spec(model["feature_spec"])
+        return drift(snapshot, Limits.from_json(model["study"]["limits"])) if snapshot else None
     except NotAvailable:
         return None
     except (ZenithError, KeyError) as error:

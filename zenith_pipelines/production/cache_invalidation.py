@@ -1,7 +1,7 @@
-"""Making the serving processes forget their cached answers.
+"""Start a new cache generation, so that serving processes forget their cached answers.
 
-Nothing is searched or deleted. The answers belong to a generation (zenith_core/names.py); a new one leaves those
-before it unreachable, and serving sees it within its poll of 2 s. Old answers in Redis go when their time is up.
+Nothing is searched or deleted. Each cached answer belongs to a generation (zenith_core/names.py). A new generation
+makes older answers unreachable; serving polls for it every 2 s. Old answers in Redis expire by themselves.
 """
 
 from datetime import UTC, datetime
@@ -15,22 +15,24 @@ _TIMEOUT_SECONDS = 5.0
 
 
 def clear_predictions(settings: Settings) -> str:
-    """Begin a new generation, in Redis if there is one and for caches in a process's memory; return its name.
+    """Start a new generation for in-process caches and, if configured, for Redis; return its name.
 
-    Raises UserError if Redis is named and cannot be reached: then the answers in it live on.
+    Raises UserError if Redis is configured and cannot be reached: its answers then stay valid.
     """
-    generation = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")  # never one that was there before
+    generation = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")  # unique, so that no old answer becomes valid again
     write_atomically(prepare_home(settings) / CACHE_GENERATION_FILE, generation.encode())
     if settings.redis_url is not None:
-        _tell_redis(settings.redis_url.get_secret_value(), generation)
+        _set_in_redis(settings.redis_url.get_secret_value(), generation)
     return generation
 
 
-def _tell_redis(url: str, generation: str) -> None:
+def _set_in_redis(url: str, generation: str) -> None:
     from redis import Redis, RedisError
 
     try:
         with Redis.from_url(url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS) as redis:
             redis.set(CACHE_GENERATION_KEY, generation)
     except (RedisError, ValueError) as error:
-        raise UserError(f"REDIS_URL cannot be reached ({type(error).__name__}): its cached answers stay") from None
+        raise UserError(
+            f"REDIS_URL cannot be reached ({type(error).__name__}): its cached answers stay valid"
+        ) from None

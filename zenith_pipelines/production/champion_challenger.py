@@ -32,111 +32,121 @@ from zenith_pipelines.production.promotion_gates import (
     leakage_gate,
     loss_gate,
 )
-from zenith_pipelines.production.replay import replayed_prices, replayed_signals
+from zenith_pipelines.production.replay import replay_prices, replay_signals
 from zenith_pipelines.registry.model_registry import ModelRegistry, Version
 
-_ORIGIN = {"lstm": "origin", "ensemble": "date"}  # the evidence's column that says when a forecast was made
+_ORIGIN = {"lstm": "origin", "ensemble": "date"}  # the evidence's column of forecast origins
 
 
 @dataclass(frozen=True)
 class CurrentData:
-    """What is known of a ticker today: what serving would ask with, and the feature table that it comes from."""
+    """A ticker's data today: the serving snapshot, and the feature table of its own feature spec."""
 
     snapshot: ServingSnapshot
     features: pd.DataFrame
 
     @classmethod
     def read(cls, store: DatasetStore, ticker: str) -> Self:
-        """As it is stored. Raises NotAvailable."""
+        """Read it from the stored datasets. Raises NotAvailable."""
         snapshot = ServingSnapshot.from_json(dict(store.read("serving_snapshot", ticker).facts))
         return cls(snapshot, store.read("indicator_features", ticker).table)
 
 
 def evaluate_gates(
-    registry: ModelRegistry, kind: Kind, candidate: Version, champion: Version | None, present: CurrentData
+    registry: ModelRegistry, kind: Kind, candidate: Version, champion: Version | None, current: CurrentData
 ) -> Decision:
-    """Put the candidate through the gates; a first model (no champion) through those of sanity only."""
+    """Put the candidate through the gates. A first model (no champion) passes only those of sanity."""
     evidence, metrics = _evidence(registry, candidate), registry.metrics(candidate.name, candidate.version)
     sanity = [
-        answers_gate(why_unservable(registry, kind, candidate, present)),
+        answers_gate(why_unservable(registry, kind, candidate, current)),
         leakage_gate(candidate.tags.get("leakage")),
-        evidence_gate(_scored(kind, evidence)),
+        evidence_gate(_scored_rows(kind, evidence)),
     ]
     earned = None
     if champion is not None:
         earned = [data_end_gate(candidate.data_end, champion.data_end)]
-    if earned and champion and evidence is not None:
-        earned += _compared(registry, kind, champion, evidence, present, dict(metrics))
+        if evidence is not None:
+            earned += _comparison_gates(registry, kind, champion, evidence, current, dict(metrics))
     return decide(sanity, earned, beats_naive=bool(metrics.get("beats_naive")))
 
 
-def why_unservable(registry: ModelRegistry, kind: Kind, version: Version, present: CurrentData) -> str | None:
-    """Why the version cannot serve: it is loaded and asked once. None if it answers with finite numbers."""
-    spec = version.tags.get("feature_spec")
-    if spec != present.snapshot.feature_spec:
-        return f"made for the features {spec}, today's are {present.snapshot.feature_spec}"
+def why_unservable(registry: ModelRegistry, kind: Kind, version: Version, current: CurrentData) -> str | None:
+    """Load the version and forecast once. Return the problem, or None if the forecast is finite."""
+    snapshot = current.snapshot.for_spec(version.tags.get("feature_spec", ""))
+    if snapshot is None:
+        return _other_features(version, current)
     try:
         run = onnx_run(registry.load(version.name, version.version))
         if kind == "ensemble":
-            answer = np.array(list(signal_probabilities(run, present.snapshot).values()))
+            forecast = np.array(list(signal_probabilities(run, snapshot).values()))
         else:
-            answer = forecast_prices(run, present.snapshot).quantiles
+            forecast = forecast_prices(run, snapshot).quantiles
     except Exception as error:  # neither ONNX Runtime nor MLflow's artifact stores have a common base class
-        return f"does not load or answer: {' '.join(str(error).split())[:200]}"
-    return None if np.isfinite(answer).all() else "its answer is not finite"
+        return f"does not load or forecast: {' '.join(str(error).split())[:200]}"
+    return None if np.isfinite(forecast).all() else "its forecast is not finite"
+
+
+def why_not_replayable(registry: ModelRegistry, kind: Kind, version: Version, current: CurrentData) -> str | None:
+    """Return the reason why the version cannot forecast from the rows of `current.features`, or None."""
+    if version.tags.get("feature_spec") != current.snapshot.feature_spec:
+        return _other_features(version, current)
+    return why_unservable(registry, kind, version, current)
+
+
+def _other_features(version: Version, current: CurrentData) -> str:
+    return f"was trained on features {version.tags.get('feature_spec')}, today's are {current.snapshot.feature_spec}"
 
 
 def _evidence(registry: ModelRegistry, version: Version) -> pd.DataFrame | None:
-    """The version's walk-forward output; None if its run does not have it (any more)."""
+    """Return the version's walk-forward forecasts, or None if its run has none (any more)."""
     try:
         return parquet_table(registry.file(version.name, version.version, "evidence.parquet"))
-    except Exception:  # as above: each artifact store raises its own for a file that is not there
+    except Exception:  # each of MLflow's artifact stores raises its own error for a missing file
         return None
 
 
-def _scored(kind: Kind, evidence: pd.DataFrame | None) -> int:
+def _scored_rows(kind: Kind, evidence: pd.DataFrame | None) -> int:
     if evidence is None:
         return 0
     return int((evidence["label"] != "").sum() if kind == "ensemble" else evidence["actual"].notna().sum())
 
 
-def _compared(
+def _comparison_gates(
     registry: ModelRegistry,
     kind: Kind,
     champion: Version,
     evidence: pd.DataFrame,
-    present: CurrentData,
+    current: CurrentData,
     metrics: dict[str, float],
 ) -> list[Gate]:
-    """The gates on rows that neither had seen."""
-    end = pd.Timestamp(champion.data_end)
-    known = _evidence(registry, champion)
-    newer, note = _newer(registry, kind, champion, evidence, present)
-    answers = [table for table in (known, newer) if table is not None and len(table)]
-    if known is None:
+    """Return the gates on rows that were out of sample for both models."""
+    earlier = _evidence(registry, champion)
+    newer, note = _newer_forecasts(registry, kind, champion, evidence, current)
+    if earlier is None:
         note = "; ".join(filter(None, ["Production's own evidence is gone", note]))
-    other = pd.concat(answers, ignore_index=True) if answers else evidence.iloc[:0]
+    tables = [table for table in (earlier, newer) if table is not None and len(table)]
+    other = pd.concat(tables, ignore_index=True) if tables else evidence.iloc[:0]
     if kind == "ensemble":
         pairs = signal_pairs(evidence, other)
-        compared = compare_signals(pairs, HEADLINE_HORIZON)
-        last: Gate = calibration_gate(metrics, compared)
+        comparison = compare_signals(pairs, HEADLINE_HORIZON)
+        last: Gate = calibration_gate(metrics, comparison)
     else:
         pairs = price_pairs(evidence, other)
-        compared = compare_prices(pairs)
+        comparison = compare_prices(pairs)
         last = coverage_gate(coverages(pairs))
-    after = int(pairs.loc[pairs["origin"] > end, "origin"].nunique())
-    return [loss_gate(compared, after, note), last]
+    newer_origins = int(pairs.loc[pairs["origin"] > pd.Timestamp(champion.data_end), "origin"].nunique())
+    return [loss_gate(comparison, newer_origins, note), last]
 
 
-def _newer(
-    registry: ModelRegistry, kind: Kind, champion: Version, evidence: pd.DataFrame, present: CurrentData
+def _newer_forecasts(
+    registry: ModelRegistry, kind: Kind, champion: Version, evidence: pd.DataFrame, current: CurrentData
 ) -> tuple[pd.DataFrame | None, str]:
-    """What the champion's ONNX says of origins newer than its data; without an answer, why."""
+    """Return the champion's forecasts from origins after its training data; if there are none, None and the reason."""
     end = pd.Timestamp(champion.data_end)
-    if not (evidence[_ORIGIN[kind]] > end).any() or present.features.index[-1] <= end:
+    if not (evidence[_ORIGIN[kind]] > end).any() or current.features.index[-1] <= end:
         return None, ""
-    if problem := why_unservable(registry, kind, champion, present):
-        return None, f"Production could not be asked of newer sessions: {problem}"
-    replayed = replayed_signals if kind == "ensemble" else replayed_prices
+    if problem := why_not_replayable(registry, kind, champion, current):
+        return None, f"Production could not forecast newer sessions: it {problem}"
+    replay = replay_signals if kind == "ensemble" else replay_prices
     onnx = registry.load(champion.name, champion.version)
-    return replayed(onnx, present.features, end, present.features["close"]), ""
+    return replay(onnx, current.features, end, current.features["close"]), ""

@@ -1,7 +1,7 @@
-"""What a page draws of a ticker, as columns ready for JSON, so that whoever shows it reads no table.
+"""Chart data of a ticker as JSON-ready columns, so that serving reads no tables.
 
-Each is a mapping of column names to lists of one length; dates are ISO texts, what is not known is None. Prices keep
-six significant digits: nobody sees more of them in a chart.
+Each function returns lists of one length by column name. Dates are ISO texts, unknown values None. Prices keep six
+significant digits: a chart cannot show more.
 """
 
 from typing import Any
@@ -12,31 +12,31 @@ import pandas as pd
 from zenith_core.evaluation.metrics import HEADLINE_HORIZON
 
 SESSIONS = 504  # about two years
-POINTS = 500  # more than a screen has columns for one curve
+POINTS = 500  # more than one curve needs on a screen
 
 Columns = dict[str, list[Any]]
 
 
 def candles(prices: pd.DataFrame) -> Columns:
-    """The last SESSIONS of cleaned prices: date, open, high, low, close, adjusted as the models saw them."""
+    """Return the last SESSIONS of cleaned prices: date, open, high, low, close, adjusted as in training."""
     return _columns(prices.iloc[-SESSIONS:].rename_axis("date").reset_index(), "date", "open", "high", "low", "close")
 
 
 def past_forecasts(forecasts: pd.DataFrame) -> Columns:
-    """Of a walk-forward forecast table what was said HEADLINE_HORIZON ahead, for the last SESSIONS that have come.
+    """Return the last SESSIONS of walk-forward forecasts HEADLINE_HORIZON ahead whose outcome is known.
 
-    origin, target_date, close, forecast, lower, upper, actual
+    Columns: origin, target_date, close, forecast, lower, upper, actual.
     """
-    come = forecasts[(forecasts["horizon"] == HEADLINE_HORIZON) & forecasts["actual"].notna()]
+    matured = forecasts[(forecasts["horizon"] == HEADLINE_HORIZON) & forecasts["actual"].notna()]
     return _columns(
-        come.iloc[-SESSIONS:], *("origin", "target_date"), *("close", "forecast", "lower", "upper", "actual")
+        matured.iloc[-SESSIONS:], *("origin", "target_date"), *("close", "forecast", "lower", "upper", "actual")
     )
 
 
 def equity_curve(equity: pd.DataFrame) -> Columns:
-    """A backtest's account values as multiples of the first one: date, strategy, buy_and_hold.
+    """Return a backtest's account values as multiples of the first: date, strategy, buy_and_hold.
 
-    At most POINTS of them, evenly spaced, the first and the last always there.
+    At most POINTS rows, evenly spaced, the first and the last included.
     """
     rows = np.unique(np.linspace(0, len(equity) - 1, min(len(equity), POINTS)).round().astype(int))
     values = equity[["strategy", "buy_and_hold"]] / equity[["strategy", "buy_and_hold"]].iloc[0]

@@ -1,9 +1,9 @@
-"""How the Production alias moves: a candidate that has earned it, a person who promotes, a rollback.
+"""Move the Production alias: promote a better candidate, promote by hand, roll back.
 
-Each is judged or asked, recorded, and carried out while the model's lock is held, so that on one machine the champion
-that was judged against is the one that is replaced. Machines share no lock. So the record is written before the alias
-moves, and whoever has moved it looks at the history again: of two that moved at once the later one sees both records,
-and settles on the version that both would choose (`zenith_pipelines.registry.decision_log.resolve_concurrent_moves`).
+Each move is decided, recorded and applied under the model's lock. On one machine, the champion that the candidate was
+compared with is therefore the one that it replaces. Machines share no lock. So the record is written before the alias
+moves, and the history is read again afterwards. Of two concurrent moves the later sees both records and settles on
+the version that both would choose (`zenith_pipelines.registry.decision_log.resolve_concurrent_moves`).
 """
 
 from typing import Any
@@ -14,6 +14,7 @@ from zenith_pipelines.production.champion_challenger import CurrentData, evaluat
 from zenith_pipelines.production.promotion_gates import Decision
 from zenith_pipelines.registry.decision_log import (
     DecisionRecord,
+    Outcome,
     current_user,
     decision_history,
     record_decision,
@@ -22,101 +23,97 @@ from zenith_pipelines.registry.decision_log import (
 )
 from zenith_pipelines.registry.model_registry import ModelRegistry, Version
 
-LONGEST_REASON = 500  # characters; a tag of MLflow holds 8,000, and the gates' figures go into the same one
+LONGEST_REASON = 500  # characters; an MLflow tag holds 8,000, and the gates' figures share it
 
 
 class Refused(ZenithError):
-    """The gates, or the version's own answer, speak against the move; nothing was moved."""
+    """The gates, or the version's own forecast, speak against the move; nothing was moved."""
 
 
-def promote_if_better(registry: ModelRegistry, kind: Kind, version: int, present: CurrentData) -> dict[str, Any]:
-    """Promote a version if it has earned it, and record the decision either way; JSON-ready. One that is in Production
-    already stays, and there is no decision to record.
+def promote_if_better(registry: ModelRegistry, kind: Kind, version: int, current: CurrentData) -> dict[str, Any]:
+    """Promote a version if it passes its gates; record the decision either way. JSON-ready.
 
-    A version that somebody rolled back from is not put back by a schedule: only `promote` does that.
+    For the version in Production nothing is decided or recorded. A version that was rolled back stays out: only
+    `promote` puts it back.
     """
-    name = model_name(kind, present.snapshot.ticker)
+    name = model_name(kind, current.snapshot.ticker)
     with registry.lock(name):
         history, champion = decision_history(registry, name), registry.production(name)
         candidate = registry.version(name, version)
-        decision = evaluate_gates(registry, kind, candidate, champion, present)
-        rollback = _rollback_of(history, version)
-        promote = decision.promote and rollback is None
+        decision = evaluate_gates(registry, kind, candidate, champion, current)
+        rollback = _rollback_from(history, version)
+        outcome: Outcome = "promoted" if decision.promote and rollback is None else "refused"
         reason = f"rolled back by {rollback.by}, {rollback.at}: {rollback.reason}" if rollback else decision.reason
-        record = _record(candidate, "promoted" if promote else "refused", champion, reason, decision)
-        if champion and champion.version == version:  # the other model was trained: there is nothing to decide here
+        record = _record(candidate, outcome, champion, reason, decision)
+        if champion and champion.version == version:  # this run trained only the other model
             return _result(name, record, decision, version)
-        if promote:
-            return _result(name, record, decision, _apply(registry, name, record, history, champion))
-        record_decision(registry, name, record)
-    return _result(name, record, decision, record.previous)
+        return _result(name, record, decision, _apply(registry, name, record, history, champion))
 
 
 def promote(
-    registry: ModelRegistry, kind: Kind, version: int, present: CurrentData, *, force: bool, reason: str | None
+    registry: ModelRegistry, kind: Kind, version: int, current: CurrentData, *, force: bool, reason: str | None
 ) -> dict[str, Any]:
-    """Promote a version as a person asks, or record why not; JSON-ready. Its gates run, and `force` overrules them.
+    """Promote a version at a person's request, or record the refusal. `force` overrules the gates. JSON-ready.
 
-    Nothing overrules that the version must load and answer. Raises NotAvailable if there is no such version; UserError
-    if it is in Production already, or for `force` without a reason.
+    Even with `force` the version must load and forecast. Raises NotAvailable if there is no such version; UserError if
+    it is in Production already, or for `force` without a reason.
     """
     if force and not (reason or "").strip():
         raise UserError("--force needs --reason TEXT: the history must say why the gates were overruled")
-    said, name = _checked(reason), model_name(kind, present.snapshot.ticker)
+    note, name = _checked(reason), model_name(kind, current.snapshot.ticker)
     with registry.lock(name):
         history, champion = decision_history(registry, name), registry.production(name)
         candidate = registry.version(name, version)
         if champion and champion.version == version:
             raise UserError(f"{name} version {version} is in Production already")
-        decision = evaluate_gates(registry, kind, candidate, champion, present)
-        answers = next(gate for gate in decision.gates if gate.name == "answers")
-        outcome = "promoted" if decision.promote else "forced" if force and answers.passed else "refused"
-        why = "; ".join(filter(None, [said, decision.reason]))
-        record = _record(candidate, outcome, champion, why, decision)
-        if record.moved:
-            return _result(name, record, decision, _apply(registry, name, record, history, champion))
-        record_decision(registry, name, record)
-    return _result(name, record, decision, record.previous)
+        decision = evaluate_gates(registry, kind, candidate, champion, current)
+        servable = next(gate for gate in decision.gates if gate.name == "answers").passed
+        outcome: Outcome = "promoted" if decision.promote else "forced" if force and servable else "refused"
+        record = _record(candidate, outcome, champion, "; ".join(filter(None, [note, decision.reason])), decision)
+        return _result(name, record, decision, _apply(registry, name, record, history, champion))
 
 
-def roll_back(registry: ModelRegistry, kind: Kind, present: CurrentData, *, reason: str | None) -> dict[str, Any]:
-    """Put back the version before, as `decision_log.rollback_target` finds it; JSON-ready.
+def roll_back(registry: ModelRegistry, kind: Kind, current: CurrentData, *, reason: str | None) -> dict[str, Any]:
+    """Restore the version found by `decision_log.rollback_target`. JSON-ready.
 
-    Raises NotAvailable if nothing is in Production or nothing was before; Refused if that version does not answer.
+    Raises NotAvailable if nothing is in Production or there is no earlier version; Refused if that cannot forecast.
     """
-    said, name = _checked(reason), model_name(kind, present.snapshot.ticker)
+    note, name = _checked(reason), model_name(kind, current.snapshot.ticker)
     with registry.lock(name):
-        current, history = registry.require_production(name), decision_history(registry, name)
-        target = rollback_target(history, current.version, {version.version for version in registry.versions(name)})
+        champion, history = registry.require_production(name), decision_history(registry, name)
+        target = rollback_target(history, champion.version, {version.version for version in registry.versions(name)})
         if target is None:
             raise NotAvailable(
-                f"nothing to go back to: {name} version {current.version} replaced no version that is left"
+                f"nothing to roll back to: {name} version {champion.version} replaced no version that still exists"
             )
         version = registry.version(name, target)
-        if problem := why_unservable(registry, kind, version, present):
+        if problem := why_unservable(registry, kind, version, current):
             raise Refused(f"{name} was not rolled back: version {target} {problem}")
-        record = _record(version, "rolled back", current, said or f"rolled back from version {current.version}")
-        now = _apply(registry, name, record, history, current)
-    return _result(name, record, None, now)
+        record = _record(version, "rolled back", champion, note or f"rolled back from version {champion.version}")
+        return _result(name, record, None, _apply(registry, name, record, history, champion))
 
 
 def _apply(
     registry: ModelRegistry, name: str, record: DecisionRecord, history: list[DecisionRecord], champion: Version | None
-) -> int:
-    """Record the decision, move the alias, settle with concurrent moves. Return the version in Production.
+) -> int | None:
+    """Record the decision, move the alias if it says so, settle concurrent moves. Return the version in Production.
 
-    history, champion: the history and the version in Production that the decision was based on.
+    history, champion: the history and the Production version that the decision was based on
     """
     record_decision(registry, name, record)
-    meanwhile = _moved_since(registry, name, history, champion)
+    if not record.moved:
+        return record.previous
+    concurrent = _moved_since(registry, name, history, champion)
     registry.promote(name, record.version)
-    seen = {(decision.at, decision.version) for decision in (*history, record)}
-    others = [decision for decision in decision_history(registry, name) if (decision.at, decision.version) not in seen]
-    target = resolve_concurrent_moves(record, [*others, *meanwhile])
-    now = registry.production(name)
-    if now is None or now.version != target:
-        reason = f"settled after version {record.version} and others at once"
-        record_decision(registry, name, _record(registry.version(name, target), "promoted", now, reason))
+    earlier = {(decision.at, decision.version) for decision in (*history, record)}
+    concurrent += [
+        decision for decision in decision_history(registry, name) if (decision.at, decision.version) not in earlier
+    ]
+    target = resolve_concurrent_moves(record, concurrent)
+    production = registry.production(name)
+    if production is None or production.version != target:
+        reason = f"settled after a concurrent move, to version {record.version}"
+        record_decision(registry, name, _record(registry.version(name, target), "promoted", production, reason))
         registry.promote(name, target)
     return target
 
@@ -124,20 +121,20 @@ def _apply(
 def _moved_since(
     registry: ModelRegistry, name: str, history: list[DecisionRecord], champion: Version | None
 ) -> list[DecisionRecord]:
-    """The record of what is in Production by now, if that is not the champion that the decision was based on."""
-    now = registry.production(name)
-    if now is None or (champion and now.version == champion.version):
+    """Return the record of the version now in Production if it has replaced the champion of the decision."""
+    production = registry.production(name)
+    if production is None or (champion and production.version == champion.version):
         return []
-    return [decision for decision in history if decision.moved and decision.version == now.version][-1:]
+    return [decision for decision in history if decision.moved and decision.version == production.version][-1:]
 
 
 def _record(
-    version: Version, outcome: Any, before_it: Version | None, reason: str, decision: Decision | None = None
+    version: Version, outcome: Outcome, champion: Version | None, reason: str, decision: Decision | None = None
 ) -> DecisionRecord:
     return DecisionRecord(
         version=version.version,
         outcome=outcome,
-        previous=before_it.version if before_it else None,
+        previous=champion.version if champion else None,
         data_end=version.data_end,
         reason=reason,
         by=current_user(),
@@ -145,11 +142,11 @@ def _record(
     )
 
 
-def _rollback_of(history: list[DecisionRecord], version: int) -> DecisionRecord | None:
-    """The rollback from a version, if that is the last that happened to it."""
-    away = [decision for decision in history if decision.outcome == "rolled back" and decision.previous == version]
-    put = [decision for decision in history if decision.moved and decision.version == version]
-    return away[-1] if away and (not put or put[-1].at < away[-1].at) else None
+def _rollback_from(history: list[DecisionRecord], version: int) -> DecisionRecord | None:
+    """Return the rollback from a version, unless it was promoted again later."""
+    rollbacks = [decision for decision in history if decision.outcome == "rolled back" and decision.previous == version]
+    moves = [decision for decision in history if decision.moved and decision.version == version]
+    return rollbacks[-1] if rollbacks and (not moves or moves[-1].at < rollbacks[-1].at) else None
 
 
 def _checked(reason: str | None) -> str | None:
@@ -158,13 +155,15 @@ def _checked(reason: str | None) -> str | None:
     return reason and " ".join(reason.split())
 
 
-def _result(name: str, record: DecisionRecord, decision: Decision | None, now: int | None) -> dict[str, Any]:
+def _result(
+    name: str, record: DecisionRecord, decision: Decision | None, production_version: int | None
+) -> dict[str, Any]:
     return {
         "model": name,
         "version": record.version,
         "outcome": record.outcome,
         "promoted": record.moved,
-        "production": now,
+        "production": production_version,
         "previous": record.previous,
         "reason": record.reason,
         "standing": decision.standing if decision else None,

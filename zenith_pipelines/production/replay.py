@@ -1,6 +1,6 @@
-"""What a served model would have said on past sessions: its ONNX asked on rows of the feature table.
+"""Forecasts of a registered model on past sessions, from rows of the feature table.
 
-Only for sessions after the model's data end: what it says of earlier ones it may have learned by heart.
+Only for sessions after the model's data end: on earlier ones it may merely repeat its training data.
 """
 
 from collections.abc import Mapping
@@ -18,12 +18,11 @@ from zenith_core.inference import SIGNALS
 from zenith_pipelines.models.onnx_artifact import metadata, onnx_run
 
 
-def replayed_prices(onnx: bytes, features: pd.DataFrame, after: pd.Timestamp, came: pd.Series) -> pd.DataFrame:
-    """Forecasts of a price model from every session of `features` later than `after`, as a forecast table.
+def replay_prices(onnx: bytes, features: pd.DataFrame, after: pd.Timestamp, closes: pd.Series) -> pd.DataFrame:
+    """Return a price model's forecasts from every session of `features` later than `after`.
 
-    origin, horizon, close, forecast, lower, upper, q05 … q95, actual; by origin, then horizon. `came` holds the closes
-    by session that forecasts are held against, NaN where they are not believed; `actual` is NaN where it is, or where
-    the target has not come.
+    Columns: origin, horizon, close, forecast, lower, upper, q05 … q95, actual; by origin, then horizon.
+    `closes` by session are the outcomes, NaN where suspect. `actual` is NaN if the outcome is, or is not known yet.
     """
     rows = np.flatnonzero(features.index > after)
     close = features["close"].to_numpy(dtype=np.float64)
@@ -33,7 +32,7 @@ def replayed_prices(onnx: bytes, features: pd.DataFrame, after: pd.Timestamp, ca
         "volatility": features["volatility"].to_numpy(dtype=np.float32)[rows],
     }
     price, quantiles = (
-        np.asarray(answer, dtype=np.float64) for answer in onnx_run(onnx)(["price", "quantiles"], inputs)
+        np.asarray(output, dtype=np.float64) for output in onnx_run(onnx)(["price", "quantiles"], inputs)
     )
     horizons = price.shape[1]
     levels = dict(zip(QUANTILE_COLUMNS, quantiles.reshape(-1, len(QUANTILE_COLUMNS)).T, strict=True))
@@ -46,22 +45,22 @@ def replayed_prices(onnx: bytes, features: pd.DataFrame, after: pd.Timestamp, ca
             "lower": quantiles[..., 0].ravel(),
             "upper": quantiles[..., -1].ravel(),
             **levels,
-            "actual": _outcomes(came.reindex(features.index).to_numpy(dtype=np.float64), rows, horizons).ravel(),
+            "actual": _outcomes(closes.reindex(features.index).to_numpy(dtype=np.float64), rows, horizons).ravel(),
         }
     )
 
 
-def replayed_signals(onnx: bytes, features: pd.DataFrame, after: pd.Timestamp, came: pd.Series) -> pd.DataFrame:
-    """Probabilities of a signal model for every session of `features` later than `after`: date, sell, hold, buy, label.
+def replay_signals(onnx: bytes, features: pd.DataFrame, after: pd.Timestamp, closes: pd.Series) -> pd.DataFrame:
+    """Return a signal model's probabilities for every session of `features` later than `after`.
 
-    `came` as for `replayed_prices`; `label` is "" where it is not known (yet).
+    Columns: date, sell, hold, buy, label. `closes` as for `replay_prices`; `label` is "" if not known (yet).
     """
     rows = np.flatnonzero(features.index > after)
     inputs = {"features": features[list(FEATURES)].to_numpy(dtype=np.float32)[rows]}
     (probabilities,) = onnx_run(onnx)(["probabilities"], inputs)
     config: Mapping[str, Any] = metadata(onnx)["study"]["config"]
     labels = signal_labels(
-        came.reindex(features.index).to_numpy(dtype=np.float64),
+        closes.reindex(features.index).to_numpy(dtype=np.float64),
         features["volatility"].to_numpy(dtype=np.float64),
         config["horizon"],
         config["threshold"],
@@ -81,9 +80,9 @@ def _window(onnx: bytes) -> int:
     return window
 
 
-def _outcomes(came: NDArray[np.float64], rows: NDArray[np.int64], horizons: int) -> NDArray[np.float64]:
-    """The closes 1 … `horizons` sessions after each of `rows` (m,): (m, horizons), NaN where not known."""
-    padded = np.concatenate([came, np.full(horizons, np.nan)])
+def _outcomes(closes: NDArray[np.float64], rows: NDArray[np.int64], horizons: int) -> NDArray[np.float64]:
+    """Return the closes 1 … `horizons` sessions after each of `rows` (m,): (m, horizons), NaN if not known."""
+    padded = np.concatenate([closes, np.full(horizons, np.nan)])
     later: NDArray[np.float64] = padded[rows[:, np.newaxis] + np.arange(1, horizons + 1)]
-    later[np.isnan(came[rows])] = np.nan
+    later[np.isnan(closes[rows])] = np.nan
     return later

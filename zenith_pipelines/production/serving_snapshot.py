@@ -1,52 +1,129 @@
-"""What will be served, made and looked at on the pipelines' side: the snapshot, and the latest answer."""
+"""Build the serving snapshot of a ticker, and the latest forecast of its Production models."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from zenith_core.errors import NotAvailable
+from zenith_core.errors import CorruptData, NotAvailable
 from zenith_core.evaluation.metrics import HEADLINE_HORIZON
-from zenith_core.features.model_features import FEATURES
+from zenith_core.features.model_features import FEATURES, feature_spec, feature_spec_hash, features, inputs_of
 from zenith_core.forecasting.abstention import Decision, decide_latest
 from zenith_core.inference import HORIZONS, PriceForecast, forecast_prices, signal_probabilities
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import next_sessions
-from zenith_core.names import KINDS, model_name
+from zenith_core.names import KINDS, Kind, model_name
 from zenith_core.snapshot import ServingSnapshot
-from zenith_pipelines.datasets.store import Dataset
+from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.models.lstm import LSTMConfig
 from zenith_pipelines.models.onnx_artifact import metadata, onnx_run
+from zenith_pipelines.production.chart_data import candles
 from zenith_pipelines.registry.model_registry import ModelRegistry, Version
 
-_RECENT = 250  # sessions of closes that a chart shows, about a year
+DECLARATIONS = "feature_declarations"  # the fact that holds the declaration of each feature spec in the snapshot
+_RECENT = 250  # sessions of closes for a chart, about a year
 
 
-def make_snapshot(ticker: str, cleaned: Dataset, features: Dataset) -> ServingSnapshot:
-    """The model inputs at the last session of the data. Raises NonFiniteInput if one of them is not a number."""
-    table = features.table
+def snapshot_facts(
+    store: DatasetStore, registry: ModelRegistry, ticker: str, cleaned: Dataset, indicators: Dataset
+) -> dict[str, Any]:
+    """Return the facts of the next `serving_snapshot`: the snapshot, its feature declarations, and candles.
+
+    Models trained before the feature spec changed are still served: the snapshot keeps the other specs of the stored
+    one that registered versions use. A spec is computed from the new prices as long as this code has its formulas.
+    Otherwise Production's keeps its last inputs, with their own `as_of`.
+    Raises NonFiniteInput if a model input is not a number.
+    """
+    snapshot = make_snapshot(ticker, cleaned, indicators)
+    stored = _stored_facts(store, ticker)
+    declarations = {**stored.get(DECLARATIONS, {}), feature_spec_hash(): feature_spec()}
+    others = _other_specs(registry, snapshot, cleaned, _by_spec(stored), declarations)
+    specs = {snapshot.feature_spec, *others} & set(declarations)
+    return {
+        **replace(snapshot, other_specs=others).to_json(),
+        DECLARATIONS: {spec: declarations[spec] for spec in sorted(specs)},
+        "candles": candles(cleaned.tables["prices"]),
+    }
+
+
+def make_snapshot(
+    ticker: str, cleaned: Dataset, indicators: Dataset, inputs: Sequence[str] = FEATURES
+) -> ServingSnapshot:
+    """Return the model inputs at the last session of the data, without those of other feature specs."""
+    table = indicators.table
     exchange = exchange_of(ticker)
     as_of = table.index[-1].date()
     closes = cleaned.tables["prices"]["close"].iloc[-_RECENT:]
     return ServingSnapshot(
         ticker=ticker,
         data_version=cleaned.facts["data_version"],
-        feature_spec=features.facts["feature_spec"],
+        feature_spec=indicators.facts["feature_spec"],
         as_of=as_of,
         close=float(table["close"].iloc[-1]),
         currency=exchange.currency,
         volatility=float(table["volatility"].iloc[-1]),
-        window=table[list(FEATURES)].iloc[-LSTMConfig().window :].to_numpy(dtype=np.float32),
+        window=table[list(inputs)].iloc[-LSTMConfig().window :].to_numpy(dtype=np.float32),
         next_sessions=tuple(next_sessions(exchange, as_of, HORIZONS)),
         recent=tuple(zip(pd.DatetimeIndex(closes.index).date, closes.tolist(), strict=True)),
     )
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What the models in Production say from a snapshot."""
+def _stored_facts(store: DatasetStore, ticker: str) -> dict[str, Any]:
+    with suppress(NotAvailable, CorruptData):
+        return store.facts("serving_snapshot", ticker)
+    return {}
 
+
+def _by_spec(facts: Mapping[str, Any]) -> dict[str, ServingSnapshot]:
+    """Return the stored snapshots by feature spec; none if a release too old for this code wrote the facts."""
+    with suppress(KeyError, TypeError, ValueError):
+        stored = ServingSnapshot.from_json(dict(facts))
+        return {stored.feature_spec: replace(stored, other_specs={}), **stored.other_specs}
+    return {}
+
+
+def _other_specs(
+    registry: ModelRegistry,
+    snapshot: ServingSnapshot,
+    cleaned: Dataset,
+    stored: Mapping[str, ServingSnapshot],
+    declarations: Mapping[str, Any],
+) -> dict[str, ServingSnapshot]:
+    specs = [spec for spec in stored if spec != snapshot.feature_spec]
+    if not specs or not registry.is_there:
+        return {}
+    names = [model_name(kind, snapshot.ticker) for kind in KINDS]
+    registered = {version.tags.get("feature_spec") for name in names for version in registry.versions(name)}
+    production = {version.tags.get("feature_spec") for name in names if (version := registry.production(name))}
+    others = {}
+    for spec in specs:
+        if spec in registered and (computed := _computed(snapshot.ticker, spec, cleaned, declarations.get(spec))):
+            others[spec] = computed
+        elif spec in production:
+            others[spec] = stored[spec]
+    return others
+
+
+def _computed(
+    ticker: str, spec: str, cleaned: Dataset, declaration: Mapping[str, Any] | None
+) -> ServingSnapshot | None:
+    """Return the snapshot of another feature spec, or None if this code cannot compute its inputs."""
+    if declaration is None or (inputs := inputs_of(declaration)) is None:
+        return None
+    table = features(cleaned.tables["prices"], inputs)
+    return make_snapshot(
+        ticker, cleaned, Dataset({"features": table}, {"feature_spec": spec}), [i.name for i in inputs]
+    )
+
+
+@dataclass(frozen=True)
+class LatestForecast:
+    """The forecasts of both Production models. `snapshot` is the one that the price forecast was made from."""
+
+    snapshot: ServingSnapshot
     forecast: PriceForecast
     probabilities: dict[str, float]
     decision: Decision
@@ -55,7 +132,7 @@ class Answer:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The answer in a few JSON-ready figures."""
+        """Return a JSON-ready summary at the headline horizon."""
         at = HEADLINE_HORIZON - 1
         return {
             "horizon": HEADLINE_HORIZON,
@@ -70,28 +147,39 @@ class Answer:
         }
 
 
-def latest_answer(registry: ModelRegistry, snapshot: ServingSnapshot) -> Answer:
-    """Ask both Production models what they say of the snapshot's session, as serving does until the data are stale.
+def latest_forecast(registry: ModelRegistry, snapshot: ServingSnapshot) -> LatestForecast:
+    """Run both Production models on the snapshot, as serving does until the data are stale.
 
-    Raises NotAvailable if one of them is missing, knows the snapshot's future or does not know its limits.
+    Raises NotAvailable if a model is missing, needs inputs that the snapshot lacks, was trained on later prices, or
+    does not state its training limits.
     """
-    lstm, ensemble = (_production(registry, kind, snapshot) for kind in KINDS)
+    lstm, price_snapshot = _production(registry, "lstm", snapshot)
+    ensemble, signal_snapshot = _production(registry, "ensemble", snapshot)
     onnx = registry.load(ensemble.name, ensemble.version)
-    probabilities = signal_probabilities(onnx_run(onnx), snapshot)
-    return Answer(
-        forecast=forecast_prices(onnx_run(registry.load(lstm.name, lstm.version)), snapshot),
+    probabilities = signal_probabilities(onnx_run(onnx), signal_snapshot)
+    return LatestForecast(
+        snapshot=price_snapshot,
+        forecast=forecast_prices(onnx_run(registry.load(lstm.name, lstm.version)), price_snapshot),
         probabilities=probabilities,
-        decision=decide_latest(probabilities, snapshot, metadata(onnx), stale=False),
+        decision=decide_latest(probabilities, signal_snapshot, metadata(onnx), stale=False),
         lstm_version=lstm.version,
         ensemble_version=ensemble.version,
     )
 
 
-def _production(registry: ModelRegistry, kind: str, snapshot: ServingSnapshot) -> Version:
+def _production(registry: ModelRegistry, kind: Kind, snapshot: ServingSnapshot) -> tuple[Version, ServingSnapshot]:
+    """Return the Production version and the snapshot of its feature spec."""
     version = registry.require_production(model_name(kind, snapshot.ticker))
-    if version.tags["data_end"] > snapshot.as_of.isoformat():
+    own = snapshot.for_spec(version.tags["feature_spec"])
+    if own is None:
+        raise NotAvailable(
+            f"{version.name} version {version.version} in Production was trained on features "
+            f"{version.tags['feature_spec']}, the snapshot holds {snapshot.feature_spec}: "
+            f"`zenith run --tickers {snapshot.ticker}` trains it again"
+        )
+    if version.tags["data_end"] > own.as_of.isoformat():
         raise NotAvailable(
             f"{version.name} version {version.version} in Production has seen prices up to {version.tags['data_end']}, "
-            f"these data end on {snapshot.as_of}: use another ZENITH_HOME for other prices of the same ticker"
+            f"these data end on {own.as_of}: use another ZENITH_HOME for other prices of the same ticker"
         )
-    return version
+    return version, own

@@ -15,6 +15,7 @@ from zenith_core.features.model_features import (
     feature_spec,
     feature_spec_hash,
     features,
+    inputs_of,
 )
 
 
@@ -126,6 +127,28 @@ def test_the_hash_is_of_the_spec(monkeypatch):
     assert [declared["name"] for declared in feature_spec()["inputs"]] == list(FEATURES)
     monkeypatch.setattr("zenith_core.features.model_features.WARM_UP", WARM_UP + 1)
     assert feature_spec_hash() != "f8b68b1f92dacfc0"
+
+
+def test_an_earlier_spec_with_other_ranges_or_fewer_inputs_is_still_computed():
+    first, second, *_ = feature_spec()["inputs"]
+    declared = inputs_of({**feature_spec(), "inputs": [second, {**first, "high": 0.5}]})
+
+    prices = make_prices(400)
+    table = features(prices, declared)
+
+    expected = features(prices)
+    assert [one.name for one in declared] == [second["name"], first["name"]]
+    assert set(expected) - set(table) == set(FEATURES) - {first["name"], second["name"]}
+    pd.testing.assert_series_equal(table[second["name"]], expected[second["name"]])
+    pd.testing.assert_series_equal(table[first["name"]], expected[first["name"]].clip(upper=0.5))
+
+
+@pytest.mark.parametrize("change", [{"formula": "something else"}, {"name": "never declared"}])
+def test_an_earlier_spec_with_an_unknown_formula_is_not_computed(change):
+    first, *others = feature_spec()["inputs"]
+    assert inputs_of(feature_spec()) == INPUTS
+    assert inputs_of({**feature_spec(), "inputs": [{**first, **change}, *others]}) is None
+    assert inputs_of({**feature_spec(), "decay": 0.97}) is None
 
 
 def test_nan_is_refused():

@@ -183,7 +183,7 @@ def inputs(store, value):
     }  # fmt: skip
     store.write("serving_snapshot", "AAPL", Dataset(facts=snapshot))
     limits = {"lower": [0.0, 0.0], "upper": [1.0, 1.0], "base_rates": [0.3, 0.4, 0.3]}
-    store.write("ensemble_model", "AAPL", Dataset(facts={"study": {"limits": limits}}))
+    store.write("ensemble_model", "AAPL", Dataset(facts={"feature_spec": "s", "study": {"limits": limits}}))
 
 
 FITS = ([], dg.SkipReason("no model is out of its depth"))

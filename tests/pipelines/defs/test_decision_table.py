@@ -25,7 +25,7 @@ def test_a_decision_is_a_headline_and_a_row_per_gate():
     assert table[:3] == [
         "| gate | verdict | seen |",
         "|---|---|---|",
-        "| data end | passed | 2024-05-02, Production's is 2024-05-01 |",
+        "| data end | passed | data until 2024-05-02, Production's until 2024-05-01 |",
     ]
     assert table[3].endswith("; a \\| b |")
     assert table[4].startswith("| coverage | **refused** | 70.0% ± ")

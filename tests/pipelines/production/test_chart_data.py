@@ -1,4 +1,4 @@
-"""What a page draws: the right rows, as JSON can hold them."""
+"""Chart data: the right rows, as JSON-ready values."""
 
 import json
 
@@ -18,12 +18,12 @@ def test_candles_are_the_last_sessions_in_order():
     prices = pd.DataFrame({"open": close, "high": close + 1, "low": close - 0.5, "close": close, "volume": 7.0})
     prices.index = sessions(len(close))
 
-    drawn = candles(prices)
+    columns = candles(prices)
 
-    assert list(drawn) == ["date", "open", "high", "low", "close"]
-    assert {len(column) for column in drawn.values()} == {SESSIONS}
-    assert (drawn["date"][-1], drawn["high"][-1]) == (prices.index[-1].date().isoformat(), close[-1] + 1)
-    assert drawn["close"][0] == 4.0
+    assert list(columns) == ["date", "open", "high", "low", "close"]
+    assert {len(column) for column in columns.values()} == {SESSIONS}
+    assert (columns["date"][-1], columns["high"][-1]) == (prices.index[-1].date().isoformat(), close[-1] + 1)
+    assert columns["close"][0] == 4.0
 
 
 def test_prices_keep_six_digits_and_are_plain_json():
@@ -33,7 +33,7 @@ def test_prices_keep_six_digits_and_are_plain_json():
     assert json.loads(json.dumps(candles(prices)))["close"] == [0.00123457, 123457.0]
 
 
-def test_past_forecasts_are_those_of_the_headline_horizon_that_have_come():
+def test_past_forecasts_are_the_matured_ones_at_the_headline_horizon():
     days = sessions(10)
     rows = [
         {"origin": days[n], "horizon": horizon, "target_date": days[n + horizon], "close": 10.0 + n}
@@ -54,14 +54,14 @@ def test_past_forecasts_are_those_of_the_headline_horizon_that_have_come():
 
 
 @pytest.mark.parametrize("count", [1, 3, POINTS + 1, 3 * POINTS])
-def test_an_equity_curve_starts_at_one_and_ends_where_the_backtest_did(count):
+def test_an_equity_curve_starts_at_one_and_ends_with_the_backtest(count):
     strategy = np.linspace(100.0, 250.0, count)
     table = pd.DataFrame({"date": sessions(count), "strategy": strategy, "buy_and_hold": 50.0})
 
-    drawn = equity_curve(table)
+    columns = equity_curve(table)
 
-    assert len(drawn["date"]) == len(set(drawn["date"])) == min(count, POINTS)
-    assert (drawn["date"][0], drawn["date"][-1]) == tuple(sessions(count)[[0, -1]].strftime("%Y-%m-%d"))
-    assert drawn["strategy"][0] == 1.0
-    assert drawn["strategy"][-1] == strategy[-1] / 100
-    assert set(drawn["buy_and_hold"]) == {1.0}
+    assert len(columns["date"]) == len(set(columns["date"])) == min(count, POINTS)
+    assert (columns["date"][0], columns["date"][-1]) == tuple(sessions(count)[[0, -1]].strftime("%Y-%m-%d"))
+    assert columns["strategy"][0] == 1.0
+    assert columns["strategy"][-1] == strategy[-1] / 100
+    assert set(columns["buy_and_hold"]) == {1.0}

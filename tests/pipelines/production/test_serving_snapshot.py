@@ -1,67 +1,168 @@
 from datetime import date
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from tests.core.markets import random_prices
 from zenith_core.errors import NotAvailable
+from zenith_core.features.model_features import feature_spec, feature_spec_hash, features, inputs_of
 from zenith_core.forecasting.calibration import Calibrator
 from zenith_core.inference import HORIZONS, QUANTILES, PriceForecast
 from zenith_core.snapshot import ServingSnapshot
+from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.models.ensemble import EnsembleConfig, fit_ensemble
 from zenith_pipelines.models.ensemble_onnx import signal_model_onnx
 from zenith_pipelines.models.onnx_artifact import with_metadata
-from zenith_pipelines.production import serving_snapshot as serving_view
-from zenith_pipelines.production.serving_snapshot import latest_answer
+from zenith_pipelines.production import serving_snapshot
+from zenith_pipelines.production.serving_snapshot import DECLARATIONS, latest_forecast, make_snapshot, snapshot_facts
 
 LIMITS = {"lower": [-1.0, -1.0], "upper": [1.0, 1.0], "base_rates": [0.3, 0.4, 0.3]}
 
 
+PRICES = random_prices(420)
+FIRST, *OTHERS, LAST = feature_spec()["inputs"]
+EARLIER = {**feature_spec(), "inputs": [*OTHERS, {**FIRST, "high": 0.5}]}  # another order and range, one input less
+
+
 @pytest.fixture(scope="module")
 def onnx():
-    """Says 20 % sell, 30 % hold, 50 % buy whatever it is asked."""
+    """An ensemble that always says 20 % sell, 30 % hold, 50 % buy."""
     values = np.random.default_rng(0).normal(size=(60, 2)).astype(np.float32)
     vote = fit_ensemble(EnsembleConfig(trees=2, boosting_rounds=2), values, np.arange(60) % 3)
     return signal_model_onnx(vote, Calibrator(0.0, tuple(np.log([0.2, 0.3, 0.5]))), 2)
 
 
 @pytest.fixture
-def ask(onnx, monkeypatch):
-    """The facts of the latest answer of an ensemble with such facts, to such a newest row."""
+def latest(onnx, monkeypatch):
+    """Return the facts of the latest forecast by an ensemble with such metadata, for such a newest row."""
     forecast = PriceForecast(np.full(HORIZONS, 10.0), np.full((HORIZONS, len(QUANTILES)), 10.0))
-    monkeypatch.setattr(serving_view, "forecast_prices", lambda run, snapshot: forecast)
+    monkeypatch.setattr(serving_snapshot, "forecast_prices", lambda run, snapshot: forecast)
 
-    def answer(facts, row=(0.0, 0.0)):
+    def facts(metadata, row=(0.0, 0.0), spec="s"):
         day = date(2024, 1, 2)
         snapshot = ServingSnapshot("AAPL", "v", "s", day, 9.0, "USD", 0.1, np.array([row], dtype=np.float32), ())
-        version = SimpleNamespace(name="m", version=3, tags={"data_end": "2024-01-02"})
+        version = SimpleNamespace(name="m", version=3, tags={"data_end": "2024-01-02", "feature_spec": spec})
         registry = SimpleNamespace(
-            require_production=lambda name: version, load=lambda name, number: with_metadata(onnx, facts)
+            require_production=lambda name: version, load=lambda name, number: with_metadata(onnx, metadata)
         )
-        return latest_answer(registry, snapshot).facts
+        return latest_forecast(registry, snapshot).facts
 
-    return answer
+    return facts
 
 
-def facts_of(*, proven):
+def metadata_of(*, proven):
     return {"study": {"limits": LIMITS, "final": {"calibration": {"proven": proven}}}}
 
 
-def test_the_latest_signal_has_its_probability_and_its_reason(ask):
-    facts = ask(facts_of(proven=True))
+def test_the_latest_signal_has_its_probability_and_its_reason(latest):
+    facts = latest(metadata_of(proven=True))
 
     assert (facts["signal"], facts["reason"]) == ("buy", "model")
     assert facts["probability"] == pytest.approx(0.5)
     assert (facts["forecast"], facts["ensemble_version"]) == (10.0, 3)
 
 
-def test_the_latest_signal_abstains_as_serving_does(ask):
-    assert ask(facts_of(proven=True), row=(0.0, 5.0))["reason"] == "outside_training_range"
-    unproven = ask(facts_of(proven=False))
+def test_the_latest_signal_abstains_as_serving_does(latest):
+    assert latest(metadata_of(proven=True), row=(0.0, 5.0))["reason"] == "outside_training_range"
+    unproven = latest(metadata_of(proven=False))
     assert (unproven["signal"], unproven["reason"]) == ("hold", "fails_baseline")
     assert unproven["probability"] == pytest.approx(0.3)
 
 
-def test_a_model_without_limits_gives_no_answer(ask):
+def test_a_model_without_limits_gives_no_forecast(latest):
     with pytest.raises(NotAvailable, match="does not say its study"):
-        ask({"evidence": {"beats_naive": True}})
+        latest({"evidence": {"beats_naive": True}})
+
+
+def test_a_model_whose_inputs_the_snapshot_lacks_gives_no_forecast(latest):
+    with pytest.raises(NotAvailable, match="trained on features r, the snapshot holds s"):
+        latest(metadata_of(proven=True), spec="r")
+
+
+@pytest.fixture
+def store(tmp_path):
+    return DatasetStore(str(tmp_path))
+
+
+def registry_of(*specs, production=()):
+    """A registry whose models have versions of such feature specs."""
+    versions = {spec: SimpleNamespace(tags={"feature_spec": spec}) for spec in (*specs, *production)}
+    return SimpleNamespace(
+        is_there=True,
+        versions=lambda name: list(versions.values()),
+        production=lambda name: versions[production[0]] if production else None,
+    )
+
+
+def datasets(sessions, spec=None, declared=None):
+    """Cleaned prices of so many sessions, and the indicators of a feature spec, today's by default."""
+    prices = PRICES.iloc[:sessions]
+    table = features(prices) if declared is None else features(prices, declared)
+    cleaned = Dataset({"prices": prices}, {"data_version": f"d{sessions}"})
+    return cleaned, Dataset({"features": table}, {"feature_spec": spec or feature_spec_hash()})
+
+
+def store_earlier(store, declaration=EARLIER):
+    """Store the snapshot that a release with the feature spec EARLIER wrote on session 400."""
+    declared = inputs_of(EARLIER)
+    snapshot = make_snapshot("AAPL", *datasets(400, "earlier", declared), [one.name for one in declared])
+    store.write(
+        "serving_snapshot", "AAPL", Dataset(facts={**snapshot.to_json(), DECLARATIONS: {"earlier": declaration}})
+    )
+    return snapshot
+
+
+def refresh(store, registry, sessions):
+    facts = snapshot_facts(store, registry, "AAPL", *datasets(sessions))
+    store.write("serving_snapshot", "AAPL", Dataset(facts=facts))
+    return ServingSnapshot.from_json(store.facts("serving_snapshot", "AAPL"))
+
+
+def test_after_a_change_of_features_each_refresh_also_computes_the_inputs_of_earlier_models(store):
+    store_earlier(store)
+
+    for sessions in (410, 420):
+        snapshot = refresh(store, registry_of("earlier"), sessions)
+
+        earlier = snapshot.for_spec("earlier")
+        assert (earlier.as_of, earlier.close, earlier.data_version) == (
+            *(snapshot.as_of, snapshot.close, f"d{sessions}"),
+        )
+        expected = np.append(snapshot.window[:, 1:-1], snapshot.window[:, :1].clip(max=0.5), axis=1)
+        np.testing.assert_array_equal(earlier.window, expected)
+    assert store.facts("serving_snapshot", "AAPL")[DECLARATIONS] == {
+        "earlier": EARLIER,
+        feature_spec_hash(): feature_spec(),
+    }
+
+
+@pytest.mark.parametrize("declaration", [None, {**EARLIER, "decay": 0.97}])
+def test_inputs_that_the_code_cannot_compute_stay_as_they_were_for_production_only(store, declaration):
+    last = store_earlier(store, declaration)
+
+    kept = refresh(store, registry_of(production=["earlier"]), 410).for_spec("earlier")
+    assert (kept.as_of, kept.close, kept.data_version) == (last.as_of, last.close, "d400")
+    np.testing.assert_array_equal(kept.window, last.window)
+    assert refresh(store, registry_of("earlier"), 420).for_spec("earlier") is None
+
+
+def test_inputs_that_no_version_uses_are_dropped(store):
+    store_earlier(store)
+
+    assert refresh(store, registry_of("another"), 410).other_specs == {}
+    assert list(store.facts("serving_snapshot", "AAPL")[DECLARATIONS]) == [feature_spec_hash()]
+
+
+def test_without_a_change_of_features_the_registry_is_not_read(store):
+    assert refresh(store, None, 400).other_specs == refresh(store, None, 410).other_specs == {}
+
+
+@pytest.mark.parametrize("content", ["not a manifest", None])
+def test_a_stored_snapshot_that_cannot_be_read_does_not_prevent_a_new_one(store, content):
+    store.write("serving_snapshot", "AAPL", Dataset(facts={"written by": "an ancient release"}))
+    if content:
+        Path(store.path("serving_snapshot", "AAPL"), "current.json").write_text(content)
+
+    assert refresh(store, None, 400).feature_spec == feature_spec_hash()

@@ -16,22 +16,22 @@ from zenith_pipelines.defs.metadata import OWNERS, version_link
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.production.champion_challenger import CurrentData
-from zenith_pipelines.production.chart_data import candles
 from zenith_pipelines.production.promotion import promote_if_better
-from zenith_pipelines.production.serving_snapshot import latest_answer, make_snapshot
+from zenith_pipelines.production.serving_snapshot import latest_forecast, snapshot_facts
 
 
 @dg.asset(partitions_def=ticker_partitions, group_name="production", owners=OWNERS, kinds={"json"})
 def serving_snapshot(
-    context: dg.AssetExecutionContext, cleaned_prices: Dataset, indicator_features: Dataset
+    context: dg.AssetExecutionContext, zenith: ZenithResource, cleaned_prices: Dataset, indicator_features: Dataset
 ) -> dg.MaterializeResult[Dataset]:
     """All that serving needs of a ticker's data, so that serving computes no indicator."""
-    snapshot = make_snapshot(context.partition_key, cleaned_prices, indicator_features)
-    facts = {key: getattr(snapshot, key) for key in ("data_version", "feature_spec", "close", "currency", "volatility")}
+    facts = snapshot_facts(zenith.store, zenith.registry, context.partition_key, cleaned_prices, indicator_features)
+    shown = ("as_of", "data_version", "feature_spec", "close", "currency", "volatility")
+    others = {spec: snapshot["as_of"] for spec, snapshot in facts["other_specs"].items()}
     return dg.MaterializeResult(
-        value=Dataset(facts={**snapshot.to_json(), "candles": candles(cleaned_prices.tables["prices"])}),
-        metadata={"as_of": snapshot.as_of.isoformat(), **facts},
-        data_version=dg.DataVersion(snapshot.data_version),
+        value=Dataset(facts=facts),
+        metadata={**{key: facts[key] for key in shown}, **({"other_feature_specs": others} if others else {})},
+        data_version=dg.DataVersion(facts["data_version"]),
     )
 
 
@@ -66,15 +66,15 @@ def forecast_ledger(
     """What the Production models forecast, kept as it was made and scored when its session has closed."""
     ticker = context.partition_key
     snapshot = ServingSnapshot.from_json(dict(serving_snapshot.facts))
-    answer = latest_answer(zenith.registry, snapshot)
+    latest = latest_forecast(zenith.registry, snapshot)
     known = (
         zenith.store.read("forecast_ledger", ticker).table if zenith.store.exists("forecast_ledger", ticker) else None
     )
-    rows = ledger_rows(snapshot, answer.forecast, answer.lstm_version, datetime.now(UTC))
+    rows = ledger_rows(latest.snapshot, latest.forecast, latest.lstm_version, datetime.now(UTC))
     ledger = scored(extended(known, rows), cleaned_prices.tables["prices"]["close"])
     return dg.MaterializeResult(
-        value=Dataset({"forecasts": ledger}, {**answer.facts, "track_record": track_record(ledger)}),
-        metadata={"dagster/row_count": len(ledger), "matured": int(ledger["actual"].notna().sum()), **answer.facts},
+        value=Dataset({"forecasts": ledger}, {**latest.facts, "track_record": track_record(ledger)}),
+        metadata={"dagster/row_count": len(ledger), "matured": int(ledger["actual"].notna().sum()), **latest.facts},
     )
 
 
