@@ -3,20 +3,20 @@
 import os
 from pathlib import Path
 
-TRAINING_THREADS = "ZENITH_TRAINING_THREADS"  # set in a worker that has a core to spare; the result is the same
+TRAINING_THREADS = "ZENITH_TRAINING_THREADS"  # set in a worker with a spare core; the result is the same
 
 
 def prepare_backend(backend: str, home: Path) -> None:
-    """Choose Keras' backend and keep its compiled programs under `home`. To be called before Keras is imported.
+    """Choose Keras' backend and cache its compiled programs under `home`. Call it before Keras is imported.
 
-    One thread inside XLA: with batches this small a second one does not help (`lstm_epoch` shows what does), and other
-    tickers use the other cores. What the environment already says is kept.
+    XLA gets one thread: with such small batches a second one does not help (see `lstm_jax_epoch` for one that does),
+    and other tickers use the other cores. Variables that are already set stay as they are.
     """
     defaults = {
         "KERAS_BACKEND": backend,
         "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
         "JAX_COMPILATION_CACHE_DIR": str(home / "cache" / "jax"),
-        # The defaults keep only what took a second to compile; ours are many that take half of one.
+        # By default only programs that compile for a second are cached; ours are many of half a second.
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.1",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
         "TF_CPP_MIN_LOG_LEVEL": "3",

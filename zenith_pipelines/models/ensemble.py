@@ -1,7 +1,7 @@
-"""The signal model: RandomForest and XGBoost, soft vote, on the newest feature row; classes as in SIGNALS.
+"""The signal model: soft vote of RandomForest and XGBoost on the newest feature row; classes as in SIGNALS.
 
-Daily labels are mostly noise, so both learners are kept weak: a shallow forest with large leaves, for what features say
-together, and boosted stumps, for what each says alone (docs/decisions/0011).
+Daily labels are mostly noise, so both learners are weak: a shallow forest with large leaves, for interactions of
+features, and boosted stumps, for the effect of each feature (docs/decisions/0011).
 """
 
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EnsembleConfig:
-    """Hyperparameters, and the label's definition: `horizon` sessions ahead against ± `threshold` deviations."""
+    """Hyperparameters, and the label: the return `horizon` sessions ahead against ± `threshold` deviations."""
 
     horizon: int = 5
     threshold: float = 0.5
     trees: int = 100
     depth: int = 4
     leaf_share: float = 0.05  # of the training rows: a leaf of a few rows memorizes them
-    feature_share: float = 0.5  # that each split may choose from
+    feature_share: float = 0.5  # per split
     boosting_rounds: int = 100
     boosting_depth: int = 1
     learning_rate: float = 0.05
@@ -37,10 +37,10 @@ class EnsembleConfig:
 def fit_ensemble(
     config: EnsembleConfig, values: NDArray[np.float32], labels: NDArray[np.integer]
 ) -> "VotingClassifier":
-    """A fitted VotingClassifier on `values` (n, features) and `labels` (n,) of 0 sell, 1 hold, 2 buy.
+    """Fit a VotingClassifier on `values` (n, features) and `labels` (n,): 0 sell, 1 hold, 2 buy.
 
-    Raises NonFiniteInput on NaN or infinity, which both models would train on without a word, and
-    TrainingError if a class never occurs.
+    Raises NonFiniteInput on NaN or infinity, because both models would silently train on them, and TrainingError if a
+    class never occurs.
     """
     from sklearn.ensemble import RandomForestClassifier, VotingClassifier
     from xgboost import XGBClassifier
@@ -64,21 +64,21 @@ def fit_ensemble(
         random_state=config.seed,
         n_jobs=1,
     )
-    # The ONNX converter knows the vote only with flatten_transform off.
+    # The ONNX converter supports the vote only with flatten_transform off.
     vote = VotingClassifier([("forest", forest), ("boosting", boosting)], voting="soft", flatten_transform=False)
     return vote.fit(values, labels.astype(np.int64))
 
 
 def predict_probabilities(model: "VotingClassifier", values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """The vote for each of SIGNALS (n, 3), as yet uncalibrated, for `values` (n, features). Raises NonFiniteInput."""
+    """Return the uncalibrated vote for each of SIGNALS (n, 3) on `values` (n, features). Raises NonFiniteInput."""
     _require_finite(values)
     return np.asarray(model.predict_proba(values), dtype=np.float64)
 
 
 def importances(model: "VotingClassifier") -> NDArray[np.float64]:
-    """Each feature's importance (features,), the mean of both models' own measures; they sum to 1."""
-    each = [fitted.feature_importances_ for fitted in model.estimators_]
-    return np.asarray(np.mean(each, axis=0, dtype=np.float64))
+    """Return each feature's importance (features,): the mean of both models' own measures, summing to 1."""
+    measures = [estimator.feature_importances_ for estimator in model.estimators_]
+    return np.asarray(np.mean(measures, axis=0, dtype=np.float64))
 
 
 def _require_finite(values: NDArray[np.floating]) -> None:

@@ -1,4 +1,4 @@
-"""The calibrated ensemble as ONNX: skl2onnx with the XGBoost converter of onnxmltools, and the calibrator's few nodes.
+"""Export the calibrated ensemble to ONNX: skl2onnx, the XGBoost converter of onnxmltools, and the calibrator's nodes.
 
 Signature: zenith_core.inference.
 """
@@ -18,7 +18,7 @@ OPSET_ML = 3  # the newest that both converters write
 
 
 def signal_model_onnx(model: "VotingClassifier", calibrator: Calibrator, features: int) -> bytes:
-    """The serialized ONNX model of a fitted, calibrated vote: `features` (n, features) → `probabilities` (n, 3)."""
+    """Return the serialized ONNX model of a calibrated vote: `features` (n, features) → `probabilities` (n, 3)."""
     onnx_model = _vote(model, features)
     _append(calibrator, onnx_model)
     onnx_model.ir_version = IR_VERSION
@@ -47,12 +47,12 @@ def _vote(model: "VotingClassifier", features: int) -> "ModelProto":
         options={"zipmap": False},
         target_opset={"": OPSET, "ai.onnx.ml": OPSET_ML},
     )
-    # Without the label output and what only it needs: whoever asks chooses the signal.
+    # Drop the label output and its nodes: the caller chooses the signal.
     return Extractor(onnx_model).extract_model(["features"], ["probabilities"])
 
 
 def _append(calibrator: Calibrator, model: "ModelProto") -> None:
-    """Put `calibrator` between the vote and the output."""
+    """Insert `calibrator` between the vote and the output."""
     from onnx import helper, numpy_helper
 
     graph = model.graph

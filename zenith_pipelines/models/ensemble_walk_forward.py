@@ -1,9 +1,9 @@
-"""The walk-forward study of the signal model: out-of-sample signals, the model to serve, and how both came about.
+"""Walk-forward study of the signal model: out-of-sample signals, the model to serve, and the facts of both.
 
-One path trains every fold and the final model. Before the first fold is trained, its training rows are cut into blocks,
-and each block is asked of a model that was trained on the others. Every vote for a row that its model had not seen,
-from these blocks and from earlier tests, calibrates the next model and decides whether it may speak. So later folds
-pay nothing for calibration, and none knows anything that was not known when its test began.
+Every fold and the final model are trained the same way. Before the first fold is trained, its training rows are cut
+into blocks, and a model trained on the other blocks votes on each. These votes, and those of earlier tests, are all out
+of sample. They calibrate the next model and decide whether it may signal. Later folds need no extra training for this.
+No fold uses information from after the start of its test.
 """
 
 from collections.abc import Sequence
@@ -26,23 +26,30 @@ from zenith_core.inference import SIGNALS
 from zenith_pipelines.models.ensemble import EnsembleConfig, fit_ensemble, importances, predict_probabilities
 from zenith_pipelines.models.ensemble_onnx import signal_model_onnx
 from zenith_pipelines.models.onnx_artifact import check_parity
-from zenith_pipelines.models.training_inputs import ModelInputs, Progress, fold_facts, model_inputs, silent, study_facts
+from zenith_pipelines.models.training_inputs import (
+    ModelInputs,
+    Progress,
+    fold_facts,
+    ignore_progress,
+    model_inputs,
+    study_facts,
+)
 
 if TYPE_CHECKING:
     from sklearn.ensemble import VotingClassifier
 
 DEFAULT_CONFIG, DEFAULT_SPLIT = EnsembleConfig(), WalkForward()
-BLOCKS = 4  # that the first fold's training rows are cut into
+BLOCKS = 4  # of the first fold's training rows
 
 
 @dataclass(frozen=True)
 class SignalStudy:
-    """What a study found.
+    """The result of a study.
 
     signals:  a row per test session: date; sell, hold, buy (calibrated probabilities); likeliest, the most probable;
-              signal and reason, as `abstention.decide` gives them; label ("" where not known yet)
+              signal and reason of `abstention.decide`; label ("" where not known yet)
     onnx:     the final model, ready to serve
-    facts:    JSON-ready; the same for the same data, seed and machine
+    facts:    JSON-ready; identical for the same data, seed and machine
     """
 
     signals: pd.DataFrame
@@ -55,15 +62,15 @@ def study_signals(
     columns: Sequence[str] = FEATURES,
     config: EnsembleConfig = DEFAULT_CONFIG,
     split: WalkForward = DEFAULT_SPLIT,
-    on_progress: Progress = silent,
+    on_progress: Progress = ignore_progress,
     *,
     usable: pd.Series | None = None,
 ) -> SignalStudy:
-    """Give every test session a signal from a model that knows only its past, then train the model to serve.
+    """Forecast the signal of every test session with a model trained on its past, then train the model to serve.
 
     features:     by session: `columns`, close, volatility; NaN during warm-up only
     on_progress:  called with (trainings done, trainings)
-    usable:       by session: False where a close is suspect, so that no label that rests on it is learned or scored
+    usable:       by session: False where a close is suspect, so that labels based on it are neither learned nor scored
 
     Raises TooShortHistory, NonFiniteInput, TrainingError or ParityError.
     """
@@ -79,27 +86,27 @@ def study_signals(
         walk.cross_vote(folds[0], number, split.gap)
         on_progress(number + 1, trainings)
     for number, fold in enumerate(folds, start=BLOCKS + 1):
-        trained = walk.train(fold)
-        tables.append(walk.ask(trained, fold))
-        facts.append(fold_facts(inputs, fold, walk.training_rows(fold)) | trained.facts)
+        model = walk.train(fold)
+        tables.append(walk.forecast(model, fold))
+        facts.append(fold_facts(inputs, fold, walk.training_rows(fold)) | model.facts)
         on_progress(number, trainings)
     return SignalStudy(
         signals=pd.concat(tables[:-1], ignore_index=True),
-        onnx=_export(trained, inputs),
+        onnx=_export(model, inputs),
         facts=study_facts("ensemble", inputs, config, split, facts)
         | {
-            "importances": dict(zip(inputs.columns, importances(trained.vote).tolist(), strict=True)),
-            "limits": trained.limits.to_json(),
+            "importances": dict(zip(inputs.columns, importances(model.vote).tolist(), strict=True)),
+            "limits": model.limits.to_json(),
         },
     )
 
 
 @dataclass(frozen=True)
-class _Trained:
-    """A model that may be asked.
+class _SignalModel:
+    """A trained and calibrated model.
 
-    calibration_rows:  how many earlier answers calibrated it
-    direction_p:       of `direction_test` on these answers
+    calibration_rows:  number of out-of-sample votes that calibrated it
+    direction_p:       p-value of `direction_test` on these votes
     """
 
     vote: "VotingClassifier"
@@ -122,28 +129,28 @@ class _Trained:
 
 
 class _Walk:
-    """Trains fold after fold, and remembers each vote (sessions, 3) given out of sample; NaN where none was."""
+    """Train fold by fold, and store all out-of-sample votes (sessions, 3); NaN where there is none."""
 
     def __init__(self, inputs: ModelInputs, labels: NDArray[np.int8], config: EnsembleConfig) -> None:
         self.inputs, self.labels, self.config = inputs, labels, config
         self.votes = np.full((len(inputs.index), len(SIGNALS)), np.nan)
 
     def training_rows(self, fold: Fold) -> NDArray[np.int64]:
-        """All labelled rows before the test and its gap: nothing is stopped early, so validation rows are learned.
+        """Return all labelled rows before the test and its gap, validation rows included: there is no early stopping.
 
-        Raises TrainingError if they are too few to be cut into blocks.
+        Raises TrainingError if there are fewer rows than blocks.
         """
         newest = fold.validation if fold.validation.size else fold.train
         rows = self.inputs.origins[: newest[-1] + 1]
-        labelled: NDArray[np.int64] = rows[self.labels[rows] != UNKNOWN]
-        if len(labelled) < BLOCKS:
-            raise TrainingError(f"{len(labelled)} labelled rows to train on: at least {BLOCKS} are needed")
-        return labelled
+        labelled_rows: NDArray[np.int64] = rows[self.labels[rows] != UNKNOWN]
+        if len(labelled_rows) < BLOCKS:
+            raise TrainingError(f"{len(labelled_rows)} labelled rows to train on: at least {BLOCKS} are needed")
+        return labelled_rows
 
     def cross_vote(self, fold: Fold, number: int, gap: int) -> None:
-        """Ask for block `number` of the fold's training rows, of a model trained on the rest but for `gap` sessions.
+        """Vote on block `number` of the fold's training rows with a model trained on the rest, `gap` sessions apart.
 
-        If the rest lacks a class there is no such model, and no vote.
+        If the rest lacks a class, the block gets no vote.
         """
         rows = self.training_rows(fold)
         block = np.array_split(rows, BLOCKS)[number]
@@ -152,32 +159,32 @@ class _Walk:
             vote = fit_ensemble(self.config, self.inputs.values[others], self.labels[others])
             self.votes[block] = predict_probabilities(vote, self.inputs.values[block])
 
-    def train(self, fold: Fold) -> _Trained:
-        """Train on the fold, and calibrate on the votes that earlier models gave unseen for its rows."""
+    def train(self, fold: Fold) -> _SignalModel:
+        """Train on the fold, and calibrate on earlier models' out-of-sample votes for its rows."""
         rows = self.training_rows(fold)
         values, labels = self.inputs.values[rows], self.labels[rows]
         vote = fit_ensemble(self.config, values, labels)
-        known = self.labels[: rows[-1] + 1]  # those of the warm-up too: the baseline knows them
-        base_rates = class_frequencies(known[known != UNKNOWN], len(SIGNALS))
-        seen = rows[np.isfinite(self.votes[rows, 0])]
-        answers, outcomes = self.votes[seen], self.labels[seen]
-        return _Trained(
+        past_labels = self.labels[: rows[-1] + 1]  # the warm-up included, as in the baseline
+        base_rates = class_frequencies(past_labels[past_labels != UNKNOWN], len(SIGNALS))
+        calibration_rows = rows[np.isfinite(self.votes[rows, 0])]
+        votes, outcomes = self.votes[calibration_rows], self.labels[calibration_rows]
+        return _SignalModel(
             vote=vote,
-            calibrator=fit_calibrator(answers, outcomes, base_rates, self.config.horizon),
+            calibrator=fit_calibrator(votes, outcomes, base_rates, self.config.horizon),
             limits=Limits(values.min(axis=0), values.max(axis=0), base_rates),
-            calibration_rows=len(seen),
-            direction_p=direction_test(answers, outcomes, self.config.horizon)[1],
+            calibration_rows=len(calibration_rows),
+            direction_p=direction_test(votes, outcomes, self.config.horizon)[1],
         )
 
-    def ask(self, trained: _Trained, fold: Fold) -> pd.DataFrame:
-        """The fold's test block as in SignalStudy.signals; remembers the votes. Without rows for the final fold."""
+    def forecast(self, model: _SignalModel, fold: Fold) -> pd.DataFrame:
+        """Return the fold's test block as in SignalStudy.signals, empty for the final fold, and store the votes."""
         rows = self.inputs.origins[fold.test]
         values = self.inputs.values[rows]
         if len(rows):
-            self.votes[rows] = predict_probabilities(trained.vote, values)
-        probabilities = trained.calibrator(self.votes[rows])
-        signal, reason = decide(probabilities, values, trained.limits, proven=trained.proven)
-        names = np.array([*SIGNALS, ""])  # UNKNOWN is -1 and so picks the last one
+            self.votes[rows] = predict_probabilities(model.vote, values)
+        probabilities = model.calibrator(self.votes[rows])
+        signal, reason = decide(probabilities, values, model.limits, proven=model.proven)
+        names = np.array([*SIGNALS, ""])  # UNKNOWN, -1, picks the last one
         return pd.DataFrame(
             {
                 "date": self.inputs.index[rows],
@@ -190,9 +197,9 @@ class _Walk:
         )
 
 
-def _export(trained: _Trained, inputs: ModelInputs) -> bytes:
-    """The model as ONNX. Raises ParityError unless it answers as the model does on every complete row."""
+def _export(model: _SignalModel, inputs: ModelInputs) -> bytes:
+    """Export the model to ONNX. Raises ParityError if the export differs on any complete row."""
     rows = inputs.values[inputs.origins]
-    onnx = signal_model_onnx(trained.vote, trained.calibrator, len(inputs.columns))
-    check_parity(onnx, {"features": rows}, {"probabilities": trained.probabilities(rows)})
+    onnx = signal_model_onnx(model.vote, model.calibrator, len(inputs.columns))
+    check_parity(onnx, {"features": rows}, {"probabilities": model.probabilities(rows)})
     return onnx

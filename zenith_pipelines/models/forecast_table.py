@@ -1,4 +1,4 @@
-"""Walk-forward forecasts as the table people export: one row per origin and horizon."""
+"""Walk-forward forecasts as a table to export: one row per origin and horizon."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -19,23 +19,23 @@ def forecast_table(
     scores: NDArray[np.float64],
     offsets: NDArray[np.float64],
     future: Sequence[date] = (),
-    came: NDArray[np.float64] | None = None,
+    actual_close: NDArray[np.float64] | None = None,
 ) -> pd.DataFrame:
-    """origin, horizon, target_date, close, forecast, lower, upper, q05 ... q95, actual; by origin, then horizon.
+    """Return origin, horizon, target_date, close, forecast, lower, upper, q05 ... q95, actual; by origin, then horizon.
 
-    rows:       (m,) origins, as rows of `inputs`
-    scores:     (m, horizons) forecasts in units of volatility
-    offsets:    (m, horizons, levels) of the quantiles beside the forecast, likewise; the outermost make the interval
-    future:     sessions after the last row; without them a target that has not come has the date NaT
-    came:       (n,) closes by row of `inputs` that forecasts are held against, NaN where not to be believed;
-                default all closes
+    rows:          (m,) origins, as rows of `inputs`
+    scores:        (m, horizons) forecasts in units of volatility
+    offsets:       (m, horizons, levels) of the quantiles from the forecast, likewise; the outermost are the interval
+    future:        sessions after the last row; without them a future target has the date NaT
+    actual_close:  (n,) closes by row of `inputs` to score forecasts against, NaN where suspect; default all closes
 
-    Prices are in the currency of the close. `actual` is NaN where the target has not come, or where it or the origin's
-    own close is not believed: of a forecast from a wrong price, nothing can be learned.
+    Prices are in the currency of the close. `actual` is NaN where the target is in the future, or where its close or
+    that of the origin is suspect: a forecast from a wrong price shows nothing.
     """
     close, volatility = inputs.close[rows], inputs.volatility[rows]
     horizons = scores.shape[1]
-    came = inputs.close if came is None else came
+    actual_close = inputs.close if actual_close is None else actual_close
+    length = len(inputs.index) + horizons
     targets = (rows[:, np.newaxis] + np.arange(1, horizons + 1)).ravel()
 
     def prices(shift: NDArray[np.float64] | float) -> NDArray[np.float64]:
@@ -45,26 +45,25 @@ def forecast_table(
         {
             "origin": np.repeat(inputs.index[rows].to_numpy(), horizons),
             "horizon": np.tile(np.arange(1, horizons + 1), len(rows)),
-            "target_date": _padded(_sessions(inputs, future), len(inputs.index) + horizons)[targets],
+            "target_date": _resize(_sessions(inputs, future), length)[targets],
             "close": np.repeat(close, horizons),
             "forecast": prices(0.0),
             "lower": prices(offsets[..., 0]),
             "upper": prices(offsets[..., -1]),
             **{name: prices(offsets[..., level]) for level, name in enumerate(QUANTILE_COLUMNS)},
             "actual": np.where(
-                np.repeat(np.isnan(came[rows]), horizons), np.nan, _padded(came, len(inputs.index) + horizons)[targets]
+                np.repeat(np.isnan(actual_close[rows]), horizons), np.nan, _resize(actual_close, length)[targets]
             ),
         }
     )
 
 
 def _sessions(inputs: ModelInputs, future: Sequence[date]) -> NDArray[np.datetime64]:
-    known = inputs.index.to_numpy()
-    return np.concatenate([known, np.array(list(future), dtype="datetime64[D]").astype(known.dtype)])
+    past = inputs.index.to_numpy()
+    return np.concatenate([past, np.array(list(future), dtype="datetime64[D]").astype(past.dtype)])
 
 
-def _padded(known: NDArray[Any], length: int) -> NDArray[Any]:
-    """`known` cut or continued to `length`, with NaN or NaT."""
-    continued = np.full(max(length, len(known)), "NaT" if known.dtype.kind == "M" else np.nan, dtype=known.dtype)
-    continued[: len(known)] = known
-    return continued[:length]
+def _resize(values: NDArray[Any], length: int) -> NDArray[Any]:
+    """Cut `values` to `length`, or extend them with NaN or NaT."""
+    padding = np.full(max(length - len(values), 0), "NaT" if values.dtype.kind == "M" else np.nan, dtype=values.dtype)
+    return np.concatenate([values[:length], padding])

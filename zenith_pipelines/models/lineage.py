@@ -1,4 +1,4 @@
-"""Which code and which libraries made a model."""
+"""The code and library versions behind a model."""
 
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -13,9 +13,9 @@ _LIBRARIES = (
 
 
 def code_version(git: Path = _GIT) -> str:
-    """The package's version, and in a git checkout the commit: `0.1.0+a1b2c3d4e5f6`. Uncommitted changes do not show.
+    """Return the package's version, in a git checkout with the commit: `0.1.0+a1b2c3d4e5f6`.
 
-    An installed package has no checkout, and a reference that git has packed away is not looked for.
+    Uncommitted changes do not show, and packed git references are not read.
     """
     try:
         head = (git / "HEAD").read_text().strip()
@@ -26,7 +26,7 @@ def code_version(git: Path = _GIT) -> str:
 
 
 def library_versions() -> dict[str, str]:
-    """The versions of the libraries that compute features, train, and export, by the distribution that is installed."""
+    """Return the versions of the libraries that compute features, train and export, by installed distribution."""
     versions = {}
     for name in _LIBRARIES:
         with suppress(PackageNotFoundError):

@@ -1,6 +1,6 @@
 """The price model: an LSTM from a window of features to standardized returns at every horizon.
 
-Keras 3 on any backend: the caller chooses it with KERAS_BACKEND before Keras is first imported.
+It runs on any Keras 3 backend; the caller sets KERAS_BACKEND before Keras is first imported.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from zenith_core.errors import TooShortHistory, TrainingError
 from zenith_core.features.windows import windows
 from zenith_core.inference import HORIZONS
-from zenith_pipelines.models.lstm_jax_epoch import epoch_of
+from zenith_pipelines.models.lstm_jax_epoch import epoch_trainer
 
 if TYPE_CHECKING:
     from keras import Sequential, Variable
@@ -23,7 +23,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class LSTMConfig:
-    """Hyperparameters. `epochs` is the most a fold may train; it stops `patience` epochs after its best."""
+    """Hyperparameters. A fold trains at most `epochs`, and stops `patience` epochs after its best one."""
 
     window: int = 60
     units: int = 32  # one layer: a second one, or 50 units, forecast no better (docs/decisions/0039)
@@ -33,8 +33,8 @@ class LSTMConfig:
     epochs: int = 12
     patience: int = 3
     batch: int = 64
-    learning_rate: float = 3e-4  # at 1e-3 the first epoch already learns noise by heart
-    clip_norm: float = 1.0  # a crash inside a batch must not undo an epoch
+    learning_rate: float = 3e-4  # at 1e-3 the first epoch already memorizes noise
+    clip_norm: float = 1.0  # a market crash inside a batch must not undo an epoch
     seed: int = 0
 
 
@@ -42,8 +42,8 @@ class LSTMConfig:
 class TrainedLSTM:
     """A trained network as plain arrays.
 
-    window:       sessions the network looks back
-    mean, scale:  (features,) of the training rows; the network sees (features - mean) / scale
+    window:       sessions in the input window
+    mean, scale:  (features,) of the training rows; the network's input is (features - mean) / scale
     weights:      kernel, recurrent kernel, bias of the LSTM, then kernel, bias of each dense layer
     losses:       validation loss of each epoch; the weights are those of the lowest
     """
@@ -55,28 +55,28 @@ class TrainedLSTM:
     losses: tuple[float, ...]
 
     def shrunk(self, factors: NDArray[np.floating]) -> "TrainedLSTM":
-        """The network whose answers are `factors` (horizons,) times this one's: the last layer is linear."""
-        *before, kernel, bias = self.weights
-        scaled = (kernel * factors.astype(np.float32), bias * factors.astype(np.float32))
-        return replace(self, weights=(*before, *scaled))
+        """Return the network with outputs multiplied by `factors` (horizons,); its last layer is linear."""
+        *lower_layers, kernel, bias = self.weights
+        last_layer = (kernel * factors.astype(np.float32), bias * factors.astype(np.float32))
+        return replace(self, weights=(*lower_layers, *last_layer))
 
     def standardize(self, values: NDArray[np.floating]) -> Floats:
-        """Features (n, features) as the network sees them."""
+        """Standardize features (n, features) to the network's input."""
         return ((values - self.mean) / self.scale).astype(np.float32)
 
 
 class LSTMTrainer:
-    """One compiled network that is trained anew for each fold: compiling takes longer than some epochs.
+    """One compiled network, trained again for each fold: compiling takes longer than some epochs.
 
-    Every batch has the same shape, since the backend compiles each shape it meets.
+    Every batch has the same shape, because the backend compiles each new shape.
     """
 
     def __init__(self, config: LSTMConfig, features: int) -> None:
         self._config = config
-        self._network = _network(config, features)
+        self._network = _build_network(config, features)
         self._state = [*self._network.variables, *self._network.optimizer.variables]
-        self._initial = _arrays(self._state)
-        self._epoch = epoch_of(self._network, config.batch)
+        self._initial = _copy_arrays(self._state)
+        self._train_epoch = epoch_trainer(self._network, config.batch)
 
     def fit(
         self,
@@ -88,37 +88,37 @@ class LSTMTrainer:
     ) -> TrainedLSTM:
         """Train from the initial weights on the windows that end at rows `train`; stop early on `validation`.
 
-        `values` (n, features) and `targets` (n, horizons) are finite in the rows used. Both row sets are cut to
-        whole batches, the oldest rows go. The scaler sees training rows only. `on_epoch(done)` follows each epoch.
-        Raises TooShortHistory for less than a batch, TrainingError if the loss is not finite.
+        `values` (n, features) and `targets` (n, horizons) are finite in these rows. Both row sets are cut to whole
+        batches; the oldest rows are dropped. The scaler uses training rows only. `on_epoch(epochs)` is called after
+        each epoch. Raises TooShortHistory for less than a batch, TrainingError if the loss is not finite.
         """
         config, network = self._config, self._network
         train, validation = self._whole_batches(train), self._whole_batches(validation)
         self._reset()
         mean, scale = scaler(values[train[0] - config.window + 1 : train[-1] + 1])
-        scaled = (values - mean) / scale
-        x, y = windows(scaled, train, config.window), targets[train].astype(np.float32)
-        held_out = windows(scaled, validation, config.window), targets[validation].astype(np.float32)
+        inputs = (values - mean) / scale
+        x, y = windows(inputs, train, config.window), targets[train].astype(np.float32)
+        held_out = windows(inputs, validation, config.window), targets[validation].astype(np.float32)
         shuffle = np.random.default_rng(config.seed)
         losses: list[float] = []
         best: list[NDArray[Any]] = []
         for epoch in range(1, config.epochs + 1):
             order = shuffle.permutation(len(x))
-            self._epoch(x[order], y[order])
-            losses.append(_finite(network.evaluate(*held_out, batch_size=config.batch, verbose=0)))
+            self._train_epoch(x[order], y[order])
+            losses.append(_require_finite(network.evaluate(*held_out, batch_size=config.batch, verbose=0)))
             on_epoch(epoch)
             if losses[-1] == min(losses):
-                best = _arrays(network.weights)
+                best = _copy_arrays(network.weights)
             elif epoch - int(np.argmin(losses)) > config.patience:
                 break
         return TrainedLSTM(config.window, mean, scale, tuple(best), tuple(losses))
 
     def predict(self, model: TrainedLSTM, values: Floats, ends: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Standardized returns (len(ends), horizons) forecast from the windows that end at rows `ends`."""
+        """Forecast standardized returns (len(ends), horizons) from the windows that end at rows `ends`."""
         padding = -len(ends) % self._config.batch
-        padded = np.concatenate([ends, np.repeat(ends[-1:], padding)])
+        rows = np.concatenate([ends, np.repeat(ends[-1:], padding)])
         self._network.set_weights(model.weights)
-        x = windows(model.standardize(values), padded, self._config.window)
+        x = windows(model.standardize(values), rows, self._config.window)
         scores = self._network.predict(x, batch_size=self._config.batch, verbose=0)
         return np.asarray(scores[: len(ends)], dtype=np.float64)
 
@@ -128,33 +128,33 @@ class LSTMTrainer:
 
     def _whole_batches(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         if len(rows) < self._config.batch:
-            raise TooShortHistory(f"{len(rows)} rows to train or validate on: a batch needs {self._config.batch}")
+            raise TooShortHistory(f"{len(rows)} rows to train or validate on: at least {self._config.batch} are needed")
         return rows[len(rows) % self._config.batch :]
 
 
 def scaler(rows: NDArray[np.floating]) -> tuple[Floats, Floats]:
-    """Mean and standard deviation of each column of (n, features); a constant column gets a deviation of 1."""
+    """Return mean and standard deviation of each column of (n, features); a constant column gets a deviation of 1."""
     mean, deviation = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
-    # A column that is constant but for rounding would be blown up to noise.
+    # Scaling would amplify the rounding errors of a constant column.
     constant = deviation <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
     return mean.astype(np.float32), np.where(constant, 1.0, deviation).astype(np.float32)
 
 
-def _arrays(variables: Sequence["Variable"]) -> list[NDArray[Any]]:
-    """Copies: the backend may reuse the memory of what it has trained on."""
+def _copy_arrays(variables: Sequence["Variable"]) -> list[NDArray[Any]]:
+    """Copy variables to arrays: the backend may reuse their memory."""
     from keras.ops import convert_to_numpy
 
     return [np.array(convert_to_numpy(variable.value)) for variable in variables]
 
 
-def _finite(loss: float) -> float:
+def _require_finite(loss: float) -> float:
     if not np.isfinite(loss):
-        raise TrainingError(f"validation loss became {loss}: check the inputs for extreme values")
+        raise TrainingError(f"the validation loss is {loss}: check the inputs for extreme values")
     return float(loss)
 
 
-def _network(config: LSTMConfig, features: int) -> "Sequential":
-    """The compiled network. Each layer has a seed of its own, so that no global random state is touched."""
+def _build_network(config: LSTMConfig, features: int) -> "Sequential":
+    """Build and compile the network. Each layer gets the seed, so that no global random state is used."""
     from keras import Input, Sequential, initializers, layers, optimizers
 
     seed = config.seed
@@ -169,7 +169,7 @@ def _network(config: LSTMConfig, features: int) -> "Sequential":
             lstm,
             layers.Dropout(config.dropout, seed=seed),
             layers.Dense(config.dense, "relu", kernel_initializer=initializers.GlorotUniform(seed)),
-            # Zeros: training starts from the random walk, and leaves it as far as the data say.
+            # Zeros: training starts at the random walk and moves away only as far as the data support.
             layers.Dense(config.horizons, kernel_initializer="zeros"),
         ]
     )

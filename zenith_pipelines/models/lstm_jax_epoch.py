@@ -1,4 +1,4 @@
-"""One pass of training over the windows: on JAX each batch in two halves, which two threads may share."""
+"""Train one epoch: on JAX each batch in two halves, which two threads can share."""
 
 import os
 from collections.abc import Callable
@@ -17,8 +17,8 @@ Floats = NDArray[np.float32]
 _SEED_SHIFT = 1 << 16  # the seeds of the layers are closer together
 
 
-def epoch_of(network: "Model", batch: int) -> Callable[[Floats, Floats], None]:
-    """A function that trains `network` for one epoch on inputs (n, ...) and targets (n, ...), in the order given.
+def epoch_trainer(network: "Model", batch: int) -> Callable[[Floats, Floats], None]:
+    """Return a function that trains `network` for one epoch on inputs (n, ...) and targets (n, ...), in their order.
 
     The network is compiled with the Huber loss, its optimizer is built, and n is a multiple of `batch`.
     """
@@ -34,10 +34,10 @@ def epoch_of(network: "Model", batch: int) -> Callable[[Floats, Floats], None]:
 
 
 class _HalvedBatches:
-    """The gradient of a batch is the sum of its halves' gradients.
+    """Train each batch as two halves; its gradient is the sum of their gradients.
 
-    With matrices this small a second thread inside XLA does not help; one that takes the other half does. Each half
-    is computed by the same program in either case, so the number of threads does not change the result.
+    With such small matrices a second thread inside XLA does not help, but one for the other half does. The same
+    program computes each half in both cases, so the number of threads does not change the result.
     """
 
     def __init__(self, network: "Model", batch: int) -> None:
@@ -45,10 +45,10 @@ class _HalvedBatches:
 
         self._network, self._batch = network, batch
         self._gradients = jax.jit(self._half_gradients)
-        self._update = jax.jit(self._updated)
+        self._update = jax.jit(self._apply_gradients)
 
     def train(self, x: Floats, y: Floats) -> None:
-        """One epoch; the network's variables have the new values afterwards."""
+        """Train one epoch and assign the new values to the network's variables."""
         variables = [*self._variables()]
         state = [[variable.value for variable in group] for group in variables]
         with ThreadPoolExecutor(min(2, int(os.environ.get(TRAINING_THREADS, "1")))) as pool:
@@ -70,31 +70,31 @@ class _HalvedBatches:
         weights, random, moments = state
         middle = self._batch // 2
         halves = [(x[:middle], y[:middle], 0), (x[middle:], y[middle:], _SEED_SHIFT)]
-        (first, after), (second, _) = pool.map(lambda half: self._computed(weights, random, *half), halves)
+        (first, after), (second, _) = pool.map(lambda half: self._compute(weights, random, *half), halves)
         weights, moments = self._update(weights, moments, first, second)
         return weights, after, moments
 
-    def _computed(self, *arguments: Any) -> Any:
+    def _compute(self, *arguments: Any) -> Any:
         import jax
 
         return jax.block_until_ready(self._gradients(*arguments))  # type: ignore[no-untyped-call]
 
     def _half_gradients(self, weights: Any, random: Any, x: Any, y: Any, shift: Any) -> Any:
-        """The half's share of the batch's gradient, and the random state after it.
+        """Return the half's part of the batch's gradient, and the random state after it.
 
-        The layers' seeds are shifted by `shift`, lest both halves draw the same dropout masks.
+        The layers' seeds are shifted by `shift`, so that the halves draw different dropout masks.
         """
         import jax
         from keras.losses import Huber
 
         def loss(weights: Any) -> Any:
-            shifted = [state.at[0].add(shift) for state in random]
-            answers, after = self._network.stateless_call(weights, shifted, x, training=True)
-            return Huber(reduction="sum")(y, answers) / self._batch, after
+            seeds = [state.at[0].add(shift) for state in random]
+            outputs, after = self._network.stateless_call(weights, seeds, x, training=True)
+            return Huber(reduction="sum")(y, outputs) / self._batch, after
 
         gradients, after = jax.grad(loss, has_aux=True)(weights)
         return gradients, [state.at[0].subtract(shift) for state in after]
 
-    def _updated(self, weights: Any, moments: Any, first: Any, second: Any) -> Any:
+    def _apply_gradients(self, weights: Any, moments: Any, first: Any, second: Any) -> Any:
         gradients = [a + b for a, b in zip(first, second, strict=True)]
         return self._network.optimizer.stateless_apply(moments, gradients, weights)

@@ -1,8 +1,8 @@
-"""The price model as ONNX with a native LSTM node, built from its weights, so that any Keras backend exports the same.
+"""Export the price model to ONNX with a native LSTM node, built from its weights, for the same result on any backend.
 
-The graph holds all of it: scaler, network, linear forecast, volatility scaling, the band's scale and quantiles. Its
-signature is in zenith_core.inference. Each node takes time of every forecast: what is linear is folded into the weights
-beside it.
+The graph holds the whole model: scaler, network, linear forecast, volatility scaling, the band's scale and quantiles.
+Its signature is in zenith_core.inference. Linear steps are folded into the neighbouring weights, because each node
+takes time in every forecast.
 """
 
 from collections.abc import Sequence
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class PriceModel:
-    """What forecasts standardized returns: `linear` from the newest row, and `network` what that left unexplained."""
+    """Forecasts standardized returns: `linear` from the newest row, plus `network` for its residuals."""
 
     linear: LinearForecast
     network: TrainedLSTM
 
 
 def price_model_onnx(model: PriceModel, band: Band, columns: Sequence[str]) -> bytes:
-    """The serialized ONNX model; `columns` names the features of its windows."""
+    """Return the serialized ONNX model; `columns` are the features of its windows."""
     from onnx import helper
 
     onnx_model = helper.make_model(
@@ -67,7 +67,7 @@ def _graph(model: PriceModel, band: Band, columns: Sequence[str]) -> "GraphProto
 
 
 def _network_nodes(units: int) -> "list[NodeProto]":
-    """window (n, steps, features) → network_scores (n, horizons). ONNX's LSTM wants steps first."""
+    """Return the nodes window (n, steps, features) → network_scores (n, horizons). ONNX's LSTM takes steps first."""
     from onnx.helper import make_node
 
     return [
@@ -81,7 +81,7 @@ def _network_nodes(units: int) -> "list[NodeProto]":
 
 
 def _linear_nodes() -> "list[NodeProto]":
-    """The network's scores and what the linear forecast adds to them, from the window's newest row."""
+    """Return the nodes that add the linear forecast, from the window's newest row, to the network's scores."""
     from onnx.helper import make_node
 
     return [
@@ -91,7 +91,7 @@ def _linear_nodes() -> "list[NodeProto]":
 
 
 def _price_nodes() -> "list[NodeProto]":
-    """scores (n, horizons) → price = close * exp(score * volatility * sqrt(h))."""
+    """Return the nodes scores (n, horizons) → price = close * exp(score * volatility * sqrt(h))."""
     from onnx.helper import make_node
 
     return [
@@ -105,7 +105,7 @@ def _price_nodes() -> "list[NodeProto]":
 
 
 def _band_nodes() -> "list[NodeProto]":
-    """The newest row → stretch = exp(coefficients . x), clipped → the price's growth and stretched quantiles added."""
+    """Return the nodes newest row → stretch = exp(clipped coefficients . x) → price growth + stretched quantiles."""
     from onnx.helper import make_node
 
     return [
@@ -126,14 +126,14 @@ def _band_nodes() -> "list[NodeProto]":
 
 
 def _network_constants(model: PriceModel) -> dict[str, NDArray[Any]]:
-    """The features come as they are: the LSTM's weights hold the scaler, the last bias the linear forecast's mean."""
+    """Fold the scaler into the LSTM's weights, and the linear forecast's mean into the last bias."""
     network, linear = model.network, model.linear
     kernel, recurrent, bias, dense_kernel, dense_bias, head_kernel, head_bias = network.weights
-    scaled = kernel.astype(np.float64) / network.scale[:, np.newaxis]
+    raw_kernel = kernel.astype(np.float64) / network.scale[:, np.newaxis]  # for features that are not standardized
     constants = {
-        "kernel": _gates(scaled),
-        "recurrent_kernel": _gates(recurrent),
-        "bias": _biases(bias - network.mean @ scaled),
+        "kernel": _onnx_gates(raw_kernel),
+        "recurrent_kernel": _onnx_gates(recurrent),
+        "bias": _onnx_biases(bias - network.mean @ raw_kernel),
         "dense_kernel": dense_kernel,
         "dense_bias": dense_bias,
         "head_kernel": head_kernel,
@@ -151,7 +151,7 @@ def _network_constants(model: PriceModel) -> dict[str, NDArray[Any]]:
 
 
 def _band_constants(band: Band, columns: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """The kernel has a row for the volatility and one for each feature, zero for those the scale does not use."""
+    """Return the band's constants. The kernel has a row for volatility and one per feature, 0 for unused features."""
     bias, of_volatility, *of_inputs = band.coefficients
     kernel = np.zeros((1 + len(columns), len(bias)), dtype=np.float32)
     kernel[0] = of_volatility
@@ -165,13 +165,13 @@ def _band_constants(band: Band, columns: Sequence[str]) -> dict[str, NDArray[Any
     }
 
 
-def _gates(kernel: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Keras' (inputs, 4 units) with gates i, f, c, o → ONNX's (1, 4 units, inputs) with gates i, o, f, c."""
+def _onnx_gates(kernel: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Convert Keras' (inputs, 4 units), gates i, f, c, o, to ONNX's (1, 4 units, inputs), gates i, o, f, c."""
     gate_input, forget, cell, output = np.split(kernel.T, 4)
     return np.concatenate([gate_input, output, forget, cell])[np.newaxis]
 
 
-def _biases(bias: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Keras' one bias (4 units,) → ONNX's (1, 8 units): that of the input, and none of the recurrence."""
-    reordered = _gates(bias[np.newaxis])[..., 0]
-    return np.concatenate([reordered, np.zeros_like(reordered)], axis=1)
+def _onnx_biases(bias: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Convert Keras' one bias (4 units,) to ONNX's (1, 8 units): the input's bias, and zeros for the recurrence."""
+    input_bias = _onnx_gates(bias[np.newaxis])[..., 0]
+    return np.concatenate([input_bias, np.zeros_like(input_bias)], axis=1)

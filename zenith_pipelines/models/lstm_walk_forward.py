@@ -1,4 +1,4 @@
-"""The walk-forward study of the price model: out-of-sample forecasts, the model to serve, and how both came about."""
+"""Walk-forward study of the price model: out-of-sample forecasts, the model to serve, and the facts of both."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,20 +23,27 @@ from zenith_pipelines.models.forecast_table import forecast_table
 from zenith_pipelines.models.lstm import LSTMConfig, LSTMTrainer
 from zenith_pipelines.models.lstm_onnx import PriceModel, price_model_onnx
 from zenith_pipelines.models.onnx_artifact import check_parity
-from zenith_pipelines.models.training_inputs import ModelInputs, Progress, fold_facts, model_inputs, silent, study_facts
+from zenith_pipelines.models.training_inputs import (
+    ModelInputs,
+    Progress,
+    fold_facts,
+    ignore_progress,
+    model_inputs,
+    study_facts,
+)
 
 DEFAULT_CONFIG, DEFAULT_SPLIT = LSTMConfig(), WalkForward()
-PARITY_WINDOWS = 256  # about a year of origins, the newest, on which the export is compared with the network
+PARITY_WINDOWS = 256  # newest origins, about a year, on which the export is compared with the network
 
 
 @dataclass(frozen=True)
 class PriceStudy:
-    """What a study found.
+    """The result of a study.
 
     forecasts:  origin, horizon, target_date, close, forecast, lower, upper, q05 ... q95, actual; one row per test
                 origin and horizon; target_date is NaT and actual NaN where not known yet
     onnx:       the final model, ready to serve
-    facts:      JSON-ready; the same for the same data, seed and machine
+    facts:      JSON-ready; identical for the same data, seed and machine
     """
 
     forecasts: pd.DataFrame
@@ -49,17 +56,17 @@ def study_prices(
     columns: Sequence[str] = FEATURES,
     config: LSTMConfig = DEFAULT_CONFIG,
     split: WalkForward = DEFAULT_SPLIT,
-    on_progress: Progress = silent,
+    on_progress: Progress = ignore_progress,
     *,
     usable: pd.Series | None = None,
     future: Sequence[date] = (),
 ) -> PriceStudy:
-    """Forecast every test origin with a model that knows only its past, then train the model to serve.
+    """Forecast from every test origin with a model trained on its past, then train the model to serve.
 
     features:     by session: `columns`, close, volatility; NaN during warm-up only
     on_progress:  called with (epochs done, epochs at most) over all folds
-    usable:       by session: False where a close is suspect, so that no target that rests on it is learned or scored
-    future:       sessions after the last row, for the target dates of forecasts that have not come due
+    usable:       by session: False where a close is suspect, so that targets based on it are neither learned nor scored
+    future:       sessions after the last row, for the target dates of immature forecasts
 
     Raises TooShortHistory, NonFiniteInput, TrainingError or ParityError.
     """
@@ -86,14 +93,19 @@ def study_prices(
     )
 
 
-def _report(on_progress: Progress, before: int, total: int, epochs: int) -> None:
-    on_progress(before + epochs, total)
+def _report(on_progress: Progress, earlier: int, total: int, epochs: int) -> None:
+    on_progress(earlier + epochs, total)
 
 
 @dataclass(frozen=True)
 class _Step:
-    """What a fold yields: its model and the band known when its test begins; from the test's `rows` (m,), `scores`
-    (m, horizons) in units of volatility and the `offsets` (m, horizons, levels) of the quantiles beside them."""
+    """The result of a fold.
+
+    model, band:  as known when the test begins
+    rows:         (m,) of the test
+    scores:       (m, horizons) forecasts in units of volatility
+    offsets:      (m, horizons, levels) of the quantiles from the scores
+    """
 
     model: PriceModel
     band: Band
@@ -104,7 +116,7 @@ class _Step:
 
 
 class _Walk:
-    """One pass through the folds, oldest first. It keeps all forecasts: bands rest on every earlier fold's errors."""
+    """One pass through the folds, oldest first. It stores all forecasts: bands use the errors of every earlier fold."""
 
     def __init__(self, inputs: ModelInputs, config: LSTMConfig, usable: pd.Series | None) -> None:
         returns = forward_log_returns(inputs.trainable_close(usable), config.horizons)
@@ -114,18 +126,18 @@ class _Walk:
         self._calibrator = BandCalibrator(
             inputs.values, inputs.columns, inputs.volatility, self._targets, inputs.origins
         )
-        # What both parts forecast as they were trained, and what was made of it.
+        # Unshrunk forecasts of both parts, and the shrunk sum of both.
         self._linear, self._network, self._scores = (OutOfSampleScores(*self._targets.shape) for _ in range(3))
 
     def step(self, fold: Fold, on_epoch: Callable[[int], None]) -> _Step:
-        """Train on the fold, forecast its test rows, and calibrate on what was known before the first of them."""
+        """Train on the fold, forecast its test rows, and calibrate on the outcomes known before the first of them."""
         origins = self._inputs.origins
         train, validation = (self._with_targets(origins[part]) for part in (fold.train, fold.validation))
-        judged, rows = origins[fold.validation], origins[fold.test]
+        validation_rows, rows = origins[fold.validation], origins[fold.test]
         now = int(rows[0] if rows.size else origins[-1])
-        trained = self._train(train, validation, on_epoch)
-        model, factors, scores = self._shrunk(trained, judged, rows, now)
-        self._scores.keep(np.concatenate([judged, rows]), scores)
+        full_model = self._train(train, validation, on_epoch)
+        model, factors, scores = self._shrink(full_model, validation_rows, rows, now)
+        self._scores.keep(np.concatenate([validation_rows, rows]), scores)
         band = self._calibrator.known_at(now, self._scores.values)
         facts = {
             **fold_facts(self._inputs, fold, train),
@@ -134,64 +146,65 @@ class _Walk:
             "losses": list(model.network.losses),
         }
         offsets = self._calibrator.offsets(band, rows)
-        return _Step(model, band, rows, scores[judged.size :], offsets, facts)
+        return _Step(model, band, rows, scores[validation_rows.size :], offsets, facts)
 
     def _train(
         self, train: NDArray[np.int64], validation: NDArray[np.int64], on_epoch: Callable[[int], None]
     ) -> PriceModel:
-        """The linear forecast in closed form, then the network on what it leaves unexplained.
+        """Fit the linear forecast in closed form, then train the network on its residuals.
 
-        Neither learns the drift of its training rows: it would pass for skill until prices turn.
+        Neither learns the drift of the training rows: it would look like skill until prices turn.
         """
         if not train.size:
             raise TooShortHistory("no row has a known target at every horizon to train on")
         values = self._inputs.values
         linear = fit_linear(values[train], self._targets[train])
-        unexplained = self._targets - linear.predict(values)
-        unexplained -= unexplained[train].mean(axis=0)
-        return PriceModel(linear, self._trainer.fit(values, unexplained, train, validation, on_epoch))
+        residuals = self._targets - linear.predict(values)
+        residuals -= residuals[train].mean(axis=0)
+        return PriceModel(linear, self._trainer.fit(values, residuals, train, validation, on_epoch))
 
-    def _shrunk(
-        self, model: PriceModel, judged: NDArray[np.int64], rows: NDArray[np.int64], now: int
+    def _shrink(
+        self, model: PriceModel, validation_rows: NDArray[np.int64], test_rows: NDArray[np.int64], now: int
     ) -> tuple[PriceModel, dict[str, list[float]], NDArray[np.float64]]:
-        """Each part as far as forecasts of its kind deserve, by all that were made out of sample and known `now`.
+        """Shrink both parts by the record of all out-of-sample forecasts with outcomes known `now`.
 
-        Returns the model, each part's factors by horizon, and the model's forecasts from `judged` and `rows` in units
-        of volatility.
+        Returns the model, each part's factors by horizon, and the model's forecasts from `validation_rows` and
+        `test_rows` in units of volatility.
         """
-        values, held_out = self._inputs.values, np.concatenate([judged, rows])
-        linear, network = model.linear.predict(values[held_out]), self._trainer.predict(model.network, values, held_out)
-        self._linear.keep(judged, linear[: judged.size])
-        self._network.keep(judged, network[: judged.size])
-        known = self._linear.rows
-        came = realised_before(self._targets[known], known, now)
-        of_linear = shrinkage(self._linear.values[known], came)
-        of_network = shrinkage(self._network.values[known], came - of_linear * self._linear.values[known])
-        self._linear.keep(rows, linear[judged.size :])
-        self._network.keep(rows, network[judged.size :])
-        shrunk = PriceModel(model.linear.shrunk(of_linear), model.network.shrunk(of_network))
-        factors = {"linear": of_linear.tolist(), "network": of_network.tolist()}
-        return shrunk, factors, of_linear * linear + of_network * network
+        values, rows, split = self._inputs.values, np.concatenate([validation_rows, test_rows]), validation_rows.size
+        linear, network = model.linear.predict(values[rows]), self._trainer.predict(model.network, values, rows)
+        self._linear.keep(validation_rows, linear[:split])
+        self._network.keep(validation_rows, network[:split])
+        past_rows = self._linear.rows
+        outcomes = realised_before(self._targets[past_rows], past_rows, now)
+        linear_factors = shrinkage(self._linear.values[past_rows], outcomes)
+        residuals = outcomes - linear_factors * self._linear.values[past_rows]
+        network_factors = shrinkage(self._network.values[past_rows], residuals)
+        self._linear.keep(test_rows, linear[split:])
+        self._network.keep(test_rows, network[split:])
+        shrunk_model = PriceModel(model.linear.shrunk(linear_factors), model.network.shrunk(network_factors))
+        factors = {"linear": linear_factors.tolist(), "network": network_factors.tolist()}
+        return shrunk_model, factors, linear_factors * linear + network_factors * network
 
     def _predict(self, model: PriceModel, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         values = self._inputs.values
         return model.linear.predict(values[rows]) + self._trainer.predict(model.network, values, rows)
 
     def export(self, step: _Step) -> bytes:
-        """The step's model as ONNX. Raises ParityError unless it answers as the network does on the newest windows."""
+        """Export the step's model to ONNX. Raises ParityError if the export differs on the newest windows."""
         inputs, ends = self._inputs, self._inputs.origins[-PARITY_WINDOWS:]
         close, volatility = inputs.close[ends], inputs.volatility[ends]
         scores = self._predict(step.model, ends)
         offsets = self._calibrator.offsets(step.band, ends)
-        shifted = [price_forecasts(scores + offset, close, volatility) for offset in np.moveaxis(offsets, -1, 0)]
-        asked = {
+        quantiles = [price_forecasts(scores + offset, close, volatility) for offset in np.moveaxis(offsets, -1, 0)]
+        onnx_inputs = {
             "window": windows(inputs.values, ends, step.model.network.window),
             "close": close.astype(np.float32),
             "volatility": volatility.astype(np.float32),
         }
-        expected = {"price": price_forecasts(scores, close, volatility), "quantiles": np.stack(shifted, axis=-1)}
+        expected = {"price": price_forecasts(scores, close, volatility), "quantiles": np.stack(quantiles, axis=-1)}
         onnx = price_model_onnx(step.model, step.band, inputs.columns)
-        check_parity(onnx, asked, expected)
+        check_parity(onnx, onnx_inputs, expected)
         return onnx
 
     def _with_targets(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:

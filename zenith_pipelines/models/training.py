@@ -1,4 +1,4 @@
-"""A ticker's features in, a candidate model with its out-of-sample evidence out. Knows neither Dagster nor MLflow."""
+"""Train a candidate model on a ticker's features, with its out-of-sample evidence. Knows neither Dagster nor MLflow."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,10 +26,10 @@ MIN_SESSIONS = WARM_UP + LSTMConfig().window + WalkForward().min_samples
 
 @dataclass(frozen=True)
 class Lineage:
-    """What a model was made from, so that it can be traced to its rows.
+    """The data behind a model, to trace it to its rows.
 
     data_version:     content hash of the cleaned prices
-    raw_content_hash: content hash of the raw snapshot that they were cleaned from
+    raw_content_hash: content hash of their raw snapshot
     """
 
     ticker: str
@@ -46,11 +46,11 @@ class Lineage:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A trained model and what is known of it.
+    """A trained model with its evidence.
 
     onnx:      the self-contained artifact
-    evidence:  walk-forward output, one row per forecast (and horizon) that was made out of sample
-    metrics:   what the evidence amounts to, beside its baselines
+    evidence:  walk-forward output, one row per out-of-sample forecast (and horizon)
+    metrics:   metrics of the evidence, beside their baselines
     facts:     configuration, folds, lineage, library versions
     """
 
@@ -63,11 +63,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What a model is trained on.
+    """The data to train a model on.
 
-    features:  by session, as `zenith_core.features.model_features.features` makes them
+    features:  by session, of `zenith_core.features.model_features.features`
     usable:    by session, False where the close is suspect and must not become a target
-    future:    the sessions after the last, for the target dates of forecasts that have not come due
+    future:    the sessions after the last, for the target dates of immature forecasts
     """
 
     features: pd.DataFrame
@@ -77,7 +77,7 @@ class TrainingData:
 
 
 def train_lstm(data: TrainingData, config: LSTMConfig, on_progress: Progress) -> Candidate:
-    """Walk the LSTM forward through the data, then train the model to serve."""
+    """Run the walk-forward study of the LSTM, then train the model to serve."""
     study = study_prices(
         data.features, FEATURES, config, WalkForward(), on_progress, usable=data.usable, future=data.future
     )
@@ -86,7 +86,7 @@ def train_lstm(data: TrainingData, config: LSTMConfig, on_progress: Progress) ->
 
 
 def train_ensemble(data: TrainingData, config: EnsembleConfig, on_progress: Progress) -> Candidate:
-    """Walk RandomForest + XGBoost forward through the data, then train the model to serve."""
+    """Run the walk-forward study of RandomForest + XGBoost, then train the model to serve."""
     study = study_signals(data.features, FEATURES, config, WalkForward(), on_progress, usable=data.usable)
     earlier = _labels_before(data.features, study.signals["date"].iloc[0], config)
     metrics = signal_metrics(study.signals, config.horizon, earlier)
@@ -94,11 +94,11 @@ def train_ensemble(data: TrainingData, config: EnsembleConfig, on_progress: Prog
 
 
 def _labels_before(features: pd.DataFrame, first: pd.Timestamp, config: EnsembleConfig) -> list[str]:
-    """The labels known at the first forecast: what the baseline may have learned by then."""
+    """Return the labels that the baseline knows at the first forecast."""
     close, volatility = features["close"].to_numpy(), features["volatility"].to_numpy()
     labels = signal_labels(close, volatility, config.horizon, config.threshold)
-    known = labels[: max(int(features.index.searchsorted(first)) - config.horizon, 0)]
-    return [SIGNALS[label] for label in known if label >= 0]
+    past_labels = labels[: max(int(features.index.searchsorted(first)) - config.horizon, 0)]
+    return [SIGNALS[label] for label in past_labels if label >= 0]
 
 
 def _candidate(

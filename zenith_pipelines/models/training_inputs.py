@@ -1,4 +1,4 @@
-"""What every study starts from: a checked feature table as plain arrays, and the sessions it can forecast from."""
+"""Inputs of every study: a checked feature table as plain arrays, and the sessions to forecast from."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -12,11 +12,11 @@ from zenith_core.errors import NonFiniteInput, TooShortHistory, TrainingError
 from zenith_core.evaluation.walk_forward import Fold, WalkForward
 
 Progress = Callable[[int, int], None]
-"""Called with (units of work done, units in all)."""
+"""Called with (units of work done, units in total)."""
 
 
-def silent(done: int, total: int) -> None:
-    """Progress nobody watches."""
+def ignore_progress(units: int, total: int) -> None:
+    """Do nothing: the default `Progress`."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class ModelInputs:
     values:      (n, features) float32; NaN only before the first origin
     close:       (n,) adjusted close
     volatility:  (n,) daily, a fraction
-    origins:     (m,) rows a forecast can be made from, consecutive, the last is n - 1
+    origins:     (m,) rows to forecast from, consecutive, the last is n - 1
     """
 
     index: pd.DatetimeIndex
@@ -39,21 +39,21 @@ class ModelInputs:
     origins: NDArray[np.int64]
 
     def trainable_close(self, usable: pd.Series | None) -> NDArray[np.float64]:
-        """The closes, NaN where `usable` (by session) is False: no target may rest on those."""
+        """Return the closes, NaN where `usable` (by session) is False: no target may depend on those."""
         if usable is None:
             return self.close
         return np.where(usable.reindex(self.index, fill_value=False).to_numpy(dtype=bool), self.close, np.nan)
 
     def span(self, samples: NDArray[np.int64]) -> list[str]:
-        """First and last date of samples (positions in `origins`), ISO; empty for none."""
+        """Return first and last date of samples (positions in `origins`), ISO; empty for none."""
         return [str(self.index[self.origins[i]].date()) for i in samples[[0, -1]]] if samples.size else []
 
 
 def model_inputs(features: pd.DataFrame, columns: Sequence[str], window: int, split: WalkForward) -> ModelInputs:
-    """Check a feature table and find the origins whose `window` rows are complete.
+    """Check a feature table and find the origins with `window` complete rows.
 
-    NaN is allowed during warm-up only: after the first complete row, NaN or infinity raises NonFiniteInput.
-    A volatility of zero (constant prices) raises TrainingError, too few sessions for `split` TooShortHistory.
+    Raises NonFiniteInput for NaN or infinity after the warm-up (the rows before the first complete one), TrainingError
+    for a volatility of 0 (constant prices), TooShortHistory for too few sessions for `split`.
     """
     values = features[list(columns)].to_numpy(dtype=np.float32)
     close = features["close"].to_numpy(dtype=np.float64)
@@ -72,10 +72,10 @@ def model_inputs(features: pd.DataFrame, columns: Sequence[str], window: int, sp
 
 def _require_sessions(sessions: int, origins: int, split: WalkForward) -> None:
     if origins < split.min_samples:
-        needed = sessions - origins + split.min_samples
+        minimum = sessions - origins + split.min_samples
         raise TooShortHistory(
             f"{sessions} sessions are too few: warm-up, window and {split.folds} walk-forward folds need "
-            f"about {needed if origins > 0 else max(needed, split.min_samples)}"
+            f"about {minimum if origins > 0 else max(minimum, split.min_samples)}"
         )
 
 
@@ -91,7 +91,7 @@ def _require_finite(table: pd.DataFrame) -> None:
 
 
 def fold_facts(inputs: ModelInputs, fold: Fold, train_rows: NDArray[np.int64]) -> dict[str, Any]:
-    """First and last date of each part of a fold, and how many rows it was trained on. JSON-ready."""
+    """Return first and last date of each part of a fold, and its number of training rows. JSON-ready."""
     return {
         "train": inputs.span(fold.train),
         "validation": inputs.span(fold.validation),
@@ -103,7 +103,7 @@ def fold_facts(inputs: ModelInputs, fold: Fold, train_rows: NDArray[np.int64]) -
 def study_facts(
     model: str, inputs: ModelInputs, config: Any, split: WalkForward, folds: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """What every study tells of itself, JSON-ready. `config` is a dataclass; the last fold is the final model's."""
+    """Return the facts of a study, JSON-ready. `config` is a dataclass; the last fold is the final model's."""
     return {
         "model": model,
         "config": asdict(config),

@@ -13,7 +13,7 @@ CALIBRATOR = Calibrator(0.7, (0.1, -0.3, 0.2))
 
 @pytest.fixture(scope="module")
 def data():
-    """The first of four columns decides between sell, hold and buy, but for some noise."""
+    """Values whose first column decides between sell, hold and buy, with some noise."""
     rng = np.random.default_rng(0)
     values = rng.normal(size=(600, 4)).astype(np.float32)
     labels = np.digitize(values[:, 0] + rng.normal(scale=0.3, size=600), [-0.5, 0.5])
@@ -35,15 +35,15 @@ def test_probabilities_are_in_the_order_of_signals_and_sum_to_one(model):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-6)
 
 
-def test_the_importances_find_the_column_that_decides(model):
-    found = importances(model)
+def test_the_most_important_column_is_the_one_that_decides(model):
+    shares = importances(model)
 
-    assert found.argmax() == 0
-    assert found[0] > 0.9
-    assert found.sum() == pytest.approx(1)
+    assert shares.argmax() == 0
+    assert shares[0] > 0.9
+    assert shares.sum() == pytest.approx(1)
 
 
-def test_the_same_seed_gives_the_same_model_and_another_seed_another(data, model):
+def test_the_same_seed_gives_the_same_model_and_another_seed_a_different_one(data, model):
     values, labels = data
 
     again = fit_ensemble(CONFIG, values, labels)
@@ -55,15 +55,15 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another(data, model
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_inputs_that_are_no_numbers_are_refused_in_training_and_in_prediction(data, model, value):
+def test_non_finite_inputs_are_refused_in_training_and_in_prediction(data, model, value):
     values, labels = data
-    broken = values.copy()
-    broken[7, 2] = value
+    bad_values = values.copy()
+    bad_values[7, 2] = value
 
     with pytest.raises(NonFiniteInput, match=f"^row 7, column 2 is {value}: "):
-        fit_ensemble(CONFIG, broken, labels)
+        fit_ensemble(CONFIG, bad_values, labels)
     with pytest.raises(NonFiniteInput, match=f"^row 7, column 2 is {value}: "):
-        predict_probabilities(model, broken)
+        predict_probabilities(model, bad_values)
 
 
 def test_a_class_that_never_occurs_is_refused(data):
@@ -74,7 +74,7 @@ def test_a_class_that_never_occurs_is_refused(data):
 
 
 @pytest.mark.parametrize("calibrator", [CALIBRATOR, Calibrator(1.0, (0.0, 0.0, 0.0)), Calibrator(0.0, (0.0, 1.0, 2.0))])
-def test_the_onnx_model_answers_as_the_calibrated_ensemble_does(model, calibrator):
+def test_the_onnx_model_agrees_with_the_calibrated_ensemble(model, calibrator):
     values = np.random.default_rng(3).normal(size=(500, 4)).astype(np.float32)
     expected = calibrator(predict_probabilities(model, values))
 

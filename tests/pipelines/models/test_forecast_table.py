@@ -1,4 +1,4 @@
-"""The exported table: what came is what may be believed, and each quantile is where its offset puts it."""
+"""The exported table: `actual` has trusted closes only, and each quantile lies at its offset."""
 
 import numpy as np
 import pandas as pd
@@ -25,28 +25,28 @@ def inputs():
     )
 
 
-def make_table(inputs, came=None):
+def make_table(inputs, actual_close=None):
     random = np.random.default_rng(0)
     scores = random.normal(size=(3, HORIZONS))
     offsets = np.sort(random.normal(size=(3, HORIZONS, 7)))
-    return scores, offsets, forecast_table(inputs, ROWS, scores, offsets, came=came)
+    return scores, offsets, forecast_table(inputs, ROWS, scores, offsets, actual_close=actual_close)
 
 
-def test_each_quantile_is_the_forecast_moved_by_its_offset(inputs):
+def test_each_quantile_is_the_forecast_plus_its_offset(inputs):
     scores, offsets, table = make_table(inputs)
 
     deviation = (inputs.volatility[ROWS, np.newaxis] * root_horizons(HORIZONS)).ravel()
     np.testing.assert_allclose(np.log(table["forecast"] / table["close"]), scores.ravel() * deviation)
     for level, name in enumerate(QUANTILE_COLUMNS):
-        moved = np.log(table[name] / table["forecast"])
-        np.testing.assert_allclose(moved, offsets[..., level].ravel() * deviation, err_msg=name)
+        offset = np.log(table[name] / table["forecast"])
+        np.testing.assert_allclose(offset, offsets[..., level].ravel() * deviation, err_msg=name)
 
 
-def test_forecasts_are_held_against_what_is_believed_to_have_come(inputs):
-    came = inputs.close.copy()
-    came[5] = np.nan
+def test_forecasts_to_or_from_a_suspect_close_have_no_actual(inputs):
+    actual_close = inputs.close.copy()
+    actual_close[5] = np.nan
 
-    table = make_table(inputs, came)[2].set_index(["origin", "horizon"])["actual"]
+    table = make_table(inputs, actual_close)[2].set_index(["origin", "horizon"])["actual"]
 
     day = inputs.index
     assert table[day[2]].tolist()[:2] == [103, 104]
@@ -56,7 +56,7 @@ def test_forecasts_are_held_against_what_is_believed_to_have_come(inputs):
     assert table[day[6]].isna().tolist() == [False, True, True]
 
 
-def test_without_more_said_all_closes_are_believed(inputs):
+def test_by_default_all_closes_are_trusted(inputs):
     actual = make_table(inputs)[2]["actual"]
 
     np.testing.assert_array_equal(actual, [103, 104, 105, 105, 106, 107, 107, np.nan, np.nan])

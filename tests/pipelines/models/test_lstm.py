@@ -13,8 +13,8 @@ from zenith_core.forecasting.residual_quantiles import price_forecasts
 from zenith_core.forecasting.ridge import LinearForecast
 from zenith_core.forecasting.volatility_term_structure import scale_inputs, stretch
 from zenith_pipelines.models import TRAINING_THREADS, prepare_backend
-from zenith_pipelines.models.lstm import LSTMConfig, LSTMTrainer, _network, scaler
-from zenith_pipelines.models.lstm_jax_epoch import _SEED_SHIFT, _HalvedBatches, epoch_of
+from zenith_pipelines.models.lstm import LSTMConfig, LSTMTrainer, _build_network, scaler
+from zenith_pipelines.models.lstm_jax_epoch import _SEED_SHIFT, _HalvedBatches, epoch_trainer
 from zenith_pipelines.models.lstm_onnx import PriceModel, price_model_onnx
 from zenith_pipelines.models.onnx_artifact import check_parity
 
@@ -47,41 +47,41 @@ def data():
 
 
 @pytest.fixture(scope="module")
-def trained(trainer, data):
+def network(trainer, data):
     return trainer.fit(*data, TRAIN, VALIDATION, ignore)
 
 
-def test_training_depends_on_its_fold_only_not_on_what_was_trained_before(trainer, data, trained):
+def test_training_depends_on_its_fold_only_and_not_on_earlier_folds(trainer, data, network):
     trainer.fit(*data, TRAIN[20:], VALIDATION, ignore)
 
     again = trainer.fit(*data, TRAIN, VALIDATION, ignore)
 
-    assert again.losses == trained.losses
-    for before, after in zip(trained.weights, again.weights, strict=True):
+    assert again.losses == network.losses
+    for before, after in zip(network.weights, again.weights, strict=True):
         np.testing.assert_array_equal(before, after)
 
 
-def test_the_number_of_threads_does_not_change_the_result(trainer, data, trained, monkeypatch):
+def test_the_number_of_threads_does_not_change_the_result(trainer, data, network, monkeypatch):
     monkeypatch.setenv(TRAINING_THREADS, "2")
 
-    shared = trainer.fit(*data, TRAIN, VALIDATION, ignore)
+    second = trainer.fit(*data, TRAIN, VALIDATION, ignore)
 
-    assert shared.losses == trained.losses
-    for one, two in zip(trained.weights, shared.weights, strict=True):
+    assert second.losses == network.losses
+    for one, two in zip(network.weights, second.weights, strict=True):
         np.testing.assert_array_equal(one, two)
 
 
-def test_without_dropout_an_epoch_is_the_one_of_keras_own_fit(data):
+def test_without_dropout_an_epoch_equals_one_of_keras_fit(data):
     values, targets = data
     rows = TRAIN[:96]
     x, y = windows(values, rows, CONFIG.window), targets[rows].astype(np.float32)
-    ours, keras_own = (_network(replace(CONFIG, dropout=0.0, learning_rate=0.01), 3) for _ in range(2))
-    epoch, losses = epoch_of(ours, CONFIG.batch), []
+    ours, reference = (_build_network(replace(CONFIG, dropout=0.0, learning_rate=0.01), 3) for _ in range(2))
+    epoch, losses = epoch_trainer(ours, CONFIG.batch), []
 
     for _ in range(3):
         epoch(x, y)
-        keras_own.fit(x, y, batch_size=CONFIG.batch, shuffle=False, verbose=0)
-        losses.append([network.evaluate(x, y, verbose=0) for network in (ours, keras_own)])
+        reference.fit(x, y, batch_size=CONFIG.batch, shuffle=False, verbose=0)
+        losses.append([network.evaluate(x, y, verbose=0) for network in (ours, reference)])
 
     mine, theirs = np.transpose(losses)
     np.testing.assert_allclose(mine, theirs, rtol=1e-4)
@@ -90,51 +90,51 @@ def test_without_dropout_an_epoch_is_the_one_of_keras_own_fit(data):
 
 def test_the_halves_of_a_batch_draw_different_dropout_masks(data):
     values, targets = data
-    network = _network(replace(CONFIG, dropout=0.5), 3)
-    network.layers[-1].kernel.assign(np.ones((CONFIG.dense, 4)))  # else nothing behind it has a gradient yet
+    network = _build_network(replace(CONFIG, dropout=0.5), 3)
+    network.layers[-1].kernel.assign(np.ones((CONFIG.dense, 4)))  # else the layers below have no gradient yet
     x, y = windows(values, TRAIN[:8], CONFIG.window), targets[TRAIN[:8]].astype(np.float32)
     halves = _HalvedBatches(network, 16)
     weights, random, _ = ([variable.value for variable in group] for group in halves._variables())
 
-    first, after = halves._computed(weights, random, x, y, 0)
-    second, after_too = halves._computed(weights, random, x, y, _SEED_SHIFT)
+    first, after = halves._compute(weights, random, x, y, 0)
+    second, after_too = halves._compute(weights, random, x, y, _SEED_SHIFT)
 
     assert not np.allclose(first[0], second[0])
     np.testing.assert_array_equal(after, after_too)
     assert not np.array_equal(after, random)
 
 
-def test_what_follows_the_validation_rows_does_not_matter(trainer, data, trained):
+def test_rows_after_validation_do_not_matter(trainer, data, network):
     values, targets = (array.copy() for array in data)
     values[190:], targets[190:] = 1e6, np.nan
 
     again = trainer.fit(values, targets, TRAIN, VALIDATION, ignore)
 
-    np.testing.assert_array_equal(again.mean, trained.mean)
-    np.testing.assert_array_equal(again.weights[-2], trained.weights[-2])
+    np.testing.assert_array_equal(again.mean, network.mean)
+    np.testing.assert_array_equal(again.weights[-2], network.weights[-2])
 
 
-def test_the_weights_are_those_of_the_best_epoch(trainer, data, trained):
+def test_the_weights_are_those_of_the_best_epoch(trainer, data, network):
     values, targets = data
-    kept = VALIDATION[len(VALIDATION) % CONFIG.batch :]
+    rows = VALIDATION[len(VALIDATION) % CONFIG.batch :]
 
-    error = np.abs(trainer.predict(trained, values, kept) - targets[kept])
+    error = np.abs(trainer.predict(network, values, rows) - targets[rows])
 
     huber = np.where(error <= 1, error**2 / 2, error - 0.5)
-    assert huber.mean() == pytest.approx(min(trained.losses), rel=1e-4)
+    assert huber.mean() == pytest.approx(min(network.losses), rel=1e-4)
 
 
-def test_it_learns_what_can_be_learned(data):
+def test_it_learns_a_planted_relation(data):
     values, targets = data
-    eager = LSTMTrainer(replace(CONFIG, epochs=30, learning_rate=0.02, patience=30), features=3)
+    fast_trainer = LSTMTrainer(replace(CONFIG, epochs=30, learning_rate=0.02, patience=30), features=3)
 
-    model = eager.fit(values, targets, TRAIN, VALIDATION, ignore)
+    model = fast_trainer.fit(values, targets, TRAIN, VALIDATION, ignore)
 
-    scores = eager.predict(model, values, VALIDATION)
+    scores = fast_trainer.predict(model, values, VALIDATION)
     assert np.mean((scores - targets[VALIDATION]) ** 2) < 0.5 * np.mean(targets[VALIDATION] ** 2)
 
 
-def test_every_epoch_is_reported_and_training_stops_after_its_patience(trainer, data):
+def test_every_epoch_is_reported_and_training_stops_after_the_patience(trainer, data):
     values, targets = data
     unlearnable = np.where(np.arange(200)[:, np.newaxis] < 145, targets, -5 * targets)
     epochs = []
@@ -145,36 +145,36 @@ def test_every_epoch_is_reported_and_training_stops_after_its_patience(trainer, 
     assert len(model.losses) == int(np.argmin(model.losses)) + 1 + CONFIG.patience
 
 
-def test_a_forecast_does_not_depend_on_what_is_forecast_beside_it(trainer, data, trained):
+def test_a_forecast_does_not_depend_on_the_other_rows_of_its_call(trainer, data, network):
     values, _ = data
     rows = np.arange(9, 60)
 
-    together = trainer.predict(trained, values, rows)
+    together = trainer.predict(network, values, rows)
 
-    np.testing.assert_allclose(trainer.predict(trained, values, rows[:3]), together[:3], rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(trainer.predict(network, values, rows[:3]), together[:3], rtol=1e-5, atol=1e-7)
     assert together.shape == (51, 4)
 
 
-def test_each_horizon_of_a_shrunk_network_is_scaled_by_its_own_factor(trainer, data, trained):
+def test_each_horizon_of_a_shrunk_network_is_scaled_by_its_own_factor(trainer, data, network):
     rows = np.arange(100, 120)
     factors = np.linspace(1.0, 0.0, CONFIG.horizons)
 
-    shrunk = trainer.predict(trained.shrunk(factors), data[0], rows)
+    shrunk = trainer.predict(network.shrunk(factors), data[0], rows)
 
-    plain = trainer.predict(trained, data[0], rows)
+    plain = trainer.predict(network, data[0], rows)
     assert np.abs(plain).min() > 0
     np.testing.assert_allclose(shrunk, factors * plain, rtol=1e-5, atol=1e-8)
 
 
 def test_less_than_a_batch_is_too_short(trainer, data):
-    with pytest.raises(TooShortHistory, match="^15 rows to train or validate on: a batch needs 16$"):
+    with pytest.raises(TooShortHistory, match="^15 rows to train or validate on: at least 16 are needed$"):
         trainer.fit(*data, TRAIN, VALIDATION[:15], ignore)
 
 
 def test_a_loss_that_is_not_finite_is_an_error(trainer, data):
     values, targets = data
 
-    with pytest.raises(TrainingError, match="validation loss became"):
+    with pytest.raises(TrainingError, match="validation loss is"):
         trainer.fit(values, targets * np.inf, TRAIN, VALIDATION, ignore)
 
 
@@ -182,11 +182,11 @@ def test_an_input_that_is_not_a_number_is_an_error(trainer, data):
     values, targets = (array.copy() for array in data)
     values[50] = np.nan
 
-    with pytest.raises(TrainingError, match="validation loss became nan"):
+    with pytest.raises(TrainingError, match="validation loss is nan"):
         trainer.fit(values, targets, TRAIN, VALIDATION, ignore)
 
 
-def test_the_scaler_leaves_a_constant_column_alone():
+def test_the_scaler_does_not_scale_a_constant_column():
     mean, scale = scaler(np.array([[1.0, 0.1], [3.0, 0.1]], dtype=np.float32))
 
     np.testing.assert_allclose(mean, [2.0, 0.1])
@@ -207,60 +207,62 @@ def make_linear(horizons=4):
     return LinearForecast(random.normal(size=3), random.normal(size=(3, horizons)))
 
 
-def asked_and_expected(trainer, model, values, band):
+def onnx_inputs_and_outputs(trainer, model, values, band):
     rows = np.arange(100, 180)
     close, volatility = np.linspace(10, 500, 80), np.linspace(0.005, 0.06, 80)
     scores = trainer.predict(model.network, values, rows) + model.linear.predict(values[rows])
-    asked = {
+    inputs = {
         "window": windows(values, rows, CONFIG.window),
         "close": close.astype(np.float32),
         "volatility": volatility.astype(np.float32),
     }
     stretches = stretch(scale_inputs(values[rows], COLUMNS, volatility), band.coefficients)
-    shifted = [price_forecasts(scores + stretches * level, close, volatility) for level in band.quantiles.T]
-    return asked, {"price": price_forecasts(scores, close, volatility), "quantiles": np.stack(shifted, axis=-1)}
+    quantiles = [price_forecasts(scores + stretches * level, close, volatility) for level in band.quantiles.T]
+    return inputs, {"price": price_forecasts(scores, close, volatility), "quantiles": np.stack(quantiles, axis=-1)}
 
 
 @pytest.fixture(scope="module")
-def model(trained):
-    return PriceModel(make_linear(), trained)
+def model(network):
+    return PriceModel(make_linear(), network)
 
 
-def test_the_onnx_model_answers_as_the_trained_one_does(trainer, data, trained, model):
+def test_the_onnx_model_agrees_with_the_trained_one(trainer, data, network, model):
     band = make_band()
-    asked, expected = asked_and_expected(trainer, model, data[0], band)
+    inputs, expected = onnx_inputs_and_outputs(trainer, model, data[0], band)
 
-    assert check_parity(price_model_onnx(model, band, COLUMNS), asked, expected) < 1e-5
+    assert check_parity(price_model_onnx(model, band, COLUMNS), inputs, expected) < 1e-5
     plain = Band(np.zeros_like(band.coefficients), band.quantiles)
-    for wrong, drawn in ((model, plain), (replace(model, linear=model.linear.shrunk(0.5)), band)):
+    for wrong_model, wrong_band in ((model, plain), (replace(model, linear=model.linear.shrunk(0.5)), band)):
         with pytest.raises(ParityError):
-            check_parity(price_model_onnx(wrong, drawn, COLUMNS), asked, expected)
+            check_parity(price_model_onnx(wrong_model, wrong_band, COLUMNS), inputs, expected)
 
 
-def test_the_exported_scale_is_limited_as_the_calibrators_is(trainer, data, model):
+def test_the_exported_scale_has_the_limits_of_the_calibrator(trainer, data, model):
     band = make_band()
-    wild = Band(band.coefficients + np.array([[3.0], [0.0], [2.0], [0.0]]), band.quantiles)
-    asked, expected = asked_and_expected(trainer, model, data[0], wild)
+    extreme = Band(band.coefficients + np.array([[3.0], [0.0], [2.0], [0.0]]), band.quantiles)
+    inputs, expected = onnx_inputs_and_outputs(trainer, model, data[0], extreme)
 
-    assert (stretch(scale_inputs(data[0][100:180], COLUMNS, asked["volatility"]), wild.coefficients) == np.exp(2)).any()
-    assert check_parity(price_model_onnx(model, wild, COLUMNS), asked, expected) < 1e-5
+    assert (
+        stretch(scale_inputs(data[0][100:180], COLUMNS, inputs["volatility"]), extreme.coefficients) == np.exp(2)
+    ).any()
+    assert check_parity(price_model_onnx(model, extreme, COLUMNS), inputs, expected) < 1e-5
 
 
-def test_an_export_that_answers_otherwise_is_refused(trainer, data, trained, model):
+def test_an_export_with_other_outputs_is_refused(trainer, data, network, model):
     band = make_band()
-    asked, expected = asked_and_expected(trainer, model, data[0], band)
-    kernel, *others = trained.weights
-    gates_in_wrong_order = replace(model, network=replace(trained, weights=(kernel[:, ::-1], *others)))
+    inputs, expected = onnx_inputs_and_outputs(trainer, model, data[0], band)
+    kernel, *others = network.weights
+    gates_in_wrong_order = replace(model, network=replace(network, weights=(kernel[:, ::-1], *others)))
 
     with pytest.raises(ParityError, match=r"differs from the trained model by .* at most 1e-04"):
-        check_parity(price_model_onnx(gates_in_wrong_order, band, COLUMNS), asked, expected)
+        check_parity(price_model_onnx(gates_in_wrong_order, band, COLUMNS), inputs, expected)
 
 
 @pytest.mark.slow
 def test_the_tensorflow_backend_trains_and_exports_the_same_way(tmp_path):
     script = """
 import numpy as np
-from tests_of_lstm import COLUMNS, CONFIG, TRAIN, VALIDATION, asked_and_expected, make_band, make_linear
+from tests_of_lstm import COLUMNS, CONFIG, TRAIN, VALIDATION, onnx_inputs_and_outputs, make_band, make_linear
 from zenith_pipelines.models.onnx_artifact import check_parity
 from zenith_pipelines.models.lstm import LSTMTrainer
 from zenith_pipelines.models.lstm_onnx import PriceModel, price_model_onnx
@@ -270,8 +272,8 @@ values, targets = rng.normal(size=(200, 3)).astype(np.float32), rng.normal(size=
 trainer = LSTMTrainer(CONFIG, features=3)
 model = PriceModel(make_linear(), trainer.fit(values, targets, TRAIN, VALIDATION, print))
 band = make_band()
-asked, expected = asked_and_expected(trainer, model, values, band)
-assert check_parity(price_model_onnx(model, band, COLUMNS), asked, expected) < 1e-5
+inputs, expected = onnx_inputs_and_outputs(trainer, model, values, band)
+assert check_parity(price_model_onnx(model, band, COLUMNS), inputs, expected) < 1e-5
 import keras
 print("backend", keras.config.backend())
 """

@@ -54,25 +54,25 @@ def test_every_test_origin_has_every_horizon_once(study, table):
         *("q05", "q10", "q25", "q50", "q75", "q90", "q95", "actual"),
     ]
     origins = len(table) - WARM_UP - CONFIG.window + 1
-    tested = int(origins * 0.4) // 2 * 2
-    assert len(forecasts) == tested * CONFIG.horizons
-    assert forecasts["origin"].unique().tolist() == table.index[-tested:].tolist()
-    assert forecasts["horizon"].tolist() == [1, 2, 3, 4] * tested
+    test_origins = int(origins * 0.4) // 2 * 2
+    assert len(forecasts) == test_origins * CONFIG.horizons
+    assert forecasts["origin"].unique().tolist() == table.index[-test_origins:].tolist()
+    assert forecasts["horizon"].tolist() == [1, 2, 3, 4] * test_origins
 
 
-def test_actuals_are_the_closes_of_the_target_sessions_and_unknown_beyond_the_last(study, table):
+def test_actuals_are_the_closes_of_the_target_sessions_and_unknown_after_the_last(study, table):
     last = study.forecasts[study.forecasts["origin"] == table.index[-2]]
-    known = study.forecasts.dropna(subset="actual")
+    mature = study.forecasts.dropna(subset="actual")
 
     assert last["target_date"].tolist() == [table.index[-1], pd.NaT, pd.NaT, pd.NaT]
     assert last["actual"].notna().tolist() == [True, False, False, False]
-    np.testing.assert_array_equal(known["actual"], table["close"].loc[known["target_date"]])
+    np.testing.assert_array_equal(mature["actual"], table["close"].loc[mature["target_date"]])
     np.testing.assert_array_equal(study.forecasts["close"], table["close"].loc[study.forecasts["origin"]])
-    ahead = table.index.get_indexer(known["target_date"]) - table.index.get_indexer(known["origin"])
-    np.testing.assert_array_equal(ahead, known["horizon"])
+    ahead = table.index.get_indexer(mature["target_date"]) - table.index.get_indexer(mature["origin"])
+    np.testing.assert_array_equal(ahead, mature["horizon"])
 
 
-def test_intervals_hold_their_forecasts(study):
+def test_intervals_contain_their_forecasts(study):
     assert (study.forecasts["lower"] <= study.forecasts["forecast"]).all()
     assert (study.forecasts["forecast"] <= study.forecasts["upper"]).all()
     assert (study.forecasts["lower"] < study.forecasts["upper"]).all()
@@ -86,7 +86,7 @@ def test_the_quantiles_do_not_cross_and_the_interval_is_the_outermost(study):
     assert quantiles["q95"].equals(study.forecasts["upper"].rename("q95"))
 
 
-def test_the_same_seed_and_data_give_the_same_study_and_sessions_to_come_are_named(study, table):
+def test_the_same_seed_and_data_give_the_same_study_with_future_target_dates(study, table):
     future = [day.date() for day in pd.bdate_range(table.index[-1], periods=4)[1:]]
 
     again = study_prices(table, COLUMNS, CONFIG, SPLIT, future=future)
@@ -100,23 +100,23 @@ def test_the_same_seed_and_data_give_the_same_study_and_sessions_to_come_are_nam
     assert last["target_date"].isna().tolist() == [False, False, False, True]
 
 
-def test_what_comes_later_changes_no_earlier_forecast_and_no_earlier_interval(study, table):
+def test_later_sessions_change_no_earlier_forecast_and_no_earlier_interval(study, table):
     now = pd.Timestamp(study.facts["folds"][1]["test"][0])
-    scrambled, other = table.copy(), feature_table(seed=9)
+    other_future, other = table.copy(), feature_table(seed=9)
     later = table.index > now
-    scrambled.loc[later, list(COLUMNS)] = other.loc[later, list(COLUMNS)] * 3
-    scrambled.loc[later, "close"] *= np.linspace(1, 3, later.sum())
+    other_future.loc[later, list(COLUMNS)] = other.loc[later, list(COLUMNS)] * 3
+    other_future.loc[later, "close"] *= np.linspace(1, 3, later.sum())
 
-    changed = study_prices(scrambled, COLUMNS, CONFIG, SPLIT).forecasts
+    forecasts = study_prices(other_future, COLUMNS, CONFIG, SPLIT).forecasts
 
     columns = ["origin", "horizon", "target_date", "close", "forecast", "lower", "q10", "q50", "upper"]
     before = study.forecasts["origin"] <= now
     assert before.sum() > len(before) / 2
-    pd.testing.assert_frame_equal(changed.loc[before, columns], study.forecasts.loc[before, columns])
-    assert not np.allclose(changed.loc[~before, "forecast"], study.forecasts.loc[~before, "forecast"])
+    pd.testing.assert_frame_equal(forecasts.loc[before, columns], study.forecasts.loc[before, columns])
+    assert not np.allclose(forecasts.loc[~before, "forecast"], study.forecasts.loc[~before, "forecast"])
 
 
-def test_the_facts_tell_how_it_was_made(study, table):
+def test_the_facts_describe_the_study(study, table):
     facts = json.loads(json.dumps(study.facts, allow_nan=False))
 
     assert facts["config"]["units"] == 8
@@ -132,7 +132,7 @@ def test_the_facts_tell_how_it_was_made(study, table):
     assert facts["final"]["validation"][1] == str(table.index[-5].date())
 
 
-def test_the_model_to_serve_answers_for_the_newest_window(study, table):
+def test_the_final_model_forecasts_from_the_newest_window(study, table):
     newest = {
         "window": table[list(COLUMNS)].to_numpy(np.float32)[np.newaxis, -CONFIG.window :],
         "close": np.array([table["close"].iloc[-1]], np.float32),
@@ -148,9 +148,9 @@ def test_the_model_to_serve_answers_for_the_newest_window(study, table):
     np.testing.assert_allclose(price[0], table["close"].iloc[-1], rtol=0.1)
 
 
-def test_no_target_rests_on_a_suspect_close(study, table):
+def test_no_target_uses_a_suspect_close(study, table):
     usable = pd.Series(True, index=table.index)
-    usable.iloc[60] = False  # origins 56 to 59 look at it, and 60 starts from it
+    usable.iloc[60] = False  # targets of origins 56 to 59 end at it, those of 60 start from it
 
     facts = study_prices(table, COLUMNS, CONFIG, SPLIT, usable=usable).facts
 
@@ -158,35 +158,35 @@ def test_no_target_rests_on_a_suspect_close(study, table):
     assert rows == [fold["train_rows"] - 5 for fold in [*study.facts["folds"], study.facts["final"]]]
 
 
-def test_no_forecast_is_held_against_a_suspect_close_or_made_from_one(study, table):
+def test_no_forecast_to_or_from_a_suspect_close_is_scored(study, table):
     usable = pd.Series(True, index=table.index)
     usable.iloc[250] = False
 
     forecasts = study_prices(table, COLUMNS, CONFIG, SPLIT, usable=usable).forecasts
 
     suspect = table.index[250]
-    held, made = forecasts["target_date"] == suspect, forecasts["origin"] == suspect
-    assert (held.sum(), made.sum()) == (CONFIG.horizons, CONFIG.horizons)
-    assert forecasts.loc[held | made, "actual"].isna().all()
+    to_suspect, from_suspect = forecasts["target_date"] == suspect, forecasts["origin"] == suspect
+    assert (to_suspect.sum(), from_suspect.sum()) == (CONFIG.horizons, CONFIG.horizons)
+    assert forecasts.loc[to_suspect | from_suspect, "actual"].isna().all()
     assert forecasts["actual"].isna().sum() == study.forecasts["actual"].isna().sum() + 2 * CONFIG.horizons
 
 
 def test_progress_grows_to_its_total(table):
-    seen = []
+    calls = []
 
-    study_prices(table, COLUMNS, CONFIG, SPLIT, on_progress=lambda done, total: seen.append((done, total)))
+    study_prices(table, COLUMNS, CONFIG, SPLIT, on_progress=lambda count, total: calls.append((count, total)))
 
-    assert seen[-1] == (6, 6)
-    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+    assert calls[-1] == (6, 6)
+    assert [count for count, _ in calls] == sorted(count for count, _ in calls)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_an_input_that_is_no_number_after_the_warm_up_is_refused(table, value):
-    broken = table.copy()
-    broken.loc[broken.index[100], "b"] = value
+def test_a_non_finite_input_after_the_warm_up_is_refused(table, value):
+    bad_table = table.copy()
+    bad_table.loc[bad_table.index[100], "b"] = value
 
     with pytest.raises(NonFiniteInput, match=rf"^b is {value} on 2020-05-20: "):
-        study_prices(broken, COLUMNS, CONFIG, SPLIT)
+        study_prices(bad_table, COLUMNS, CONFIG, SPLIT)
 
 
 def test_constant_prices_are_refused(table):
@@ -194,13 +194,15 @@ def test_constant_prices_are_refused(table):
         study_prices(table.assign(volatility=0.0), COLUMNS, CONFIG, SPLIT)
 
 
-def test_too_short_a_history_is_refused_with_the_numbers(table):
+def test_the_error_for_a_short_history_names_the_sessions_needed(table):
     with pytest.raises(TooShortHistory, match=r"^100 sessions are too few: .* 2 walk-forward folds need about 176$"):
         study_prices(table.iloc[:100], COLUMNS, CONFIG, SPLIT)
 
 
-def test_training_rows_without_a_target_are_refused(table):
-    every_fourth = pd.Series(np.arange(SESSIONS) % 4 > 0, index=table.index)  # each origin looks at one of those
+def test_a_study_without_complete_targets_is_refused(table):
+    every_fourth = pd.Series(
+        np.arange(SESSIONS) % 4 > 0, index=table.index
+    )  # every origin has a target at one of those
 
     with pytest.raises(TooShortHistory, match="^no row has a known target at every horizon"):
         study_prices(table, COLUMNS, CONFIG, SPLIT, usable=every_fourth)
@@ -211,12 +213,12 @@ def test_a_gap_shorter_than_the_horizons_is_refused(table):
         study_prices(table, COLUMNS, CONFIG, WalkForward(2, 0.4, 48, 3, 40))
 
 
-def test_metadata_are_replaced_and_nothing_else_changes(study, table):
+def test_metadata_are_replaced_and_must_be_json(study, table):
     import onnxruntime
 
-    stamped = with_metadata(with_metadata(study.onnx, {"version": 1}), {"version": 2})
+    onnx = with_metadata(with_metadata(study.onnx, {"version": 1}), {"version": 2})
 
-    session = onnxruntime.InferenceSession(stamped, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
     assert json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY]) == {"version": 2}
     with pytest.raises(ValueError, match="not JSON compliant"):
         with_metadata(study.onnx, {"p_value": float("nan")})

@@ -1,4 +1,4 @@
-"""The two parts of the price model, linear and network, and how far each is believed."""
+"""The two parts of the price model, linear and network, and the shrinkage of each."""
 
 from dataclasses import replace
 
@@ -30,7 +30,7 @@ def feature_table(edge, seed=0):
 
 
 def factors(study):
-    """Of each fold and of the final model: each part's factors by horizon."""
+    """Return each part's factors by horizon, for each fold and the final model."""
     return [fold["shrinkage"] for fold in [*study.facts["folds"], study.facts["final"]]]
 
 
@@ -49,18 +49,18 @@ def study(table):
     return study_prices(table, COLUMNS, CONFIG, SPLIT)
 
 
-def test_a_linear_edge_is_found_by_the_linear_part_that_the_network_alone_does_not_find(study, table, monkeypatch):
+def test_the_linear_part_finds_a_linear_edge_that_the_network_alone_misses(study, table, monkeypatch):
     monkeypatch.setattr(price_study, "fit_linear", lambda values, targets: fit_linear(values, targets).shrunk(0.0))
-    alone = study_prices(table, COLUMNS, CONFIG, SPLIT)
+    network_only = study_prices(table, COLUMNS, CONFIG, SPLIT)
 
-    both, network = (price_metrics(s.forecasts, table["close"])["by_horizon"]["1"] for s in (study, alone))
+    both, network = (price_metrics(s.forecasts, table["close"])["by_horizon"]["1"] for s in (study, network_only))
     assert both["beats_naive"]
     assert both["skill"] > 0.1  # an oracle has 0.25; the ridge halves the slope, which leaves three quarters of it
     assert network["skill"] < 0.05
-    assert [each["linear"] for each in factors(alone)] == [[0, 0, 0]] * 3
+    assert [each["linear"] for each in factors(network_only)] == [[0, 0, 0]] * 3
 
 
-def test_both_parts_are_believed_between_not_at_all_and_wholly(study):
+def test_factors_lie_between_0_and_1_and_follow_the_edge(study):
     noise = study_prices(feature_table(edge=0.0, seed=3), COLUMNS, CONFIG, SPLIT)
 
     every = np.array([list(each.values()) for each in factors(study) + factors(noise)])
@@ -70,87 +70,89 @@ def test_both_parts_are_believed_between_not_at_all_and_wholly(study):
     assert np.max([each["linear"] for each in factors(noise)]) < 0.5
 
 
-def test_a_study_that_believes_neither_part_forecasts_no_change():
+def test_forecasts_with_zero_factors_are_the_last_close():
     noise = study_prices(feature_table(edge=0.0, seed=3), COLUMNS, CONFIG, SPLIT)
 
-    silent = [not np.any(list(each.values())) for each in factors(noise)[:2]]
+    all_zero = [not np.any(list(each.values())) for each in factors(noise)[:2]]
     half = len(noise.forecasts) // 2
     blocks = noise.forecasts.iloc[:half], noise.forecasts.iloc[half:]
-    assert any(silent)
-    assert [bool((block["forecast"] == block["close"]).all()) for block in blocks] == silent
+    assert any(all_zero)
+    assert [bool((block["forecast"] == block["close"]).all()) for block in blocks] == all_zero
 
 
-def test_what_the_linear_part_explains_is_not_to_the_networks_credit(study, table, monkeypatch):
-    """A network that knows of the edge too, and exaggerates: what is left for it is less where the other part spoke."""
+def test_the_network_gets_no_credit_for_an_edge_of_the_linear_part(study, table, monkeypatch):
+    """A network that knows the same edge, and exaggerates it, is shrunk more beside the linear part."""
 
-    def knowing(trainer, model, values, ends):
+    def predict_edge(trainer, model, values, ends):
         return 2.0 * values[ends, :1] / np.sqrt([1, 2, 3])
 
-    monkeypatch.setattr(LSTMTrainer, "predict", knowing)
-    monkeypatch.setattr(price_study, "check_parity", lambda *exported: None)
+    monkeypatch.setattr(LSTMTrainer, "predict", predict_edge)
+    monkeypatch.setattr(price_study, "check_parity", lambda *_: None)
     both = study_prices(table, COLUMNS, CONFIG, SPLIT)
     monkeypatch.setattr(price_study, "fit_linear", lambda values, targets: fit_linear(values, targets).shrunk(0.0))
-    alone = study_prices(table, COLUMNS, CONFIG, SPLIT)
+    network_only = study_prices(table, COLUMNS, CONFIG, SPLIT)
 
     assert [each["linear"] for each in factors(both)] == [each["linear"] for each in factors(study)]
-    for beside, by_itself in zip(factors(both), factors(alone), strict=True):
-        assert np.min(beside["network"]) > 0.1
-        assert np.less(beside["network"], 0.9 * np.array(by_itself["network"])).all()
+    for beside_linear, alone in zip(factors(both), factors(network_only), strict=True):
+        assert np.min(beside_linear["network"]) > 0.1
+        assert np.less(beside_linear["network"], 0.9 * np.array(alone["network"])).all()
 
 
-def test_a_drift_is_not_taken_for_skill():
-    """Prices that rise by 0.3 of their volatility each session, and nothing else to see."""
+def test_drift_is_not_learned_as_skill():
+    """Prices rise by 0.3 of their volatility each session, and nothing else predicts them."""
     table = feature_table(edge=0.0, seed=3)
     table["close"] *= np.exp(0.3 * 0.02 * np.arange(SESSIONS))
 
     study = study_prices(table, COLUMNS, replace(CONFIG, epochs=6, learning_rate=1e-2), SPLIT)
 
-    said = np.log(study.forecasts["forecast"] / study.forecasts["close"]) / (0.02 * study.forecasts["horizon"])
-    assert abs(said.mean()) < 0.03
+    log_returns = np.log(study.forecasts["forecast"] / study.forecasts["close"]) / (0.02 * study.forecasts["horizon"])
+    assert abs(log_returns.mean()) < 0.03
 
 
-def test_what_comes_later_changes_no_earlier_factor_and_no_earlier_forecast(study, table):
+def test_later_sessions_change_no_earlier_factor_and_no_earlier_forecast(study, table):
     now = pd.Timestamp(study.facts["folds"][1]["test"][0])
     later, other = table.index > now, feature_table(edge=0.9, seed=9)
-    scrambled = table.copy()
-    scrambled.loc[later] = other.loc[later]
+    other_future = table.copy()
+    other_future.loc[later] = other.loc[later]
 
-    changed = study_prices(scrambled, COLUMNS, CONFIG, SPLIT)
+    later_study = study_prices(other_future, COLUMNS, CONFIG, SPLIT)
 
-    assert factors(changed)[:2] == factors(study)[:2]
-    assert factors(changed)[2] != factors(study)[2]
+    assert factors(later_study)[:2] == factors(study)[:2]
+    assert factors(later_study)[2] != factors(study)[2]
     before = study.forecasts["origin"] <= now
     assert not np.allclose(study.forecasts.loc[before, "forecast"], study.forecasts.loc[before, "close"])
     columns = ["forecast", "lower", "q50", "upper"]
-    pd.testing.assert_frame_equal(changed.forecasts.loc[before, columns], study.forecasts.loc[before, columns])
+    pd.testing.assert_frame_equal(later_study.forecasts.loc[before, columns], study.forecasts.loc[before, columns])
 
 
-def test_the_factors_rest_on_what_was_known_when_the_test_began(study, table):
-    """The close at which the second test begins counts for its factors, the one after it does not."""
+def test_the_factors_use_the_closes_known_when_the_test_begins(study, table):
+    """The close at which the second test begins affects its factors; the next close does not."""
     first_of_second = table.index.get_loc(pd.Timestamp(study.facts["folds"][1]["test"][0]))
-    seen, later = table.copy(), table.copy()
-    seen.iloc[first_of_second, seen.columns.get_loc("close")] *= 1.2  # known at the close of that session
-    later.iloc[first_of_second + 1, later.columns.get_loc("close")] *= 1.2
+    at_start, next_session = table.copy(), table.copy()
+    at_start.iloc[first_of_second, at_start.columns.get_loc("close")] *= 1.2  # known at the close of that session
+    next_session.iloc[first_of_second + 1, next_session.columns.get_loc("close")] *= 1.2
 
-    of_seen, of_later = (factors(study_prices(changed, COLUMNS, CONFIG, SPLIT)) for changed in (seen, later))
+    with_start, with_next = (
+        factors(study_prices(prices, COLUMNS, CONFIG, SPLIT)) for prices in (at_start, next_session)
+    )
 
-    assert of_later[:2] == factors(study)[:2]
-    assert of_seen[0] == factors(study)[0]
-    assert of_seen[1] != factors(study)[1]
+    assert with_next[:2] == factors(study)[:2]
+    assert with_start[0] == factors(study)[0]
+    assert with_start[1] != factors(study)[1]
 
 
-def test_the_export_answers_as_the_sum_of_both_parts(table, monkeypatch):
-    exported = []
+def test_the_export_forecasts_the_sum_of_both_parts(table, monkeypatch):
+    calls = []
 
     def export(model, band, columns):
-        exported.append((model, band))
+        calls.append((model, band))
         return price_model_onnx(model, band, columns)
 
     monkeypatch.setattr(price_study, "price_model_onnx", export)
     study = study_prices(table, COLUMNS, replace(CONFIG, epochs=3, learning_rate=1e-2), SPLIT)
-    ((model, band),) = exported
-    # What was not believed would hide an error of the sum.
-    whole = PriceModel(model.linear, replace(model.network, weights=loud(model.network.weights)))
+    ((model, band),) = calls
+    # A network shrunk to nothing would hide an error of the sum.
+    whole = PriceModel(model.linear, replace(model.network, weights=enlarge(model.network.weights)))
     nothing = LinearForecast(model.linear.mean, np.zeros_like(model.linear.weights))
 
     assert min(factors(study)[-1]["linear"]) > 0
@@ -162,13 +164,13 @@ def test_the_export_answers_as_the_sum_of_both_parts(table, monkeypatch):
     np.testing.assert_allclose(scores(study.onnx, table), scores(price_model_onnx(model, band, COLUMNS), table))
 
 
-def loud(weights):
-    """The network's weights with a last bias that is not small."""
+def enlarge(weights):
+    """Return the network's weights with a large last bias."""
     return (*weights[:-1], np.array([0.3, -0.2, 0.1], np.float32))
 
 
 def scores(onnx, table):
-    """The newest forecast (horizons,), in units of volatility."""
+    """Return the newest forecast (horizons,), in units of volatility."""
     close = table["close"].iloc[-1]
     newest = {
         "window": table[list(COLUMNS)].to_numpy(np.float32)[np.newaxis, -CONFIG.window :],
