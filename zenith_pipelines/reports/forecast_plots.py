@@ -12,24 +12,24 @@ from zenith_pipelines.reports.plotting import (
     GOOD,
     INK,
     MUTED,
+    SESSIONS_SHOWN,
+    add_headroom,
     canvas,
+    date_axis,
     legend,
-    plain_dates,
-    share_axis,
+    percent_axis,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SESSIONS_SHOWN = 250
-
 
 def price_fan(prices: pd.DataFrame, forecasts: pd.DataFrame, latest: pd.DataFrame, horizon: int = 5) -> "Figure":
-    """Recent closes, the walk-forward forecasts made `horizon` sessions before them, and the latest fan.
+    """Plot recent closes, the walk-forward forecasts made `horizon` sessions earlier, and the latest fan.
 
     prices: cleaned; forecasts: walk-forward (target_date, horizon, forecast, lower, upper);
-    latest: date, price, lower, q25, q75, upper of the sessions to come. Both may be empty.
+    latest: date, price, lower, q25, q75, upper of future sessions. Both may be empty.
     """
     figure, (axes,) = canvas(height=4.2)
     closes = prices["close"].iloc[-SESSIONS_SHOWN:]
@@ -45,16 +45,15 @@ def price_fan(prices: pd.DataFrame, forecasts: pd.DataFrame, latest: pd.DataFram
     axes.plot(closes.index.to_numpy(), closes, color=INK, linewidth=1.4, label="close")
     if len(latest):
         _draw_latest(axes, closes, latest)
-    axes.yaxis.tick_right()  # beside the newest prices: a narrow screen shows this side first
-    low, high = axes.get_ylim()
-    axes.set_ylim(low, high + 0.17 * (high - low))  # room for the legend
-    legend(axes, "upper left", framed=True)
-    plain_dates(axes)
+    axes.yaxis.tick_right()  # beside the newest prices, which a narrow screen shows first
+    add_headroom(axes)
+    legend(axes, "upper left", frame=True)
+    date_axis(axes)
     return figure
 
 
 def _draw_latest(axes: "Axes", closes: pd.Series, latest: pd.DataFrame) -> None:
-    """The fan opens at the last close."""
+    """Draw the fan, which starts at the last close."""
     dates = np.concatenate([closes.index[-1:].to_numpy(), pd.DatetimeIndex(latest["date"]).to_numpy()])
     fan = {name: np.append(closes.iloc[-1], latest[name]) for name in ("lower", "q25", "price", "q75", "upper")}
     axes.fill_between(dates, fan["lower"], fan["upper"], color=GOOD, alpha=0.2, linewidth=0)
@@ -65,36 +64,36 @@ def _draw_latest(axes: "Axes", closes: pd.Series, latest: pd.DataFrame) -> None:
 
 
 def coverage_by_horizon(metrics: dict[str, Any]) -> "Figure":
-    """Share of actual prices inside the 90 % band, by horizon, of `price_metrics`."""
+    """Plot the share of actual prices inside the 90 % band, by horizon, of `price_metrics`."""
     figure, (axes,) = canvas(width=5.2, height=3)
     horizons, values = _by_horizon(metrics, "coverage")
     axes.axhline(0.9, color=MUTED, linewidth=1, linestyle="--", label="nominal: 90 %")
     axes.plot(horizons, values, color=ACCENT, marker="o", markersize=3, label="observed out of sample")
     axes.set_ylim(min(0.7, np.nanmin([*values, 0.9]) - 0.05), 1.01)
     axes.set_xlabel("sessions ahead")
-    share_axis(axes)
+    percent_axis(axes)
     legend(axes, "lower left")
     return figure
 
 
 def skill_by_horizon(metrics: dict[str, Any]) -> "Figure":
-    """Skill against the random walk by horizon, of `price_metrics`; horizons that beat it significantly stand out."""
+    """Plot the skill against the random walk by horizon, of `price_metrics`; significant horizons stand out."""
     figure, (axes,) = canvas(width=5.2, height=3)
     horizons, values = _by_horizon(metrics, "skill")
     beats = np.array([bool(metrics["by_horizon"][str(horizon)]["beats_naive"]) for horizon in horizons])
-    for chosen, colour, name in ((~beats, MUTED, "no better than no change"), (beats, GOOD, "better, p < 0.05")):
-        if chosen.any():
-            axes.bar(horizons[chosen], np.nan_to_num(values[chosen]), color=colour, label=name)
+    for bars, colour, name in ((~beats, MUTED, "no better than no change"), (beats, GOOD, "better, p < 0.05")):
+        if bars.any():
+            axes.bar(horizons[bars], np.nan_to_num(values[bars]), color=colour, label=name)
     axes.axhline(0, color=INK, linewidth=0.8)
     axes.set_xlabel("sessions ahead")
     axes.margins(y=0.35)
-    share_axis(axes, decimals=1)
+    percent_axis(axes, decimals=1)
     legend(axes, "best")
     return figure
 
 
 def equity_and_drawdown(backtest: Backtest, name: str) -> "Figure":
-    """Equity of the strategy `name` beside buy-and-hold, as multiples of the capital, and their drawdowns."""
+    """Plot the equity of strategy `name` and of buy-and-hold, as multiples of the capital, and their drawdowns."""
     figure, (top, bottom) = canvas(width=5.2, height=4.2, rows=(2, 1))
     dates = pd.DatetimeIndex(backtest.equity["date"]).to_numpy()
     curves = (("buy_and_hold", "buy and hold", MUTED), ("strategy", name, ACCENT))
@@ -107,8 +106,8 @@ def equity_and_drawdown(backtest: Backtest, name: str) -> "Figure":
     top.set_ylabel("multiple of the capital")
     legend(top, "upper left")
     bottom.set_ylabel("drawdown")
-    share_axis(bottom)
-    plain_dates(bottom)
+    percent_axis(bottom)
+    date_axis(bottom)
     return figure
 
 

@@ -1,4 +1,4 @@
-"""The report of one ticker as one HTML page that opens without a network, in light and dark."""
+"""Render the report of one ticker as one HTML page that works offline, in light and dark."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ from zenith_core.features.leakage import leakage_summary
 from zenith_pipelines.reports import forecast_plots as plots
 from zenith_pipelines.reports import methodology as method
 from zenith_pipelines.reports import signal_plots, tables
-from zenith_pipelines.reports.formatting import count, day, number, share
+from zenith_pipelines.reports.formatting import count, day, number, percent
 from zenith_pipelines.reports.plotting import to_svg
 from zenith_pipelines.reports.report_data import ReportData
 from zenith_pipelines.reports.verdicts import verdicts
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def report_plots(report: ReportData) -> "dict[str, Figure]":
-    """The report's plots by name; `to_svg` and `to_png` of `report.drawing` turn them into files."""
+    """Return the report's plots by name; `plotting.to_svg` and `plotting.to_png` turn them into files."""
     horizon = report.price_metrics["horizon"]
     return {
         "price_fan": plots.price_fan(report.prices, report.forecasts, report.latest, horizon),
@@ -35,7 +35,7 @@ def report_plots(report: ReportData) -> "dict[str, Figure]":
 
 
 def render_report(report: ReportData, figures: "Mapping[str, Figure]") -> str:
-    """The page with its `report_plots`: styles and plots inside it, no script, nothing loaded from elsewhere."""
+    """Render the page with its `report_plots`, with embedded styles, no scripts and no external resources."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -45,7 +45,7 @@ def render_report(report: ReportData, figures: "Mapping[str, Figure]") -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    environment.filters |= {"share": share, "number": number, "count": count, "day": day}
+    environment.filters |= {"percent": percent, "number": number, "count": count, "day": day}
     page = environment.get_template("report.html.j2").render(
         report=report,
         last=_last(report.prices),
@@ -67,7 +67,7 @@ def _last(prices: pd.DataFrame) -> dict[str, Any]:
 
 
 def _headline(report: ReportData) -> dict[str, Any] | None:
-    """The latest forecast at the headline horizon, or None if there is none."""
+    """Return the latest forecast at the headline horizon; None if there is none."""
     horizon = report.price_metrics["horizon"]
     if len(report.latest) < horizon:
         return None

@@ -1,4 +1,4 @@
-"""How the report's figures look, and how they become SVG or PNG.
+"""Shared matplotlib style of the report's figures, and their output as SVG or PNG.
 
 Colours are roles. A PNG has the light ones; in SVG each becomes a CSS variable (`var(--ink, #1f2933)`), so that a page
 can show the same figure in light and dark.
@@ -19,52 +19,50 @@ CARD, INK, MUTED, GRID = "#ffffff", "#1f2933", "#7d8795", "#e3e7ec"
 ACCENT, GOOD, BAD = "#2f6fde", "#12876f", "#cf5c36"
 ROLES = {"card": CARD, "ink": INK, "muted": MUTED, "grid": GRID, "accent": ACCENT, "good": GOOD, "bad": BAD}
 
+SESSIONS_SHOWN = 250  # about a year
+
 _rc_lock = Lock()  # matplotlib's settings are global to the process
 
 
 def canvas(width: float = 10.6, height: float = 3.0, rows: Sequence[float] = (1,)) -> "tuple[Figure, list[Axes]]":
-    """A figure of `width` x `height` inches with one axes for each of `rows` (relative heights), dates shared."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor=CARD)
-    grid = figure.subplots(len(rows), 1, sharex=True, squeeze=False, height_ratios=list(rows))
-    axes_list = list(grid[:, 0])
-    for axes in axes_list:
-        _style(axes)
-    return figure, axes_list
+    """Return a figure of `width` x `height` inches with one axes per row of relative height `rows`, dates shared."""
+    figure = _figure(width, height)
+    axes_list = list(figure.subplots(len(rows), 1, sharex=True, squeeze=False, height_ratios=list(rows))[:, 0])
+    return figure, [_style(axes) for axes in axes_list]
 
 
 def panels(columns: int, width: float = 10.6, height: float = 3.0) -> "tuple[Figure, list[Axes]]":
-    """A figure of `width` x `height` inches with `columns` axes side by side, each with scales of its own."""
+    """Return a figure of `width` x `height` inches with `columns` axes side by side, each with its own scales."""
+    figure = _figure(width, height)
+    return figure, [_style(axes) for axes in figure.subplots(1, columns, squeeze=False)[0]]
+
+
+def _figure(width: float, height: float) -> "Figure":
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained", facecolor=CARD)
-    axes_list = list(figure.subplots(1, columns, squeeze=False)[0])
-    for axes in axes_list:
-        _style(axes)
-    return figure, axes_list
+    return Figure(figsize=(width, height), layout="constrained", facecolor=CARD)
 
 
-def share_axis(axes: "Axes", decimals: int = 0, of: Literal["x", "y"] = "y") -> None:
-    """Fractions on an axis read as percentages."""
+def percent_axis(axes: "Axes", decimals: int = 0, of: Literal["x", "y"] = "y") -> None:
+    """Format the fractions of an axis as percentages."""
     from matplotlib.ticker import PercentFormatter
 
     axis = axes.xaxis if of == "x" else axes.yaxis
     axis.set_major_formatter(PercentFormatter(1, decimals=decimals))
 
 
-def whole_shares(axes: "Axes") -> None:
-    """Fractions on both axes read as percentages, with ticks at whole ones."""
+def whole_percent_axes(axes: "Axes") -> None:
+    """Format the fractions of both axes as percentages, with ticks at whole ones."""
     from matplotlib.ticker import MaxNLocator
 
-    share_axis(axes, of="x")
-    share_axis(axes, of="y")
+    percent_axis(axes, of="x")
+    percent_axis(axes, of="y")
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=6, steps=[1, 2, 5, 10]))  # no step of 2.5
 
 
-def plain_dates(axes: "Axes") -> None:
-    """Few, short dates on the x axis."""
+def date_axis(axes: "Axes") -> None:
+    """Put few, short dates on the x axis."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 
     locator = AutoDateLocator(minticks=4, maxticks=8)  # type: ignore[no-untyped-call]
@@ -77,37 +75,43 @@ def legend(
     axes: "Axes",
     place: Literal["upper left", "lower left", "lower right", "best"],
     columns: int = 1,
-    framed: bool = False,
+    frame: bool = False,
 ) -> None:
-    """A legend at `place` ("best": where it hides least); `framed` where it lies on filled areas."""
+    """Draw a legend at `place` ("best": where it hides least). `frame` it on filled areas."""
     axes.legend(
         loc=place,
         ncols=columns,
         fontsize=8.5,
         labelcolor=INK,
-        frameon=framed,
+        frameon=frame,
         facecolor=CARD,
         edgecolor="none",
         framealpha=0.85,
     )
 
 
-def note(figure: "Figure", axes: "Axes", text: str) -> "Figure":
-    """A figure that says why there is nothing to see."""
+def add_headroom(axes: "Axes") -> None:
+    """Extend the y axis upwards, to make room for a legend."""
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.17 * (high - low))
+
+
+def empty_plot(figure: "Figure", axes: "Axes", text: str) -> "Figure":
+    """Return the figure with a text in place of a plot."""
     axes.set_axis_off()
     axes.text(0.5, 0.5, text, ha="center", va="center", color=MUTED, transform=axes.transAxes)
     return figure
 
 
 def to_png(figure: "Figure", dpi: int = 110) -> bytes:
-    """The figure as PNG in light colours."""
+    """Return the figure as PNG in light colours."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
 
 
 def to_small_png(figure: "Figure") -> bytes:
-    """The figure as a PNG of 64 colours, a fifth of `to_png`'s size: for Dagster, which keeps each in its event log."""
+    """Return the figure as PNG of 64 colours, a fifth of `to_png`'s size, for Dagster's event log."""
     from PIL import Image
 
     image = Image.open(io.BytesIO(to_png(figure, dpi=80))).convert("RGB").quantize(64)
@@ -117,11 +121,11 @@ def to_small_png(figure: "Figure") -> bytes:
 
 
 def to_svg(figure: "Figure", label: str = "") -> str:
-    """The figure as one `<svg>` element to put into a page, as wide as its container; `label` is for screen readers."""
+    """Return the figure as one `<svg>` element as wide as its container; `label` is for screen readers."""
     import matplotlib
 
     buffer = io.StringIO()
-    # Text stays text (small, selectable); a fixed salt and no date: the same figure is the same bytes.
+    # Text stays text (small, selectable). A fixed salt and no date give the same bytes for the same figure.
     with _rc_lock, matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "zenith"}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     svg = buffer.getvalue()
@@ -133,7 +137,7 @@ def to_svg(figure: "Figure", label: str = "") -> str:
     return svg
 
 
-def _style(axes: "Axes") -> None:
+def _style(axes: "Axes") -> "Axes":
     axes.set_facecolor("none")
     axes.grid(color=GRID, linewidth=0.7)
     axes.set_axisbelow(True)
@@ -143,3 +147,4 @@ def _style(axes: "Axes") -> None:
     for side, spine in axes.spines.items():
         spine.set_visible(side == "bottom")
         spine.set_color(GRID)
+    return axes

@@ -1,4 +1,4 @@
-"""From datasets to the report: what each asset holds, gathered for the page, and the page filed with each model."""
+"""Gather the report's data from datasets, and store the page with each model in MLflow."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -29,22 +29,22 @@ PLOTS = {
     "lstm": ("price_fan", "skill_by_horizon", "coverage_by_horizon", "lstm_equity"),
     "ensemble": ("confusion_matrix", "reliability", "feature_importances", "ensemble_equity"),
 }
-"""The plots that go with each kind of model into MLflow."""
+"""The plots stored in MLflow with each kind of model."""
 
 
 @dataclass(frozen=True)
 class ReportData:
-    """All that the page shows.
+    """The data that the page shows.
 
     prices:          cleaned prices; the last row is the forecast origin
     forecasts:       walk-forward price forecasts
     signals:         walk-forward signals
-    price_metrics:   as `zenith_core.evaluation.metrics.price_metrics` returns them; signal_metrics likewise
-    latest:          date, price, lower, q25, q75, upper of the sessions to come; may be empty
-    price_study:     what is known of how the model was tested (`PriceStudy.facts`); signal_study likewise
+    price_metrics:   of `zenith_core.evaluation.metrics.price_metrics`; signal_metrics likewise
+    latest:          date, price, lower, q25, q75, upper of future sessions; may be empty
+    price_study:     facts of the walk-forward study (`PriceStudy.facts`); signal_study likewise
     trading:         the settings of the backtests, by "lstm" and "ensemble"
     leakage:         the certificate of the features; empty if there is none
-    lineage:         what the price and the signal model were made from, by name, in the order to show
+    lineage:         origins of the price and the signal model, by name, in the order shown
     """
 
     ticker: str
@@ -73,7 +73,7 @@ def gather_report_data(
     models: Mapping[str, Dataset],
     backtests: Mapping[str, Dataset],
 ) -> ReportData:
-    """Gather what the page shows of one ticker; `models` and `backtests` by kind, "lstm" and "ensemble".
+    """Gather the data of one ticker's page; `models` and `backtests` by kind, "lstm" and "ensemble".
 
     Raises NotAvailable for a version that the registry does not have.
     """
@@ -102,16 +102,16 @@ def gather_report_data(
 
 
 def log_report(registry: ModelRegistry, models: Mapping[str, Dataset], page: bytes, plots: Mapping[str, bytes]) -> None:
-    """File the page with the run of each model's version, and of `plots` (PNG by name) those of its kind."""
+    """Store the page, and the `plots` (PNG by name) of its kind, with the MLflow run of each model version."""
     for kind, model in models.items():
         files = {f"plots/{name}.png": plots[name] for name in PLOTS[kind]}
         registry.log_files(model.facts["model"], model.facts["version"], {"report.html": page, **files})
 
 
 def _certificate(registry: ModelRegistry, model: Dataset) -> str:
-    """What the registered version says of the leakage of the features it was trained on."""
-    found = (v for v in registry.versions(model.facts["model"]) if v.version == model.facts["version"])
-    return next((version.tags.get("leakage", NOTHING) for version in found), NOTHING)
+    """Return the leakage tag of the registered version."""
+    matches = (v for v in registry.versions(model.facts["model"]) if v.version == model.facts["version"])
+    return next((version.tags.get("leakage", NOTHING) for version in matches), NOTHING)
 
 
 def _latest(snapshot: ServingSnapshot, onnx: bytes) -> pd.DataFrame:

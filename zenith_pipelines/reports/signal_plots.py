@@ -14,31 +14,31 @@ from zenith_pipelines.reports.plotting import (
     GOOD,
     INK,
     MUTED,
+    SESSIONS_SHOWN,
     canvas,
+    date_axis,
+    empty_plot,
     legend,
-    note,
     panels,
-    plain_dates,
-    share_axis,
-    whole_shares,
+    percent_axis,
+    whole_percent_axes,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SESSIONS_SHOWN = 250
 IMPORTANCES_SHOWN = 12
 _SIGNAL_COLOURS = {"sell": BAD, "hold": MUTED, "buy": GOOD}
-_PALE = 0.55  # the darkest square leaves its figures readable
+_PALE = 0.55  # figures stay readable on the darkest square
 _LARGEST_DOT = 90  # points squared, of the bin with most sessions
 
 
 def confusion_matrix(metrics: dict[str, Any]) -> "Figure":
-    """Counts of actual (rows) by most probable class (columns), of `signal_metrics`; shaded by share of the row."""
+    """Plot counts of actual (rows) by most probable class (columns) of `signal_metrics`, shaded by share of the row."""
     figure, (axes,) = canvas(width=5.2, height=3)
     if not metrics["confusion"]:
-        return note(figure, axes, "no labelled session yet")
+        return empty_plot(figure, axes, "no labelled session yet")
     counts = np.array([[metrics["confusion"][label][likeliest] for likeliest in SIGNALS] for label in SIGNALS])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     for row, column in np.ndindex(counts.shape):
@@ -54,7 +54,7 @@ def confusion_matrix(metrics: dict[str, Any]) -> "Figure":
 
 
 def class_probabilities(signals: pd.DataFrame) -> "Figure":
-    """The probabilities of sell, hold and buy over the last sessions of walk-forward `signals`, stacked."""
+    """Plot the probabilities of sell, hold and buy over the last sessions of walk-forward `signals`, stacked."""
     figure, (axes,) = canvas(width=5.2, height=3)
     recent = signals.sort_values("date").iloc[-SESSIONS_SHOWN:]
     colours = [_SIGNAL_COLOURS[name] for name in SIGNALS]
@@ -63,25 +63,25 @@ def class_probabilities(signals: pd.DataFrame) -> "Figure":
     axes.stackplot(dates, stack, labels=list(SIGNALS), colors=colours, alpha=0.75, linewidth=0)
     axes.set_ylim(0, 1)
     axes.margins(x=0)
-    share_axis(axes)
-    plain_dates(axes)
-    legend(axes, "upper left", columns=3, framed=True)
+    percent_axis(axes)
+    date_axis(axes)
+    legend(axes, "upper left", columns=3, frame=True)
     return figure
 
 
 def reliability(metrics: Mapping[str, Any]) -> "Figure":
-    """Observed frequency by predicted probability, of the `reliability` tables of `signal_metrics`; a panel a class.
+    """Plot observed frequency by predicted probability from `signal_metrics`' `reliability`, one panel per class.
 
-    A dot is a bin, its area the sessions in it. The bars are 90 % sampling errors, as if sessions were independent.
+    A dot is a bin, with the area of its sessions. The bars are 90 % sampling errors, as if sessions were independent.
     """
     tables = metrics.get("reliability") or {}
     if not any(tables.values()):
         figure, (axes,) = canvas(height=2)
-        return note(figure, axes, "no labelled session yet")
+        return empty_plot(figure, axes, "no labelled session yet")
     figure, axes_list = panels(len(SIGNALS), height=3.7)
     for axes, name in zip(axes_list, SIGNALS, strict=True):
         axes.set_xlabel("predicted probability")
-        whole_shares(axes)
+        whole_percent_axes(axes)
         _draw_reliability(axes, name, pd.DataFrame(tables[name]))
     axes_list[0].set_ylabel("observed frequency")
     return figure
@@ -104,17 +104,17 @@ def _draw_reliability(axes: "Axes", name: str, bins: pd.DataFrame) -> None:
 
 
 def feature_importances(importances: Mapping[str, float]) -> "Figure":
-    """The largest of the signal model's `importances`, by feature; they add up to 1 over all features."""
+    """Plot the largest of the signal model's `importances`, by feature; over all features they sum to 1."""
     figure, (axes,) = canvas(width=5.2, height=3.4)
     if not importances:
-        return note(figure, axes, "no importances recorded")
+        return empty_plot(figure, axes, "no importances recorded")
     largest = sorted(importances.items(), key=lambda item: item[1])[-IMPORTANCES_SHOWN:]
     names, values = [name.replace("_", " ") for name, _ in largest], [value for _, value in largest]
     axes.barh(names, values, color=ACCENT, height=0.7)
     axes.axvline(1 / len(importances), color=MUTED, linewidth=1, linestyle="--", label="equal share")
     axes.tick_params(axis="y", labelcolor=INK)
     axes.grid(False, axis="y")
-    share_axis(axes, of="x")
+    percent_axis(axes, of="x")
     legend(axes, "lower right")
     return figure
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from zenith_core.backtesting.backtest import Backtest
 from zenith_core.forecasting.abstention import REASONS
-from zenith_pipelines.reports.formatting import NOTHING, chance, count, number, share, span
+from zenith_pipelines.reports.formatting import NOTHING, count, interval, number, p_value, percent
 
 TRADES_SHOWN = 20
 _HORIZONS_SHOWN = ("1", "5", "10", "20", "30")
@@ -42,8 +42,8 @@ def _of(key: str, show: Callable[[Any], str]) -> Callable[[Figures], str]:
     return lambda figures: show(figures.get(key))
 
 
-_fine = partial(share, decimals=2)
-_signed = partial(share, sign=True)
+_fine = partial(percent, decimals=2)
+_signed = partial(percent, sign=True)
 
 _ERRORS = (
     Line("Forecasts scored", _of("rows", count)),
@@ -53,35 +53,35 @@ _ERRORS = (
     Line("MASE, below 1 is better", _of("mase", partial(number, decimals=3))),
     Line("Skill against the random walk", _of("skill", _signed)),
     Line("Skill against drift", _of("drift_skill", _signed)),
-    Line("p-value", _of("p_value", chance)),
-    Line("Direction right", _of("direction_accuracy", share)),
-    Line("Price rose", _of("base_rate_up", share), base=True),
+    Line("p-value", _of("p_value", p_value)),
+    Line("Direction right", _of("direction_accuracy", percent)),
+    Line("Price rose", _of("base_rate_up", percent), base=True),
 )
 _BANDS = (
-    Line("Price inside the 90 % band", _of("coverage", share)),
-    Line("Band width, share of the price", _of("interval_width", share)),
+    Line("Price inside the 90 % band", _of("coverage", percent)),
+    Line("Band width, share of the price", _of("interval_width", percent)),
     Line("Pinball loss", _of("pinball", _fine)),
     Line("… of static quantiles", _of("pinball_static", _fine), base=True),
     Line("Skill against static quantiles", _of("pinball_skill", _signed)),
 )
 _STATISTICS = (
-    Line("Total return", _of("total_return", share)),
-    Line("Annual return", _of("annual_return", share)),
-    Line("Annual volatility", _of("volatility", share)),
+    Line("Total return", _of("total_return", percent)),
+    Line("Annual return", _of("annual_return", percent)),
+    Line("Annual volatility", _of("volatility", percent)),
     Line("Sharpe ratio", _of("sharpe", number)),
-    Line("Sharpe ratio, 90 % interval", lambda stats: span(stats.get("sharpe_low"), stats.get("sharpe_high"))),
-    Line("Probability of a true Sharpe ratio above 0", _of("psr", share)),
-    Line("… above the luckiest of all trials (deflated)", _of("deflated_sharpe", share)),
+    Line("Sharpe ratio, 90 % interval", lambda stats: interval(stats.get("sharpe_low"), stats.get("sharpe_high"))),
+    Line("Probability of a true Sharpe ratio above 0", _of("psr", percent)),
+    Line("… above the luckiest of all trials (deflated)", _of("deflated_sharpe", percent)),
     Line("Trials recorded", _of("trials", count)),
     Line("Sharpe ratio minus buy and hold", _of("excess_sharpe", partial(number, sign=True))),
-    Line("p-value of the line above", _of("excess_sharpe_p_value", chance)),
+    Line("p-value of the line above", _of("excess_sharpe_p_value", p_value)),
     Line("Sortino ratio", _of("sortino", number)),
     Line("Calmar ratio", _of("calmar", number)),
-    Line("Maximum drawdown", _of("max_drawdown", share)),
+    Line("Maximum drawdown", _of("max_drawdown", percent)),
     Line("Longest time below a peak, sessions", _of("max_drawdown_sessions", count)),
-    Line("Time in the market", _of("exposure", share)),
+    Line("Time in the market", _of("exposure", percent)),
     Line("Closed trades", _of("trades", count)),
-    Line("Winning trades", _of("hit_rate", share)),
+    Line("Winning trades", _of("hit_rate", percent)),
     Line("Profit factor, gains over losses", _of("profit_factor", number)),
     Line("Annual turnover, times the account", _of("turnover", number)),
     Line("Break-even cost per side", _of("break_even_cost", _fine)),
@@ -113,16 +113,16 @@ def score_rows(metrics: Figures) -> list[Row]:
     """Return `signal_metrics` of the ensemble and of its baseline, the historical frequencies."""
     fine = partial(number, decimals=3)
     lines = (
-        ("Accuracy", share, "accuracy", "accuracy_baseline"),
-        ("Precision, mean of classes", share, "precision", ""),
-        ("Recall, mean of classes", share, "recall", ""),
-        ("F1, mean of classes", share, "f1", ""),
+        ("Accuracy", percent, "accuracy", "accuracy_baseline"),
+        ("Precision, mean of classes", percent, "precision", ""),
+        ("Recall, mean of classes", percent, "recall", ""),
+        ("F1, mean of classes", percent, "f1", ""),
         ("Brier score, 0 is best", fine, "brier", "brier_baseline"),
         ("Log loss", fine, "log_loss", "log_loss_baseline"),
         ("Brier skill", _signed, "skill", ""),
-        ("p-value of the line above", chance, "p_value", ""),
-        ("Calibration error (ECE), most probable class", share, "ece", ""),
-        ("Calibration error, mean of classes", share, "ece_classwise", ""),
+        ("p-value of the line above", p_value, "p_value", ""),
+        ("Calibration error (ECE), most probable class", percent, "ece", ""),
+        ("Calibration error, mean of classes", percent, "ece_classwise", ""),
     )
     return [Row(words, [show(metrics.get(own)), show(metrics.get(base))]) for words, show, own, base in lines]
 
@@ -135,8 +135,8 @@ def class_rows(metrics: Figures) -> list[Row]:
         right, labelled = predictions[name], sum(predictions.values())
         predicted = sum(other[name] for other in confusion.values())
         ratios = ((right, predicted), (right, labelled), (2 * right, predicted + labelled))
-        figures = [share(part / whole) if whole else NOTHING for part, whole in ratios]
-        rows.append(Row(name, [*figures, share(metrics["base_rates"][name])]))
+        figures = [percent(part / whole) if whole else NOTHING for part, whole in ratios]
+        rows.append(Row(name, [*figures, percent(metrics["base_rates"][name])]))
     return rows
 
 
@@ -145,7 +145,7 @@ def abstention_rows(metrics: Figures) -> list[Row]:
     total, abstained = metrics["rows"], metrics["abstained"]
     signalled = round(total * (metrics["signalled"] or 0))
     counts = [("Buy or sell", signalled), *((REASONS.get(code, code), rows) for code, rows in abstained.items())]
-    return [Row(words, [count(rows), share(rows / total if total else None)]) for words, rows in counts]
+    return [Row(words, [count(rows), percent(rows / total if total else None)]) for words, rows in counts]
 
 
 def trade_rows(backtest: Backtest) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 from zenith_core.backtesting.backtest import Backtest
 from zenith_core.evaluation.metrics import SIGNIFICANCE
 from zenith_core.features.leakage import leakage_summary
-from zenith_pipelines.reports.formatting import count, number, p_value, share, span
+from zenith_pipelines.reports.formatting import count, interval, number, p_value_text, percent
 from zenith_pipelines.reports.report_data import ReportData
 
 _SAME_SHARPE = 0.005  # equal as printed
@@ -41,8 +41,8 @@ def _price_verdict(metrics: dict[str, Any]) -> Verdict:
     sentence = f"{'Better' if good else 'No better'} than assuming an unchanged price"
     significant = sum(row["beats_naive"] for row in metrics["by_horizon"].values())
     figures = (
-        f"{metrics['horizon']} sessions ahead: skill {share(metrics['skill'], sign=True)}, "
-        f"{p_value(metrics['p_value'])}; significant at {significant} of {len(metrics['by_horizon'])} horizons"
+        f"{metrics['horizon']} sessions ahead: skill {percent(metrics['skill'], sign=True)}, "
+        f"{p_value_text(metrics['p_value'])}; significant at {significant} of {len(metrics['by_horizon'])} horizons"
     )
     return Verdict("Price forecast", sentence, figures, good)
 
@@ -55,7 +55,7 @@ def _band_verdict(metrics: dict[str, Any]) -> Verdict:
     sentence = "Keeps its promise" if good else "Too narrow" if coverage < 0.87 else "Too wide"
     figures = (
         f"covered {coverage:.1%} of prices {metrics['horizon']} sessions ahead; "
-        f"skill against static quantiles {share(metrics.get('pinball_skill'), sign=True)}"
+        f"skill against static quantiles {percent(metrics.get('pinball_skill'), sign=True)}"
     )
     return Verdict("90 % band", sentence, figures, good)
 
@@ -65,43 +65,45 @@ def _signal_verdict(metrics: dict[str, Any]) -> Verdict:
     sentence = "Better" if good else "No better"
     figures = (
         f"Brier {number(metrics['brier'], 3)} against {number(metrics['brier_baseline'], 3)}, "
-        f"{p_value(metrics['p_value'])}; calibration error {share(metrics.get('ece'))}; "
-        f"buy or sell in {share(metrics.get('signalled'))} of sessions"
+        f"{p_value_text(metrics['p_value'])}; calibration error {percent(metrics.get('ece'))}; "
+        f"buy or sell in {percent(metrics.get('signalled'))} of sessions"
     )
     return Verdict("Signal", f"{sentence} than the historical frequency of each class", figures, good)
 
 
 def _backtest_verdict(subject: str, backtest: Backtest) -> Verdict:
-    own, held = backtest.stats["strategy"], backtest.stats["buy_and_hold"]
-    returns = f"return {share(own['total_return'], sign=True)} against {share(held['total_return'], sign=True)}"
+    own, benchmark = backtest.stats["strategy"], backtest.stats["buy_and_hold"]
+    own_return, benchmark_return = (percent(stats["total_return"], sign=True) for stats in (own, benchmark))
+    returns = f"return {own_return} against {benchmark_return}"
     if not own["trades"] + own["open_trades"]:
         return Verdict(subject, "It never traded: nothing to compare", returns, False)
-    if own["sharpe"] is None or held["sharpe"] is None:
+    if own["sharpe"] is None or benchmark["sharpe"] is None:
         return Verdict(subject, "Nothing to compare: no session after the first trade", returns, False)
-    sentence, good = _compared(own, held)
-    interval = span(own.get("sharpe_low"), own.get("sharpe_high"))
+    sentence, good = _compare(own, benchmark)
+    sharpe_interval = interval(own.get("sharpe_low"), own.get("sharpe_high"))
     figures = (
-        f"{returns}; Sharpe {number(own['sharpe'])} (90 % interval {interval}) against {number(held['sharpe'])}, "
-        f"{p_value(own.get('excess_sharpe_p_value'))}; "
-        f"deflated Sharpe {share(own.get('deflated_sharpe'))}, trials: {count(own.get('trials'))}"
+        f"{returns}; Sharpe {number(own['sharpe'])} (90 % interval {sharpe_interval}) "
+        f"against {number(benchmark['sharpe'])}, "
+        f"{p_value_text(own.get('excess_sharpe_p_value'))}; "
+        f"deflated Sharpe {percent(own.get('deflated_sharpe'))}, trials: {count(own.get('trials'))}"
     )
     return Verdict(subject, sentence, figures, good)
 
 
-def _compared(own: Mapping[str, Any], held: Mapping[str, Any]) -> tuple[str, bool]:
+def _compare(own: Mapping[str, Any], benchmark: Mapping[str, Any]) -> tuple[str, bool]:
     """Favour the strategy only if neither chance nor the number of trials explains its gain."""
-    ahead = own["sharpe"] - held["sharpe"]
+    ahead = own["sharpe"] - benchmark["sharpe"]
     if abs(ahead) < _SAME_SHARPE:
         return "Same risk-adjusted return as buy and hold, after costs", False
     if ahead < 0:
         return "Lower risk-adjusted return than buy and hold, after costs", False
-    chance, deflated = own.get("excess_sharpe_p_value"), own.get("deflated_sharpe")
+    p, deflated_sharpe = own.get("excess_sharpe_p_value"), own.get("deflated_sharpe")
     more = "Higher risk-adjusted return than buy and hold, after costs"
-    if chance is None or deflated is None:
+    if p is None or deflated_sharpe is None:
         return f"{more}, but its significance is unknown", False
-    if chance >= SIGNIFICANCE:
+    if p >= SIGNIFICANCE:
         return f"{more}, but chance alone may explain it", False
-    if deflated < _SURE:
+    if deflated_sharpe < _SURE:
         return f"{more}, but luck among so many trials may explain it", False
     return f"{more}, beyond chance", True
 

@@ -1,4 +1,4 @@
-"""A report of made-up prices, forecasts and signals, for the tests of its words and of its page."""
+"""A report of synthetic prices, forecasts and signals, for tests of its texts and its page."""
 
 from dataclasses import asdict, replace
 
@@ -23,10 +23,10 @@ PRICE_STUDY = {
     "folds": [{**FOLD, "shrinkage": {"linear": [0.0] * 30, "network": [0.406] * 5 + [0.0] * 25}}],
     "final": {**SERVED, "shrinkage": {"linear": [0.858] * 4 + [0.83] * 26, "network": [0.5, 0.4, 0.3, 0.2, 0.1]}},
 }
-CALIBRATION = {"rows": 1782, "slope": 0.356, "intercepts": [-1.2, -0.9, -1.1], "information_p": 0.3, "proven": False}
+CALIBRATION = {"rows": 1782, "slope": 0.356, "intercepts": [-1.2, -0.9, -1.1], "direction_p": 0.3, "proven": False}
 SIGNAL_STUDY = {
     "folds": [{**FOLD, "calibration": CALIBRATION}],
-    "final": {**SERVED, "calibration": {**CALIBRATION, "information_p": 0.004, "proven": True}},
+    "final": {**SERVED, "calibration": {**CALIBRATION, "direction_p": 0.004, "proven": True}},
     "importances": {f"feature_{number:02d}": number / 190 for number in range(20)},
 }
 CERTIFICATE = {
@@ -43,15 +43,15 @@ CERTIFICATE = {
 
 
 def make_forecasts(prices, foresight=0.0):
-    """Forecasts of the last 150 sessions: no change, moved by `foresight` towards what came."""
+    """Return forecasts of the last 150 sessions: no change, moved by `foresight` towards the actual price."""
     close = prices["close"].to_numpy()
     origins = np.arange(SESSIONS - 150, SESSIONS)
     tables = []
     for horizon in HORIZONS:
         target = origins + horizon
-        come = target < SESSIONS
-        actual = np.where(come, close[np.minimum(target, SESSIONS - 1)], np.nan)
-        forecast = close[origins] * (np.where(come, actual, close[origins]) / close[origins]) ** foresight
+        mature = target < SESSIONS
+        actual = np.where(mature, close[np.minimum(target, SESSIONS - 1)], np.nan)
+        forecast = close[origins] * (np.where(mature, actual, close[origins]) / close[origins]) ** foresight
         table = {
             "origin": prices.index[origins],
             "horizon": horizon,
@@ -66,15 +66,15 @@ def make_forecasts(prices, foresight=0.0):
     return pd.concat(tables, ignore_index=True)
 
 
-def traded(prices, signals, trials=(0.1, 0.4)):
-    """A backtest with the evidence for its Sharpe ratio, as `zenith_pipelines.registry.trials.assessed` adds it."""
+def run_backtest(prices, signals, trials=(0.1, 0.4)):
+    """Run a backtest with the evidence for its Sharpe ratio, as in `zenith_pipelines.registry.trials`."""
     result = backtest(prices, signals)
-    evidence = sharpe_evidence(*(result.equity[who].to_numpy() for who in ("strategy", "buy_and_hold")), trials)
-    return replace(result, stats={who: stats | evidence[who] for who, stats in result.stats.items()})
+    evidence = sharpe_evidence(*(result.equity[name].to_numpy() for name in ("strategy", "buy_and_hold")), trials)
+    return replace(result, stats={name: stats | evidence[name] for name, stats in result.stats.items()})
 
 
 def make_report(foresight=0.0, **changes):
-    """A report of a random walk; with `foresight` the price model knows something."""
+    """Return a report of a random walk; with `foresight` the price model has skill."""
     rng = np.random.default_rng(4)
     index = pd.bdate_range("2020-01-01", periods=SESSIONS, name="date")
     close = 50 * np.exp(np.cumsum(rng.normal(0, 0.02, SESSIONS)))
@@ -97,8 +97,8 @@ def make_report(foresight=0.0, **changes):
         signals=signals,
         price_metrics=price_metrics(forecasts),
         signal_metrics=signal_metrics(signals),
-        lstm_backtest=traded(prices, forecast_signals(forecasts)),
-        ensemble_backtest=traded(prices, signals.set_index("date")["signal"]),
+        lstm_backtest=run_backtest(prices, forecast_signals(forecasts)),
+        ensemble_backtest=run_backtest(prices, signals.set_index("date")["signal"]),
         latest=latest,
         price_study=PRICE_STUDY,
         signal_study=SIGNAL_STUDY,

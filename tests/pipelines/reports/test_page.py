@@ -1,4 +1,4 @@
-"""The report's page and plots: self-contained, in a sceptic's order, and drawable whatever is missing."""
+"""The report's page and plots: self-contained, with the verdicts first, and complete with missing data."""
 
 import re
 from dataclasses import replace
@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from tests.pipelines.reports.sample_report import make_report, traded
+from tests.pipelines.reports.sample_report import make_report, run_backtest
 from zenith_core.disclaimer import DISCLAIMER
 from zenith_core.evaluation.metrics import price_metrics, signal_metrics
 from zenith_pipelines.reports.page import render_report, report_plots
@@ -33,16 +33,16 @@ def page():
 class Tags(HTMLParser):
     def __init__(self, page):
         super().__init__()
-        self.open, self.seen = [], []
+        self.open, self.tags = [], []
         self.feed(page)
 
     def handle_starttag(self, tag, attributes):
-        self.seen.append((tag, dict(attributes)))
+        self.tags.append((tag, dict(attributes)))
         if tag not in {"meta", "br"}:
             self.open.append(tag)
 
     def handle_startendtag(self, tag, attributes):
-        self.seen.append((tag, dict(attributes)))
+        self.tags.append((tag, dict(attributes)))
 
     def handle_endtag(self, tag):
         assert self.open.pop() == tag
@@ -51,15 +51,15 @@ class Tags(HTMLParser):
 def test_the_page_is_well_formed_and_loads_nothing(page):
     tags = Tags(page)
     assert tags.open == []
-    assert not {tag for tag, _ in tags.seen} & {"script", "link", "img", "iframe"}
-    links = [value for _, attributes in tags.seen for key, value in attributes.items() if key in ("src", "xlink:href")]
+    assert not {tag for tag, _ in tags.tags} & {"script", "link", "img", "iframe"}
+    links = [value for _, attributes in tags.tags for key, value in attributes.items() if key in ("src", "xlink:href")]
     assert all(value.startswith("#") for value in links)
     assert not re.search(r"@import|url\((?!#)", page)
     assert "://" not in re.sub(r'xmlns(:xlink)?="[^"]*"', "", page)
     assert len(page) < 1_500_000
 
 
-def test_the_page_says_what_it_is_about(page):
+def test_the_page_names_ticker_currency_models_and_disclaimer(page):
     text = words(page)
     assert "PETR4.SA" in text and "BRL" in text and "last close, 2021-07-13" in text
     assert "lstm-PETR4.SA version 3" in text and "abc123" in text
@@ -76,11 +76,11 @@ def test_the_page_goes_from_the_verdicts_to_the_lineage(page):
     ]
 
 
-def test_every_figure_says_how_to_read_it(page):
+def test_every_figure_has_a_caption(page):
     assert page.count("<figure") == page.count("<figcaption>") == page.count("<svg ")
 
 
-def test_the_page_shows_how_it_was_tested_and_from_what(page):
+def test_the_page_shows_folds_certificate_and_lineage(page):
     text = words(page)
     dates = "2001-05-22 to 2007-03-16 2007-05-01 to 2008-05-05 2008-06-18 to 2009-08-19"
     assert f"{dates} 1,461 0.00, 0.00, 0.00 0.41, 0.41, 0.00" in text
@@ -89,20 +89,20 @@ def test_the_page_shows_how_it_was_tested_and_from_what(page):
     assert text.count("abc123") == 2  # of both models, once, and in the certificate
 
 
-def test_the_page_has_all_plots_each_with_its_name(page):
-    names = [attributes["aria-label"] for tag, attributes in Tags(page).seen if tag == "svg"]
+def test_the_page_has_all_plots_with_their_names(page):
+    names = [attributes["aria-label"] for tag, attributes in Tags(page).tags if tag == "svg"]
     assert names == [
         *("price fan", "skill by horizon", "coverage by horizon", "confusion matrix", "reliability"),
         *("class probabilities", "feature importances", "lstm equity", "ensemble equity"),
     ]
 
 
-def test_a_model_without_skill_is_said_to_have_none(page):
+def test_the_page_states_that_a_model_has_no_skill(page):
     assert "No better than assuming an unchanged price" in words(page)
     assert "No better than the historical frequency of each class" in words(page)
 
 
-def test_text_from_outside_is_escaped(page):
+def test_external_text_is_escaped(page):
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
 
@@ -112,11 +112,11 @@ def test_the_same_plot_is_the_same_bytes():
     assert one == other
 
 
-def test_a_report_with_nothing_scored_traded_or_forecast_still_renders():
+def test_a_report_without_scores_trades_or_forecasts_still_renders():
     report = make_report()
     forecasts = report.forecasts.assign(actual=np.nan)
     signals = report.signals.assign(label="", signal="hold")
-    idle = traded(report.prices, signals.set_index("date")["signal"])
+    idle = run_backtest(report.prices, signals.set_index("date")["signal"])
     page = render(
         replace(
             report,
@@ -158,12 +158,12 @@ def test_the_reliability_plot_draws_the_bins_of_every_class():
 
     assert [axes.get_title().split(":")[0] for axes in axes_list] == ["sell", "hold", "buy"]
     for axes, bins in zip(axes_list, metrics["reliability"].values(), strict=True):
-        (dots,) = (drawn for drawn in axes.collections if len(drawn.get_offsets()) == len(bins) > 1)
+        (dots,) = (group for group in axes.collections if len(group.get_offsets()) == len(bins) > 1)
         np.testing.assert_allclose(dots.get_offsets(), [[row["predicted"], row["observed"]] for row in bins])
         assert axes.get_xlim() == axes.get_ylim()
 
 
-def test_the_area_of_a_dot_is_its_bin_s_sessions():
+def test_the_area_of_a_dot_is_proportional_to_the_sessions_of_its_bin():
     bins = [{"predicted": 0.2, "observed": 0.3, "rows": 25}, {"predicted": 0.4, "observed": 0.3, "rows": 100}]
     axes = reliability({"reliability": dict.fromkeys(("sell", "hold", "buy"), bins)}).axes[0]
 
@@ -173,7 +173,7 @@ def test_the_area_of_a_dot_is_its_bin_s_sessions():
 
 
 @pytest.mark.parametrize("tables", [None, {}, {"sell": [], "hold": [], "buy": []}])
-def test_without_a_labelled_session_the_reliability_plot_says_so(tables):
+def test_the_reliability_plot_without_labelled_sessions_shows_a_note(tables):
     (axes,) = reliability({"reliability": tables}).axes
     assert [text.get_text() for text in axes.texts] == ["no labelled session yet"]
 

@@ -1,4 +1,4 @@
-"""What the plots of the market draw, and how they look."""
+"""Content and look of the plots of prices and indicators."""
 
 import io
 
@@ -9,9 +9,8 @@ from PIL import Image
 
 from tests.core.markets import random_prices
 from zenith_core.features.model_features import features
-from zenith_pipelines.reports.plotting import to_png, to_small_png
+from zenith_pipelines.reports.plotting import SESSIONS_SHOWN, to_png, to_small_png
 from zenith_pipelines.reports.price_plots import (
-    SESSIONS_SHOWN,
     bands_and_rsi,
     close_and_volume,
     price_with_signals,
@@ -30,11 +29,11 @@ def labels(axes):
 
 
 def dots(axes):
-    """Drawn points by label."""
+    """Count the points by label."""
     return {group.get_label(): len(group.get_offsets()) for group in axes.collections if hasattr(group, "get_offsets")}
 
 
-def test_all_closes_are_drawn_and_flagged_sessions_are_marked_and_counted(prices):
+def test_all_closes_are_plotted_and_flagged_sessions_are_marked_and_counted(prices):
     suspect = pd.Series(False, index=prices.index)
     suspect.iloc[[5, 100]] = True
 
@@ -46,7 +45,7 @@ def test_all_closes_are_drawn_and_flagged_sessions_are_marked_and_counted(prices
     assert bottom.get_ylabel() == "volume"
 
 
-def test_prices_stand_on_a_log_scale_with_plain_numbers(prices):
+def test_prices_have_a_log_scale_with_plain_numbers(prices):
     top, _ = close_and_volume(prices.assign(close=np.geomspace(0.5, 2_000, SESSIONS))).axes
 
     top.figure.canvas.draw()
@@ -54,18 +53,18 @@ def test_prices_stand_on_a_log_scale_with_plain_numbers(prices):
     assert {"1", "10", "1,000"} <= {tick.get_text() for tick in top.get_yticklabels()}
 
 
-def test_the_indicators_of_the_last_year_are_those_of_the_table(prices):
+def test_the_plotted_indicators_are_the_last_year_of_the_table(prices):
     table = features(prices)
 
     top, bottom = bands_and_rsi(table).axes
 
-    drawn = {line.get_label(): line.get_ydata() for line in top.lines}
+    lines = {line.get_label(): line.get_ydata() for line in top.lines}
     for label, column in (("SMA 50", "sma_50"), ("SMA 200", "sma_200"), ("close", "close")):
-        np.testing.assert_array_equal(drawn[label], table[column].iloc[-SESSIONS_SHOWN:])
+        np.testing.assert_array_equal(lines[label], table[column].iloc[-SESSIONS_SHOWN:])
     np.testing.assert_array_equal(bottom.lines[0].get_ydata(), table["rsi_14"].iloc[-SESSIONS_SHOWN:])
 
 
-def test_signals_stand_at_their_closes_and_hold_is_not_drawn(prices):
+def test_signals_are_marked_at_their_closes_and_hold_is_not(prices):
     names = pd.Series("hold", index=prices.index[-40:])
     names.iloc[[0, 7, 39]] = ["buy", "sell", "buy"]
 
@@ -75,7 +74,7 @@ def test_signals_stand_at_their_closes_and_hold_is_not_drawn(prices):
     np.testing.assert_allclose(axes.collections[1].get_offsets()[0, 1], prices["close"].iloc[-33])
 
 
-def test_a_small_png_is_the_same_picture_in_much_fewer_bytes(prices):
+def test_a_small_png_is_the_same_picture_in_far_fewer_bytes(prices):
     figure = close_and_volume(prices)
 
     small, large = to_small_png(figure), to_png(figure, dpi=80)
