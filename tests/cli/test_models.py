@@ -21,7 +21,7 @@ pytestmark = [
 ]
 
 FEATURES = market()
-WORTH = [{"knows": 0.3, "wide": 0.7}, {"knows": 0.4, "wide": 0.6}, {}]  # good, better, then one that knows nothing
+WORTH = [{"foresight": 0.3, "width": 0.7}, {"foresight": 0.4, "width": 0.6}, {}]  # good, better, then one without skill
 NUMBERS = count(1)
 
 

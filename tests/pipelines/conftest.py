@@ -1,4 +1,4 @@
-"""A registry that tests share: MLflow takes seconds to make its tables."""
+"""A registry shared by the tests: MLflow takes seconds to create its tables."""
 
 import pytest
 

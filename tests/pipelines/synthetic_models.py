@@ -1,4 +1,4 @@
-"""Small models and evidence of known worth, registered as trained ones are, for tests of promotion and clean-up."""
+"""Small models with evidence of known skill, registered like trained ones, for tests of promotion and cleanup."""
 
 import numpy as np
 import pandas as pd
@@ -29,7 +29,7 @@ CERTIFICATE = {
 
 
 def market(sessions=500, seed=0):
-    """A feature table of a random walk."""
+    """Return a feature table of a random walk."""
     index = pd.bdate_range("2020-01-01", periods=sessions, name="date")
     table = pd.DataFrame(1.0, index=index, columns=list(FEATURES))
     returns = np.random.default_rng(seed).normal(0, VOLATILITY, sessions)
@@ -37,7 +37,7 @@ def market(sessions=500, seed=0):
 
 
 def current_data(ticker, features, spec=SPEC):
-    """What serving would ask with after the last session of `features`."""
+    """Return the data that serving has after the last session of `features`."""
     last = features.index[-1]
     sessions = tuple(day.date() for day in pd.bdate_range(last, periods=HORIZONS + 1)[1:])
     window = np.ones((WINDOW, len(FEATURES)), dtype=np.float32)
@@ -47,14 +47,14 @@ def current_data(ticker, features, spec=SPEC):
     )
 
 
-def price_evidence(features, knows=0.0, wide=1.0, first=100):
-    """Forecasts from session `first` on that know a share of the coming return, in bands `wide` times as they ought."""
+def price_evidence(features, foresight=0.0, width=1.0, first=100):
+    """Return forecasts from session `first` on that know `foresight` of each return; `width` scales their bands."""
     close = np.append(np.log(features["close"].to_numpy()), np.full(HORIZONS, np.nan))
     origins = np.arange(first, len(features))
     horizons = np.arange(1, HORIZONS + 1)
-    to_come = close[origins[:, np.newaxis] + horizons] - close[origins][:, np.newaxis]
-    guess = np.where(np.isnan(to_come), 0.0, knows * to_come)
-    spread = wide * VOLATILITY * np.sqrt(horizons)[:, np.newaxis] * Z
+    growth_ahead = close[origins[:, np.newaxis] + horizons] - close[origins][:, np.newaxis]
+    guess = np.where(np.isnan(growth_ahead), 0.0, foresight * growth_ahead)
+    spread = width * VOLATILITY * np.sqrt(horizons)[:, np.newaxis] * Z
 
     def prices(growth):
         return (features["close"].to_numpy()[origins][:, np.newaxis] * np.exp(growth)).ravel()
@@ -69,16 +69,16 @@ def price_evidence(features, knows=0.0, wide=1.0, first=100):
             "lower": levels["q05"],
             "upper": levels["q95"],
             **levels,
-            "actual": prices(to_come),
+            "actual": prices(growth_ahead),
         }
     )
 
 
-def signal_evidence(features, knows=0.0, first=100):
-    """Probabilities that move from a third each towards what came, by the share `knows`."""
+def signal_evidence(features, foresight=0.0, first=100):
+    """Return probabilities that move from a third each towards the actual class by `foresight`."""
     labels = signal_labels(features["close"].to_numpy(), features["volatility"].to_numpy())[first:]
-    came = np.where(labels[:, np.newaxis] >= 0, labels[:, np.newaxis] == np.arange(3), 1 / 3)
-    probabilities = (1 - knows) / 3 + knows * came
+    outcome = np.where(labels[:, np.newaxis] >= 0, labels[:, np.newaxis] == np.arange(3), 1 / 3)
+    probabilities = (1 - foresight) / 3 + foresight * outcome
     return pd.DataFrame(
         {
             "date": features.index[first:],
@@ -89,7 +89,7 @@ def signal_evidence(features, knows=0.0, first=100):
 
 
 def price_onnx(growth=1.0, data_end="2013-03-01"):
-    """price = close * growth at each horizon, quantiles likewise."""
+    """Return an ONNX model: price = close * growth at each horizon, quantiles likewise."""
     nodes = [
         helper.make_node("Unsqueeze", ["close", "one"], ["column"]),
         helper.make_node("Mul", ["column", "factors"], ["price"]),
@@ -115,7 +115,7 @@ def price_onnx(growth=1.0, data_end="2013-03-01"):
 
 
 def signal_onnx(probabilities=(1 / 3, 1 / 3, 1 / 3), data_end="2013-03-01"):
-    """The same probabilities whatever the features."""
+    """Return an ONNX model with the same probabilities for all features."""
     nodes = [
         helper.make_node("MatMul", ["features", "zeros"], ["nothing"]),
         helper.make_node("Add", ["nothing", "constant"], ["probabilities"]),
@@ -130,19 +130,19 @@ def signal_onnx(probabilities=(1 / 3, 1 / 3, 1 / 3), data_end="2013-03-01"):
 
 
 def _artifact(nodes, inputs, outputs, constants, config, data_end):
-    stored = [numpy_helper.from_array(value, name) for name, value in constants.items()]
-    graph = helper.make_graph(nodes, "made", inputs, outputs, stored)
+    initializers = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "synthetic", inputs, outputs, initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
     return with_metadata(model.SerializeToString(), {"study": {"config": config}, "data_end": data_end})
 
 
 def register_version(
-    registry, kind, ticker, features, *, onnx=None, leakage=CERTIFICATE, spec=SPEC, skill=0.01, **worth
+    registry, kind, ticker, features, *, onnx=None, leakage=CERTIFICATE, spec=SPEC, skill=0.01, **evidence_options
 ):
-    """A version trained on `features`; `worth` is what `price_evidence` or `signal_evidence` take."""
+    """Register a version trained on `features`, with evidence of `price_evidence` or `signal_evidence`."""
     data_end = str(features.index[-1].date())
-    evidence = (price_evidence if kind == "lstm" else signal_evidence)(features, **worth)
-    made = onnx or (price_onnx(data_end=data_end) if kind == "lstm" else signal_onnx(data_end=data_end))
+    evidence = (price_evidence if kind == "lstm" else signal_evidence)(features, **evidence_options)
+    artifact = onnx or (price_onnx(data_end=data_end) if kind == "lstm" else signal_onnx(data_end=data_end))
     facts = {
         "kind": kind,
         "ticker": ticker,
@@ -163,4 +163,4 @@ def register_version(
         "ece": 0.02,
         "p_value": 0.5,
     }
-    return register(registry, Candidate(kind, made, evidence, metrics, facts), leakage, "run-1")
+    return register(registry, Candidate(kind, artifact, evidence, metrics, facts), leakage, "run-1")

@@ -48,7 +48,7 @@ class FetchResult:
 
 
 def fetch_next(store: DatasetStore, source: PriceSource, ticker: str, *, now: datetime | None = None) -> FetchResult:
-    """Fetch what follows the last snapshot of `source`. Writes nothing; raises the errors of the source."""
+    """Fetch the sessions after the last snapshot of `source`. Writes nothing; raises the errors of the source."""
     last, is_current = last_snapshot(store, ticker, source.name)
     fetch = fetch_snapshot(source, ticker, last, now=now)
     if fetch.is_new or is_current:
@@ -100,18 +100,18 @@ def fetch_snapshot(
     ):
         return _compare(source.fetch(ticker), previous, ticker, "whole history")
     history = _finished(previous, ticker)
-    repeated = overlap(history, OVERLAP)
-    if repeated.empty:
+    last_sessions = overlap(history, OVERLAP)
+    if last_sessions.empty:
         return _compare(source.fetch(ticker), previous, ticker, "whole history")
-    since, until = repeated.index.min().date(), repeated.index.max().date()
+    since, until = last_sessions.index.min().date(), last_sessions.index.max().date()
     try:
         increment = source.fetch(ticker, since)
     except NoNewData as error:
         request = f"sessions from {since} on: nothing new ({error})"
         return FetchResult(previous, False, now, request, diff(history, history))
-    if diff(repeated, increment.prices).appends_after(until):
-        extended = replace(increment, prices=merge(history, increment.prices))
-        return _compare(extended, previous, ticker, f"sessions from {since} on", _whole_at(previous))
+    if diff(last_sessions, increment.prices).appends_after(until):
+        whole = replace(increment, prices=merge(history, increment.prices))
+        return _compare(whole, previous, ticker, f"sessions from {since} on", _whole_at(previous))
     request = f"whole history, because the sessions from {since} on have changed"
     return _compare(source.fetch(ticker), previous, ticker, request)
 
@@ -128,8 +128,8 @@ def _compare(
 
     whole_at: time of the last whole fetch, if older rows were not fetched now
     """
-    closed = _last_closed(ticker, raw.fetched_at)
-    latest = finished(raw.prices, closed)
+    last_session = _last_closed(ticker, raw.fetched_at)
+    latest = finished(raw.prices, last_session)
     changes = diff(latest[:0] if previous is None else _finished(previous, ticker), latest)
     if previous is not None and not changes.any and not diff(previous.table, raw.prices).any:
         return FetchResult(previous, False, raw.fetched_at, f"{request}: nothing new", changes)

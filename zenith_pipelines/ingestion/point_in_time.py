@@ -33,15 +33,15 @@ def snapshot_as_of(store: DatasetStore, ticker: str, day: date) -> Dataset:
     Raises NotAvailable if there is none; the message names the day of the first snapshot.
     """
     zone = ZoneInfo(exchange_of(ticker).timezone)
-    fetched = None
+    fetch_day = None
     for stamp in reversed(store.stamps(RAW_PRICES, ticker)):
         facts = store.facts(RAW_PRICES, ticker, stamp=stamp)
-        fetched = datetime.fromisoformat(facts["fetched_at"]).astimezone(zone).date()
-        if fetched <= day:
+        fetch_day = datetime.fromisoformat(facts["fetched_at"]).astimezone(zone).date()
+        if fetch_day <= day:
             return store.read(RAW_PRICES, ticker, stamp=stamp)
-    if fetched is None:
+    if fetch_day is None:
         raise NotAvailable(f"no raw_prices for {ticker} yet: `zenith run --tickers {ticker}` makes them")
-    raise NotAvailable(f"no snapshot of {ticker} on {day}: its first one was fetched on {fetched}")
+    raise NotAvailable(f"no snapshot of {ticker} on {day}: its first one was fetched on {fetch_day}")
 
 
 def as_of_home(settings: Settings, day: date) -> Path:

@@ -72,9 +72,9 @@ def price_with_signals(prices: pd.DataFrame, signals: "pd.Series[str]") -> "Figu
     axes.plot(pd.DatetimeIndex(closes.index).to_numpy(), closes, color=INK, linewidth=1.2, label="close")
     recent = signals.reindex(closes.index)
     for name, (marker, colour) in _MARKERS.items():
-        marked = closes[(recent == name).to_numpy()]
-        label = f"{name}: {len(marked)} of {recent.notna().sum()} sessions"
-        axes.scatter(pd.DatetimeIndex(marked.index).to_numpy(), marked, marker=marker, s=30, color=colour, label=label)
+        days = closes[(recent == name).to_numpy()]
+        label = f"{name}: {len(days)} of {recent.notna().sum()} sessions"
+        axes.scatter(pd.DatetimeIndex(days.index).to_numpy(), days, marker=marker, s=30, color=colour, label=label)
     add_headroom(axes)
     legend(axes, "upper left", columns=3, frame=True)
     date_axis(axes)

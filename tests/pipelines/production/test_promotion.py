@@ -52,7 +52,7 @@ def test_the_production_version_stays_and_adds_nothing_to_the_history(registry):
 @pytest.mark.parametrize("kind", ["lstm", "ensemble"])
 def test_a_worse_candidate_is_refused_with_the_figures_and_a_better_one_promoted(registry, kind):
     ticker = "WORSE"
-    register_and_promote(registry, ticker, EARLIER, kind, knows=0.3)
+    register_and_promote(registry, ticker, EARLIER, kind, foresight=0.3)
 
     worse = register_and_promote(registry, ticker, kind=kind)
     assert (worse["outcome"], worse["production"]) == ("refused", 1)
@@ -62,7 +62,9 @@ def test_a_worse_candidate_is_refused_with_the_figures_and_a_better_one_promoted
     assert worse["reason"].startswith("loss: +")
     assert registry.production(f"{kind}-{ticker}").version == 1
 
-    better = register_and_promote(registry, ticker, kind=kind, knows=0.5, **({"wide": 0.5} if kind == "lstm" else {}))
+    better = register_and_promote(
+        registry, ticker, kind=kind, foresight=0.5, **({"width": 0.5} if kind == "lstm" else {})
+    )
     assert (better["outcome"], better["production"], better["previous"]) == ("promoted", 3, 1)
 
 
@@ -106,7 +108,7 @@ def test_without_common_rows_the_sanity_gates_decide_and_the_loss_gate_says_so(r
     run = registry.version("lstm-ALONE", 1).run_id
     (registry_dir / "artifacts" / run / "artifacts" / "evidence.parquet").unlink()
 
-    decision = register_and_promote(registry, "ALONE", wide=0.1)
+    decision = register_and_promote(registry, "ALONE", width=0.1)
 
     assert decision["outcome"] == "promoted"
     assert gate(decision, "loss")["says"] == "no common out-of-sample rows; Production's own evidence is gone"
@@ -115,7 +117,7 @@ def test_without_common_rows_the_sanity_gates_decide_and_the_loss_gate_says_so(r
 def test_a_candidate_with_bands_that_are_too_narrow_is_refused(registry):
     register_and_promote(registry, "BAND", EARLIER)
 
-    decision = register_and_promote(registry, "BAND", wide=0.6)
+    decision = register_and_promote(registry, "BAND", width=0.6)
 
     assert decision["reason"].startswith("coverage: ")
     assert {one["horizon"] for one in gate(decision, "coverage")["figures"]["horizons"]} == {1, 5, 20}
@@ -134,7 +136,7 @@ def test_a_model_without_finite_forecasts_is_refused_even_as_a_first_model(regis
 
 
 def test_a_decision_is_in_the_tags_of_the_version_and_in_the_history_of_the_model(registry):
-    register_and_promote(registry, "TAGS", EARLIER, knows=0.3)
+    register_and_promote(registry, "TAGS", EARLIER, foresight=0.3)
     refused = register_and_promote(registry, "TAGS")
 
     first, second = decision_history(registry, "lstm-TAGS")
@@ -160,7 +162,7 @@ def test_the_history_outlives_the_versions(registry):
 
 def test_a_manual_promotion_runs_the_gates_and_force_overrules_them(registry):
     current = current_data("HAND", LATER)
-    register_and_promote(registry, "HAND", knows=0.3)
+    register_and_promote(registry, "HAND", foresight=0.3)
     register_version(registry, "lstm", "HAND", LATER)
 
     refused = promote(registry, "lstm", 2, current, force=False, reason="hoping")

@@ -27,12 +27,12 @@ def with_strategy(report, **changes):
     return replace(report, lstm_backtest=replace(report.lstm_backtest, stats=stats))
 
 
-def ahead(report, p=None, deflated=None):
+def ahead(report, p=None, probability=None):
     """Return the report with an LSTM strategy that beats buy-and-hold, with this evidence."""
     benchmark = report.ensemble_backtest.stats["buy_and_hold"]
     strategy = {**benchmark, "sharpe": benchmark["sharpe"] + 0.5, "trials": 3, "open_trades": 1}
     stats = {"strategy": strategy, "buy_and_hold": benchmark}
-    stats["strategy"] |= {"excess_sharpe_p_value": p, "deflated_sharpe": deflated}
+    stats["strategy"] |= {"excess_sharpe_p_value": p, "deflated_sharpe": probability}
     return replace(report, lstm_backtest=replace(report.lstm_backtest, stats=stats))
 
 
@@ -54,7 +54,7 @@ def test_the_verdict_on_the_band_follows_its_coverage(coverage, sentence):
 
 
 @pytest.mark.parametrize(
-    ("p", "deflated", "ending", "good"),
+    ("p", "probability", "ending", "good"),
     [
         (0.01, 0.99, "after costs, beyond chance", True),
         (0.20, 0.99, "after costs, but chance alone may explain it", False),
@@ -62,8 +62,8 @@ def test_the_verdict_on_the_band_follows_its_coverage(coverage, sentence):
         (None, None, "after costs, but its significance is unknown", False),
     ],
 )
-def test_a_gain_favours_the_strategy_only_if_chance_and_trials_do_not_explain_it(report, p, deflated, ending, good):
-    verdict = verdicts(ahead(report, p, deflated))[LSTM]
+def test_a_gain_favours_the_strategy_only_if_chance_and_trials_do_not_explain_it(report, p, probability, ending, good):
+    verdict = verdicts(ahead(report, p, probability))[LSTM]
 
     assert verdict.sentence == f"Higher risk-adjusted return than buy and hold, {ending}"
     assert verdict.good is good

@@ -35,7 +35,7 @@ def registry(tmp_path_factory):
     place = tmp_path_factory.mktemp("mlflow")
     registry, features = ModelRegistry(f"sqlite:///{place}/mlflow.db", place / "artifacts"), market()
     here = current_data("AAPL", features)
-    for worth in ({"knows": 0.3, "wide": 0.7}, {"knows": 0.4, "wide": 0.6}, {}):
+    for worth in ({"foresight": 0.3, "width": 0.7}, {"foresight": 0.4, "width": 0.6}, {}):
         promote_if_better(registry, "lstm", register_version(registry, "lstm", "AAPL", features, **worth).version, here)
     promote(registry, "lstm", 3, here, force=True, reason="it's time")
     roll_back(registry, "lstm", here, reason=None)

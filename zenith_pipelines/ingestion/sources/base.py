@@ -68,10 +68,10 @@ def raw_table(table: pd.DataFrame) -> pd.DataFrame:
     Other columns are dropped; blank dividends and splits become 0.
     """
     columns = [*REQUIRED, *ACTIONS, *(["adj_close"] if "adj_close" in table else [])]
-    shaped = table.reindex(columns=columns).astype("float64")
-    shaped[list(ACTIONS)] = shaped[list(ACTIONS)].fillna(0.0)
-    shaped.index = pd.DatetimeIndex(shaped.index).as_unit("ns").rename("date")
-    return shaped
+    prices = table.reindex(columns=columns).astype("float64")
+    prices[list(ACTIONS)] = prices[list(ACTIONS)].fillna(0.0)
+    prices.index = pd.DatetimeIndex(prices.index).as_unit("ns").rename("date")
+    return prices
 
 
 def since_date(prices: pd.DataFrame, since: date | None) -> pd.DataFrame:
@@ -81,8 +81,8 @@ def since_date(prices: pd.DataFrame, since: date | None) -> pd.DataFrame:
     return prices[(prices.index >= pd.Timestamp(since)) | prices.index.isna()]
 
 
-def unknown_ticker(ticker: str, source: str, offered: Iterable[str]) -> UnknownTicker:
+def unknown_ticker(ticker: str, source: str, available: Iterable[str]) -> UnknownTicker:
     """Return the error for a ticker that a source does not have; it lists the source's tickers."""
-    names = sorted(offered)
-    shown = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
-    return UnknownTicker(f"{source} has no {ticker}; it has {shown}")
+    names = sorted(available)
+    listing = ", ".join(names[:20]) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    return UnknownTicker(f"{source} has no {ticker}; it has {listing}")

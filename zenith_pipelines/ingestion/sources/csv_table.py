@@ -35,9 +35,9 @@ def read_table(path: Path, timezone: str, ticker: str | None = None) -> pd.DataF
     table = _read(path)
     if ticker is not None:
         table = table[_row_tickers(table) == ticker]
-    renamed = table.rename(columns=_column_names(path, table))
-    dates = _dates(path, renamed.pop("date"), timezone)
-    numbers = {name: _numbers(path, name, renamed[name]) for name in _ALIASES if name in renamed}
+    columns = table.rename(columns=_column_names(path, table))
+    dates = _dates(path, columns.pop("date"), timezone)
+    numbers = {name: _numbers(path, name, columns[name]) for name in _ALIASES if name in columns}
     return raw_table(pd.DataFrame(numbers).set_index(dates))
 
 
@@ -202,8 +202,8 @@ def _local_dates(text: "pd.Series[str]", timezone: str) -> "pd.Series[pd.Timesta
     iso = text.where(text.str.contains(r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}"))
     moments = pd.to_datetime(iso, format="ISO8601", errors="coerce", utc=True)
     local = moments.dt.tz_convert(timezone).dt.tz_localize(None)
-    zoned = text.str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$")
-    return local.where(zoned, moments.dt.tz_localize(None)).dt.normalize().astype("datetime64[ns]")
+    has_zone = text.str.contains(r"(?:Z|[+-]\d{2}:?\d{2})$")
+    return local.where(has_zone, moments.dt.tz_localize(None)).dt.normalize().astype("datetime64[ns]")
 
 
 def _line(path: Path, text: str) -> str:

@@ -122,13 +122,13 @@ def _market(random: Generator, volatility: Array, state: Array, strength: float)
 def _bars(market: Market, random: Generator) -> pd.DataFrame:
     close = 50.0 * np.exp(np.cumsum(market.returns))
     previous = np.append(50.0, close[:-1])
-    opened = previous * np.exp(0.4 * market.volatility * random.standard_normal(SESSIONS))
+    open_price = previous * np.exp(0.4 * market.volatility * random.standard_normal(SESSIONS))
     stretch = np.exp(0.5 * market.volatility[:, None] * np.abs(random.standard_normal((SESSIONS, 2))))
     table = pd.DataFrame(
         {
-            "open": opened,
-            "high": np.maximum(opened, close) * stretch[:, 0],
-            "low": np.minimum(opened, close) / stretch[:, 1],
+            "open": open_price,
+            "high": np.maximum(open_price, close) * stretch[:, 0],
+            "low": np.minimum(open_price, close) / stretch[:, 1],
             "close": close,
             "volume": np.round(1e6 * np.exp(0.5 * market.state + 0.3 * random.standard_normal(SESSIONS))),
         },
@@ -151,18 +151,18 @@ def _make_dirty(prices: pd.DataFrame, random: Generator) -> pd.DataFrame:
     table.iloc[random.choice(np.arange(100, 380), 5, replace=False), :4] = np.nan
     table.iloc[600, [1, 2]] = table.iloc[600, [2, 1]].tolist()
     saturday = table.iloc[[700]].set_axis(table.index[[700]] + pd.offsets.Week(weekday=5))
-    undated = table.iloc[[-1]].set_axis(pd.DatetimeIndex([pd.NaT]))
+    no_date = table.iloc[[-1]].set_axis(pd.DatetimeIndex([pd.NaT]))
     gaps = table.index[[GAP, *range(LONG_GAP, LONG_GAP + 30)]]
-    return pd.concat([table.drop(gaps), saturday, table.iloc[[900]], undated])
+    return pd.concat([table.drop(gaps), saturday, table.iloc[[900]], no_date])
 
 
 def _with_actions(table: pd.DataFrame) -> pd.DataFrame:
     table["dividends"], table["splits"] = 0.0, 0.0
     row = np.arange(len(table))
-    for at, recorded in ((RECORDED_SPLIT, True), (UNRECORDED_SPLIT, False)):
+    for at, is_recorded in ((RECORDED_SPLIT, True), (UNRECORDED_SPLIT, False)):
         table.loc[row < at, _PRICES] *= 2.0
         table.loc[row < at, "volume"] /= 2.0
-        if recorded:
+        if is_recorded:
             table.loc[row == at, "splits"] = 2.0
     ex_date = (row > 0) & (row % DIVIDEND_EVERY == 0)
     table["dividends"] = np.where(ex_date, 0.005 * table["close"].shift(1), 0.0)

@@ -91,5 +91,5 @@ def _no_isin(ticker: str) -> str:
 
 
 def _table(history: pd.DataFrame) -> pd.DataFrame:
-    dated = history.set_axis(pd.DatetimeIndex(history.index).tz_localize(None).normalize())
-    return raw_table(dated.rename(columns=lambda name: _COLUMNS.get(name, name.lower())))
+    prices = history.set_axis(pd.DatetimeIndex(history.index).tz_localize(None).normalize())
+    return raw_table(prices.rename(columns=lambda name: _COLUMNS.get(name, name.lower())))

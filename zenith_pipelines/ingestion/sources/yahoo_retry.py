@@ -53,8 +53,8 @@ class RetryPolicy:
         return random.uniform(ceiling / 2, ceiling)
 
     def _is_exhausted(self, state: RetryCallState) -> bool:
-        elapsed = max(state.idle_for, state.seconds_since_start or 0.0)
-        return state.attempt_number >= self.tries or elapsed + state.upcoming_sleep > self.total_wait
+        seconds = max(state.idle_for, state.seconds_since_start or 0.0)
+        return state.attempt_number >= self.tries or seconds + state.upcoming_sleep > self.total_wait
 
     def _log_retry(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
