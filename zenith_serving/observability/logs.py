@@ -77,8 +77,9 @@ class RequestLog:
 def _line(record: RequestRecord, level: str, client: str) -> str:
     return (
         f'{{"event": "request", "method": "{record.method}", "route": {_quoted(record.route)}, '
-        f'"status": {record.status}, "ms": {1000 * record.seconds:.2f}, "client": "{client}", "request_id": "{request_id.get()}", '
-        f'"level": "{level}", "timestamp": "{datetime.now(UTC).isoformat()[:-6]}Z"}}\n'
+        f'"status": {record.status}, "ms": {1000 * record.seconds:.2f}, "client": "{client}", '
+        f'"request_id": "{request_id.get()}", "level": "{level}", '
+        f'"timestamp": "{datetime.now(UTC).isoformat()[:-6]}Z"}}\n'
     )
 
 
