@@ -28,7 +28,7 @@ def onnx(calls: int) -> dict[str, float]:
     from zenith_core.inference import forecast_prices
     from zenith_serving.prediction.loaded_model import open_model
     from zenith_serving.prediction.predictor import make_predictor
-    from zenith_serving.registry.base import open_registry
+    from zenith_serving.registry import open_registry
     from zenith_serving.settings import Settings
 
     settings, name = Settings(), f"lstm-{TICKER}"

@@ -101,7 +101,7 @@ def runs(patient: Patient) -> Finding:
 
 def registry(patient: Patient) -> Finding:
     """Whether MLflow answers. Raises RegistryAway, UserError."""
-    from zenith_serving.registry.base import open_registry
+    from zenith_serving.registry import open_registry
 
     if not _has_registry(patient.settings):
         return Finding("warning", "SQLite, not made yet", "`zenith run` makes it")
@@ -115,7 +115,7 @@ def models(patient: Patient) -> Finding:
     """Whether what is in Production can be loaded, MODELS_OPENED of them. Raises RegistryAway, UserError."""
     from zenith_serving.errors import ModelUnavailable
     from zenith_serving.prediction.loaded_model import open_model
-    from zenith_serving.registry.base import open_registry
+    from zenith_serving.registry import open_registry
 
     source = open_registry(patient.serving.tracking_uri)
     production = sorted(source.production().items()) if _has_registry(patient.settings) else []

@@ -21,7 +21,7 @@ from zenith_serving.openapi import describe_surroundings
 from zenith_serving.prediction.dataset_reader import FactsFolder
 from zenith_serving.prediction.predictor import make_predictor
 from zenith_serving.problem_details import add_handlers
-from zenith_serving.registry.catalogue import open_catalogue
+from zenith_serving.registry import open_registry
 from zenith_serving.request_id import RequestObserver
 from zenith_serving.routes import (
     batch,
@@ -112,7 +112,7 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
     )
     app.state.predictor, app.state.settings, app.state.metrics = predictor, settings, counted
     app.state.keys = KeyRing(settings.zenith_api_keys)
-    app.state.catalogue, app.state.registry_threads = open_catalogue(settings.tracking_uri), SideThreads(4)
+    app.state.registry, app.state.registry_threads = open_registry(settings.tracking_uri), SideThreads(4)
     app.state.launcher = Launcher(settings, dagster, PREFIX)
     app.state.dagster_threads = SideThreads(8)
     app.state.ledgers = FactsFolder(settings.facts("forecast_ledger"))

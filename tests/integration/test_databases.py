@@ -20,7 +20,7 @@ from zenith_pipelines.dagster_runtime.instance import dagster_home, open_instanc
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings
 from zenith_serving.errors import RegistryAway
-from zenith_serving.registry.base import open_registry
+from zenith_serving.registry import open_registry
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="needs a user called nobody")]
 

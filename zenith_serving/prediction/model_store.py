@@ -18,7 +18,7 @@ from zenith_serving.errors import ModelUnavailable, RegistryAway
 from zenith_serving.prediction.last_known_good import LastGood
 from zenith_serving.prediction.loaded_model import ServedModel, open_model
 from zenith_serving.prediction.single_flight import SingleFlight
-from zenith_serving.registry.base import Registry
+from zenith_serving.registry.base import ModelRegistry
 
 MEMORY_BYTES = 512 * 2**20  # of sessions: both kinds for about 400 tickers
 
@@ -28,7 +28,7 @@ _logger = logging.getLogger(__name__)
 class ModelStore:
     """Production models by kind and ticker, in `memory` bytes at most; the least recently asked go first."""
 
-    def __init__(self, registry: Registry, last_good: LastGood, memory: int = MEMORY_BYTES) -> None:
+    def __init__(self, registry: ModelRegistry, last_good: LastGood, memory: int = MEMORY_BYTES) -> None:
         self._registry = registry
         self._last_good = last_good
         self._loaded: LRUCache[str, ServedModel] = LRUCache(memory, getsizeof=lambda model: model.memory)

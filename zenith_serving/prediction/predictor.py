@@ -20,7 +20,7 @@ from zenith_serving.prediction.model_store import ModelStore
 from zenith_serving.prediction.responses import price_answer, signal_answer
 from zenith_serving.prediction.single_flight import SingleFlight
 from zenith_serving.prediction.snapshot_store import SnapshotStore
-from zenith_serving.registry.base import open_registry
+from zenith_serving.registry import open_registry
 from zenith_serving.schemas.predictions import ModelAnswer, PriceAnswer, SignalAnswer
 from zenith_serving.settings import Settings, require_home
 

@@ -1,4 +1,4 @@
-"""What the registry says of versions and decisions, as it is answered over REST. Pure, but for the catalogue."""
+"""Model versions and decisions of the registry as response models."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,35 +10,43 @@ from zenith_core.market.tickers import validate_ticker
 from zenith_core.names import CANDIDATE, KINDS, PRODUCTION, Kind, model_name
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.prediction.dataset_reader import nearby
-from zenith_serving.registry.catalogue import Catalogue, KnownVersion
+from zenith_serving.registry.base import KnownVersion, ModelRegistry
 from zenith_serving.schemas.registry import Event, Gate, History, Models, ModelVersion, Status
+
+_UNCHANGED_TAGS = (
+    *("data_end", "data_version", "feature_spec", "code_version", "libraries", "trials", "leakage"),
+    *("reason", "decided_at", "decided_by"),
+)
 
 
 def list_models(
-    catalogue: Catalogue, ticker: str | None = None, model_type: Kind | None = None, status: Status | None = None
+    registry: ModelRegistry, ticker: str | None = None, model_type: Kind | None = None, status: Status | None = None
 ) -> Models:
-    """The versions that fit all that is given. Raises RegistryAway."""
-    found = [described for version in catalogue.versions(ticker) if (described := _described(version))]
-    wanted = {"ticker": ticker, "model_type": model_type, "status": status}
-    chosen = [one for one in found if all(value in (None, getattr(one, name)) for name, value in wanted.items())]
-    return Models(models=sorted(chosen, key=lambda one: (one.ticker, KINDS.index(one.model_type), -int(one.version))))
+    """Return the versions that match all filters, by ticker and kind, newest first. Raises RegistryAway."""
+    versions = [response for version in registry.versions(ticker) if (response := _model_version(version))]
+    filters = {"ticker": ticker, "model_type": model_type, "status": status}
+    matches = [one for one in versions if all(value in (None, getattr(one, name)) for name, value in filters.items())]
+    return Models(models=sorted(matches, key=lambda one: (one.ticker, KINDS.index(one.model_type), -int(one.version))))
 
 
-def model_history(catalogue: Catalogue, ticker: str) -> History:
-    """Every decision about a ticker's models, newest first. Raises UnknownTicker if it has none, RegistryAway."""
-    events = [_event(kind, said) for kind in KINDS for said in catalogue.decisions(model_name(kind, ticker))]
-    if not events and not list_models(catalogue, ticker).models:
-        known = sorted({one.ticker for one in list_models(catalogue).models})
-        raise UnknownTicker(nearby(ticker, known), "no models of this ticker")
+def model_history(registry: ModelRegistry, ticker: str) -> History:
+    """Return every decision about a ticker's models, newest first.
+
+    Raises UnknownTicker if the ticker has no models, RegistryAway.
+    """
+    events = [_event(kind, record) for kind in KINDS for record in registry.decisions(model_name(kind, ticker))]
+    if not events and not list_models(registry, ticker).models:
+        tickers = sorted({version.ticker for version in list_models(registry).models})
+        raise UnknownTicker(nearby(ticker, tickers), "no models of this ticker")
     return History(ticker=ticker, events=sorted(events, key=lambda event: event.at, reverse=True))
 
 
-def _described(version: KnownVersion) -> ModelVersion | None:
-    """None for a model that is not of ours."""
-    kind, ticker = _parts(version.name)
+def _model_version(version: KnownVersion) -> ModelVersion | None:
+    """Return None for a model that is not Zenith's."""
+    kind, ticker = _kind_and_ticker(version.name)
     if kind is None:
         return None
-    tags, beats = version.tags, version.metrics.get("beats_naive")
+    tags, beats_naive = version.tags, version.metrics.get("beats_naive")
     return ModelVersion(
         name=version.name,
         ticker=ticker,
@@ -46,28 +54,28 @@ def _described(version: KnownVersion) -> ModelVersion | None:
         version=str(version.version),
         status=_status(version.aliases),
         created_at=datetime.fromtimestamp(version.created_ms / 1000, UTC),
-        beats_naive=None if beats is None else bool(beats),
+        beats_naive=None if beats_naive is None else bool(beats_naive),
         metrics=headline(kind, version.metrics),
         decision=_action(tags["decision"]) if "decision" in tags else None,
-        **{key: tags.get(key) or None for key in _AS_THEY_ARE},
+        **{key: tags.get(key) or None for key in _UNCHANGED_TAGS},
     )
 
 
-_AS_THEY_ARE = (
-    *("data_end", "data_version", "feature_spec", "code_version", "libraries", "trials", "leakage"),
-    *("reason", "decided_at", "decided_by"),
-)
-
-
-def _event(kind: Kind, said: Mapping[str, Any]) -> Event:
+def _event(kind: Kind, record: Mapping[str, Any]) -> Event:
     gates = [
         Gate(name=gate["gate"], passed=gate["passed"], detail=gate["says"], figures=gate.get("figures", {}))
-        for gate in said["gates"]
+        for gate in record["gates"]
     ]
-    previous = None if said["previous"] is None else str(said["previous"])
-    told = {key: said[key] for key in ("at", "by", "reason")}
-    action = _action(said["outcome"])
-    return Event(**told, model_type=kind, version=str(said["version"]), action=action, previous=previous, gates=gates)
+    return Event(
+        at=record["at"],
+        model_type=kind,
+        version=str(record["version"]),
+        action=_action(record["outcome"]),
+        previous=None if record["previous"] is None else str(record["previous"]),
+        by=record["by"],
+        reason=record["reason"],
+        gates=gates,
+    )
 
 
 def _status(aliases: frozenset[str]) -> Status:
@@ -80,7 +88,7 @@ def _action(outcome: str) -> Any:
     return outcome.replace(" ", "_")
 
 
-def _parts(name: str) -> tuple[Kind | None, str]:
+def _kind_and_ticker(name: str) -> tuple[Kind | None, str]:
     prefix, _, ticker = name.partition("-")
     kind = next((kind for kind in KINDS if kind == prefix), None)
     try:

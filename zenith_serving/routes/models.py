@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Request
 
 from zenith_core.names import Kind
 from zenith_serving.problem_details import RESPONSES
-from zenith_serving.registry.catalogue import Catalogue
+from zenith_serving.registry import ModelRegistry
 from zenith_serving.registry.version_listing import list_models, model_history
 from zenith_serving.routes.dependencies import PREFIX, SideThreads, TickerPath
 from zenith_serving.schemas.predictions import Ticker
@@ -15,9 +15,9 @@ from zenith_serving.schemas.registry import History, Models, Status
 router = APIRouter(prefix=PREFIX, tags=["registry"])
 
 
-async def _catalogue(request: Request) -> Catalogue:
-    catalogue: Catalogue = request.app.state.catalogue
-    return catalogue
+async def _registry(request: Request) -> ModelRegistry:
+    registry: ModelRegistry = request.app.state.registry
+    return registry
 
 
 async def _threads(request: Request) -> SideThreads:
@@ -25,23 +25,23 @@ async def _threads(request: Request) -> SideThreads:
     return threads
 
 
-CatalogueDep = Annotated[Catalogue, Depends(_catalogue)]
+RegistryDep = Annotated[ModelRegistry, Depends(_registry)]
 ThreadsDep = Annotated[SideThreads, Depends(_threads)]
 
 
 @router.get("/models", responses=RESPONSES)
 async def models(
-    catalogue: CatalogueDep,
+    registry: RegistryDep,
     threads: ThreadsDep,
     ticker: Ticker | None = None,
     model_type: Kind | None = None,
     status: Status | None = None,
 ) -> Models:
     """Every model version: its status, what it was made from, what it is worth, and the last decision about it."""
-    return await threads.run(lambda: list_models(catalogue, ticker, model_type, status))
+    return await threads.run(lambda: list_models(registry, ticker, model_type, status))
 
 
 @router.get("/models/{ticker}/history", responses=RESPONSES)
-async def history(ticker: TickerPath, catalogue: CatalogueDep, threads: ThreadsDep) -> History:
+async def history(ticker: TickerPath, registry: RegistryDep, threads: ThreadsDep) -> History:
     """Who or what decided which version answers, when and why, gate by gate."""
-    return await threads.run(lambda: model_history(catalogue, ticker))
+    return await threads.run(lambda: model_history(registry, ticker))

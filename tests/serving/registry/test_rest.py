@@ -1,102 +1,107 @@
+import hashlib
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import ClassVar
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
-from fastapi.testclient import TestClient
 
-from zenith_serving.app import create_app
-from zenith_serving.errors import RegistryAway
-from zenith_serving.registry.catalogue import KnownVersion
-
-DECISION = {
-    **{"version": 2, "outcome": "rolled back", "previous": 3, "data_end": "2026-11-20", "reason": "it was wrong"},
-    **{"by": "ana@desk", "at": "2026-11-21T02:00:00.000000Z"},
-    "gates": [{"gate": "answers", "passed": True, "says": "finite answers", "figures": {"n": 1}}],
-}
+from zenith_serving.errors import ModelUnavailable, RegistryAway
+from zenith_serving.registry import open_registry
+from zenith_serving.registry.rest import RestRegistry
 
 
-class Catalogue:
-    def __init__(self):
-        self.away = False
+class _MLflowServer(BaseHTTPRequestHandler):
+    """Shortened responses of an MLflow 3.17 server."""
 
-    def versions(self, ticker=None):
-        if self.away:
-            raise RegistryAway("the MLflow server cannot be reached")
-        tags = {"data_end": "2026-11-20", "decision": "rolled back", "trials": "7"}
-        metrics = {"mae": 0.02, "mae_random_walk": 0.03, "beats_naive": 1.0, "coverage": None}
-        known = [
-            KnownVersion("lstm-AAPL", 2, 1_795_533_434_687, frozenset({"Production"}), tags, metrics),
-            KnownVersion("ensemble-AAPL", 10, 1_795_533_434_687),
-            KnownVersion("ensemble-AAPL", 9, 1_795_533_434_687, frozenset({"Candidate"})),
-            KnownVersion("lstm-../etc", 1, 0),
-            KnownVersion("lstm", 1, 0),
-        ]
-        return [version for version in known if ticker is None or version.name.endswith(f"-{ticker}")]
+    pages: ClassVar = {
+        "": {
+            "registered_models": [
+                {"name": "lstm-AAPL", "aliases": [{"alias": "Production", "version": "7"}]},
+                {"name": "lstm-MSFT", "aliases": [{"alias": "Candidate", "version": "2"}]},
+            ],
+            "next_page_token": "more",
+        },
+        "more": {
+            "registered_models": [{"name": "ensemble-AAPL", "aliases": [{"alias": "Production", "version": "3"}]}]
+        },
+    }
 
-    def decisions(self, name):
-        return [DECISION] if name == "lstm-AAPL" else []
+    def do_GET(self):
+        url = urlsplit(self.path)
+        query = {key: values[0] for key, values in parse_qs(url.query).items()}
+        self.server.authorizations.append(self.headers.get("Authorization"))
+        if url.path == "/mlflow/api/2.0/mlflow/registered-models/search":
+            self.answer(json.dumps(self.pages[query.get("page_token", "")]).encode())
+        elif url.path.endswith("model-versions/get") and query == {"name": "lstm-AAPL", "version": "7"}:
+            tags = [{"key": "kind", "value": "lstm"}, {"key": "sha256", "value": self.server.checksum}]
+            self.answer(json.dumps({"model_version": {"tags": tags}}).encode())
+        elif query == {"name": "lstm-AAPL", "version": "7"}:
+            self.answer(json.dumps({"artifact_uri": "mlflow-artifacts:/1/models/m-1/artifacts"}).encode())
+        elif url.path == "/mlflow/api/2.0/mlflow-artifacts/artifacts/1/models/m-1/artifacts/model.onnx":
+            self.answer(b"onnx")
+        else:
+            self.answer(b"{}", {"99": 500, "41": 401}.get(query.get("version"), 404))
+
+    def answer(self, content, status=200):
+        self.send_response(status)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def log_message(self, *_):
+        pass
 
 
 @pytest.fixture
-def client(settings):
-    app = create_app(settings)
-    app.state.catalogue = Catalogue()
-    with TestClient(app, raise_server_exceptions=False) as client:
-        yield client
+def mlflow_server():
+    with HTTPServer(("127.0.0.1", 0), _MLflowServer) as server:
+        server.authorizations, server.checksum = [], hashlib.sha256(b"onnx").hexdigest()
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
 
 
-def get(client, path, status=200):
-    answer = client.get(f"/api/v1/ml/{path}")
-    assert answer.status_code == status, answer.text
-    return answer.json()
+@pytest.fixture
+def rest(mlflow_server):
+    return open_registry(f"http://127.0.0.1:{mlflow_server.server_port}/mlflow/")
 
 
-def test_versions_are_listed_with_what_is_known_of_them(client):
-    found = get(client, "models")["models"]
-
-    assert [(one["name"], one["version"], one["status"]) for one in found] == [
-        ("lstm-AAPL", "2", "production"),
-        ("ensemble-AAPL", "10", "archived"),
-        ("ensemble-AAPL", "9", "candidate"),
-    ]
-    lstm = found[0]
-    assert (lstm["data_end"], lstm["trials"], lstm["decision"]) == ("2026-11-20", 7, "rolled_back")
-    assert lstm["beats_naive"] is True
-    assert lstm["metrics"] == {"loss": "mae", "value": 0.02, "naive": 0.03, "beats_naive": 1.0, "coverage": None}
-    assert (found[1]["beats_naive"], found[1]["decision"], found[1]["data_version"]) == (None, None, None)
+def test_production_versions_are_read_from_all_pages(rest):
+    assert rest.production() == {"lstm-AAPL": 7, "ensemble-AAPL": 3}
 
 
-def test_versions_are_chosen_by_query(client):
-    asked = "models?ticker=aapl&model_type=ensemble&status=candidate"
-    assert [one["version"] for one in get(client, asked)["models"]] == ["9"]
-    assert get(client, "models?ticker=MSFT")["models"] == []
+def test_the_model_file_is_downloaded_from_the_server(rest):
+    assert rest.fetch("lstm-AAPL", 7) == b"onnx"
 
 
-@pytest.mark.parametrize("query", ["ticker=../etc", "model_type=gru", "status=Production", "ticker="])
-def test_a_filter_that_means_nothing_is_422_and_not_echoed(client, query):
-    problem = get(client, f"models?{query}", status=422)
-    assert problem["errors"][0]["field"] == query.partition("=")[0]
-    assert "etc" not in str(problem)
+def test_a_downloaded_file_with_a_wrong_checksum_is_refused(rest, mlflow_server):
+    mlflow_server.checksum = "0" * 64
+    with pytest.raises(ModelUnavailable, match="does not match its checksum"):
+        rest.fetch("lstm-AAPL", 7)
 
 
-def test_the_history_says_who_decided_what_and_why(client):
-    (event,) = get(client, "models/AAPL/history")["events"]
-
-    assert event == {
-        **{"at": "2026-11-21T02:00:00Z", "by": "ana@desk", "reason": "it was wrong"},
-        **{"model_type": "lstm", "version": "2", "action": "rolled_back", "previous": "3"},
-        "gates": [{"name": "answers", "passed": True, "detail": "finite answers", "figures": {"n": 1}}],
-    }
-
-
-def test_the_history_of_an_unknown_ticker_is_404_with_those_that_are_near(client):
-    problem = get(client, "models/AAPX/history", status=404)
-    assert problem["nearby"] == ["AAPL"]
+def test_http_errors_raise_different_errors(rest):
+    with pytest.raises(ModelUnavailable):
+        rest.fetch("lstm-AAPL", 8)
+    with pytest.raises(RegistryAway, match="status 500"):
+        rest.fetch("lstm-AAPL", 99)
+    with pytest.raises(RegistryAway, match="refuses MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"):
+        rest.fetch("lstm-AAPL", 41)
 
 
-@pytest.mark.parametrize("path", ["models", "models/MSFT/history"])
-def test_while_the_registry_is_away_the_answer_is_503_and_when_to_come_back(client, path):
-    client.app.state.catalogue.away = True
+def test_a_server_that_is_down_is_unavailable():
+    with pytest.raises(RegistryAway, match="cannot be reached"):
+        RestRegistry("http://127.0.0.1:1").production()
 
-    answer = client.get(f"/api/v1/ml/{path}")
 
-    assert (answer.status_code, answer.json()["type"]) == (503, "urn:zenith:problem:registry-away")
-    assert int(answer.headers["retry-after"]) > 0
-    assert client.get("/api/v1/ml/disclaimer").status_code == 200
+def test_the_credentials_of_mlflow_are_sent(rest, mlflow_server, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "zenith")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "secret")
+    rest.production()
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "token")
+    rest.production()
+    assert mlflow_server.authorizations[0] == "Basic emVuaXRoOnNlY3JldA=="
+    assert mlflow_server.authorizations[-1] == "Bearer token"

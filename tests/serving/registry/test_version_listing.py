@@ -1,4 +1,4 @@
-"""What serving tells of versions and decisions, held against what the pipelines wrote with MLflow's own client."""
+"""Compare the versions and decisions that serving lists with those that the pipelines wrote with MLflow's client."""
 
 import json
 import math
@@ -8,13 +8,14 @@ import pytest
 
 from tests.mlflow_server import mlflow_server
 from tests.pipelines.synthetic_models import current_data, market, register_version
-from zenith_core.errors import UserError
 from zenith_pipelines.production.promotion import promote, promote_if_better, roll_back
 from zenith_pipelines.registry.model_registry import ModelRegistry
-from zenith_pipelines.registry.version_listing import catalogue as known_to_pipelines
-from zenith_pipelines.registry.version_listing import decisions as decided
+from zenith_pipelines.registry.version_listing import catalogue as pipeline_versions
+from zenith_pipelines.registry.version_listing import decisions as pipeline_decisions
 from zenith_serving.errors import RegistryAway, UnknownTicker
-from zenith_serving.registry.catalogue import DatabaseCatalogue, RestCatalogue, open_catalogue
+from zenith_serving.registry import open_registry
+from zenith_serving.registry.database import DatabaseRegistry
+from zenith_serving.registry.rest import RestRegistry
 from zenith_serving.registry.version_listing import list_models, model_history
 
 pytestmark = [
@@ -31,7 +32,7 @@ SHARED = (
 
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory):
-    """Models of AAPL and PETR4.SA, promoted, refused, forced, rolled back and deleted; and one that is not ours."""
+    """Models of AAPL and PETR4.SA, promoted, refused, forced, rolled back and deleted; and one that is not Zenith's."""
     place = tmp_path_factory.mktemp("mlflow")
     registry, features = ModelRegistry(f"sqlite:///{place}/mlflow.db", place / "artifacts"), market()
     here = current_data("AAPL", features)
@@ -56,34 +57,34 @@ def server(registry, tmp_path_factory):
 
 
 @pytest.fixture(params=["database", "server"])
-def catalogue(request, registry):
+def reader(request, registry):
     uri = registry.tracking_uri if request.param == "database" else request.getfixturevalue("server")
-    return open_catalogue(uri)
+    return open_registry(uri)
 
 
-def test_versions_are_told_as_the_pipelines_know_them(catalogue, registry):
-    found = list_models(catalogue).models
+def test_versions_are_listed_as_the_pipelines_list_them(reader, registry):
+    versions = list_models(reader).models
 
-    assert [(one.name, one.version, one.status, one.decision) for one in found] == [
+    assert [(one.name, one.version, one.status, one.decision) for one in versions] == [
         ("lstm-AAPL", "3", "candidate", "forced"),
         ("lstm-AAPL", "2", "production", "rolled_back"),
         ("ensemble-AAPL", "1", "production", "promoted"),
         ("lstm-PETR4.SA", "1", "candidate", None),
     ]
-    told = json.loads(list_models(catalogue).model_dump_json())["models"]
-    for one, known in zip(told, flat(known_to_pipelines(registry)), strict=True):
-        assert {key: one[key] for key in SHARED} == {key: known[key] for key in SHARED}
+    listing = json.loads(list_models(reader).model_dump_json())["models"]
+    for one, expected in zip(listing, flat(pipeline_versions(registry)), strict=True):
+        assert {key: one[key] for key in SHARED} == {key: expected[key] for key in SHARED}
         assert datetime.now(UTC) - datetime.fromisoformat(one["created_at"]) < timedelta(minutes=30)
-    assert (told[-1]["beats_naive"], told[-1]["metrics"]["naive"]) == (True, 0.03)
-    assert told[-1]["metrics"]["coverage"] is None
+    assert (listing[-1]["beats_naive"], listing[-1]["metrics"]["naive"]) == (True, 0.03)
+    assert listing[-1]["metrics"]["coverage"] is None
 
 
-def flat(known):
-    return [version for kinds in known.values() for versions in kinds.values() for version in versions]
+def flat(listing):
+    return [version for kinds in listing.values() for versions in kinds.values() for version in versions]
 
 
 @pytest.mark.parametrize(
-    ("asked", "versions"),
+    ("filters", "versions"),
     [
         ({"ticker": "AAPL", "model_type": "lstm"}, ["3", "2"]),
         ({"ticker": "AAPL", "status": "production"}, ["2", "1"]),
@@ -92,12 +93,12 @@ def flat(known):
         ({"status": "archived"}, []),
     ],
 )
-def test_versions_are_chosen_by_ticker_kind_and_status(catalogue, asked, versions):
-    assert [one.version for one in list_models(catalogue, **asked).models] == versions
+def test_versions_are_filtered_by_ticker_kind_and_status(reader, filters, versions):
+    assert [one.version for one in list_models(reader, **filters).models] == versions
 
 
-def test_the_history_is_every_decision_newest_first_that_about_a_deleted_version_too(catalogue, registry):
-    history = model_history(catalogue, "AAPL")
+def test_the_history_has_every_decision_newest_first_including_deleted_versions(reader, registry):
+    history = model_history(reader, "AAPL")
 
     lstm = [event for event in history.events if event.model_type == "lstm"]
     assert [(event.version, event.action, event.previous) for event in lstm] == [
@@ -108,38 +109,33 @@ def test_the_history_is_every_decision_newest_first_that_about_a_deleted_version
         ("1", "promoted", None),
     ]
     assert [event.at for event in history.events] == sorted((event.at for event in history.events), reverse=True)
-    recorded = decided(registry, "AAPL", "lstm")[::-1]
-    for event, known in zip(lstm, recorded, strict=True):
-        assert (event.reason, event.by) == (known["reason"], known["by"])
+    records = pipeline_decisions(registry, "AAPL", "lstm")[::-1]
+    for event, record in zip(lstm, records, strict=True):
+        assert (event.reason, event.by) == (record["reason"], record["by"])
         gates = [(gate.name, gate.passed, gate.detail, gate.figures) for gate in event.gates]
-        assert gates == [(gate["gate"], gate["passed"], gate["says"], gate["figures"]) for gate in known["gates"]]
+        assert gates == [(gate["gate"], gate["passed"], gate["says"], gate["figures"]) for gate in record["gates"]]
 
 
-def test_a_model_about_which_nothing_was_decided_has_an_empty_history(catalogue):
-    assert model_history(catalogue, "PETR4.SA").events == []
+def test_a_model_without_decisions_has_an_empty_history(reader):
+    assert model_history(reader, "PETR4.SA").events == []
 
 
-def test_a_ticker_without_models_is_unknown_and_those_that_are_near_are_named(catalogue):
+def test_a_ticker_without_models_is_unknown_and_similar_tickers_are_named(reader):
     with pytest.raises(UnknownTicker, match="no models of this ticker: did you mean PETR4.SA"):
-        model_history(catalogue, "PETR3.SA")
+        model_history(reader, "PETR3.SA")
 
 
-def test_more_runs_than_fit_into_one_question_are_asked_for_in_several(server, monkeypatch):
-    monkeypatch.setattr("zenith_serving.registry.catalogue._RUNS_AT_ONCE", 1)
+def test_metrics_of_many_runs_are_requested_in_parts(server, monkeypatch):
+    monkeypatch.setattr("zenith_serving.registry.rest._RUNS_PER_REQUEST", 1)
 
-    (version,) = list_models(open_catalogue(server), "PETR4.SA").models
+    (version,) = list_models(open_registry(server), "PETR4.SA").models
     assert version.metrics["value"] == 0.02
-    assert len(list_models(open_catalogue(server)).models) == 4
+    assert len(list_models(open_registry(server)).models) == 4
 
 
-def test_a_registry_that_is_away_is_said_to_be(tmp_path):
-    for catalogue in (DatabaseCatalogue(f"sqlite:///{tmp_path}/none.db"), RestCatalogue("http://127.0.0.1:1")):
+def test_an_unreachable_registry_is_unavailable(tmp_path):
+    for reader in (DatabaseRegistry(f"sqlite:///{tmp_path}/none.db"), RestRegistry("http://127.0.0.1:1")):
         with pytest.raises(RegistryAway):
-            list_models(catalogue)
+            list_models(reader)
         with pytest.raises(RegistryAway):
-            model_history(catalogue, "AAPL")
-
-
-def test_another_kind_of_address_is_refused():
-    with pytest.raises(UserError, match="MLFLOW_TRACKING_URI must be"):
-        open_catalogue("ftp://host")
+            model_history(reader, "AAPL")

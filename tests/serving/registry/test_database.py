@@ -1,0 +1,49 @@
+import hashlib
+
+import pytest
+
+from zenith_serving.errors import ModelUnavailable, RegistryAway
+from zenith_serving.registry import open_registry
+from zenith_serving.registry.database import DatabaseRegistry
+
+
+def test_production_versions_are_read_from_the_database_mlflow_wrote(mlflow_home, models):
+    mlflow_home.register("lstm-AAPL", models.lstm("AAPL"))
+    mlflow_home.register("lstm-AAPL", models.lstm("AAPL"), promote=False)
+    production = open_registry(mlflow_home.uri).production()
+    assert production == {"ensemble-AAPL": 1, "ensemble-MSFT": 1, "lstm-AAPL": 2, "lstm-MSFT": 1}
+
+
+def test_the_model_file_is_found_through_the_database(mlflow_home, models):
+    onnx = models.lstm("PETR4.SA", growth=1.02)
+    version = mlflow_home.register("lstm-PETR4.SA", onnx)
+    assert open_registry(mlflow_home.uri).fetch("lstm-PETR4.SA", version) == onnx
+
+
+def test_a_missing_version_raises_model_unavailable(mlflow_home):
+    with pytest.raises(ModelUnavailable):
+        open_registry(mlflow_home.uri).fetch("lstm-AAPL", 99)
+
+
+def test_a_missing_database_is_reported_and_not_created(tmp_path):
+    with pytest.raises(RegistryAway, match="database cannot be read"):
+        DatabaseRegistry(f"sqlite:///{tmp_path}/none.db").production()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_in_a_folder_with_special_characters_is_found(trained_home, tmp_path):
+    folder = tmp_path / "a b é+"
+    folder.mkdir()
+    (folder / "mlflow.db").write_bytes((trained_home / "mlflow" / "mlflow.db").read_bytes())
+    assert len(open_registry(f"sqlite:///{folder}/mlflow.db").production()) == 4
+
+
+def test_a_model_file_with_a_wrong_checksum_is_refused(mlflow_home, models):
+    onnx = models.lstm("IBM")
+    for checksum in (hashlib.sha256(onnx).hexdigest(), "0" * 64):
+        version = mlflow_home.register("lstm-IBM", onnx)
+        mlflow_home.client.set_model_version_tag("lstm-IBM", str(version), "sha256", checksum)
+    registry = open_registry(mlflow_home.uri)
+    assert registry.fetch("lstm-IBM", 1) == onnx
+    with pytest.raises(ModelUnavailable, match="does not match its checksum"):
+        registry.fetch("lstm-IBM", 2)

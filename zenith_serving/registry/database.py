@@ -1,0 +1,135 @@
+"""The model registry in an MLflow database, read only. The tables are those of MLflow 3."""
+
+import json
+import logging
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from zenith_core.statistics.performance import finite
+from zenith_serving.errors import ModelUnavailable, RegistryAway
+from zenith_serving.registry.base import (
+    CHECKSUM_TAG,
+    DECISION_PREFIX,
+    EXPERIMENT,
+    TIMEOUT_SECONDS,
+    Alias,
+    KnownVersion,
+    aliases_by_version,
+    check_checksum,
+    listed_metrics,
+    listed_tags,
+    name_pattern,
+    production_versions,
+    read_artifact,
+)
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+_ALIASES = "SELECT name, version, alias FROM registered_model_aliases WHERE name LIKE :names AND workspace = 'default'"
+_VERSIONS = (
+    "SELECT name, version, creation_time FROM model_versions"
+    " WHERE name LIKE :names AND workspace = 'default' AND current_stage <> 'Deleted_Internal'"
+)
+_TAGS = (
+    "SELECT name, version, key, value FROM model_version_tags"
+    " WHERE name LIKE :names AND workspace = 'default' AND key <> 'gates'"  # kilobytes that are not listed
+)
+_METRICS = (
+    "SELECT v.name, v.version, m.key, m.value, m.is_nan FROM model_versions v"
+    " JOIN latest_metrics m ON m.run_uuid = v.run_id"
+    " WHERE v.name LIKE :names AND v.workspace = 'default' AND m.key NOT LIKE '%/%'"
+)
+_DECISIONS = (
+    "SELECT t.value FROM tags t JOIN runs r ON r.run_uuid = t.run_uuid"
+    " JOIN experiments e ON e.experiment_id = r.experiment_id"
+    " WHERE r.name = :name AND e.name = :experiment AND t.key LIKE :keys"
+)
+_LOCATION = (
+    "SELECT storage_location, source FROM model_versions"
+    " WHERE name = :name AND version = :version AND workspace = 'default'"
+)
+_CHECKSUM = (
+    "SELECT value FROM model_version_tags"
+    f" WHERE name = :name AND version = :version AND key = '{CHECKSUM_TAG}' AND workspace = 'default'"
+)
+
+_logger = logging.getLogger(__name__)
+
+
+class DatabaseRegistry:
+    """The ModelRegistry in an MLflow database."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def production(self) -> dict[str, int]:
+        """Return the Production version of each model name."""
+        return production_versions(self._aliases())
+
+    def fetch(self, name: str, version: int) -> bytes:
+        """Return a version's ONNX file."""
+        locations = self._rows(_LOCATION, name=name, version=version)
+        if not locations:
+            raise ModelUnavailable("the registry has no such model version")
+        checksums = self._rows(_CHECKSUM, name=name, version=version)
+        storage_location, source = locations[0]
+        return check_checksum(read_artifact(storage_location or source), checksums[0][0] if checksums else None)
+
+    def versions(self, ticker: str | None = None) -> list[KnownVersion]:
+        """Return the versions of all models, or of a ticker's."""
+        names = name_pattern(ticker)
+        aliases = aliases_by_version(self._aliases(ticker))
+        tags = defaultdict[tuple[str, int], dict[str, str]](dict)
+        for name, version, key, value in self._rows(_TAGS, names=names):
+            tags[name, version][key] = value
+        metrics = defaultdict[tuple[str, int], dict[str, float | None]](dict)
+        for name, version, key, value, is_nan in self._rows(_METRICS, names=names):
+            metrics[name, version][key] = None if is_nan else finite(value)
+        return [
+            KnownVersion(
+                name,
+                version,
+                created_ms,
+                frozenset(aliases[name, version]),
+                listed_tags(tags[name, version]),
+                listed_metrics(metrics[name, version]),
+            )
+            for name, version, created_ms in self._rows(_VERSIONS, names=names)
+        ]
+
+    def decisions(self, name: str) -> list[dict[str, Any]]:
+        """Return the records of all decisions about a model."""
+        rows = self._rows(_DECISIONS, name=name, experiment=EXPERIMENT, keys=f"{DECISION_PREFIX}%")
+        return [json.loads(record) for (record,) in rows]
+
+    def _aliases(self, ticker: str | None = None) -> Iterator[Alias]:
+        for name, version, alias in self._rows(_ALIASES, names=name_pattern(ticker)):
+            yield name, int(version), alias
+
+    def _rows(self, query: str, **values: str | int) -> list[Any]:
+        from sqlalchemy import text
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            with self._engine().connect() as connection:
+                return list(connection.execute(text(query), values).all())
+        except SQLAlchemyError as error:
+            _logger.debug("MLflow database: %r", error)
+            raise RegistryAway("the MLflow database cannot be read") from None
+
+    def _engine(self) -> "Engine":
+        from sqlalchemy import NullPool, create_engine, make_url
+
+        url = make_url(self._url)
+        if url.get_backend_name() == "sqlite":
+            return create_engine("sqlite://", poolclass=NullPool, creator=lambda: _open_sqlite(url.database or ""))
+        return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": int(TIMEOUT_SECONDS)})
+
+
+def _open_sqlite(path: str) -> sqlite3.Connection:
+    """Open read only: SQLite would otherwise create a missing database."""
+    return sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, timeout=TIMEOUT_SECONDS)

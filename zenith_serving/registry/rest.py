@@ -1,0 +1,171 @@
+"""The model registry of an MLflow server, over its public REST API."""
+
+import base64
+import json
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import quote, urlencode, urlsplit
+from urllib.request import Request, urlopen
+
+from zenith_core.statistics.performance import finite
+from zenith_serving.errors import ModelUnavailable, RegistryAway
+from zenith_serving.registry.base import (
+    CHECKSUM_TAG,
+    DECISION_PREFIX,
+    EXPERIMENT,
+    MODEL_FILE,
+    TIMEOUT_SECONDS,
+    Alias,
+    KnownVersion,
+    aliases_by_version,
+    check_checksum,
+    listed_metrics,
+    listed_tags,
+    name_pattern,
+    production_versions,
+    read_artifact,
+)
+
+_JSON = {"Content-Type": "application/json"}
+_RUNS_PER_REQUEST = 100  # MLflow limits the length of a filter
+
+_logger = logging.getLogger(__name__)
+
+
+class RestRegistry:
+    """The ModelRegistry of an MLflow server."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+
+    def production(self) -> dict[str, int]:
+        """Return the Production version of each model name."""
+        return production_versions(self._aliases())
+
+    def fetch(self, name: str, version: int) -> bytes:
+        """Return a version's ONNX file."""
+        location = self._get("mlflow/model-versions/get-download-uri", name=name, version=str(version))
+        details = self._get("mlflow/model-versions/get", name=name, version=str(version)).get("model_version", {})
+        checksum = _pairs(details.get("tags", [])).get(CHECKSUM_TAG)
+        return check_checksum(self._read_artifact(location["artifact_uri"]), checksum)
+
+    def versions(self, ticker: str | None = None) -> list[KnownVersion]:
+        """Return the versions of all models, or of a ticker's."""
+        aliases = aliases_by_version(self._aliases(ticker))
+        versions = list(self._search("model-versions", "model_versions", ticker))
+        metrics = self._metrics([version["run_id"] for version in versions if version.get("run_id")])
+        return [
+            KnownVersion(
+                version["name"],
+                int(version["version"]),
+                int(version["creation_timestamp"]),
+                frozenset(aliases[version["name"], int(version["version"])]),
+                listed_tags(_pairs(version.get("tags", []))),
+                metrics.get(version.get("run_id", ""), {}),
+            )
+            for version in versions
+        ]
+
+    def decisions(self, name: str) -> list[dict[str, Any]]:
+        """Return the records of all decisions about a model."""
+        tags = [_pairs(run["data"].get("tags", [])) for run in self._runs(f"attributes.run_name = '{name}'")]
+        return [json.loads(text) for pairs in tags for key, text in pairs.items() if key.startswith(DECISION_PREFIX)]
+
+    def _aliases(self, ticker: str | None = None) -> Iterator[Alias]:
+        for model in self._search("registered-models", "registered_models", ticker):
+            for alias in model.get("aliases", []):
+                yield model["name"], int(alias["version"]), alias["alias"]
+
+    def _metrics(self, run_ids: Sequence[str]) -> dict[str, dict[str, float | None]]:
+        """Return the listed metrics of each run. NaN and infinity arrive as text."""
+        metrics = {}
+        for start in range(0, len(run_ids), _RUNS_PER_REQUEST):
+            names = ", ".join(f"'{run_id}'" for run_id in run_ids[start : start + _RUNS_PER_REQUEST])
+            for run in self._runs(f"attributes.run_id IN ({names})"):
+                pairs = _pairs(run["data"].get("metrics", []))
+                values = {key: finite(float(value)) for key, value in pairs.items()}
+                metrics[run["info"]["run_id"]] = listed_metrics(values)
+        return metrics
+
+    def _read_artifact(self, location: str) -> bytes:
+        if not location.startswith("mlflow-artifacts:"):
+            return read_artifact(location)
+        folder = quote(urlsplit(location).path.strip("/"))
+        return self._send(Request(self._address(f"mlflow-artifacts/artifacts/{folder}/{MODEL_FILE}")))
+
+    def _search(self, resource: str, entries: str, ticker: str | None) -> Iterator[dict[str, Any]]:
+        condition = f"name LIKE '{name_pattern(ticker)}'"
+        return self._pages(self._get, f"mlflow/{resource}/search", entries, filter=condition, max_results="1000")
+
+    def _runs(self, condition: str) -> Iterator[dict[str, Any]]:
+        try:
+            experiment = self._get("mlflow/experiments/get-by-name", experiment_name=EXPERIMENT)["experiment"]
+        except ModelUnavailable:  # nothing was trained yet
+            return
+        query = {"experiment_ids": [experiment["experiment_id"]], "filter": condition, "run_view_type": "ALL"}
+        yield from self._pages(self._post, "mlflow/runs/search", "runs", **query, max_results=1000)
+
+    @staticmethod
+    def _pages(
+        request: Callable[..., dict[str, Any]], path: str, entries: str, **query: Any
+    ) -> Iterator[dict[str, Any]]:
+        while True:
+            page = request(path, **query)
+            yield from page.get(entries, [])
+            if not page.get("next_page_token"):
+                return
+            query["page_token"] = page["next_page_token"]
+
+    def _get(self, path: str, **query: str) -> dict[str, Any]:
+        return _document(self._send(Request(f"{self._address(path)}?{urlencode(query)}")))
+
+    def _post(self, path: str, **body: Any) -> dict[str, Any]:
+        return _document(self._send(Request(self._address(path), json.dumps(body).encode(), _JSON)))
+
+    def _address(self, path: str) -> str:
+        return f"{self._url}/api/2.0/{path}"
+
+    @staticmethod
+    def _send(request: Request) -> bytes:
+        for name, value in _credentials().items():
+            request.add_header(name, value)
+        try:
+            with urlopen(request, timeout=TIMEOUT_SECONDS) as response:
+                content: bytes = response.read()
+                return content
+        except HTTPError as error:
+            with error:
+                if error.code == 404:
+                    raise ModelUnavailable("the registry has no such model version or file") from None
+                if error.code in (401, 403):
+                    names = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+                    raise RegistryAway(f"the MLflow server refuses {names} ({error.code})") from None
+                raise RegistryAway(f"the MLflow server answered with status {error.code}") from None
+        except OSError as error:
+            _logger.debug("MLflow server: %r", error)
+            raise RegistryAway("the MLflow server cannot be reached") from None
+
+
+def _document(content: bytes) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads(content)
+    except ValueError:
+        raise RegistryAway("MLFLOW_TRACKING_URI does not lead to an MLflow server") from None
+    return document
+
+
+def _pairs(entries: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    return {entry["key"]: entry.get("value", "") for entry in entries}
+
+
+def _credentials() -> dict[str, str]:
+    """Return the headers that MLflow's client sends for MLflow's environment variables."""
+    if token := os.environ.get("MLFLOW_TRACKING_TOKEN"):
+        return {"Authorization": f"Bearer {token}"}
+    if user := os.environ.get("MLFLOW_TRACKING_USERNAME"):
+        pair = f"{user}:{os.environ.get('MLFLOW_TRACKING_PASSWORD', '')}"
+        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+    return {}
