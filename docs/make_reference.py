@@ -15,6 +15,8 @@ from pydantic_settings import BaseSettings
 
 from docs.endpoints import endpoints_page
 from docs.markdown import MADE, default, page, table
+from docs.rooms import PAGE as ARCHITECTURE
+from docs.rooms import architecture_page
 from zenith_cli.commands import app
 from zenith_core.asset_selection import STAGES
 from zenith_pipelines.dagster_runtime.progress import Progress
@@ -44,6 +46,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for name, text in pages().items():
         (FOLDER / name).write_text(text)
+    ARCHITECTURE.write_text(architecture_page())
 
 
 def setting_names() -> list[str]:
