@@ -63,10 +63,10 @@ def leakage_rows(certificate: Figures) -> list[Row]:
         ("Begun late: earliest sessions removed", "late_starts"),
     )
     rows = []
-    for words, key in tests:
+    for label, key in tests:
         test = certificate[key]
         figures = (count(len(test["tested"])), count(test["values"]))
-        rows.append(Row(words, [*figures, magnitude(test["largest_difference"]), magnitude(test["tolerance"])]))
+        rows.append(Row(label, [*figures, magnitude(test["largest_difference"]), magnitude(test["tolerance"])]))
     return rows
 
 

@@ -19,22 +19,22 @@ Figures = Mapping[str, Any]
 class Row:
     """A row of a table; `base` marks a baseline."""
 
-    words: str
+    label: str
     cells: Sequence[str]
     base: bool = False
 
 
 @dataclass(frozen=True)
-class Line:
+class RowSpec:
     """Specification of a row: `cell` turns the figures of one column into text."""
 
-    words: str
+    label: str
     cell: Callable[[Figures], str]
     base: bool = False
 
     def row(self, columns: Sequence[Figures]) -> Row:
         """Return the row for these columns."""
-        return Row(self.words, [self.cell(figures) for figures in columns], self.base)
+        return Row(self.label, [self.cell(figures) for figures in columns], self.base)
 
 
 def _of(key: str, show: Callable[[Any], str]) -> Callable[[Figures], str]:
@@ -46,45 +46,45 @@ _fine = partial(percent, decimals=2)
 _signed = partial(percent, sign=True)
 
 _ERRORS = (
-    Line("Forecasts scored", _of("rows", count)),
-    Line("Mean absolute error", _of("mae", _fine)),
-    Line("… of the random walk", _of("mae_random_walk", _fine), base=True),
-    Line("Root mean squared error", _of("rmse", _fine)),
-    Line("MASE, below 1 is better", _of("mase", partial(number, decimals=3))),
-    Line("Skill against the random walk", _of("skill", _signed)),
-    Line("Skill against drift", _of("drift_skill", _signed)),
-    Line("p-value", _of("p_value", p_value)),
-    Line("Direction right", _of("direction_accuracy", percent)),
-    Line("Price rose", _of("base_rate_up", percent), base=True),
+    RowSpec("Forecasts scored", _of("rows", count)),
+    RowSpec("Mean absolute error", _of("mae", _fine)),
+    RowSpec("… of the random walk", _of("mae_random_walk", _fine), base=True),
+    RowSpec("Root mean squared error", _of("rmse", _fine)),
+    RowSpec("MASE, below 1 is better", _of("mase", partial(number, decimals=3))),
+    RowSpec("Skill against the random walk", _of("skill", _signed)),
+    RowSpec("Skill against drift", _of("drift_skill", _signed)),
+    RowSpec("p-value", _of("p_value", p_value)),
+    RowSpec("Direction right", _of("direction_accuracy", percent)),
+    RowSpec("Price rose", _of("base_rate_up", percent), base=True),
 )
 _BANDS = (
-    Line("Price inside the 90 % band", _of("coverage", percent)),
-    Line("Band width, share of the price", _of("interval_width", percent)),
-    Line("Pinball loss", _of("pinball", _fine)),
-    Line("… of static quantiles", _of("pinball_static", _fine), base=True),
-    Line("Skill against static quantiles", _of("pinball_skill", _signed)),
+    RowSpec("Price inside the 90 % band", _of("coverage", percent)),
+    RowSpec("Band width, share of the price", _of("interval_width", percent)),
+    RowSpec("Pinball loss", _of("pinball", _fine)),
+    RowSpec("… of static quantiles", _of("pinball_static", _fine), base=True),
+    RowSpec("Skill against static quantiles", _of("pinball_skill", _signed)),
 )
 _STATISTICS = (
-    Line("Total return", _of("total_return", percent)),
-    Line("Annual return", _of("annual_return", percent)),
-    Line("Annual volatility", _of("volatility", percent)),
-    Line("Sharpe ratio", _of("sharpe", number)),
-    Line("Sharpe ratio, 90 % interval", lambda stats: interval(stats.get("sharpe_low"), stats.get("sharpe_high"))),
-    Line("Probability of a true Sharpe ratio above 0", _of("psr", percent)),
-    Line("… above the luckiest of all trials (deflated)", _of("deflated_sharpe", percent)),
-    Line("Trials recorded", _of("trials", count)),
-    Line("Sharpe ratio minus buy and hold", _of("excess_sharpe", partial(number, sign=True))),
-    Line("p-value of the line above", _of("excess_sharpe_p_value", p_value)),
-    Line("Sortino ratio", _of("sortino", number)),
-    Line("Calmar ratio", _of("calmar", number)),
-    Line("Maximum drawdown", _of("max_drawdown", percent)),
-    Line("Longest time below a peak, sessions", _of("max_drawdown_sessions", count)),
-    Line("Time in the market", _of("exposure", percent)),
-    Line("Closed trades", _of("trades", count)),
-    Line("Winning trades", _of("hit_rate", percent)),
-    Line("Profit factor, gains over losses", _of("profit_factor", number)),
-    Line("Annual turnover, times the account", _of("turnover", number)),
-    Line("Break-even cost per side", _of("break_even_cost", _fine)),
+    RowSpec("Total return", _of("total_return", percent)),
+    RowSpec("Annual return", _of("annual_return", percent)),
+    RowSpec("Annual volatility", _of("volatility", percent)),
+    RowSpec("Sharpe ratio", _of("sharpe", number)),
+    RowSpec("Sharpe ratio, 90 % interval", lambda stats: interval(stats.get("sharpe_low"), stats.get("sharpe_high"))),
+    RowSpec("Probability of a true Sharpe ratio above 0", _of("psr", percent)),
+    RowSpec("… above the luckiest of all trials (deflated)", _of("deflated_sharpe", percent)),
+    RowSpec("Trials recorded", _of("trials", count)),
+    RowSpec("Sharpe ratio minus buy and hold", _of("excess_sharpe", partial(number, sign=True))),
+    RowSpec("p-value of the line above", _of("excess_sharpe_p_value", p_value)),
+    RowSpec("Sortino ratio", _of("sortino", number)),
+    RowSpec("Calmar ratio", _of("calmar", number)),
+    RowSpec("Maximum drawdown", _of("max_drawdown", percent)),
+    RowSpec("Longest time below a peak, sessions", _of("max_drawdown_sessions", count)),
+    RowSpec("Time in the market", _of("exposure", percent)),
+    RowSpec("Closed trades", _of("trades", count)),
+    RowSpec("Winning trades", _of("hit_rate", percent)),
+    RowSpec("Profit factor, gains over losses", _of("profit_factor", number)),
+    RowSpec("Annual turnover, times the account", _of("turnover", number)),
+    RowSpec("Break-even cost per side", _of("break_even_cost", _fine)),
 )
 
 
@@ -106,13 +106,13 @@ def band_rows(metrics: Figures) -> list[Row]:
 def statistic_rows(lstm: Backtest, ensemble: Backtest) -> list[Row]:
     """Return every statistic of the LSTM, of buy and hold over the same period, then of the ensemble likewise."""
     columns = [backtest.stats[strategy] for backtest in (lstm, ensemble) for strategy in ("strategy", "buy_and_hold")]
-    return [line.row(columns) for line in _STATISTICS]
+    return [spec.row(columns) for spec in _STATISTICS]
 
 
 def score_rows(metrics: Figures) -> list[Row]:
     """Return `signal_metrics` of the ensemble and of its baseline, the historical frequencies."""
     fine = partial(number, decimals=3)
-    lines = (
+    specs = (
         ("Accuracy", percent, "accuracy", "accuracy_baseline"),
         ("Precision, mean of classes", percent, "precision", ""),
         ("Recall, mean of classes", percent, "recall", ""),
@@ -124,7 +124,7 @@ def score_rows(metrics: Figures) -> list[Row]:
         ("Calibration error (ECE), most probable class", percent, "ece", ""),
         ("Calibration error, mean of classes", percent, "ece_classwise", ""),
     )
-    return [Row(words, [show(metrics.get(own)), show(metrics.get(base))]) for words, show, own, base in lines]
+    return [Row(label, [show(metrics.get(own)), show(metrics.get(base))]) for label, show, own, base in specs]
 
 
 def class_rows(metrics: Figures) -> list[Row]:
@@ -145,7 +145,7 @@ def abstention_rows(metrics: Figures) -> list[Row]:
     total, abstained = metrics["rows"], metrics["abstained"]
     signalled = round(total * (metrics["signalled"] or 0))
     counts = [("Buy or sell", signalled), *((REASONS.get(code, code), rows) for code, rows in abstained.items())]
-    return [Row(words, [count(rows), percent(rows / total if total else None)]) for words, rows in counts]
+    return [Row(label, [count(rows), percent(rows / total if total else None)]) for label, rows in counts]
 
 
 def trade_rows(backtest: Backtest) -> list[dict[str, Any]]:
@@ -154,6 +154,6 @@ def trade_rows(backtest: Backtest) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
 
 
-def _by_horizon(lines: Sequence[Line], metrics: Figures) -> list[Row]:
+def _by_horizon(specs: Sequence[RowSpec], metrics: Figures) -> list[Row]:
     columns = [metrics["by_horizon"][horizon] for horizon in horizons_shown(metrics)]
-    return [line.row(columns) for line in lines]
+    return [spec.row(columns) for spec in specs]

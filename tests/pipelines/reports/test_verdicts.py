@@ -70,14 +70,14 @@ def test_a_gain_favours_the_strategy_only_if_chance_and_trials_do_not_explain_it
 
 
 @pytest.mark.parametrize(
-    ("by", "words"), [(-0.5, "Lower risk-adjusted return than"), (0.004, "Same risk-adjusted return as")]
+    ("by", "opening"), [(-0.5, "Lower risk-adjusted return than"), (0.004, "Same risk-adjusted return as")]
 )
-def test_a_strategy_that_does_not_beat_buy_and_hold_is_never_favoured(report, by, words):
+def test_a_strategy_that_does_not_beat_buy_and_hold_is_never_favoured(report, by, opening):
     benchmark = report.lstm_backtest.stats["buy_and_hold"]["sharpe"]
     own = {"sharpe": benchmark + by, "trades": 3, "excess_sharpe_p_value": 0.01, "deflated_sharpe": 0.99}
     verdict = verdicts(with_strategy(report, **own))[LSTM]
 
-    assert verdict.sentence.startswith(words) and not verdict.good
+    assert verdict.sentence.startswith(opening) and not verdict.good
 
 
 def test_the_verdict_shows_interval_p_value_deflated_sharpe_and_trials(report):
@@ -128,7 +128,7 @@ STATISTICS = (
 
 
 def test_every_statistic_is_beside_buy_and_hold(report):
-    rows = {row.words: row.cells for row in tables.statistic_rows(report.lstm_backtest, report.ensemble_backtest)}
+    rows = {row.label: row.cells for row in tables.statistic_rows(report.lstm_backtest, report.ensemble_backtest)}
 
     assert set(STATISTICS) <= set(rows)
     assert {len(cells) for cells in rows.values()} == {4}
@@ -153,13 +153,13 @@ def test_undefined_figures_are_dashes(report):
 
 
 def test_errors_and_bands_have_a_column_for_each_horizon_and_their_baselines(report):
-    errors = {row.words: row for row in tables.error_rows(report.price_metrics)}
+    errors = {row.label: row for row in tables.error_rows(report.price_metrics)}
     by_horizon = report.price_metrics["by_horizon"]
 
     assert tables.horizons_shown(report.price_metrics) == ["1", "5"]
     assert errors["Mean absolute error"].cells == [percent(by_horizon[h]["mae"], 2) for h in ("1", "5")]
     assert errors["… of the random walk"].base and errors["Price rose"].base
-    bands = {row.words: row.cells for row in tables.band_rows(report.price_metrics)}
+    bands = {row.label: row.cells for row in tables.band_rows(report.price_metrics)}
     assert bands["Price inside the 90 % band"] == [percent(by_horizon[h]["coverage"]) for h in ("1", "5")]
     assert bands["Pinball loss"] == ["–", "–"]  # these forecasts have no quantiles
 
@@ -172,7 +172,7 @@ def test_precision_and_recall_of_each_class_are_beside_its_base_rate():
     }
     rows = tables.class_rows({"confusion": confusion, "base_rates": {"sell": 0.4, "hold": 0.5, "buy": 0.1}})
 
-    assert [(row.words, *row.cells) for row in rows] == [
+    assert [(row.label, *row.cells) for row in rows] == [
         ("sell", "75.0%", "75.0%", "75.0%", "40.0%"),
         ("hold", "66.7%", "80.0%", "72.7%", "50.0%"),
         ("buy", "–", "0.0%", "0.0%", "10.0%"),
@@ -184,15 +184,15 @@ def test_abstentions_are_counted_by_reason(report):
     rows = tables.abstention_rows(metrics)
 
     assert [row.cells for row in rows] == [["50", "25.0%"], ["100", "50.0%"], ["50", "25.0%"]]
-    assert rows[2].words == "The model abstains: today is unlike anything it was trained on."
+    assert rows[2].label == "The model abstains: today is unlike anything it was trained on."
     assert tables.abstention_rows({"rows": 0, "signalled": None, "abstained": {}})[0].cells == ["0", "–"]
 
 
 def test_the_last_row_of_the_folds_is_the_final_model():
     fold, final = method.price_fold_rows(PRICE_STUDY)
 
-    assert (fold.words, fold.cells[3:]) == ("1", ["1,461", "0.00, 0.00, 0.00", "0.41, 0.41, 0.00"])
-    assert (final.words, final.cells[2:]) == ("served", ["–", "2,645", "0.86, 0.83, 0.83", "0.50, 0.10"])
+    assert (fold.label, fold.cells[3:]) == ("1", ["1,461", "0.00, 0.00, 0.00", "0.41, 0.41, 0.00"])
+    assert (final.label, final.cells[2:]) == ("served", ["–", "2,645", "0.86, 0.83, 0.83", "0.50, 0.10"])
 
 
 def test_an_old_model_with_one_factor_for_all_horizons_shows_it():
