@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from zenith_serving.version import version
+from zenith_serving.settings import version
 
 ROOT = Path(__file__).parents[1]
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]

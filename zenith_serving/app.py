@@ -41,8 +41,7 @@ from zenith_serving.routes.dependencies import PREFIX, SideThreads
 from zenith_serving.security.authentication import KEY_HEADER, KeyRing, ReadKeys
 from zenith_serving.security.body_limit import BodyLimit
 from zenith_serving.security.rate_limit import Counts, RateLimit, open_counts
-from zenith_serving.settings import Settings
-from zenith_serving.version import version
+from zenith_serving.settings import Settings, version
 
 # Without credentials: a key is sent in a header, by a page that knows it.
 _CORS: dict[str, Any] = {

@@ -1,7 +1,11 @@
-"""Everything serving reads from the environment, in one object. Made when asked for, never at import."""
+"""Every environment variable of serving, in one object; loopback hosts; the installed version. Not read at import."""
 
+import ipaddress
 import re
 from contextlib import suppress
+from functools import cache
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -170,3 +174,20 @@ def require_home(settings: Settings) -> None:
     there = next(path for path in (settings.home, *settings.home.parents) if path.exists())
     if not there.is_dir():
         raise UserError(f"ZENITH_HOME {settings.home} cannot be a folder, since {there} is a file: name another")
+
+
+def is_loopback(host: str) -> bool:
+    """Return True if a host name or address is a loopback one."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@cache
+def version() -> str:
+    """Return the version of the installed package; "unknown" if Zenith was never installed."""
+    try:
+        return installed_version("zenith")
+    except PackageNotFoundError:
+        return "unknown"

@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from zenith_core.errors import UserError
 from zenith_serving.errors import UnknownJob
+from zenith_serving.schemas.base import Ticker
 from zenith_serving.schemas.jobs import JobRequest, ModelType
-from zenith_serving.schemas.predictions import Ticker
 
 
 class Nothing(BaseModel):

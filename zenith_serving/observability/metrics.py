@@ -29,7 +29,7 @@ from zenith_serving.observability.multiprocess_metrics import FOLDER_VARIABLE, f
 from zenith_serving.prediction.predictor import Predictor, utc_now
 from zenith_serving.prediction.responses import age_in_sessions
 from zenith_serving.request_id import RequestRecord
-from zenith_serving.version import version
+from zenith_serving.settings import version
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 MOST_TICKERS = 500  # each is a time series of its own

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from zenith_core.inference import METADATA_KEY, Run
 from zenith_core.names import model_name
 from zenith_serving.errors import ModelUnavailable
-from zenith_serving.schemas.predictions import Finite, Skill
+from zenith_serving.schemas.base import Finite
+from zenith_serving.schemas.predictions import Skill
 
 _DECISIVE = ("zenith", "onnxruntime")
 """Libraries whose version decides whether an artifact answers here as it did when its training checked it."""

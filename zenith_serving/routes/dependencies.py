@@ -7,7 +7,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Path, Request
 
 from zenith_serving.prediction.predictor import Predictor
-from zenith_serving.schemas.predictions import Ticker
+from zenith_serving.schemas.base import Ticker
 
 PREFIX = "/api/v1/ml"
 

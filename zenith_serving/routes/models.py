@@ -9,7 +9,7 @@ from zenith_serving.problem_details import RESPONSES
 from zenith_serving.registry import ModelRegistry
 from zenith_serving.registry.version_listing import list_models, model_history
 from zenith_serving.routes.dependencies import PREFIX, SideThreads, TickerPath
-from zenith_serving.schemas.predictions import Ticker
+from zenith_serving.schemas.base import Ticker
 from zenith_serving.schemas.registry import History, Models, Status
 
 router = APIRouter(prefix=PREFIX, tags=["registry"])

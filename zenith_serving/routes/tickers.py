@@ -15,8 +15,8 @@ from zenith_serving.prediction.snapshot_store import SnapshotStore
 from zenith_serving.problem_details import RESPONSES
 from zenith_serving.routes.charts import chart_of
 from zenith_serving.routes.dependencies import PREFIX, PredictorDep
+from zenith_serving.schemas.base import Ticker
 from zenith_serving.schemas.charts import Chart, Links, TickerList, TickerSummary
-from zenith_serving.schemas.predictions import Ticker
 from zenith_serving.settings import Settings
 
 router = APIRouter(prefix=PREFIX, tags=["tickers"])

@@ -1,101 +1,95 @@
-"""What a page is told of tickers: the list of them, and for one the columns that its charts draw."""
+"""The list of tickers, and the columns that a ticker's charts draw."""
 
 from datetime import date
-from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from zenith_core.names import Kind
-
-Number = Annotated[float, Field(allow_inf_nan=False)]
-
-
-class _Shown(BaseModel):
-    model_config = ConfigDict(frozen=True)
+from zenith_serving.schemas.base import Finite, Response
 
 
-class TickerSummary(_Shown):
-    """A ticker that can be asked about. All but the name is null if its data cannot be read."""
+class TickerSummary(Response):
+    """A ticker with data. If its data cannot be read, only `ticker` is set."""
 
     ticker: str
-    close: Number | None = Field(default=None, description="Adjusted close at `as_of`.")
+    close: Finite | None = Field(default=None, description="Adjusted close at `as_of`.")
     as_of: date | None = Field(default=None, description="The last closed session in the data.")
     currency: str | None = None
     stale: bool | None = Field(default=None, description="More than 5 sessions have begun since `as_of`.")
     age_sessions: int | None = Field(default=None, description="Sessions begun since `as_of`, counted up to 30.")
 
 
-class Links(_Shown):
-    """Where else to look; null if no address is known."""
+class Links(Response):
+    """Addresses of the Dagster and MLflow pages; null if not set."""
 
     dagster: str | None = Field(description="`DAGSTER_URL`")
     mlflow: str | None = Field(description="`MLFLOW_TRACKING_URI`, if that is a server")
 
 
-class TickerList(_Shown):
-    """Every ticker that can be asked about."""
+class TickerList(Response):
+    """Every ticker with data."""
 
     tickers: list[TickerSummary]
     links: Links
 
 
-class Candles(_Shown):
+class Candles(Response):
     """Adjusted prices by session, oldest first; columns of one length."""
 
     date: list[date]
-    open: list[Number]
-    high: list[Number]
-    low: list[Number]
-    close: list[Number]
+    open: list[Finite]
+    high: list[Finite]
+    low: list[Finite]
+    close: list[Finite]
 
 
-class PastForecasts(_Shown):
-    """What walk-forward models said of sessions that they had not seen, five sessions ahead, beside what came."""
+class PastForecasts(Response):
+    """Out-of-sample forecasts of walk-forward models, five sessions ahead, beside the actual closes."""
 
     origin: list[date]
     target_date: list[date]
-    close: list[Number] = Field(description="At the origin.")
-    forecast: list[Number]
-    lower: list[Number]
-    upper: list[Number]
-    actual: list[Number]
+    close: list[Finite] = Field(description="At the origin.")
+    forecast: list[Finite]
+    lower: list[Finite]
+    upper: list[Finite]
+    actual: list[Finite]
 
 
-class Equity(_Shown):
+class Equity(Response):
     """Account values as multiples of the first one."""
 
     date: list[date]
-    strategy: list[Number]
-    buy_and_hold: list[Number]
+    strategy: list[Finite]
+    buy_and_hold: list[Finite]
 
 
-class Performance(_Shown):
-    """A few figures of an equity curve."""
+class Performance(Response):
+    """Performance of an equity curve."""
 
-    total_return: Number | None = None
-    annual_return: Number | None = None
-    volatility: Number | None = None
-    max_drawdown: Number | None = None
-    sharpe: Number | None = None
+    total_return: Finite | None = None
+    annual_return: Finite | None = None
+    volatility: Finite | None = None
+    max_drawdown: Finite | None = None
+    sharpe: Finite | None = None
     trades: int | None = None
 
 
-class Figures(_Shown):
-    """The same figures of the strategy and of buying once and holding."""
+class Figures(Response):
+    """Performance of the strategy and of buy-and-hold."""
 
     strategy: Performance
     buy_and_hold: Performance
 
 
-class Costs(_Shown):
-    """What each fill costs, as fractions of the value, per side."""
+class Costs(Response):
+    """Costs per side, as fractions of the traded value."""
 
-    commission: Number
-    slippage: Number
+    commission: Finite
+    slippage: Finite
 
 
-class Backtest(_Shown):
-    """What trading on walk-forward signals would have earned, after costs."""
+class Backtest(Response):
+    """A backtest of trading on walk-forward signals, after costs."""
 
     model_version: int
     equity: Equity
@@ -103,8 +97,8 @@ class Backtest(_Shown):
     config: Costs
 
 
-class Chart(_Shown):
-    """What there is to draw of a ticker; a part is null until `zenith run --tickers TICKER` has made it."""
+class Chart(Response):
+    """The charts of a ticker; a part is null until `zenith run --tickers TICKER` has made it."""
 
     ticker: str
     candles: Candles | None

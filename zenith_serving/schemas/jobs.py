@@ -1,66 +1,58 @@
-"""What can be launched over REST, and what is told of runs."""
+"""Requests to launch runs, and responses about runs."""
 
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from zenith_serving.schemas.predictions import Ticker
+from zenith_serving.schemas.base import Request, Response, Ticker
 
 ModelType = Literal["lstm", "ensemble", "all"]
 RunStatus = Literal["queued", "starting", "running", "succeeded", "failed", "canceling", "canceled"]
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-
-class _Answer(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class TrainRequest(_Request):
-    """Train a ticker's models anew."""
+class TrainRequest(Request, extra="forbid"):
+    """Train a ticker's models."""
 
     ticker: Ticker
-    model_type: ModelType = Field(default="all", description="The other model stays as it was last trained.")
-    epochs: int | None = Field(default=None, ge=10, le=500, description="Passes of the LSTM; its default if left out.")
+    model_type: ModelType = Field(default="all", description="The other model keeps its last version.")
+    epochs: int | None = Field(default=None, ge=10, le=500, description="Training epochs of the LSTM.")
 
     @model_validator(mode="after")
-    def _epochs_of_what(self) -> "TrainRequest":
+    def _reject_epochs_of_the_ensemble(self) -> "TrainRequest":
         if self.model_type == "ensemble" and self.epochs is not None:
-            raise PydanticCustomError("epochs", "epochs are the lstm's: leave them out for the ensemble")
+            raise PydanticCustomError("epochs", "epochs apply to the lstm only: omit them for the ensemble")
         return self
 
 
-class JobRequest(_Request):
-    """What a job is to be about."""
+class JobRequest(Request, extra="forbid"):
+    """The ticker and config of a job."""
 
     ticker: Ticker | None = Field(default=None, description="For refresh_prices and evaluate_model.")
-    config: dict[str, Any] = Field(default={}, description="What the job takes, as docs/rest-api.md lists it.")
+    config: dict[str, Any] = Field(default={}, description="The config of the job; docs/rest-api.md lists the fields.")
 
 
-class Launched(_Answer):
-    """A run that was launched, or one under way that does the same."""
+class Launched(Response):
+    """The launched run, or the active run that does the same."""
 
     run_id: str
     status: RunStatus
-    status_url: str = Field(description="Where to ask how it goes.")
+    status_url: str = Field(description="Path of the run's status.")
     url: str = Field(description="Its page in the Dagster UI.")
-    already_running: bool = Field(description="It was under way before, and no other was launched.")
+    already_running: bool = Field(description="True if an active run does the same, so none was launched.")
 
 
-class Run(_Answer):
-    """How a run goes."""
+class Run(Response):
+    """The state of a run."""
 
     run_id: str
     job: str
     ticker: str | None
-    model_type: ModelType | None = Field(description="What it trains, if it trains.")
+    model_type: ModelType | None = Field(description="The models it trains; null if none.")
     status: RunStatus
     started_at: datetime | None
     ended_at: datetime | None
     url: str = Field(description="Its page in the Dagster UI.")
-    error: str | None = Field(description="Why it failed, in one line.")
-    note: str | None = Field(description="What it waits for, if that will not come by itself.")
+    error: str | None = Field(description="The reason for its failure, in one line.")
+    note: str | None = Field(description="The obstacle that keeps it from starting, if it needs your action.")

@@ -19,9 +19,9 @@ from pydantic import SecretStr
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from zenith_serving.addresses import is_loopback
 from zenith_serving.errors import CrossSite, KeyMissing, KeyWrong
 from zenith_serving.problem_details import error_response
+from zenith_serving.settings import is_loopback
 
 KEY_HEADER = "X-API-Key"
 KEY_STATUSES = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from zenith_core.errors import InvalidTicker
 from zenith_core.market.tickers import validate_ticker
 from zenith_serving.app import create_app
-from zenith_serving.schemas.predictions import Ticker
+from zenith_serving.schemas.base import Ticker
 from zenith_serving.settings import Settings
 
 HEADERS = {"x-api-key": "the-key", "content-type": "application/json"}

@@ -1,0 +1,36 @@
+"""Base classes of requests and responses, and the types that several of them use."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from zenith_core.errors import InvalidTicker
+from zenith_core.market.tickers import TICKER_PATTERN, validate_ticker
+
+
+class Request(BaseModel):
+    """A request. Strict: `"5"`, `true` and `5.0` are not integers."""
+
+    model_config = ConfigDict(strict=True, frozen=True)
+
+
+class Response(BaseModel):
+    """A response."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+def _validate_ticker(text: str) -> str:
+    try:
+        return validate_ticker(text)
+    except InvalidTicker as error:
+        raise PydanticCustomError("ticker", "{reason}", {"reason": str(error)}) from None
+
+
+Ticker = Annotated[
+    str,
+    AfterValidator(_validate_ticker),  # its message is clearer than a pattern's; the pattern is for OpenAPI alone
+    Field(examples=["AAPL", "PETR4.SA"], json_schema_extra={"pattern": TICKER_PATTERN}),
+]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
