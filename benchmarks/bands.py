@@ -24,10 +24,10 @@ from rich.table import Table
 from zenith_core.evaluation.probability_scores import QUANTILE_COLUMNS, pinball_loss, static_quantiles
 from zenith_core.evaluation.walk_forward import WalkForward
 from zenith_core.features.model_features import FEATURES, features
-from zenith_core.features.targets import forward_log_returns, root_horizons, standardized
+from zenith_core.features.targets import forward_log_returns, root_horizons, standardized_returns
 from zenith_core.forecasting.prediction_intervals import BandCalibrator
 from zenith_core.inference import HORIZONS, QUANTILES
-from zenith_core.prices.cleaning import clean
+from zenith_core.prices.cleaning import clean_prices
 from zenith_pipelines.ingestion.sources import make_source
 from zenith_pipelines.models.lstm import LSTMConfig
 from zenith_pipelines.models.training_inputs import ModelInputs, model_inputs
@@ -67,10 +67,10 @@ Method = Callable[[Market], Floats]
 def zenith(market: Market) -> Floats:
     """Our bands around the last close."""
     inputs = market.inputs
-    targets = standardized(forward_log_returns(inputs.close, HORIZONS), inputs.volatility)
+    targets = standardized_returns(forward_log_returns(inputs.close, HORIZONS), inputs.volatility)
     calibrator = BandCalibrator(inputs.values, inputs.columns, inputs.volatility, targets, inputs.origins)
     offsets = [
-        calibrator.offsets(calibrator.known_at(int(rows[0]), np.zeros(targets.shape)), rows) for rows in market.folds
+        calibrator.offsets(calibrator.band_at(int(rows[0]), np.zeros(targets.shape)), rows) for rows in market.folds
     ]
     deviation = inputs.volatility[market.rows, np.newaxis] * root_horizons(HORIZONS)
     return np.exp(np.concatenate(offsets) * deviation[..., np.newaxis])[:, [h - 1 for h in SHOWN]]
@@ -150,7 +150,7 @@ def markets(seeds: range, sample: bool, every: int) -> Iterator[tuple[str, Calla
 
 
 def _market(source: str, ticker: str, every: int) -> Market:
-    table = features(clean(make_source(source).fetch(ticker).prices, ticker).prices)
+    table = features(clean_prices(make_source(source).fetch(ticker).prices, ticker).prices)
     inputs = model_inputs(table, FEATURES, LSTMConfig().window, SPLIT)
     folds = tuple(inputs.origins[fold.test][::every] for fold in SPLIT.split(len(inputs.origins)))
     return Market(inputs, table, folds)

@@ -69,7 +69,7 @@ def _times(path: Path, timezone: str) -> tuple[float, float, float]:
     """Seconds to parse a file, to read it beyond that, and to clean it."""
     import pandas as pd
 
-    from zenith_core.prices.cleaning import clean
+    from zenith_core.prices.cleaning import clean_prices
     from zenith_pipelines.ingestion.sources.csv_table import read_table
 
     started = time.process_time()
@@ -77,7 +77,7 @@ def _times(path: Path, timezone: str) -> tuple[float, float, float]:
     parsed = time.process_time()
     raw = read_table(path, timezone)
     read = time.process_time()
-    clean(raw, path.stem)
+    clean_prices(raw, path.stem)
     return parsed - started, (read - parsed) - (parsed - started), time.process_time() - read
 
 

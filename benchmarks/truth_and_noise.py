@@ -47,14 +47,14 @@ def study(market: str, seed: int, epochs: int | None = None) -> dict:
     from zenith_core.backtesting.backtest import BacktestConfig, backtest, forecast_signals
     from zenith_core.evaluation.metrics import HEADLINE_HORIZON
     from zenith_core.features.model_features import features
-    from zenith_core.prices.cleaning import clean
+    from zenith_core.prices.cleaning import clean_prices
     from zenith_pipelines.models.ensemble import EnsembleConfig
     from zenith_pipelines.models.lstm import LSTMConfig
     from zenith_pipelines.models.training import Lineage, TrainingData, train_ensemble, train_lstm
 
     started = time.perf_counter()
     ticker = f"SIM-{'EDGE' if market == 'shuffled' else market.upper()}-{seed}"
-    cleaned = clean(_bars(market, ticker, seed), ticker).prices
+    cleaned = clean_prices(_bars(market, ticker, seed), ticker).prices
     lineage = Lineage(ticker, data_version="", raw_content_hash="", data_end="", feature_spec="")
     data = TrainingData(features=features(cleaned), usable=~cleaned["suspect"], future=[], lineage=lineage)
     config = LSTMConfig(epochs=epochs) if epochs else LSTMConfig()

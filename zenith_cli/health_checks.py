@@ -100,7 +100,7 @@ def runs(patient: Patient) -> Finding:
 
 
 def registry(patient: Patient) -> Finding:
-    """Whether MLflow answers. Raises RegistryAway, UserError."""
+    """Whether MLflow answers. Raises RegistryUnavailable, UserError."""
     from zenith_serving.registry import open_registry
 
     if not _has_registry(patient.settings):
@@ -112,7 +112,7 @@ def registry(patient: Patient) -> Finding:
 
 
 def models(patient: Patient) -> Finding:
-    """Whether what is in Production can be loaded, MODELS_OPENED of them. Raises RegistryAway, UserError."""
+    """Whether what is in Production can be loaded, MODELS_OPENED of them. Raises RegistryUnavailable, UserError."""
     from zenith_serving.errors import ModelUnavailable
     from zenith_serving.prediction.loaded_model import open_model
     from zenith_serving.registry import open_registry
@@ -170,13 +170,13 @@ def cache(patient: Patient) -> Finding:
 
 def dagster(patient: Patient) -> Finding:
     """Whether a training that is asked for over REST would start, and schedules run."""
-    from zenith_serving.errors import DagsterAway
+    from zenith_serving.errors import DagsterUnavailable
     from zenith_serving.jobs.dagster_client import DagsterAPI, Job
 
     api = DagsterAPI(patient.serving.dagster_url)
     try:
         api.readiness(Job("refresh_prices"), ())
-    except DagsterAway as error:
+    except DagsterUnavailable as error:
         return Finding("warning", f"{error} ({patient.serving.dagster_url})", "only schedules and /train need it")
     finally:
         api.close()

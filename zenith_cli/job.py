@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from zenith_cli.progress_bars import BatchProgress
 from zenith_cli.run import exit_code, public_tickers
-from zenith_core.asset_selection import ALL, MODEL_TYPES, REFRESH, REFRESHED, RETRAIN, retrained
+from zenith_core.asset_selection import ALL, MODEL_TYPES, REFRESH, REFRESH_ASSETS, RETRAIN, assets_to_retrain
 from zenith_core.errors import NotAvailable, UserError
 from zenith_core.market.exchanges import listed_tickers
 from zenith_pipelines.dagster_runtime.instance import open_instance
@@ -63,7 +63,7 @@ def _per_ticker(
         check_model_type(store, ticker, model_type)
     job = REFRESH if name == REFRESH else RETRAIN
     runs = [TickerRun(ticker, job=job, model_type=model_type, epochs=epochs, run_id=str(uuid4())) for ticker in tickers]
-    stages = REFRESHED if job == REFRESH else retrained(model_type)
+    stages = REFRESH_ASSETS if job == REFRESH else assets_to_retrain(model_type)
     with BatchProgress(list(tickers), visible=True, stages=stages) as progress:
         return run_batch(runs, jobs or os.cpu_count() or 1, progress.update)
 

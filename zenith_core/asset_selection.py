@@ -23,18 +23,18 @@ PRICE_SOURCES = "price_sources"  # the Dagster pool whose limit says how many ru
 RETRAIN, REFRESH = "retrain_model", "refresh_prices"
 ALL = "all"
 MODEL_TYPES = (*KINDS, ALL)
-REFRESHED = ("raw_prices", "cleaned_prices", "indicator_features", "serving_snapshot", "forecast_ledger")
+REFRESH_ASSETS = ("raw_prices", "cleaned_prices", "indicator_features", "serving_snapshot", "forecast_ledger")
 
 
-def retrained(model_type: str) -> tuple[str, ...]:
+def assets_to_retrain(model_type: str) -> tuple[str, ...]:
     """What a retraining of `model_type`, one of MODEL_TYPES, makes: the other model stays as it was last trained."""
     others = [kind for kind in KINDS if model_type not in (kind, ALL)]
     return tuple(stage for stage in STAGES if stage.rpartition("_")[0] not in others)
 
 
-def refreshed(*, forecasts: bool) -> tuple[str, ...]:
+def assets_to_refresh(*, forecasts: bool) -> tuple[str, ...]:
     """What a refresh makes; without `forecasts`, of a ticker that has none yet, no ledger of them."""
-    return REFRESHED if forecasts else REFRESHED[:-1]
+    return REFRESH_ASSETS if forecasts else REFRESH_ASSETS[:-1]
 
 
 def training_config(epochs: int | None) -> dict[str, object]:

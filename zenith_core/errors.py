@@ -78,7 +78,7 @@ class RunEnded(ZenithError):
     """A run wants to write that was ended meanwhile: buried, canceled or failed."""
 
 
-class StorageAway(ZenithError):
+class StorageUnavailable(ZenithError):
     """The database that keeps runs and events does not answer."""
 
     retryable = True
@@ -96,7 +96,7 @@ class ParityError(TrainingError):
     """The exported ONNX model does not answer as the trained model does."""
 
 
-def known_errors() -> dict[str, type[ZenithError]]:
+def errors_by_name() -> dict[str, type[ZenithError]]:
     """Every class of error that is raised on purpose, by name."""
     pending, found = [ZenithError], {}
     while pending:

@@ -22,7 +22,7 @@ __all__ = [
     "QUANTILES",
     "SIGNALS",
     "PriceForecast",
-    "Run",
+    "RunModel",
     "forecast_prices",
     "signal_probabilities",
 ]
@@ -31,7 +31,7 @@ QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 SIGNALS = ("sell", "hold", "buy")
 METADATA_KEY = "zenith"  # the ONNX metadata entry that holds the model's JSON facts
 
-Run = Callable[[Sequence[str], Mapping[str, NDArray[np.float32]]], Sequence[Any]]
+RunModel = Callable[[Sequence[str], Mapping[str, NDArray[np.float32]]], Sequence[Any]]
 """`onnxruntime.InferenceSession.run`, or anything that answers like it."""
 
 
@@ -53,13 +53,13 @@ class PriceForecast:
         return self.quantiles[:, -1]
 
 
-def forecast_prices(run: Run, snapshot: ServingSnapshot) -> PriceForecast:
+def forecast_prices(run: RunModel, snapshot: ServingSnapshot) -> PriceForecast:
     """Ask a price model for all horizons from the snapshot's origin."""
     price, quantiles = run(["price", "quantiles"], snapshot.price_inputs)
     return PriceForecast(price=price[0], quantiles=quantiles[0])
 
 
-def signal_probabilities(run: Run, snapshot: ServingSnapshot) -> dict[str, float]:
+def signal_probabilities(run: RunModel, snapshot: ServingSnapshot) -> dict[str, float]:
     """Ask a signal model for the probability of each of SIGNALS at the snapshot's origin."""
     (probabilities,) = run(["probabilities"], {"features": snapshot.window[-1:]})
     return {name: float(value) for name, value in zip(SIGNALS, probabilities[0], strict=True)}

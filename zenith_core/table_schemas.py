@@ -1,6 +1,6 @@
 """The contract of each price table, as a pandera schema. Made when asked for: pandera takes half a second to import.
 
-A schema says what a table may be, whatever its source; `price_checks` judges what is in it.
+A schema says what a table may be, whatever its source; `prices.quality_checks` judges what is in it.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from zenith_core.features.model_features import FEATURES, WARM_UP
-from zenith_core.prices.rejections import GREATEST, LEAST_PRICE
+from zenith_core.prices.rejections import MAX_VALUE, MIN_PRICE
 
 if TYPE_CHECKING:
     from pandera.pandas import Column, DataFrameSchema, Index
@@ -76,9 +76,9 @@ def cleaned_schema() -> "DataFrameSchema":
 
     return pa.DataFrameSchema(
         {
-            **{name: _between(LEAST_PRICE, GREATEST) for name in PRICES},
-            "volume": _between(0, GREATEST),
-            "factor": _between(0, GREATEST),
+            **{name: _between(MIN_PRICE, MAX_VALUE) for name in PRICES},
+            "volume": _between(0, MAX_VALUE),
+            "factor": _between(0, MAX_VALUE),
             **{name: pa.Column("bool") for name in ("flat", "carried", "suspect")},
         },
         index=_dates(unique=True),
@@ -112,7 +112,7 @@ def features_schema() -> "DataFrameSchema":
     return pa.DataFrameSchema(
         {
             **{name: pa.Column("float64", nullable=True) for name in (*FEATURES, "volatility")},
-            "close": _between(LEAST_PRICE, GREATEST),
+            "close": _between(MIN_PRICE, MAX_VALUE),
             "[a-z0-9_]+": pa.Column("float64", nullable=True, regex=True),
         },
         index=_dates(unique=True),

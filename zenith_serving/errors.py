@@ -33,7 +33,7 @@ class FeatureMismatch(ModelUnavailable):
     """The model was trained on other features than the snapshot holds: an answer would be silently wrong."""
 
 
-class RegistryAway(ZenithError):
+class RegistryUnavailable(ZenithError):
     """The model registry cannot be asked at the moment."""
 
     exit_code = 1
@@ -64,7 +64,7 @@ class CrossSite(ZenithError):
         )
 
 
-class DagsterAway(ZenithError):
+class DagsterUnavailable(ZenithError):
     """Dagster, or a part of it that a run takes, is not there: nothing was launched that will be left lying."""
 
     retryable = True
@@ -81,7 +81,7 @@ class UnknownJob(ZenithError):
     """There is no such job to launch over REST."""
 
 
-class CacheAway(ZenithError):
+class CacheUnavailable(ZenithError):
     """The shared cache cannot be told to forget."""
 
     exit_code = 1

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from zenith_core.features.model_features import FEATURES, WARM_UP, features
-from zenith_core.prices.cleaning import clean
+from zenith_core.prices.cleaning import clean_prices
 from zenith_core.table_schemas import SCHEMAS, violations
 from zenith_pipelines.ingestion.sources.sample import SampleSource
 from zenith_pipelines.ingestion.sources.simulated import SimulatedSource
@@ -15,7 +15,7 @@ from zenith_pipelines.ingestion.sources.simulated import SimulatedSource
 @pytest.fixture(scope="module")
 def made():
     raw = SimulatedSource().fetch("SIM-DIRTY-1").prices
-    cleaned = clean(raw, "SIM-DIRTY-1")
+    cleaned = clean_prices(raw, "SIM-DIRTY-1")
     return {
         "raw": raw,
         "cleaned": cleaned.prices,
@@ -32,7 +32,7 @@ def test_what_the_pipeline_makes_of_dirty_prices_is_as_declared(made, name):
 def test_what_the_pipeline_makes_of_real_prices_is_as_declared():
     raw = SampleSource().fetch("AAPL").prices
     assert violations(raw, "raw") == []
-    assert violations(clean(raw, "AAPL").prices, "cleaned") == []
+    assert violations(clean_prices(raw, "AAPL").prices, "cleaned") == []
 
 
 @pytest.mark.parametrize("name", ["raw", "quarantine"])

@@ -19,7 +19,7 @@ from tests.pipelines.registry.test_model_registry import tiny_model
 from zenith_pipelines.dagster_runtime.instance import dagster_home, open_instance
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings
-from zenith_serving.errors import RegistryAway
+from zenith_serving.errors import RegistryUnavailable
 from zenith_serving.registry import open_registry
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="needs a user called nobody")]
@@ -196,7 +196,7 @@ def test_pipelines_register_and_serving_answers_from_mlflow_on_the_same_server(p
 
     registry.promote("lstm-SIM-EDGE-1", 1)
     postgres.crash()
-    with pytest.raises(RegistryAway):
+    with pytest.raises(RegistryUnavailable):
         served.production()
     postgres.start()
 

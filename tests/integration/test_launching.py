@@ -14,7 +14,7 @@ import pytest
 
 from tests.integration.dagster_ui import Dagster, free_port, start_ui, wait_until
 from tests.live_service import live_service
-from zenith_core.asset_selection import retrained
+from zenith_core.asset_selection import assets_to_retrain
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.settings import Settings as PipelinesSettings
 from zenith_serving.client import Zenith
@@ -142,7 +142,7 @@ def test_one_model_is_trained_where_the_other_is_there(ui, client):
     run = launched(client, "train", {"ticker": "AAPL", "model_type": "lstm", "epochs": 11})
 
     known = known_to(ui, run)
-    assert {asset["path"][0] for asset in known["assetSelection"]} == set(retrained("lstm"))
+    assert {asset["path"][0] for asset in known["assetSelection"]} == set(assets_to_retrain("lstm"))
     assert client.get(run["status_url"]).json()["model_type"] == "lstm"
     both = launched(client, "train", {"ticker": "AAPL"})
     assert both["run_id"] != run["run_id"]  # for the one under way trains less

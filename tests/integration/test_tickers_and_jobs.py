@@ -11,7 +11,7 @@ import pytest
 
 from tests.integration.conftest import ZENITH
 from tests.integration.dagster_ui import process_of, wait_until
-from zenith_core.asset_selection import REFRESHED
+from zenith_core.asset_selection import REFRESH_ASSETS
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings
@@ -28,7 +28,7 @@ def test_a_refresh_brings_prices_and_forecasts_up_to_date_and_trains_nothing(tra
 
     assert document["job"] == "refresh_prices"
     aapl = document["tickers"]["AAPL"]
-    assert (aapl["status"], set(aapl["seconds"]), aapl["models"]) == ("ok", set(REFRESHED), {})
+    assert (aapl["status"], set(aapl["seconds"]), aapl["models"]) == ("ok", set(REFRESH_ASSETS), {})
     assert aapl["raw"]["new_snapshot"] is False
     assert aapl["forecast"] == before["forecast"]
 

@@ -14,7 +14,7 @@ import pytest
 
 from zenith_core.inference import HORIZONS, METADATA_KEY, QUANTILES
 from zenith_core.snapshot import ServingSnapshot
-from zenith_serving.errors import ModelUnavailable, RegistryAway
+from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
 from zenith_serving.settings import Settings
 
 with warnings.catch_warnings():
@@ -140,14 +140,14 @@ class FakeRegistry:
 
     def production(self):
         if self.away:
-            raise RegistryAway("the registry is away")
+            raise RegistryUnavailable("the registry is away")
         return dict(self.aliases)
 
     def fetch(self, name, version):
         self.gate.wait(5)
         self.fetched[name, version] += 1
         if self.away:
-            raise RegistryAway("the registry is away")
+            raise RegistryUnavailable("the registry is away")
         if not self.models[name][version]:
             raise ModelUnavailable("the registry's model file is gone")
         return self.models[name][version]

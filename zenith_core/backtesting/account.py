@@ -79,7 +79,7 @@ class Account:
     quantity: Floats
 
 
-def keep_account(
+def simulate_account(
     opens: Floats, closes: Floats, position: Floats, weight: Floats, capital: float, costs: Costs
 ) -> Account:
     """Carry out the wanted `position` (n,), entering with the `weight` (n,) of the session of the entry.

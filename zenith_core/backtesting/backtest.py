@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from zenith_core.backtesting.account import Account, Costs, break_even_cost, keep_account
+from zenith_core.backtesting.account import Account, Costs, break_even_cost, simulate_account
 from zenith_core.errors import NonFiniteInput, TooShortHistory, UserError
 from zenith_core.features.model_features import ewma_volatility
 from zenith_core.inference import SIGNALS
@@ -151,7 +151,7 @@ def _weights(close: pd.Series, config: BacktestConfig) -> pd.Series:
 def _trade(prices: pd.DataFrame, signals: pd.Series, weight: pd.Series, config: BacktestConfig) -> Account:
     opens, closes = prices["open"].to_numpy(dtype=float), _credible_closes(prices)
     position = _positions(prices, signals, weight, config)
-    return keep_account(opens, closes, position, weight.to_numpy(), config.capital, config.costs)
+    return simulate_account(opens, closes, position, weight.to_numpy(), config.capital, config.costs)
 
 
 def _credible_closes(prices: pd.DataFrame) -> Floats:

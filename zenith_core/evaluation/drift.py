@@ -13,9 +13,9 @@ from zenith_core.snapshot import ServingSnapshot
 
 LEVEL = 0.9  # of the ledger's [lower, upper]
 HORIZONS = (1, 5)
-NEWEST = 60  # matured forecasts that are looked at, a quarter of a year of daily ones
-FEWEST = 10  # independent ones, below which nothing is said
-CHANCE = 0.001  # one look in a thousand may err; looks on neighbouring days see nearly the same forecasts
+MAX_FORECASTS = 60  # matured forecasts that are looked at, a quarter of a year of daily ones
+MIN_INDEPENDENT = 10  # independent ones, below which nothing is said
+ALPHA = 0.001  # one look in a thousand may err; looks on neighbouring days see nearly the same forecasts
 DRIFT_SESSIONS = 20  # a month
 DRIFT_SHARE = 0.5
 
@@ -30,7 +30,7 @@ def coverage_breach(ledger: pd.DataFrame, since: datetime | None = None) -> str 
     for horizon in HORIZONS:
         inside = _inside(ledger, horizon, since)
         independent = len(inside) // horizon
-        if independent >= FEWEST and _by_chance(float(inside.mean()), independent) < CHANCE:
+        if independent >= MIN_INDEPENDENT and _by_chance(float(inside.mean()), independent) < ALPHA:
             return (
                 f"{inside.mean():.0%} of the last {len(inside)} forecasts {horizon} sessions ahead came true within "
                 f"their {LEVEL:.0%} band"
@@ -38,7 +38,7 @@ def coverage_breach(ledger: pd.DataFrame, since: datetime | None = None) -> str 
     return None
 
 
-def drift(snapshot: ServingSnapshot, limits: Limits) -> str | None:
+def feature_drift(snapshot: ServingSnapshot, limits: Limits) -> str | None:
     """Why the newest inputs are unlike the training rows, by the rule for which a signal model abstains, or None."""
     outside = limits.outside(snapshot.window[-DRIFT_SESSIONS:])
     days = int(outside.any(axis=1).sum())
@@ -53,7 +53,7 @@ def _inside(ledger: pd.DataFrame, horizon: int, since: datetime | None) -> pd.Se
     counts = (ledger["horizon"] == horizon) & ledger["actual"].notna() & in_the_open(ledger)
     if since is not None:
         counts &= made > since
-    rows = ledger[counts].drop_duplicates("origin", keep="last").sort_values("origin").tail(NEWEST)
+    rows = ledger[counts].drop_duplicates("origin", keep="last").sort_values("origin").tail(MAX_FORECASTS)
     return rows["actual"].between(rows["lower"], rows["upper"])
 
 

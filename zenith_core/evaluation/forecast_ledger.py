@@ -40,14 +40,14 @@ def ledger_rows(
     )
 
 
-def extended(ledger: pd.DataFrame | None, rows: pd.DataFrame) -> pd.DataFrame:
+def append_rows(ledger: pd.DataFrame | None, rows: pd.DataFrame) -> pd.DataFrame:
     """The ledger with `rows` added. What is already there stays as it was first written."""
     if ledger is None or ledger.empty:
         return rows
     return pd.concat([ledger, rows]).drop_duplicates(_KEY, keep="first").reset_index(drop=True)
 
 
-def scored(ledger: pd.DataFrame, close: pd.Series) -> pd.DataFrame:
+def fill_actuals(ledger: pd.DataFrame, close: pd.Series) -> pd.DataFrame:
     """Fill `actual` where the target session has closed.
 
     A later split or dividend rescales the adjusted closes, so what came is expressed in the units of the

@@ -22,7 +22,7 @@ __all__ = ["HEADLINE_HORIZON", "SIGNIFICANCE", "diebold_mariano", "price_metrics
 
 HEADLINE_HORIZON = 5  # sessions
 SIGNIFICANCE = 0.05  # one-sided, of the Diebold-Mariano test
-_LEAST_PROBABILITY = 1e-6  # in the logarithm: float32 probabilities may be 0
+_MIN_PROBABILITY = 1e-6  # in the logarithm: float32 probabilities may be 0
 
 Floats = NDArray[np.float64]
 
@@ -211,7 +211,7 @@ def _probability_scores(
 
 
 def _log_loss(probabilities: Floats, label: NDArray[np.int64]) -> float | None:
-    given = np.clip(probabilities[np.arange(len(label)), label], _LEAST_PROBABILITY, 1)
+    given = np.clip(probabilities[np.arange(len(label)), label], _MIN_PROBABILITY, 1)
     return _mean(-np.log(given))
 
 

@@ -10,7 +10,7 @@ BINS = 10
 Floats = NDArray[np.float64]
 
 
-def reliability(probabilities: Floats, outcomes: Floats) -> list[dict[str, float | int]]:
+def reliability_table(probabilities: Floats, outcomes: Floats) -> list[dict[str, float | int]]:
     """Mean probability beside observed frequency in up to BINS bins of about equally many rows, JSON-ready.
 
     `probabilities` (n,) and `outcomes` (n,) of 0 or 1. Equal probabilities share a bin, so there may be fewer bins.
@@ -28,7 +28,7 @@ def reliability(probabilities: Floats, outcomes: Floats) -> list[dict[str, float
 
 
 def calibration_error(table: list[dict[str, float | int]]) -> float | None:
-    """The expected calibration error of a `reliability` table: mean |observed - predicted| over rows. None if empty.
+    """Return the expected calibration error of a `reliability_table`: mean |observed - predicted| over rows, or None.
 
     Source: Naeini, Cooper and Hauskrecht (2015), Obtaining Well Calibrated Probabilities Using Bayesian Binning;
     bins of equal mass as in Nguyen and O'Connor (2015), Posterior Calibration.
@@ -43,9 +43,9 @@ def calibration_scores(label: NDArray[np.int64], probabilities: Floats, names: t
     `ece` is of the most probable class and its probability (top-label), `ece_classwise` the mean over the classes of
     each class's own; `reliability` is {class: table}.
     """
-    top = reliability(probabilities.max(axis=1), (probabilities.argmax(axis=1) == label).astype(float))
+    top = reliability_table(probabilities.max(axis=1), (probabilities.argmax(axis=1) == label).astype(float))
     tables = {
-        name: reliability(probabilities[:, number], (label == number).astype(float))
+        name: reliability_table(probabilities[:, number], (label == number).astype(float))
         for number, name in enumerate(names)
     }
     each = [error for table in tables.values() if (error := calibration_error(table)) is not None]

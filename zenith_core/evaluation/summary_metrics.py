@@ -9,10 +9,10 @@ from zenith_core.names import Kind
 LOSSES: Mapping[Kind, tuple[str, str]] = {"lstm": ("mae", "mae_random_walk"), "ensemble": ("brier", "brier_baseline")}
 FIGURES = ("rows", "skill", "p_value", "beats_naive", "coverage", "ece")
 METRICS = frozenset([*(name for names in LOSSES.values() for name in names), *FIGURES])
-"""The names of all metrics that `headline` looks at."""
+"""The names of all metrics that `summarize_metrics` looks at."""
 
 
-def headline(kind: Kind, metrics: Mapping[str, float | None]) -> dict[str, Any]:
+def summarize_metrics(kind: Kind, metrics: Mapping[str, float | None]) -> dict[str, Any]:
     """The name of the loss, its value and the naive forecast's, and those of FIGURES that there are."""
     loss, baseline = LOSSES[kind]
     figures = {name: metrics[name] for name in FIGURES if name in metrics}

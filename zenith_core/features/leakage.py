@@ -23,7 +23,7 @@ _JUMPS = 3  # largest moves, with a cut before and a cut after each
 _NAMED = 5  # columns in the one line that sums it up
 _SHOWN = 20  # offences that are told one by one
 
-Make = Callable[[pd.DataFrame], pd.DataFrame]
+MakeFeatures = Callable[[pd.DataFrame], pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Comparison:
     expected: pd.DataFrame
     difference: NDArray[np.float64]
 
-    def offences(self, tolerance: float) -> list[dict[str, Any]]:
+    def violations(self, tolerance: float) -> list[dict[str, Any]]:
         """One entry for each column that differs: how many values, the worst of them and its session."""
         found = []
         for number in np.flatnonzero((self.difference > tolerance).any(axis=0)).tolist():
@@ -57,7 +57,7 @@ class Comparison:
 
 
 def leakage_certificate(
-    make: Make,
+    make: MakeFeatures,
     prices: pd.DataFrame,
     table: pd.DataFrame,
     *,
@@ -74,11 +74,11 @@ def leakage_certificate(
     `feature_spec` and `data_version` say what was judged, and are repeated in the certificate.
     """
     scale = table.abs().where(table.abs() < np.inf).max().clip(lower=PREFIX_TOLERANCE).fillna(1.0)
-    prefixes = [_prefix(make, prices, table, scale, cut) for cut in cuts_of(prices["close"], warm_up)]
+    prefixes = [_prefix(make, prices, table, scale, cut) for cut in prefix_lengths(prices["close"], warm_up)]
     seen = table[list(inputs)]
-    late = [_late_start(make, prices, seen, scale, start, warm_up) for start in starts_of(prices["close"], warm_up)]
-    offences = [o for c in prefixes for o in c.offences(PREFIX_TOLERANCE)]
-    offences += [o for c in late for o in c.offences(START_TOLERANCE)]
+    late = [_late_start(make, prices, seen, scale, start, warm_up) for start in late_starts(prices["close"], warm_up)]
+    offences = [o for c in prefixes for o in c.violations(PREFIX_TOLERANCE)]
+    offences += [o for c in late for o in c.violations(START_TOLERANCE)]
     return {
         "passed": bool(late) and not offences,
         "feature_spec": feature_spec,
@@ -108,7 +108,7 @@ def leakage_summary(certificate: Mapping[str, Any]) -> str:
     )
 
 
-def cuts_of(close: pd.Series, warm_up: int) -> list[int]:
+def prefix_lengths(close: pd.Series, warm_up: int) -> list[int]:
     """How many rows each prefix keeps, ascending.
 
     The first row alone, about the end of the warm-up, evenly over the rest, with the largest jumps next to come and
@@ -122,7 +122,7 @@ def cuts_of(close: pd.Series, warm_up: int) -> list[int]:
     return sorted(cut for cut in wanted if 0 < cut < rows)
 
 
-def starts_of(close: pd.Series, warm_up: int) -> list[int]:
+def late_starts(close: pd.Series, warm_up: int) -> list[int]:
     """The first row of each late start, ascending: the second row, the quarters, after the largest jump, the last
     that leaves 21 rows after its warm-up. Only those that leave a row.
     """
@@ -137,12 +137,12 @@ def _jumps(close: pd.Series) -> list[int]:
     return [1 + int(row) for row in np.argsort(-moves, kind="stable")[:_JUMPS]]
 
 
-def _prefix(make: Make, prices: pd.DataFrame, table: pd.DataFrame, scale: pd.Series, cut: int) -> Comparison:
+def _prefix(make: MakeFeatures, prices: pd.DataFrame, table: pd.DataFrame, scale: pd.Series, cut: int) -> Comparison:
     return _compared(f"until {_day(table.index[cut - 1])}", make(prices.iloc[:cut]), table.iloc[:cut], scale)
 
 
 def _late_start(
-    make: Make, prices: pd.DataFrame, table: pd.DataFrame, scale: pd.Series, start: int, warm_up: int
+    make: MakeFeatures, prices: pd.DataFrame, table: pd.DataFrame, scale: pd.Series, start: int, warm_up: int
 ) -> Comparison:
     again = make(prices.iloc[start:]).iloc[warm_up:]
     return _compared(f"from {_day(table.index[start])}", again, table.iloc[start + warm_up :], scale)

@@ -22,7 +22,7 @@ def forward_log_returns(close: NDArray[np.floating], horizons: int) -> NDArray[n
     return returns
 
 
-def standardized(returns: NDArray[np.floating], volatility: NDArray[np.floating]) -> NDArray[np.float64]:
+def standardized_returns(returns: NDArray[np.floating], volatility: NDArray[np.floating]) -> NDArray[np.float64]:
     """Forward returns (n, horizons) in units of the volatility known at the origin: r_h / (volatility * sqrt(h)).
 
     `volatility` (n,) is daily, a fraction. NaN passes through. Under a random walk every column has
@@ -44,7 +44,7 @@ def signal_labels(
     `close` (n,), `volatility` (n,) daily, a fraction → (n,) of 0 sell, 1 hold, 2 buy (the order of SIGNALS),
     -1 where the return or the volatility is unknown (NaN).
     """
-    scores = standardized(forward_log_returns(close, horizon), np.asarray(volatility, dtype=np.float64))[:, -1]
+    scores = standardized_returns(forward_log_returns(close, horizon), np.asarray(volatility, dtype=np.float64))[:, -1]
     labels = np.full(len(scores), HOLD, dtype=np.int8)
     labels[scores > threshold] = BUY
     labels[scores < -threshold] = SELL

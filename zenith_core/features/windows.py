@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def windows(values: NDArray[np.floating], ends: NDArray[np.integer], length: int) -> NDArray[np.float32]:
+def input_windows(values: NDArray[np.floating], ends: NDArray[np.integer], length: int) -> NDArray[np.float32]:
     """Windows of `length` rows of `values` (n, features), each ending with (and including) row `ends[i]`.
 
     Returns float32 (len(ends), length, features). NaN passes through. Raises ValueError if a window

@@ -58,7 +58,7 @@ class Limits:
         return cls(*(np.array(document[name], dtype=float) for name in ("lower", "upper", "base_rates")))
 
 
-def decide(
+def decide_signals(
     probabilities: NDArray[np.floating],
     rows: NDArray[np.floating],
     limits: Limits,
@@ -86,7 +86,7 @@ def decide(
 
 
 @dataclass(frozen=True)
-class Decision:
+class SignalDecision:
     """A signal and its reason, a key of REASONS."""
 
     signal: str
@@ -98,10 +98,10 @@ class Decision:
         return REASONS[self.reason]
 
 
-def decide_latest(
+def decide_latest_signal(
     probabilities: Mapping[str, float], snapshot: ServingSnapshot, facts: Mapping[str, Any], *, stale: bool
-) -> Decision:
-    """`decide` for the origin of a snapshot; `probabilities` by name of SIGNALS, `facts` from the model's artifact.
+) -> SignalDecision:
+    """Decide at a snapshot's origin; `probabilities` by name of SIGNALS, `facts` from the model's artifact.
 
     The model counts as proven as each fold's model did: by the test on all votes that were given unseen until it was
     trained. Raises NotAvailable if the facts lack that, or the training rows' limits.
@@ -112,5 +112,5 @@ def decide_latest(
     except KeyError as missing:
         raise NotAvailable(f"the signal model does not say its {missing.args[0]}: train it again") from None
     row = np.array([[probabilities[name] for name in SIGNALS]])
-    signal, reason = decide(row, snapshot.window[-1:], limits, proven=proven, stale=stale)
-    return Decision(str(signal[0]), str(reason[0]))
+    signal, reason = decide_signals(row, snapshot.window[-1:], limits, proven=proven, stale=stale)
+    return SignalDecision(str(signal[0]), str(reason[0]))

@@ -15,7 +15,7 @@ from zenith_core.errors import TrainingError
 from zenith_core.features.targets import BUY, SELL
 from zenith_core.statistics.diebold_mariano import loss_test
 
-LEAST_PROBABILITY = 1e-6  # in the logarithm: a forest may say 0
+MIN_PROBABILITY = 1e-6  # in the logarithm: a forest may say 0
 _SCALINGS = 100  # far more than it takes at the slopes that occur
 _STEEPEST = 10.0  # the slope of classes that the model separates perfectly has no end
 
@@ -112,7 +112,7 @@ def _likeliest_slope(logs: Floats, labels: NDArray[np.integer]) -> float:
     def loss(parameters: Floats) -> tuple[float, Floats]:
         answers = _softmax(parameters[0] * inputs + parameters[1:])
         excess = (answers - outcomes) / len(outcomes)
-        likelihood = np.log(np.maximum((answers * outcomes).sum(axis=1), LEAST_PROBABILITY**2))
+        likelihood = np.log(np.maximum((answers * outcomes).sum(axis=1), MIN_PROBABILITY**2))
         return -float(likelihood.mean()), np.append((excess * inputs).sum(), excess.sum(axis=0))
 
     bounds = [(0.0, _STEEPEST), *[(None, None)] * classes]
@@ -133,7 +133,7 @@ def _matching_intercepts(scores: Floats, base_rates: Floats) -> Floats:
 
 
 def _logarithm(probabilities: NDArray[np.floating]) -> Floats:
-    logs: Floats = np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), LEAST_PROBABILITY))
+    logs: Floats = np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), MIN_PROBABILITY))
     return logs
 
 

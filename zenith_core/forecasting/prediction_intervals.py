@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from zenith_core.forecasting.residual_quantiles import realised_before, residual_quantiles
-from zenith_core.forecasting.volatility_term_structure import fit_scale, scale_inputs, stretch, walked_stretch
+from zenith_core.forecasting.residual_quantiles import matured_values, residual_quantiles
+from zenith_core.forecasting.volatility_term_structure import fit_scale, scale_inputs, stretch, walk_forward_stretch
 
 Floats = NDArray[np.float64]
 
@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 class Band:
     """What was known of the errors at some session.
 
-    coefficients:  (inputs, horizons) of the scale, see `volatility_scale`
+    coefficients:  (inputs, horizons) of the scale, see `volatility_term_structure`
     quantiles:     (horizons, levels) of errors in units of that scale
     """
 
@@ -68,18 +68,18 @@ class BandCalibrator:
     ) -> None:
         self._x = scale_inputs(values, columns, volatility)
         self._rows, self._targets = rows, targets[rows]
-        self._stretch = walked_stretch(self._x[rows], self._targets, rows)
+        self._stretch = walk_forward_stretch(self._x[rows], self._targets, rows)
 
-    def known_at(self, now: int, scores: Floats) -> Band:
+    def band_at(self, now: int, scores: Floats) -> Band:
         """The band that could be drawn at the close of session `now`.
 
         `scores` (n, horizons) are the `OutOfSampleScores`. Errors are in units of the scale as it was known when they
         were made. Raises TrainingError if there are too few.
         """
-        errors = realised_before((self._targets - scores[self._rows]) / self._stretch, self._rows, now)
+        errors = matured_values((self._targets - scores[self._rows]) / self._stretch, self._rows, now)
         past = self._rows <= now
         quantiles = residual_quantiles(errors[past], now - self._rows[past])
-        known = realised_before(self._targets[past], self._rows[past], now)
+        known = matured_values(self._targets[past], self._rows[past], now)
         return Band(fit_scale(self._x[self._rows[past]], known), quantiles)
 
     def offsets(self, band: Band, rows: NDArray[np.int64]) -> Floats:

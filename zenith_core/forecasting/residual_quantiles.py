@@ -65,7 +65,7 @@ def price_forecasts(
     return np.asarray(close[:, np.newaxis] * np.exp(growth), dtype=np.float64)
 
 
-def realised_before(residuals: NDArray[np.floating], origins: NDArray[np.integer], now: int) -> NDArray[np.float64]:
+def matured_values(residuals: NDArray[np.floating], origins: NDArray[np.integer], now: int) -> NDArray[np.float64]:
     """The residuals (n, horizons) of forecasts made at `origins` (n,), NaN where the target came after `now`.
 
     `origins` and `now` count sessions; the target of origin t at horizon h comes at t + h. What is left is what

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from zenith_core.statistics.long_run_variance import overlap_variance
 
-LEAST_EVIDENCE = 1.645  # standard errors: a chance of 5 %, one-sided, as whoever claims skill must show
+MIN_T_STATISTIC = 1.645  # standard errors: a chance of 5 %, one-sided, as whoever claims skill must show
 
 Floats = NDArray[np.float64]
 
@@ -29,7 +29,7 @@ def _factor(forecasts: NDArray[np.floating], outcomes: NDArray[np.floating], hor
     no change (the efficiency regression of Mincer and Zarnowitz, 1969, without its intercept). Overconfident forecasts
     have a slope below 1, worthless ones about 0; beyond 1 would be learning from the rows that judge. The slope then
     loses the share (standard error / slope)^2 of itself, as the positive-part estimator of James and Stein (1961)
-    does, and all of it below LEAST_EVIDENCE. Its error knows that outcomes of consecutive rows overlap.
+    does, and all of it below MIN_T_STATISTIC. Its error knows that outcomes of consecutive rows overlap.
     """
     known = np.isfinite(outcomes)
     made, came = np.where(known, forecasts, 0.0), np.where(known, outcomes, 0.0)
@@ -37,6 +37,6 @@ def _factor(forecasts: NDArray[np.floating], outcomes: NDArray[np.floating], hor
     slope = float(made @ came) / power if power > 0 else 0.0
     surprise = made * (came - slope * made)
     error = np.sqrt(len(surprise) * overlap_variance(surprise, horizon)) / power if power > 0 else 0.0
-    if slope <= 0 or slope < LEAST_EVIDENCE * error:
+    if slope <= 0 or slope < MIN_T_STATISTIC * error:
         return 0.0
     return float(min(slope, 1.0) * (1.0 - (error / slope) ** 2))

@@ -16,26 +16,26 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from zenith_core.forecasting.residual_quantiles import realised_before
+from zenith_core.forecasting.residual_quantiles import matured_values
 
 SCALE_INPUTS = ("range_ratio", "return_5")  # of the model inputs; those that a feature table lacks are left out
 RIDGE = 3e-3  # on all coefficients but the constant: towards the EWMA
-LIMIT = 2.0  # of the exponent: no input may move a band by more than a factor of e^2
+MAX_EXPONENT = 2.0  # of the exponent: no input may move a band by more than a factor of e^2
 MIN_TARGETS = 200  # known at a horizon, to fit it
-REFIT = 250  # rows between the fits of a walk
+REFIT_EVERY = 250  # rows between the fits of a walk
 _ITERATIONS = 25  # scoring converges linearly, by about a digit each
 
 Floats = NDArray[np.float64]
 
 
-def used_inputs(columns: Sequence[str]) -> tuple[str, ...]:
+def available_inputs(columns: Sequence[str]) -> tuple[str, ...]:
     """Those of SCALE_INPUTS that are among `columns`."""
     return tuple(name for name in SCALE_INPUTS if name in columns)
 
 
 def scale_inputs(values: NDArray[np.floating], columns: Sequence[str], volatility: NDArray[np.floating]) -> Floats:
     """x of each row: `values` (n, columns) and daily `volatility` (n,) → (n, 2 + inputs); NaN passes through."""
-    chosen = [values[:, columns.index(name)] for name in used_inputs(columns)]
+    chosen = [values[:, columns.index(name)] for name in available_inputs(columns)]
     return np.column_stack([np.ones(len(values)), np.log(volatility), *chosen]).astype(np.float64)
 
 
@@ -68,19 +68,19 @@ def stretch(x: Floats, coefficients: Floats) -> Floats:
     return np.asarray(np.exp(_exponent(x, coefficients)), dtype=np.float64)
 
 
-def walked_stretch(x: Floats, targets: Floats, rows: NDArray[np.int64]) -> Floats:
+def walk_forward_stretch(x: Floats, targets: Floats, rows: NDArray[np.int64]) -> Floats:
     """The stretch of each row by coefficients fitted to targets that were known before its block of REFIT rows.
 
     `x` (n, inputs) and `targets` (n, horizons) belong to the consecutive sessions `rows` (n,). In the first
     block it is 1, the EWMA: nothing was known to fit.
     """
     stretches = np.ones(targets.shape)
-    for start in range(REFIT, len(rows), REFIT):
-        block = slice(start, start + REFIT)
-        known = realised_before(targets[:start], rows[:start], int(rows[start]))
+    for start in range(REFIT_EVERY, len(rows), REFIT_EVERY):
+        block = slice(start, start + REFIT_EVERY)
+        known = matured_values(targets[:start], rows[:start], int(rows[start]))
         stretches[block] = stretch(x[block], fit_scale(x[:start], known))
     return stretches
 
 
 def _exponent(x: Floats, coefficients: Floats) -> Floats:
-    return np.clip(x @ coefficients, -LIMIT, LIMIT)
+    return np.clip(x @ coefficients, -MAX_EXPONENT, MAX_EXPONENT)

@@ -14,7 +14,15 @@ from zenith_core.market.exchanges import Exchange, exchange_of
 from zenith_core.market.sessions import sessions_between
 from zenith_core.prices.adjustments import Adjustment, recorded_adjustment, repaired_adjustment
 from zenith_core.prices.jumps import reverting_jumps, unexplained_jumps
-from zenith_core.prices.rejections import DUPLICATE, FUTURE, GREATEST, LEAST_PRICE, NO_DATE, UNFINISHED, rejections
+from zenith_core.prices.rejections import (
+    DUPLICATE,
+    FUTURE,
+    MAX_VALUE,
+    MIN_PRICE,
+    NO_DATE,
+    UNFINISHED,
+    rejection_reasons,
+)
 
 PRICES = ("open", "high", "low", "close")
 _REQUIRED = (*PRICES, "volume")
@@ -22,7 +30,7 @@ _ACTIONS = ("dividends", "splits")
 
 
 @dataclass(frozen=True)
-class Cleaned:
+class CleaningResult:
     """What became of the raw rows: each is in `prices` or in `quarantine`, once.
 
     prices:     index "date", one row per session: open, high, low, close, volume, adjusted so that the last close
@@ -40,7 +48,7 @@ class Cleaned:
     missing: pd.DatetimeIndex
 
 
-def clean(raw: pd.DataFrame, ticker: str, *, now: datetime | None = None, max_carry: int = 1) -> Cleaned:
+def clean_prices(raw: pd.DataFrame, ticker: str, *, now: datetime | None = None, max_carry: int = 1) -> CleaningResult:
     """Turn what a source said into one adjusted row per session of the ticker's exchange.
 
     raw:       date index (NaT and duplicates allowed), columns open, high, low, close, volume, unadjusted;
@@ -53,7 +61,7 @@ def clean(raw: pd.DataFrame, ticker: str, *, now: datetime | None = None, max_ca
     """
     exchange = exchange_of(ticker)
     table = _numbers(raw, ticker, exchange)
-    reasons = rejections(table, exchange, now or datetime.now(UTC))
+    reasons = rejection_reasons(table, exchange, now or datetime.now(UTC))
     usable = reasons == ""
     if not usable.any():
         raise InvalidPrices(f"{ticker}: none of {len(raw)} rows is usable: {_tally(reasons) or 'there are none'}")
@@ -80,7 +88,7 @@ def clean(raw: pd.DataFrame, ticker: str, *, now: datetime | None = None, max_ca
     }
     jumps = _unexplained(adjusted[traded])
     notes = [*adjustment.notes, *_notes(prices, quarantine, missing), *jumps]
-    return Cleaned(prices, quarantine, counts | {"unexplained_jumps": len(jumps)}, notes, missing)
+    return CleaningResult(prices, quarantine, counts | {"unexplained_jumps": len(jumps)}, notes, missing)
 
 
 def data_version(prices: pd.DataFrame) -> str:
@@ -138,7 +146,7 @@ def _adjusted(rows: pd.DataFrame, adjustment: Adjustment, ticker: str) -> tuple[
     adjusted = pd.DataFrame(values, index=rows.index, columns=list(PRICES))
     adjusted["volume"] = rows["volume"].to_numpy() / adjustment.split
     adjusted["factor"] = adjustment.price
-    if not (values.min() >= LEAST_PRICE and max(values.max(), adjusted["volume"].max()) <= GREATEST):
+    if not (values.min() >= MIN_PRICE and max(values.max(), adjusted["volume"].max()) <= MAX_VALUE):
         raise InvalidPrices(f"{ticker}: splits and dividends multiply up beyond any price; check the actions")
     return adjusted, widened
 

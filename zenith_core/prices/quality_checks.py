@@ -14,8 +14,8 @@ from zenith_core.market.sessions import last_closed_session, sessions_between
 from zenith_core.prices.jumps import unexplained_jumps
 
 WARN_QUARANTINED = 0.02
-MOST_QUARANTINED = 0.05
-MOST_RESTATED = 0.01
+MAX_QUARANTINED = 0.05
+MAX_RESTATED = 0.01
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def quarantined_share(quarantine: pd.DataFrame, rows_in: int) -> Finding:
     return Finding(len(quarantine) / rows_in if rows_in else 0.0, _iso(quarantine.index))
 
 
-def unexplained(prices: pd.DataFrame) -> Finding:
+def jumps_without_action(prices: pd.DataFrame) -> Finding:
     """Days whose close is half as high again as the one before, or the inverse, with no action to explain it."""
     traded = prices[~prices["flat"] & ~prices["carried"]]
     positions = unexplained_jumps(traded["close"].to_numpy(), traded["suspect"].to_numpy())

@@ -11,7 +11,7 @@ from zenith_core.market.sessions import last_closed_session, sessions_between
 
 # Sources round to cents and mix adjusted with unadjusted fields, so a close may miss its range by a hair.
 RANGE_TOLERANCE = 0.005
-LEAST_PRICE, GREATEST = 1e-12, 1e18  # wide enough for hyperinflation, narrow enough that no ratio overflows
+MIN_PRICE, MAX_VALUE = 1e-12, 1e18  # wide enough for hyperinflation, narrow enough that no ratio overflows
 
 NO_DATE = "no date"
 FUTURE = "date in the future"
@@ -20,7 +20,7 @@ NOT_A_SESSION = "not a session of the exchange"
 DUPLICATE = "duplicate date, the last usable row is kept"
 
 
-def rejections(table: pd.DataFrame, exchange: Exchange, now: datetime) -> NDArray[np.object_]:
+def rejection_reasons(table: pd.DataFrame, exchange: Exchange, now: datetime) -> NDArray[np.object_]:
     """The reason why each row is impossible, (rows,); "" where it is not.
 
     table: index of naive midnights or NaT; float columns open, high, low, close, volume, dividends, splits and,
@@ -56,7 +56,7 @@ def _wrong_values(table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
         wrong[f"{name} is missing"] = np.isnan(values)
         wrong[f"{name} is infinite"] = np.isinf(values)
         wrong[f"{name} is not positive"] = values <= 0
-        wrong[f"{name} is beyond any price"] = (values < LEAST_PRICE) | (values > GREATEST)
+        wrong[f"{name} is beyond any price"] = (values < MIN_PRICE) | (values > MAX_VALUE)
     top, bottom = high * (1 + RANGE_TOLERANCE), low * (1 - RANGE_TOLERANCE)
     dividends, splits = table["dividends"].to_numpy(), table["splits"].to_numpy()
     return wrong | {
@@ -66,7 +66,7 @@ def _wrong_values(table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
         "volume is missing": np.isnan(volume),
         "volume is infinite": np.isinf(volume),
         "volume is negative": volume < 0,
-        "volume is beyond any": volume > GREATEST,
+        "volume is beyond any": volume > MAX_VALUE,
         "impossible dividend or split": ~(
             np.isfinite(dividends) & np.isfinite(splits) & (dividends >= 0) & (splits >= 0)
         ),

@@ -63,7 +63,7 @@ class Restatements:
         return {name: [_text(day) for day in dates[-most:]] for name, dates in named.items() if len(dates)}
 
 
-def diff(previous: pd.DataFrame, current: pd.DataFrame) -> Restatements:
+def find_restatements(previous: pd.DataFrame, current: pd.DataFrame) -> Restatements:
     """Compare two raw tables of one ticker. Values that differ by floating point noise alone are the same."""
     columns = list(dict.fromkeys([*previous.columns, *current.columns]))
     before, after = _keyed(previous, columns), _keyed(current, columns)
@@ -87,7 +87,7 @@ def diff(previous: pd.DataFrame, current: pd.DataFrame) -> Restatements:
     )
 
 
-def finished(prices: pd.DataFrame, last_closed: date) -> pd.DataFrame:
+def closed_sessions(prices: pd.DataFrame, last_closed: date) -> pd.DataFrame:
     """The rows of sessions up to `last_closed`, and those without a date: what can be restated later.
 
     A later bar was still moving when it was fetched; another value the next day is no restatement.
@@ -95,14 +95,14 @@ def finished(prices: pd.DataFrame, last_closed: date) -> pd.DataFrame:
     return prices.loc[(prices.index <= pd.Timestamp(last_closed)) | prices.index.isna()]
 
 
-def merge(previous: pd.DataFrame, increment: pd.DataFrame) -> pd.DataFrame:
+def append_later_rows(previous: pd.DataFrame, increment: pd.DataFrame) -> pd.DataFrame:
     """`previous` as it is, with the rows of `increment` behind it that are later than all of its own."""
     later = increment.loc[increment.index > previous.index.max()]
     merged: pd.DataFrame = pd.concat([previous, later.reindex(columns=previous.columns)])
     return merged
 
 
-def overlap(previous: pd.DataFrame, sessions: int) -> pd.DataFrame:
+def last_sessions(previous: pd.DataFrame, sessions: int) -> pd.DataFrame:
     """The rows of the last `sessions` dates: what an increment asks for again, to be compared."""
     days = previous.index.dropna().unique().sort_values()
     return previous[previous.index >= days[-sessions:][0]] if len(days) else previous[:0]

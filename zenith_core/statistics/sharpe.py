@@ -31,7 +31,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Observed:
+class ReturnMoments:
     """What the formulas take from returns: Sharpe ratio, their number, skewness, kurtosis (3 for normal returns)."""
 
     sharpe: float
@@ -40,16 +40,16 @@ class Observed:
     kurtosis: float = 3.0
 
 
-def observed(returns: Floats) -> Observed | None:
+def return_moments(returns: Floats) -> ReturnMoments | None:
     """The moments of `returns`; None without spread."""
     sharpe = float(_sharpes(returns)) if len(returns) else np.nan
     if not np.isfinite(sharpe):
         return None
     scaled = (returns - returns.mean()) / returns.std()
-    return Observed(sharpe, len(returns), float((scaled**3).mean()), float((scaled**4).mean()))
+    return ReturnMoments(sharpe, len(returns), float((scaled**3).mean()), float((scaled**4).mean()))
 
 
-def probabilistic_sharpe(of: Observed, benchmark: float = 0.0) -> float | None:
+def probabilistic_sharpe(of: ReturnMoments, benchmark: float = 0.0) -> float | None:
     """The probability that the true Sharpe ratio is above `benchmark`, given length, skewness and fat tails."""
     variance = 1 - of.skewness * of.sharpe + (of.kurtosis - 1) / 4 * of.sharpe**2
     if variance <= _NO_SPREAD:
@@ -57,7 +57,7 @@ def probabilistic_sharpe(of: Observed, benchmark: float = 0.0) -> float | None:
     return _NORMAL.cdf((of.sharpe - benchmark) * sqrt((of.sessions - 1) / variance))
 
 
-def best_by_luck(trials: int, variance: float) -> float:
+def expected_best_sharpe(trials: int, variance: float) -> float:
     """The Sharpe ratio to expect of the best of `trials` strategies without skill; `variance` is among their ratios."""
     if trials < 2:
         return 0.0
@@ -65,9 +65,9 @@ def best_by_luck(trials: int, variance: float) -> float:
     return sqrt(variance) * ((1 - _EULER) * few + _EULER * more)
 
 
-def deflated_sharpe(of: Observed, trials: int, variance: float) -> float | None:
-    """The probability that the true Sharpe ratio is above `best_by_luck`; with one trial, that it is above 0."""
-    return probabilistic_sharpe(of, best_by_luck(trials, variance))
+def deflated_sharpe(of: ReturnMoments, trials: int, variance: float) -> float | None:
+    """Return the probability that the true Sharpe ratio is above `expected_best_sharpe`, which is 0 for one trial."""
+    return probabilistic_sharpe(of, expected_best_sharpe(trials, variance))
 
 
 def stationary_bootstrap(sessions: int, block: float, random: np.random.Generator) -> Ints:
@@ -121,7 +121,7 @@ def sharpe_evidence(strategy: Floats, buy_and_hold: Floats, trials: Sequence[flo
     returns = np.stack([daily_returns(strategy), daily_returns(buy_and_hold)])
     sessions = returns.shape[1]
     resampled = resampled_sharpes(returns, sessions ** (1 / 3)) if sessions else np.full((2, 1), np.nan)
-    own, held = observed(returns[0]), observed(returns[1])
+    own, held = return_moments(returns[0]), return_moments(returns[1])
     return {
         "strategy": {
             **_support(own, resampled[0]),
@@ -133,13 +133,13 @@ def sharpe_evidence(strategy: Floats, buy_and_hold: Floats, trials: Sequence[flo
     }
 
 
-def _support(seen: Observed | None, resampled: Floats) -> dict[str, float | None]:
+def _support(seen: ReturnMoments | None, resampled: Floats) -> dict[str, float | None]:
     interval = percentile_interval(resampled)
     low, high = (_YEAR * end for end in interval) if interval else (None, None)
     return {"sharpe_low": low, "sharpe_high": high, "psr": probabilistic_sharpe(seen) if seen else None}
 
 
-def _excess(own: Observed | None, held: Observed | None, resampled: Floats) -> dict[str, float | None]:
+def _excess(own: ReturnMoments | None, held: ReturnMoments | None, resampled: Floats) -> dict[str, float | None]:
     if not own or not held:
         return {"excess_sharpe": None, "excess_sharpe_p_value": None}
     excess = own.sharpe - held.sharpe

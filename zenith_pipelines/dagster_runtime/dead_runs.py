@@ -26,7 +26,7 @@ REASON = "the process of the run was killed"
 @contextmanager
 def hold_run_lock(settings: Settings, run_id: str) -> Iterator[None]:
     """Within, the run counts as alive; it may be entered again within. If an error passes through, the run may need a
-    burial, and gets it. Raises StorageAway.
+    burial, and gets it. Raises StorageUnavailable.
     """
     with _locks(settings).hold(run_id):
         yield

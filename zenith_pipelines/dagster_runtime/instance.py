@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from zenith_core.asset_selection import PRICE_SOURCES
-from zenith_core.errors import StorageAway, UserError
+from zenith_core.errors import StorageUnavailable, UserError
 from zenith_pipelines.dagster_runtime.overlay import merge_overrides
 from zenith_pipelines.datasets.atomic_files import write_atomically
 from zenith_pipelines.settings import Settings, prepare_home
@@ -55,7 +55,7 @@ def is_unavailable(error: Exception) -> bool:
     from dagster_postgres.utils import DagsterPostgresException
     from sqlalchemy.exc import OperationalError
 
-    return isinstance(error, StorageAway | DagsterPostgresException | OperationalError)
+    return isinstance(error, StorageUnavailable | DagsterPostgresException | OperationalError)
 
 
 def _storage(settings: Settings, folder: Path) -> str:

@@ -5,7 +5,7 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from zenith_core.errors import StorageAway
+from zenith_core.errors import StorageUnavailable
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -18,16 +18,16 @@ _TABLE = "CREATE TABLE zenith_alive (run_id text PRIMARY KEY, host text NOT NULL
 
 
 def connect(url: str) -> "Connection":
-    """A session in which each statement stands for itself, on a database that has the table. Raises StorageAway."""
+    """Return a session in autocommit mode, on a database that has the table. Raises StorageUnavailable."""
     import psycopg
 
-    from zenith_pipelines.dagster_runtime.storage import database_url, storage_away
+    from zenith_pipelines.dagster_runtime.storage import database_url, storage_unavailable
 
     plain = database_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     try:
         connection = psycopg.connect(plain, autocommit=True, connect_timeout=5)
     except psycopg.OperationalError as error:
-        raise storage_away(error) from error
+        raise storage_unavailable(error) from error
     for name, value in _SILENCE.items():
         connection.execute(f"SET {name} = {value}")
     if connection.execute("SELECT to_regclass('zenith_alive')").fetchone() == (None,):
@@ -37,7 +37,7 @@ def connect(url: str) -> "Connection":
 
 
 class AdvisoryLock:
-    """Holds the lock `key` for a run from its making to `close`. Raises StorageAway."""
+    """Holds the lock `key` for a run from its making to `close`. Raises StorageUnavailable."""
 
     def __init__(self, url: str, run_id: str, key: int) -> None:
         self._url, self._run_id, self._key = url, run_id, key
@@ -77,7 +77,7 @@ class AdvisoryLock:
                 self._connection.execute("SELECT 1")
             except psycopg.OperationalError:
                 self._connection.close()
-                with suppress(psycopg.OperationalError, StorageAway):
+                with suppress(psycopg.OperationalError, StorageUnavailable):
                     self._connection = self._take()
 
     def _stop(self) -> None:

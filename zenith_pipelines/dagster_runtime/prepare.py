@@ -12,7 +12,7 @@ from zenith_pipelines.settings import Settings
 
 
 def prepare(settings: Settings) -> Path:
-    """The Dagster home, whether DAGSTER_HOME names it or not, ready for use. Raises UserError, StorageAway."""
+    """The Dagster home, whether DAGSTER_HOME names it or not, ready for use. Raises UserError, StorageUnavailable."""
     home = dagster_home(settings)
     home.mkdir(parents=True, exist_ok=True)
     write_configuration(settings, home)

@@ -77,7 +77,7 @@ class FileLocks:
 class DatabaseLocks:
     """Advisory locks of sessions with a PostgreSQL server, known to every machine that it serves.
 
-    A pooler between them has to keep sessions apart (PgBouncer: `pool_mode = session`). Raises StorageAway.
+    A pooler between them has to keep sessions apart (PgBouncer: `pool_mode = session`). Raises StorageUnavailable.
     """
 
     _advisory_locks: dict[str, AdvisoryLock] = {}  # of this process, by run id, so that it nests  # noqa: RUF012

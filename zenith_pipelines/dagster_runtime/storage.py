@@ -11,7 +11,7 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.utils import DagsterPostgresException
 
-from zenith_core.errors import StorageAway, UserError
+from zenith_core.errors import StorageUnavailable, UserError
 
 if TYPE_CHECKING:
     from dagster._serdes import ConfigurableClassData
@@ -39,17 +39,17 @@ class PostgresStorage(DagsterPostgresStorage):
     def from_config_value(
         cls, inst_data: "ConfigurableClassData | None", config_value: Mapping[str, Any]
     ) -> "PostgresStorage":
-        """What Dagster calls with the configuration. Raises UserError or StorageAway."""
+        """What Dagster calls with the configuration. Raises UserError or StorageUnavailable."""
         url = database_url(config_value["postgres_url"])
         try:
             return cls(url.render_as_string(hide_password=False), inst_data=inst_data)
         except DagsterPostgresException as error:
-            raise storage_away(error.__cause__ or error) from error
+            raise storage_unavailable(error.__cause__ or error) from error
 
 
-def storage_away(error: BaseException) -> StorageAway:
+def storage_unavailable(error: BaseException) -> StorageUnavailable:
     """What is raised where the server does not answer."""
-    return StorageAway(f"the database of DATABASE_URL does not answer: {str(error).partition(chr(10))[0]}")
+    return StorageUnavailable(f"the database of DATABASE_URL does not answer: {str(error).partition(chr(10))[0]}")
 
 
 def database_url(text: str) -> sa.URL:

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 
 from zenith_core.errors import NotAvailable, ZenithError
-from zenith_core.evaluation.drift import coverage_breach, drift
+from zenith_core.evaluation.drift import coverage_breach, feature_drift
 from zenith_core.forecasting.abstention import Limits
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import last_closed_session, sessions_between
@@ -103,7 +103,7 @@ def _misfit(
             return breach
         model = store.facts("ensemble_model", ticker)
         snapshot = ServingSnapshot.from_json(store.facts(SERVED, ticker)).for_spec(model["feature_spec"])
-        return drift(snapshot, Limits.from_json(model["study"]["limits"])) if snapshot else None
+        return feature_drift(snapshot, Limits.from_json(model["study"]["limits"])) if snapshot else None
     except NotAvailable:
         return None
     except (ZenithError, KeyError) as error:

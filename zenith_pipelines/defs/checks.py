@@ -17,7 +17,7 @@ import pandas as pd
 
 from zenith_core.features.leakage import leakage_summary
 from zenith_core.market.exchanges import exchange_of
-from zenith_core.prices import quality_checks as price_checks
+from zenith_core.prices import quality_checks
 from zenith_core.prices.quality_checks import Finding
 from zenith_core.snapshot import STALE_AFTER_SESSIONS
 from zenith_core.table_schemas import violations
@@ -45,35 +45,35 @@ def enough_history(cleaned_prices: Dataset) -> dg.AssetCheckResult:
 @dg.asset_check(asset="cleaned_prices", blocking=True, partitions_def=ticker_partitions)
 def sessions_are_unique_and_sorted(cleaned_prices: Dataset) -> dg.AssetCheckResult:
     """One row per session, in order: everything after relies on it."""
-    return _none_of(price_checks.repeated_or_unsorted(_prices(cleaned_prices)), "rows out of order or there twice")
+    return _none_of(quality_checks.repeated_or_unsorted(_prices(cleaned_prices)), "rows out of order or there twice")
 
 
 @dg.asset_check(asset="cleaned_prices", blocking=True, partitions_def=ticker_partitions)
 def no_future_dates(context: dg.AssetCheckExecutionContext, cleaned_prices: Dataset) -> dg.AssetCheckResult:
     """No session that has not closed yet: a model must not see a bar that is still moving."""
     exchange = exchange_of(context.partition_key)
-    found = price_checks.future_dates(_prices(cleaned_prices), exchange, datetime.now(UTC))
+    found = quality_checks.future_dates(_prices(cleaned_prices), exchange, datetime.now(UTC))
     return _none_of(found, "rows of sessions that have not closed")
 
 
 @dg.asset_check(asset="cleaned_prices", blocking=True, partitions_def=ticker_partitions)
 def ohlc_is_consistent(cleaned_prices: Dataset) -> dg.AssetCheckResult:
     """Prices are finite and positive, and the range from low to high holds open and close."""
-    return _none_of(price_checks.inconsistent_bars(_prices(cleaned_prices)), "bars that cannot be")
+    return _none_of(quality_checks.inconsistent_bars(_prices(cleaned_prices)), "bars that cannot be")
 
 
 @dg.asset_check(asset="cleaned_prices", blocking=True, partitions_def=ticker_partitions)
 def few_rows_quarantined(cleaned_prices: Dataset) -> dg.AssetCheckResult:
     """At most 2 % of the source's rows are impossible; above 5 % nothing is trained on the rest."""
     quarantine, rows = cleaned_prices.tables["quarantine"], cleaned_prices.facts["counts"]["rows_in"]
-    found = price_checks.quarantined_share(quarantine, rows)
-    blocks = found.figure > price_checks.MOST_QUARANTINED
+    found = quality_checks.quarantined_share(quarantine, rows)
+    blocks = found.figure > quality_checks.MAX_QUARANTINED
     reasons = quarantine["reason"].value_counts()
     return dg.AssetCheckResult(
-        passed=found.figure <= price_checks.WARN_QUARANTINED,
+        passed=found.figure <= quality_checks.WARN_QUARANTINED,
         severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
         description=f"{len(quarantine)} of {rows} rows quarantined ({found.figure:.1%}); "
-        f"{price_checks.WARN_QUARANTINED:.0%} warns, above {price_checks.MOST_QUARANTINED:.0%} stops",
+        f"{quality_checks.WARN_QUARANTINED:.0%} warns, above {quality_checks.MAX_QUARANTINED:.0%} stops",
         metadata={
             "share": found.figure,
             "offending": list(found.days[:_SHOWN]),
@@ -85,14 +85,16 @@ def few_rows_quarantined(cleaned_prices: Dataset) -> dg.AssetCheckResult:
 @dg.asset_check(asset="cleaned_prices", partitions_def=ticker_partitions)
 def no_unexplained_jump(cleaned_prices: Dataset) -> dg.AssetCheckResult:
     """No close half as high again as the one before, or the inverse, without an action. Real crashes are such; look."""
-    return _none_of(price_checks.unexplained(_prices(cleaned_prices)), "unexplained jumps", dg.AssetCheckSeverity.WARN)
+    return _none_of(
+        quality_checks.jumps_without_action(_prices(cleaned_prices)), "unexplained jumps", dg.AssetCheckSeverity.WARN
+    )
 
 
 @dg.asset_check(asset="cleaned_prices", partitions_def=ticker_partitions)
 def fresh(context: dg.AssetCheckExecutionContext, cleaned_prices: Dataset) -> dg.AssetCheckResult:
     """The last row is at most 5 sessions of the exchange old. Old data are still fit to train and test on."""
     exchange = exchange_of(context.partition_key)
-    found = price_checks.sessions_behind(_prices(cleaned_prices), exchange, datetime.now(UTC))
+    found = quality_checks.sessions_behind(_prices(cleaned_prices), exchange, datetime.now(UTC))
     return dg.AssetCheckResult(
         passed=found.figure <= STALE_AFTER_SESSIONS,
         severity=dg.AssetCheckSeverity.WARN,
@@ -114,7 +116,7 @@ def few_restatements(raw_prices: Dataset) -> dg.AssetCheckResult:
     restated, vanished = (int(counts.get(kind, 0)) for kind in ("restated", "vanished"))
     share = (restated + vanished) / rows if rows else 0.0
     return dg.AssetCheckResult(
-        passed=share <= price_checks.MOST_RESTATED,
+        passed=share <= quality_checks.MAX_RESTATED,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{restated} sessions restated and {vanished} vanished since the last snapshot ({share:.1%})",
         metadata={

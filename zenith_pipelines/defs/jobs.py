@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from zenith_core.asset_selection import REFRESH, REFRESHED, RETRAIN
+from zenith_core.asset_selection import REFRESH, REFRESH_ASSETS, RETRAIN
 
 retrain_model = dg.define_asset_job(
     RETRAIN,
@@ -12,6 +12,6 @@ retrain_model = dg.define_asset_job(
 
 refresh_prices = dg.define_asset_job(
     REFRESH,
-    selection=dg.AssetSelection.assets(*REFRESHED),
+    selection=dg.AssetSelection.assets(*REFRESH_ASSETS),
     description="New prices for one ticker, what serving needs of them, and matured forecasts scored. Trains nothing.",
 )

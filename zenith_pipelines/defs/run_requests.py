@@ -2,7 +2,16 @@
 
 import dagster as dg
 
-from zenith_core.asset_selection import ALL, REFRESH, REFRESHED, RETRAIN, STAGES, refreshed, retrained, training_config
+from zenith_core.asset_selection import (
+    ALL,
+    REFRESH,
+    REFRESH_ASSETS,
+    RETRAIN,
+    STAGES,
+    assets_to_refresh,
+    assets_to_retrain,
+    training_config,
+)
 
 
 def retrain_request(
@@ -14,7 +23,7 @@ def retrain_request(
         partition_key=ticker,
         run_key=run_key,
         run_config={"ops": ops} if (ops := training_config(epochs if model_type != "ensemble" else None)) else {},
-        asset_selection=_selection(retrained(model_type), STAGES),
+        asset_selection=_selection(assets_to_retrain(model_type), STAGES),
         tags={"zenith/reason": reason} if reason else {},
     )
 
@@ -25,7 +34,7 @@ def refresh_request(ticker: str, *, run_key: str, forecasts: bool) -> dg.RunRequ
         job_name=REFRESH,
         partition_key=ticker,
         run_key=run_key,
-        asset_selection=_selection(refreshed(forecasts=forecasts), REFRESHED),
+        asset_selection=_selection(assets_to_refresh(forecasts=forecasts), REFRESH_ASSETS),
     )
 
 

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from zenith_core.asset_selection import ALL, REFRESH, RETRAIN, STAGES, refreshed, retrained
-from zenith_core.errors import StorageAway, UserError, known_errors
+from zenith_core.asset_selection import ALL, REFRESH, RETRAIN, STAGES, assets_to_refresh, assets_to_retrain
+from zenith_core.errors import StorageUnavailable, UserError, errors_by_name
 from zenith_core.names import KINDS
 from zenith_pipelines.dagster_runtime.dead_runs import hold_run_lock
 from zenith_pipelines.dagster_runtime.instance import open_instance
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 # What SQLAlchemy and dagster-postgres raise when a database does not answer, Dagster's or MLflow's.
-_AWAY = {"OperationalError", "DagsterPostgresException", "StorageAway"}
+_AWAY = {"OperationalError", "DagsterPostgresException", "StorageUnavailable"}
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def run_ticker(request: TickerRun, progress: Progress) -> dict[str, Any]:
     """Run the job for one ticker and describe the outcome, as the command's JSON does.
 
     A failed run has the status "failed", a reason of one line, and the `exit_code` that its error calls for. Its
-    traceback is in Dagster's event log. Raises StorageAway if it failed since a database went away: what happens
+    traceback is in Dagster's event log. Raises StorageUnavailable if it failed since a database went away: what happens
     inside the run raises nothing else.
     """
     from zenith_pipelines.definitions import definitions
@@ -92,8 +92,8 @@ def check_model_type(store: DatasetStore, ticker: str, model_type: str) -> None:
 def _made(request: TickerRun) -> tuple[str, ...]:
     """The assets that the run is to make, in the order of STAGES."""
     if request.job == REFRESH:
-        return refreshed(forecasts=DatasetStore(Settings().data_uri).exists("forecast_ledger", request.ticker))
-    made = retrained(request.model_type)
+        return assets_to_refresh(forecasts=DatasetStore(Settings().data_uri).exists("forecast_ledger", request.ticker))
+    made = assets_to_retrain(request.model_type)
     needed = _needed_for(request.until) if request.until else set(made)
     return tuple(stage for stage in made if stage in needed)
 
@@ -147,7 +147,7 @@ def _outcome(request: TickerRun, result: "dg.ExecuteInProcessResult", *, removed
         return {"status": "failed", "reason": removal(request.ticker), "exit_code": 1, **document}
     reason, exit_code = failure_of(result)
     if any(_mentions(event, _AWAY) for event in result.all_events):
-        raise StorageAway(f"a database went away while the run worked: {reason}")
+        raise StorageUnavailable(f"a database went away while the run worked: {reason}")
     return {"status": "failed", "reason": reason, "exit_code": exit_code, **document}
 
 
@@ -201,7 +201,7 @@ def _mentions(event: "dg.DagsterEvent", names: set[str]) -> bool:
 
 def why(error: "SerializableErrorInfo | None") -> tuple[str, int]:
     """The first error of the chain that was raised on purpose; what it was raised from explains only to developers."""
-    known, message = known_errors(), "no reason recorded"
+    known, message = errors_by_name(), "no reason recorded"
     while error:
         message = " ".join(error.message.split())
         if error.cls_name in known:

@@ -14,8 +14,14 @@ from zenith_core.errors import CorruptData, Delisted, NoNewData, NotAvailable
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import last_closed_session
 from zenith_core.names import DELISTED
-from zenith_core.prices.cleaning import Cleaned, clean
-from zenith_core.prices.restatements import Restatements, diff, finished, merge, overlap
+from zenith_core.prices.cleaning import CleaningResult, clean_prices
+from zenith_core.prices.restatements import (
+    Restatements,
+    append_later_rows,
+    closed_sessions,
+    find_restatements,
+    last_sessions,
+)
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.ingestion.sources.base import RAW_PRICES, PriceSource, RawPrices
 
@@ -100,7 +106,7 @@ def fetch_snapshot(
     ):
         return _compare(source.fetch(ticker), previous, ticker, "whole history")
     history = _finished(previous, ticker)
-    last_sessions = overlap(history, OVERLAP)
+    last_sessions = last_sessions(history, OVERLAP)
     if last_sessions.empty:
         return _compare(source.fetch(ticker), previous, ticker, "whole history")
     since, until = last_sessions.index.min().date(), last_sessions.index.max().date()
@@ -108,17 +114,17 @@ def fetch_snapshot(
         increment = source.fetch(ticker, since)
     except NoNewData as error:
         request = f"sessions from {since} on: nothing new ({error})"
-        return FetchResult(previous, False, now, request, diff(history, history))
-    if diff(last_sessions, increment.prices).appends_after(until):
-        whole = replace(increment, prices=merge(history, increment.prices))
+        return FetchResult(previous, False, now, request, find_restatements(history, history))
+    if find_restatements(last_sessions, increment.prices).appends_after(until):
+        whole = replace(increment, prices=append_later_rows(history, increment.prices))
         return _compare(whole, previous, ticker, f"sessions from {since} on", _whole_at(previous))
     request = f"whole history, because the sessions from {since} on have changed"
     return _compare(source.fetch(ticker), previous, ticker, request)
 
 
-def clean_snapshot(snapshot: Dataset, ticker: str) -> Cleaned:
+def clean_snapshot(snapshot: Dataset, ticker: str) -> CleaningResult:
     """Clean the rows as of the time of their fetch: a session that was open then stays unfinished."""
-    return clean(snapshot.table, ticker, now=_fetched_at(snapshot))
+    return clean_prices(snapshot.table, ticker, now=_fetched_at(snapshot))
 
 
 def _compare(
@@ -129,9 +135,9 @@ def _compare(
     whole_at: time of the last whole fetch, if older rows were not fetched now
     """
     last_session = _last_closed(ticker, raw.fetched_at)
-    latest = finished(raw.prices, last_session)
-    changes = diff(latest[:0] if previous is None else _finished(previous, ticker), latest)
-    if previous is not None and not changes.any and not diff(previous.table, raw.prices).any:
+    latest = closed_sessions(raw.prices, last_session)
+    changes = find_restatements(latest[:0] if previous is None else _finished(previous, ticker), latest)
+    if previous is not None and not changes.any and not find_restatements(previous.table, raw.prices).any:
         return FetchResult(previous, False, raw.fetched_at, f"{request}: nothing new", changes)
     facts = {
         "source": raw.source,
@@ -153,7 +159,7 @@ def _json(changes: Restatements) -> dict[str, Any]:
 
 
 def _finished(snapshot: Dataset, ticker: str) -> pd.DataFrame:
-    return finished(snapshot.table, _last_closed(ticker, _fetched_at(snapshot)))
+    return closed_sessions(snapshot.table, _last_closed(ticker, _fetched_at(snapshot)))
 
 
 def _last_closed(ticker: str, moment: datetime) -> date:

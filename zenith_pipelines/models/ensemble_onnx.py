@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zenith_core.forecasting.calibration import LEAST_PROBABILITY, Calibrator
+from zenith_core.forecasting.calibration import MIN_PROBABILITY, Calibrator
 from zenith_pipelines.models.onnx_artifact import IR_VERSION, OPSET
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def _append(calibrator: Calibrator, model: "ModelProto") -> None:
     graph = model.graph
     for node in graph.node:
         node.output[:] = ["vote" if name == "probabilities" else name for name in node.output]
-    constants = {"least": LEAST_PROBABILITY, "slope": calibrator.slope, "intercepts": calibrator.intercepts}
+    constants = {"least": MIN_PROBABILITY, "slope": calibrator.slope, "intercepts": calibrator.intercepts}
     graph.initializer.extend(
         numpy_helper.from_array(np.array(value, dtype=np.float32), name) for name, value in constants.items()
     )

@@ -20,7 +20,7 @@ from zenith_core.evaluation.metrics import SIGNIFICANCE
 from zenith_core.evaluation.walk_forward import Fold, WalkForward
 from zenith_core.features.model_features import FEATURES
 from zenith_core.features.targets import UNKNOWN, signal_labels
-from zenith_core.forecasting.abstention import Limits, decide
+from zenith_core.forecasting.abstention import Limits, decide_signals
 from zenith_core.forecasting.calibration import Calibrator, class_frequencies, direction_test, fit_calibrator
 from zenith_core.inference import SIGNALS
 from zenith_pipelines.models.ensemble import EnsembleConfig, fit_ensemble, importances, predict_probabilities
@@ -183,7 +183,7 @@ class _Walk:
         if len(rows):
             self.votes[rows] = predict_probabilities(model.vote, values)
         probabilities = model.calibrator(self.votes[rows])
-        signal, reason = decide(probabilities, values, model.limits, proven=model.proven)
+        signal, reason = decide_signals(probabilities, values, model.limits, proven=model.proven)
         names = np.array([*SIGNALS, ""])  # UNKNOWN, -1, picks the last one
         return pd.DataFrame(
             {

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zenith_core.errors import TooShortHistory, TrainingError
-from zenith_core.features.windows import windows
+from zenith_core.features.windows import input_windows
 from zenith_core.inference import HORIZONS
 from zenith_pipelines.models.lstm_jax_epoch import epoch_trainer
 
@@ -97,8 +97,8 @@ class LSTMTrainer:
         self._reset()
         mean, scale = scaler(values[train[0] - config.window + 1 : train[-1] + 1])
         inputs = (values - mean) / scale
-        x, y = windows(inputs, train, config.window), targets[train].astype(np.float32)
-        held_out = windows(inputs, validation, config.window), targets[validation].astype(np.float32)
+        x, y = input_windows(inputs, train, config.window), targets[train].astype(np.float32)
+        held_out = input_windows(inputs, validation, config.window), targets[validation].astype(np.float32)
         shuffle = np.random.default_rng(config.seed)
         losses: list[float] = []
         best: list[NDArray[Any]] = []
@@ -118,7 +118,7 @@ class LSTMTrainer:
         padding = -len(ends) % self._config.batch
         rows = np.concatenate([ends, np.repeat(ends[-1:], padding)])
         self._network.set_weights(model.weights)
-        x = windows(model.standardize(values), rows, self._config.window)
+        x = input_windows(model.standardize(values), rows, self._config.window)
         scores = self._network.predict(x, batch_size=self._config.batch, verbose=0)
         return np.asarray(scores[: len(ends)], dtype=np.float64)
 

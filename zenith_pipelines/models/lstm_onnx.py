@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from zenith_core.features.targets import root_horizons
 from zenith_core.forecasting.prediction_intervals import Band
 from zenith_core.forecasting.ridge import LinearForecast
-from zenith_core.forecasting.volatility_term_structure import LIMIT, used_inputs
+from zenith_core.forecasting.volatility_term_structure import MAX_EXPONENT, available_inputs
 from zenith_pipelines.models.lstm import TrainedLSTM
 from zenith_pipelines.models.onnx_artifact import IR_VERSION, OPSET
 
@@ -155,12 +155,12 @@ def _band_constants(band: Band, columns: Sequence[str]) -> dict[str, NDArray[Any
     bias, of_volatility, *of_inputs = band.coefficients
     kernel = np.zeros((1 + len(columns), len(bias)), dtype=np.float32)
     kernel[0] = of_volatility
-    kernel[[1 + columns.index(name) for name in used_inputs(columns)]] = np.reshape(of_inputs, (-1, len(bias)))
+    kernel[[1 + columns.index(name) for name in available_inputs(columns)]] = np.reshape(of_inputs, (-1, len(bias)))
     return {
         "scale_kernel": kernel,
         "scale_bias": bias.astype(np.float32),
-        "least_exponent": np.array(-LIMIT, dtype=np.float32),
-        "most_exponent": np.array(LIMIT, dtype=np.float32),
+        "least_exponent": np.array(-MAX_EXPONENT, dtype=np.float32),
+        "most_exponent": np.array(MAX_EXPONENT, dtype=np.float32),
         "residuals": band.quantiles.astype(np.float32),
     }
 

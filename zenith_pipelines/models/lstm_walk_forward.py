@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from zenith_core.errors import TooShortHistory, TrainingError
 from zenith_core.evaluation.walk_forward import Fold, WalkForward
 from zenith_core.features.model_features import FEATURES
-from zenith_core.features.targets import forward_log_returns, standardized
-from zenith_core.features.windows import windows
+from zenith_core.features.targets import forward_log_returns, standardized_returns
+from zenith_core.features.windows import input_windows
 from zenith_core.forecasting.prediction_intervals import Band, BandCalibrator, OutOfSampleScores
-from zenith_core.forecasting.residual_quantiles import price_forecasts, realised_before
+from zenith_core.forecasting.residual_quantiles import matured_values, price_forecasts
 from zenith_core.forecasting.ridge import fit_linear
 from zenith_core.forecasting.shrinkage import shrinkage
 from zenith_pipelines.models.forecast_table import forecast_table
@@ -121,7 +121,7 @@ class _Walk:
     def __init__(self, inputs: ModelInputs, config: LSTMConfig, usable: pd.Series | None) -> None:
         returns = forward_log_returns(inputs.trainable_close(usable), config.horizons)
         self._inputs = inputs
-        self._targets = standardized(returns, inputs.volatility)
+        self._targets = standardized_returns(returns, inputs.volatility)
         self._trainer = LSTMTrainer(config, len(inputs.columns))
         self._calibrator = BandCalibrator(
             inputs.values, inputs.columns, inputs.volatility, self._targets, inputs.origins
@@ -138,7 +138,7 @@ class _Walk:
         full_model = self._train(train, validation, on_epoch)
         model, factors, scores = self._shrink(full_model, validation_rows, rows, now)
         self._scores.keep(np.concatenate([validation_rows, rows]), scores)
-        band = self._calibrator.known_at(now, self._scores.values)
+        band = self._calibrator.band_at(now, self._scores.values)
         facts = {
             **fold_facts(self._inputs, fold, train),
             "shrinkage": factors,
@@ -176,7 +176,7 @@ class _Walk:
         self._linear.keep(validation_rows, linear[:split])
         self._network.keep(validation_rows, network[:split])
         past_rows = self._linear.rows
-        outcomes = realised_before(self._targets[past_rows], past_rows, now)
+        outcomes = matured_values(self._targets[past_rows], past_rows, now)
         linear_factors = shrinkage(self._linear.values[past_rows], outcomes)
         residuals = outcomes - linear_factors * self._linear.values[past_rows]
         network_factors = shrinkage(self._network.values[past_rows], residuals)
@@ -198,7 +198,7 @@ class _Walk:
         offsets = self._calibrator.offsets(step.band, ends)
         quantiles = [price_forecasts(scores + offset, close, volatility) for offset in np.moveaxis(offsets, -1, 0)]
         onnx_inputs = {
-            "window": windows(inputs.values, ends, step.model.network.window),
+            "window": input_windows(inputs.values, ends, step.model.network.window),
             "close": close.astype(np.float32),
             "volatility": volatility.astype(np.float32),
         }

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zenith_core.errors import ParityError
-from zenith_core.inference import METADATA_KEY, Run
+from zenith_core.inference import METADATA_KEY, RunModel
 
 PARITY = 1e-4  # the largest relative difference between the export and the trained model
 OPSET = 21  # of the default domain; needs ONNX Runtime 1.20 or later
@@ -36,14 +36,14 @@ def metadata(onnx: bytes) -> dict[str, Any]:
     return facts
 
 
-def onnx_run(onnx: bytes) -> Run:
+def onnx_run(onnx: bytes) -> RunModel:
     """Return the `run` of a one-thread session of a serialized model. Raises ONNX Runtime's errors if it is broken."""
     import onnxruntime as ort
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     session = ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
-    return cast(Run, session.run)
+    return cast(RunModel, session.run)
 
 
 def check_parity(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from zenith_core.evaluation.probability_scores import QUANTILE_COLUMNS
 from zenith_core.features.model_features import FEATURES
 from zenith_core.features.targets import signal_labels
-from zenith_core.features.windows import windows
+from zenith_core.features.windows import input_windows
 from zenith_core.inference import SIGNALS
 from zenith_pipelines.models.onnx_artifact import metadata, onnx_run
 
@@ -27,7 +27,7 @@ def replay_prices(onnx: bytes, features: pd.DataFrame, after: pd.Timestamp, clos
     rows = np.flatnonzero(features.index > after)
     close = features["close"].to_numpy(dtype=np.float64)
     inputs = {
-        "window": windows(features[list(FEATURES)].to_numpy(dtype=np.float32), rows, _window(onnx)),
+        "window": input_windows(features[list(FEATURES)].to_numpy(dtype=np.float32), rows, _window(onnx)),
         "close": close[rows].astype(np.float32),
         "volatility": features["volatility"].to_numpy(dtype=np.float32)[rows],
     }

@@ -11,7 +11,7 @@ import pandas as pd
 from zenith_core.errors import CorruptData, NotAvailable
 from zenith_core.evaluation.metrics import HEADLINE_HORIZON
 from zenith_core.features.model_features import FEATURES, feature_spec, feature_spec_hash, features, inputs_of
-from zenith_core.forecasting.abstention import Decision, decide_latest
+from zenith_core.forecasting.abstention import SignalDecision, decide_latest_signal
 from zenith_core.inference import HORIZONS, PriceForecast, forecast_prices, signal_probabilities
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import next_sessions
@@ -126,7 +126,7 @@ class LatestForecast:
     snapshot: ServingSnapshot
     forecast: PriceForecast
     probabilities: dict[str, float]
-    decision: Decision
+    decision: SignalDecision
     lstm_version: int
     ensemble_version: int
 
@@ -161,7 +161,7 @@ def latest_forecast(registry: ModelRegistry, snapshot: ServingSnapshot) -> Lates
         snapshot=price_snapshot,
         forecast=forecast_prices(onnx_run(registry.load(lstm.name, lstm.version)), price_snapshot),
         probabilities=probabilities,
-        decision=decide_latest(probabilities, signal_snapshot, metadata(onnx), stale=False),
+        decision=decide_latest_signal(probabilities, signal_snapshot, metadata(onnx), stale=False),
         lstm_version=lstm.version,
         ensemble_version=ensemble.version,
     )

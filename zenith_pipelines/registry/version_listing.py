@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from zenith_core.errors import NotAvailable
-from zenith_core.evaluation.summary_metrics import headline
+from zenith_core.evaluation.summary_metrics import summarize_metrics
 from zenith_core.names import KINDS, Kind, model_name
 from zenith_core.statistics.performance import finite
 from zenith_pipelines.registry.decision_log import decision_history
@@ -51,5 +51,5 @@ def _described(registry: ModelRegistry, kind: Kind, version: Version, aliases: M
         "version": version.version,
         "aliases": sorted(alias for alias, number in aliases.items() if number == version.version),
         **{tag: version.tags.get(tag) for tag in (*_TAGS, *_DECISION)},
-        "metrics": headline(kind, metrics),
+        "metrics": summarize_metrics(kind, metrics),
     }

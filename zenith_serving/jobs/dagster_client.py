@@ -1,7 +1,7 @@
 """Dagster's GraphQL API, reduced to what serving asks of it. Dagster itself is never imported.
 
 `zenith_serving.jobs.launcher` has the rules; here is what is asked and how an answer is read. Whatever keeps Dagster
-from answering, or from starting a run, is a DagsterAway that says which part of it is not there.
+from answering, or from starting a run, is a DagsterUnavailable that says which part of it is not there.
 """
 
 import logging
@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from zenith_core.errors import known_errors
-from zenith_serving.errors import DagsterAway, UnknownRun
+from zenith_core.errors import errors_by_name
+from zenith_serving.errors import DagsterUnavailable, UnknownRun
 
 if TYPE_CHECKING:
     import httpx
@@ -116,9 +116,11 @@ class DagsterAPI:
         )
         if answer["plan"]["__typename"] != "ExecutionPlan" or answer["prices"]["__typename"] != "AssetNode":
             _logger.warning("Dagster has no plan for %s: %s", job.name, answer["plan"].get("message"))
-            raise DagsterAway("Dagster's code server does not answer, or has no such job")
+            raise DagsterUnavailable("Dagster's code server does not answer, or has no such job")
         if not daemon_is_alive(answer):
-            raise DagsterAway("no daemon of Dagster is running: a run would be queued and never start; `zenith ui`")
+            raise DagsterUnavailable(
+                "no daemon of Dagster is running: a run would be queued and never start; `zenith ui`"
+            )
         made = {node["assetKey"]["path"][-1] for node in answer["needed"] if node["assetMaterializations"]}
         return Readiness(answer["prices"]["partitionKeys"], frozenset(made))
 
@@ -132,7 +134,7 @@ class DagsterAPI:
         answer = self._ask(_LAUNCH, seconds=LAUNCH_SECONDS, params=params)["launchRun"]
         if answer["__typename"] != "LaunchRunSuccess":
             _logger.warning("Dagster did not launch %s: %s", job.name, answer.get("message"))
-            raise DagsterAway("Dagster did not launch the run; its reason was logged")
+            raise DagsterUnavailable("Dagster did not launch the run; its reason was logged")
         run: dict[str, Any] = answer["run"]
         return run
 
@@ -161,13 +163,13 @@ class DagsterAPI:
         except (ValueError, AttributeError):
             data = None
         if data is None:
-            raise DagsterAway("what answers at DAGSTER_URL is not the Dagster that it should be")
+            raise DagsterUnavailable("what answers at DAGSTER_URL is not the Dagster that it should be")
         return data
 
     def _post(self, document: Mapping[str, Any], seconds: float) -> "httpx.Response":
         import httpx
 
-        away = DagsterAway("Dagster's webserver does not answer: `zenith ui` starts it")
+        away = DagsterUnavailable("Dagster's webserver does not answer: `zenith ui` starts it")
         if time.monotonic() < self._away_until:
             raise away
         if self._client is None:
@@ -205,7 +207,7 @@ def _why(error: Mapping[str, Any]) -> str:
     """The first error of the chain that was raised on purpose, else the one it began with."""
     chain = [error, *error["causes"]]
     for each in chain:
-        if each["className"] in known_errors():
+        if each["className"] in errors_by_name():
             return _line(each["message"]).partition(": ")[2]
     return _line(chain[-1]["message"])
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
-from zenith_serving.errors import DagsterAway
+from zenith_serving.errors import DagsterUnavailable
 from zenith_serving.settings import Settings
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _logger = logging.getLogger(__name__)
 
 @contextmanager
 def launch_lock(settings: Settings, subject: str) -> Iterator[None]:
-    """Hold the lock of a subject. Raises DagsterAway if it cannot be had, for then nothing may be launched.
+    """Hold the lock of a subject. Raises DagsterUnavailable if it cannot be had, for then nothing may be launched.
 
     A Redis that is away is logged and done without: then only processes of one machine are kept apart.
     """
@@ -33,10 +33,12 @@ def launch_lock(settings: Settings, subject: str) -> Iterator[None]:
             folder.mkdir(parents=True, exist_ok=True)
             held.enter_context(FileLock(folder / f"{name}.lock", timeout=WAIT_SECONDS))
         except Timeout:
-            raise DagsterAway("another request has been launching the same for too long") from None
+            raise DagsterUnavailable("another request has been launching the same for too long") from None
         except OSError as error:
             _logger.warning("no lock under ZENITH_HOME: %r", error)
-            raise DagsterAway("ZENITH_HOME cannot be written here, so runs cannot be launched one at a time") from None
+            raise DagsterUnavailable(
+                "ZENITH_HOME cannot be written here, so runs cannot be launched one at a time"
+            ) from None
         if settings.redis_url is not None:
             _hold_in_redis(held, settings.redis_url.get_secret_value(), name)
         yield
@@ -49,7 +51,7 @@ def _hold_in_redis(held: ExitStack, url: str, name: str) -> None:
     lock = client.lock(f"zenith:launch:{name}", timeout=_HELD_SECONDS, blocking_timeout=WAIT_SECONDS)
     try:
         if not lock.acquire():
-            raise DagsterAway("another machine has been launching the same for too long")
+            raise DagsterUnavailable("another machine has been launching the same for too long")
     except RedisError as error:
         _logger.warning("no lock in Redis: %r", error)
         return

@@ -8,7 +8,16 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from zenith_core.asset_selection import ALL, REFRESH, REFRESHED, RETRAIN, STAGES, refreshed, retrained, training_config
+from zenith_core.asset_selection import (
+    ALL,
+    REFRESH,
+    REFRESH_ASSETS,
+    RETRAIN,
+    STAGES,
+    assets_to_refresh,
+    assets_to_retrain,
+    training_config,
+)
 from zenith_core.errors import UserError
 from zenith_core.names import KINDS
 from zenith_serving.errors import UnknownTicker
@@ -41,7 +50,7 @@ class Launcher:
     def train(self, asked: TrainRequest) -> Launched:
         """Train a ticker's models, unless a run that trains as much is under way for it.
 
-        Raises UnknownTicker, UserError if the ticker lacks the model that is not to be trained, or DagsterAway.
+        Raises UnknownTicker, UserError if the ticker lacks the model that is not to be trained, or DagsterUnavailable.
         """
         ticker, model_type = asked.ticker, asked.model_type
         others = [f"{kind}_model" for kind in KINDS if model_type not in (kind, ALL)]
@@ -49,7 +58,7 @@ class Launcher:
             for run in self._dagster.active_runs(tags={PARTITION: ticker}):
                 if _kinds(asked.model_type) <= trained_by(run):
                     return self._launched(run, "train", already_running=True)
-            made = retrained(model_type)
+            made = assets_to_retrain(model_type)
             job = Job(RETRAIN, ticker, None if made == STAGES else made)
             ready = self._dagster.readiness(job, others)
             _require_ticker(ticker, ready.tickers)
@@ -61,22 +70,22 @@ class Launcher:
     def start(self, name: str, asked: JobRequest) -> Launched:
         """Start a job of `zenith_serving.jobs.launchable_jobs`, unless the same is under way.
 
-        Raises UnknownJob, UnknownTicker, UserError for what the job does not take, or DagsterAway.
+        Raises UnknownJob, UnknownTicker, UserError for what the job does not take, or DagsterUnavailable.
         """
         ops = launchable(name).ops(name, asked)
         tags = {ASKED: json.dumps(ops, sort_keys=True), **({PARTITION: asked.ticker} if asked.ticker else {})}
         with launch_lock(self._settings, f"{name} {asked.ticker}"):
             if running := self._dagster.active_runs(job=name, tags=tags):
                 return self._launched(running[0], "jobs/runs", already_running=True)
-            ready = self._dagster.readiness(Job(name, asked.ticker), [REFRESHED[-1]])
+            ready = self._dagster.readiness(Job(name, asked.ticker), [REFRESH_ASSETS[-1]])
             if asked.ticker:
                 _require_ticker(asked.ticker, ready.tickers)
-            assets = refreshed(forecasts=REFRESHED[-1] in ready.made) if name == REFRESH else None
+            assets = assets_to_refresh(forecasts=REFRESH_ASSETS[-1] in ready.made) if name == REFRESH else None
             run = self._dagster.launch(Job(name, asked.ticker, assets), ops, tags)
         return self._launched(run, "jobs/runs", already_running=False)
 
     def run(self, run_id: str) -> Run:
-        """How a run goes. Raises UnknownRun or DagsterAway."""
+        """How a run goes. Raises UnknownRun or DagsterUnavailable."""
         run, daemon_is_alive = self._dagster.run(run_id)
         status = _STATUS[run["status"]]
         waits_in_vain = status in ("queued", "starting") and not daemon_is_alive

@@ -43,7 +43,7 @@ class Cache(Protocol):
         """Keep an answer."""
 
     def forget(self, ticker: str | None = None) -> None:
-        """Forget the ticker's answers, or all. Raises CacheAway if that cannot be done."""
+        """Forget the ticker's answers, or all. Raises CacheUnavailable if that cannot be done."""
 
     def check(self) -> None:
         """Learn whether the cache is there, for `state`, and forget answers of an older generation."""

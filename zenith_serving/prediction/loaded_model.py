@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
 
-from zenith_core.inference import METADATA_KEY, Run
+from zenith_core.inference import METADATA_KEY, RunModel
 from zenith_core.names import model_name
 from zenith_serving.errors import ModelUnavailable
 from zenith_serving.schemas.base import Finite
@@ -45,7 +45,7 @@ class ServedModel:
 
     name: str
     version: int
-    run: Run = field(repr=False)
+    run: RunModel = field(repr=False)
     facts: Mapping[str, Any] = field(repr=False)
     memory: int = 0
     _worths: dict[int | None, Worth] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -118,7 +118,7 @@ def open_model(name: str, version: int, onnx: bytes) -> ServedModel:
         raise ModelUnavailable(f"{this} is a model for another ticker or of another kind")
     if problem := misfit(facts.get("versions", {})):
         raise ModelUnavailable(f"{this} {problem}")
-    return ServedModel(name, version, cast(Run, session.run), _needed(facts), 3 * len(onnx) + _SESSION_BYTES)
+    return ServedModel(name, version, cast(RunModel, session.run), _needed(facts), 3 * len(onnx) + _SESSION_BYTES)
 
 
 def misfit(versions: Mapping[str, str]) -> str | None:

@@ -14,7 +14,7 @@ from cachetools import LRUCache
 from zenith_core.errors import InvalidTicker
 from zenith_core.market.tickers import validate_ticker
 from zenith_core.names import Kind, model_name
-from zenith_serving.errors import ModelUnavailable, RegistryAway
+from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
 from zenith_serving.prediction.last_known_good import LastGood
 from zenith_serving.prediction.loaded_model import ServedModel, open_model
 from zenith_serving.prediction.single_flight import SingleFlight
@@ -40,7 +40,7 @@ class ModelStore:
         self._problems: dict[str, str] = {}
 
     def get(self, kind: Kind, ticker: str) -> ServedModel:
-        """The model to answer with. Raises ModelUnavailable or RegistryAway, which say what is missing."""
+        """The model to answer with. Raises ModelUnavailable or RegistryUnavailable, which say what is missing."""
         name = model_name(kind, ticker)
         if model := self._peek(name):
             return model
@@ -76,7 +76,7 @@ class ModelStore:
         try:
             self._production = self._registry.production()
             away = None
-        except RegistryAway as error:
+        except RegistryUnavailable as error:
             away = str(error)
         if away != self._away:
             _logger.warning("model registry: %s", away or "back")
@@ -97,7 +97,7 @@ class ModelStore:
         if wanted is None:
             self._drop(model.name)
         elif wanted != model.version:
-            with suppress(ModelUnavailable, RegistryAway):  # noted in _problems; the old version goes on
+            with suppress(ModelUnavailable, RegistryUnavailable):  # noted in _problems; the old version goes on
                 self._keep(self._open(model.name, wanted))
 
     def _open_any(self, name: str) -> ServedModel:
@@ -107,9 +107,9 @@ class ModelStore:
             raise ModelUnavailable(f"{name} has no version in Production yet")
         try:
             if version is None:
-                raise RegistryAway(self._away or "the registry has not answered yet")
+                raise RegistryUnavailable(self._away or "the registry has not answered yet")
             return self._open(name, version)
-        except (ModelUnavailable, RegistryAway):
+        except (ModelUnavailable, RegistryUnavailable):
             copy = self._last_good.load(name)
             if copy is None:
                 raise
@@ -123,7 +123,7 @@ class ModelStore:
                 onnx = self._registry.fetch(name, version)
                 model = open_model(name, version, onnx)
                 self._last_good.save(name, version, onnx)
-        except (ModelUnavailable, RegistryAway) as error:
+        except (ModelUnavailable, RegistryUnavailable) as error:
             if self._problems.get(name) != str(error):
                 _logger.warning("%s version %d: %s", name, version, error)
             self._problems[name] = str(error)
@@ -134,7 +134,7 @@ class ModelStore:
     def _copy_missing(self) -> None:
         for name, version in (self._production or {}).items():
             if _is_ours(name) and not self._last_good.has(name, version):
-                with suppress(ModelUnavailable, RegistryAway):
+                with suppress(ModelUnavailable, RegistryUnavailable):
                     self._open(name, version)
 
     def _peek(self, name: str) -> ServedModel | None:

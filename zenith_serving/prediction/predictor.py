@@ -83,7 +83,7 @@ class Predictor:
         """A PriceAnswer as the JSON that goes out; what is cached is not touched any more.
 
         Raises InvalidTicker, UserError (horizon), UnknownTicker, TickerGone, ModelUnavailable, FeatureMismatch,
-        RegistryAway or CorruptData.
+        RegistryUnavailable or CorruptData.
         """
         if not 1 <= horizon <= HORIZONS:
             raise UserError(f"horizon must be 1 to {HORIZONS} sessions")

@@ -21,7 +21,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from zenith_core.names import CACHE_GENERATION_KEY
-from zenith_serving.errors import CacheAway
+from zenith_serving.errors import CacheUnavailable
 from zenith_serving.prediction.cache import LocalCache, Scope
 
 REDIS_TIMEOUT_SECONDS = 0.1
@@ -76,12 +76,12 @@ class RedisCache:
             self._fallback.put(ticker, key, answer)
 
     def forget(self, ticker: str | None = None) -> None:
-        """Forget the ticker's answers, or all, for every process. Raises CacheAway: those in Redis would come back."""
+        """Forget the ticker's answers, or all, in every process. Raises CacheUnavailable if Redis keeps its own."""
         self._fallback.forget(ticker)
         if self._is_away:
             self.check()
         if not self._ask(self._begin_generation if ticker is None else lambda: self._drop(ticker)):
-            raise CacheAway("Redis does not do it: the answers that it keeps stay")
+            raise CacheUnavailable("Redis does not do it: the answers that it keeps stay")
 
     def check(self) -> None:
         """Learn whether Redis is there, for `state`, and which generation of answers counts; tell it the counts."""
@@ -168,16 +168,16 @@ class RedisCache:
 
         if self._is_away and not always:
             return None
-        answer, is_away = None, False
+        answer, is_unavailable = None, False
         try:
             answer = question()
         except RedisError as error:
-            is_away = not isinstance(error, ResponseError)
+            is_unavailable = not isinstance(error, ResponseError)
             _logger.debug("redis: %r", error)
-        if is_away != self._is_away:
-            _logger.warning("redis cache: %s", "away, in-process instead" if is_away else "back")
+        if is_unavailable != self._is_away:
+            _logger.warning("redis cache: %s", "away, in-process instead" if is_unavailable else "back")
             self._fallback.forget()  # or other processes' would outlive `forget`
-        self._is_away = is_away
+        self._is_away = is_unavailable
         return answer
 
 

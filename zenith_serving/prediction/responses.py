@@ -11,7 +11,7 @@ from typing import Any
 
 from zenith_core.disclaimer import DISCLAIMER
 from zenith_core.errors import NotAvailable
-from zenith_core.forecasting.abstention import Decision, decide_latest
+from zenith_core.forecasting.abstention import SignalDecision, decide_latest_signal
 from zenith_core.inference import QUANTILES, SIGNALS, PriceForecast
 from zenith_core.snapshot import STALE_AFTER_SESSIONS, ServingSnapshot
 from zenith_serving.errors import ModelUnavailable
@@ -106,13 +106,13 @@ def _points(snapshot: ServingSnapshot, forecast: PriceForecast, horizon: int) ->
 
 def _decision(
     probabilities: Mapping[str, float], snapshot: ServingSnapshot, model: ServedModel, *, stale: bool
-) -> Decision:
+) -> SignalDecision:
     try:
-        return decide_latest(probabilities, snapshot, model.facts, stale=stale)
+        return decide_latest_signal(probabilities, snapshot, model.facts, stale=stale)
     except NotAvailable as error:
         raise ModelUnavailable(f"{model.name} version {model.version} cannot give a signal: {error}") from None
 
 
-def _reason(decision: Decision, probabilities: Mapping[str, float], skill: Mapping[str, Any]) -> str:
+def _reason(decision: SignalDecision, probabilities: Mapping[str, float], skill: Mapping[str, Any]) -> str:
     each = ", ".join(f"{name} {probabilities[name]:.0%}" for name in reversed(SIGNALS))
     return f"{decision.text} Probabilities: {each}. {_WORTH[skill['beats_naive']]}"

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from zenith_core.evaluation.summary_metrics import METRICS
 from zenith_core.names import PRODUCTION
-from zenith_serving.errors import ModelUnavailable, RegistryAway
+from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
 
 TIMEOUT_SECONDS = 2.0
 CHECKSUM_TAG = "sha256"  # of the model file; the pipelines set it on each version
@@ -45,7 +45,7 @@ class KnownVersion:
 
 
 class ModelRegistry(Protocol):
-    """A model registry, read only. Every method raises RegistryAway."""
+    """A model registry, read only. Every method raises RegistryUnavailable."""
 
     def production(self) -> dict[str, int]:
         """Return the Production version of each model name."""
@@ -91,7 +91,7 @@ def listed_metrics(metrics: Mapping[str, float | None]) -> dict[str, float | Non
 def read_artifact(location: str) -> bytes:
     """Read the ONNX file in a model folder: a path, a file: URI, or a URI that fsspec can open.
 
-    Raises ModelUnavailable if the file does not exist, RegistryAway if it cannot be read.
+    Raises ModelUnavailable if the file does not exist, RegistryUnavailable if it cannot be read.
     """
     parts = urlsplit(location)
     try:
@@ -105,7 +105,7 @@ def read_artifact(location: str) -> bytes:
         raise ModelUnavailable("the registry's model file is gone") from None
     except (OSError, ValueError, ImportError) as error:
         _logger.debug("artifact: %r", error)
-        raise RegistryAway("the registry's model files cannot be read from here") from None
+        raise RegistryUnavailable("the registry's model files cannot be read from here") from None
 
 
 def check_checksum(content: bytes, checksum: str | None) -> bytes:

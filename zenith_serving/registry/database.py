@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zenith_core.statistics.performance import finite
-from zenith_serving.errors import ModelUnavailable, RegistryAway
+from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
 from zenith_serving.registry.base import (
     CHECKSUM_TAG,
     DECISION_PREFIX,
@@ -119,7 +119,7 @@ class DatabaseRegistry:
                 return list(connection.execute(text(query), values).all())
         except SQLAlchemyError as error:
             _logger.debug("MLflow database: %r", error)
-            raise RegistryAway("the MLflow database cannot be read") from None
+            raise RegistryUnavailable("the MLflow database cannot be read") from None
 
     def _engine(self) -> "Engine":
         from sqlalchemy import NullPool, create_engine, make_url

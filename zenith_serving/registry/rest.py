@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from urllib.request import Request, urlopen
 
 from zenith_core.statistics.performance import finite
-from zenith_serving.errors import ModelUnavailable, RegistryAway
+from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
 from zenith_serving.registry.base import (
     CHECKSUM_TAG,
     DECISION_PREFIX,
@@ -142,18 +142,18 @@ class RestRegistry:
                     raise ModelUnavailable("the registry has no such model version or file") from None
                 if error.code in (401, 403):
                     names = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
-                    raise RegistryAway(f"the MLflow server refuses {names} ({error.code})") from None
-                raise RegistryAway(f"the MLflow server answered with status {error.code}") from None
+                    raise RegistryUnavailable(f"the MLflow server refuses {names} ({error.code})") from None
+                raise RegistryUnavailable(f"the MLflow server answered with status {error.code}") from None
         except OSError as error:
             _logger.debug("MLflow server: %r", error)
-            raise RegistryAway("the MLflow server cannot be reached") from None
+            raise RegistryUnavailable("the MLflow server cannot be reached") from None
 
 
 def _document(content: bytes) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads(content)
     except ValueError:
-        raise RegistryAway("MLFLOW_TRACKING_URI does not lead to an MLflow server") from None
+        raise RegistryUnavailable("MLFLOW_TRACKING_URI does not lead to an MLflow server") from None
     return document
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from zenith_core.errors import InvalidTicker
-from zenith_core.evaluation.summary_metrics import headline
+from zenith_core.evaluation.summary_metrics import summarize_metrics
 from zenith_core.market.tickers import validate_ticker
 from zenith_core.names import CANDIDATE, KINDS, PRODUCTION, Kind, model_name
 from zenith_serving.errors import UnknownTicker
@@ -22,7 +22,7 @@ _UNCHANGED_TAGS = (
 def list_models(
     registry: ModelRegistry, ticker: str | None = None, model_type: Kind | None = None, status: Status | None = None
 ) -> Models:
-    """Return the versions that match all filters, by ticker and kind, newest first. Raises RegistryAway."""
+    """Return the versions that match all filters, by ticker and kind, newest first. Raises RegistryUnavailable."""
     versions = [response for version in registry.versions(ticker) if (response := _model_version(version))]
     filters = {"ticker": ticker, "model_type": model_type, "status": status}
     matches = [one for one in versions if all(value in (None, getattr(one, name)) for name, value in filters.items())]
@@ -32,7 +32,7 @@ def list_models(
 def model_history(registry: ModelRegistry, ticker: str) -> History:
     """Return every decision about a ticker's models, newest first.
 
-    Raises UnknownTicker if the ticker has no models, RegistryAway.
+    Raises UnknownTicker if the ticker has no models, RegistryUnavailable.
     """
     events = [_event(kind, record) for kind in KINDS for record in registry.decisions(model_name(kind, ticker))]
     if not events and not list_models(registry, ticker).models:
@@ -55,7 +55,7 @@ def _model_version(version: KnownVersion) -> ModelVersion | None:
         status=_status(version.aliases),
         created_at=datetime.fromtimestamp(version.created_ms / 1000, UTC),
         beats_naive=None if beats_naive is None else bool(beats_naive),
-        metrics=headline(kind, version.metrics),
+        metrics=summarize_metrics(kind, version.metrics),
         decision=_action(tags["decision"]) if "decision" in tags else None,
         **{key: tags.get(key) or None for key in _UNCHANGED_TAGS},
     )

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Depends
 
-from zenith_serving.errors import RegistryAway
+from zenith_serving.errors import RegistryUnavailable
 from zenith_serving.problem_details import RESPONSES
 from zenith_serving.routes.dependencies import PREFIX, PredictorDep
 from zenith_serving.schemas.predictions import Refreshed
@@ -19,5 +19,5 @@ def refresh_models(predictor: PredictorDep) -> Refreshed:
     predictor.models.refresh()
     state = predictor.models.state()
     if state["registry"]["detail"]:
-        raise RegistryAway(state["registry"]["detail"])
+        raise RegistryUnavailable(state["registry"]["detail"])
     return Refreshed(**state["models"])

@@ -13,7 +13,7 @@ from zenith_core.errors import NonFiniteInput, TooShortHistory, UserError
 from zenith_core.features.model_features import ewma_volatility
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import sessions_between
-from zenith_core.prices.cleaning import clean
+from zenith_core.prices.cleaning import clean_prices
 
 FREE = BacktestConfig(capital=1000, commission=0, slippage=0)
 SHORT = replace(FREE, allow_short=True)
@@ -117,7 +117,7 @@ def dividend_market():
     close[40:] *= 1 - 5 / close[39]
     raw = pd.DataFrame({"open": close, "high": close * 1.001, "low": close / 1.001, "close": close}, index=sessions)
     raw = raw.assign(volume=1e6, splits=0.0, dividends=np.where(np.arange(len(raw)) == 40, 5.0, 0.0))
-    return raw, clean(raw, "TEST", now=datetime(2021, 1, 1, tzinfo=UTC)).prices
+    return raw, clean_prices(raw, "TEST", now=datetime(2021, 1, 1, tzinfo=UTC)).prices
 
 
 def test_who_holds_the_stock_receives_its_dividend():

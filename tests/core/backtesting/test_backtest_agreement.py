@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from zenith_core.backtesting.backtest import BacktestConfig, backtest
-from zenith_core.prices.cleaning import clean
+from zenith_core.prices.cleaning import clean_prices
 from zenith_pipelines.ingestion.sources.sample import SampleSource
 
 with warnings.catch_warnings():
@@ -29,7 +29,7 @@ def random_prices(seed):
 
 @cache
 def real_prices(ticker):
-    prices = clean(SampleSource().fetch(ticker).prices, ticker).prices
+    prices = clean_prices(SampleSource().fetch(ticker).prices, ticker).prices
     return prices[["open", "high", "low", "close", "volume"]].iloc[-1200:]
 
 

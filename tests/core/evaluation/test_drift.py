@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zenith_core.evaluation.drift import CHANCE, coverage_breach, drift
+from zenith_core.evaluation.drift import ALPHA, coverage_breach, feature_drift
 from zenith_core.forecasting.abstention import Limits
 from zenith_core.snapshot import ServingSnapshot
 
@@ -81,7 +81,7 @@ def test_honest_bands_seldom_sound_the_alarm():
 
     alarms = sum(coverage_breach(ledger(row)) is not None for row in draws[:500])
 
-    assert alarms <= 500 * CHANCE * 4
+    assert alarms <= 500 * ALPHA * 4
 
 
 LIMITS = Limits(lower=np.zeros(2), upper=np.ones(2), base_rates=np.full(3, 1 / 3))
@@ -96,12 +96,12 @@ def snapshot(rows):
 def test_inputs_that_are_mostly_outside_the_training_range_have_drifted(outside, drifts):
     rows = [[0.5, 0.5]] * (20 - outside) + [[0.5, 1.2]] * outside
 
-    assert (drift(snapshot(rows), LIMITS) is not None) is drifts
+    assert (feature_drift(snapshot(rows), LIMITS) is not None) is drifts
 
 
 def test_the_drift_is_told_in_days_of_the_last_month():
     rows = [[0.5, 9.0]] * 40 + [[0.5, 0.5]] * 5 + [[-1.0, 0.5]] * 15
 
-    assert drift(snapshot(rows), LIMITS) == (
+    assert feature_drift(snapshot(rows), LIMITS) == (
         "on 15 of the last 20 sessions the inputs were outside the range of the training"
     )

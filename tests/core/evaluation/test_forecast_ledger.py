@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zenith_core.evaluation.forecast_ledger import extended, ledger_rows, scored
+from zenith_core.evaluation.forecast_ledger import append_rows, fill_actuals, ledger_rows
 from zenith_core.inference import PriceForecast
 from zenith_core.snapshot import ServingSnapshot
 
@@ -45,14 +45,14 @@ def test_a_forecast_becomes_one_row_per_horizon_with_its_target_session():
 
 def test_what_was_first_forecast_stays_when_the_same_origin_is_forecast_again():
     first = ledger_rows(snapshot(), forecast(101), model_version=3, made_at=NOW)
-    again = extended(first, ledger_rows(snapshot(), forecast(999), model_version=3, made_at=NOW))
+    again = append_rows(first, ledger_rows(snapshot(), forecast(999), model_version=3, made_at=NOW))
 
     assert len(again) == 30
     assert set(again["forecast"]) == {101.0}
 
 
 def test_another_model_version_is_kept_beside_the_first():
-    both = extended(ledger_rows(snapshot(), forecast(101), 3, NOW), ledger_rows(snapshot(), forecast(102), 4, NOW))
+    both = append_rows(ledger_rows(snapshot(), forecast(101), 3, NOW), ledger_rows(snapshot(), forecast(102), 4, NOW))
 
     assert both.groupby("model_version")["forecast"].first().to_dict() == {3: 101.0, 4: 102.0}
 
@@ -60,7 +60,7 @@ def test_another_model_version_is_kept_beside_the_first():
 def test_only_closed_sessions_are_scored():
     close = pd.Series([100.0, 103.0], index=pd.DatetimeIndex(["2024-01-01", "2024-01-02"]))
 
-    ledger = scored(ledger_rows(snapshot(), forecast(101), 3, NOW), close)
+    ledger = fill_actuals(ledger_rows(snapshot(), forecast(101), 3, NOW), close)
 
     assert ledger.loc[0, "actual"] == 103
     assert ledger.loc[1:, "actual"].isna().all()
@@ -69,7 +69,7 @@ def test_only_closed_sessions_are_scored():
 def test_a_split_after_the_forecast_does_not_change_what_came():
     halved = pd.Series([50.0, 51.5], index=pd.DatetimeIndex(["2024-01-01", "2024-01-02"]))
 
-    ledger = scored(ledger_rows(snapshot(), forecast(101), 3, NOW), halved)
+    ledger = fill_actuals(ledger_rows(snapshot(), forecast(101), 3, NOW), halved)
 
     assert ledger.loc[0, "actual"] == pytest.approx(103)
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from zenith_core.evaluation.reliability import BINS, calibration_error, calibration_scores, reliability
+from zenith_core.evaluation.reliability import BINS, calibration_error, calibration_scores, reliability_table
 
 
 def test_a_table_worked_by_hand():
-    table = reliability(np.array([0.2, 0.2, 0.2, 0.2, 0.8]), np.array([0.0, 0, 1, 0, 1]))
+    table = reliability_table(np.array([0.2, 0.2, 0.2, 0.2, 0.8]), np.array([0.0, 0, 1, 0, 1]))
 
     assert table == [
         {"predicted": pytest.approx(0.2), "observed": 0.25, "rows": 4},
@@ -16,7 +16,7 @@ def test_a_table_worked_by_hand():
 
 def test_bins_hold_about_equally_many_rows():
     probabilities = np.random.default_rng(0).beta(2, 5, 1000)
-    rows = [row["rows"] for row in reliability(probabilities, np.zeros(1000))]
+    rows = [row["rows"] for row in reliability_table(probabilities, np.zeros(1000))]
 
     assert len(rows) == BINS
     assert sum(rows) == 1000
@@ -24,11 +24,11 @@ def test_bins_hold_about_equally_many_rows():
 
 
 def test_one_answer_for_all_is_one_bin():
-    assert [row["rows"] for row in reliability(np.full(50, 0.3), np.zeros(50))] == [50]
+    assert [row["rows"] for row in reliability_table(np.full(50, 0.3), np.zeros(50))] == [50]
 
 
 def test_no_rows_give_no_error_and_no_table():
-    assert reliability(np.empty(0), np.empty(0)) == []
+    assert reliability_table(np.empty(0), np.empty(0)) == []
     assert calibration_error([]) is None
 
 

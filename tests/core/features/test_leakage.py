@@ -10,10 +10,10 @@ from tests.core.markets import random_prices
 from zenith_core.features.leakage import (
     PREFIX_TOLERANCE,
     START_TOLERANCE,
-    cuts_of,
+    late_starts,
     leakage_certificate,
     leakage_summary,
-    starts_of,
+    prefix_lengths,
 )
 from zenith_core.features.model_features import FEATURES, WARM_UP, features
 
@@ -173,16 +173,16 @@ def test_constant_prices_pass():
 
 
 def test_cuts_are_at_the_start_around_the_jumps_and_near_the_end():
-    cuts = cuts_of(make_prices(crash=400)["close"], WARM_UP)
+    cuts = prefix_lengths(make_prices(crash=400)["close"], WARM_UP)
     assert cuts == sorted(set(cuts))
     assert {1, WARM_UP, WARM_UP + 1, 400, 401, 679, 695, 698, 699} <= set(cuts)
     assert len(cuts) >= 20
-    assert cuts_of(make_prices(2)["close"], WARM_UP) == [1]
+    assert prefix_lengths(make_prices(2)["close"], WARM_UP) == [1]
 
 
 def test_late_starts_are_early_late_and_after_the_largest_jump():
-    assert starts_of(make_prices(1000, crash=400)["close"], WARM_UP) == [1, 250, 401, 500, 729]
-    assert starts_of(make_prices(WARM_UP + 2)["close"], WARM_UP) == [1]
+    assert late_starts(make_prices(1000, crash=400)["close"], WARM_UP) == [1, 250, 401, 500, 729]
+    assert late_starts(make_prices(WARM_UP + 2)["close"], WARM_UP) == [1]
 
 
 def test_the_certificate_is_json_and_its_summary_one_line():
@@ -202,7 +202,7 @@ def test_the_certificate_is_json_and_its_summary_one_line():
 def test_the_figures_count_what_was_compared():
     prices = make_prices(400)
     certificate = certify(small, prices, SMALL_INPUTS)
-    cuts, starts = cuts_of(prices["close"], WARM_UP), starts_of(prices["close"], WARM_UP)
+    cuts, starts = prefix_lengths(prices["close"], WARM_UP), late_starts(prices["close"], WARM_UP)
     assert certificate["prefixes"]["rows"] == sum(cuts)
     # `return` lacks its first row, `month` its first 20.
     assert certificate["prefixes"]["values"] == sum(cut + max(cut - 1, 0) + max(cut - 20, 0) for cut in cuts)

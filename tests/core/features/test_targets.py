@@ -1,6 +1,6 @@
 import numpy as np
 
-from zenith_core.features.targets import forward_log_returns, root_horizons, signal_labels, standardized
+from zenith_core.features.targets import forward_log_returns, root_horizons, signal_labels, standardized_returns
 
 
 def test_forward_returns_look_ahead_by_their_horizon_and_are_unknown_at_the_end():
@@ -26,7 +26,7 @@ def test_standardized_returns_of_a_random_walk_have_unit_variance_at_every_horiz
     volatility = np.full(200_000, 0.02)
     close = np.exp(np.cumsum(rng.normal(scale=0.02, size=len(volatility))))
 
-    scores = standardized(forward_log_returns(close, 4), volatility)
+    scores = standardized_returns(forward_log_returns(close, 4), volatility)
 
     np.testing.assert_allclose(np.nanstd(scores, axis=0), 1.0, atol=0.02)
 

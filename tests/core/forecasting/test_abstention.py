@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from zenith_core.errors import NotAvailable
-from zenith_core.forecasting.abstention import REASONS, Limits, decide, decide_latest
+from zenith_core.forecasting.abstention import REASONS, Limits, decide_latest_signal, decide_signals
 from zenith_core.snapshot import ServingSnapshot
 
 LIMITS = Limits(lower=np.array([0.0, -1.0]), upper=np.array([1.0, 1.0]), base_rates=np.array([0.3, 0.4, 0.3]))
@@ -17,7 +17,7 @@ BUY = np.array([[0.2, 0.3, 0.5]])
 
 
 def one(probabilities=BUY, rows=INSIDE, limits=LIMITS, *, proven=True, stale=False):
-    signal, reason = decide(probabilities, rows, limits, proven=proven, stale=stale)
+    signal, reason = decide_signals(probabilities, rows, limits, proven=proven, stale=stale)
     return signal[0], reason[0]
 
 
@@ -66,7 +66,7 @@ def test_the_first_reason_counts():
 def test_many_rows_are_decided_as_one_by_one():
     rng = np.random.default_rng(0)
     probabilities, rows = rng.dirichlet([3, 3, 3], 200), rng.uniform(-1.5, 1.5, (200, 2))
-    signals, reasons = decide(probabilities, rows, LIMITS, proven=True)
+    signals, reasons = decide_signals(probabilities, rows, LIMITS, proven=True)
     each = [one(p[np.newaxis], r[np.newaxis]) for p, r in zip(probabilities, rows, strict=True)]
     assert list(zip(signals, reasons, strict=True)) == each
     assert set(signals) == {"sell", "hold", "buy"}
@@ -96,9 +96,9 @@ LATEST = {"sell": 0.2, "hold": 0.3, "buy": 0.5}
 
 
 def test_the_newest_row_is_decided_by_what_the_artifact_says(snapshot):
-    assert decide_latest(LATEST, snapshot, FACTS, stale=False).signal == "buy"
-    assert decide_latest(LATEST, snapshot, FACTS, stale=True).reason == "stale_data"
-    decision = decide_latest(LATEST, snapshot, facts_of(proven=False), stale=False)
+    assert decide_latest_signal(LATEST, snapshot, FACTS, stale=False).signal == "buy"
+    assert decide_latest_signal(LATEST, snapshot, FACTS, stale=True).reason == "stale_data"
+    decision = decide_latest_signal(LATEST, snapshot, facts_of(proven=False), stale=False)
     assert (decision.signal, decision.text) == ("hold", REASONS["fails_baseline"])
 
 
@@ -106,4 +106,4 @@ def test_the_newest_row_is_decided_by_what_the_artifact_says(snapshot):
 def test_an_artifact_that_does_not_say_gives_no_decision(snapshot, missing):
     study = {key: value for key, value in FACTS["study"].items() if key != missing}
     with pytest.raises(NotAvailable, match=f"^the signal model does not say its {missing}: train it again$"):
-        decide_latest(LATEST, snapshot, {"study": study}, stale=False)
+        decide_latest_signal(LATEST, snapshot, {"study": study}, stale=False)

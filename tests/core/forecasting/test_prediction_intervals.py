@@ -6,7 +6,7 @@ import pytest
 
 from zenith_core.errors import TrainingError
 from zenith_core.features.model_features import ewma_volatility
-from zenith_core.features.targets import forward_log_returns, root_horizons, standardized
+from zenith_core.features.targets import forward_log_returns, root_horizons, standardized_returns
 from zenith_core.forecasting.prediction_intervals import BandCalibrator, OutOfSampleScores
 
 HORIZONS = (1, 5, 20)
@@ -34,7 +34,7 @@ class Setting:
         close = pd.Series(50 * np.exp(np.cumsum(returns)))
         self.volatility = ewma_volatility(close).to_numpy()
         self.returns = forward_log_returns(close.to_numpy(), max(HORIZONS))
-        self.targets = standardized(self.returns, self.volatility)
+        self.targets = standardized_returns(self.returns, self.volatility)
         self.no_change = np.zeros(self.targets.shape)
         values = np.log(self.volatility[:, np.newaxis]) * 0  # nothing in it
         rows = np.arange(30, len(returns))
@@ -43,7 +43,7 @@ class Setting:
     def quantiles(self, start, stop):
         """Of log returns, (m, horizons, levels)."""
         rows = np.arange(start, stop)
-        offsets = self.calibrator.offsets(self.calibrator.known_at(start, self.no_change), rows)
+        offsets = self.calibrator.offsets(self.calibrator.band_at(start, self.no_change), rows)
         return offsets * (self.volatility[rows, np.newaxis] * root_horizons(self.targets.shape[1]))[..., np.newaxis]
 
     def coverage(self):
@@ -98,8 +98,8 @@ def test_forecasts_made_out_of_sample_calibrate_with_their_own_errors():
     shifted = setting.no_change.copy()
     shifted[30:] = 5.0
 
-    plain = setting.calibrator.known_at(3000, setting.no_change)
-    moved = setting.calibrator.known_at(3000, shifted)
+    plain = setting.calibrator.band_at(3000, setting.no_change)
+    moved = setting.calibrator.band_at(3000, shifted)
 
     np.testing.assert_array_equal(moved.coefficients, plain.coefficients)
     assert moved.quantiles[0, 3] == pytest.approx(-5, abs=0.5)
@@ -111,7 +111,7 @@ def test_errors_count_in_units_of_the_scale_that_was_known_when_they_were_made()
     targets = random.standard_normal((SESSIONS, 1)) * np.exp(0.7 * values)
     calibrator = BandCalibrator(values, ("range_ratio",), volatility, targets, np.arange(SESSIONS))
 
-    quantiles = calibrator.known_at(SESSIONS - 1, np.zeros(targets.shape)).quantiles[0]
+    quantiles = calibrator.band_at(SESSIONS - 1, np.zeros(targets.shape)).quantiles[0]
 
     # Normal ones, although the targets' own tails are heavier.
     np.testing.assert_allclose(quantiles[[0, 2, 4, 6]], [-1.645, -0.674, 0.674, 1.645], atol=0.12)
@@ -131,4 +131,4 @@ def test_too_little_history_is_refused():
     setting = Setting(independent_returns(np.random.default_rng(4)))
 
     with pytest.raises(TrainingError, match="^39 out-of-sample residuals at horizon 20"):
-        setting.calibrator.known_at(30 + 38 + 20, setting.no_change)
+        setting.calibrator.band_at(30 + 38 + 20, setting.no_change)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from zenith_core.errors import TrainingError
-from zenith_core.forecasting.residual_quantiles import HALF_LIFE, price_forecasts, realised_before, residual_quantiles
+from zenith_core.forecasting.residual_quantiles import HALF_LIFE, matured_values, price_forecasts, residual_quantiles
 from zenith_core.inference import QUANTILES
 
 
@@ -56,7 +56,7 @@ def test_a_score_is_a_number_of_deviations_that_grow_with_the_root_of_the_horizo
 def test_only_residuals_that_had_come_by_then_are_kept():
     residuals = np.arange(6.0).reshape(2, 3)
 
-    known = realised_before(residuals, np.array([10, 11]), now=12)
+    known = matured_values(residuals, np.array([10, 11]), now=12)
 
     np.testing.assert_array_equal(known, [[0, 1, np.nan], [3, np.nan, np.nan]])
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from zenith_core.forecasting.shrinkage import LEAST_EVIDENCE, shrinkage
+from zenith_core.forecasting.shrinkage import MIN_T_STATISTIC, shrinkage
 
 
 def test_forecasts_that_came_true_are_kept():
@@ -72,7 +72,7 @@ def test_the_slope_loses_what_chance_may_have_given_it(standard_errors):
 
 
 def test_a_slope_that_chance_gives_one_time_in_twenty_is_no_evidence():
-    below, above = (evidence_of(LEAST_EVIDENCE + step)[:2] for step in (-0.01, 0.01))
+    below, above = (evidence_of(MIN_T_STATISTIC + step)[:2] for step in (-0.01, 0.01))
 
     assert shrinkage(*below).tolist() == [0.0]
     assert shrinkage(*above)[0] > 0.0

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from zenith_core.forecasting.volatility_term_structure import (
-    LIMIT,
+    MAX_EXPONENT,
     MIN_TARGETS,
-    REFIT,
+    REFIT_EVERY,
+    available_inputs,
     fit_scale,
     scale_inputs,
     stretch,
-    used_inputs,
-    walked_stretch,
+    walk_forward_stretch,
 )
 
 COLUMNS = ("rsi_level", "range_ratio", "return_5")
@@ -31,7 +31,7 @@ def test_the_inputs_are_a_constant_the_log_volatility_and_the_declared_columns_t
     values, volatility = np.arange(6.0).reshape(2, 3), np.array([0.01, 0.02])
 
     np.testing.assert_allclose(scale_inputs(values, COLUMNS, volatility)[1], [1, np.log(0.02), 4, 5])
-    assert used_inputs(COLUMNS) == ("range_ratio", "return_5")
+    assert available_inputs(COLUMNS) == ("range_ratio", "return_5")
     assert scale_inputs(values, ("a", "b", "c"), volatility).shape == (2, 2)
 
 
@@ -82,18 +82,18 @@ def test_what_cannot_be_fitted_is_the_ewma():
 def test_no_input_stretches_a_band_beyond_the_limit():
     x = np.array([[1.0, -4.0, 50.0, 0.0], [1.0, -4.0, -50.0, 0.0]])
 
-    np.testing.assert_allclose(stretch(x, np.ones((4, 1)))[:, 0], np.exp([LIMIT, -LIMIT]))
+    np.testing.assert_allclose(stretch(x, np.ones((4, 1)))[:, 0], np.exp([MAX_EXPONENT, -MAX_EXPONENT]))
 
 
 def test_the_walk_knows_only_what_had_come_before_each_block():
     x, targets, rows = make_inputs(900), normal_targets(900, 3), np.arange(100, 1000)
     changed = targets.copy()
     for horizon in (1, 2, 3):  # what comes after the first row of the third block
-        changed[2 * REFIT - horizon + 1 :, horizon - 1] *= 9
+        changed[2 * REFIT_EVERY - horizon + 1 :, horizon - 1] *= 9
 
-    before, after = walked_stretch(x, targets, rows), walked_stretch(x, changed, rows)
+    before, after = walk_forward_stretch(x, targets, rows), walk_forward_stretch(x, changed, rows)
 
-    assert (before[:REFIT] == 1).all()
-    assert (before[REFIT : 2 * REFIT] != 1).all()
-    np.testing.assert_array_equal(after[: 3 * REFIT], before[: 3 * REFIT])
-    assert (after[3 * REFIT :] != before[3 * REFIT :]).all()
+    assert (before[:REFIT_EVERY] == 1).all()
+    assert (before[REFIT_EVERY : 2 * REFIT_EVERY] != 1).all()
+    np.testing.assert_array_equal(after[: 3 * REFIT_EVERY], before[: 3 * REFIT_EVERY])
+    assert (after[3 * REFIT_EVERY :] != before[3 * REFIT_EVERY :]).all()

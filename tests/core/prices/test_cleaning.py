@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from zenith_core.errors import InvalidPrices, ZenithError
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import sessions_between
-from zenith_core.prices.cleaning import Cleaned, clean, data_version
+from zenith_core.prices.cleaning import CleaningResult, clean_prices, data_version
 from zenith_pipelines.ingestion.sources.sample import SampleSource
 from zenith_pipelines.ingestion.sources.simulated import SimulatedSource
 
@@ -47,12 +47,12 @@ def split_at(raw, position, ratio, factor_volume=True):
 
 def reason_of(raw, position) -> str:
     """The reason why the row at `position` is quarantined, "" if it is not."""
-    reasons = clean(raw, "TEST", now=NOW).quarantine.set_index("row")["reason"]
+    reasons = clean_prices(raw, "TEST", now=NOW).quarantine.set_index("row")["reason"]
     return reasons.get(position, "")
 
 
-def cleaned(raw, **options) -> Cleaned:
-    return clean(raw, "TEST", now=NOW, **options)
+def cleaned(raw, **options) -> CleaningResult:
+    return clean_prices(raw, "TEST", now=NOW, **options)
 
 
 def test_a_clean_table_comes_back_as_it_is():
@@ -107,7 +107,7 @@ def test_a_row_on_an_impossible_day_is_quarantined(day, reason):
 def test_a_session_that_has_not_closed_is_quarantined():
     raw = market()
     noon = raw.index[-1].to_pydatetime().replace(hour=17, tzinfo=UTC)  # New York closes at 20 or 21 h UTC
-    result = clean(raw, "TEST", now=noon)
+    result = clean_prices(raw, "TEST", now=noon)
     assert result.quarantine["reason"].tolist() == ["session not finished"]
     assert result.prices.index[-1] == raw.index[-2]
 
@@ -300,7 +300,7 @@ def test_the_input_is_left_alone():
 
 @pytest.fixture(scope="module")
 def apple():
-    return clean(SampleSource().fetch("AAPL").prices, "AAPL")
+    return clean_prices(SampleSource().fetch("AAPL").prices, "AAPL")
 
 
 def test_the_splits_of_apple_vanish(apple):
@@ -313,7 +313,7 @@ def test_the_splits_of_apple_vanish(apple):
 
 
 def test_the_split_of_microsoft_vanishes():
-    prices = clean(SampleSource().fetch("MSFT").prices, "MSFT").prices
+    prices = clean_prices(SampleSource().fetch("MSFT").prices, "MSFT").prices
     assert abs(prices["close"].pct_change()["2003-02-18"]) < 0.05
 
 
@@ -405,7 +405,7 @@ def _assert_contract(prices):
 def test_what_comes_later_changes_earlier_rows_by_their_factor_only(cut):
     """Of a market with every kind of dirt. Whatever is carried or flagged is so from what was known the day after."""
     raw = SimulatedSource().fetch("SIM-DIRTY-3").prices
-    known, whole = (clean(rows, "SIM-DIRTY-3", now=NOW_AND_LATER).prices for rows in (raw.iloc[:cut], raw))
+    known, whole = (clean_prices(rows, "SIM-DIRTY-3", now=NOW_AND_LATER).prices for rows in (raw.iloc[:cut], raw))
     past = known.iloc[:-2]  # a jump is judged by the session after it
     later = whole.loc[past.index]
     pd.testing.assert_frame_equal(past[["flat", "carried", "suspect"]], later[["flat", "carried", "suspect"]])

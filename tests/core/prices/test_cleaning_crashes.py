@@ -8,7 +8,7 @@ import pytest
 
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import sessions_between
-from zenith_core.prices.cleaning import clean
+from zenith_core.prices.cleaning import clean_prices
 
 CRASHES = {  # percent, close to close, session after session from the date on
     "1987-10-14": (-2.95, -2.34, -5.16, -20.47, 5.33, 9.10, -3.92, 0.0, -8.28),
@@ -44,7 +44,7 @@ def test_a_crash_is_kept_as_it_was(first, leverage):
         index=sessions,
     )
 
-    result = clean(raw, "TEST", now=datetime(2022, 1, 1, tzinfo=UTC))
+    result = clean_prices(raw, "TEST", now=datetime(2022, 1, 1, tzinfo=UTC))
 
     pd.testing.assert_series_equal(result.prices["close"], raw["close"], check_names=False, check_freq=False)
     assert not result.prices[["flat", "carried", "suspect"]].any(axis=None)

@@ -6,7 +6,7 @@ import pytest
 
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import sessions_between
-from zenith_core.prices import quality_checks as price_checks
+from zenith_core.prices import quality_checks
 from zenith_core.prices.quality_checks import Finding
 
 NEW_YORK, SAO_PAULO = exchange_of("AAPL"), exchange_of("PETR4.SA")
@@ -25,15 +25,15 @@ def at(hour, day=3):
 
 def test_a_session_is_in_the_future_until_it_has_closed():
     table = prices(2)
-    assert price_checks.future_dates(table, NEW_YORK, at(22)) == Finding(0)
-    assert price_checks.future_dates(table, NEW_YORK, at(20)) == Finding(1, ("2024-01-03",))
+    assert quality_checks.future_dates(table, NEW_YORK, at(22)) == Finding(0)
+    assert quality_checks.future_dates(table, NEW_YORK, at(20)) == Finding(1, ("2024-01-03",))
 
 
 def test_rows_there_twice_or_after_a_later_one():
     table = prices(4)
-    assert price_checks.repeated_or_unsorted(table) == Finding(0)
-    assert price_checks.repeated_or_unsorted(table.iloc[[0, 1, 1, 2]]) == Finding(1, ("2024-01-03",))
-    assert price_checks.repeated_or_unsorted(table.iloc[[2, 0, 1, 3]]) == Finding(2, ("2024-01-02", "2024-01-03"))
+    assert quality_checks.repeated_or_unsorted(table) == Finding(0)
+    assert quality_checks.repeated_or_unsorted(table.iloc[[0, 1, 1, 2]]) == Finding(1, ("2024-01-03",))
+    assert quality_checks.repeated_or_unsorted(table.iloc[[2, 0, 1, 3]]) == Finding(2, ("2024-01-02", "2024-01-03"))
 
 
 @pytest.mark.parametrize(
@@ -42,35 +42,35 @@ def test_rows_there_twice_or_after_a_later_one():
 )
 def test_bars_that_cannot_be(column, value):
     table = prices(3)
-    assert price_checks.inconsistent_bars(table) == Finding(0)
+    assert quality_checks.inconsistent_bars(table) == Finding(0)
     table.iloc[1, table.columns.get_loc(column)] = value
-    assert price_checks.inconsistent_bars(table) == Finding(1, ("2024-01-03",))
+    assert quality_checks.inconsistent_bars(table) == Finding(1, ("2024-01-03",))
 
 
 def test_the_share_of_quarantined_rows_counts_those_without_a_date():
     quarantine = prices(3).set_axis(pd.DatetimeIndex(["2024-01-03", None, "2024-01-02"], name="date"))
-    assert price_checks.quarantined_share(quarantine, 100) == Finding(0.03, ("2024-01-02", "2024-01-03"))
-    assert price_checks.quarantined_share(quarantine.iloc[:0], 0) == Finding(0.0)
+    assert quality_checks.quarantined_share(quarantine, 100) == Finding(0.03, ("2024-01-02", "2024-01-03"))
+    assert quality_checks.quarantined_share(quarantine.iloc[:0], 0) == Finding(0.0)
 
 
 def test_jumps_that_nothing_explains():
     table = prices()
-    assert price_checks.unexplained(table) == Finding(0)
+    assert quality_checks.jumps_without_action(table) == Finding(0)
     table.iloc[5:, table.columns.get_loc("close")] = 4.0
-    assert price_checks.unexplained(table) == Finding(1, (f"{table.index[5]:%Y-%m-%d}",))
+    assert quality_checks.jumps_without_action(table) == Finding(1, (f"{table.index[5]:%Y-%m-%d}",))
 
 
 def test_a_jump_that_is_flagged_as_an_error_is_explained():
     table = prices()
     table.iloc[5, table.columns.get_loc("close")] = 30.0
     table.iloc[5, table.columns.get_loc("suspect")] = True
-    assert price_checks.unexplained(table) == Finding(0)
+    assert quality_checks.jumps_without_action(table) == Finding(0)
 
 
 def test_age_is_in_sessions_of_the_exchange_not_in_days():
     friday = prices(4)  # 2024-01-05
-    assert price_checks.sessions_behind(friday, NEW_YORK, at(12, day=8)) == Finding(0)  # Monday, not closed yet
-    assert price_checks.sessions_behind(friday, NEW_YORK, at(22, day=8)) == Finding(1, ("2024-01-08",))
+    assert quality_checks.sessions_behind(friday, NEW_YORK, at(12, day=8)) == Finding(0)  # Monday, not closed yet
+    assert quality_checks.sessions_behind(friday, NEW_YORK, at(22, day=8)) == Finding(1, ("2024-01-08",))
     martin_luther_king_day = at(22, day=15)
-    assert price_checks.sessions_behind(friday, NEW_YORK, martin_luther_king_day).figure == 5
-    assert price_checks.sessions_behind(friday, SAO_PAULO, martin_luther_king_day).figure == 6
+    assert quality_checks.sessions_behind(friday, NEW_YORK, martin_luther_king_day).figure == 5
+    assert quality_checks.sessions_behind(friday, SAO_PAULO, martin_luther_king_day).figure == 6

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zenith_core.prices.restatements import diff, finished, merge, overlap
+from zenith_core.prices.restatements import append_later_rows, closed_sessions, find_restatements, last_sessions
 
 DAYS = pd.bdate_range("2024-01-02", periods=8, name="date", unit="ns")
 
@@ -34,18 +34,18 @@ def changed(table, day, **values):
 
 
 def kinds(previous, current):
-    return diff(previous, current).dates()
+    return find_restatements(previous, current).dates()
 
 
 def test_a_table_and_itself_differ_in_nothing():
-    assert not diff(raw(), raw()).any
+    assert not find_restatements(raw(), raw()).any
 
 
 def test_floating_point_noise_is_no_difference():
     shaken = raw() * (1 + 4e-7)
     shaken["adj_close"] *= 1 + 5e-6
 
-    assert not diff(raw(), shaken).any
+    assert not find_restatements(raw(), shaken).any
 
 
 def test_a_cent_is_a_restatement():
@@ -78,13 +78,13 @@ def test_an_action_changed_or_taken_back_is_a_restatement(was, says):
 
 
 def test_a_split_of_one_is_none():
-    assert not diff(raw(), changed(raw(), DAYS[4], splits=1.0)).any
+    assert not find_restatements(raw(), changed(raw(), DAYS[4], splits=1.0)).any
 
 
 def test_the_actions_of_new_sessions_count_too():
     current = changed(changed(raw(), DAYS[7], splits=2.0), DAYS[6], dividends=0.1)
 
-    assert diff(raw()[:6], current).counts == {
+    assert find_restatements(raw()[:6], current).counts == {
         "new_sessions": 2,
         "restated": 0,
         "vanished": 0,
@@ -98,7 +98,7 @@ def test_a_dividend_moves_the_adjusted_close_and_restates_nothing():
     current = changed(raw(), DAYS[7], dividends=0.5)
     current["adj_close"] = current["close"].where(current.index >= DAYS[7], current["close"] * 0.95)
 
-    counts = diff(raw()[:7], current).counts
+    counts = find_restatements(raw()[:7], current).counts
 
     assert (counts["new_sessions"], counts["new_dividends"], counts["readjusted"]) == (1, 1, 7)
     assert counts["restated"] == 0
@@ -107,7 +107,7 @@ def test_a_dividend_moves_the_adjusted_close_and_restates_nothing():
 def test_a_split_that_the_source_works_into_its_history_restates_all_of_it():
     current = changed(raw() / 2, DAYS[7], splits=2.0)
 
-    counts = diff(raw()[:7], current).counts
+    counts = find_restatements(raw()[:7], current).counts
 
     assert (counts["new_sessions"], counts["new_splits"], counts["restated"]) == (1, 1, 7)
 
@@ -117,7 +117,7 @@ def test_what_was_impossible_may_be_put_right_or_the_other_way_round(value):
     dirty = changed(raw(), DAYS[1], close=value)
 
     assert kinds(raw(), dirty) == kinds(dirty, raw()) == {"restated": ["2024-01-03"]}
-    assert not diff(dirty, dirty).any
+    assert not find_restatements(dirty, dirty).any
 
 
 def test_another_row_of_a_date_that_is_known_is_a_restatement():
@@ -130,23 +130,23 @@ def test_rows_without_a_date_are_compared_as_well():
     undated = pd.concat([raw(), raw()[:1].set_axis(pd.DatetimeIndex([pd.NaT], name="date"))])
 
     assert kinds(raw(), undated) == {"new_sessions": ["no date"]}
-    assert not diff(undated, undated).any
+    assert not find_restatements(undated, undated).any
 
 
 def test_an_adjusted_close_that_was_not_there_before_restates_nothing():
-    assert diff(raw().drop(columns="adj_close"), raw()).counts["readjusted"] == len(DAYS)
+    assert find_restatements(raw().drop(columns="adj_close"), raw()).counts["readjusted"] == len(DAYS)
 
 
 def test_against_nothing_every_session_is_new():
-    assert diff(raw()[:0], raw()).counts["new_sessions"] == len(DAYS)
+    assert find_restatements(raw()[:0], raw()).counts["new_sessions"] == len(DAYS)
 
 
 def test_only_the_newest_dates_are_listed():
-    assert diff(raw()[:0], raw()).dates(most=2) == {"new_sessions": ["2024-01-10", "2024-01-11"]}
+    assert find_restatements(raw()[:0], raw()).dates(most=2) == {"new_sessions": ["2024-01-10", "2024-01-11"]}
 
 
 def test_a_bar_that_still_moved_cannot_be_restated():
-    known = finished(raw(), DAYS[6].date())
+    known = closed_sessions(raw(), DAYS[6].date())
 
     assert kinds(known, changed(raw(), DAYS[7], close=12.0, high=13.0)) == {"new_sessions": ["2024-01-11"]}
 
@@ -154,11 +154,11 @@ def test_a_bar_that_still_moved_cannot_be_restated():
 def test_an_increment_is_put_behind_what_is_known():
     previous, increment = raw()[:6], raw()[4:] * (1 + 1e-8)
 
-    merged = merge(previous, increment)
+    merged = append_later_rows(previous, increment)
 
     pd.testing.assert_frame_equal(merged[:6], previous)
     pd.testing.assert_frame_equal(merged[6:], increment[2:])
-    assert diff(overlap(previous, 2), increment).appends_after(DAYS[5].date())
+    assert find_restatements(last_sessions(previous, 2), increment).appends_after(DAYS[5].date())
 
 
 @pytest.mark.parametrize(
@@ -172,14 +172,14 @@ def test_an_increment_is_put_behind_what_is_known():
     ids=["restated", "dividend", "readjusted", "vanished"],
 )
 def test_an_overlap_that_disagrees_cannot_be_appended_to(increment):
-    assert not diff(overlap(raw()[:6], 2), increment).appends_after(DAYS[5].date())
+    assert not find_restatements(last_sessions(raw()[:6], 2), increment).appends_after(DAYS[5].date())
 
 
 def test_the_overlap_is_of_sessions_not_of_rows():
     twice = pd.concat([raw(), raw()[-1:]])
 
-    assert overlap(twice, 2).index.tolist() == [DAYS[6], DAYS[7], DAYS[7]]
-    assert overlap(raw()[:0], 2).empty
+    assert last_sessions(twice, 2).index.tolist() == [DAYS[6], DAYS[7], DAYS[7]]
+    assert last_sessions(raw()[:0], 2).empty
 
 
 @given(st.lists(st.sampled_from([*range(8), None]), max_size=12), st.lists(st.sampled_from([*range(8), None])))
@@ -187,7 +187,7 @@ def test_each_date_of_two_tables_is_new_gone_or_in_both(before, after):
     def table(rows):
         return raw(pd.DatetimeIndex([pd.NaT if row is None else DAYS[row] for row in rows], name="date")) * 0 + 1
 
-    found = diff(table(before), table(after))
+    found = find_restatements(table(before), table(after))
 
     assert len(found.new_sessions) == len(set(after) - set(before))
     assert len(found.vanished) == len(set(before) - set(after))

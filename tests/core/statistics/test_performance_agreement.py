@@ -16,7 +16,7 @@ import pytest
 
 from zenith_core.backtesting.backtest import BacktestConfig, backtest
 from zenith_core.statistics.performance import performance
-from zenith_core.statistics.sharpe import observed, probabilistic_sharpe
+from zenith_core.statistics.sharpe import probabilistic_sharpe, return_moments
 from zenith_pipelines.ingestion.sources.sample import SampleSource
 
 pytestmark = pytest.mark.slow  # the import of quantstats
@@ -63,4 +63,4 @@ def test_statistics_agree_with_quantstats(statistics, curve):
     }
     assert {key: ours[key] for key in theirs} == pytest.approx(theirs, rel=1e-9)
     chance = statistics.probabilistic_sharpe_ratio(returns)
-    assert probabilistic_sharpe(observed(returns.to_numpy())) == pytest.approx(chance, abs=1e-3)
+    assert probabilistic_sharpe(return_moments(returns.to_numpy())) == pytest.approx(chance, abs=1e-3)

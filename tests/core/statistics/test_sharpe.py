@@ -7,20 +7,20 @@ import numpy as np
 import pytest
 
 from zenith_core.statistics.sharpe import (
-    Observed,
-    best_by_luck,
+    ReturnMoments,
     deflated_sharpe,
     excess_p_value,
-    observed,
+    expected_best_sharpe,
     percentile_interval,
     probabilistic_sharpe,
     resampled_sharpes,
+    return_moments,
     sharpe_evidence,
     stationary_bootstrap,
 )
 
 # Bailey and López de Prado (2014), "A numerical example": Sharpe 2.5 a year of 250 days, five years, V = 1/2 a year.
-PAPER = Observed(sharpe=2.5 / 250**0.5, sessions=1250, skewness=-3, kurtosis=10)
+PAPER = ReturnMoments(sharpe=2.5 / 250**0.5, sessions=1250, skewness=-3, kurtosis=10)
 VARIANCE = 0.5 / 250
 
 
@@ -29,7 +29,7 @@ def curve(returns):
 
 
 def test_the_published_example_of_the_deflated_sharpe_ratio():
-    assert best_by_luck(100, VARIANCE) == pytest.approx(0.1132, abs=5e-5)
+    assert expected_best_sharpe(100, VARIANCE) == pytest.approx(0.1132, abs=5e-5)
     assert deflated_sharpe(PAPER, 100, VARIANCE) == pytest.approx(0.9004, abs=5e-5)
     assert deflated_sharpe(PAPER, 46, VARIANCE) == pytest.approx(0.9505, abs=5e-5)
     normal = replace(PAPER, skewness=0, kurtosis=3)
@@ -38,7 +38,7 @@ def test_the_published_example_of_the_deflated_sharpe_ratio():
 
 def test_the_published_example_of_the_probabilistic_sharpe_ratio():
     """Bailey and López de Prado (2012): two years of monthly returns of a hedge fund."""
-    fund = Observed(sharpe=0.458, sessions=24)
+    fund = ReturnMoments(sharpe=0.458, sessions=24)
     assert probabilistic_sharpe(fund) == pytest.approx(0.982, abs=5e-4)
     assert probabilistic_sharpe(replace(fund, skewness=-2.448, kurtosis=10.164)) == pytest.approx(0.913, abs=5e-4)
 
@@ -51,16 +51,16 @@ def test_one_trial_is_held_against_no_skill_and_more_trials_against_more():
 
 def test_the_best_by_luck_is_what_simulation_says():
     draws = np.random.default_rng(0).normal(0, 0.3, (20_000, 50))
-    assert best_by_luck(50, 0.09) == pytest.approx(draws.max(axis=1).mean(), rel=0.02)
+    assert expected_best_sharpe(50, 0.09) == pytest.approx(draws.max(axis=1).mean(), rel=0.02)
 
 
 def test_moments_of_returns():
     returns = np.array([0.02, -0.01, 0.0, 0.03])
-    seen = observed(returns)
+    seen = return_moments(returns)
     scaled = (returns - returns.mean()) / returns.std()
     assert seen.sharpe == pytest.approx(returns.mean() / returns.std(ddof=1))
     assert (seen.skewness, seen.kurtosis) == pytest.approx((np.mean(scaled**3), np.mean(scaled**4)))
-    assert observed(np.full(9, 0.01)) is None
+    assert return_moments(np.full(9, 0.01)) is None
 
 
 def test_resampled_blocks_are_of_the_asked_length_and_wrap_around():
@@ -76,7 +76,7 @@ def test_the_interval_of_independent_returns_is_the_closed_form():
     """Lo (2002): the variance of a Sharpe ratio is (1 + Sharpe^2 / 2) / n."""
     returns = np.random.default_rng(2).normal(0.001, 0.01, 1500)
     low, high = percentile_interval(resampled_sharpes(returns[np.newaxis], block=5)[0])
-    sharpe = observed(returns).sharpe
+    sharpe = return_moments(returns).sharpe
     error = ((1 + sharpe**2 / 2) / 1500) ** 0.5
     assert (low, high) == pytest.approx((sharpe - 1.645 * error, sharpe + 1.645 * error), abs=0.2 * error)
 
@@ -105,7 +105,7 @@ def test_the_excess_is_significant_when_it_is_there_and_seldom_when_it_is_not():
     for _ in range(60):
         both = random.normal(0, 0.01, (2, 250))
         sharpes = resampled_sharpes(both, block=6, resamples=150)
-        excess = observed(both[0]).sharpe - observed(both[1]).sharpe
+        excess = return_moments(both[0]).sharpe - return_moments(both[1]).sharpe
         p_values.append(excess_p_value(excess, sharpes[0] - sharpes[1]))
     assert np.mean(np.array(p_values) < 0.05) < 0.12
     assert 0.35 < np.median(p_values) < 0.65
@@ -127,12 +127,12 @@ def test_evidence_is_annual_repeatable_and_deflated_by_the_trials():
     alone, among = sharpe_evidence(own, held, [1.3]), sharpe_evidence(own, held, [1.3, 0.2, -0.4])
     first = alone["strategy"]
     assert sharpe_evidence(own, held, [1.3]) == alone
-    sharpe = observed(own[1:] / own[:-1] - 1).sharpe * 252**0.5
+    sharpe = return_moments(own[1:] / own[:-1] - 1).sharpe * 252**0.5
     assert first["sharpe_low"] < sharpe < first["sharpe_high"]
     assert first["sharpe_high"] - first["sharpe_low"] == pytest.approx(2 * 1.645 * (252 / 600) ** 0.5, rel=0.2)
     assert (first["trials"], first["deflated_sharpe"]) == (1, first["psr"])
     assert (among["strategy"]["trials"], among["strategy"]["psr"]) == (3, first["psr"])
-    seen = observed(own[1:] / own[:-1] - 1)
+    seen = return_moments(own[1:] / own[:-1] - 1)
     deflated = deflated_sharpe(seen, 3, np.var([1.3, 0.2, -0.4], ddof=1) / 252)
     assert among["strategy"]["deflated_sharpe"] == pytest.approx(deflated)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from zenith_core.errors import StorageAway, UserError
+from zenith_core.errors import StorageUnavailable, UserError
 from zenith_pipelines.dagster_runtime.instance import dagster_home, open_instance
 from zenith_pipelines.dagster_runtime.prepare import prepare
 from zenith_pipelines.settings import Settings
@@ -93,7 +93,7 @@ def test_a_database_that_does_not_answer_is_named_in_one_line(tmp_path, monkeypa
         port = closed.getsockname()[1]
     monkeypatch.setenv("DATABASE_URL", f"postgresql://zenith:secret@127.0.0.1:{port}/dagster")
 
-    with pytest.raises(StorageAway, match="does not answer: .*refused") as caught:
+    with pytest.raises(StorageUnavailable, match="does not answer: .*refused") as caught:
         open_instance(Settings(zenith_home=tmp_path))
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -11,7 +11,7 @@ import pytest
 from zenith_core.features.model_features import WARM_UP, feature_spec_hash, features
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import last_closed_session, sessions_between
-from zenith_core.prices.cleaning import clean
+from zenith_core.prices.cleaning import clean_prices
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.defs import checks
@@ -48,7 +48,7 @@ def restated(*rows):
 
 def cleaned(change=lambda table: table, dirty=lambda table: table, **options):
     """What cleaning makes of the quiet market; `dirty` changes its input, `change` its output."""
-    result = clean(dirty(bars(**options)), "TEST")
+    result = clean_prices(dirty(bars(**options)), "TEST")
     table = change(result.prices)
     facts = {"counts": result.counts, "sessions": len(table), "last": f"{table.index[-1]:%Y-%m-%d}"}
     return Dataset({"prices": table, "quarantine": result.quarantine}, facts)

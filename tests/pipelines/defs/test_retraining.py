@@ -3,7 +3,7 @@
 import dagster as dg
 import pytest
 
-from zenith_core.asset_selection import STAGES, refreshed, retrained
+from zenith_core.asset_selection import STAGES, assets_to_refresh, assets_to_retrain
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.defs.retraining import requested_retraining, retrain_all_models
 from zenith_pipelines.defs.run_requests import refresh_request, retrain_request
@@ -47,20 +47,20 @@ def ask(instance):
 
 
 def test_a_retraining_of_one_model_leaves_the_other_as_it_was():
-    assert retrained("all") == STAGES
-    assert set(STAGES) - set(retrained("lstm")) == {"ensemble_model", "ensemble_backtest"}
-    assert set(STAGES) - set(retrained("ensemble")) == {"lstm_model", "lstm_backtest"}
+    assert assets_to_retrain("all") == STAGES
+    assert set(STAGES) - set(assets_to_retrain("lstm")) == {"ensemble_model", "ensemble_backtest"}
+    assert set(STAGES) - set(assets_to_retrain("ensemble")) == {"lstm_model", "lstm_backtest"}
 
 
 def test_a_refresh_trains_nothing_and_scores_what_was_forecast():
-    assert refreshed(forecasts=True) == (
+    assert assets_to_refresh(forecasts=True) == (
         "raw_prices",
         "cleaned_prices",
         "indicator_features",
         "serving_snapshot",
         "forecast_ledger",
     )
-    assert refreshed(forecasts=False) == refreshed(forecasts=True)[:-1]
+    assert assets_to_refresh(forecasts=False) == assets_to_refresh(forecasts=True)[:-1]
 
 
 @pytest.mark.parametrize("model_type", ["lstm", "ensemble", "all"])
@@ -103,7 +103,7 @@ def test_the_config_says_which_tickers_and_models_and_how_long(ask):
 
     assert request.partition_key == "IBM"
     assert request.run_config == {"ops": {"lstm_model": {"config": {"epochs": 3}}}}
-    assert {key.to_user_string() for key in request.asset_selection} == set(retrained("lstm"))
+    assert {key.to_user_string() for key in request.asset_selection} == set(assets_to_retrain("lstm"))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from queue import Queue
 import pytest
 import sqlalchemy as sa
 
-from zenith_core.errors import CorruptData, StorageAway
+from zenith_core.errors import CorruptData, StorageUnavailable
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.execution.ticker_run import TickerRun, run_ticker
 from zenith_pipelines.execution.worker_pool import _ignore_outage, _process_queue
@@ -64,7 +64,7 @@ def test_there_is_no_further_run(answers, stopped):
 
 
 @pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's own, of itself
-@pytest.mark.parametrize(("error", "raised"), [(LOCKED, StorageAway), (CorruptData("damaged"), None)])
+@pytest.mark.parametrize(("error", "raised"), [(LOCKED, StorageUnavailable), (CorruptData("damaged"), None)])
 def test_a_run_that_fails_since_a_database_went_away_says_so_by_an_error(monkeypatch, tmp_path, error, raised):
     class Source:
         name = "broken"

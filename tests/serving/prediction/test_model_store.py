@@ -2,7 +2,7 @@ import threading
 
 import pytest
 
-from zenith_serving.errors import ModelUnavailable, RegistryAway
+from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
 from zenith_serving.prediction.last_known_good import LastGood
 from zenith_serving.prediction.loaded_model import misfit, open_model
 from zenith_serving.prediction.model_store import ModelStore
@@ -111,7 +111,7 @@ def test_a_cold_start_without_the_registry_uses_the_last_good_copies(store, regi
 
 def test_a_cold_start_without_the_registry_or_copies_says_what_is_missing(store, registry):
     registry.away = True
-    with pytest.raises(RegistryAway, match="the registry is away"):
+    with pytest.raises(RegistryUnavailable, match="the registry is away"):
         store.get("lstm", "AAPL")
     registry.away = False
     store.refresh()

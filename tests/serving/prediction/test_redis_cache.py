@@ -5,7 +5,7 @@ import time
 import pytest
 from pydantic import BaseModel
 
-from zenith_serving.errors import CacheAway
+from zenith_serving.errors import CacheUnavailable
 from zenith_serving.prediction.cache import LocalCache
 from zenith_serving.prediction.redis_cache import REDIS_TIMEOUT_SECONDS, RedisCache
 
@@ -46,7 +46,7 @@ def test_values_of_another_type_are_passed_over_and_do_not_count_as_away(redis, 
     cache.put("AAPL", "key", b'{"value":1}')
     assert cache.get("AAPL", "key", Kept) == b'{"value":1}'
     assert cache.state() == {"kind": "redis", "state": "ok"}
-    with pytest.raises(CacheAway):
+    with pytest.raises(CacheUnavailable):
         cache.forget("AAPL")
 
 
@@ -106,7 +106,7 @@ def test_without_redis_memory_is_used_and_it_is_said():
     assert cache.get("AAPL", "key", Kept) == b'{"value":1}'
     assert cache.state() == {**AWAY, "entries": 1}
     assert cache.stats(["AAPL"]) == {**AWAY, "entries": 1, "hits": 1, "misses": 0, "ttl": 60, "scope": "this process"}
-    with pytest.raises(CacheAway):
+    with pytest.raises(CacheUnavailable):
         cache.forget("AAPL")
     assert cache.get("AAPL", "key", Kept) is None
 

@@ -1,7 +1,7 @@
 import pytest
 
 from zenith_core.errors import UserError
-from zenith_serving.errors import ModelUnavailable, RegistryAway
+from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
 from zenith_serving.registry import open_registry
 from zenith_serving.registry.base import read_artifact
 
@@ -27,5 +27,5 @@ def test_artifacts_are_read_by_path_file_uri_or_fsspec(tmp_path):
 def test_a_missing_artifact_and_an_unreachable_one_raise_different_errors(tmp_path):
     with pytest.raises(ModelUnavailable, match="gone"):
         read_artifact(str(tmp_path))
-    with pytest.raises(RegistryAway, match="cannot be read from here"):
+    with pytest.raises(RegistryUnavailable, match="cannot be read from here"):
         read_artifact("nosuchscheme://bucket/model")

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from zenith_serving.errors import ModelUnavailable, RegistryAway
+from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
 from zenith_serving.registry import open_registry
 from zenith_serving.registry.rest import RestRegistry
 
@@ -86,14 +86,14 @@ def test_a_downloaded_file_with_a_wrong_checksum_is_refused(rest, mlflow_server)
 def test_http_errors_raise_different_errors(rest):
     with pytest.raises(ModelUnavailable):
         rest.fetch("lstm-AAPL", 8)
-    with pytest.raises(RegistryAway, match="status 500"):
+    with pytest.raises(RegistryUnavailable, match="status 500"):
         rest.fetch("lstm-AAPL", 99)
-    with pytest.raises(RegistryAway, match="refuses MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"):
+    with pytest.raises(RegistryUnavailable, match="refuses MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"):
         rest.fetch("lstm-AAPL", 41)
 
 
 def test_a_server_that_is_down_is_unavailable():
-    with pytest.raises(RegistryAway, match="cannot be reached"):
+    with pytest.raises(RegistryUnavailable, match="cannot be reached"):
         RestRegistry("http://127.0.0.1:1").production()
 
 

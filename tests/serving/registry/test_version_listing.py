@@ -12,7 +12,7 @@ from zenith_pipelines.production.promotion import promote, promote_if_better, ro
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.registry.version_listing import catalogue as pipeline_versions
 from zenith_pipelines.registry.version_listing import decisions as pipeline_decisions
-from zenith_serving.errors import RegistryAway, UnknownTicker
+from zenith_serving.errors import RegistryUnavailable, UnknownTicker
 from zenith_serving.registry import open_registry
 from zenith_serving.registry.database import DatabaseRegistry
 from zenith_serving.registry.rest import RestRegistry
@@ -135,7 +135,7 @@ def test_metrics_of_many_runs_are_requested_in_parts(server, monkeypatch):
 
 def test_an_unreachable_registry_is_unavailable(tmp_path):
     for reader in (DatabaseRegistry(f"sqlite:///{tmp_path}/none.db"), RestRegistry("http://127.0.0.1:1")):
-        with pytest.raises(RegistryAway):
+        with pytest.raises(RegistryUnavailable):
             list_models(reader)
-        with pytest.raises(RegistryAway):
+        with pytest.raises(RegistryUnavailable):
             model_history(reader, "AAPL")

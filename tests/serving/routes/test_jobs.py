@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from zenith_core.errors import UserError
 from zenith_serving.app import create_app
-from zenith_serving.errors import DagsterAway
+from zenith_serving.errors import DagsterUnavailable
 from zenith_serving.jobs.dagster_client import ASK_SECONDS, DagsterAPI, daemon_is_alive, failure_reason
 from zenith_serving.jobs.launcher import trained_by
 from zenith_serving.settings import Settings
@@ -53,7 +53,7 @@ def client(serve):
         yield client
 
 
-def is_away(answer, words):
+def is_unavailable(answer, words):
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:zenith:problem:dagster-away"), answer.text
     assert words in answer.json()["detail"]
     assert int(answer.headers["retry-after"]) > 0
@@ -63,8 +63,8 @@ def is_away(answer, words):
 @pytest.mark.parametrize("path", [TRAIN, "/api/v1/ml/jobs/refresh_prices"])
 def test_without_a_webserver_nothing_is_launched_and_predictions_are_made(client, path):
     """Row 5."""
-    assert is_away(client.post(path, json={"ticker": "AAPL"}), "webserver does not answer")
-    assert is_away(client.get(f"{TRAIN}/{RUN}"), "webserver does not answer")
+    assert is_unavailable(client.post(path, json={"ticker": "AAPL"}), "webserver does not answer")
+    assert is_unavailable(client.get(f"{TRAIN}/{RUN}"), "webserver does not answer")
     assert client.post("/api/v1/ml/predict/price", json={"ticker": "AAPL"}).status_code == 200
 
 
@@ -72,7 +72,7 @@ def test_a_webserver_that_hangs_is_not_waited_for_long(serve, hung_webserver):
     """Row 5."""
     assert ASK_SECONDS < 2
     with serve(hung_webserver.url) as client:
-        assert is_away(client.post(TRAIN, json={"ticker": "AAPL"}), "webserver does not answer")
+        assert is_unavailable(client.post(TRAIN, json={"ticker": "AAPL"}), "webserver does not answer")
 
 
 def test_a_webserver_that_hangs_does_not_keep_predictions_waiting(serve, hung_webserver, monkeypatch):
@@ -94,12 +94,12 @@ def test_a_webserver_that_hangs_does_not_keep_predictions_waiting(serve, hung_we
 
     assert (predicted.status_code, answered_before) == (200, 0)
     assert len(answers) == 48
-    assert all(is_away(answer, "webserver does not answer") for answer in answers)
+    assert all(is_unavailable(answer, "webserver does not answer") for answer in answers)
 
 
 def test_what_answers_but_is_no_dagster_is_said_to_be_none(other_server):
     dagster = DagsterAPI(other_server)
-    with pytest.raises(DagsterAway, match="is not the Dagster"):
+    with pytest.raises(DagsterUnavailable, match="is not the Dagster"):
         dagster.run(RUN)
     dagster.close()
 

@@ -2,7 +2,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from zenith_serving.app import create_app
-from zenith_serving.errors import RegistryAway
+from zenith_serving.errors import RegistryUnavailable
 from zenith_serving.registry.base import KnownVersion
 
 DECISION = {
@@ -18,7 +18,7 @@ class FakeRegistry:
 
     def versions(self, ticker=None):
         if self.is_down:
-            raise RegistryAway("the MLflow server cannot be reached")
+            raise RegistryUnavailable("the MLflow server cannot be reached")
         tags = {"data_end": "2026-11-20", "decision": "rolled back", "trials": "7"}
         metrics = {"mae": 0.02, "mae_random_walk": 0.03, "beats_naive": 1.0, "coverage": None}
         versions = [

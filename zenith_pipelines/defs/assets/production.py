@@ -6,7 +6,7 @@ from typing import Any
 
 import dagster as dg
 
-from zenith_core.evaluation.forecast_ledger import extended, ledger_rows, scored
+from zenith_core.evaluation.forecast_ledger import append_rows, fill_actuals, ledger_rows
 from zenith_core.evaluation.track_record import track_record
 from zenith_core.names import Kind
 from zenith_core.snapshot import ServingSnapshot
@@ -71,7 +71,7 @@ def forecast_ledger(
         zenith.store.read("forecast_ledger", ticker).table if zenith.store.exists("forecast_ledger", ticker) else None
     )
     rows = ledger_rows(latest.snapshot, latest.forecast, latest.lstm_version, datetime.now(UTC))
-    ledger = scored(extended(known, rows), cleaned_prices.tables["prices"]["close"])
+    ledger = fill_actuals(append_rows(known, rows), cleaned_prices.tables["prices"]["close"])
     return dg.MaterializeResult(
         value=Dataset({"forecasts": ledger}, {**latest.facts, "track_record": track_record(ledger)}),
         metadata={"dagster/row_count": len(ledger), "matured": int(ledger["actual"].notna().sum()), **latest.facts},

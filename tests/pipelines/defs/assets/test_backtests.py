@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from zenith_core.errors import UserError
-from zenith_core.statistics.sharpe import deflated_sharpe, observed
+from zenith_core.statistics.sharpe import deflated_sharpe, return_moments
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.definitions import defs
 from zenith_pipelines.defs.assets.backtests import TradingConfig, ensemble_backtest, lstm_backtest
@@ -122,7 +122,7 @@ def test_the_deflated_sharpe_is_that_of_all_trials_recorded(registry):
     equity = result.value.tables["equity"]["strategy"].to_numpy()
     variance = np.var(sharpes_tried(registry, "ensemble-DEFLATE"), ddof=1) / 252
     assert own(result)["deflated_sharpe"] == pytest.approx(
-        deflated_sharpe(observed(equity[1:] / equity[:-1] - 1), 3, variance)
+        deflated_sharpe(return_moments(equity[1:] / equity[:-1] - 1), 3, variance)
     )
     assert own(result)["deflated_sharpe"] < own(result)["psr"]
 

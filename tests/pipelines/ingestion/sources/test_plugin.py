@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from zenith_core.errors import UnknownTicker, UserError
-from zenith_core.prices.cleaning import clean
+from zenith_core.prices.cleaning import clean_prices
 from zenith_pipelines.ingestion.sources import SOURCES, RawPrices, make_source
 from zenith_pipelines.ingestion.sources.defaults import default_tickers
 
@@ -49,7 +49,7 @@ def test_one_entry_in_the_table_adds_a_source(vendor, tmp_path):
 
 def test_its_prices_are_hashed_and_cleaned_like_all_others(vendor):
     raw = vendor.fetch("ACME")
-    cleaned = clean(raw.prices, "ACME", now=raw.fetched_at)
+    cleaned = clean_prices(raw.prices, "ACME", now=raw.fetched_at)
     assert cleaned.prices["close"].tolist() == [10.0, 11.0, 12.0]
     assert raw.content_hash == vendor.fetch("ACME").content_hash
     assert raw.content_hash != vendor.fetch("ACME", since=date(2024, 1, 3)).content_hash

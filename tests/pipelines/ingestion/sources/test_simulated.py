@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from zenith_core.errors import UnknownTicker
-from zenith_core.prices.cleaning import clean
+from zenith_core.prices.cleaning import clean_prices
 from zenith_pipelines.ingestion.sources.simulated import (
     FLAT,
     GAP,
@@ -23,7 +23,7 @@ def test_a_ticker_is_the_same_market_in_every_fetch():
 @pytest.mark.parametrize("ticker", ["SIM-NOISE-1", "SIM-EDGE-1", "SIM-REGIME-9999"])
 def test_cleaning_changes_nothing_in_clean_markets(ticker):
     raw = SimulatedSource().fetch(ticker).prices
-    result = clean(raw, ticker)
+    result = clean_prices(raw, ticker)
     assert len(result.prices) == 3000
     assert f"{result.prices.index[-1]:%Y-%m-%d}" == "2025-12-31"
     pd.testing.assert_series_equal(result.prices["close"], raw["close"])
@@ -54,7 +54,7 @@ def test_regimes_alternate():
 
 def test_cleaning_finds_each_planted_error():
     clean_market = SimulatedSource().fetch("SIM-NOISE-1").prices  # for its dates
-    result = clean(SimulatedSource().fetch("SIM-DIRTY-1").prices, "SIM-DIRTY-1")
+    result = clean_prices(SimulatedSource().fetch("SIM-DIRTY-1").prices, "SIM-DIRTY-1")
     days = clean_market.index
     assert result.prices.index[result.prices["suspect"]].tolist() == [days[SOURCE_ERROR]]
     assert result.prices.index[result.prices["flat"] & ~result.prices["carried"]].tolist() == list(

@@ -18,7 +18,7 @@ from tests.pipelines.ingestion.sources.yahoo_server import (
     running,
 )
 from zenith_core.errors import Delisted, NoNewData, RateLimited, SourceUnavailable, UnknownTicker
-from zenith_core.prices.cleaning import clean
+from zenith_core.prices.cleaning import clean_prices
 from zenith_pipelines.ingestion.sources.defaults import default_tickers
 from zenith_pipelines.ingestion.sources.yahoo import YahooSource
 from zenith_pipelines.ingestion.sources.yahoo_retry import RetryPolicy
@@ -93,7 +93,7 @@ def test_a_last_bar_without_prices_stays_and_cleaning_quarantines_it(source, yah
     raw = source.fetch("PETR4.SA")
     assert days(raw)[-1] == "2024-01-04"
     assert raw.prices[["open", "high", "low", "close"]].iloc[-1].isna().all()
-    cleaned = clean(raw.prices, "PETR4.SA", now=raw.fetched_at)
+    cleaned = clean_prices(raw.prices, "PETR4.SA", now=raw.fetched_at)
     assert [f"{day:%Y-%m-%d}" for day in cleaned.prices.index] == ["2024-01-02", "2024-01-03"]
     assert [f"{day:%Y-%m-%d}" for day in cleaned.quarantine.index] == ["2024-01-04"]
 
@@ -104,7 +104,7 @@ def test_the_bar_of_an_open_session_stays_and_cleaning_drops_it(yahoo, sleeps):
     with loopback_session(yahoo.server_port) as session:
         raw = YahooSource(session, sleep=sleeps.append, clock=lambda: in_session).fetch("PETR4.SA")
     assert raw.prices["close"].iloc[-1] == 38.4
-    cleaned = clean(raw.prices, "PETR4.SA", now=raw.fetched_at)
+    cleaned = clean_prices(raw.prices, "PETR4.SA", now=raw.fetched_at)
     assert cleaned.prices.index[-1] == pd.Timestamp("2024-01-03")
     assert cleaned.quarantine["reason"].tolist() == ["session not finished"]
 
