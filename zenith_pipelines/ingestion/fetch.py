@@ -106,16 +106,16 @@ def fetch_snapshot(
     ):
         return _compare(source.fetch(ticker), previous, ticker, "whole history")
     history = _finished(previous, ticker)
-    last_sessions = last_sessions(history, OVERLAP)
-    if last_sessions.empty:
+    recent_rows = last_sessions(history, OVERLAP)
+    if recent_rows.empty:
         return _compare(source.fetch(ticker), previous, ticker, "whole history")
-    since, until = last_sessions.index.min().date(), last_sessions.index.max().date()
+    since, until = recent_rows.index.min().date(), recent_rows.index.max().date()
     try:
         increment = source.fetch(ticker, since)
     except NoNewData as error:
         request = f"sessions from {since} on: nothing new ({error})"
         return FetchResult(previous, False, now, request, find_restatements(history, history))
-    if find_restatements(last_sessions, increment.prices).appends_after(until):
+    if find_restatements(recent_rows, increment.prices).appends_after(until):
         whole = replace(increment, prices=append_later_rows(history, increment.prices))
         return _compare(whole, previous, ticker, f"sessions from {since} on", _whole_at(previous))
     request = f"whole history, because the sessions from {since} on have changed"
