@@ -5,7 +5,7 @@ from typing import Any
 
 from zenith_pipelines.dagster_runtime.instance import open_instance, removed_tickers
 from zenith_pipelines.registry.model_registry import ModelRegistry
-from zenith_pipelines.registry.retention import Rules, clean_up
+from zenith_pipelines.registry.retention import RetentionRules, clean_up
 from zenith_pipelines.settings import Settings
 
 
@@ -14,10 +14,10 @@ def clean(keep_latest_n: int, *, keep_best: bool, dry_run: bool, as_json: bool) 
     settings = Settings()
     registry = ModelRegistry(settings.tracking_uri, settings.artifact_root)
     removed: set[str] = set()
-    if registry.is_there:
+    if registry.exists:
         with open_instance(settings) as instance:
             removed = removed_tickers(instance)
-    done = clean_up(registry, Rules(keep_latest_n, keep_best, dry_run), removed)
+    done = clean_up(registry, RetentionRules(keep_latest_n, keep_best, dry_run), removed)
     if as_json:
         print(json.dumps(done, indent=2, allow_nan=False))
     else:

@@ -257,7 +257,7 @@ def _unmet_requirements() -> Iterator[str]:
 def _has_registry(settings: Settings) -> bool:
     from zenith_pipelines.registry.model_registry import ModelRegistry
 
-    return ModelRegistry(settings.tracking_uri, settings.artifact_root).is_there
+    return ModelRegistry(settings.tracking_uri, settings.artifact_root).exists
 
 
 def _some(names: list[str]) -> str:

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from zenith_core.market.tickers import validate_ticker
 from zenith_pipelines.registry.model_registry import ModelRegistry
-from zenith_pipelines.registry.version_listing import catalogue, decisions
+from zenith_pipelines.registry.version_listing import list_decisions, list_versions
 from zenith_pipelines.settings import Settings
 
 _LEGEND = """loss out of sample: mean absolute error of prices 5 sessions on (lstm), Brier
@@ -22,12 +22,12 @@ def list_models(ticker: str | None, *, history: bool, as_json: bool) -> None:
     registry = ModelRegistry(settings.tracking_uri, settings.artifact_root)
     found: dict[str, dict[str, Any]] = {
         name: {kind: {"versions": versions} for kind, versions in kinds.items()}
-        for name, kinds in catalogue(registry, validate_ticker(ticker) if ticker is not None else None).items()
+        for name, kinds in list_versions(registry, validate_ticker(ticker) if ticker is not None else None).items()
     }
     if history:
         for name, kinds in found.items():
             for kind, model in kinds.items():
-                model["history"] = decisions(registry, name, kind)
+                model["history"] = list_decisions(registry, name, kind)
     if as_json:
         print(json.dumps(found, indent=2, allow_nan=False))
     else:

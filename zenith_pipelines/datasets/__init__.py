@@ -1,1 +1,1 @@
-"""Where datasets live."""
+"""Versioned datasets: parquet tables and JSON facts."""

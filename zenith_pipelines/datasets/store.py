@@ -1,15 +1,15 @@
-"""Where datasets live: parquet tables and JSON facts under one fsspec URI.
+"""Versioned datasets (parquet tables and JSON facts) under one fsspec URI.
 
-A dataset is written as new files, then made current by replacing one small manifest. A reader follows
-the manifest and checks its SHA-256 and each table's, so it sees the old dataset or the new one, whole, or an error.
+A dataset is written as new files, then made current by replacing one small manifest. A reader follows the manifest and
+checks its SHA-256 and each table's. So it gets the whole old dataset, the whole new one, or an error.
 
     <root>/<name>/<ticker>/<stamp>/<table>.parquet
-    <root>/<name>/<ticker>/<stamp>/manifest.json     what this snapshot holds
+    <root>/<name>/<ticker>/<stamp>/manifest.json     the contents of this snapshot
     <root>/<name>/<ticker>/current.json              the manifest of the newest snapshot
-    <root>/quarantine/<name>/<ticker>/<moment>/      what did not match its checksum, and reason.txt
+    <root>/quarantine/<name>/<ticker>/<moment>/      files that did not match their checksum, and reason.txt
 
-What is corrupt is moved aside when it is met, so that it is never read again, and kept for people to look at. The
-newest intact snapshot, if there is one, becomes current again; if not, the next materialization makes the dataset anew.
+Corrupt data are moved to the quarantine on first contact: never read again, and kept for inspection. The newest intact
+snapshot, if there is one, becomes current again; if not, the next materialization writes the dataset again.
 """
 
 import hashlib
@@ -35,14 +35,14 @@ _CURRENT = "current.json"
 
 @dataclass(frozen=True)
 class Dataset:
-    """What an asset holds: named tables and JSON-ready facts about them."""
+    """The value of an asset: named tables and JSON-ready facts about them."""
 
     tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def table(self) -> pd.DataFrame:
-        """The only table of a dataset that has one."""
+        """The table of a dataset that has exactly one."""
         (table,) = self.tables.values()
         return table
 
@@ -50,16 +50,16 @@ class Dataset:
 class DatasetStore:
     """Datasets by name and ticker under `root`, any fsspec URI (a folder, `s3://bucket/prefix`, `memory://`).
 
-    Raises UserError for a URI that no installed file system serves.
+    Raises UserError for a URI that no installed file system can open.
     """
 
     def __init__(self, root: str) -> None:
-        # Other processes write to the same place, so what was listed a moment ago says nothing.
+        # Other processes write to the same place, so a cached listing may be outdated.
         try:
             self._fs, self._root = fsspec.core.url_to_fs(root, use_listings_cache=False)
         except (ImportError, ValueError) as error:
             extra = ": `.venv/bin/uv pip install -e '.[s3]'`" if root.startswith(("s3:", "s3a:")) else ""
-            raise UserError(f"no place for datasets: {root}: {error}{extra}") from error
+            raise UserError(f"datasets cannot be stored at {root}: {error}{extra}") from error
 
     def write(
         self,
@@ -70,57 +70,57 @@ class DatasetStore:
         keep_history: bool = False,
         fence: Callable[[], None] = lambda: None,
     ) -> str:
-        """Store the dataset and make it current; return its stamp. Older snapshots go unless `keep_history`.
+        """Store the dataset and make it current; return its stamp. Without `keep_history`, delete older snapshots.
 
-        `fence` is called when all but the manifest is there; what it raises prevents that there is a new snapshot.
-        What a killed write left goes in any case: a folder without a manifest that nobody is writing any more.
+        `fence` is called before the manifest is written; if it raises, no snapshot is created.
+        Folders that a killed write left without a manifest are deleted in any case, once they are old enough.
         """
         folder = self._folder(name, ticker)
-        facts = json.loads(json.dumps(dict(dataset.facts), allow_nan=False))  # fails before anything is written
+        facts = json.loads(json.dumps(dict(dataset.facts), allow_nan=False))  # raises before anything is written
         stamp = _moment()
         manifest = {
             "stamp": stamp,
             "facts": facts,
             "tables": {key: self._write_table(f"{folder}/{stamp}", key, t) for key, t in dataset.tables.items()},
         }
-        encoded = _seal(manifest)
+        content = _seal(manifest)
         fence()
-        self._write_file(f"{folder}/{stamp}/manifest.json", encoded)
-        self._write_file(f"{folder}/{_CURRENT}", encoded)
+        self._write_file(f"{folder}/{stamp}/manifest.json", content)
+        self._write_file(f"{folder}/{_CURRENT}", content)
         self._remove_older(folder, stamp, unfinished_only=keep_history)
         return stamp
 
     def read(self, name: str, ticker: str, *, stamp: str | None = None) -> Dataset:
-        """Read the current dataset, or the one with `stamp`. Raises NotAvailable; CorruptData for what is set aside."""
+        """Read the current dataset, or the one with `stamp`. Raises NotAvailable; CorruptData after quarantining it."""
         folder = self._folder(name, ticker)
         manifest = self._manifest(name, ticker, stamp)
         try:
             return Dataset(tables=self._tables(folder, manifest), facts=manifest["facts"])
         except CorruptData as error:
             if stamp is None and self._manifest(name, ticker)["stamp"] != manifest["stamp"]:
-                return self.read(name, ticker)  # a newer dataset took its place meanwhile
-            raise self._set_aside(name, ticker, manifest["stamp"], str(error)) from None
+                return self.read(name, ticker)  # a newer dataset has replaced it
+            raise self._quarantine(name, ticker, manifest["stamp"], str(error)) from None
 
     def facts(self, name: str, ticker: str, *, stamp: str | None = None) -> dict[str, Any]:
-        """The facts of the current dataset, or of the one with `stamp`, without reading its tables."""
+        """Return the facts of the current dataset, or of the one with `stamp`, without reading its tables."""
         facts: dict[str, Any] = self._manifest(name, ticker, stamp)["facts"]
         return facts
 
     def exists(self, name: str, ticker: str) -> bool:
-        """Whether there is a current dataset."""
+        """True if there is a current dataset."""
         return bool(self._fs.exists(f"{self._folder(name, ticker)}/{_CURRENT}"))
 
     def withdraw(self, name: str, ticker: str) -> None:
-        """Let there be no current dataset, whether or not there was one. To write one brings it back."""
+        """Remove the current manifest, if any. The next write makes a dataset current again."""
         with suppress(FileNotFoundError):
             self._fs.rm_file(f"{self._folder(name, ticker)}/{_CURRENT}")
 
     def stamps(self, name: str, ticker: str) -> list[str]:
-        """The stamps of all snapshots, oldest first."""
+        """Return the stamps of all snapshots, oldest first."""
         return self._stamps(self._folder(name, ticker))
 
     def path(self, name: str, ticker: str) -> str:
-        """Where the dataset's snapshots are, for people to read."""
+        """Return the folder of the dataset's snapshots."""
         return self._folder(name, ticker)
 
     def _folder(self, name: str, ticker: str) -> str:
@@ -139,16 +139,16 @@ class DatasetStore:
         except FileNotFoundError:
             raise NotAvailable(f"no {name} for {ticker} yet: `zenith run --tickers {ticker}` makes it") from None
         except ValueError as error:
-            raise self._set_aside(name, ticker, entry, f"{path} cannot be read ({error})") from None
+            raise self._quarantine(name, ticker, entry, f"{path} cannot be read ({error})") from None
 
     def _tables(self, folder: str, manifest: dict[str, Any]) -> dict[str, pd.DataFrame]:
         place = f"{folder}/{manifest['stamp']}"
         return {key: self._read_table(f"{place}/{key}.parquet", sha) for key, sha in manifest["tables"].items()}
 
-    def _set_aside(self, name: str, ticker: str, entry: str, reason: str) -> CorruptData:
+    def _quarantine(self, name: str, ticker: str, entry: str, reason: str) -> CorruptData:
         """Move a snapshot, or the current manifest, to the quarantine; make the newest intact snapshot current.
 
-        Returns the error to raise. A reader that may not write moves nothing, and still gets the error.
+        Return the error to raise. A reader without write permission moves nothing and gets the same error.
         """
         folder = self._folder(name, ticker)
         place = f"{self._root}/{QUARANTINE}/{name}/{validate_ticker(ticker)}/{_moment()}"
@@ -156,12 +156,12 @@ class DatasetStore:
         with suppress(OSError):
             self._move(f"{folder}/{entry}", f"{place}/{entry}")
             self._write_file(f"{place}/reason.txt", f"{reason}\n".encode())
-            restored = self._fall_back(folder)
-            remedy = f"moved to {place}; " + (f"the intact snapshot {restored} is current" if restored else remedy)
+            intact = self._fall_back(folder)
+            remedy = f"moved to {place}; " + (f"the intact snapshot {intact} is current" if intact else remedy)
         return CorruptData(f"{reason}: {remedy}")
 
     def _move(self, source: str, target: str) -> None:
-        """Move a file, or a folder file by file: object stores have no folders to rename."""
+        """Move a file, or a folder file by file, because object stores cannot rename folders."""
         for path in self._fs.find(source):
             destination = target + path.removeprefix(source)
             self._fs.makedirs(destination.rpartition("/")[0], exist_ok=True)
@@ -170,7 +170,7 @@ class DatasetStore:
             self._fs.rm(source, recursive=True)
 
     def _fall_back(self, folder: str) -> str | None:
-        """Point the current manifest at the newest intact snapshot, and return its stamp; without one, remove it."""
+        """Make the newest intact snapshot current and return its stamp. Without one, remove the current manifest."""
         for stamp in reversed(self._stamps(folder)):
             with suppress(CorruptData, ValueError, FileNotFoundError):
                 content = self._fs.cat_file(f"{folder}/{stamp}/manifest.json")
@@ -196,7 +196,7 @@ class DatasetStore:
         return parquet_table(content)
 
     def _write_file(self, path: str, content: bytes) -> None:
-        """Write beside, flush to disk, then rename; object stores replace whole objects by themselves."""
+        """Write atomically to a local file; object stores replace whole objects by themselves."""
         if isinstance(self._fs, LocalFileSystem):
             write_atomically(Path(path), content)
         else:
@@ -216,12 +216,12 @@ def _moment(seconds_ago: float = 0.0) -> str:
 
 
 def _seal(manifest: dict[str, Any]) -> bytes:
-    """The manifest as JSON, with its own checksum in it."""
+    """Return the manifest as JSON that contains its own checksum."""
     return json.dumps({**manifest, "sha256": _digest(manifest)}).encode()
 
 
 def _unseal(content: bytes) -> dict[str, Any]:
-    """Inverse of `_seal`. Raises ValueError for what it did not write."""
+    """Inverse of `_seal`. Raises ValueError for other content."""
     manifest = json.loads(content)
     if not isinstance(manifest, dict) or manifest.pop("sha256", None) != _digest(manifest):
         raise ValueError("its checksum does not match")

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from zenith_pipelines.dagster_runtime.instance import removed_tickers
 from zenith_pipelines.defs.resources import ZenithResource
-from zenith_pipelines.registry.retention import KEEP_LATEST, Rules, clean_up, cleanup_table
+from zenith_pipelines.registry.retention import KEEP_LATEST, RetentionRules, clean_up, cleanup_table
 
 
 class CleanUpConfig(dg.Config):
@@ -25,7 +25,7 @@ def clean_model_registry(
     context: dg.OpExecutionContext, config: CleanUpConfig, zenith: ZenithResource
 ) -> dg.Output[None]:
     """Delete old versions, models of removed tickers, and what failed registrations have left."""
-    done = clean_up(zenith.registry, Rules(**config.model_dump()), removed_tickers(context.instance))
+    done = clean_up(zenith.registry, RetentionRules(**config.model_dump()), removed_tickers(context.instance))
     return dg.Output(
         None,
         metadata={

@@ -62,12 +62,12 @@ def evaluate_gates(
         leakage_gate(candidate.tags.get("leakage")),
         evidence_gate(_scored_rows(kind, evidence)),
     ]
-    earned = None
+    against_champion = None
     if champion is not None:
-        earned = [data_end_gate(candidate.data_end, champion.data_end)]
+        against_champion = [data_end_gate(candidate.data_end, champion.data_end)]
         if evidence is not None:
-            earned += _comparison_gates(registry, kind, champion, evidence, current, dict(metrics))
-    return decide(sanity, earned, beats_naive=bool(metrics.get("beats_naive")))
+            against_champion += _comparison_gates(registry, kind, champion, evidence, current, dict(metrics))
+    return decide(sanity, against_champion, beats_naive=bool(metrics.get("beats_naive")))
 
 
 def why_unservable(registry: ModelRegistry, kind: Kind, version: Version, current: CurrentData) -> str | None:

@@ -27,9 +27,9 @@ def past_forecasts(forecasts: pd.DataFrame) -> Columns:
 
     Columns: origin, target_date, close, forecast, lower, upper, actual.
     """
-    matured = forecasts[(forecasts["horizon"] == HEADLINE_HORIZON) & forecasts["actual"].notna()]
+    past = forecasts[(forecasts["horizon"] == HEADLINE_HORIZON) & forecasts["actual"].notna()]
     return _columns(
-        matured.iloc[-SESSIONS:], *("origin", "target_date"), *("close", "forecast", "lower", "upper", "actual")
+        past.iloc[-SESSIONS:], *("origin", "target_date"), *("close", "forecast", "lower", "upper", "actual")
     )
 
 

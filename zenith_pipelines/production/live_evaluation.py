@@ -33,16 +33,16 @@ def evaluate(registry: ModelRegistry, kind: Kind, current: CurrentData, closes: 
     version = registry.production(model_name(kind, current.snapshot.ticker))
     if version is None:
         return {"status": "nothing in Production", **empty}
-    evaluated = {**empty, "version": version.version, "data_end": version.data_end}
+    model = {**empty, "version": version.version, "data_end": version.data_end}
     after = pd.Timestamp(version.data_end)
     if current.features.index[-1] <= after:
-        return {"status": "no row yet", **evaluated}
+        return {"status": "no row yet", **model}
     if problem := why_not_replayable(registry, kind, version, current):
-        return {"status": problem, **evaluated}
+        return {"status": problem, **model}
     onnx = registry.load(version.name, version.version)
     figures = (_signals if kind == "ensemble" else _prices)(onnx, current.features, after, closes)
     status = "scored" if figures["rows"] else "no row yet"
-    return {"status": status, **evaluated, **figures, "until": str(current.features.index[-1].date())}
+    return {"status": status, **model, **figures, "until": str(current.features.index[-1].date())}
 
 
 def _prices(onnx: bytes, features: pd.DataFrame, after: pd.Timestamp, closes: pd.Series) -> dict[str, Any]:

@@ -36,19 +36,19 @@ class Gate:
 class Decision:
     """The outcome of all gates.
 
-    sanity:    the gates of every model
-    earned:    those against the champion; none for a first model
-    standing:  the skill of the model, promoted or not
+    sanity:            gates of every model
+    against_champion:  gates that compare it with the champion; none for a first model
+    standing:          skill of the model, promoted or not
     """
 
     sanity: tuple[Gate, ...]
-    earned: tuple[Gate, ...]
+    against_champion: tuple[Gate, ...]
     standing: str
 
     @property
     def gates(self) -> tuple[Gate, ...]:
         """All gates."""
-        return (*self.sanity, *self.earned)
+        return (*self.sanity, *self.against_champion)
 
     @property
     def promote(self) -> bool:
@@ -58,15 +58,17 @@ class Decision:
     @property
     def reason(self) -> str:
         """One line: the failed gates, or else the standing and the gates against the champion."""
-        failed = [f"{gate.name}: {gate.detail}" for gate in self.gates if not gate.passed]
-        return "; ".join(failed or [self.standing, *(f"{gate.name}: {gate.detail}" for gate in self.earned)])
+        failures = [f"{gate.name}: {gate.detail}" for gate in self.gates if not gate.passed]
+        return "; ".join(
+            failures or [self.standing, *(f"{gate.name}: {gate.detail}" for gate in self.against_champion)]
+        )
 
 
-def decide(sanity: Sequence[Gate], earned: Sequence[Gate] | None, *, beats_naive: bool) -> Decision:
-    """Combine the gates into a decision. `earned`, the gates against the champion, is None for a first model."""
+def decide(sanity: Sequence[Gate], against_champion: Sequence[Gate] | None, *, beats_naive: bool) -> Decision:
+    """Combine the gates into a decision. `against_champion` is None for a first model."""
     skill = "better than the naive forecast" if beats_naive else "no skill shown"
-    standing = f"first model, {skill}" if earned is None else skill
-    return Decision(tuple(sanity), tuple(earned or ()), standing)
+    standing = f"first model, {skill}" if against_champion is None else skill
+    return Decision(tuple(sanity), tuple(against_champion or ()), standing)
 
 
 def answers_gate(problem: str | None) -> Gate:

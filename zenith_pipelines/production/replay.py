@@ -82,7 +82,7 @@ def _window(onnx: bytes) -> int:
 
 def _outcomes(closes: NDArray[np.float64], rows: NDArray[np.int64], horizons: int) -> NDArray[np.float64]:
     """Return the closes 1 … `horizons` sessions after each of `rows` (m,): (m, horizons), NaN if not known."""
-    padded = np.concatenate([closes, np.full(horizons, np.nan)])
-    later: NDArray[np.float64] = padded[rows[:, np.newaxis] + np.arange(1, horizons + 1)]
+    all_closes = np.concatenate([closes, np.full(horizons, np.nan)])
+    later: NDArray[np.float64] = all_closes[rows[:, np.newaxis] + np.arange(1, horizons + 1)]
     later[np.isnan(closes[rows])] = np.nan
     return later

@@ -38,9 +38,9 @@ def snapshot_facts(
     Raises NonFiniteInput if a model input is not a number.
     """
     snapshot = make_snapshot(ticker, cleaned, indicators)
-    stored = _stored_facts(store, ticker)
-    declarations = {**stored.get(DECLARATIONS, {}), feature_spec_hash(): feature_spec()}
-    others = _other_specs(registry, snapshot, cleaned, _by_spec(stored), declarations)
+    previous = _stored_facts(store, ticker)
+    declarations = {**previous.get(DECLARATIONS, {}), feature_spec_hash(): feature_spec()}
+    others = _other_specs(registry, snapshot, cleaned, _by_spec(previous), declarations)
     specs = {snapshot.feature_spec, *others} & set(declarations)
     return {
         **replace(snapshot, other_specs=others).to_json(),
@@ -80,8 +80,8 @@ def _stored_facts(store: DatasetStore, ticker: str) -> dict[str, Any]:
 def _by_spec(facts: Mapping[str, Any]) -> dict[str, ServingSnapshot]:
     """Return the stored snapshots by feature spec; none if a release too old for this code wrote the facts."""
     with suppress(KeyError, TypeError, ValueError):
-        stored = ServingSnapshot.from_json(dict(facts))
-        return {stored.feature_spec: replace(stored, other_specs={}), **stored.other_specs}
+        snapshot = ServingSnapshot.from_json(dict(facts))
+        return {snapshot.feature_spec: replace(snapshot, other_specs={}), **snapshot.other_specs}
     return {}
 
 
@@ -89,25 +89,27 @@ def _other_specs(
     registry: ModelRegistry,
     snapshot: ServingSnapshot,
     cleaned: Dataset,
-    stored: Mapping[str, ServingSnapshot],
+    previous: Mapping[str, ServingSnapshot],
     declarations: Mapping[str, Any],
 ) -> dict[str, ServingSnapshot]:
-    specs = [spec for spec in stored if spec != snapshot.feature_spec]
-    if not specs or not registry.is_there:
+    specs = [spec for spec in previous if spec != snapshot.feature_spec]
+    if not specs or not registry.exists:
         return {}
     names = [model_name(kind, snapshot.ticker) for kind in KINDS]
-    registered = {version.tags.get("feature_spec") for name in names for version in registry.versions(name)}
-    production = {version.tags.get("feature_spec") for name in names if (version := registry.production(name))}
+    registered_specs = {version.tags.get("feature_spec") for name in names for version in registry.versions(name)}
+    production_specs = {version.tags.get("feature_spec") for name in names if (version := registry.production(name))}
     others = {}
     for spec in specs:
-        if spec in registered and (computed := _computed(snapshot.ticker, spec, cleaned, declarations.get(spec))):
-            others[spec] = computed
-        elif spec in production:
-            others[spec] = stored[spec]
+        if spec in registered_specs and (
+            other := _compute_spec(snapshot.ticker, spec, cleaned, declarations.get(spec))
+        ):
+            others[spec] = other
+        elif spec in production_specs:
+            others[spec] = previous[spec]
     return others
 
 
-def _computed(
+def _compute_spec(
     ticker: str, spec: str, cleaned: Dataset, declaration: Mapping[str, Any] | None
 ) -> ServingSnapshot | None:
     """Return the snapshot of another feature spec, or None if this code cannot compute its inputs."""

@@ -1,7 +1,7 @@
-"""What model versions take on disk, and how it is let go: logged models and the artifacts of runs, in MLflow's terms.
+"""Size and deletion of model versions, logged models and run artifacts.
 
-A run is never deleted: its metrics are the trials that a Sharpe ratio is deflated by, its tags the history of decisions
-(docs/decisions/0010, 0018). Only its artifacts go, and a tag says so.
+A run is never deleted: its metrics are the trials of the deflated Sharpe ratio, and its tags are the decision history
+(docs/decisions/0010, 0018). Only its artifacts are deleted, and a tag records that.
 """
 
 import time
@@ -16,46 +16,46 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
-GONE = "artifacts_removed"  # the tag of a run whose artifacts clean-up has removed
-GRACE_SECONDS = 3600.0  # nothing that is being registered takes as long
+ARTIFACTS_REMOVED = "artifacts_removed"  # tag of a run whose artifacts clean-up has deleted
+GRACE_SECONDS = 3600.0  # longer than any registration takes
 
 
 class ModelStorage:
-    """The versions, logged models and runs of a registry, with what they take. Other people's runs are not seen."""
+    """The versions, logged models and runs that Zenith created in a registry, and their sizes."""
 
     def __init__(self, registry: ModelRegistry) -> None:
         self._registry = registry
         self._client = registry.client
 
     def versions(self) -> "list[ModelVersion]":
-        """Every version of every model of ours."""
-        return [version for name in self._registry.names() for version in self.of(name)]
+        """Return all versions of all models."""
+        return [version for name in self._registry.names() for version in self.versions_of(name)]
 
-    def of(self, name: str) -> "list[ModelVersion]":
-        """Every version of a model."""
-        found = self._client.search_model_versions(f"name = '{name}'")
-        return [version for version in found if "kind" in version.tags]
+    def versions_of(self, name: str) -> "list[ModelVersion]":
+        """Return all versions of a model."""
+        versions = self._client.search_model_versions(f"name = '{name}'")
+        return [version for version in versions if "kind" in version.tags]
 
     def abandoned_models(self) -> "list[LoggedModel]":
-        """Logged models that no version points at and nobody is registering any more."""
-        used = {version.source for version in self.versions()}
+        """Return logged models without a version that are too old to be in registration."""
+        sources = {version.source for version in self.versions()}
         return [
             model
             for model in self._pages(self._client.search_logged_models)
-            if "kind" in model.tags and model.artifact_location not in used and is_old(model.creation_timestamp)
+            if "kind" in model.tags and model.artifact_location not in sources and is_old(model.creation_timestamp)
         ]
 
     def abandoned_runs(self) -> "list[Run]":
-        """Runs that no version points at, that nobody is writing any more, and that may still have artifacts."""
+        """Return runs without a version that may still have artifacts and are too old to be in progress."""
         from mlflow.entities import ViewType
 
-        used = {version.run_id for version in self.versions()}
+        run_ids = {version.run_id for version in self.versions()}
         return [
             run
             for run in self._pages(partial(self._client.search_runs, run_view_type=ViewType.ALL))
             if "kind" in run.data.tags
-            and GONE not in run.data.tags
-            and run.info.run_id not in used
+            and ARTIFACTS_REMOVED not in run.data.tags
+            and run.info.run_id not in run_ids
             and is_old(run.info.start_time)
         ]
 
@@ -67,49 +67,49 @@ class ModelStorage:
             token = page.token or ""
 
     def has_model_file(self, version: "ModelVersion") -> bool:
-        """Whether there is anything where the version says that its model is."""
+        """True if there are files at the version's model location."""
         return bool(self._at(str(version.source)).list_artifacts())
 
     def size(self, location: str | None) -> int:
-        """Bytes of all artifacts at a location."""
+        """Return the bytes of all artifacts at a location."""
         return sum(_sizes(self._at(location), None)) if location else 0
 
     def remove(self, location: str | None) -> int:
-        """Remove all artifacts at a location; returns their bytes."""
-        freed = self.size(location)
-        if location and freed:
+        """Delete all artifacts at a location; return their bytes."""
+        size = self.size(location)
+        if location and size:
             self._at(location).delete_artifacts()  # type: ignore[no-untyped-call]
-        return freed
+        return size
 
     def remove_run_artifacts(self, run_id: str) -> int:
-        """Remove the artifacts of a run, end it if its process was killed, and say in its tags what became of them."""
+        """Delete a run's artifacts and tag it so; end it if its process was killed. Return their bytes."""
         run = self._client.get_run(run_id)
-        freed = self.remove(run.info.artifact_uri)
+        size = self.remove(run.info.artifact_uri)
         if run.info.lifecycle_stage == "active":
-            self._client.set_tag(run_id, GONE, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+            self._client.set_tag(run_id, ARTIFACTS_REMOVED, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
             if run.info.status == "RUNNING":
                 self._client.set_terminated(run_id, "KILLED")
-        return freed
+        return size
 
     def remove_model(self, model: "LoggedModel") -> int:
-        """Remove a logged model and its artifacts; returns their bytes."""
-        freed = self.remove(model.artifact_location)
+        """Delete a logged model and its artifacts; return their bytes."""
+        size = self.remove(model.artifact_location)
         self._client.delete_logged_model(model.model_id)
-        return freed
+        return size
 
     def remove_version(self, version: "ModelVersion") -> int:
-        """Remove a version, then its model and its run's artifacts; returns their bytes.
+        """Delete a version, then its model and its run's artifacts; return their bytes.
 
-        In this order: from the first step on nobody can promote it, and what a killed clean-up leaves is abandoned.
+        In this order: after the first step it cannot be promoted, and the next clean-up finds the rest of a killed one.
         """
         self._client.delete_model_version(version.name, version.version)
-        freed = self.remove(version.source)
+        size = self.remove(version.source)
         if version.model_id:
             self._client.delete_logged_model(version.model_id)
-        return freed + self.remove_run_artifacts(str(version.run_id))
+        return size + self.remove_run_artifacts(str(version.run_id))
 
     def size_of_version(self, version: "ModelVersion") -> int:
-        """What `remove_version` would free."""
+        """Return the bytes that `remove_version` would free."""
         return self.size(version.source) + self.size(self._client.get_run(str(version.run_id)).info.artifact_uri)
 
     def _at(self, location: str) -> "ArtifactRepository":
@@ -127,5 +127,5 @@ def _sizes(repository: "ArtifactRepository", folder: str | None) -> Iterator[int
 
 
 def is_old(milliseconds: int | None) -> bool:
-    """Whether a moment, in milliseconds since 1970, is longer ago than anything takes that is still going on."""
+    """True if a time, in milliseconds since 1970, is more than GRACE_SECONDS ago."""
     return milliseconds is not None and time.time() - milliseconds / 1000 > GRACE_SECONDS

@@ -1,6 +1,6 @@
-"""One MLflow store: its client, the experiment of all runs, and how processes meet it.
+"""Client, experiment and first-contact lock of one MLflow store.
 
-Every call names its store; MLflow's process-wide settings are left alone, so that stores can live side by side.
+Every call names its store. MLflow's process-wide settings are not touched, so several stores can be used side by side.
 """
 
 import os
@@ -21,19 +21,19 @@ _EXPERIMENT = "zenith"
 
 
 class MLflowStore:
-    """What the model registry and clean-up need of MLflow itself. A subclass sets where it is."""
+    """Access to MLflow for the model registry and clean-up. A subclass sets the two attributes."""
 
     _tracking_uri: str
     _artifact_root: Path
 
     @property
     def tracking_uri(self) -> str:
-        """Where MLflow keeps runs and versions."""
+        """Address of MLflow's runs and versions."""
         return self._tracking_uri
 
     @property
     def client(self) -> "MlflowClient":
-        """MLflow's own client, for what clean-up does to runs and artifacts."""
+        """MLflow's own client, for clean-up of runs and artifacts."""
         return self._client
 
     @property
@@ -42,8 +42,8 @@ class MLflowStore:
         return self._experiment_id
 
     @property
-    def is_there(self) -> bool:
-        """False if it is an SQLite file that nobody has made yet; asking it for anything would make it."""
+    def exists(self) -> bool:
+        """False for an SQLite file that does not exist yet; any other access would create it."""
         scheme, _, path = self._tracking_uri.partition(":///")
         return scheme != "sqlite" or Path(path).exists()
 
@@ -87,7 +87,7 @@ class MLflowStore:
             return str(experiment.experiment_id) if experiment else self._new_experiment()
 
     def _new_experiment(self) -> str:
-        """Make the experiment, unless another machine has made it meanwhile."""
+        """Create the experiment, unless another machine has just created it."""
         from mlflow.exceptions import MlflowException
 
         local = None if self._tracking_uri.startswith("http") else self._artifact_root.resolve().as_uri()
@@ -100,7 +100,7 @@ class MLflowStore:
             return str(experiment.experiment_id)
 
     def _first_contact(self) -> "BaseFileLock":
-        """One process at a time makes MLflow's tables and the experiment: MLflow's own migration cannot be raced."""
+        """Let one process at a time create MLflow's tables and the experiment: MLflow's migration cannot run twice."""
         from filelock import FileLock
 
         self._artifact_root.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ class MLflowStore:
 
 
 def quiet_mlflow() -> None:
-    """Before MLflow is imported: no telemetry, no progress bars, no remarks on tables, no addresses on stdout."""
+    """Turn off MLflow's telemetry, progress bars, table logs and URLs on stdout. Call before importing MLflow."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")

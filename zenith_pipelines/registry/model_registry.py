@@ -1,4 +1,4 @@
-"""The model registry: MLflow, reduced to what Zenith does with it. Models are ONNX: no pickle, nothing inferred."""
+"""Register, alias and read model versions in MLflow. Models are ONNX: no pickle, no inferred signature."""
 
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
     from mlflow.entities.model_registry import ModelVersion
 
-DAGSTER_RUN = "dagster_run_id"  # the tag of a version that says which run of Dagster registered it
+DAGSTER_RUN = "dagster_run_id"  # tag of a version: the Dagster run that registered it
 _LOCK_SECONDS = 120  # longer than any promotion or deletion takes
 
 
 @dataclass(frozen=True)
 class Version:
-    """A registered model version. `uri` is what `mlflow.onnx.load_model` takes."""
+    """A registered model version. `uri` is for `mlflow.onnx.load_model`."""
 
     name: str
     version: int
@@ -34,15 +34,16 @@ class Version:
 
     @property
     def data_end(self) -> str:
-        """The last session that it was trained on, ISO; empty for a version that Zenith has not made."""
+        """The last session of its training data, ISO; empty for a version registered outside Zenith."""
         return self.tags.get("data_end", "")
 
 
 class ModelRegistry(MLflowStore):
     """Versions of ONNX models behind an MLflow `tracking_uri` (`sqlite:///…`, `postgresql://…`, `http://…`).
 
-    `artifact_root` is where artifacts go unless a server keeps them. `fence` is called before a version is made,
-    an alias moved or anything recorded of a version; what it raises prevents that.
+    artifact_root:  folder for artifacts, unless an MLflow server stores them
+    fence:          called before a version is created, an alias moved or anything recorded; if it raises, nothing
+                    is written
     """
 
     def __init__(self, tracking_uri: str, artifact_root: Path, fence: Callable[[], None] = lambda: None) -> None:
@@ -61,9 +62,9 @@ class ModelRegistry(MLflowStore):
         tags: Mapping[str, str],
         files: Mapping[str, bytes] | None = None,
     ) -> Version:
-        """Add a version of model `name`, with an MLflow run that holds its metrics, params, tags and `files`.
+        """Create a version of model `name` and make it the Candidate.
 
-        It becomes the Candidate. A failure leaves a run with the status FAILED, and no version.
+        An MLflow run holds its metrics, params, tags and `files`. A failure leaves a FAILED run and no version.
         """
         self._fence()
         client = self._client
@@ -71,40 +72,40 @@ class ModelRegistry(MLflowStore):
         try:
             _log(client, run_id, metrics, params)
             self._log_files(run_id, files or {})
-            logged = self._log_model(name, onnx, run_id, tags)
+            logged_model = self._log_model(name, onnx, run_id, tags)
             self._fence()
             self._ensure_registered(name)
-            # By its place: MLflow would look up `models:/<id>` in the process-wide store.
-            source, model_id = logged.artifact_location, logged.model_id
-            created = client.create_model_version(
+            # The location, because MLflow would look up `models:/<id>` in the process-wide store.
+            source, model_id = logged_model.artifact_location, logged_model.model_id
+            model_version = client.create_model_version(
                 name, source, run_id, dict(tags), await_creation_for=0, model_id=model_id
             )
         except BaseException:
             client.set_terminated(run_id, "FAILED")
             raise
         client.set_terminated(run_id)
-        self._make_candidate(name, int(created.version))
-        return _version(created)
+        self._make_candidate(name, int(model_version.version))
+        return _version(model_version)
 
-    def made_by(self, name: str, dagster_run_ids: Collection[str]) -> Version | None:
-        """The newest version that one of these runs of Dagster registered, or None."""
+    def version_of_run(self, name: str, dagster_run_ids: Collection[str]) -> Version | None:
+        """Return the newest version that one of these Dagster runs registered, or None."""
         return next(
             (version for version in self.versions(name) if version.tags.get(DAGSTER_RUN) in dagster_run_ids), None
         )
 
-    def adopt(self, version: Version) -> Version:
-        """Finish for a process that was killed when it had made the version: its run ends, it is the Candidate."""
+    def finish_registration(self, version: Version) -> Version:
+        """Complete a registration whose process was killed: end the MLflow run, make the version the Candidate."""
         self._fence()
         self._client.set_terminated(version.run_id)
         self._make_candidate(version.name, version.version)
         return version
 
     def production(self, name: str) -> Version | None:
-        """The version in Production, or None."""
+        """Return the version in Production, or None."""
         return self._aliased(name, PRODUCTION)
 
     def require_production(self, name: str) -> Version:
-        """The version in Production. Raises NotAvailable."""
+        """Return the version in Production. Raises NotAvailable."""
         version = self.production(name)
         if version is None:
             ticker = name.partition("-")[2]
@@ -112,26 +113,27 @@ class ModelRegistry(MLflowStore):
         return version
 
     def promote(self, name: str, version: int) -> None:
-        """Put a version into Production; the one that was there stays registered. Raises NotAvailable.
+        """Put a version into Production; the previous one stays registered. Raises NotAvailable.
 
-        Nothing is judged and nothing recorded: that is `zenith_pipelines.production.promotion`.
+        No gates and no record: see `zenith_pipelines.production.promotion`.
         """
         self._require(name, version)
         self._fence()
         self._set_alias(name, PRODUCTION, version)
 
     def load(self, name: str, version: int) -> bytes:
-        """The ONNX model of a version. Raises NotAvailable; what MLflow raises if the file is gone."""
+        """Return a version's ONNX model. Raises NotAvailable, or an error of MLflow if the file is gone."""
         return self._download(f"{self._require(name, version).source}/{MODEL_FILE}")
 
     def file(self, name: str, version: int, path: str) -> bytes:
-        """A file of the version's run. Raises NotAvailable; what MLflow raises if there is no such file."""
+        """Return a file of a version's run. Raises NotAvailable, or an error of MLflow if there is no such file."""
         return self._download(f"runs:/{self._require(name, version).run_id}/{path}")
 
     def lock(self, name: str) -> "BaseFileLock":
-        """Held by whoever moves an alias of a model or deletes a version of it, one process of this machine at a time.
+        """Return the lock to hold while moving a model's alias or deleting one of its versions.
 
-        Other machines have locks of their own: `zenith_pipelines.production.promotion` says what happens then.
+        It excludes other processes of this machine only. For other machines see
+        `zenith_pipelines.production.promotion`.
         """
         from filelock import FileLock
 
@@ -140,31 +142,31 @@ class ModelRegistry(MLflowStore):
         return FileLock(folder / f"{name}.lock", timeout=_LOCK_SECONDS)
 
     def version(self, name: str, version: int) -> Version:
-        """A version. Raises NotAvailable."""
+        """Return a version. Raises NotAvailable."""
         return _version(self._require(name, version))
 
     def names(self) -> list[str]:
-        """The names of all models, in order."""
-        found: list[str] = []
+        """Return the names of all models, sorted."""
+        names: list[str] = []
         token = None
         while token != "":
             page = self._client.search_registered_models(page_token=token)
-            found += [model.name for model in page]
+            names += [model.name for model in page]
             token = page.token or ""
-        return sorted(found)
+        return sorted(names)
 
     def aliases(self, name: str) -> dict[str, int]:
-        """Version by alias; empty for a model that does not exist."""
-        found = self._client.search_registered_models(f"name = '{name}'")
-        return {alias: int(version) for model in found for alias, version in model.aliases.items()}
+        """Return version by alias; empty if the model does not exist."""
+        models = self._client.search_registered_models(f"name = '{name}'")
+        return {alias: int(version) for model in models for alias, version in model.aliases.items()}
 
     def versions(self, name: str) -> list[Version]:
-        """All versions of a model, newest first."""
-        found = self._client.search_model_versions(f"name = '{name}'")
-        return sorted((_version(version) for version in found), key=lambda version: -version.version)
+        """Return all versions of a model, newest first."""
+        versions = self._client.search_model_versions(f"name = '{name}'")
+        return sorted((_version(version) for version in versions), key=lambda version: -version.version)
 
     def log_metrics(self, name: str, version: int, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
-        """Add metrics and tags to the run of a version, in place of those of the same names. Raises NotAvailable."""
+        """Add or replace metrics and tags of a version's run. Raises NotAvailable."""
         self._fence()
         run_id = str(self._require(name, version).run_id)
         for key, value in tags.items():
@@ -172,26 +174,26 @@ class ModelRegistry(MLflowStore):
         _log(self._client, run_id, metrics, {})
 
     def log_files(self, name: str, version: int, files: Mapping[str, bytes]) -> None:
-        """Add files to the run of a version, in place of those of the same paths. Raises NotAvailable."""
+        """Add or replace files of a version's run. Raises NotAvailable."""
         self._log_files(str(self._require(name, version).run_id), files)
 
     def tag(self, name: str, version: int, tags: Mapping[str, str]) -> None:
-        """Put tags on a version (not on its run), in place of those of the same names."""
+        """Add or replace tags of a version (not of its run)."""
         self._fence()
         for key, value in tags.items():
             self._client.set_model_version_tag(name, str(version), key, value)
 
     def metrics(self, name: str, version: int) -> Mapping[str, float]:
-        """The metrics of a version's run. Raises NotAvailable."""
+        """Return the metrics of a version's run. Raises NotAvailable."""
         metrics: Mapping[str, float] = self._client.get_run(str(self._require(name, version).run_id)).data.metrics
         return metrics
 
     def metrics_of_runs(self, tag: str, value: str) -> list[Mapping[str, float]]:
-        """The metrics of each run that carries a tag with this value, runs that somebody deleted included."""
+        """Return the metrics of each run with this tag value, deleted runs included."""
         return [run.data.metrics for run in self._runs(f"tags.{tag} = '{value}'")]
 
     def tags_of_runs(self, name: str) -> list[Mapping[str, str]]:
-        """The tags of each run that trained a model `name`, whether or not its version is still there."""
+        """Return the tags of each run that trained model `name`, also of runs whose version was deleted."""
         return [run.data.tags for run in self._runs(f"attributes.run_name = '{name}'")]
 
     def _aliased(self, name: str, alias: str) -> Version | None:
@@ -200,23 +202,23 @@ class ModelRegistry(MLflowStore):
         try:
             return _version(self._client.get_model_version_by_alias(name, alias))
         except MlflowException as error:
-            # A model with no such alias is an INVALID_PARAMETER_VALUE to MLflow.
+            # MLflow reports a missing alias as INVALID_PARAMETER_VALUE.
             if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                 return None
             raise
 
     def _make_candidate(self, name: str, version: int) -> None:
-        """Unless another process has registered a newer one meanwhile."""
+        """Make the version the Candidate, unless another process has just registered a newer one."""
         with self.lock(name):
             newest = self._aliased(name, CANDIDATE)
             if newest is None or newest.version < version:
                 self._set_alias(name, CANDIDATE, version)
 
     def _set_alias(self, name: str, alias: str, version: int) -> None:
-        """Set an alias, and once more if that failed.
+        """Set an alias; retry once on failure.
 
-        MLflow looks for its row and makes it in two steps: of two machines that set it for the first time at once, one
-        fails. Then the row is there.
+        MLflow reads and inserts the row in two steps. If two machines set an alias for the first time at once, one of
+        them fails. For its retry the row exists.
         """
         from mlflow.exceptions import MlflowException
 
@@ -235,22 +237,22 @@ class ModelRegistry(MLflowStore):
                 self._client.log_artifacts(run_id, folder)
 
     def _log_model(self, name: str, onnx: bytes, run_id: str, tags: Mapping[str, str]) -> "LoggedModel":
-        """Store the model in MLflow's ONNX flavor. The logged model's name may not hold the dot of PETR4.SA."""
+        """Store the model in MLflow's ONNX flavor. A logged model's name must not contain the dot of PETR4.SA."""
         from mlflow.models import Model
 
-        logged = self._client.create_logged_model(
+        logged_model = self._client.create_logged_model(
             self._experiment_id, name.replace(".", "_"), source_run_id=run_id, tags=dict(tags), model_type="onnx"
         )
-        described = Model(
-            artifact_path=logged.artifact_location,
-            model_uuid=logged.model_id,
+        mlflow_model = Model(
+            artifact_path=logged_model.artifact_location,
+            model_uuid=logged_model.model_id,
             run_id=run_id,
-            model_id=logged.model_id,
+            model_id=logged_model.model_id,
         )
         with TemporaryDirectory() as folder:
-            save_model(onnx, Path(folder, "model"), described)
-            self._client.log_model_artifacts(logged.model_id, str(Path(folder, "model")))
-        return self._client.finalize_logged_model(logged.model_id, "READY")
+            save_model(onnx, Path(folder, "model"), mlflow_model)
+            self._client.log_model_artifacts(logged_model.model_id, str(Path(folder, "model")))
+        return self._client.finalize_logged_model(logged_model.model_id, "READY")
 
     def _ensure_registered(self, name: str) -> None:
         from mlflow.exceptions import MlflowException
@@ -283,11 +285,11 @@ def _log(client: "MlflowClient", run_id: str, metrics: Mapping[str, float], para
     )
 
 
-def _version(found: "ModelVersion") -> Version:
+def _version(version: "ModelVersion") -> Version:
     return Version(
-        name=found.name,
-        version=int(found.version),
-        run_id=str(found.run_id),
-        uri=f"models:/{found.name}/{found.version}",
-        tags=dict(found.tags),
+        name=version.name,
+        version=int(version.version),
+        run_id=str(version.run_id),
+        uri=f"models:/{version.name}/{version.version}",
+        tags=dict(version.tags),
     )

@@ -1,4 +1,4 @@
-"""A serialized ONNX model as a folder in MLflow's ONNX flavour, so that any MLflow tool can load it."""
+"""Save ONNX bytes in MLflow's ONNX flavor, so that any MLflow tool can load them."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,11 +8,11 @@ if TYPE_CHECKING:
     from onnx import ModelProto, ValueInfoProto
 
 MODEL_FILE = "model.onnx"  # MLflow's name for it
-_REQUIREMENTS = ("mlflow", "numpy", "onnx", "onnxruntime")  # what MLflow's scoring server needs to serve a version
+_REQUIREMENTS = ("mlflow", "numpy", "onnx", "onnxruntime")  # needed by MLflow's scoring server
 
 
-def save_model(onnx: bytes, folder: Path, described: "Model") -> None:
-    """Write the model into a folder that is not there yet. Raises DecodeError for bytes that are no ONNX model."""
+def save_model(onnx: bytes, folder: Path, mlflow_model: "Model") -> None:
+    """Write the model into a new folder. Raises DecodeError if the bytes are not an ONNX model."""
     import mlflow.onnx
     from onnx import ModelProto
 
@@ -20,7 +20,7 @@ def save_model(onnx: bytes, folder: Path, described: "Model") -> None:
     mlflow.onnx.save_model(
         model,
         str(folder),
-        mlflow_model=described,
+        mlflow_model=mlflow_model,
         signature=_signature(model),
         pip_requirements=list(_REQUIREMENTS),
         onnx_execution_providers=["CPUExecutionProvider"],
@@ -29,7 +29,7 @@ def save_model(onnx: bytes, folder: Path, described: "Model") -> None:
 
 
 def _signature(model: "ModelProto") -> "ModelSignature":
-    """The graph's float tensors as MLflow's signature; the first dimension is the batch."""
+    """Return the graph's float tensors as an MLflow signature; the first dimension is the batch."""
     import numpy as np
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec

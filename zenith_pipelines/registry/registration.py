@@ -1,4 +1,4 @@
-"""Candidates: how a trained model becomes a version in the registry that can be traced and judged."""
+"""Register a trained candidate with its lineage and evidence."""
 
 import hashlib
 import json
@@ -21,19 +21,20 @@ def register(
     dagster_run_id: str,
     attempts: Collection[str] = (),
 ) -> Version:
-    """Register the candidate as a new version of `<kind>-<ticker>`, with its figures and its lineage.
+    """Register the candidate as a new version of `<kind>-<ticker>`, with its metrics and its lineage.
 
-    If one of `attempts`, earlier runs that `dagster_run_id` repeats, has registered it and died before it could say so,
-    that version is the one.
+    attempts:  earlier Dagster runs that `dagster_run_id` repeats. If one of them registered a version and died before
+               it could report it, return that version.
+    leakage:   certificate of the features that it was trained on
 
-    `leakage` is the certificate of the features it was trained on. The MLflow run keeps it as leakage.json, what is
-    known of the model as facts.json, and the out-of-sample forecasts behind its figures as evidence.parquet.
+    The MLflow run keeps the certificate as leakage.json, the model's facts as facts.json, and the out-of-sample
+    forecasts behind its metrics as evidence.parquet.
     """
     facts = candidate.facts
     name = model_name(candidate.kind, facts["ticker"])
-    if attempts and (made := registry.made_by(name, attempts)):
-        return registry.adopt(made)
-    checksum = hashlib.sha256(candidate.onnx).hexdigest()  # which serving checks
+    if attempts and (version := registry.version_of_run(name, attempts)):
+        return registry.finish_registration(version)
+    checksum = hashlib.sha256(candidate.onnx).hexdigest()  # serving verifies it
     tags = {key: facts[key] for key in _LINEAGE} | {"libraries": _line(facts["versions"]), "sha256": checksum}
     return registry.register(
         name,
@@ -50,7 +51,7 @@ def register(
 
 
 def flat_metrics(metrics: dict[str, Any]) -> dict[str, float]:
-    """The headline figures: the top-level numbers, without tables and gaps."""
+    """Return the top-level numbers, without tables and missing values."""
     return {key: float(value) for key, value in metrics.items() if isinstance(value, int | float)}
 
 

@@ -1,7 +1,7 @@
-"""Clean-up of the registry: which versions stay and why, and what goes: old versions, removed tickers, leftovers.
+"""Delete old versions, models of removed tickers, and leftovers from the registry.
 
-A version is deleted under the same lock that promotions hold, and only if at that moment no alias points at it: MLflow
-would delete the alias with it, silently, and with it what serving answers from.
+A version is deleted under the lock that promotions hold, and only if no alias points at it at that moment: MLflow would
+silently delete the alias too, and serving would have no model.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -21,8 +21,8 @@ KEEP_LATEST = 5
 
 
 @dataclass(frozen=True)
-class Rules:
-    """What is kept of each model besides what an alias points at. `dry_run` deletes nothing, and tells the same.
+class RetentionRules:
+    """Versions to keep of each model, besides those with an alias. `dry_run` reports the same but deletes nothing.
 
     Raises UserError for a negative number.
     """
@@ -36,102 +36,111 @@ class Rules:
             raise UserError(f"keep_latest_n {self.keep_latest_n}: expected 0 or more")
 
 
-def clean_up(registry: ModelRegistry, rules: Rules, removed: Collection[str] = ()) -> dict[str, Any]:
-    """Delete what the rules do not keep, and the leftovers of an hour ago and before. JSON-ready: what, why, bytes.
+def clean_up(registry: ModelRegistry, rules: RetentionRules, removed_tickers: Collection[str] = ()) -> dict[str, Any]:
+    """Delete versions that the rules do not keep, and leftovers older than an hour. Return a JSON-ready report.
 
-    removed:  tickers that people have removed: nothing of their models is kept
+    removed_tickers:  their models are deleted completely
     """
-    if not registry.is_there:
+    if not registry.exists:
         return {"dry_run": rules.dry_run, "bytes_freed": 0, "models": {}, "leftovers": []}
     storage = ModelStorage(registry)
-    models = {name: _clean_model(registry, storage, name, rules, removed) for name in _ours(registry)}
-    leftovers = _sweep(storage, rules)
-    freed = sum(one["bytes"] for model in models.values() for one in model["deleted"])
+    models = {name: _clean_model(registry, storage, name, rules, removed_tickers) for name in _model_names(registry)}
+    leftovers = _remove_leftovers(storage, rules)
+    version_bytes = sum(one["bytes"] for model in models.values() for one in model["deleted"])
     return {
         "dry_run": rules.dry_run,
-        "bytes_freed": freed + sum(one["bytes"] for one in leftovers),
+        "bytes_freed": version_bytes + sum(one["bytes"] for one in leftovers),
         "models": models,
         "leftovers": leftovers,
     }
 
 
-def cleanup_table(done: Mapping[str, Any]) -> str:
-    """What `clean_up` did, as a markdown table."""
+def cleanup_table(report: Mapping[str, Any]) -> str:
+    """Return the report of `clean_up` as a markdown table."""
     rows = []
-    for name, model in done["models"].items():
-        kept = ", ".join(f"{version} ({', '.join(why)})" for version, why in model["kept"].items())
-        deleted = ", ".join(f"{one['version']} ({one['why']})" for one in model["deleted"])
-        rows.append(f"| {name} | {kept or '–'} | {deleted or '–'} |")
-    left = [f"- {one['what']} {one['id']} of {one['of']}, {one['bytes']:,} bytes" for one in done["leftovers"]]
-    return "\n".join(["| model | kept | deleted |", "|---|---|---|", *rows, "", *left])
+    for name, model in report["models"].items():
+        kept_text = ", ".join(f"{version} ({', '.join(why)})" for version, why in model["kept"].items())
+        deleted_text = ", ".join(f"{one['version']} ({one['why']})" for one in model["deleted"])
+        rows.append(f"| {name} | {kept_text or '–'} | {deleted_text or '–'} |")
+    leftovers = [f"- {one['what']} {one['id']} of {one['of']}, {one['bytes']:,} bytes" for one in report["leftovers"]]
+    return "\n".join(["| model | kept | deleted |", "|---|---|---|", *rows, "", *leftovers])
 
 
-def keepers(
-    versions: Sequence[int], losses: Mapping[int, float], aliases: Mapping[str, int], back: int | None, rules: Rules
+def versions_to_keep(
+    versions: Sequence[int],
+    losses: Mapping[int, float],
+    aliases: Mapping[str, int],
+    rollback: int | None,
+    rules: RetentionRules,
 ) -> dict[int, list[str]]:
-    """Why each version that is kept is kept.
+    """Return the reasons to keep a version, by version; versions without a reason are not in it.
 
-    losses:   out-of-sample loss by version, where known, relative to the naive one: each was scored on other rows
-    aliases:  version by alias
-    back:     the version that a rollback would go to
+    losses:    known out-of-sample losses by version, relative to the naive loss because their rows differ
+    aliases:   version by alias
+    rollback:  the version that a rollback would restore
     """
-    kept: dict[int, list[str]] = {}
+    reasons: dict[int, list[str]] = {}
     for version in sorted(versions, reverse=True)[: rules.keep_latest_n]:
-        kept.setdefault(version, []).append("latest")
-    known = {version: loss for version, loss in losses.items() if version in versions}
-    if rules.keep_best and known:
-        kept.setdefault(min(known, key=lambda version: (known[version], -version)), []).append("best")
+        reasons.setdefault(version, []).append("latest")
+    candidates = [version for version in versions if version in losses]
+    if rules.keep_best and candidates:
+        reasons.setdefault(min(candidates, key=lambda version: (losses[version], -version)), []).append("best")
     for alias, version in sorted(aliases.items()):
-        kept.setdefault(version, []).append(alias)
-    if back is not None:
-        kept.setdefault(back, []).append("rollback")
-    return {version: kept[version] for version in sorted(kept, reverse=True)}
+        reasons.setdefault(version, []).append(alias)
+    if rollback is not None:
+        reasons.setdefault(rollback, []).append("rollback")
+    return {version: reasons[version] for version in sorted(reasons, reverse=True)}
 
 
-def _ours(registry: ModelRegistry) -> list[str]:
+def _model_names(registry: ModelRegistry) -> list[str]:
     return [name for name in registry.names() if name.startswith(tuple(f"{kind}-" for kind in KINDS))]
 
 
 def _clean_model(
-    registry: ModelRegistry, storage: ModelStorage, name: str, rules: Rules, removed: Collection[str]
+    registry: ModelRegistry, storage: ModelStorage, name: str, rules: RetentionRules, removed_tickers: Collection[str]
 ) -> dict[str, Any]:
-    found = {int(version.version): version for version in storage.of(name)}
-    gone = name.partition("-")[2] in removed
-    kept = {} if gone else _kept(registry, name, found, rules)
-    deleted, empty = [], [number for number, version in found.items() if _is_empty(storage, version)]
-    for number in sorted(found, reverse=True):
-        why = "ticker removed" if gone else "without artifacts" if number in empty else "old"
-        if number in kept and (number not in empty or set(kept[number]) - {"latest", "best"}):
+    versions = {int(version.version): version for version in storage.versions_of(name)}
+    is_removed = name.partition("-")[2] in removed_tickers
+    reasons = {} if is_removed else _reasons_to_keep(registry, name, versions, rules)
+    deletions, empty = [], [number for number, version in versions.items() if _is_empty(storage, version)]
+    for number in sorted(versions, reverse=True):
+        why = "ticker removed" if is_removed else "without artifacts" if number in empty else "old"
+        if number in reasons and (number not in empty or set(reasons[number]) - {"latest", "best"}):
             continue
-        freed = _delete(registry, storage, found[number], rules, even_if_aliased=gone)
-        if freed is not None:
-            deleted.append({"version": number, "why": why, "bytes": freed})
-    if gone and found and not rules.dry_run:
+        size = _delete(registry, storage, versions[number], rules, even_if_aliased=is_removed)
+        if size is not None:
+            deletions.append({"version": number, "why": why, "bytes": size})
+    if is_removed and versions and not rules.dry_run:
         with registry.lock(name):
             registry.client.delete_registered_model(name)
-    numbers = {one["version"] for one in deleted}
+    numbers = {one["version"] for one in deletions}
     return {
-        "kept": {str(number): why for number, why in kept.items() if number not in numbers},
-        "deleted": deleted,
+        "kept": {str(number): why for number, why in reasons.items() if number not in numbers},
+        "deleted": deletions,
         "broken": [number for number in empty if number not in numbers],
     }
 
 
-def _kept(
-    registry: ModelRegistry, name: str, found: "Mapping[int, ModelVersion]", rules: Rules
+def _reasons_to_keep(
+    registry: ModelRegistry, name: str, versions: "Mapping[int, ModelVersion]", rules: RetentionRules
 ) -> dict[int, list[str]]:
     aliases = registry.aliases(name)
     current = aliases.get(PRODUCTION)
-    back = rollback_target(decision_history(registry, name), current, found) if current is not None else None
-    skills = {number: registry.metrics(name, number).get("skill") for number in found}
+    rollback = rollback_target(decision_history(registry, name), current, versions) if current is not None else None
+    skills = {number: registry.metrics(name, number).get("skill") for number in versions}
     losses = {number: 1 - skill for number, skill in skills.items() if skill is not None}
-    return keepers(list(found), losses, aliases, back, rules)
+    return versions_to_keep(list(versions), losses, aliases, rollback, rules)
 
 
 def _delete(
-    registry: ModelRegistry, storage: ModelStorage, version: "ModelVersion", rules: Rules, *, even_if_aliased: bool
+    registry: ModelRegistry,
+    storage: ModelStorage,
+    version: "ModelVersion",
+    rules: RetentionRules,
+    *,
+    even_if_aliased: bool,
 ) -> int | None:
-    """Bytes freed by deleting a version; None if an alias points at it by now."""
+    """Delete a version; return the bytes freed, or None if an alias points at it now."""
     with registry.lock(version.name):
         if int(version.version) in registry.aliases(version.name).values() and not even_if_aliased:
             return None
@@ -139,21 +148,27 @@ def _delete(
 
 
 def _is_empty(storage: ModelStorage, version: "ModelVersion") -> bool:
-    """Whether its artifacts are gone."""
+    """True if its artifacts are gone."""
     return is_old(version.creation_timestamp) and not storage.has_model_file(version)
 
 
-def _sweep(storage: ModelStorage, rules: Rules) -> list[dict[str, Any]]:
-    """What registrations that failed, or were killed, and clean-ups that were killed have left."""
-    swept = []
+def _remove_leftovers(storage: ModelStorage, rules: RetentionRules) -> list[dict[str, Any]]:
+    """Delete the leftovers of failed or killed registrations and of killed clean-ups."""
+    leftovers = []
     for model in storage.abandoned_models():
-        freed = storage.size(model.artifact_location) if rules.dry_run else storage.remove_model(model)
-        swept.append({"what": "model without version", "id": model.model_id, "of": model.name, "bytes": freed})
+        size = storage.size(model.artifact_location) if rules.dry_run else storage.remove_model(model)
+        leftovers.append({"what": "model without version", "id": model.model_id, "of": model.name, "bytes": size})
     for run in storage.abandoned_runs():
-        freed = storage.size(run.info.artifact_uri)
+        size = storage.size(run.info.artifact_uri)
         if not rules.dry_run:
             storage.remove_run_artifacts(run.info.run_id)
-        if freed:
-            what = {"what": "artifacts of a run without version", "id": run.info.run_id, "of": run.info.run_name}
-            swept.append({**what, "bytes": freed})
-    return swept
+        if size:
+            leftovers.append(
+                {
+                    "what": "artifacts of a run without version",
+                    "id": run.info.run_id,
+                    "of": run.info.run_name,
+                    "bytes": size,
+                }
+            )
+    return leftovers

@@ -1,8 +1,9 @@
-"""Trials: each backtest of each version of a model is one, and the more there were, the more luck the best one had.
+"""Count backtest trials for the deflated Sharpe ratio: the more trials, the luckier the best of them.
 
-MLflow remembers them: the figures of a backtest are metrics of its version's run, `backtest/<way of trading>/<figure>`.
-So versions that were refused count, trading the same version in another way counts, and making the same backtest
-again does not, as it replaces its own figures. A backtest without any trade has no Sharpe ratio and is no trial.
+A trial is a backtest of a model version with some trading settings. MLflow keeps its figures as metrics of the
+version's run, `backtest/<settings>/<figure>`. So refused versions count, and other settings for the same version count.
+Repeating a backtest does not, because it replaces its own figures. A backtest without trades has no Sharpe ratio and is
+not a trial.
 """
 
 from collections.abc import Mapping
@@ -16,42 +17,44 @@ from zenith_pipelines.registry.model_registry import ModelRegistry
 _TAG = "backtest_of"
 
 
-def assessed(result: Backtest, config: BacktestConfig, model: Mapping[str, Any], registry: ModelRegistry) -> Backtest:
-    """Record the backtest of a version as a trial of its model, and add to its figures what luck makes of them.
+def assess_backtest(
+    result: Backtest, config: BacktestConfig, model: Mapping[str, Any], registry: ModelRegistry
+) -> Backtest:
+    """Record a version's backtest as a trial of its model, and add the deflated Sharpe figures to its stats.
 
-    The version's tag `trials` says how many there were when it was last backtested.
+    model:  facts of a model's dataset; `model` and `version` are used
 
-    model: the facts of a model's dataset, of which `model` and `version` are read. Raises NotAvailable for a version
-    that the registry does not have.
+    The version's tag `trials` is the number of trials at its last backtest. Raises NotAvailable if the registry does
+    not have the version.
     """
-    name, version, way = model["model"], int(model["version"]), _way_of_trading(config)
-    _record(registry, name, version, way, result.stats["strategy"])
-    own, held = (result.equity[who].to_numpy(dtype=float) for who in ("strategy", "buy_and_hold"))
-    tried = sharpes_tried(registry, name)
-    registry.tag(name, version, {"trials": str(len(tried))})
-    evidence = sharpe_evidence(own, held, trials=tried)
-    _record(registry, name, version, way, evidence["strategy"])
-    return replace(result, stats={who: figures | evidence[who] for who, figures in result.stats.items()})
+    name, version, settings = model["model"], int(model["version"]), _settings_text(config)
+    _record(registry, name, version, settings, result.stats["strategy"])
+    own, passive = (result.equity[side].to_numpy(dtype=float) for side in ("strategy", "buy_and_hold"))
+    sharpes = sharpes_tried(registry, name)
+    registry.tag(name, version, {"trials": str(len(sharpes))})
+    evidence = sharpe_evidence(own, passive, trials=sharpes)
+    _record(registry, name, version, settings, evidence["strategy"])
+    return replace(result, stats={side: figures | evidence[side] for side, figures in result.stats.items()})
 
 
 def sharpes_tried(registry: ModelRegistry, name: str) -> list[float]:
-    """The annual out-of-sample Sharpe ratio of each trial of a model, sorted, so that sums over them repeat."""
+    """Return the annual out-of-sample Sharpe ratios of a model's trials, sorted so that sums are reproducible."""
     runs = registry.metrics_of_runs(_TAG, name)
     return sorted(value for metrics in runs for key, value in metrics.items() if _is_sharpe(key))
 
 
-def _record(registry: ModelRegistry, name: str, version: int, way: str, figures: Mapping[str, Any]) -> None:
-    known = {f"backtest/{way}/{key}": float(value) for key, value in figures.items() if value is not None}
-    registry.log_metrics(name, version, known, tags={_TAG: name})
+def _record(registry: ModelRegistry, name: str, version: int, settings: str, figures: Mapping[str, Any]) -> None:
+    metrics = {f"backtest/{settings}/{key}": float(value) for key, value in figures.items() if value is not None}
+    registry.log_metrics(name, version, metrics, tags={_TAG: name})
 
 
 def _is_sharpe(key: str) -> bool:
     return key.startswith("backtest/") and key.endswith("/sharpe")
 
 
-def _way_of_trading(config: BacktestConfig) -> str:
-    """The settings in one word of what MLflow allows in the name of a metric."""
-    ways = [f"{'long-short' if config.allow_short else 'long'}-cost-{config.commission}-{config.slippage}"]
-    ways += [f"volatility-{config.target_volatility}"] if config.target_volatility is not None else []
-    ways += [f"holding-{config.holding_period}"] if config.holding_period is not None else []
-    return "-".join(ways)
+def _settings_text(config: BacktestConfig) -> str:
+    """Return the trading settings as one word of characters that MLflow allows in metric names."""
+    parts = [f"{'long-short' if config.allow_short else 'long'}-cost-{config.commission}-{config.slippage}"]
+    parts += [f"volatility-{config.target_volatility}"] if config.target_volatility is not None else []
+    parts += [f"holding-{config.holding_period}"] if config.holding_period is not None else []
+    return "-".join(parts)

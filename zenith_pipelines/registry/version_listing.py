@@ -1,4 +1,4 @@
-"""What is known of the model versions in the registry, as one JSON-ready document."""
+"""Model versions and decisions as JSON-ready documents."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,18 +15,18 @@ _TAGS = ("data_end", "data_version", "feature_spec", "code_version", "libraries"
 _DECISION = ("decision", "reason", "decided_at", "decided_by")
 
 
-def catalogue(registry: ModelRegistry, ticker: str | None = None) -> dict[str, dict[str, list[dict[str, Any]]]]:
-    """{ticker: {kind: versions, newest first}} of one ticker, or of all that have models. Raises NotAvailable."""
-    known = [] if not registry.is_there else _tickers(registry) if ticker is None else [ticker]
-    found = {name: _versions_of(registry, name) for name in known}
-    if not any(kinds for kinds in found.values()):
+def list_versions(registry: ModelRegistry, ticker: str | None = None) -> dict[str, dict[str, list[dict[str, Any]]]]:
+    """Return {ticker: {kind: versions, newest first}} of one ticker or of all with models. Raises NotAvailable."""
+    tickers = [] if not registry.exists else _tickers(registry) if ticker is None else [ticker]
+    listing = {name: _versions_of(registry, name) for name in tickers}
+    if not any(listing.values()):
         of = f" of {ticker}" if ticker else ""
         raise NotAvailable(f"no models{of} yet: `zenith run{f' --tickers {ticker}' if ticker else ''}` makes them")
-    return found
+    return listing
 
 
-def decisions(registry: ModelRegistry, ticker: str, kind: str) -> list[dict[str, Any]]:
-    """The history of a model, oldest decision first."""
+def list_decisions(registry: ModelRegistry, ticker: str, kind: str) -> list[dict[str, Any]]:
+    """Return the decisions about a model, oldest first."""
     return [asdict(decision) for decision in decision_history(registry, model_name(kind, ticker))]
 
 
@@ -36,16 +36,16 @@ def _tickers(registry: ModelRegistry) -> list[str]:
 
 
 def _versions_of(registry: ModelRegistry, ticker: str) -> dict[str, list[dict[str, Any]]]:
-    found: dict[str, list[dict[str, Any]]] = {}
+    listing: dict[str, list[dict[str, Any]]] = {}
     for kind in KINDS:
         name = model_name(kind, ticker)
         if versions := registry.versions(name):
             aliases = registry.aliases(name)
-            found[kind] = [_described(registry, kind, version, aliases) for version in versions]
-    return found
+            listing[kind] = [_document(registry, kind, version, aliases) for version in versions]
+    return listing
 
 
-def _described(registry: ModelRegistry, kind: Kind, version: Version, aliases: Mapping[str, int]) -> dict[str, Any]:
+def _document(registry: ModelRegistry, kind: Kind, version: Version, aliases: Mapping[str, int]) -> dict[str, Any]:
     metrics = {name: finite(value) for name, value in registry.metrics(version.name, version.version).items()}
     return {
         "version": version.version,

@@ -13,7 +13,7 @@ TABLE = pd.DataFrame(
     index=pd.DatetimeIndex(["2024-01-02", None, "2024-01-03"], name="date").as_unit("ns"),
 )
 
-# How many threads reading has started, beside that of Arrow's memory allocator, which touches no Python object.
+# Count the threads that reading starts, except Arrow's memory allocator's, which touches no Python objects.
 COUNT_THREADS = """
 import sys
 from pathlib import Path
@@ -30,7 +30,7 @@ print(threads() - before)
 
 
 @pytest.mark.parametrize("index", [None, False])
-def test_a_table_is_read_as_pandas_would(tmp_path, index):
+def test_a_table_is_read_as_pandas_reads_it(tmp_path, index):
     path = tmp_path / "table.parquet"
     path.write_bytes(parquet_bytes(TABLE, index=index))
     expected = pd.read_parquet(path)
@@ -38,7 +38,7 @@ def test_a_table_is_read_as_pandas_would(tmp_path, index):
 
 
 @pytest.mark.parametrize("content", [b"", b"no parquet", parquet_bytes(TABLE)[:-9]])
-def test_what_is_no_parquet_file_is_a_value_error_or_an_os_error(content):
+def test_invalid_parquet_raises_a_value_error_or_an_os_error(content):
     with pytest.raises((ValueError, OSError)):
         parquet_table(content)
 
@@ -47,25 +47,25 @@ def test_what_is_no_parquet_file_is_a_value_error_or_an_os_error(content):
 def test_reading_starts_no_thread_that_could_outlive_the_interpreter(tmp_path):
     path = tmp_path / "table.parquet"
     path.write_bytes(parquet_bytes(TABLE))
-    done = subprocess.run([sys.executable, "-c", COUNT_THREADS, path], capture_output=True, text=True, check=False)
-    assert (done.stdout.strip(), done.stderr) == ("0", "")
+    process = subprocess.run([sys.executable, "-c", COUNT_THREADS, path], capture_output=True, text=True, check=False)
+    assert (process.stdout.strip(), process.stderr) == ("0", "")
 
 
-@pytest.mark.parametrize(("age", "is_left"), [(7200, False), (60, True)])
-def test_a_temporary_file_of_a_killed_write_goes_once_it_is_old(tmp_path, age, is_left):
-    left, another = tmp_path / f".file.{'ab' * 16}", tmp_path / f".other.{'ab' * 16}"
-    for path in (left, another):
+@pytest.mark.parametrize(("age", "remains"), [(7200, False), (60, True)])
+def test_the_temporary_file_of_a_killed_write_is_deleted_once_it_is_old(tmp_path, age, remains):
+    temporary, other = tmp_path / f".file.{'ab' * 16}", tmp_path / f".other.{'ab' * 16}"
+    for path in (temporary, other):
         path.write_bytes(b"half a fi")
         os.utime(path, (time.time() - age,) * 2)
 
     write_atomically(tmp_path / "file", b"content")
 
-    assert left.exists() is is_left
-    assert another.exists()
+    assert temporary.exists() is remains
+    assert other.exists()
     assert (tmp_path / "file").read_bytes() == b"content"
 
 
-def test_a_file_is_readable_as_the_umask_says(tmp_path):
+def test_a_file_has_the_permissions_of_the_umask(tmp_path):
     plain = tmp_path / "plain"
     plain.write_bytes(b"")
     write_atomically(tmp_path / "deep" / "file", b"content")

@@ -42,13 +42,13 @@ def files(store, name="raw_prices", ticker="AAPL") -> list[Path]:
 
 
 @pytest.mark.parametrize("root", ["{tmp}", "memory://{tmp}/bucket"])
-def test_what_is_written_is_read(tmp_path, root):
+def test_a_written_dataset_is_read_back(tmp_path, root):
     store = DatasetStore(root.format(tmp=tmp_path))
     stamp = store.write("raw_prices", "AAPL", DATASET)
-    for read in (store.read("raw_prices", "AAPL"), store.read("raw_prices", "AAPL", stamp=stamp)):
-        assert read.facts == DATASET.facts
-        assert list(read.tables) == ["prices", "other"]
-        pd.testing.assert_frame_equal(read.tables["prices"], TABLE)
+    for dataset in (store.read("raw_prices", "AAPL"), store.read("raw_prices", "AAPL", stamp=stamp)):
+        assert dataset.facts == DATASET.facts
+        assert list(dataset.tables) == ["prices", "other"]
+        pd.testing.assert_frame_equal(dataset.tables["prices"], TABLE)
     assert store.facts("raw_prices", "AAPL") == DATASET.facts
     assert store.stamps("raw_prices", "AAPL") == [stamp]
 
@@ -59,7 +59,7 @@ def test_rows_without_a_date_survive(store):
     pd.testing.assert_frame_equal(store.read("raw_prices", "AAPL").table, table)
 
 
-def test_what_was_never_written_is_not_available(store):
+def test_a_missing_dataset_is_not_available(store):
     assert not store.exists("raw_prices", "AAPL")
     assert store.stamps("raw_prices", "AAPL") == []
     with pytest.raises(NotAvailable, match="no raw_prices for AAPL yet: `zenith run --tickers AAPL` makes it"):
@@ -84,7 +84,7 @@ def test_a_newer_dataset_replaces_the_older(store):
         store.read("raw_prices", "AAPL", stamp=first)
 
 
-def test_history_is_kept_if_asked(store):
+def test_keep_history_keeps_older_snapshots(store):
     first = store.write("raw_prices", "AAPL", DATASET, keep_history=True)
     second = store.write("raw_prices", "AAPL", Dataset(facts={"rows": 0}), keep_history=True)
     assert store.stamps("raw_prices", "AAPL") == [first, second]
@@ -94,7 +94,7 @@ def test_history_is_kept_if_asked(store):
 
 @pytest.mark.parametrize("suffix", [".parquet", "current.json"])
 @pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
-def test_a_flipped_byte_is_seen(store, suffix, place):
+def test_a_flipped_byte_is_detected(store, suffix, place):
     store.write("raw_prices", "AAPL", DATASET)
     for path in files(store):
         if path.name.endswith(suffix):
@@ -105,7 +105,7 @@ def test_a_flipped_byte_is_seen(store, suffix, place):
         store.read("raw_prices", "AAPL")
 
 
-def test_a_changed_fact_is_seen(store):
+def test_a_changed_fact_is_detected(store):
     store.write("raw_prices", "AAPL", DATASET)
     path = Path(store.path("raw_prices", "AAPL"), "current.json")
     path.write_text(path.read_text().replace('"rows": 3', '"rows": 4'))
@@ -114,7 +114,7 @@ def test_a_changed_fact_is_seen(store):
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "null", "{", '{"facts": {}, "tables": {}}'])
-def test_a_manifest_that_is_none_is_corrupt(store, content):
+def test_an_invalid_manifest_is_corrupt(store, content):
     store.write("raw_prices", "AAPL", DATASET)
     Path(store.path("raw_prices", "AAPL"), "current.json").write_text(content)
     with pytest.raises(CorruptData, match=r"current\.json cannot be read"):
@@ -126,12 +126,12 @@ def table_file(store) -> Path:
 
 
 def quarantined(store) -> list[str]:
-    """The files that were set aside, and the reasons."""
+    """Return the names of the files in quarantine, and the reasons."""
     places = Path(store.path("raw_prices", "AAPL")).parents[1] / QUARANTINE / "raw_prices" / "AAPL"
     return [path.read_text() if path.name == "reason.txt" else path.name for path in sorted(places.rglob("*.*"))]
 
 
-def test_a_truncated_table_is_seen_and_set_aside_with_its_reason(store):
+def test_a_truncated_table_is_detected_and_quarantined_with_the_reason(store):
     store.write("raw_prices", "AAPL", DATASET)
     table = table_file(store)
     table.write_bytes(table.read_bytes()[:-10])
@@ -143,7 +143,7 @@ def test_a_truncated_table_is_seen_and_set_aside_with_its_reason(store):
         store.read("raw_prices", "AAPL")
 
 
-def test_a_lost_table_is_seen(store):
+def test_a_missing_table_is_detected(store):
     store.write("raw_prices", "AAPL", DATASET)
     table_file(store).unlink()
     with pytest.raises(CorruptData, match=r"prices\.parquet is missing"):
@@ -178,7 +178,7 @@ def test_a_corrupt_old_snapshot_leaves_the_current_one_alone(store):
     assert store.read("raw_prices", "AAPL").facts == DATASET.facts
 
 
-def test_a_reader_that_may_not_write_says_so_and_moves_nothing(store, monkeypatch):
+def test_a_reader_without_write_permission_reports_corrupt_data_and_moves_nothing(store, monkeypatch):
     store.write("raw_prices", "AAPL", DATASET)
     table_file(store).write_bytes(b"")
     before = files(store)
@@ -192,28 +192,28 @@ def test_a_reader_that_may_not_write_says_so_and_moves_nothing(store, monkeypatc
     assert files(store) == before
 
 
-def test_a_dataset_replaced_while_it_is_read_is_read_anew(store, monkeypatch):
+def test_a_dataset_replaced_during_a_read_is_read_again(store, monkeypatch):
     store.write("raw_prices", "AAPL", DATASET)
     read_table, pending = store._read_table, [Dataset({"prices": TABLE.iloc[:1]}, {"rows": 1})]
 
-    def overtaken(path, sha):
+    def read_after_a_write(path, sha):
         if pending:
             store.write("raw_prices", "AAPL", pending.pop())
         return read_table(path, sha)
 
-    monkeypatch.setattr(store, "_read_table", overtaken)
+    monkeypatch.setattr(store, "_read_table", read_after_a_write)
     assert store.read("raw_prices", "AAPL").facts == {"rows": 1}
     assert quarantined(store) == []
 
 
-def test_a_place_that_no_file_system_serves(tmp_path):
-    with pytest.raises(UserError, match="no place for datasets: nowhere://x"):
+def test_a_root_of_an_unknown_file_system_is_an_error(tmp_path):
+    with pytest.raises(UserError, match="datasets cannot be stored at nowhere://x"):
         DatasetStore("nowhere://x")
 
 
-def test_s3_without_s3fs_says_how_to_get_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "s3fs", None)  # as where it is not installed
-    monkeypatch.delitem(_registry, "s3", raising=False)  # nor has been used before
+def test_s3_without_s3fs_names_the_install_command(monkeypatch):
+    monkeypatch.setitem(sys.modules, "s3fs", None)  # as if it were not installed
+    monkeypatch.delitem(_registry, "s3", raising=False)  # nor used before
 
     with pytest.raises(UserError, match=r"s3://bucket/x: Install s3fs .*: `.venv/bin/uv pip install -e '.\[s3\]'`"):
         DatasetStore("s3://bucket/x")
@@ -226,7 +226,7 @@ def test_corrupt_data_is_replaced_by_writing_again(store):
     assert store.facts("raw_prices", "AAPL") == DATASET.facts
 
 
-def test_facts_that_are_no_json_leave_nothing_behind(store):
+def test_facts_that_are_not_json_leave_nothing_behind(store):
     store.write("raw_prices", "AAPL", DATASET)
     before = files(store)
     with pytest.raises(ValueError, match="Out of range float"):
@@ -292,26 +292,26 @@ for line in sys.stdin:
 """
 
 
-@pytest.mark.parametrize(("age", "is_left"), [(7200, False), (60, True)])
-def test_what_a_killed_write_left_in_a_history_goes_once_it_is_old(store, tmp_path, age, is_left):
+@pytest.mark.parametrize(("age", "remains"), [(7200, False), (60, True)])
+def test_an_unfinished_snapshot_in_a_history_is_deleted_once_it_is_old(store, tmp_path, age, remains):
     first = store.write("raw_prices", "AAPL", DATASET, keep_history=True)
     folder = tmp_path / "raw_prices" / "AAPL"
-    begun = folder / f"{datetime.now(UTC) - timedelta(seconds=age):%Y%m%dT%H%M%S.%fZ}"
-    begun.mkdir()
-    (begun / ".prices.parquet.0123").write_bytes(b"half a tab")
+    partial_snapshot = folder / f"{datetime.now(UTC) - timedelta(seconds=age):%Y%m%dT%H%M%S.%fZ}"
+    partial_snapshot.mkdir()
+    (partial_snapshot / ".prices.parquet.0123").write_bytes(b"half a tab")
 
     second = store.write("raw_prices", "AAPL", DATASET, keep_history=True)
 
-    assert begun.exists() is is_left
+    assert partial_snapshot.exists() is remains
     assert store.stamps("raw_prices", "AAPL") == [first, second]
 
 
 @pytest.mark.slow
-def test_whenever_a_writer_is_killed_a_whole_dataset_is_there(store, tmp_path):
-    started = time.perf_counter()
+def test_a_writer_killed_at_any_moment_leaves_a_whole_dataset(store, tmp_path):
+    start = time.perf_counter()
     store.write("raw_prices", "AAPL", Dataset({"one": TABLE[["close"]], "two": TABLE[["close"]]}, {"version": 0}))
-    longest = 0.03 + 4 * (time.perf_counter() - started)  # a few writes, however slow the disk
-    seen = {0}
+    longest = 0.03 + 4 * (time.perf_counter() - start)  # a few writes, however slow the disk
+    versions = {0}
     with subprocess.Popen(
         [sys.executable, "-c", WRITER, str(tmp_path), str(longest)],
         cwd=Path(__file__).parents[3],
@@ -320,17 +320,17 @@ def test_whenever_a_writer_is_killed_a_whole_dataset_is_there(store, tmp_path):
         text=True,
     ) as killer:
         for _ in range(25):
-            killer.stdin.write(f"{max(seen)}\n")
+            killer.stdin.write(f"{max(versions)}\n")
             killer.stdin.flush()
             assert killer.stdout.readline() == "killed\n"
-            read = store.read("raw_prices", "AAPL")
-            assert read.facts["version"] >= max(seen)
-            if read.facts["version"]:
-                assert {name: set(table["a"]) for name, table in read.tables.items()} == {
-                    name: {read.facts["version"]} for name in ("one", "two")
+            dataset = store.read("raw_prices", "AAPL")
+            assert dataset.facts["version"] >= max(versions)
+            if dataset.facts["version"]:
+                assert {name: set(table["a"]) for name, table in dataset.tables.items()} == {
+                    name: {dataset.facts["version"]} for name in ("one", "two")
                 }
-            seen.add(read.facts["version"])
-    assert len(seen) > 2
+            versions.add(dataset.facts["version"])
+    assert len(versions) > 2
     assert quarantined(store) == []
     stamp = store.write("raw_prices", "AAPL", DATASET)
     assert {path.parent.name for path in files(store) if path.name[0] != "."} == {"AAPL", stamp}
@@ -363,7 +363,7 @@ def test_a_ticker_cannot_leave_the_root(tmp_path, ticker):
 
 @pytest.fixture
 def run(tmp_path, monkeypatch):
-    """Materialize assets for a ticker with the datasets under a fresh ZENITH_HOME; why it failed, or None."""
+    """Materialize assets for a ticker in a fresh ZENITH_HOME; return the error of a failed step, or None."""
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path / "home"))
     with dg.DagsterInstance.ephemeral() as instance:
 
@@ -393,12 +393,12 @@ def below(upstream: Dataset):
     return Dataset(facts={"rows": len(upstream.tables["prices"])})
 
 
-@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's own, of itself
-def test_a_corrupt_input_fails_the_run_with_its_reason_and_the_next_run_makes_it_anew(run, tmp_path):
+@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # caused by Dagster itself
+def test_a_corrupt_input_fails_the_run_and_the_next_run_writes_it_again(run, tmp_path):
     assert run(upstream, below) is None
     store = DatasetStore(str(tmp_path / "home" / "data"))
-    stored = files(store, "upstream")[0].parent / "prices.parquet"
-    stored.write_bytes(stored.read_bytes()[:-1])
+    table = files(store, "upstream")[0].parent / "prices.parquet"
+    table.write_bytes(table.read_bytes()[:-1])
 
     assert "prices.parquet does not match its checksum: moved to" in run(below)
     assert "no upstream for AAPL yet" in run(below)
@@ -407,11 +407,11 @@ def test_a_corrupt_input_fails_the_run_with_its_reason_and_the_next_run_makes_it
 
 
 @pytest.mark.parametrize("fault", [lambda content: content[:-100], lambda content: b"\0" + content[1:]])
-def test_a_corrupt_snapshot_of_prices_is_fetched_anew_and_kept_out_of_the_way(store, fault):
+def test_a_corrupt_price_snapshot_is_quarantined_and_fetched_again(store, fault):
     source = SampleSource()
     store.write("raw_prices", "FB", fetch_next(store, source, "FB").snapshot, keep_history=True)
-    (stored,) = (path for path in files(store, ticker="FB") if path.suffix == ".parquet")
-    stored.write_bytes(fault(stored.read_bytes()))
+    (table,) = (path for path in files(store, ticker="FB") if path.suffix == ".parquet")
+    table.write_bytes(fault(table.read_bytes()))
 
     again = fetch_next(store, source, "FB")
     assert again.is_new
@@ -426,7 +426,7 @@ def test_a_partition_key_cannot_leave_the_data_folder(run, tmp_path):
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_a_root_with_pattern_characters(tmp_path):
+def test_a_root_may_contain_pattern_characters(tmp_path):
     store = DatasetStore(str(tmp_path / "data [1]*?"))
     stamp = store.write("raw_prices", "^BVSP", DATASET)
     assert store.stamps("raw_prices", "^BVSP") == [stamp]

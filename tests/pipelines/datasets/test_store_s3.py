@@ -1,4 +1,4 @@
-"""The dataset store on an S3-compatible server, which must behave as it does on a folder and in memory."""
+"""The dataset store behaves alike on an S3-compatible server, in a folder and in memory."""
 
 import fsspec
 import numpy as np
@@ -31,7 +31,7 @@ def endpoint():
 
 @pytest.fixture
 def s3(endpoint, monkeypatch):
-    """A bucket, found through the environment as any S3 client does: nothing but the URI is Zenith's to set."""
+    """A bucket that the standard AWS variables point at: Zenith itself needs only the URI."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
@@ -60,23 +60,23 @@ def damage(store, stamp, table="prices"):
     store._fs.pipe_file(path, content[:-1] + bytes([content[-1] ^ 1]))
 
 
-def test_what_is_written_is_read(store):
+def test_a_written_dataset_is_read_back(store):
     stamp = store.write("raw_prices", "PETR4.SA", DATASET)
-    for read in (store.read("raw_prices", "PETR4.SA"), store.read("raw_prices", "PETR4.SA", stamp=stamp)):
-        assert read.facts == {"rows": 3}
-        pd.testing.assert_frame_equal(read.table, TABLE)
+    for dataset in (store.read("raw_prices", "PETR4.SA"), store.read("raw_prices", "PETR4.SA", stamp=stamp)):
+        assert dataset.facts == {"rows": 3}
+        pd.testing.assert_frame_equal(dataset.table, TABLE)
     assert store.exists("raw_prices", "PETR4.SA")
     assert store.facts("raw_prices", "PETR4.SA", stamp=stamp) == {"rows": 3}
 
 
-def test_what_was_never_written_is_not_available(store):
+def test_a_missing_dataset_is_not_available(store):
     assert not store.exists("raw_prices", "PETR4.SA")
     assert store.stamps("raw_prices", "PETR4.SA") == []
     with pytest.raises(NotAvailable, match="no raw_prices for PETR4.SA yet"):
         store.read("raw_prices", "PETR4.SA")
 
 
-def test_a_newer_dataset_replaces_the_older_and_another_process_sees_it(store, root):
+def test_a_newer_dataset_replaces_the_older_for_other_processes_too(store, root):
     other = DatasetStore(root)
     first = store.write("raw_prices", "PETR4.SA", DATASET)
     assert other.stamps("raw_prices", "PETR4.SA") == [first]
@@ -87,14 +87,14 @@ def test_a_newer_dataset_replaces_the_older_and_another_process_sees_it(store, r
         other.read("raw_prices", "PETR4.SA", stamp=first)
 
 
-def test_history_is_kept_if_asked(store):
+def test_keep_history_keeps_older_snapshots(store):
     first = store.write("raw_prices", "PETR4.SA", DATASET, keep_history=True)
     second = store.write("raw_prices", "PETR4.SA", OTHER, keep_history=True)
     assert store.stamps("raw_prices", "PETR4.SA") == [first, second]
     assert store.read("raw_prices", "PETR4.SA", stamp=first).facts == {"rows": 3}
 
 
-def test_a_flipped_byte_is_seen_set_aside_and_written_anew(store):
+def test_a_flipped_byte_is_detected_quarantined_and_written_again(store):
     damage(store, store.write("raw_prices", "PETR4.SA", DATASET))
     with pytest.raises(CorruptData, match=r"does not match its checksum.* materialize raw_prices for PETR4.SA again"):
         store.read("raw_prices", "PETR4.SA")
@@ -114,15 +114,15 @@ def test_the_newest_intact_snapshot_becomes_current_again(store):
     pd.testing.assert_frame_equal(store.read("raw_prices", "PETR4.SA").table, TABLE)
 
 
-def test_what_is_set_aside_is_kept_with_its_reason(store, root):
+def test_the_quarantine_keeps_corrupt_files_with_the_reason(store, root):
     stamp = store.write("raw_prices", "PETR4.SA", DATASET)
     damage(store, stamp)
     with pytest.raises(CorruptData):
         store.read("raw_prices", "PETR4.SA")
     fs, base = fsspec.core.url_to_fs(root, use_listings_cache=False)
-    kept = {path.rpartition("/")[2]: path for path in fs.find(f"{base}/{QUARANTINE}/raw_prices/PETR4.SA")}
-    assert sorted(kept) == ["manifest.json", "prices.parquet", "reason.txt"]
-    assert f"{stamp}/prices.parquet does not match its checksum" in fs.cat_file(kept["reason.txt"]).decode()
+    quarantine = {path.rpartition("/")[2]: path for path in fs.find(f"{base}/{QUARANTINE}/raw_prices/PETR4.SA")}
+    assert sorted(quarantine) == ["manifest.json", "prices.parquet", "reason.txt"]
+    assert f"{stamp}/prices.parquet does not match its checksum" in fs.cat_file(quarantine["reason.txt"]).decode()
 
 
 def test_a_ticker_cannot_leave_the_root(store):

@@ -137,16 +137,16 @@ def test_a_model_without_finite_forecasts_is_refused_even_as_a_first_model(regis
 
 def test_a_decision_is_in_the_tags_of_the_version_and_in_the_history_of_the_model(registry):
     register_and_promote(registry, "TAGS", EARLIER, foresight=0.3)
-    refused = register_and_promote(registry, "TAGS")
+    result = register_and_promote(registry, "TAGS")
 
     first, second = decision_history(registry, "lstm-TAGS")
     assert (first.version, first.outcome, first.previous) == (1, "promoted", None)
     assert (second.version, second.outcome, second.previous) == (2, "refused", 1)
-    assert (second.reason, second.by, second.at) == (refused["reason"], refused["by"], refused["at"])
-    assert second.gates == refused["gates"]
+    assert (second.reason, second.by, second.at) == (result["reason"], result["by"], result["at"])
+    assert second.gates == result["gates"]
     tags = registry.version("lstm-TAGS", 2).tags
-    assert (tags["decision"], tags["decided_by"], tags["reason"]) == ("refused", refused["by"], refused["reason"])
-    assert json.loads(tags["gates"]) == refused["gates"]
+    assert (tags["decision"], tags["decided_by"], tags["reason"]) == ("refused", result["by"], result["reason"])
+    assert json.loads(tags["gates"]) == result["gates"]
 
 
 def test_the_history_outlives_the_versions(registry):
@@ -165,9 +165,9 @@ def test_a_manual_promotion_runs_the_gates_and_force_overrules_them(registry):
     register_and_promote(registry, "HAND", foresight=0.3)
     register_version(registry, "lstm", "HAND", LATER)
 
-    refused = promote(registry, "lstm", 2, current, force=False, reason="hoping")
-    assert (refused["outcome"], refused["production"]) == ("refused", 1)
-    assert refused["reason"].startswith("hoping; loss: +")
+    result = promote(registry, "lstm", 2, current, force=False, reason="hoping")
+    assert (result["outcome"], result["production"]) == ("refused", 1)
+    assert result["reason"].startswith("hoping; loss: +")
     assert registry.production("lstm-HAND").version == 1
     assert decision_history(registry, "lstm-HAND")[-1].outcome == "refused"
 
@@ -181,10 +181,10 @@ def test_force_does_not_promote_a_version_that_cannot_serve(registry):
     register_and_promote(registry, "FORCE")
     register_version(registry, "lstm", "FORCE", LATER, onnx=signal_onnx())
 
-    refused = promote(registry, "lstm", 2, current_data("FORCE", LATER), force=True, reason="I want it")
+    result = promote(registry, "lstm", 2, current_data("FORCE", LATER), force=True, reason="I want it")
 
-    assert refused["outcome"] == "refused"
-    assert "answers: does not load or forecast: " in refused["reason"]
+    assert result["outcome"] == "refused"
+    assert "answers: does not load or forecast: " in result["reason"]
     assert registry.production("lstm-FORCE").version == 1
 
 

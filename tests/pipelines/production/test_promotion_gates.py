@@ -51,13 +51,13 @@ def test_a_first_model_is_refused_for_each_failed_sanity_gate(gate, reason):
 
 
 def test_one_failed_gate_refuses_a_candidate():
-    earned = [data_end_gate("2024-05-01", "2024-05-01"), loss_gate(comparison(0.05, 0.01), 7)]
+    gates = [data_end_gate("2024-05-01", "2024-05-01"), loss_gate(comparison(0.05, 0.01), 7)]
 
-    decision = decide(SANITY, earned, beats_naive=True)
+    decision = decide(SANITY, gates, beats_naive=True)
 
     assert not decision.promote
     assert decision.reason == "loss: +5.0% on 400 origins (7 newer than Production's data), p = 0.010"
-    better = decide(SANITY, earned[:1], beats_naive=True)
+    better = decide(SANITY, gates[:1], beats_naive=True)
     assert better.promote
     assert (
         better.reason

@@ -90,24 +90,24 @@ def registry_of(*specs, production=()):
     """A registry whose models have versions of such feature specs."""
     versions = {spec: SimpleNamespace(tags={"feature_spec": spec}) for spec in (*specs, *production)}
     return SimpleNamespace(
-        is_there=True,
+        exists=True,
         versions=lambda name: list(versions.values()),
         production=lambda name: versions[production[0]] if production else None,
     )
 
 
-def datasets(sessions, spec=None, declared=None):
+def datasets(sessions, spec=None, inputs=None):
     """Cleaned prices of so many sessions, and the indicators of a feature spec, today's by default."""
     prices = PRICES.iloc[:sessions]
-    table = features(prices) if declared is None else features(prices, declared)
+    table = features(prices) if inputs is None else features(prices, inputs)
     cleaned = Dataset({"prices": prices}, {"data_version": f"d{sessions}"})
     return cleaned, Dataset({"features": table}, {"feature_spec": spec or feature_spec_hash()})
 
 
 def store_earlier(store, declaration=EARLIER):
     """Store the snapshot that a release with the feature spec EARLIER wrote on session 400."""
-    declared = inputs_of(EARLIER)
-    snapshot = make_snapshot("AAPL", *datasets(400, "earlier", declared), [one.name for one in declared])
+    inputs = inputs_of(EARLIER)
+    snapshot = make_snapshot("AAPL", *datasets(400, "earlier", inputs), [one.name for one in inputs])
     store.write(
         "serving_snapshot", "AAPL", Dataset(facts={**snapshot.to_json(), DECLARATIONS: {"earlier": declaration}})
     )
@@ -142,9 +142,9 @@ def test_after_a_change_of_features_each_refresh_also_computes_the_inputs_of_ear
 def test_inputs_that_the_code_cannot_compute_stay_as_they_were_for_production_only(store, declaration):
     last = store_earlier(store, declaration)
 
-    kept = refresh(store, registry_of(production=["earlier"]), 410).for_spec("earlier")
-    assert (kept.as_of, kept.close, kept.data_version) == (last.as_of, last.close, "d400")
-    np.testing.assert_array_equal(kept.window, last.window)
+    earlier = refresh(store, registry_of(production=["earlier"]), 410).for_spec("earlier")
+    assert (earlier.as_of, earlier.close, earlier.data_version) == (last.as_of, last.close, "d400")
+    np.testing.assert_array_equal(earlier.window, last.window)
     assert refresh(store, registry_of("earlier"), 420).for_spec("earlier") is None
 
 

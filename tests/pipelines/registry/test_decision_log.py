@@ -1,4 +1,4 @@
-"""What a rollback goes back to, and on what two machines settle. The record: production/test_promotion.py."""
+"""Rollback targets and concurrent moves. Records are tested in production/test_promotion.py."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from zenith_pipelines.registry.decision_log import (
 )
 
 
-def made(*decisions):
+def records(*decisions):
     """Records from (outcome, version) or (outcome, version, data end), a second apart."""
     return [
         DecisionRecord(
@@ -30,9 +30,9 @@ UP, BY_HAND, NO, BACK = "promoted", "forced", "refused", "rolled back"
     [
         ([(UP, 1), (UP, 2), (UP, 3)], 3, 2),
         ([(UP, 1), (NO, 2), (BY_HAND, 3)], 3, 1),
-        ([(UP, 1), (UP, 2), (UP, 3), (BACK, 2)], 2, 1),  # a second rollback goes on, not back to 3
+        ([(UP, 1), (UP, 2), (UP, 3), (BACK, 2)], 2, 1),  # a second rollback goes further back, not to 3
         ([(UP, 1), (UP, 2), (UP, 3), (BACK, 2), (UP, 4)], 4, 2),
-        ([(UP, 1), (UP, 2), (BACK, 1), (UP, 2)], 2, 1),  # promoted anew
+        ([(UP, 1), (UP, 2), (BACK, 1), (UP, 2)], 2, 1),  # promoted again
         ([(UP, 1), (UP, 2), (UP, 1)], 1, 2),
         ([(UP, 1), (UP, 2), (UP, 1), (BACK, 2)], 2, 1),
         ([(UP, 1), (UP, 2), (UP, 3)], 2, 1),  # the promotion of 3 was killed before the alias moved
@@ -43,51 +43,51 @@ UP, BY_HAND, NO, BACK = "promoted", "forced", "refused", "rolled back"
         ([], 1, None),
     ],
 )
-def test_a_rollback_goes_to_what_was_before(decisions, current, target):
-    assert rollback_target(made(*decisions), current, {1, 2, 3, 4, 9}) == target
+def test_a_rollback_goes_to_the_version_before(decisions, current, target):
+    assert rollback_target(records(*decisions), current, {1, 2, 3, 4, 9}) == target
 
 
-def moved(outcome, version, previous):
-    (one,) = made((outcome, version))
-    return replace(one, previous=previous)
+def move(outcome, version, previous):
+    (record,) = records((outcome, version))
+    return replace(record, previous=previous)
 
 
-def test_a_promotion_that_was_recorded_and_never_carried_out_is_no_step():
-    killed = [moved(UP, 1, None), moved(UP, 2, 1), moved(UP, 3, 1)]
+def test_a_promotion_that_was_recorded_but_not_applied_is_skipped():
+    history = [move(UP, 1, None), move(UP, 2, 1), move(UP, 3, 1)]
 
-    assert rollback_target(killed, 3, {1, 2, 3}) == 1
-    assert rollback_target(killed[:2], 1, {1, 2, 3}) is None
-
-
-def test_an_alias_moved_by_hand_is_a_step_once_something_follows_it():
-    assert rollback_target([moved(UP, 1, None), moved(UP, 3, 2)], 3, {1, 2, 3}) == 2
-    assert rollback_target([moved(UP, 1, None), moved(UP, 3, 2), moved(BACK, 2, 3)], 2, {1, 2, 3}) == 1
+    assert rollback_target(history, 3, {1, 2, 3}) == 1
+    assert rollback_target(history[:2], 1, {1, 2, 3}) is None
 
 
-def test_a_version_that_was_cleaned_up_is_passed_over():
-    assert rollback_target(made((UP, 1), (UP, 2), (UP, 3)), 3, {1, 3}) == 1
+def test_an_alias_moved_by_hand_in_mlflow_counts_once_another_move_follows():
+    assert rollback_target([move(UP, 1, None), move(UP, 3, 2)], 3, {1, 2, 3}) == 2
+    assert rollback_target([move(UP, 1, None), move(UP, 3, 2), move(BACK, 2, 3)], 2, {1, 2, 3}) == 1
 
 
-def test_the_newer_data_end_settles_it_whoever_was_last():
-    older, newer = made((UP, 1, "2024-01-05"), (UP, 2, "2024-01-02"))
+def test_a_deleted_version_is_skipped():
+    assert rollback_target(records((UP, 1), (UP, 2), (UP, 3)), 3, {1, 3}) == 1
+
+
+def test_of_concurrent_moves_the_newer_data_end_wins_in_any_order():
+    older, newer = records((UP, 1, "2024-01-05"), (UP, 2, "2024-01-02"))
 
     assert resolve_concurrent_moves(older, [newer]) == resolve_concurrent_moves(newer, [older]) == 1
     assert resolve_concurrent_moves(older, []) == 1
 
 
-def test_of_equal_data_the_newer_version_settles_it():
-    first, second = made((UP, 5), (UP, 4))
+def test_of_concurrent_moves_on_equal_data_the_newer_version_wins():
+    first, second = records((UP, 5), (UP, 4))
 
     assert resolve_concurrent_moves(first, [second]) == resolve_concurrent_moves(second, [first]) == 5
 
 
-def test_what_was_done_by_hand_stands():
-    automatic, back, refused = made((UP, 3, "2024-02-01"), (BACK, 1, "2024-01-01"), (NO, 7, "2024-03-01"))
+def test_a_concurrent_move_by_hand_wins():
+    automatic, back, refusal = records((UP, 3, "2024-02-01"), (BACK, 1, "2024-01-01"), (NO, 7, "2024-03-01"))
 
-    assert resolve_concurrent_moves(automatic, [back, refused]) == resolve_concurrent_moves(back, [automatic]) == 1
+    assert resolve_concurrent_moves(automatic, [back, refusal]) == resolve_concurrent_moves(back, [automatic]) == 1
 
 
-def test_who_decides_is_a_user_on_a_machine(monkeypatch):
+def test_the_current_user_is_a_user_on_a_host(monkeypatch):
     monkeypatch.setattr("zenith_pipelines.registry.decision_log.socket.gethostname", lambda: "desk")
     monkeypatch.setattr("zenith_pipelines.registry.decision_log.getuser", lambda: "ann")
     assert current_user() == "ann@desk"

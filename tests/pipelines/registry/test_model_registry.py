@@ -20,9 +20,9 @@ from zenith_pipelines.models.onnx_artifact import IR_VERSION, OPSET
 from zenith_pipelines.production.promotion import promote_if_better, roll_back
 from zenith_pipelines.registry.decision_log import decision_history
 from zenith_pipelines.registry.model_registry import ModelRegistry
-from zenith_pipelines.registry.retention import Rules, clean_up
+from zenith_pipelines.registry.retention import RetentionRules, clean_up
 
-# MLflow 3.17 warns of itself, on its first use and on the import of its pyfunc.
+# MLflow 3.17 causes warnings on its first use and on the import of its pyfunc.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
@@ -30,7 +30,7 @@ pytestmark = [
 
 
 def tiny_model(factor: float) -> bytes:
-    """Two named inputs, as the price model has several: price = close * factor + volatility."""
+    """An ONNX model with two named inputs: price = close * factor + volatility."""
 
     def tensor(name):
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n"])
@@ -49,12 +49,12 @@ def tiny_model(factor: float) -> bytes:
     return helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION).SerializeToString()
 
 
-def register(registry, name, factor=2.0, **given):
+def register(registry, name, factor=2.0, **changes):
     facts = {"metrics": {"mase": 1.5}, "params": {"epochs": "3"}, "tags": {"data_end": "2013-03-01"}}
-    return registry.register(name, tiny_model(factor), **(facts | given))
+    return registry.register(name, tiny_model(factor), **(facts | changes))
 
 
-def test_versions_count_up_and_carry_their_tags(registry):
+def test_versions_are_numbered_and_have_their_tags(registry):
     first, second = register(registry, "lstm-COUNT"), register(registry, "lstm-COUNT", tags={"data_end": "2014-01-02"})
 
     assert (first.version, second.version) == (1, 2)
@@ -63,18 +63,18 @@ def test_versions_count_up_and_carry_their_tags(registry):
     assert registry.versions("lstm-NONE") == []
 
 
-def test_what_was_registered_is_loaded_to_the_byte(registry):
+def test_a_registered_model_is_loaded_unchanged(registry):
     version = register(registry, "lstm-BYTES", factor=3.0)
 
     assert registry.load("lstm-BYTES", version.version) == tiny_model(3.0)
 
 
-def test_a_ticker_with_a_dot_or_a_caret_is_a_good_name(registry):
+def test_a_model_name_may_contain_a_dot_or_a_caret(registry):
     assert register(registry, "lstm-PETR4.SA").name == "lstm-PETR4.SA"
     assert register(registry, "lstm-^BVSP").version == 1
 
 
-def test_nothing_is_in_production_before_it_is_promoted(registry):
+def test_nothing_is_in_production_before_a_promotion(registry):
     register(registry, "lstm-NEW")
 
     assert registry.production("lstm-NEW") is None
@@ -93,28 +93,28 @@ def test_promotion_moves_production_and_keeps_the_old_version(registry):
     assert registry.load("lstm-MOVE", registry.production("lstm-MOVE").version) == tiny_model(1.0)
 
 
-def test_the_newest_version_is_the_candidate_whoever_registers_last(registry):
+def test_the_newest_version_is_the_candidate_even_if_a_slower_process_ends_later(registry):
     for number in (1, 2):
         register(registry, "lstm-NEXT")
         assert registry.aliases("lstm-NEXT") == {"Candidate": number}
     registry.promote("lstm-NEXT", 1)
-    registry._make_candidate("lstm-NEXT", 1)  # by a process that was slower
+    registry._make_candidate("lstm-NEXT", 1)  # as a slower process would
 
     assert registry.aliases("lstm-NEXT") == {"Candidate": 2, "Production": 1}
     assert registry.aliases("lstm-NONE") == {}
 
 
 @pytest.mark.parametrize("failures", [1, 2])
-def test_an_alias_that_another_machine_made_meanwhile_is_set_once_more_and_only_once(registry, monkeypatch, failures):
+def test_setting_an_alias_is_retried_once_after_a_conflict(registry, monkeypatch, failures):
     version = register(registry, f"lstm-TWICE{failures}").version
-    client, left = registry._client, [failures]
-    really = client.set_registered_model_alias
+    client, conflicts = registry._client, [failures]
+    set_alias = client.set_registered_model_alias
 
-    def conflicting(*given):
-        if left[0]:
-            left[0] -= 1
+    def conflicting(*args):
+        if conflicts[0]:
+            conflicts[0] -= 1
             raise MlflowException("UNIQUE constraint failed")
-        really(*given)
+        set_alias(*args)
 
     monkeypatch.setattr(client, "set_registered_model_alias", conflicting)
     if failures == 1:
@@ -161,7 +161,7 @@ def test_the_run_holds_metrics_params_tags_and_files(registry, registry_dir):
     assert folder.path == "report"
 
 
-def test_metrics_are_added_to_a_version_s_run_and_replace_those_of_their_name(registry, registry_dir):
+def test_logged_metrics_are_added_or_replaced(registry, registry_dir):
     from mlflow import MlflowClient
 
     version = register(registry, "lstm-LATER")
@@ -176,7 +176,7 @@ def test_metrics_are_added_to_a_version_s_run_and_replace_those_of_their_name(re
         registry.log_metrics("lstm-LATER", 7, {}, {})
 
 
-def test_files_are_added_to_a_version_s_run_and_replace_those_of_their_path(registry, registry_dir):
+def test_logged_files_are_added_or_replaced(registry, registry_dir):
     version = register(registry, "lstm-FILED", files={"facts.json": b"{}"})
     registry.log_files("lstm-FILED", 1, {"report.html": b"first", "plots/price_fan.png": b"plot"})
     registry.log_files("lstm-FILED", 1, {"report.html": b"again"})
@@ -188,7 +188,7 @@ def test_files_are_added_to_a_version_s_run_and_replace_those_of_their_path(regi
         registry.log_files("lstm-FILED", 7, {})
 
 
-def test_runs_are_found_by_their_tag_page_by_page_and_after_their_deletion(registry, monkeypatch):
+def test_runs_are_found_by_tag_on_all_pages_even_deleted_ones(registry, monkeypatch):
     client = registry._client
     for name, value in (("lstm-^A.SA", 1.0), ("lstm-^A.SA", 2.0), ("lstm-^A", 3.0)):
         version = register(registry, name)
@@ -196,12 +196,12 @@ def test_runs_are_found_by_their_tag_page_by_page_and_after_their_deletion(regis
     client.delete_run(registry.versions("lstm-^A.SA")[0].run_id)
     monkeypatch.setattr(client, "search_runs", partial(client.search_runs, max_results=1))
 
-    found = registry.metrics_of_runs("about", "lstm-^A.SA")
-    assert sorted(metrics["sharpe"] for metrics in found) == [1.0, 2.0]
+    metrics_of_runs = registry.metrics_of_runs("about", "lstm-^A.SA")
+    assert sorted(metrics["sharpe"] for metrics in metrics_of_runs) == [1.0, 2.0]
     assert registry.metrics_of_runs("about", "lstm-NONE") == []
 
 
-def test_a_model_that_is_no_onnx_leaves_a_failed_run_and_no_version(registry, registry_dir):
+def test_registering_invalid_onnx_leaves_a_failed_run_and_no_version(registry, registry_dir):
     from google.protobuf.message import DecodeError
     from mlflow import MlflowClient
 
@@ -223,11 +223,11 @@ def test_the_scoring_server_serves_the_production_alias(registry, registry_dir, 
 
     assert mlflow.onnx.load_model("models:/lstm-SERVE@Production").SerializeToString() == tiny_model(2.0)
     app = scoring_server.init(mlflow.pyfunc.load_model("models:/lstm-SERVE@Production"))
-    asked = {"inputs": {"close": [10.0, 20.0], "volatility": [0.5, 0.25]}}
-    answer = asyncio.run(post(app, "/invocations", asked))
+    request = {"inputs": {"close": [10.0, 20.0], "volatility": [0.5, 0.25]}}
+    response = asyncio.run(post(app, "/invocations", request))
 
-    assert answer.status_code == 200
-    np.testing.assert_allclose(answer.json()["predictions"]["price"], [20.5, 40.25])
+    assert response.status_code == 200
+    np.testing.assert_allclose(response.json()["predictions"]["price"], [20.5, 40.25])
 
 
 async def post(app, path, document):
@@ -238,29 +238,29 @@ async def post(app, path, document):
 
 @dataclass(frozen=True)
 class Server:
-    """An MLflow server, and the folder that it keeps artifacts in."""
+    """An MLflow server and its folder of artifacts."""
 
     url: str
-    kept: Path
+    artifacts: Path
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("server")
     with mlflow_server(f"sqlite:///{folder}/mlflow.db", folder) as url:
-        yield Server(url, folder / "kept")
+        yield Server(url, folder / "kept")  # as mlflow_server names it
 
 
 @pytest.mark.slow
-def test_a_tracking_server_keeps_the_artifacts_itself(server, tmp_path, capfd):
+def test_a_tracking_server_stores_the_artifacts_itself(server, tmp_path, capfd):
     registry = ModelRegistry(server.url, tmp_path / "local")
-    before = models_in(server.kept)
+    before = models_in(server.artifacts)
 
     registry.promote("lstm-HTTP", register(registry, "lstm-HTTP", files={"report.html": b"<p>"}).version)
 
     assert registry.load("lstm-HTTP", registry.require_production("lstm-HTTP").version) == tiny_model(2.0)
     assert registry.production("lstm-UNHEARD") is None
-    assert models_in(server.kept) == before + 1
+    assert models_in(server.artifacts) == before + 1
     assert list((tmp_path / "local").rglob("model.onnx")) == []
     assert capfd.readouterr() == ("", "")
 
@@ -268,21 +268,21 @@ def test_a_tracking_server_keeps_the_artifacts_itself(server, tmp_path, capfd):
 @pytest.mark.slow
 def test_promotion_rollback_history_and_clean_up_work_over_a_tracking_server(server, tmp_path):
     registry, features = ModelRegistry(server.url, tmp_path / "local"), market(sessions=150)
-    now = current_data("WEB", features)
+    current = current_data("WEB", features)
     for sessions in (140, 145, 150):
         version = register_version(registry, "lstm", "WEB", features.iloc[:sessions])
-        promote_if_better(registry, "lstm", version.version, now)
-    roll_back(registry, "lstm", now, reason="tried")
-    done = clean_up(registry, Rules(keep_latest_n=0, keep_best=False))
+        promote_if_better(registry, "lstm", version.version, current)
+    roll_back(registry, "lstm", current, reason="tried")
+    report = clean_up(registry, RetentionRules(keep_latest_n=0, keep_best=False))
 
     assert registry.aliases("lstm-WEB") == {"Production": 2, "Candidate": 3}
     outcomes = [(one.version, one.outcome) for one in decision_history(registry, "lstm-WEB")]
     assert outcomes == [(1, "promoted"), (2, "promoted"), (3, "promoted"), (2, "rolled back")]
-    assert list(done["models"]["lstm-WEB"]["kept"]) == ["3", "2", "1"]
+    assert list(report["models"]["lstm-WEB"]["kept"]) == ["3", "2", "1"]
     registry.client.delete_registered_model_alias("lstm-WEB", "Candidate")
-    before = size_of(server.kept)
-    freed = clean_up(registry, Rules(keep_latest_n=0, keep_best=False))["bytes_freed"]
-    assert freed == before - size_of(server.kept) > 1000
+    before = size_of(server.artifacts)
+    freed_bytes = clean_up(registry, RetentionRules(keep_latest_n=0, keep_best=False))["bytes_freed"]
+    assert freed_bytes == before - size_of(server.artifacts) > 1000
     assert [version.version for version in registry.versions("lstm-WEB")] == [2, 1]
 
 
@@ -294,9 +294,8 @@ def size_of(folder):
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.mark.slow
 class Refusal(BaseHTTPRequestHandler):
-    """How MLflow's basic authentication answers."""
+    """Responds as MLflow's basic authentication does."""
 
     def do_GET(self):
         self.send_response(401)
@@ -307,7 +306,7 @@ class Refusal(BaseHTTPRequestHandler):
         pass
 
 
-def test_a_server_that_refuses_the_password_is_told_apart_in_one_line(tmp_path):
+def test_a_server_that_refuses_the_password_is_an_error_of_one_line(tmp_path):
     with HTTPServer(("127.0.0.1", 0), Refusal) as server:
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         with pytest.raises(UserError, match="refuses MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"):
@@ -315,7 +314,7 @@ def test_a_server_that_refuses_the_password_is_told_apart_in_one_line(tmp_path):
         server.shutdown()
 
 
-def test_processes_that_meet_an_empty_store_at_once_all_register(tmp_path):
+def test_processes_that_register_in_an_empty_store_at_once_all_succeed(tmp_path):
     script = f"""
 import sys
 from pathlib import Path
@@ -326,9 +325,9 @@ registry.register("lstm-RACE", bytes.fromhex(sys.argv[1]), metrics={{}}, params=
     command = [sys.executable, "-c", script, tiny_model(1.0).hex()]
     racers = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(3)]
 
-    printed = [racer.communicate(timeout=120)[0] for racer in racers]
+    outputs = [racer.communicate(timeout=120)[0] for racer in racers]
 
-    assert [racer.returncode for racer in racers] == [0, 0, 0], printed
-    assert printed == [b"", b"", b""]
+    assert [racer.returncode for racer in racers] == [0, 0, 0], outputs
+    assert outputs == [b"", b"", b""]
     registry = ModelRegistry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts")
     assert [version.version for version in registry.versions("lstm-RACE")] == [3, 2, 1]

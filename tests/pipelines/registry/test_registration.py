@@ -1,4 +1,4 @@
-"""What a registered version carries: its figures, its lineage, and the files behind them."""
+"""The metrics, lineage and files of a registered version."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ from zenith_pipelines.models.training import Candidate, Lineage
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.registry.registration import register
 
-# MLflow 3.17 warns of itself, on its first use and on the import of its pyfunc.
+# MLflow 3.17 causes warnings on its first use and on the import of its pyfunc.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
@@ -56,19 +56,19 @@ def identity():
 
 
 @pytest.fixture(scope="module")
-def registered(registry, registry_dir, tmp_path_factory):
-    """The version, its MLflow run, and a folder with what the run keeps."""
-    made = register(registry, Candidate("lstm", identity(), EVIDENCE, METRICS, FACTS), CERTIFICATE, "run-7")
-    client, folder = MlflowClient(f"sqlite:///{registry_dir}/mlflow.db"), tmp_path_factory.mktemp("kept")
+def registration(registry, registry_dir, tmp_path_factory):
+    """The version, its MLflow run, and a folder with the files of the run."""
+    version = register(registry, Candidate("lstm", identity(), EVIDENCE, METRICS, FACTS), CERTIFICATE, "run-7")
+    client, folder = MlflowClient(f"sqlite:///{registry_dir}/mlflow.db"), tmp_path_factory.mktemp("run")
     for name in ("facts.json", "leakage.json", "evidence.parquet"):
-        client.download_artifacts(made.run_id, name, str(folder))
-    return made, client.get_run(made.run_id), folder
+        client.download_artifacts(version.run_id, name, str(folder))
+    return version, client.get_run(version.run_id), folder
 
 
-def test_the_tags_say_what_the_version_was_made_from(registered, registry):
-    made, run, _ = registered
+def test_the_tags_state_the_lineage_of_the_version(registration, registry):
+    version, run, _ = registration
 
-    assert made.name == "lstm-PETR4.SA"
+    assert version.name == "lstm-PETR4.SA"
     expected = {
         "ticker": "PETR4.SA",
         "kind": "lstm",
@@ -80,15 +80,15 @@ def test_the_tags_say_what_the_version_was_made_from(registered, registry):
         "libraries": "jax 0.10.2, keras 3.15.1",
         "leakage": "passed: 1 histories cut short and 1 begun late, 4 values, largest difference 0e+00 and 3e-10",
         "dagster_run_id": "run-7",
-        "sha256": hashlib.sha256(registry.load(made.name, made.version)).hexdigest(),
+        "sha256": hashlib.sha256(registry.load(version.name, version.version)).hexdigest(),
     }
-    assert made.tags == expected
+    assert version.tags == expected
     assert run.data.tags.items() >= expected.items()
     assert (run.data.metrics, run.data.params) == ({"mase": 1.25}, {"epochs": "3"})
 
 
-def test_the_run_keeps_facts_evidence_and_the_leakage_certificate(registered):
-    _, _, folder = registered
+def test_the_run_keeps_facts_evidence_and_the_leakage_certificate(registration):
+    _, _, folder = registration
 
     assert json.loads((folder / "leakage.json").read_text()) == CERTIFICATE
     pd.testing.assert_frame_equal(pd.read_parquet(folder / "evidence.parquet"), EVIDENCE)
@@ -103,26 +103,26 @@ def test_features_without_a_certificate_train_no_model():
         _training_data("IBM", cleaned, features)
 
 
-def test_what_a_killed_run_registered_is_not_registered_again_by_the_run_that_repeats_it(registry, monkeypatch):
+def test_a_repeated_run_reuses_the_version_that_the_killed_run_registered(registry, monkeypatch):
     candidate = Candidate("lstm", identity(), EVIDENCE, METRICS, {**FACTS, "ticker": "AGAIN"})
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(MlflowClient, "set_terminated", killed)  # after the version, before anything that says so
+        patch.setattr(MlflowClient, "set_terminated", kill)  # after the version, before it is the Candidate
         register(registry, candidate, CERTIFICATE, "first")
     assert registry.aliases("lstm-AGAIN") == {}
 
     version = register(registry, candidate, CERTIFICATE, "second", {"first"})
 
-    assert [made.version for made in registry.versions("lstm-AGAIN")] == [version.version] == [1]
+    assert [one.version for one in registry.versions("lstm-AGAIN")] == [version.version] == [1]
     assert registry.aliases("lstm-AGAIN") == {"Candidate": 1}
     assert registry.client.get_run(version.run_id).info.status == "FINISHED"
     assert register(registry, candidate, CERTIFICATE, "third", {"unknown"}).version == 2
 
 
-def killed(*_, **__):
+def kill(*_, **__):
     raise KeyboardInterrupt
 
 
-def test_a_run_repeats_those_that_dagsters_daemon_started_again_and_not_what_a_person_did():
+def test_only_retries_by_dagsters_daemon_count_as_earlier_attempts():
     with dg.DagsterInstance.ephemeral() as instance:
         job = dg.GraphDefinition("fetch").to_job()
         first = instance.create_run_for_job(job)
@@ -136,14 +136,14 @@ def test_a_run_repeats_those_that_dagsters_daemon_started_again_and_not_what_a_p
         assert attempts_before(instance, first.run_id) == attempts_before(instance, by_hand.run_id) == set()
 
 
-def test_of_two_machines_that_make_the_experiment_at_once_both_find_it(registry, registry_dir, tmp_path, monkeypatch):
+def test_two_machines_that_create_the_experiment_at_once_both_find_it(registry, registry_dir, tmp_path, monkeypatch):
     other = ModelRegistry(f"sqlite:///{registry_dir}/mlflow.db", tmp_path / "another-machine")
-    look, looks = other.client.get_experiment_by_name, []
+    get_experiment, calls = other.client.get_experiment_by_name, []
 
-    def too_early(name):
-        looks.append(name)
-        return look(name) if len(looks) > 1 else None
+    def missing_at_first(name):
+        calls.append(name)
+        return get_experiment(name) if len(calls) > 1 else None
 
-    monkeypatch.setattr(other.client, "get_experiment_by_name", too_early)
+    monkeypatch.setattr(other.client, "get_experiment_by_name", missing_at_first)
     assert other.experiment_id == registry.experiment_id
-    assert len(looks) == 2
+    assert len(calls) == 2

@@ -1,4 +1,4 @@
-"""What clean-up keeps and why, on a real MLflow registry; what it must not delete; and what it may free."""
+"""Clean-up of a real MLflow registry: versions to keep, to delete, and never to delete."""
 
 import multiprocessing
 import shutil
@@ -12,13 +12,13 @@ from zenith_core.errors import UserError
 from zenith_pipelines.dagster_runtime.instance import removed_tickers
 from zenith_pipelines.definitions import defs
 from zenith_pipelines.production.promotion import promote, promote_if_better, roll_back
-from zenith_pipelines.registry import artifact_storage as model_storage
+from zenith_pipelines.registry import artifact_storage
 from zenith_pipelines.registry.decision_log import decision_history
 from zenith_pipelines.registry.model_registry import ModelRegistry
-from zenith_pipelines.registry.retention import Rules, clean_up, cleanup_table, keepers
+from zenith_pipelines.registry.retention import RetentionRules, clean_up, cleanup_table, versions_to_keep
 from zenith_pipelines.registry.trials import sharpes_tried
 
-# MLflow 3.17 warns of itself, on its first use and on the import of its pyfunc.
+# MLflow 3.17 causes warnings on its first use and on the import of its pyfunc.
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
@@ -29,41 +29,41 @@ FEATURES = market(sessions=150)
 
 
 @pytest.fixture(scope="module")
-def own_place(tmp_path_factory):
+def own_folder(tmp_path_factory):
     return tmp_path_factory.mktemp("cleaned")
 
 
 @pytest.fixture(scope="module")
-def own_registry(own_place):
-    """Clean-up goes through the whole registry, so this one is not shared with other modules."""
-    return Delayed(f"sqlite:///{own_place}/mlflow.db", own_place / "artifacts")
+def own_registry(own_folder):
+    """A registry for this module alone, because clean-up goes through all of it."""
+    return Delayed(f"sqlite:///{own_folder}/mlflow.db", own_folder / "artifacts")
 
 
 class Delayed(ModelRegistry):
-    """`meanwhile` is called once, right before the lock of a model is given out."""
+    """Calls `before_lock` once, right before it returns the lock of a model."""
 
-    meanwhile = None
+    before_lock = None
 
     def lock(self, name):
-        act, self.meanwhile = self.meanwhile, None
-        if act:
-            act()
+        action, self.before_lock = self.before_lock, None
+        if action:
+            action()
         return super().lock(name)
 
 
 @pytest.fixture
 def an_hour_later(monkeypatch):
-    monkeypatch.setattr(model_storage, "GRACE_SECONDS", -10.0)
+    monkeypatch.setattr(artifact_storage, "GRACE_SECONDS", -10.0)
 
 
-def trained(registry, ticker, *skills):
-    """A version for each skill, of the ensemble of a ticker; none is promoted."""
+def register_versions(registry, ticker, *skills):
+    """Register a version of a ticker's ensemble for each skill; promote none. Return the model name."""
     for skill in skills:
         register_version(registry, "ensemble", ticker, FEATURES, first=140, skill=skill)
     return f"ensemble-{ticker}"
 
 
-def forced(registry, ticker, *versions):
+def force(registry, ticker, *versions):
     for version in versions:
         promote(registry, "ensemble", version, current_data(ticker, FEATURES), force=True, reason="test")
 
@@ -72,168 +72,177 @@ def numbers(registry, name):
     return [version.version for version in registry.versions(name)]
 
 
-def on_disk(place):
-    return sum(path.stat().st_size for path in (place / "artifacts").rglob("*") if path.is_file())
+def on_disk(folder):
+    return sum(path.stat().st_size for path in (folder / "artifacts").rglob("*") if path.is_file())
 
 
 @pytest.mark.parametrize(
-    ("rules", "kept"),
+    ("rules", "reasons"),
     [
-        (Rules(2), {6: ["latest", "Candidate"], 5: ["latest"], 3: ["Production"], 2: ["best"], 1: ["rollback"]}),
-        (Rules(2, keep_best=False), {6: ["latest", "Candidate"], 5: ["latest"], 3: ["Production"], 1: ["rollback"]}),
-        (Rules(0), {6: ["Candidate"], 3: ["Production"], 2: ["best"], 1: ["rollback"]}),
+        (
+            RetentionRules(2),
+            {6: ["latest", "Candidate"], 5: ["latest"], 3: ["Production"], 2: ["best"], 1: ["rollback"]},
+        ),
+        (
+            RetentionRules(2, keep_best=False),
+            {6: ["latest", "Candidate"], 5: ["latest"], 3: ["Production"], 1: ["rollback"]},
+        ),
+        (RetentionRules(0), {6: ["Candidate"], 3: ["Production"], 2: ["best"], 1: ["rollback"]}),
     ],
 )
-def test_the_latest_the_best_the_aliased_and_the_way_back_are_kept(rules, kept):
+def test_the_latest_the_best_the_aliased_and_the_rollback_version_are_kept(rules, reasons):
     losses = {1: 1.1, 2: 0.9, 4: 1.0, 5: 0.95}
 
-    assert keepers([1, 2, 3, 4, 5, 6], losses, {"Production": 3, "Candidate": 6}, 1, rules) == kept
+    assert versions_to_keep([1, 2, 3, 4, 5, 6], losses, {"Production": 3, "Candidate": 6}, 1, rules) == reasons
 
 
 def test_of_equally_good_versions_the_newer_one_is_the_best():
-    assert keepers([1, 2, 3], {1: 0.9, 2: 0.9}, {}, None, Rules(0)) == {2: ["best"]}
-    assert keepers([1], {}, {}, None, Rules(0)) == {}
+    assert versions_to_keep([1, 2, 3], {1: 0.9, 2: 0.9}, {}, None, RetentionRules(0)) == {2: ["best"]}
+    assert versions_to_keep([1], {}, {}, None, RetentionRules(0)) == {}
 
 
 def test_a_negative_number_to_keep_is_refused_in_one_line():
     with pytest.raises(UserError, match=r"^keep_latest_n -1: expected 0 or more$"):
-        Rules(keep_latest_n=-1)
+        RetentionRules(keep_latest_n=-1)
 
 
-def test_what_is_not_kept_goes_with_its_artifacts_and_the_bytes_are_told(own_registry, own_place):
-    name = trained(own_registry, "OLD", 0.01, 0.09, 0.02, 0.03, 0.04, 0.05)
-    forced(own_registry, "OLD", 1, 3)
+def test_versions_are_deleted_with_their_artifacts_and_the_freed_bytes_are_reported(own_registry, own_folder):
+    name = register_versions(own_registry, "OLD", 0.01, 0.09, 0.02, 0.03, 0.04, 0.05)
+    force(own_registry, "OLD", 1, 3)
     runs = {version.version: version.run_id for version in own_registry.versions(name)}
-    before = on_disk(own_place)
-    rules = Rules(keep_latest_n=2)
+    before = on_disk(own_folder)
+    rules = RetentionRules(keep_latest_n=2)
 
-    planned = clean_up(own_registry, Rules(keep_latest_n=2, dry_run=True))
+    plan = clean_up(own_registry, RetentionRules(keep_latest_n=2, dry_run=True))
     assert numbers(own_registry, name) == [6, 5, 4, 3, 2, 1]
-    assert on_disk(own_place) == before
-    done = clean_up(own_registry, rules)
+    assert on_disk(own_folder) == before
+    report = clean_up(own_registry, rules)
 
-    assert done == {**planned, "dry_run": False}
-    told = done["models"][name]
-    assert list(told["kept"]) == ["6", "5", "3", "2", "1"]
-    assert [(one["version"], one["why"]) for one in told["deleted"]] == [(4, "old")]
+    assert report == {**plan, "dry_run": False}
+    model = report["models"][name]
+    assert list(model["kept"]) == ["6", "5", "3", "2", "1"]
+    assert [(one["version"], one["why"]) for one in model["deleted"]] == [(4, "old")]
     assert numbers(own_registry, name) == [6, 5, 3, 2, 1]
-    assert done["bytes_freed"] == before - on_disk(own_place) > 1000
-    assert not [path for path in (own_place / "artifacts").rglob("*") if path.is_file() and runs[4] in str(path)]
-    assert f"| {name} | 6 (latest, Candidate), 5 (latest), " in cleanup_table(done)
+    assert report["bytes_freed"] == before - on_disk(own_folder) > 1000
+    assert not [path for path in (own_folder / "artifacts").rglob("*") if path.is_file() and runs[4] in str(path)]
+    assert f"| {name} | 6 (latest, Candidate), 5 (latest), " in cleanup_table(report)
     assert clean_up(own_registry, rules)["bytes_freed"] == 0
 
 
-def test_trials_and_history_outlive_what_is_deleted(own_registry):
-    name = trained(own_registry, "TRIED", 0.01, 0.02, 0.03)
+def test_trials_and_history_outlive_deleted_versions(own_registry):
+    name = register_versions(own_registry, "TRIED", 0.01, 0.02, 0.03)
     for version in (1, 2, 3):
         figures = {"backtest/long/sharpe": version / 10}
         own_registry.log_metrics(name, version, figures, tags={"backtest_of": name})
         promote_if_better(own_registry, "ensemble", version, current_data("TRIED", FEATURES))
-    promoted = [(one.version, one.outcome) for one in decision_history(own_registry, name)]
+    outcomes = [(one.version, one.outcome) for one in decision_history(own_registry, name)]
 
-    clean_up(own_registry, Rules(keep_latest_n=1, keep_best=False))
+    clean_up(own_registry, RetentionRules(keep_latest_n=1, keep_best=False))
 
-    assert numbers(own_registry, name) == [3, 2]  # 2 is what a rollback needs
+    assert numbers(own_registry, name) == [3, 2]  # a rollback needs 2
     assert sharpes_tried(own_registry, name) == [0.1, 0.2, 0.3]
-    assert [(one.version, one.outcome) for one in decision_history(own_registry, name)] == promoted
+    assert [(one.version, one.outcome) for one in decision_history(own_registry, name)] == outcomes
     assert roll_back(own_registry, "ensemble", current_data("TRIED", FEATURES), reason=None)["production"] == 2
 
 
-def test_a_version_that_is_promoted_between_plan_and_deletion_stays(own_registry, own_place):
-    name = trained(own_registry, "RACED", 0.0, 0.0)
-    elsewhere = ModelRegistry(own_registry.tracking_uri, own_place / "artifacts")
-    forced(own_registry, "RACED", 2)
-    own_registry.meanwhile = lambda: forced(elsewhere, "RACED", 1)
+def test_a_version_that_is_promoted_between_plan_and_deletion_stays(own_registry, own_folder):
+    name = register_versions(own_registry, "RACED", 0.0, 0.0)
+    other_process = ModelRegistry(own_registry.tracking_uri, own_folder / "artifacts")
+    force(own_registry, "RACED", 2)
+    own_registry.before_lock = lambda: force(other_process, "RACED", 1)
 
-    done = clean_up(own_registry, Rules(keep_latest_n=0, keep_best=False))
+    report = clean_up(own_registry, RetentionRules(keep_latest_n=0, keep_best=False))
 
-    assert own_registry.meanwhile is None
-    assert done["models"][name]["deleted"] == []
+    assert own_registry.before_lock is None
+    assert report["models"][name]["deleted"] == []
     assert own_registry.production(name).version == 1
 
 
-def test_a_removed_ticker_loses_its_models_and_nobody_else_does(own_registry):
-    gone, stays = trained(own_registry, "REMOVED", 0.0, 0.0), trained(own_registry, "REMOVE", 0.0)
-    forced(own_registry, "REMOVED", 2)
+def test_a_removed_ticker_loses_its_models_and_no_other_ticker_does(own_registry):
+    name, other = (
+        register_versions(own_registry, "REMOVED", 0.0, 0.0),
+        register_versions(own_registry, "REMOVE", 0.0),
+    )
+    force(own_registry, "REMOVED", 2)
 
-    done = clean_up(own_registry, Rules(), {"REMOVED", "UNHEARD"})
+    report = clean_up(own_registry, RetentionRules(), {"REMOVED", "UNHEARD"})
 
-    assert [one["why"] for one in done["models"][gone]["deleted"]] == ["ticker removed"] * 2
-    assert gone not in own_registry.names()
-    assert own_registry.production(gone) is None
-    assert numbers(own_registry, stays) == [1]
-    assert [one.version for one in decision_history(own_registry, gone)] == [2]
+    assert [one["why"] for one in report["models"][name]["deleted"]] == ["name removed"] * 2
+    assert name not in own_registry.names()
+    assert own_registry.production(name) is None
+    assert numbers(own_registry, other) == [1]
+    assert [one.version for one in decision_history(own_registry, name)] == [2]
 
 
 def test_a_version_without_artifacts_goes_unless_an_alias_needs_it(own_registry, an_hour_later):
-    name = trained(own_registry, "EMPTY", 0.0, 0.0, 0.0)
-    forced(own_registry, "EMPTY", 1)
+    name = register_versions(own_registry, "EMPTY", 0.0, 0.0, 0.0)
+    force(own_registry, "EMPTY", 1)
     for version in (1, 2):
         source = own_registry.client.get_model_version(name, str(version)).source
         shutil.rmtree(source.removeprefix("file://"))
 
-    told = clean_up(own_registry, Rules())["models"][name]
+    model = clean_up(own_registry, RetentionRules())["models"][name]
 
-    assert [(one["version"], one["why"]) for one in told["deleted"]] == [(2, "without artifacts")]
-    assert told["broken"] == [1]
+    assert [(one["version"], one["why"]) for one in model["deleted"]] == [(2, "without artifacts")]
+    assert model["broken"] == [1]
     assert own_registry.production(name).version == 1
 
 
 @pytest.mark.parametrize("at", ["log_model_artifacts", "create_model_version"])
-def test_what_a_failed_registration_left_is_swept_after_an_hour(own_registry, own_place, monkeypatch, at):
-    before = on_disk(own_place)
+def test_leftovers_of_a_failed_registration_are_deleted_after_an_hour(own_registry, own_folder, monkeypatch, at):
+    before = on_disk(own_folder)
 
-    def full(*_, **__):
+    def fail(*_, **__):
         raise OSError("No space left on device")
 
-    with monkeypatch.context() as patched, pytest.raises(OSError, match="No space left"):
-        patched.setattr(own_registry.client, at, full)
-        trained(own_registry, "FAILED", 0.0)
-    left = on_disk(own_place) - before
-    assert left > 0
-    assert clean_up(own_registry, Rules())["leftovers"] == []  # it might be going on
+    with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
+        patch.setattr(own_registry.client, at, fail)
+        register_versions(own_registry, "FAILED", 0.0)
+    leftover_bytes = on_disk(own_folder) - before
+    assert leftover_bytes > 0
+    assert clean_up(own_registry, RetentionRules())["leftovers"] == []  # too young: it may still be in progress
 
-    monkeypatch.setattr(model_storage, "GRACE_SECONDS", -10.0)
-    planned, done = clean_up(own_registry, Rules(dry_run=True)), clean_up(own_registry, Rules())
+    monkeypatch.setattr(artifact_storage, "GRACE_SECONDS", -10.0)
+    plan, report = clean_up(own_registry, RetentionRules(dry_run=True)), clean_up(own_registry, RetentionRules())
 
-    assert done["leftovers"] == planned["leftovers"]
-    assert {one["what"] for one in done["leftovers"]} == {
+    assert report["leftovers"] == plan["leftovers"]
+    assert {one["what"] for one in report["leftovers"]} == {
         "model without version",
         "artifacts of a run without version",
     }
-    assert done["bytes_freed"] == left
-    assert on_disk(own_place) == before
-    assert clean_up(own_registry, Rules())["leftovers"] == []
+    assert report["bytes_freed"] == leftover_bytes
+    assert on_disk(own_folder) == before
+    assert clean_up(own_registry, RetentionRules())["leftovers"] == []
 
 
-def test_a_run_whose_process_was_killed_is_ended(own_registry, an_hour_later):
+def test_the_run_of_a_killed_process_is_ended(own_registry, an_hour_later):
     client = own_registry.client
     run = client.create_run(own_registry.experiment_id, tags={"kind": "lstm"}, run_name="lstm-KILLED").info.run_id
 
-    clean_up(own_registry, Rules())
+    clean_up(own_registry, RetentionRules())
 
     assert client.get_run(run).info.status == "KILLED"
 
 
-def test_runs_and_models_of_others_in_the_experiment_are_left_alone(own_registry, own_place, an_hour_later):
+def test_runs_that_zenith_did_not_create_are_left_alone(own_registry, own_folder, an_hour_later):
     client = own_registry.client
     run = client.create_run(own_registry.experiment_id, run_name="a notebook").info.run_id
     client.log_text(run, "mine", "note.txt")
 
-    clean_up(own_registry, Rules())
+    clean_up(own_registry, RetentionRules())
 
     assert client.get_run(run).info.status == "RUNNING"
-    assert (own_place / "artifacts" / run / "artifacts" / "note.txt").read_text() == "mine"
+    assert (own_folder / "artifacts" / run / "artifacts" / "note.txt").read_text() == "mine"
 
 
-def test_where_nothing_was_ever_trained_nothing_is_made(tmp_path):
+def test_cleaning_an_empty_home_creates_nothing(tmp_path):
     registry = ModelRegistry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts")
 
-    assert clean_up(registry, Rules())["bytes_freed"] == 0
+    assert clean_up(registry, RetentionRules())["bytes_freed"] == 0
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_ticker_counts_as_removed_only_where_it_was_a_partition_once():
+def test_a_ticker_counts_as_removed_only_if_it_was_a_partition_before():
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("tickers", ["AAPL", "IBM"])
         for ticker in ("AAPL", "IBM"):
@@ -244,8 +253,8 @@ def test_a_ticker_counts_as_removed_only_where_it_was_a_partition_once():
 
 
 @pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")
-def test_the_job_cleans_with_typed_config_and_shows_what_it_did(own_registry, monkeypatch, tmp_path):
-    name = trained(own_registry, "JOB", 0.0, 0.0)
+def test_the_job_takes_typed_config_and_reports_its_deletions(own_registry, monkeypatch, tmp_path):
+    name = register_versions(own_registry, "JOB", 0.0, 0.0)
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
     monkeypatch.setenv("MLFLOW_TRACKING_URI", own_registry.tracking_uri)
     config = {"ops": {"clean_model_registry": {"config": {"keep_latest_n": 0, "keep_best": True, "dry_run": True}}}}
@@ -266,30 +275,30 @@ def promote_in_turn(uri, root, ticker, barrier):
     registry.production(f"ensemble-{ticker}")
     barrier.wait(timeout=120)
     for version in (1, 2, 3, 4):
-        if version in [found.version for found in registry.versions(f"ensemble-{ticker}")]:
+        if version in [one.version for one in registry.versions(f"ensemble-{ticker}")]:
             try:
-                forced(registry, ticker, version)
+                force(registry, ticker, version)
             except Exception as error:
                 assert "has no version" in str(error)
 
 
 @pytest.mark.slow
-def test_clean_up_and_promotions_at_once_never_lose_production(own_registry, own_place):
+def test_concurrent_clean_up_and_promotions_never_lose_production(own_registry, own_folder):
     spawn = multiprocessing.get_context("spawn")
-    name, barrier = trained(own_registry, "ATONCE", 0.0, 0.0, 0.0, 0.0, 0.0), spawn.Barrier(2)
-    forced(own_registry, "ATONCE", 5)
+    name, barrier = register_versions(own_registry, "ATONCE", 0.0, 0.0, 0.0, 0.0, 0.0), spawn.Barrier(2)
+    force(own_registry, "ATONCE", 5)
     promoter = spawn.Process(
-        target=promote_in_turn, args=(own_registry.tracking_uri, own_place / "artifacts", "ATONCE", barrier)
+        target=promote_in_turn, args=(own_registry.tracking_uri, own_folder / "artifacts", "ATONCE", barrier)
     )
     promoter.start()
     barrier.wait(timeout=120)
 
-    seen = []
+    production = []
     while promoter.is_alive():
-        clean_up(own_registry, Rules(keep_latest_n=0, keep_best=False))
-        seen.append(own_registry.production(name))
+        clean_up(own_registry, RetentionRules(keep_latest_n=0, keep_best=False))
+        production.append(own_registry.production(name))
     promoter.join()
 
     assert promoter.exitcode == 0
-    assert all(seen)
+    assert all(production)
     assert own_registry.load(name, own_registry.production(name).version)

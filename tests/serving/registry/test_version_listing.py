@@ -10,8 +10,7 @@ from tests.mlflow_server import mlflow_server
 from tests.pipelines.synthetic_models import current_data, market, register_version
 from zenith_pipelines.production.promotion import promote, promote_if_better, roll_back
 from zenith_pipelines.registry.model_registry import ModelRegistry
-from zenith_pipelines.registry.version_listing import catalogue as pipeline_versions
-from zenith_pipelines.registry.version_listing import decisions as pipeline_decisions
+from zenith_pipelines.registry.version_listing import list_decisions, list_versions
 from zenith_serving.errors import RegistryUnavailable, UnknownTicker
 from zenith_serving.registry import open_registry
 from zenith_serving.registry.database import DatabaseRegistry
@@ -72,7 +71,7 @@ def test_versions_are_listed_as_the_pipelines_list_them(reader, registry):
         ("lstm-PETR4.SA", "1", "candidate", None),
     ]
     listing = json.loads(list_models(reader).model_dump_json())["models"]
-    for one, expected in zip(listing, flat(pipeline_versions(registry)), strict=True):
+    for one, expected in zip(listing, flat(list_versions(registry)), strict=True):
         assert {key: one[key] for key in SHARED} == {key: expected[key] for key in SHARED}
         assert datetime.now(UTC) - datetime.fromisoformat(one["created_at"]) < timedelta(minutes=30)
     assert (listing[-1]["beats_naive"], listing[-1]["metrics"]["naive"]) == (True, 0.03)
@@ -109,7 +108,7 @@ def test_the_history_has_every_decision_newest_first_including_deleted_versions(
         ("1", "promoted", None),
     ]
     assert [event.at for event in history.events] == sorted((event.at for event in history.events), reverse=True)
-    records = pipeline_decisions(registry, "AAPL", "lstm")[::-1]
+    records = list_decisions(registry, "AAPL", "lstm")[::-1]
     for event, record in zip(lstm, records, strict=True):
         assert (event.reason, event.by) == (record["reason"], record["by"])
         gates = [(gate.name, gate.passed, gate.detail, gate.figures) for gate in event.gates]

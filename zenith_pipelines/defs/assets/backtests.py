@@ -15,7 +15,7 @@ from zenith_pipelines.defs.metadata import OWNERS, equity_plot, fan_plot, verdic
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.production.chart_data import Columns, equity_curve, past_forecasts
-from zenith_pipelines.registry.trials import assessed
+from zenith_pipelines.registry.trials import assess_backtest
 from zenith_pipelines.reports.page import render_report, report_plots
 from zenith_pipelines.reports.plotting import to_png
 from zenith_pipelines.reports.report_data import PLOTS, gather_report_data, log_report
@@ -102,7 +102,7 @@ def _traded(
     **drawn: Columns,
 ) -> dg.MaterializeResult[Dataset]:
     traded = backtest(cleaned.tables["prices"], signals, trading)
-    result = assessed(traded, trading, model.facts, zenith.registry)
+    result = assess_backtest(traded, trading, model.facts, zenith.registry)
     figures = {f"{who}/{key}": value for who, stats in result.stats.items() for key, value in stats.items()}
     facts = {"stats": result.stats, "config": asdict(trading), "model_version": model.facts["version"]}
     facts |= {"equity": equity_curve(result.equity), **drawn}
