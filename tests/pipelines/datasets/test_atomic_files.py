@@ -17,6 +17,7 @@ TABLE = pd.DataFrame(
 COUNT_THREADS = """
 import sys
 from pathlib import Path
+import pandas  # starts the threads of numpy's BLAS
 from zenith_pipelines.datasets.atomic_files import parquet_table
 
 def threads():

@@ -167,7 +167,7 @@ def test_a_removed_ticker_loses_its_models_and_no_other_ticker_does(own_registry
 
     report = clean_up(own_registry, RetentionRules(), {"REMOVED", "UNHEARD"})
 
-    assert [one["why"] for one in report["models"][name]["deleted"]] == ["name removed"] * 2
+    assert [one["why"] for one in report["models"][name]["deleted"]] == ["ticker removed"] * 2
     assert name not in own_registry.names()
     assert own_registry.production(name) is None
     assert numbers(own_registry, other) == [1]
