@@ -1,9 +1,9 @@
-"""What a request costs without sockets: microseconds of each layer around a route, and of what a prediction adds.
+"""The cost of a request without sockets: microseconds of each layer around a route, and of a prediction in it.
 
 .venv/bin/python benchmarks/surroundings.py
 
-The least of many short rounds, in time of the processor, so that a busy machine counts little. Predictions are measured
-if `make run` has trained the sample tickers in ZENITH_HOME.
+The least of many short rounds, in processor time, so that a busy machine counts little. Predictions are measured if
+`make run` has trained the sample tickers in ZENITH_HOME.
 """
 
 import argparse
@@ -17,9 +17,11 @@ from pathlib import Path
 from fastapi import FastAPI
 from harness.figures import Figure, add_json, report
 
-from zenith_core.inference import forecast_prices
 from zenith_serving.app import create_app
 from zenith_serving.observability.logs import RequestLog
+from zenith_serving.prediction.loaded_model import open_model
+from zenith_serving.prediction.served_model import forecast_once
+from zenith_serving.registry import open_registry
 from zenith_serving.settings import Settings
 
 FIGURES = ("request",)
@@ -30,13 +32,13 @@ CONSTANT, PRICE = f"{PREFIX}/disclaimer", f"{PREFIX}/predict/price"
 
 
 async def send(message):
-    """Checks that the answer is the right one."""
+    """Check the status of the response."""
     if message["type"] == "http.response.start":
         assert message["status"] == 200, message
 
 
 def question(app, method=b"GET", path=CONSTANT, body=b"", client="127.0.0.1") -> Callable[[], Awaitable[None]]:
-    """Asks the application as uvicorn would."""
+    """Return a call of the application as uvicorn makes it."""
     headers = [(b"host", b"127.0.0.1:8000"), (b"accept", b"*/*"), (b"content-length", str(len(body)).encode())]
     headers += [(b"content-type", b"application/json")] if body else []
     scope = {
@@ -52,7 +54,7 @@ def question(app, method=b"GET", path=CONSTANT, body=b"", client="127.0.0.1") ->
 
 
 def constant_endpoint():
-    """What FastAPI itself takes."""
+    """Return an application with FastAPI's own work alone."""
     app = FastAPI()
 
     @app.get(CONSTANT)
@@ -63,7 +65,7 @@ def constant_endpoint():
 
 
 def layers(nowhere):
-    """The same constant with more and more around it."""
+    """Return calls of the same constant route in more and more layers."""
     settings = Settings(zenith_home=Path(tempfile.mkdtemp()), zenith_rate_limit="100000000/minute")
     without = settings.model_copy(update={"zenith_rate_limit": "off"})
     limited = create_app(settings, RequestLog(settings, nowhere))
@@ -77,46 +79,47 @@ def layers(nowhere):
 
 
 def predictions(nowhere):
-    """Prices, all around them included, and the model alone; nothing if none is trained."""
+    """Return calls that predict a price, in all layers, and the model alone; nothing if no model is trained."""
     settings = Settings()
     if not (settings.snapshots / TICKER / "current.json").exists():
         return {}
     app = create_app(settings, RequestLog(settings, nowhere))
     predictor = app.state.predictor
-    model = predictor.models.get("lstm", TICKER)
     snapshot = predictor.snapshots.get(TICKER)
+    version = predictor.models.get("lstm", snapshot).version
+    onnx = open_registry(settings.tracking_uri).fetch(f"lstm-{TICKER}", version)
 
-    async def forecast():
-        forecast_prices(model.run, snapshot)
+    async def compute():
+        forecast_once(open_model(f"lstm-{TICKER}", version, onnx), snapshot)
 
-    asked = {use: json.dumps({"ticker": TICKER, "use_cache": use}).encode() for use in (True, False)}
+    bodies = {use: json.dumps({"ticker": TICKER, "use_cache": use}).encode() for use in (True, False)}
     return {
-        "a cached price": question(app, b"POST", PRICE, asked[True]),
-        "an uncached price": question(app, b"POST", PRICE, asked[False]),
-        "of which ONNX Runtime on the LSTM": forecast,
+        "a cached price": question(app, b"POST", PRICE, bodies[True]),
+        "a price from the kept forecast": question(app, b"POST", PRICE, bodies[False]),
+        "for comparison: open the LSTM and compute its forecast": compute,
     }
 
 
 async def microseconds(ask):
-    """Per request."""
-    began = time.thread_time()
+    """Return the processor time of a request, in microseconds."""
+    started = time.thread_time()
     for _ in range(REQUESTS):
         await ask()
-    return 1e6 * (time.thread_time() - began) / REQUESTS
+    return 1e6 * (time.thread_time() - started) / REQUESTS
 
 
 async def main():
-    """Take turns, so that all cases meet the same machine."""
+    """Measure the cases in turn, so that all meet the same machine."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_json(parser)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     with Path("/dev/null").open("w") as nowhere:
         cases = layers(nowhere) | predictions(nowhere)
         rounds = [{name: await microseconds(ask) for name, ask in cases.items()} for _ in range(ROUNDS)]
     least = {name: min(each[name] for each in rounds) for name in cases}
     for name, took in least.items():
         sys.stdout.write(f"{took:7.1f} µs  {name}\n")
-    report("surroundings", [Figure("request", least[HERE], least[BARE])], asked.json)
+    report("surroundings", [Figure("request", least[HERE], least[BARE])], options.json)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The REST service: its routes and what surrounds them, over one Predictor."""
+"""Build the FastAPI application: routes and middleware over one Predictor."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,32 +18,19 @@ from zenith_serving.jobs.launcher import Launcher
 from zenith_serving.observability.logs import QUIET_PATHS, RequestLog
 from zenith_serving.observability.metrics import Metrics
 from zenith_serving.openapi import describe_surroundings
-from zenith_serving.prediction.dataset_reader import FactsFolder
+from zenith_serving.prediction.dataset_reader import DatasetReader
 from zenith_serving.prediction.predictor import make_predictor
 from zenith_serving.problem_details import add_handlers
 from zenith_serving.registry import open_registry
 from zenith_serving.request_id import RequestObserver
-from zenith_serving.routes import (
-    batch,
-    cache,
-    disclaimer,
-    jobs,
-    metrics,
-    models,
-    operations,
-    page,
-    predictions,
-    refresh,
-    tickers,
-    track_record,
-)
-from zenith_serving.routes.dependencies import PREFIX, SideThreads
+from zenith_serving.routes import cache, jobs, models, operations, page, predictions, tickers, track_record
+from zenith_serving.routes.dependencies import PREFIX, BoundedThreads
 from zenith_serving.security.authentication import KEY_HEADER, KeyRing, ReadKeys
 from zenith_serving.security.body_limit import BodyLimit
 from zenith_serving.security.rate_limit import Counts, RateLimit, open_counts
 from zenith_serving.settings import Settings, version
 
-# Without credentials: a key is sent in a header, by a page that knows it.
+# No credentials: the page sends its key in a header.
 _CORS: dict[str, Any] = {
     "allow_methods": ("GET", "POST", "DELETE"),
     "allow_headers": ("Authorization", "Content-Type", KEY_HEADER, "X-Request-ID"),
@@ -51,8 +38,8 @@ _CORS: dict[str, Any] = {
     "allow_credentials": False,
 }
 
-# Spans, if OTEL_EXPORTER_OTLP_ENDPOINT says where to; nothing of OpenTelemetry's SDK is imported otherwise. FastAPI's
-# own logs would hold what clients sent, and /metrics has the counts.
+# Spans go to OTEL_EXPORTER_OTLP_ENDPOINT; without it, OpenTelemetry's SDK is not imported. FastAPI's own logs would
+# hold clients' input, and /metrics has the counts.
 _TELEMETRY: TelemetryConfig = {
     "auto_configure": True,
     "operation_spans": False,
@@ -61,37 +48,21 @@ _TELEMETRY: TelemetryConfig = {
     "exclude": lambda scope: scope["path"] in QUIET_PATHS,
 }
 
-
-ROUTES = (
-    predictions,
-    batch,
-    tickers,
-    track_record,
-    models,
-    jobs,
-    refresh,
-    cache,
-    disclaimer,
-    operations,
-    metrics,
-    page,
-)
+ROUTES = (predictions, tickers, track_record, models, jobs, cache, operations, page)
 
 
 def create_app(settings: Settings, request_log: RequestLog | None = None) -> FastAPI:
-    """The service over ZENITH_HOME and the registry. Neither has to be there."""
+    """Return the service over ZENITH_HOME and the registry. Neither needs to exist yet."""
     predictor = make_predictor(settings)
     dagster = DagsterAPI(settings.dagster_url, settings.dagster_public_url)
-    counted = Metrics(predictor)
-    predictor.on_answer = counted.prediction
-
+    metrics = Metrics(predictor)
+    predictor.on_answer = metrics.prediction
     counts = open_counts(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         predictor.snapshots.check()
-        tasks = [predictor.models.refresh, predictor.cache.check, predictor.snapshots.check, counted.check]
-        watcher = Watcher(tasks)
+        watcher = Watcher([predictor.refresh, predictor.cache.check, predictor.snapshots.check, metrics.check])
         watcher.start()
         yield
         await run_in_threadpool(watcher.stop)
@@ -105,19 +76,18 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
         summary="Forecasts of stock prices and trading signals.",
         lifespan=lifespan,
         telemetry=_TELEMETRY,
-        docs_url=None,  # its own loads scripts from elsewhere: routes/page.py
+        docs_url=None,  # FastAPI's own loads scripts from the internet: routes/page.py
         redoc_url=None,
-        redirect_slashes=False,  # DELETE /cache/ with the ticker forgotten must not become DELETE /cache
+        redirect_slashes=False,  # DELETE /cache/ without a ticker must not become DELETE /cache
     )
-    app.state.predictor, app.state.settings, app.state.metrics = predictor, settings, counted
+    app.state.predictor, app.state.settings, app.state.metrics = predictor, settings, metrics
     app.state.keys = KeyRing(settings.zenith_api_keys)
-    app.state.registry, app.state.registry_threads = open_registry(settings.tracking_uri), SideThreads(4)
-    app.state.launcher = Launcher(settings, dagster, PREFIX)
-    app.state.dagster_threads = SideThreads(8)
-    app.state.ledgers = FactsFolder(settings.facts("forecast_ledger"))
-    # Not include_router: FastAPI's matching of nested routers takes as long as a cached answer. They are looked through
-    # in this order, and before FastAPI's own.
-    app.router.routes[:0] = [_named(route) for routes in ROUTES for route in routes.router.routes]
+    app.state.registry, app.state.registry_threads = open_registry(settings.tracking_uri), BoundedThreads(4)
+    app.state.launcher, app.state.dagster_threads = Launcher(settings, dagster, PREFIX), BoundedThreads(8)
+    app.state.ledgers = DatasetReader(settings.facts("forecast_ledger"))
+    # Not include_router: FastAPI's matching of nested routers takes as long as a cached answer. Routes are matched in
+    # this order, before FastAPI's own.
+    app.router.routes[:0] = [_with_operation_id(route) for module in ROUTES for route in module.router.routes]
     app.mount("/page", page.files)
     app.mount("/docs/assets", page.swagger_ui)
     surround(app, settings, counts, request_log)
@@ -126,21 +96,21 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
     return app
 
 
-def _named(route: BaseRoute) -> BaseRoute:
-    """The route, whose name is what a generated client calls its method."""
+def _with_operation_id(route: BaseRoute) -> BaseRoute:
+    """The route, whose name becomes the method's name in a generated client."""
     if isinstance(route, APIRoute):
         route.operation_id = route.name
     return route
 
 
 def surround(app: FastAPI, settings: Settings, counts: Counts | None, request_log: RequestLog | None) -> None:
-    """Put the middleware around the routes: from the innermost, which is added first, to the outermost."""
+    """Add the middleware, from the innermost to the outermost."""
     app.add_middleware(BodyLimit)
     if counts:
         app.add_middleware(RateLimit, keys=app.state.keys, counts=counts)
     if settings.zenith_read_keys:
         if not settings.zenith_api_keys:
-            raise UserError("ZENITH_READ_KEYS asks for a key and there is none: set ZENITH_API_KEYS")
+            raise UserError("ZENITH_READ_KEYS needs a key and there is none: set ZENITH_API_KEYS")
         app.add_middleware(ReadKeys, keys=app.state.keys, prefixes=(PREFIX, "/metrics"))
     if settings.cors_origins:
         app.add_middleware(CORSMiddleware, allow_origins=settings.cors_origins, **_CORS)

@@ -1,6 +1,13 @@
 """What keeps serving from an answer. `problems` maps each to its HTTP status."""
 
+import difflib
+
 from zenith_core.errors import NotAvailable, ZenithError
+
+
+def nearby(ticker: str, tickers: list[str]) -> list[str]:
+    """Return up to three of `tickers` that look like this one."""
+    return difflib.get_close_matches(ticker, tickers, n=3, cutoff=0.5)
 
 
 class UnknownTicker(NotAvailable):

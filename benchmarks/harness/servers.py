@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from zenith_core.names import KINDS, model_name
-from zenith_serving.prediction.last_known_good import LastGood
+from zenith_serving.prediction.last_known_good import LastKnownGood
 from zenith_serving.settings import Settings
 
 _BIN = Path(sys.executable).parent
@@ -89,11 +89,11 @@ def many_tickers(settings: Settings, folder: Path, count: int) -> Settings:
         (made.snapshots / ticker).mkdir(parents=True)
         (made.snapshots / ticker / "current.json").write_text(json.dumps(document))
         for kind in KINDS:
-            copy = LastGood(settings.last_good).load(model_name(kind, original))
+            copy = LastKnownGood(settings.last_good).load(model_name(kind, original))
             if copy is None:
                 raise SystemExit(f"no copy of {model_name(kind, original)} in {settings.last_good}")
             onnx = with_metadata(copy[1], {**metadata(copy[1]), "ticker": ticker})
-            LastGood(made.last_good).save(model_name(kind, ticker), 1, onnx)
+            LastKnownGood(made.last_good).save(model_name(kind, ticker), 1, onnx)
     return made
 
 

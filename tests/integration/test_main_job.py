@@ -14,7 +14,7 @@ from zenith_core.asset_selection import STAGES
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.reports.report_data import PLOTS
 from zenith_pipelines.settings import Settings
-from zenith_serving.routes.charts import chart_of
+from zenith_serving.routes.tickers import chart_of
 
 pytestmark = pytest.mark.slow
 

@@ -9,7 +9,8 @@ from zenith_cli.job import run_named
 from zenith_core.errors import UserError
 from zenith_pipelines.production.cache_invalidation import clear_predictions
 from zenith_pipelines.settings import Settings as PipelinesSettings
-from zenith_serving.prediction.cache import LocalCache, open_cache
+from zenith_serving.prediction.cache import LocalCache
+from zenith_serving.prediction.predictor import open_cache
 from zenith_serving.prediction.redis_cache import RedisCache
 from zenith_serving.settings import Settings
 

@@ -35,8 +35,12 @@ EVIDENCE = {
     },
     "ensemble": {"beats_naive": True, "p_value": 0.02, "skill": 0.03},
 }
-LIMITS = {"lower": [0.0] * FEATURES, "upper": [2.0] * FEATURES, "base_rates": [0.3, 0.4, 0.3]}
-STUDY = {"limits": LIMITS, "final": {"calibration": {"proven": True}}}
+
+
+def make_study(*, upper=2.0, proven=True):
+    """The study of a signal model, with the training range of its features and its verdict."""
+    limits = {"lower": [0.0] * FEATURES, "upper": [upper] * FEATURES, "base_rates": [0.3, 0.4, 0.3]}
+    return {"limits": limits, "final": {"calibration": {"proven": proven}}}
 
 
 def _model(graph, kind, ticker, spec, data_end="2013-03-01", **changed):
@@ -44,7 +48,7 @@ def _model(graph, kind, ticker, spec, data_end="2013-03-01", **changed):
 
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     facts = {"ticker": ticker, "kind": kind, "feature_spec": spec, "data_end": data_end, "evidence": EVIDENCE[kind]}
-    facts |= {"study": STUDY} | changed
+    facts |= {"study": make_study()} | changed
     model.metadata_props.add(key=METADATA_KEY, value=json.dumps(facts))
     return model.SerializeToString()
 
@@ -180,6 +184,8 @@ def models():
         lstm = staticmethod(make_lstm)
         ensemble = staticmethod(make_ensemble)
         snapshot = staticmethod(make_snapshot)
+        study = staticmethod(make_study)
+        SPEC = SPEC
 
     return Makers
 

@@ -237,7 +237,7 @@ def test_a_surprise_is_a_500_that_tells_nothing(client, monkeypatch):
     def boom(*_, **__):
         raise RuntimeError("secret")
 
-    monkeypatch.setattr(client.app.state.predictor, "price_json", boom)
+    monkeypatch.setattr(client.app.state.predictor, "answer", boom)
     answer = client.post(PRICE, json={"ticker": "AAPL"})
     is_problem(answer, 500)
     assert "secret" not in answer.text

@@ -39,7 +39,7 @@ def test_a_delisted_ticker_is_410_when_nothing_is_left_to_forecast(client, home)
         document = problem(client.post(path, json={"ticker": "AAPL"}), 410)
         assert (document["type"], document["detail"]) == (
             "urn:zenith:problem:ticker-gone",
-            "AAPL is traded no more: last traded on 2013-03-01",
+            "AAPL is no longer traded: last traded on 2013-03-01",
         )
 
 

@@ -1,12 +1,13 @@
-"""Answers kept for a while, in this process or in a Redis that several processes share.
+"""The cache of answers, in this process; redis_cache.py shares one between processes.
 
 A key names the model version, the data version and the request, so a promotion or new data makes old answers
-unreachable by itself. Answers are kept by ticker, so that forgetting one ticker's looks at no other's. What is kept is
-the JSON that goes out. A cache that fails costs a computation, never an answer. The pipelines' job
-clear_prediction_cache begins a new generation of answers, which `check` sees (docs/decisions/0024).
+unreachable. Answers are grouped by ticker, so that clearing one ticker touches no other. They are cached as the JSON
+that is sent. If the cache fails, the answer is computed. The pipelines' job clear_prediction_cache starts a new
+generation of answers, which `check` notices (docs/decisions/0024).
 """
 
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, Protocol
@@ -14,61 +15,48 @@ from typing import Any, Literal, Protocol
 from cachetools import LRUCache, TTLCache
 from pydantic import BaseModel
 
-from zenith_core.names import CACHE_GENERATION_FILE
-from zenith_serving.settings import Settings
-
 TICKERS = 250
-ANSWERS = 40  # for each ticker: 30 horizons and a signal, with room; 10,000 in all, of 1 to 5 kB
-
+ANSWERS = 40  # of each ticker: 30 horizons, a signal and some room; 10,000 in all, of 1 to 5 kB
 
 Scope = Literal["this process", "all processes"]
 
 
 class Cache(Protocol):
-    """Where answers are kept, as JSON."""
+    """A cache of answers as JSON."""
 
     scope: Scope
-    """Whose answers they are."""
+    """The processes that share its answers."""
 
     is_local: bool
-    """Whether it waits for nobody."""
+    """True if it never waits for another process."""
 
-    def at_hand(self, ticker: str, key: str) -> bytes | None:
-        """What memory holds under `key`, or None. Waits for nothing, and does not count a miss."""
+    def peek(self, ticker: str, key: str) -> bytes | None:
+        """Return the answer if this process's memory has it. Waits for nothing, and does not count a miss."""
 
     def get(self, ticker: str, key: str, kind: type[BaseModel]) -> bytes | None:
-        """What is kept for the ticker under `key`, an answer of this kind; or None."""
+        """Return the ticker's answer under `key`, which must be valid for the schema `kind`; None if there is none."""
 
     def put(self, ticker: str, key: str, answer: bytes) -> None:
-        """Keep an answer."""
+        """Cache an answer."""
 
     def forget(self, ticker: str | None = None) -> None:
-        """Forget the ticker's answers, or all. Raises CacheUnavailable if that cannot be done."""
+        """Drop the ticker's answers, or all. Raises CacheUnavailable if the cache is unavailable."""
 
     def check(self) -> None:
-        """Learn whether the cache is there, for `state`, and forget answers of an older generation."""
+        """Find out if the cache is available, for `state`, and drop answers of an earlier generation."""
 
     def state(self) -> dict[str, Any]:
-        """For /health: `kind`, and `state`, which is "ok" or what is wrong. Touches memory only."""
+        """Return `kind` and `state` ("ok" or what is wrong) for /health. Reads memory only."""
 
     def stats(self, tickers: Sequence[str]) -> dict[str, Any]:
-        """`state`, and `entries` of these tickers, `hits`, `misses`, `ttl`, `scope`. May wait."""
-
-
-def open_cache(settings: Settings) -> Cache:
-    """Redis if `REDIS_URL` names one, else this process's memory."""
-    local = LocalCache(settings.ml_cache_ttl, generation=settings.home / CACHE_GENERATION_FILE)
-    if settings.redis_url is None:
-        return local
-    from zenith_serving.prediction.redis_cache import RedisCache
-
-    return RedisCache(settings.redis_url.get_secret_value(), settings.ml_cache_ttl, local)
+        """Return `state`, the `entries` of these tickers, `hits`, `misses`, `ttl` and `scope`. May wait."""
 
 
 class LocalCache:
-    """The least recently used tickers go first; answers go after `ttl` seconds, or when the file `generation` changes.
+    """Answers in memory: dropped after `ttl` seconds, with the least recently used tickers, or by a new generation.
 
-    tickers, answers:  how many tickers there is room for, and how many answers for each
+    tickers, answers:  room for this many tickers, and this many answers of each
+    generation:        a file; when its content changes, all answers are dropped
     """
 
     scope: Scope = "this process"
@@ -79,63 +67,64 @@ class LocalCache:
     ) -> None:
         self._ttl = ttl
         self._room = answers
-        self._kept: LRUCache[str, TTLCache[str, bytes]] = LRUCache(tickers)
+        self._answers: LRUCache[str, TTLCache[str, bytes]] = LRUCache(tickers)
         self._guard = Lock()
         self._file = generation
         self._generation = self._read_generation()
         self._hits = self._misses = 0
 
-    def at_hand(self, ticker: str, key: str) -> bytes | None:
-        """What is kept for the ticker under `key`, or None, which does not count as a miss: `get` comes next."""
+    def peek(self, ticker: str, key: str) -> bytes | None:
+        """Return the ticker's answer under `key`. None is no miss yet: `get` comes next."""
         with self._guard:
-            answers = self._kept.get(ticker)
+            answers = self._answers.get(ticker)
             answer = None if answers is None else answers.get(key)
             self._hits += answer is not None
         return answer
 
     def get(self, ticker: str, key: str, kind: type[BaseModel]) -> bytes | None:
-        """What is kept for the ticker under `key`, or None."""
-        answer = self.at_hand(ticker, key)
+        """Return the ticker's answer under `key`, or None."""
+        answer = self.peek(ticker, key)
         if answer is None:
             with self._guard:
                 self._misses += 1
         return answer
 
     def put(self, ticker: str, key: str, answer: bytes) -> None:
-        """Keep an answer."""
+        """Cache an answer."""
         with self._guard:
-            answers = self._kept.get(ticker)
+            answers = self._answers.get(ticker)
             if answers is None:
-                answers = self._kept[ticker] = TTLCache(self._room, self._ttl)
+                answers = self._answers[ticker] = TTLCache(self._room, self._ttl)
             answers[key] = answer
 
     def forget(self, ticker: str | None = None) -> None:
-        """Forget the ticker's answers, or all, of this process."""
+        """Drop the ticker's answers, or all, of this process."""
         with self._guard:
             if ticker is None:
-                self._kept.clear()
+                self._answers.clear()
             else:
-                self._kept.pop(ticker, None)
+                self._answers.pop(ticker, None)
 
     def check(self) -> None:
-        """Memory is always there; forget what is of an older generation."""
+        """Drop answers of an earlier generation. Memory is always available."""
         generation = self._read_generation()
         if generation != self._generation:
             self.forget()
             self._generation = generation
 
     def state(self) -> dict[str, Any]:
-        """For /health."""
+        """Return the state and the number of answers, for /health."""
         return {"kind": "in-process", "state": "ok", "entries": self._count()}
 
     def stats(self, tickers: Sequence[str]) -> dict[str, Any]:
-        """Of this process alone."""
+        """Return the figures of this process alone."""
         counts = {"hits": self._hits, "misses": self._misses, "ttl": self._ttl}
         return {**self.state(), **counts, "scope": self.scope}
 
     def _count(self) -> int:
         with self._guard:
-            return sum(len(answers) for answers in self._kept.values())
+            answers = copy(self._answers)  # reading the values of an LRUCache changes its order
+            return sum(map(len, answers.values()))
 
     def _read_generation(self) -> bytes:
         try:

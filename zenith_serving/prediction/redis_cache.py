@@ -1,14 +1,14 @@
-"""Answers in a Redis that several processes share.
+"""The cache of answers in a Redis that several processes share.
 
     zenith:2:<generation>:<ticker>:<key>     an answer, JSON, with its own expiry
-    zenith:2:<generation>:<ticker>           its index: the keys of the ticker's answers, each with when it expires
+    zenith:2:<generation>:<ticker>           the ticker's index: the keys of its answers by expiry time
     zenith:2:counts                          hits and misses of all processes
 
-To forget a ticker is to read its index and drop what it names; to forget all is to begin a new generation, as the
-pipelines' job clear_prediction_cache does. Neither searches Redis.
+To clear a ticker, read its index and delete the keys in it. To clear all, start a new generation, as the pipelines' job
+clear_prediction_cache does. Neither searches Redis.
 
-While Redis fails it is not asked again by any request: only `check`, which the watcher calls every two seconds, tries
-it, and what serves meanwhile is the cache in memory. So a Redis that hangs costs REDIS_TIMEOUT_SECONDS once.
+When Redis fails, no request tries it again: only `check` does, which the watcher calls every two seconds. Until then
+the cache in memory takes over. So a Redis that hangs costs REDIS_TIMEOUT_SECONDS once.
 """
 
 import logging
@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 
 
 class RedisCache:
-    """Shared answers; `fallback` while Redis is away."""
+    """Shared answers; `fallback` while Redis is unavailable."""
 
     scope: Scope = "all processes"
     is_local = False
@@ -51,139 +51,138 @@ class RedisCache:
         )
         self._ttl = ttl
         self._fallback = fallback
-        self._is_away = False
-        self._generation: str | None = None  # not asked for yet
-        self._counts = {"hits": 0, "misses": 0}  # since they were last told to Redis
+        self._is_unavailable = False
+        self._generation: str | None = None  # read from Redis at first use
+        self._counts = {"hits": 0, "misses": 0}  # not yet added to those in Redis
         self._guard = Lock()  # for _counts
 
-    def at_hand(self, ticker: str, key: str) -> bytes | None:
-        """None: memory is used only while Redis is away."""
+    def peek(self, ticker: str, key: str) -> bytes | None:
+        """Return None: memory is used only while Redis is unavailable."""
         return None
 
     def get(self, ticker: str, key: str, kind: type[BaseModel]) -> bytes | None:
-        """What is kept, or None; what is not such an answer is passed over, and soon overwritten."""
-        kept = self._ask(lambda: self._redis.get(self._name(ticker, key)))
-        if self._is_away:
+        """Return the answer, or None. An entry that is not valid for `kind` counts as a miss and is overwritten."""
+        entry = self._ask(lambda: self._redis.get(self._name(ticker, key)))
+        if self._is_unavailable:
             return self._fallback.get(ticker, key, kind)
-        answer = kept if isinstance(kept, bytes) and _is_answer(kept, kind) else None
+        answer = entry if isinstance(entry, bytes) and _is_answer(entry, kind) else None
         self._count("misses" if answer is None else "hits")
         return answer
 
     def put(self, ticker: str, key: str, answer: bytes) -> None:
-        """Keep an answer."""
+        """Cache an answer."""
         self._ask(lambda: self._put(ticker, key, answer))
-        if self._is_away:
+        if self._is_unavailable:
             self._fallback.put(ticker, key, answer)
 
     def forget(self, ticker: str | None = None) -> None:
-        """Forget the ticker's answers, or all, in every process. Raises CacheUnavailable if Redis keeps its own."""
+        """Drop the ticker's answers, or all, of every process. Raises CacheUnavailable if Redis keeps them."""
         self._fallback.forget(ticker)
-        if self._is_away:
+        if self._is_unavailable:
             self.check()
         if not self._ask(self._begin_generation if ticker is None else lambda: self._drop(ticker)):
-            raise CacheUnavailable("Redis does not do it: the answers that it keeps stay")
+            raise CacheUnavailable("Redis did not drop the answers, and goes on serving them: try again")
 
     def check(self) -> None:
-        """Learn whether Redis is there, for `state`, and which generation of answers counts; tell it the counts."""
+        """Find out if Redis is available, read the current generation, and add this process's counts to it."""
         self._fallback.check()
-        self._ask(self._learn_generation, always=True)
-        self._ask(self._tell_counts)
+        self._ask(self._read_generation, always=True)
+        self._ask(self._add_counts)
 
     def state(self) -> dict[str, Any]:
-        """For /health."""
-        if self._is_away:
+        """Return the state for /health."""
+        if self._is_unavailable:
             return {**self._fallback.state(), "state": "redis away, in-process instead"}
         return {"kind": "redis", "state": "ok"}
 
     def stats(self, tickers: Sequence[str]) -> dict[str, Any]:
-        """Of all processes; their counts are up to two seconds old."""
-        kept = self._ask(lambda: self._look(tickers))
-        if kept is None:
+        """Return the figures of all processes; their counts are up to two seconds old."""
+        figures = self._ask(lambda: self._figures(tickers))
+        if figures is None:
             return {**self._fallback.stats(tickers), **self.state()}
         with self._guard:
-            counts = {name: count + kept[name] for name, count in self._counts.items()}
-        return {**self.state(), "entries": kept["entries"], **counts, "ttl": self._ttl, "scope": self.scope}
+            counts = {name: count + figures[name] for name, count in self._counts.items()}
+        return {**self.state(), "entries": figures["entries"], **counts, "ttl": self._ttl, "scope": self.scope}
 
     def _put(self, ticker: str, key: str, answer: bytes) -> None:
-        """The answer and its place in the index at once; what has expired leaves the index on the occasion."""
+        """Write the answer and its index entry in one transaction; expired entries leave the index."""
         name, index, now = self._name(ticker, key), self._name(ticker), time.time()
-        with self._redis.pipeline() as together:
-            together.set(name, answer, ex=self._ttl)
-            together.zremrangebyscore(index, "-inf", now)
-            together.zadd(index, {name: now + self._ttl})
-            together.expire(index, self._ttl)
-            together.execute()
+        with self._redis.pipeline() as commands:
+            commands.set(name, answer, ex=self._ttl)
+            commands.zremrangebyscore(index, "-inf", now)
+            commands.zadd(index, {name: now + self._ttl})
+            commands.expire(index, self._ttl)
+            commands.execute()
 
     def _drop(self, ticker: str) -> bool:
-        """What is put meanwhile was not there to be forgotten, and stays in the index."""
+        """Delete the answers in the index. One that is written meanwhile stays, in the index too."""
         index = self._name(ticker)
         if names := self._redis.zrange(index, 0, -1):
-            with self._redis.pipeline() as together:
-                together.unlink(*names)
-                together.zrem(index, *names)
-                together.execute()
+            with self._redis.pipeline() as commands:
+                commands.unlink(*names)
+                commands.zrem(index, *names)
+                commands.execute()
         return True
 
     def _begin_generation(self) -> bool:
         self._redis.set(CACHE_GENERATION_KEY, datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ"))
-        self._learn_generation()
+        self._read_generation()
         return True
 
-    def _look(self, tickers: Sequence[str]) -> dict[str, int]:
-        with self._redis.pipeline(transaction=False) as together:
-            together.hgetall(COUNTS)
+    def _figures(self, tickers: Sequence[str]) -> dict[str, int]:
+        with self._redis.pipeline(transaction=False) as commands:
+            commands.hgetall(COUNTS)
             for ticker in tickers:
-                together.zcount(self._name(ticker), time.time(), "+inf")
-            counts, *entries = together.execute()
-        told = {name.encode(): name for name in self._counts}
-        return {"entries": sum(entries)} | {name: int(counts.get(key, 0)) for key, name in told.items()}
+                commands.zcount(self._name(ticker), time.time(), "+inf")
+            counts, *entries = commands.execute()
+        return {"entries": sum(entries)} | {name: int(counts.get(name.encode(), 0)) for name in self._counts}
 
-    def _tell_counts(self) -> None:
+    def _add_counts(self) -> None:
         with self._guard:
             counts = {name: count for name, count in self._counts.items() if count}
             self._counts = dict.fromkeys(self._counts, 0)
-        with self._redis.pipeline() as together:
+        with self._redis.pipeline() as commands:
             for name, count in counts.items():
-                together.hincrby(COUNTS, name, count)
-            together.execute()
+                commands.hincrby(COUNTS, name, count)
+            commands.execute()
 
     def _count(self, name: str) -> None:
         with self._guard:
             self._counts[name] += 1
 
     def _name(self, ticker: str, key: str | None = None) -> str:
-        """Where Redis has the answer, or the ticker's index: what is of another generation is never asked for."""
+        """The Redis key of an answer, or of the ticker's index, in the current generation."""
         if self._generation is None:
-            self._learn_generation()
+            self._read_generation()
         index = f"{PREFIX}{self._generation}:{ticker}"
         return index if key is None else f"{index}:{key}"
 
-    def _learn_generation(self) -> None:
-        kept = self._redis.get(CACHE_GENERATION_KEY)
-        self._generation = kept.decode(errors="replace") if isinstance(kept, bytes) else ""
+    def _read_generation(self) -> None:
+        generation = self._redis.get(CACHE_GENERATION_KEY)
+        self._generation = generation.decode(errors="replace") if isinstance(generation, bytes) else ""
 
     def _ask(self, question: Callable[[], Result], *, always: bool = False) -> Result | None:
-        """None if Redis is away, which it is known to be or proves to be now, or refuses (it is full, or read only)."""
+        """Return the result; None if Redis is unavailable, or refuses because it is full or read only."""
         from redis import RedisError, ResponseError
 
-        if self._is_away and not always:
+        if self._is_unavailable and not always:
             return None
-        answer, is_unavailable = None, False
+        result, is_unavailable = None, False
         try:
-            answer = question()
+            result = question()
         except RedisError as error:
             is_unavailable = not isinstance(error, ResponseError)
             _logger.debug("redis: %r", error)
-        if is_unavailable != self._is_away:
+        if is_unavailable != self._is_unavailable:
             _logger.warning("redis cache: %s", "away, in-process instead" if is_unavailable else "back")
-            self._fallback.forget()  # or other processes' would outlive `forget`
-        self._is_away = is_unavailable
-        return answer
+            self._fallback.forget()  # its answers would outlive a `forget` by another process
+        self._is_unavailable = is_unavailable
+        return result
 
 
-def _is_answer(kept: bytes, kind: type[BaseModel]) -> bool:
+def _is_answer(entry: bytes, kind: type[BaseModel]) -> bool:
     try:
-        kind.model_validate_json(kept)
+        kind.model_validate_json(entry)
     except ValidationError:
         return False
     return True

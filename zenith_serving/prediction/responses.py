@@ -1,58 +1,60 @@
-"""What is answered from one snapshot with one model. Pure.
+"""From a forecast to a response body. Pure.
 
-Answers are dictionaries, with the fields of their schema in its order: pydantic would take as long to validate ours as
-everything here but the model does. `tests/serving/prediction/test_predictor.py` holds them to their schemas.
+Bodies are dictionaries with the fields of their schema in its order: pydantic would take as long to validate them as
+everything else here takes. `tests/serving/prediction/test_predictor.py` compares them with their schemas.
 """
 
-import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from zenith_core.disclaimer import DISCLAIMER
-from zenith_core.errors import NotAvailable
-from zenith_core.forecasting.abstention import SignalDecision, decide_latest_signal
+from zenith_core.forecasting.abstention import SignalDecision
 from zenith_core.inference import QUANTILES, SIGNALS, PriceForecast
 from zenith_core.snapshot import STALE_AFTER_SESSIONS, ServingSnapshot
-from zenith_serving.errors import ModelUnavailable
-from zenith_serving.prediction.loaded_model import ServedModel
+from zenith_serving.prediction.served_model import ServedModel, SignalForecast
 
 INTERVAL = round(QUANTILES[-1] - QUANTILES[0], 6)  # the level of [lower, upper]
-_WORTH = {
+_SKILL_SENTENCES = {
     True: "Out of sample the model was better than guessing from past frequencies.",
     False: "Out of sample the model was no better than guessing from past frequencies.",
-    None: "What the model is worth out of sample is not known.",
+    None: "The model's skill out of sample is unknown.",
 }
 
 
-def price_answer(
-    snapshot: ServingSnapshot, model: ServedModel, forecast: PriceForecast, horizon: int, now: datetime
-) -> dict[str, Any]:
-    """A PriceAnswer from what the model forecast. Raises ModelUnavailable if that holds NaN or infinity."""
-    if not math.isfinite(forecast.price.sum() + forecast.quantiles.sum()):
-        raise ModelUnavailable(f"{model.name} version {model.version} answered with what is not a number")
-    worth = model.worth(horizon)
+def response_body(model: ServedModel, horizon: int, now: datetime) -> dict[str, Any]:
+    """Return a PriceAnswer for a price model, a SignalAnswer for a signal model.
+
+    Raises ModelUnavailable or FeatureMismatch if the model has no forecast from its snapshot.
+    """
+    forecast = model.forecast
+    if isinstance(forecast, PriceForecast):
+        return _price_body(model, forecast, horizon, now)
+    return _signal_body(model, forecast, now)
+
+
+def age_in_sessions(snapshot: ServingSnapshot, now: datetime) -> int:
+    """Count the sessions of the ticker's exchange that began after the snapshot's origin, up to HORIZONS."""
+    today = now.date()
+    return sum(session <= today for session in snapshot.next_sessions)
+
+
+def _price_body(model: ServedModel, forecast: PriceForecast, horizon: int, now: datetime) -> dict[str, Any]:
+    skill, coverage = model.skill_at(horizon)
     return {
-        **_common(snapshot, model, worth.skill, now),
+        **_common(model, skill, now),
         "horizon": horizon,
-        "predictions": _points(snapshot, forecast, horizon),
+        "predictions": _points(model.snapshot, forecast, horizon),
         "confidence": INTERVAL,
-        "coverage": worth.coverage,
+        "coverage": coverage,
     }
 
 
-def signal_answer(
-    snapshot: ServingSnapshot, model: ServedModel, probabilities: Mapping[str, float], now: datetime
-) -> dict[str, Any]:
-    """A SignalAnswer from the model's probabilities of each signal.
-
-    Raises ModelUnavailable if a probability is not a number, or the model does not say what it was trained on.
-    """
-    if not math.isfinite(sum(probabilities.values())):
-        raise ModelUnavailable(f"{model.name} version {model.version} answered with what is not a number")
-    worth = model.worth()
-    common = _common(snapshot, model, worth.skill, now)
-    decision = _decision(probabilities, snapshot, model, stale=common["stale"])
+def _signal_body(model: ServedModel, forecast: SignalForecast, now: datetime) -> dict[str, Any]:
+    skill, _ = model.skill_at()
+    common = _common(model, skill, now)
+    decision = forecast.stale if common["stale"] else forecast.fresh
+    probabilities = forecast.probabilities
     return {
         **common,
         "signal": decision.signal,
@@ -60,17 +62,12 @@ def signal_answer(
         "confidence": probabilities[decision.signal],
         "probabilities": probabilities,
         "reason_code": decision.reason,
-        "reason": _reason(decision, probabilities, worth.skill),
+        "reason": _reason(decision, probabilities, skill),
     }
 
 
-def age_in_sessions(snapshot: ServingSnapshot, now: datetime) -> int:
-    """Sessions of the ticker's exchange that began after the snapshot's origin, up to HORIZONS."""
-    today = now.date()
-    return sum(session <= today for session in snapshot.next_sessions)
-
-
-def _common(snapshot: ServingSnapshot, model: ServedModel, skill: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def _common(model: ServedModel, skill: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    snapshot = model.snapshot
     age = age_in_sessions(snapshot, now)
     return {
         "ticker": snapshot.ticker,
@@ -89,7 +86,7 @@ def _common(snapshot: ServingSnapshot, model: ServedModel, skill: Mapping[str, A
 
 
 def _points(snapshot: ServingSnapshot, forecast: PriceForecast, horizon: int) -> list[dict[str, Any]]:
-    """Numbers one by one: for a few rows numpy takes longer."""
+    """Python numbers: numpy is slower for a few rows."""
     prices, quantiles = forecast.price[:horizon].tolist(), forecast.quantiles[:horizon].tolist()
     return [
         {
@@ -104,15 +101,6 @@ def _points(snapshot: ServingSnapshot, forecast: PriceForecast, horizon: int) ->
     ]
 
 
-def _decision(
-    probabilities: Mapping[str, float], snapshot: ServingSnapshot, model: ServedModel, *, stale: bool
-) -> SignalDecision:
-    try:
-        return decide_latest_signal(probabilities, snapshot, model.facts, stale=stale)
-    except NotAvailable as error:
-        raise ModelUnavailable(f"{model.name} version {model.version} cannot give a signal: {error}") from None
-
-
 def _reason(decision: SignalDecision, probabilities: Mapping[str, float], skill: Mapping[str, Any]) -> str:
-    each = ", ".join(f"{name} {probabilities[name]:.0%}" for name in reversed(SIGNALS))
-    return f"{decision.text} Probabilities: {each}. {_WORTH[skill['beats_naive']]}"
+    shares = ", ".join(f"{name} {probabilities[name]:.0%}" for name in reversed(SIGNALS))
+    return f"{decision.text} Probabilities: {shares}. {_SKILL_SENTENCES[skill['beats_naive']]}"

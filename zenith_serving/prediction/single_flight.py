@@ -1,4 +1,4 @@
-"""One computation for all who ask for the same thing at the same time."""
+"""Join concurrent calls for one key into one computation."""
 
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
@@ -9,16 +9,16 @@ Result = TypeVar("Result")
 
 
 class SingleFlight(Generic[Result]):
-    """Joins concurrent calls for one key. Nothing is kept once a computation has ended."""
+    """Joins concurrent calls for one key. Keeps no result once a computation has ended."""
 
     def __init__(self) -> None:
         self._flights: dict[Hashable, Future[Result]] = {}
         self._guard = Lock()
 
     def do(self, key: Hashable, compute: Callable[[], Result]) -> Result:
-        """The result of `compute`, or of the one that another caller has begun for this key.
+        """Return the result of `compute`, or of the computation already under way for this key.
 
-        Who waits is not failed by another's failure: it asks once more, and only then fails of it.
+        If a shared computation fails, each waiter retries once before it raises.
         """
         flight, is_mine = self._join(key)
         if is_mine:

@@ -1,4 +1,4 @@
-"""Serving snapshots as the pipelines left them: `<root>/<TICKER>/current.json`, replaced whole."""
+"""Serving snapshots as the pipelines wrote them: `<root>/<TICKER>/current.json`, replaced whole."""
 
 import os
 from contextlib import suppress
@@ -8,7 +8,8 @@ from zenith_core.errors import CorruptData
 from zenith_core.names import DELISTED
 from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.errors import UnknownTicker
-from zenith_serving.prediction.dataset_reader import FactsFolder
+from zenith_serving.prediction.dataset_reader import DatasetReader
+from zenith_serving.prediction.single_flight import SingleFlight
 
 Stamp = tuple[int, int, int]  # a rename changes the inode even within one tick of the clock
 
@@ -17,68 +18,81 @@ class SnapshotStore:
     """Reads a ticker's snapshot once, and again when its file has been replaced."""
 
     def __init__(self, root: Path) -> None:
-        self._files = FactsFolder(root)
-        self._delisted_files = FactsFolder(root.parent / DELISTED)
-        self._seen: dict[str, tuple[Stamp, ServingSnapshot]] = {}
+        self._files = DatasetReader(root)
+        self._delisted_files = DatasetReader(root.parent / DELISTED)
+        self._snapshots: dict[str, tuple[Stamp, ServingSnapshot]] = {}
+        self._reading = SingleFlight[ServingSnapshot]()  # all callers get the same object
         self._count = 0
-        self._delisted: dict[str, str] | None = None  # not looked yet
+        self._delisted: dict[str, str] | None = None  # read at the first `check` or `delisted`
 
     def get(self, ticker: str) -> ServingSnapshot:
-        """The current snapshot of a validated ticker. Raises UnknownTicker, or CorruptData if it never was readable."""
-        path = self._files.file(ticker)
-        try:
-            stat = os.stat(path)  # noqa: PTH116  # a Path takes longer to make than to look at
-        except OSError:
-            self._seen.pop(ticker, None)
-            raise UnknownTicker(self.nearby(ticker)) from None
-        stamp = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
-        seen = self._seen.get(ticker)
-        if seen is None or seen[0] != stamp:
-            seen = self._seen[ticker] = (stamp, self._read(ticker, seen))
-        return seen[1]
+        """Return the current snapshot of a validated ticker; the last readable one if its file is corrupt.
+
+        Raises UnknownTicker, or CorruptData if it was never readable.
+        """
+        stamp = self._stamp(ticker)
+        if stamp is None:
+            self._snapshots.pop(ticker, None)
+            raise UnknownTicker(self._files.nearby(ticker))
+        entry = self._snapshots.get(ticker)
+        if entry and entry[0] == stamp:
+            return entry[1]
+        return self._reading.do((ticker, stamp), lambda: self._load(ticker, stamp))
+
+    def peek(self, ticker: str) -> ServingSnapshot | None:
+        """Return the snapshot if memory holds the file as it is now, else None. Reads no file."""
+        entry = self._snapshots.get(ticker)
+        return entry[1] if entry and entry[0] == self._stamp(ticker) else None
 
     def delisted(self, ticker: str) -> str | None:
-        """Why the ticker is traded no more, as its price source said by the last `check`; None if it did not say so."""
+        """Return the price source's reason why the ticker is no longer traded, as of the last `check`, or None."""
         if self._delisted is None:
             self._delisted = self._read_delisted()
         return self._delisted.get(ticker)
 
-    def is_loaded(self, ticker: str) -> bool:
-        """Whether `get` needs no more than a look at the file's date, unless it was replaced."""
-        return ticker in self._seen
-
     def tickers(self) -> list[str]:
-        """Every ticker that has a snapshot."""
+        """Return every ticker that has a snapshot, sorted."""
         return self._files.tickers()
 
     def check(self) -> None:
-        """Count the tickers, for `state`, and learn which are delisted."""
+        """Count the tickers, for `state`, and read which are delisted."""
         self._count = len(self.tickers())
         self._delisted = self._read_delisted()
 
     def state(self) -> dict[str, int]:
-        """For /health: how many tickers there were at the last `check`. Touches memory only."""
+        """Return the number of tickers at the last `check`, for /health. Reads memory only."""
         return {"tickers": self._count}
 
-    def nearby(self, ticker: str) -> list[str]:
-        """Up to three tickers that exist and look like this one."""
-        return self._files.nearby(ticker)
+    def _stamp(self, ticker: str) -> Stamp | None:
+        try:
+            stat = os.stat(self._files.file(ticker))  # noqa: PTH116  # making a Path takes longer than the call
+        except OSError:
+            return None
+        return stat.st_mtime_ns, stat.st_ino, stat.st_size
 
     def _read_delisted(self) -> dict[str, str]:
-        found = {}
+        reasons = {}
         for ticker in self._delisted_files.tickers():
             with suppress(UnknownTicker, CorruptData, KeyError):
-                found[ticker] = str(self._delisted_files.read(ticker)["reason"])
-        return found
+                reasons[ticker] = str(self._delisted_files.read(ticker)["reason"])
+        return reasons
 
-    def _read(self, ticker: str, seen: tuple[Stamp, ServingSnapshot] | None) -> ServingSnapshot:
+    def _load(self, ticker: str, stamp: Stamp) -> ServingSnapshot:
+        entry = self._snapshots.get(ticker)
+        if entry and entry[0] == stamp:
+            return entry[1]
         try:
-            facts = self._files.read(ticker)
-            try:
-                return ServingSnapshot.from_json(facts)
-            except (ValueError, KeyError, TypeError) as error:
-                raise self._files.unreadable(ticker, error) from None
+            snapshot = self._read(ticker)
         except CorruptData:
-            if seen is None:
+            if entry is None:
                 raise
-            return seen[1]
+            snapshot = entry[1]
+        self._snapshots[ticker] = (stamp, snapshot)
+        return snapshot
+
+    def _read(self, ticker: str) -> ServingSnapshot:
+        facts = self._files.read(ticker)
+        try:
+            return ServingSnapshot.from_json(facts)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise self._files.unreadable(ticker, error) from None

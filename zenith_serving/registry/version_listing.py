@@ -8,8 +8,7 @@ from zenith_core.errors import InvalidTicker
 from zenith_core.evaluation.summary_metrics import summarize_metrics
 from zenith_core.market.tickers import validate_ticker
 from zenith_core.names import CANDIDATE, KINDS, PRODUCTION, Kind, model_name
-from zenith_serving.errors import UnknownTicker
-from zenith_serving.prediction.dataset_reader import nearby
+from zenith_serving.errors import UnknownTicker, nearby
 from zenith_serving.registry.base import KnownVersion, ModelRegistry
 from zenith_serving.schemas.registry import Event, Gate, History, Models, ModelVersion, Status
 

@@ -1,4 +1,4 @@
-"""The cached answers: how they do, and how to be rid of them."""
+"""The cached answers: their statistics, and how to drop them."""
 
 from fastapi import APIRouter, Depends
 
@@ -13,13 +13,13 @@ router = APIRouter(prefix=f"{PREFIX}/cache", tags=["cache"])
 
 @router.get("/stats")
 def cache_stats(predictor: PredictorDep) -> CacheStats:
-    """What is kept, and how often it was of use: of all processes that share a Redis, or of the one that answers."""
+    """Count the cached answers, hits and misses: of all processes that share a Redis, or of the one that answers."""
     return CacheStats(**predictor.cache.stats(predictor.snapshots.tickers()))
 
 
 @router.delete("/{ticker}", responses=RESPONSES, dependencies=[Depends(require_key)])
 def forget_ticker(ticker: str, predictor: PredictorDep) -> Forgotten:
-    """Forget one ticker's answers, whether or not there are any."""
+    """Drop one ticker's answers, if there are any."""
     name = validate_ticker(ticker)
     predictor.cache.forget(name)
     return Forgotten(ticker=name, scope=predictor.cache.scope)
@@ -27,6 +27,6 @@ def forget_ticker(ticker: str, predictor: PredictorDep) -> Forgotten:
 
 @router.delete("", responses=RESPONSES, dependencies=[Depends(require_key)])
 def forget_all(predictor: PredictorDep) -> Forgotten:
-    """Forget all answers."""
+    """Drop all answers."""
     predictor.cache.forget()
     return Forgotten(ticker=None, scope=predictor.cache.scope)

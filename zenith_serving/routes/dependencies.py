@@ -1,39 +1,50 @@
-"""What routes share: the predictor of the application, and where the API begins."""
+"""Dependencies that routes share: the parts of the application, and where the API begins."""
 
 from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Path, Request
 
+from zenith_serving.jobs.launcher import Launcher
+from zenith_serving.observability.metrics import Metrics
+from zenith_serving.prediction.dataset_reader import DatasetReader
 from zenith_serving.prediction.predictor import Predictor
+from zenith_serving.registry import ModelRegistry
 from zenith_serving.schemas.base import Ticker
+from zenith_serving.settings import Settings
 
 PREFIX = "/api/v1/ml"
 
 Result = TypeVar("Result")
 
 
-def predictor_of(request: Request) -> Predictor:
-    """The application's predictor, for routes in which a dependency of FastAPI's would take long."""
-    predictor: Predictor = request.app.state.predictor
-    return predictor
-
-
-async def _predictor(request: Request) -> Predictor:
-    return predictor_of(request)
-
-
-PredictorDep = Annotated[Predictor, Depends(_predictor)]
-TickerPath = Annotated[Ticker, Path()]
-
-
-class SideThreads:
-    """A few threads for what may wait seconds for another service: those that predictions need stay free."""
+class BoundedThreads:
+    """A few threads for calls that may wait seconds for another service, so that predictions keep theirs."""
 
     def __init__(self, count: int) -> None:
         self._limiter = CapacityLimiter(count)
 
-    async def run(self, question: Callable[[], Result]) -> Result:
-        """Ask in one of the threads, as soon as one is free."""
-        return await to_thread.run_sync(question, limiter=self._limiter)
+    async def run(self, call: Callable[[], Result]) -> Result:
+        """Run the call in one of the threads, as soon as one is free."""
+        return await to_thread.run_sync(call, limiter=self._limiter)
+
+
+def _from_state(name: str) -> Any:
+    """A dependency on `app.state.<name>`. Async, because FastAPI runs the others in threads."""
+
+    async def read(request: Request) -> Any:
+        return getattr(request.app.state, name)
+
+    return Depends(read)
+
+
+PredictorDep = Annotated[Predictor, _from_state("predictor")]
+SettingsDep = Annotated[Settings, _from_state("settings")]
+MetricsDep = Annotated[Metrics, _from_state("metrics")]
+LedgersDep = Annotated[DatasetReader, _from_state("ledgers")]
+RegistryDep = Annotated[ModelRegistry, _from_state("registry")]
+RegistryThreads = Annotated[BoundedThreads, _from_state("registry_threads")]
+LauncherDep = Annotated[Launcher, _from_state("launcher")]
+DagsterThreads = Annotated[BoundedThreads, _from_state("dagster_threads")]
+TickerPath = Annotated[Ticker, Path()]

@@ -1,7 +1,7 @@
-"""What a client posts, as a request model, on the shortest way (docs/decisions/0025).
+"""Routes that bypass FastAPI's body parsing and dependencies (docs/decisions/0041 has what that brings).
 
-FastAPI would decode the JSON into Python objects and look at each field in Python; pydantic reads the bytes itself, in
-a tenth of the time. The document at /openapi.json learns of the body from `documented`.
+FastAPI decodes JSON into Python objects and validates each field in Python; pydantic parses the bytes itself, in a
+tenth of the time. `document_body` adds the body to /openapi.json.
 """
 
 from http import HTTPStatus
@@ -14,43 +14,45 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-Asked = TypeVar("Asked", bound=BaseModel)
+Body = TypeVar("Body", bound=BaseModel)
 
 
 class DirectRoute(APIRoute):
-    """A route whose endpoint takes the request alone and returns the response: it is called as it is.
+    """A route whose endpoint takes the request alone and returns the response: FastAPI adds nothing to the call.
 
-    FastAPI's solving of dependencies would take longer than a cached answer. There must be none, then; what goes for
-    all requests (keys, limits, logs) is middleware. Errors are the application's handlers' to answer.
+    Solving dependencies would take longer than a cached answer, so there must be none. Keys, limits and logs are
+    middleware; errors go to the application's handlers.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Raises TypeError if there are dependencies, which would be passed over."""
+        """Raise TypeError if there are dependencies, which would be ignored."""
         super().__init__(*args, **kwargs)
         if self.dependencies or self.dependant.dependencies:
-            raise TypeError(f"{self.path} is a DirectRoute and has dependencies, which would be passed over")
-        self.app = self._answer
+            raise TypeError(f"{self.path} is a DirectRoute and has dependencies, which would be ignored")
+        self.app = self._respond
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
         response: Response = await self.endpoint(Request(scope, receive))
         await response(scope, receive, send)
 
 
-async def posted(request: Request, kind: type[Asked]) -> Asked:
-    """The body. Raises RequestValidationError, as FastAPI would, for one that is not JSON or not of this kind; and
-    HTTPException (400) if the client has gone before it was whole.
+async def read_body(request: Request, kind: type[Body]) -> Body:
+    """Read and validate the body.
+
+    Raises RequestValidationError, as FastAPI does, if it is not JSON or not valid for `kind`, and HTTPException (400)
+    if the client disconnected before sending all of it.
     """
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise RequestValidationError([{"loc": ("body",), "msg": "content-type must be application/json"}])
     try:
-        return kind.model_validate_json(await _body(request))
+        return kind.model_validate_json(await _bytes(request))
     except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found]) from None
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+        raise RequestValidationError([{**problem, "loc": ("body", *problem["loc"])} for problem in problems]) from None
 
 
-async def _body(request: Request) -> bytearray:
+async def _bytes(request: Request) -> bytearray:
     """As `Request.body`, whose generators take longer than the parsing."""
     body = bytearray()
     while True:
@@ -62,6 +64,6 @@ async def _body(request: Request) -> bytearray:
             return body
 
 
-def documented(kind: type[BaseModel]) -> dict[str, Any]:
-    """`openapi_extra` of a route that reads its body by `posted`."""
+def document_body(kind: type[BaseModel]) -> dict[str, Any]:
+    """Return the `openapi_extra` of a route that calls `read_body`."""
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": kind.model_json_schema()}}}}

@@ -1,53 +1,39 @@
-"""Training and other jobs, as runs of Dagster. Whatever waits for Dagster waits in a thread of its own."""
+"""Training and other jobs, as Dagster runs. Calls to Dagster wait in threads of their own."""
 
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path
 
-from zenith_serving.jobs.launcher import Launcher
 from zenith_serving.problem_details import RESPONSES
-from zenith_serving.routes.dependencies import PREFIX, SideThreads
+from zenith_serving.routes.dependencies import PREFIX, DagsterThreads, LauncherDep
 from zenith_serving.schemas.jobs import JobRequest, Launched, Run, TrainRequest
 from zenith_serving.security.authentication import require_key
 
 router = APIRouter(prefix=PREFIX, tags=["runs"], responses=RESPONSES)
 
-
-async def _launcher(request: Request) -> Launcher:
-    launcher: Launcher = request.app.state.launcher
-    return launcher
-
-
-async def _threads(request: Request) -> SideThreads:
-    threads: SideThreads = request.app.state.dagster_threads
-    return threads
-
-
-LauncherDep = Annotated[Launcher, Depends(_launcher)]
-ThreadsDep = Annotated[SideThreads, Depends(_threads)]
 JobName = Annotated[str, Path(max_length=64, examples=["refresh_prices"])]
 
 
 @router.post("/train", status_code=202, dependencies=[Depends(require_key)])
-async def train(asked: TrainRequest, launcher: LauncherDep, threads: ThreadsDep) -> Launched:
-    """Train a ticker's models anew, in a run of Dagster. Whether one becomes Production, its gates decide."""
-    return await threads.run(lambda: launcher.train(asked))
+async def train(request: TrainRequest, launcher: LauncherDep, threads: DagsterThreads) -> Launched:
+    """Train a ticker's models again, in a Dagster run. The gates decide if one becomes Production."""
+    return await threads.run(lambda: launcher.train(request))
 
 
 @router.get("/train/{run_id}")
-async def training(run_id: UUID, launcher: LauncherDep, threads: ThreadsDep) -> Run:
-    """How a training goes."""
+async def training(run_id: UUID, launcher: LauncherDep, threads: DagsterThreads) -> Run:
+    """Report the state of a training run."""
     return await threads.run(lambda: launcher.run(str(run_id)))
 
 
 @router.post("/jobs/{name}", status_code=202, dependencies=[Depends(require_key)])
-async def start_job(name: JobName, asked: JobRequest, launcher: LauncherDep, threads: ThreadsDep) -> Launched:
+async def start_job(name: JobName, request: JobRequest, launcher: LauncherDep, threads: DagsterThreads) -> Launched:
     """Start a job: refresh_prices, evaluate_model, retrain_all_models, cleanup_old_models, clear_prediction_cache."""
-    return await threads.run(lambda: launcher.start(name, asked))
+    return await threads.run(lambda: launcher.start(name, request))
 
 
 @router.get("/jobs/runs/{run_id}")
-async def job_run(run_id: UUID, launcher: LauncherDep, threads: ThreadsDep) -> Run:
-    """How a run of a job goes."""
+async def job_run(run_id: UUID, launcher: LauncherDep, threads: DagsterThreads) -> Run:
+    """Report the state of a job's run."""
     return await threads.run(lambda: launcher.run(str(run_id)))

@@ -1,47 +1,45 @@
-"""The model versions in the registry, and the decisions about them."""
+"""The model versions in the registry, the decisions about them, and the webhook that follows a promotion at once."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 
 from zenith_core.names import Kind
+from zenith_serving.errors import RegistryUnavailable
 from zenith_serving.problem_details import RESPONSES
-from zenith_serving.registry import ModelRegistry
 from zenith_serving.registry.version_listing import list_models, model_history
-from zenith_serving.routes.dependencies import PREFIX, SideThreads, TickerPath
+from zenith_serving.routes.dependencies import PREFIX, PredictorDep, RegistryDep, RegistryThreads, TickerPath
 from zenith_serving.schemas.base import Ticker
+from zenith_serving.schemas.predictions import Refreshed
 from zenith_serving.schemas.registry import History, Models, Status
+from zenith_serving.security.authentication import require_key
 
-router = APIRouter(prefix=PREFIX, tags=["registry"])
-
-
-async def _registry(request: Request) -> ModelRegistry:
-    registry: ModelRegistry = request.app.state.registry
-    return registry
+router = APIRouter(prefix=PREFIX, responses=RESPONSES)
 
 
-async def _threads(request: Request) -> SideThreads:
-    threads: SideThreads = request.app.state.registry_threads
-    return threads
-
-
-RegistryDep = Annotated[ModelRegistry, Depends(_registry)]
-ThreadsDep = Annotated[SideThreads, Depends(_threads)]
-
-
-@router.get("/models", responses=RESPONSES)
+@router.get("/models", tags=["registry"])
 async def models(
     registry: RegistryDep,
-    threads: ThreadsDep,
+    threads: RegistryThreads,
     ticker: Ticker | None = None,
     model_type: Kind | None = None,
     status: Status | None = None,
 ) -> Models:
-    """Every model version: its status, what it was made from, what it is worth, and the last decision about it."""
+    """List every model version: its status, lineage, out-of-sample figures and the last decision about it."""
     return await threads.run(lambda: list_models(registry, ticker, model_type, status))
 
 
-@router.get("/models/{ticker}/history", responses=RESPONSES)
-async def history(ticker: TickerPath, registry: RegistryDep, threads: ThreadsDep) -> History:
-    """Who or what decided which version answers, when and why, gate by gate."""
+@router.get("/models/{ticker}/history", tags=["registry"])
+async def history(ticker: TickerPath, registry: RegistryDep, threads: RegistryThreads) -> History:
+    """List the decisions on the version in Production: when, by whom, why, and each gate's result."""
     return await threads.run(lambda: model_history(registry, ticker))
+
+
+@router.post("/models/refresh", tags=["models"], dependencies=[Depends(require_key)])
+def refresh_models(predictor: PredictorDep) -> Refreshed:
+    """Follow every moved alias now. After this, the process that answered serves the new versions; other processes
+    look for themselves every two seconds.
+    """
+    predictor.refresh()
+    state = predictor.models.state()
+    if state["registry"]["detail"]:
+        raise RegistryUnavailable(state["registry"]["detail"])
+    return Refreshed(**state["models"])

@@ -1,24 +1,39 @@
-"""The state of the service. It touches memory only, so no prediction can hold it up."""
+"""The state of the service, for people and load balancers, and for Prometheus."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
-from zenith_serving.routes.dependencies import PredictorDep
+from zenith_serving.observability.metrics import CONTENT_TYPE
+from zenith_serving.routes.dependencies import MetricsDep, PredictorDep
 from zenith_serving.schemas.predictions import Health
 
 router = APIRouter(tags=["operations"])
 
 
+class MetricsText(Response):
+    """Prometheus' text format."""
+
+    media_type = CONTENT_TYPE
+
+
 @router.get("/health")
 async def health(predictor: PredictorDep) -> Health:
-    """Live if it answers at all; `ready` and the rest say what it can answer."""
+    """Report that the service is live; `ready` and the rest say which answers it can give."""
+    # Memory alone, so that no prediction delays it.
     models, cache = predictor.models.state(), predictor.cache.state()
     snapshots = predictor.snapshots.state()
-    away = [one for one in (models["registry"], cache) if one["state"] != "ok"]
+    is_degraded = models["models"]["problems"] or any(part["state"] != "ok" for part in (models["registry"], cache))
     return Health(
-        status="degraded" if away or models["models"]["problems"] else "ok",
+        status="degraded" if is_degraded else "ok",
         ready=snapshots["tickers"] > 0,
         registry=models["registry"],
         models=models["models"],
         cache=cache,
         snapshots=snapshots,
     )
+
+
+@router.get("/metrics", response_class=MetricsText)
+def metrics(counters: MetricsDep) -> MetricsText:
+    """Requests, predictions, models and the age of the data, for Prometheus."""
+    # In a thread: it may read snapshots, and the files of other workers.
+    return MetricsText(counters.text())

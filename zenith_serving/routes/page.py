@@ -1,6 +1,6 @@
-"""The page at `/` and the API's at `/docs`, from files that ship with the package or one that it depends on.
+"""The web page at `/` and Swagger UI at `/docs`, from files in this package or in one that it depends on.
 
-They get all they show from the API, in the browser, and ask no other server.
+In the browser, both read from the API alone and contact no other server.
 """
 
 from pathlib import Path
@@ -17,15 +17,15 @@ HEADERS = {
     ),
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
-    "cache-control": "no-cache",  # asked for again each time, and answered with 304: so an update shows at once
+    "cache-control": "no-cache",  # the browser revalidates each time, so an update shows at once
 }
 
 
 class PageFiles(StaticFiles):
-    """The page's files, with HEADERS on each answer."""
+    """The page's files, with HEADERS on each response."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """A file, or 304 if the browser has it."""
+        """Return a file, or 304 if the browser has it."""
         response = await super().get_response(path, scope)
         response.headers.update(HEADERS)
         return response
@@ -38,11 +38,11 @@ router = APIRouter(include_in_schema=False)
 
 @router.api_route("/", methods=["GET", "HEAD"])
 async def page(request: Request) -> Response:
-    """The page."""
+    """Return the page."""
     return await files.get_response("index.html", request.scope)
 
 
 @router.get("/docs")
 async def docs(request: Request) -> Response:
-    """The API: every address, with what it takes and answers, to try out."""
+    """Return Swagger UI: every route with its request and responses, to try out."""
     return await files.get_response("docs.html", request.scope)

@@ -1,54 +1,173 @@
-"""Forecasts and signals of one ticker."""
+"""Forecasts and signals: of one ticker, of many, and the disclaimer that goes with them.
+
+An answer that needs memory alone is made on the event loop: handing it to a thread takes longer than making it
+(docs/decisions/0025). One that may wait for a file, the registry, Redis or ONNX Runtime is made in a thread.
+"""
+
+import asyncio
+import logging
+from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
 
-from zenith_serving.problem_details import RESPONSES
-from zenith_serving.routes.answering import Question, answer_one
-from zenith_serving.routes.dependencies import PREFIX, predictor_of
-from zenith_serving.routes.direct_route import DirectRoute, documented, posted
+from zenith_core.disclaimer import DISCLAIMER
+from zenith_core.errors import ZenithError
+from zenith_core.names import Kind
+from zenith_serving.errors import UnknownTicker
+from zenith_serving.prediction.predictor import Predictor
+from zenith_serving.problem_details import RESPONSES, problem_of, surprise
+from zenith_serving.routes.dependencies import PREFIX
+from zenith_serving.routes.direct_route import DirectRoute, document_body, read_body
 from zenith_serving.schemas.predictions import (
+    BatchAnswer,
+    BatchRequest,
     ComprehensiveAnswer,
+    Disclaimer,
     PriceAnswer,
     PriceRequest,
+    Problem,
     SignalAnswer,
     SignalRequest,
+    What,
 )
+
+BATCH_CONCURRENCY = 8
+"""Tickers of a batch in progress at a time, so that the event loop and its threads have time for other requests."""
+
+_PARTS: dict[What, dict[str, Kind]] = {
+    "price": {"price": "lstm"},
+    "signal": {"signal": "ensemble"},
+    "comprehensive": {"price": "lstm", "signal": "ensemble"},
+}
+
+_logger = logging.getLogger(__name__)
 
 router = APIRouter(prefix=PREFIX, tags=["predictions"], route_class=DirectRoute)
 
 
-@router.post("/predict/price", response_model=PriceAnswer, responses=RESPONSES, openapi_extra=documented(PriceRequest))
-async def predict_price(request: Request) -> Response:
-    """Forecast the next sessions' prices."""
-    asked = await posted(request, PriceRequest)
-    return _json(
-        await answer_one(predictor_of(request), Question(asked.ticker, "price", asked.horizon, asked.use_cache))
-    )
+class Question(NamedTuple):
+    """A question about one ticker."""
+
+    ticker: str
+    what: What
+    horizon: int = 5
+    use_cache: bool = True
 
 
 @router.post(
-    "/predict/signal", response_model=SignalAnswer, responses=RESPONSES, openapi_extra=documented(SignalRequest)
+    "/predict/price", response_model=PriceAnswer, responses=RESPONSES, openapi_extra=document_body(PriceRequest)
+)
+async def predict_price(request: Request) -> Response:
+    """Forecast the prices of the next sessions."""
+    body = await read_body(request, PriceRequest)
+    return _json(await _answer(_predictor(request), Question(body.ticker, "price", body.horizon, body.use_cache)))
+
+
+@router.post(
+    "/predict/signal", response_model=SignalAnswer, responses=RESPONSES, openapi_extra=document_body(SignalRequest)
 )
 async def predict_signal(request: Request) -> Response:
     """Choose between buy, hold and sell."""
-    asked = await posted(request, SignalRequest)
-    return _json(await answer_one(predictor_of(request), Question(asked.ticker, "signal", use_cache=asked.use_cache)))
+    body = await read_body(request, SignalRequest)
+    return _json(await _answer(_predictor(request), Question(body.ticker, "signal", use_cache=body.use_cache)))
 
 
 @router.post(
     "/predict/comprehensive",
     response_model=ComprehensiveAnswer,
     responses=RESPONSES,
-    openapi_extra=documented(PriceRequest),
+    openapi_extra=document_body(PriceRequest),
 )
 async def predict_comprehensive(request: Request) -> Response:
-    """Forecast and signal in one. A part that fails is reported inside; both failing is an error."""
-    asked = await posted(request, PriceRequest)
-    return _json(
-        await answer_one(predictor_of(request), Question(asked.ticker, "comprehensive", asked.horizon, asked.use_cache))
-    )
+    """Forecast and signal in one. If one part fails, the answer reports it; if both fail, it is an error."""
+    body = await read_body(request, PriceRequest)
+    question = Question(body.ticker, "comprehensive", body.horizon, body.use_cache)
+    return _json(await _answer(_predictor(request), question))
+
+
+@router.post(
+    "/predict/batch", response_model=BatchAnswer, responses=RESPONSES, openapi_extra=document_body(BatchRequest)
+)
+async def predict_batch(request: Request) -> Response:
+    """Ask the same of up to 200 tickers. Each has its prediction or its problem, in the order of the request."""
+    body = await read_body(request, BatchRequest)
+    predictor, turn = _predictor(request), asyncio.Semaphore(BATCH_CONCURRENCY)
+
+    async def result(ticker: str) -> bytes:
+        async with turn:
+            await asyncio.sleep(0)  # an answer from memory never waits: 200 of them would be one step of the loop
+            return await _batch_result(predictor, Question(ticker, body.what, body.horizon, body.use_cache))
+
+    results = await asyncio.gather(*map(result, body.tickers))
+    return _json(b'{"what":"%s","results":[%s]}' % (body.what.encode(), b",".join(results)))
+
+
+async def disclaimer() -> Disclaimer:
+    """The limits of a prediction."""
+    return Disclaimer(disclaimer=DISCLAIMER)
+
+
+router.add_api_route("/disclaimer", disclaimer, methods=["GET"], route_class_override=APIRoute)
+
+
+def _predictor(request: Request) -> Predictor:
+    """The application's predictor: a DirectRoute has no dependencies."""
+    predictor: Predictor = request.app.state.predictor
+    return predictor
 
 
 def _json(answer: bytes) -> Response:
     """Serialized already: FastAPI would validate the answer a second time."""
     return Response(answer, media_type="application/json")
+
+
+async def _answer(predictor: Predictor, question: Question) -> bytes:
+    """A PriceAnswer, SignalAnswer or ComprehensiveAnswer as JSON. Raises as `Predictor.answer`."""
+    if all(predictor.is_ready(kind, question.ticker) for kind in _PARTS[question.what].values()):
+        return _answer_now(predictor, question)
+    return await run_in_threadpool(_answer_now, predictor, question)
+
+
+def _answer_now(predictor: Predictor, question: Question) -> bytes:
+    ticker, what, horizon, use_cache = question
+    if what == "comprehensive":
+        return _comprehensive(predictor, question)
+    (kind,) = _PARTS[what].values()
+    return predictor.answer(kind, ticker, horizon, use_cache=use_cache)
+
+
+def _comprehensive(predictor: Predictor, question: Question) -> bytes:
+    """A ComprehensiveAnswer, joined from the JSON of its parts."""
+    ticker, what, horizon, use_cache = question
+    answers, errors = {}, {}
+    for part, kind in _PARTS[what].items():
+        try:
+            answers[part] = predictor.answer(kind, ticker, horizon, use_cache=use_cache)
+        except UnknownTicker:
+            raise
+        except ZenithError as error:
+            errors[part] = error
+    if not answers:
+        raise errors["price"]
+    price, signal = (answers.get(part, b"null") for part in ("price", "signal"))
+    problems = b",".join(b'"%s":%s' % (part.encode(), _problem(problem_of(error))) for part, error in errors.items())
+    return b'{"ticker":"%s","price":%s,"signal":%s,"problems":{%s}}' % (ticker.encode(), price, signal, problems)
+
+
+async def _batch_result(predictor: Predictor, question: Question) -> bytes:
+    """The BatchResult of one ticker as JSON; any error is reported inside."""
+    prediction, problem = b"null", b"null"
+    try:
+        prediction = await _answer(predictor, question)
+    except ZenithError as error:
+        problem = _problem(problem_of(error))
+    except Exception:
+        _logger.exception("one ticker of a batch failed")
+        problem = _problem(surprise())
+    return b'{"ticker":"%s","prediction":%s,"problem":%s}' % (question.ticker.encode(), prediction, problem)
+
+
+def _problem(problem: Problem) -> bytes:
+    return problem.model_dump_json().encode()

@@ -1,44 +1,66 @@
-"""The tickers there are, and what a page draws of one. Each reads files, so it runs in a thread."""
+"""The tickers with data, and the data for their charts. Each route reads files, so it runs in a thread.
 
+A part of a chart is None if it cannot be read, or is missing because an older version of the pipelines wrote the
+dataset or nothing did yet: the page names the job that makes it, and shows the rest.
+"""
+
+import logging
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
+from pydantic import BaseModel, ValidationError
 
 from zenith_core.errors import CorruptData
+from zenith_core.names import KINDS
 from zenith_core.snapshot import STALE_AFTER_SESSIONS
 from zenith_serving.errors import UnknownTicker
+from zenith_serving.prediction.dataset_reader import DatasetReader
 from zenith_serving.prediction.predictor import utc_now
 from zenith_serving.prediction.responses import age_in_sessions
 from zenith_serving.prediction.snapshot_store import SnapshotStore
 from zenith_serving.problem_details import RESPONSES
-from zenith_serving.routes.charts import chart_of
-from zenith_serving.routes.dependencies import PREFIX, PredictorDep
+from zenith_serving.routes.dependencies import PREFIX, PredictorDep, SettingsDep
 from zenith_serving.schemas.base import Ticker
-from zenith_serving.schemas.charts import Chart, Links, TickerList, TickerSummary
+from zenith_serving.schemas.charts import Backtest, Candles, Chart, Links, PastForecasts, TickerList, TickerSummary
 from zenith_serving.settings import Settings
+
+_logger = logging.getLogger(__name__)
+Part = TypeVar("Part", bound=BaseModel)
 
 router = APIRouter(prefix=PREFIX, tags=["tickers"])
 
 
 @router.get("/tickers")
-def tickers(request: Request, predictor: PredictorDep) -> TickerList:
-    """Every ticker that can be asked about, with its last close and the age of its data."""
+def tickers(settings: SettingsDep, predictor: PredictorDep) -> TickerList:
+    """List the tickers that have data, with their last close and the age of the data."""
     now, snapshots = utc_now(), predictor.snapshots
-    found = (_summary(snapshots, ticker, now) for ticker in snapshots.tickers())
-    return TickerList(tickers=[one for one in found if one], links=links_of(request.app.state.settings))
+    summaries = (_summary(snapshots, ticker, now) for ticker in snapshots.tickers())
+    return TickerList(tickers=[summary for summary in summaries if summary], links=links_of(settings))
 
 
 @router.get("/tickers/{ticker}/chart", responses=RESPONSES)
-def chart(ticker: Ticker, request: Request, predictor: PredictorDep) -> Chart:
-    """Candles, past forecasts beside what came, and backtests beside buy-and-hold."""
-    data: Path = request.app.state.settings.snapshots.parent
-    return chart_of(data, predictor.snapshots.get(ticker).ticker)
+def chart(ticker: Ticker, settings: SettingsDep, predictor: PredictorDep) -> Chart:
+    """Candles, past forecasts beside actual prices, and backtests beside buy-and-hold."""
+    return chart_of(settings.snapshots.parent, predictor.snapshots.get(ticker).ticker)
+
+
+def chart_of(data: Path, ticker: str) -> Chart:
+    """Return the chart of a validated ticker; `data` holds a folder for each dataset."""
+    lstm, ensemble = (_facts(data / f"{kind}_backtest", ticker) for kind in KINDS)
+    return Chart(
+        ticker=ticker,
+        candles=_part(Candles, _facts(data / "serving_snapshot", ticker).get("candles")),
+        forecasts=_part(PastForecasts, lstm.get("forecasts")),
+        backtests={"lstm": _backtest(lstm), "ensemble": _backtest(ensemble)},
+    )
 
 
 def links_of(settings: Settings) -> Links:
-    """Addresses of the other two user interfaces, without a name or password that they may hold."""
+    """Return the addresses of the other two user interfaces, without the user and password that they may hold."""
     return Links(
         dagster=settings.dagster_public_url or _address(settings.dagster_url),
         mlflow=settings.mlflow_public_url or _address(settings.mlflow_tracking_uri),
@@ -48,7 +70,7 @@ def links_of(settings: Settings) -> Links:
 def _summary(snapshots: SnapshotStore, ticker: str, now: datetime) -> TickerSummary | None:
     try:
         snapshot = snapshots.get(ticker)
-    except UnknownTicker:  # removed since they were listed
+    except UnknownTicker:  # removed after it was listed
         return None
     except CorruptData:
         return TickerSummary(ticker=ticker)
@@ -61,6 +83,25 @@ def _summary(snapshots: SnapshotStore, ticker: str, now: datetime) -> TickerSumm
         stale=age > STALE_AFTER_SESSIONS,
         age_sessions=age,
     )
+
+
+def _facts(root: Path, ticker: str) -> dict[str, Any]:
+    with suppress(CorruptData):  # logged
+        return DatasetReader(root).find(ticker) or {}
+    return {}
+
+
+def _backtest(facts: dict[str, Any]) -> Backtest | None:
+    names = ("equity", "stats", "config", "model_version")
+    return _part(Backtest, {name: facts[name] for name in names}) if all(name in facts for name in names) else None
+
+
+def _part(schema: type[Part], content: object) -> Part | None:
+    try:
+        return None if content is None else schema.model_validate(content)
+    except ValidationError as error:
+        _logger.warning("%s: %d errors", schema.__name__, error.error_count())
+        return None
 
 
 def _address(uri: str | None) -> str | None:

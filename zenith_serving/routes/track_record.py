@@ -1,27 +1,19 @@
-"""What was forecast, against what came: the pipelines' forecast ledger, as they sum it up."""
+"""Past forecasts beside actual prices: the pipelines' forecast ledger, summarized by them."""
 
-from typing import Annotated
-
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import ValidationError
 
-from zenith_serving.prediction.dataset_reader import FactsFolder
 from zenith_serving.problem_details import RESPONSES
-from zenith_serving.routes.dependencies import PREFIX, TickerPath
+from zenith_serving.routes.dependencies import PREFIX, LedgersDep, TickerPath
 from zenith_serving.schemas.registry import TrackRecord
 
 router = APIRouter(prefix=PREFIX, tags=["registry"])
 
 
-async def _ledgers(request: Request) -> FactsFolder:
-    ledgers: FactsFolder = request.app.state.ledgers
-    return ledgers
-
-
 @router.get("/track-record/{ticker}", response_model=TrackRecord, responses=RESPONSES)
-def track_record(ticker: TickerPath, ledgers: Annotated[FactsFolder, Depends(_ledgers)]) -> Response:
-    """Forecasts that were made, beside what came."""
-    # In a thread, made into JSON there: up to 750 rows are milliseconds that /health would wait for.
+def track_record(ticker: TickerPath, ledgers: LedgersDep) -> Response:
+    """Past forecasts beside the actual prices."""
+    # Serialized here, in a thread: up to 750 rows take milliseconds that /health would wait for.
     facts = ledgers.read(ticker)
     try:
         record = TrackRecord(ticker=ticker, **facts["track_record"])

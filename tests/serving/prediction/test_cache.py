@@ -3,7 +3,8 @@ import time
 import pytest
 from pydantic import BaseModel
 
-from zenith_serving.prediction.cache import LocalCache, open_cache
+from zenith_serving.prediction.cache import LocalCache
+from zenith_serving.prediction.predictor import open_cache
 from zenith_serving.prediction.redis_cache import RedisCache
 from zenith_serving.settings import Settings
 

@@ -1,10 +1,10 @@
 import logging
 
-from zenith_serving.prediction.last_known_good import LastGood
+from zenith_serving.prediction.last_known_good import LastKnownGood
 
 
 def test_a_copy_comes_back_with_its_version(tmp_path):
-    copies = LastGood(tmp_path)
+    copies = LastKnownGood(tmp_path)
     copies.save("lstm-AAPL", 3, b"model")
     assert copies.load("lstm-AAPL") == (3, b"model")
     assert copies.load("lstm-AAPL", 3) == (3, b"model")
@@ -13,7 +13,7 @@ def test_a_copy_comes_back_with_its_version(tmp_path):
 
 
 def test_a_new_copy_replaces_the_old_one_even_after_a_rollback(tmp_path):
-    copies = LastGood(tmp_path)
+    copies = LastKnownGood(tmp_path)
     copies.save("lstm-AAPL", 8, b"newer")
     copies.save("lstm-AAPL", 7, b"older")
     assert copies.load("lstm-AAPL") == (7, b"older")
@@ -22,7 +22,7 @@ def test_a_new_copy_replaces_the_old_one_even_after_a_rollback(tmp_path):
 
 
 def test_a_copy_that_does_not_match_its_checksum_is_left_out(tmp_path, caplog):
-    copies = LastGood(tmp_path)
+    copies = LastKnownGood(tmp_path)
     copies.save("lstm-AAPL", 3, b"model")
     (path,) = (tmp_path / "lstm-AAPL").iterdir()
     path.write_bytes(b"modem")
@@ -33,7 +33,7 @@ def test_a_copy_that_does_not_match_its_checksum_is_left_out(tmp_path, caplog):
 
 def test_a_folder_that_cannot_be_written_is_logged_and_changes_nothing(tmp_path, caplog):
     (tmp_path / "file").write_text("in the way")
-    copies = LastGood(tmp_path / "file")
+    copies = LastKnownGood(tmp_path / "file")
     with caplog.at_level(logging.WARNING):
         copies.save("lstm-AAPL", 3, b"model")
     assert "MODELS_PATH" in caplog.text

@@ -1,16 +1,24 @@
 import threading
 
+import numpy as np
 import pytest
 
-from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
-from zenith_serving.prediction.last_known_good import LastGood
+from zenith_serving.errors import FeatureMismatch, ModelUnavailable, RegistryUnavailable
+from zenith_serving.prediction import model_store
+from zenith_serving.prediction.last_known_good import LastKnownGood
 from zenith_serving.prediction.loaded_model import misfit, open_model
-from zenith_serving.prediction.model_store import ModelStore
+from zenith_serving.prediction.model_store import MODEL_BYTES, ModelStore
 
 
 @pytest.fixture
 def copies(tmp_path):
-    return LastGood(tmp_path)
+    return LastKnownGood(tmp_path)
+
+
+@pytest.fixture
+def snapshots(models):
+    """The current snapshot of each ticker: always the same object, as SnapshotStore returns it."""
+    return {ticker: models.snapshot(ticker) for ticker in ("A", "B", "C", "AAPL", "MSFT")}
 
 
 @pytest.fixture
@@ -21,118 +29,190 @@ def store(registry, copies, models):
     return ModelStore(registry, copies)
 
 
-def test_each_ticker_and_kind_has_its_own_model(store):
-    served = [store.get(kind, ticker) for kind in ("lstm", "ensemble") for ticker in ("AAPL", "MSFT")]
-    assert [model.name for model in served] == ["lstm-AAPL", "lstm-MSFT", "ensemble-AAPL", "ensemble-MSFT"]
-    assert [model.facts["ticker"] for model in served] == ["AAPL", "MSFT", "AAPL", "MSFT"]
-    assert len({id(model.run.__self__) for model in served}) == 4
+@pytest.fixture
+def sessions(monkeypatch):
+    """The (name, version) of each ONNX session that the store opens."""
+    opened = []
+
+    def open_and_note(name, version, onnx):
+        opened.append((name, version))
+        return open_model(name, version, onnx)
+
+    monkeypatch.setattr(model_store, "open_model", open_and_note)
+    return opened
 
 
-def test_a_model_is_loaded_on_first_use_and_once(store, registry):
-    assert not store.is_loaded("lstm", "AAPL")
-    assert store.get("lstm", "AAPL") is store.get("lstm", "AAPL")
-    assert store.is_loaded("lstm", "AAPL")
-    assert dict(registry.fetched) == {("lstm-AAPL", 1): 1}
+def price(model):
+    return float(model.forecast.price[0])
 
 
-def test_many_cold_callers_load_it_once(store, registry):
+def test_each_ticker_and_kind_has_its_own_model(store, snapshots):
+    models = [store.get(kind, snapshots[ticker]) for kind in ("lstm", "ensemble") for ticker in ("AAPL", "MSFT")]
+    assert [model.name for model in models] == ["lstm-AAPL", "lstm-MSFT", "ensemble-AAPL", "ensemble-MSFT"]
+    assert [model.kind for model in models] == ["lstm", "lstm", "ensemble", "ensemble"]
+    assert [model.facts["ticker"] for model in models] == ["AAPL", "MSFT", "AAPL", "MSFT"]
+
+
+def test_a_forecast_is_computed_on_first_use_and_kept_without_its_session(store, snapshots, sessions):
+    assert store.peek("lstm", snapshots["AAPL"]) is None
+    model = store.get("lstm", snapshots["AAPL"])
+    assert store.get("lstm", snapshots["AAPL"]) is store.peek("lstm", snapshots["AAPL"]) is model
+    assert sessions == [("lstm-AAPL", 1)]
+    assert price(model) == pytest.approx(101.0)
+
+
+def test_a_new_snapshot_is_forecast_once_by_the_same_version(store, registry, models, snapshots, sessions):
+    store.get("lstm", snapshots["AAPL"])
+    new = models.snapshot("AAPL", close=200.0)
+    assert store.peek("lstm", new) is None
+    assert [price(store.get("lstm", new)) for _ in range(2)] == pytest.approx([202.0, 202.0])
+    assert sessions == [("lstm-AAPL", 1)] * 2
+    assert dict(registry.fetched) == {("lstm-AAPL", 1): 1}  # the second time from the copy on disk
+
+
+def test_many_cold_callers_make_one_computation(store, registry, snapshots, sessions):
     registry.gate.clear()
-    threads = [threading.Thread(target=store.get, args=("lstm", "AAPL")) for _ in range(20)]
+    threads = [threading.Thread(target=store.get, args=("lstm", snapshots["AAPL"])) for _ in range(20)]
     for thread in threads:
         thread.start()
     registry.gate.set()
     for thread in threads:
         thread.join()
-    assert registry.fetched["lstm-AAPL", 1] == 1
+    assert sessions == [("lstm-AAPL", 1)]
 
 
-def test_memory_is_bounded_by_dropping_the_least_recently_used(registry, copies, models):
+def test_memory_is_bounded_by_dropping_the_least_recently_used(registry, copies, models, snapshots):
     for ticker in ("A", "B", "C"):
         registry.add(f"lstm-{ticker}", models.lstm(ticker))
-    store = ModelStore(registry, copies, memory=2 * open_model("lstm-A", 1, models.lstm("A")).memory)
-    for ticker in ("A", "B", "A", "C"):
-        store.get("lstm", ticker)
-    assert [store.is_loaded("lstm", ticker) for ticker in ("A", "B", "C")] == [True, False, True]
+    store = ModelStore(registry, copies, memory=2 * MODEL_BYTES)
+    for ticker in ("A", "B", "A"):
+        store.get("lstm", snapshots[ticker])
+    store.refresh()  # looks at every model, and uses none
+    store.get("lstm", snapshots["C"])
+    assert [bool(store.peek("lstm", snapshots[ticker])) for ticker in ("A", "B", "C")] == [True, False, True]
 
 
-def test_a_moved_alias_swaps_the_model_and_the_old_one_still_answers_who_holds_it(store, registry, models):
-    old = store.get("lstm", "AAPL")
+def test_a_moved_alias_replaces_the_model_and_its_forecast_before_a_request_asks(
+    store, registry, models, snapshots, sessions
+):
+    old = store.get("lstm", snapshots["AAPL"])
     registry.add("lstm-AAPL", models.lstm("AAPL", growth=1.5))
-    assert store.get("lstm", "AAPL") is old
+    assert store.get("lstm", snapshots["AAPL"]) is old
     store.refresh()
-    assert (old.version, store.get("lstm", "AAPL").version) == (1, 2)
-    assert old.run is not store.get("lstm", "AAPL").run
+    new = store.peek("lstm", snapshots["AAPL"])
+    assert (old.version, new.version) == (1, 2)
+    assert (price(old), price(new)) == pytest.approx((101.0, 150.0))
 
 
-def test_a_rollback_swaps_too(store, registry, models):
+def test_a_rollback_replaces_it_too(store, registry, models, snapshots):
     registry.add("lstm-AAPL", models.lstm("AAPL", growth=1.5))
-    assert store.get("lstm", "AAPL").version == 2
+    assert store.get("lstm", snapshots["AAPL"]).version == 2
     registry.aliases["lstm-AAPL"] = 1
     store.refresh()
-    assert store.get("lstm", "AAPL").version == 1
+    assert store.get("lstm", snapshots["AAPL"]).version == 1
 
 
-def test_a_model_that_lost_its_alias_is_served_no_more(store, registry):
-    store.get("lstm", "AAPL")
+def test_a_model_that_lost_its_alias_is_no_longer_served(store, registry, snapshots):
+    store.get("lstm", snapshots["AAPL"])
     del registry.aliases["lstm-AAPL"]
     store.refresh()
     with pytest.raises(ModelUnavailable, match="lstm-AAPL has no version in Production yet"):
-        store.get("lstm", "AAPL")
+        store.get("lstm", snapshots["AAPL"])
 
 
-@pytest.mark.parametrize("broken", [b"", b"not onnx"])
-def test_a_new_version_that_cannot_be_had_leaves_the_old_one_and_says_so(store, registry, broken):
-    store.get("lstm", "AAPL")
-    registry.add("lstm-AAPL", broken)
+@pytest.mark.parametrize("artifact", [b"", b"not onnx"])
+def test_a_new_version_that_is_broken_leaves_the_old_one_and_is_reported(store, registry, snapshots, artifact):
+    store.get("lstm", snapshots["AAPL"])
+    registry.add("lstm-AAPL", artifact)
     store.refresh()
-    assert store.get("lstm", "AAPL").version == 1
+    assert store.get("lstm", snapshots["AAPL"]).version == 1
     assert list(store.state()["models"]["problems"]) == ["lstm-AAPL"]
     registry.aliases["lstm-AAPL"] = 1
     store.refresh()
 
 
-def test_what_is_loaded_goes_on_while_the_registry_is_away(store, registry):
-    model = store.get("lstm", "AAPL")
+def test_a_kept_forecast_survives_a_registry_outage(store, registry, snapshots):
+    model = store.get("lstm", snapshots["AAPL"])
     registry.away = True
     store.refresh()
-    assert store.get("lstm", "AAPL") is model
+    assert store.get("lstm", snapshots["AAPL"]) is model
     assert store.state()["registry"] == {"state": "away", "detail": "the registry is away"}
     registry.away = False
     store.refresh()
     assert store.state()["registry"]["state"] == "ok"
 
 
-def test_a_cold_start_without_the_registry_uses_the_last_good_copies(store, registry, copies):
-    store.refresh()  # copies every model, asked for or not
+def test_new_data_are_forecast_from_the_copy_during_an_outage(store, registry, models, snapshots):
+    store.get("lstm", snapshots["AAPL"])
     registry.away = True
-    cold = ModelStore(registry, copies)
-    assert (cold.get("ensemble", "MSFT").name, cold.get("ensemble", "MSFT").version) == ("ensemble-MSFT", 1)
+    store.refresh()
+    assert price(store.get("lstm", models.snapshot("AAPL", close=200.0))) == pytest.approx(202.0)
 
 
-def test_a_cold_start_without_the_registry_or_copies_says_what_is_missing(store, registry):
+def test_without_artifact_and_copy_the_forecast_from_the_earlier_snapshot_goes_on(
+    tmp_path, registry, models, snapshots
+):
+    (tmp_path / "file").write_text("no folder for copies")
+    store = ModelStore(registry, LastKnownGood(tmp_path / "file"))
+    registry.add("lstm-AAPL", models.lstm("AAPL"))
+    earlier = store.get("lstm", snapshots["AAPL"])
+    registry.models["lstm-AAPL"][1] = b""
+    assert store.get("lstm", models.snapshot("AAPL", close=200.0)) is earlier
+    assert earlier.snapshot.close == 100.0
+
+
+def test_a_cold_start_without_the_registry_uses_the_copies(store, registry, copies, snapshots):
+    store.refresh()  # copies every model, in use or not
+    registry.away = True
+    model = ModelStore(registry, copies).get("ensemble", snapshots["MSFT"])
+    assert (model.name, model.version) == ("ensemble-MSFT", 1)
+
+
+def test_a_cold_start_without_the_registry_or_copies_says_what_is_missing(store, registry, snapshots):
     registry.away = True
     with pytest.raises(RegistryUnavailable, match="the registry is away"):
-        store.get("lstm", "AAPL")
+        store.get("lstm", snapshots["AAPL"])
     registry.away = False
     store.refresh()
-    assert store.get("lstm", "AAPL").version == 1
+    assert store.get("lstm", snapshots["AAPL"]).version == 1
 
 
-def test_a_deleted_artifact_is_replaced_by_the_last_good_copy_or_reported(store, registry, copies):
+def test_a_deleted_artifact_is_replaced_by_its_copy_or_reported(store, registry, copies, snapshots):
     registry.models["lstm-AAPL"][1] = b""
     with pytest.raises(ModelUnavailable, match="file is gone"):
-        store.get("lstm", "AAPL")
-    store.get("lstm", "MSFT")
+        store.get("lstm", snapshots["AAPL"])
+    store.get("lstm", snapshots["MSFT"])
     registry.add("lstm-MSFT", b"")
-    assert ModelStore(registry, copies).get("lstm", "MSFT").version == 1
+    assert ModelStore(registry, copies).get("lstm", snapshots["MSFT"]).version == 1
 
 
-def test_names_in_the_registry_that_are_not_ours_are_left_alone(store, registry, tmp_path):
+def test_names_in_the_registry_that_are_not_ours_are_ignored(store, registry):
     registry.add("../../etc", b"evil")
     registry.add("lstm-../../etc", b"evil")
-    registry.add("churn-model", b"somebody else's")
+    registry.add("churn-model", b"of another team")
     store.refresh()
     assert {name for name, _ in registry.fetched} == {"lstm-AAPL", "lstm-MSFT", "ensemble-AAPL", "ensemble-MSFT"}
+
+
+def test_a_model_of_an_older_spec_gets_its_inputs_from_the_snapshot(store, registry, models):
+    window = np.full((60, 14), 2.0, dtype=np.float32)
+    earlier = models.snapshot("AAPL", close=50.0, window=window)
+    snapshot = models.snapshot("AAPL", feature_spec="newer", other_specs={models.SPEC: earlier})
+    model = store.get("lstm", snapshot)
+    assert (price(model), model.snapshot) == (pytest.approx(50.5), earlier)
+    assert store.peek("lstm", snapshot) is model
+    assert store.get("ensemble", snapshot).forecast.fresh.reason == "model"
+    registry.add("ensemble-AAPL", models.ensemble("AAPL", study=models.study(upper=1.0)))
+    store.refresh()
+    assert store.peek("ensemble", snapshot).forecast.fresh.reason == "outside_training_range"
+
+
+def test_a_model_whose_spec_the_snapshot_lacks_has_no_forecast_and_opens_one_session(store, models, sessions):
+    snapshot = models.snapshot("AAPL", feature_spec="newer")
+    for _ in range(2):
+        with pytest.raises(FeatureMismatch, match="trained on features 0123456789abcdef, the data of AAPL holds newer"):
+            _ = store.get("lstm", snapshot).forecast
+    assert sessions == [("lstm-AAPL", 1)]
 
 
 def test_a_model_made_for_another_ticker_is_refused(models):
@@ -147,11 +227,11 @@ def test_a_model_without_a_feature_spec_is_refused(models):
         open_model("lstm-AAPL", 1, models.lstm("AAPL", spec=""))
 
 
-def test_a_model_larger_than_all_memory_for_models_is_served_and_not_kept(registry, copies, models):
+def test_without_memory_for_models_they_are_served_and_not_kept(registry, copies, models, snapshots):
     registry.add("lstm-A", models.lstm("A"))
     store = ModelStore(registry, copies, memory=1)
-    assert store.get("lstm", "A").version == 1
-    assert not store.is_loaded("lstm", "A")
+    assert store.get("lstm", snapshots["A"]).version == 1
+    assert store.peek("lstm", snapshots["A"]) is None
 
 
 OTHERS = [
@@ -164,18 +244,18 @@ OTHERS = [
 
 @pytest.mark.parametrize(("versions", "reason"), OTHERS)
 def test_an_artifact_of_other_library_versions_is_refused_and_the_last_good_one_stays(
-    store, registry, copies, models, versions, reason
+    store, registry, copies, models, snapshots, versions, reason
 ):
     store.refresh()
-    store.get("ensemble", "AAPL")
+    store.get("ensemble", snapshots["AAPL"])
     registry.add("ensemble-AAPL", models.ensemble("AAPL", versions=versions))
     store.refresh()
-    assert store.get("ensemble", "AAPL").version == 1
+    assert store.get("ensemble", snapshots["AAPL"]).version == 1
     assert reason in store.state()["models"]["problems"]["ensemble-AAPL"]
-    assert ModelStore(registry, copies).get("ensemble", "AAPL").version == 1  # after a restart as well
+    assert ModelStore(registry, copies).get("ensemble", snapshots["AAPL"]).version == 1  # after a restart as well
 
 
-def test_an_artifact_of_an_opset_that_is_not_known_yet_is_refused_with_the_reason(models):
+def test_an_artifact_of_an_unknown_opset_is_refused_with_the_reason(models):
     from onnx import ModelProto
 
     model = ModelProto.FromString(models.lstm("AAPL"))
@@ -184,7 +264,7 @@ def test_an_artifact_of_an_opset_that_is_not_known_yet_is_refused_with_the_reaso
         open_model("lstm-AAPL", 1, model.SerializeToString())
 
 
-def test_a_newer_minor_version_is_a_reason_and_an_older_one_or_another_library_is_none(models):
+def test_a_newer_minor_version_is_refused_and_an_older_one_or_another_library_is_not():
     from importlib.metadata import version
 
     major, minor, *_ = version("onnxruntime").split(".")
@@ -195,16 +275,16 @@ def test_a_newer_minor_version_is_a_reason_and_an_older_one_or_another_library_i
     assert misfit({"onnxruntime": newer}).startswith(f"was written by onnxruntime {newer}, this service has")
 
 
-def test_an_alias_that_moves_while_a_model_is_loaded_is_followed_before_anybody_is_answered(store, registry, models):
-    fetch, seen = registry.fetch, []
+def test_an_alias_that_moves_during_a_computation_is_followed_before_the_answer(store, registry, models, snapshots):
+    fetch, versions = registry.fetch, []
 
     def fetch_and_promote(name, version):
         onnx = fetch(name, version)
-        seen.append(version)
-        if len(seen) == 1:
+        versions.append(version)
+        if len(versions) == 1:
             registry.add("lstm-AAPL", models.lstm("AAPL", growth=1.5))
-            store.refresh()  # the watcher sees it; the model is not loaded yet
+            store.refresh()  # the watcher sees it; the model is not in memory yet
         return onnx
 
     registry.fetch = fetch_and_promote
-    assert store.get("lstm", "AAPL").version == 2
+    assert store.get("lstm", snapshots["AAPL"]).version == 2

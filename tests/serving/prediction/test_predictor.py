@@ -1,19 +1,17 @@
-import asyncio
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
 import pytest
 
-import zenith_serving.prediction.predictor as predictor_module
 from zenith_core.disclaimer import DISCLAIMER
 from zenith_core.errors import InvalidTicker, UserError
 from zenith_serving.errors import FeatureMismatch, ModelUnavailable, TickerGone, UnknownTicker
 from zenith_serving.prediction.cache import LocalCache
-from zenith_serving.prediction.last_known_good import LastGood
-from zenith_serving.prediction.loaded_model import nearest_evidence
+from zenith_serving.prediction.last_known_good import LastKnownGood
 from zenith_serving.prediction.model_store import ModelStore
 from zenith_serving.prediction.predictor import Predictor, make_predictor
 from zenith_serving.prediction.responses import age_in_sessions
+from zenith_serving.prediction.served_model import nearest_evidence
 from zenith_serving.prediction.snapshot_store import SnapshotStore
 from zenith_serving.schemas.predictions import PriceAnswer, SignalAnswer
 from zenith_serving.settings import Settings
@@ -39,10 +37,10 @@ def predictor(tmp_path, registry, models, write_snapshot, clock):
         registry.add(f"lstm-{ticker}", models.lstm(ticker))
         registry.add(f"ensemble-{ticker}", models.ensemble(ticker))
     snapshots = SnapshotStore(tmp_path / "data" / "serving_snapshot")
-    return Predictor(snapshots, ModelStore(registry, LastGood(tmp_path / "copies")), LocalCache(60), clock)
+    return Predictor(snapshots, ModelStore(registry, LastKnownGood(tmp_path / "copies")), LocalCache(60), clock)
 
 
-def test_a_price_answer_says_all_that_is_known(predictor, clock):
+def test_a_price_answer_has_every_field(predictor, clock):
     answer = predictor.predict_price("aapl", 4).model_dump(exclude={"predictions"})
     assert answer == {
         "ticker": "AAPL",
@@ -71,11 +69,11 @@ def test_each_session_ahead_has_its_price_its_change_and_its_interval(predictor)
 
 
 @pytest.mark.parametrize("horizon", [1, 30])
-def test_as_many_sessions_are_forecast_as_were_asked_for(predictor, horizon):
+def test_the_horizon_is_the_number_of_sessions_forecast(predictor, horizon):
     assert [point.day for point in predictor.predict_price("AAPL", horizon).predictions] == list(range(1, horizon + 1))
 
 
-def test_a_signal_answer_says_all_that_is_known(predictor, clock):
+def test_a_signal_answer_has_every_field(predictor, clock):
     assert predictor.predict_signal("AAPL").model_dump() == {
         "ticker": "AAPL",
         "model_type": "ensemble",
@@ -100,9 +98,8 @@ def test_a_signal_answer_says_all_that_is_known(predictor, clock):
 
 
 def test_a_model_that_failed_its_baseline_abstains_and_says_so(predictor, registry, models):
-    limits = {"lower": [0.0] * 14, "upper": [2.0] * 14, "base_rates": [0.3, 0.4, 0.3]}
-    unproven = {"limits": limits, "final": {"calibration": {"proven": False}}}
-    registry.add("ensemble-AAPL", models.ensemble("AAPL", study=unproven, evidence={"beats_naive": False}))
+    study = models.study(proven=False)
+    registry.add("ensemble-AAPL", models.ensemble("AAPL", study=study, evidence={"beats_naive": False}))
     answer = predictor.predict_signal("AAPL")
     assert (answer.signal, answer.likeliest, answer.confidence) == ("hold", "buy", 0.25)
     assert answer.reason_code == "fails_baseline"
@@ -119,7 +116,7 @@ def test_a_model_that_hardly_leaves_the_base_rates_abstains(predictor, registry,
     assert (answer.signal, answer.reason_code) == ("hold", "low_confidence")
 
 
-def test_a_model_abstains_from_what_it_was_not_trained_on(predictor, write_snapshot, tmp_path):
+def test_a_model_abstains_outside_its_training_range(predictor, write_snapshot, tmp_path):
     window = np.ones((60, 14), np.float32)
     window[-1, 3] = 2.3
     write_snapshot(tmp_path, "AAPL", window=window)
@@ -127,7 +124,7 @@ def test_a_model_abstains_from_what_it_was_not_trained_on(predictor, write_snaps
     assert (answer.signal, answer.reason_code) == ("hold", "outside_training_range")
 
 
-def test_old_data_are_no_ground_for_a_signal(predictor, clock):
+def test_a_signal_on_stale_data_is_hold(predictor, clock):
     clock.now = clock.now.replace(day=8)
     assert predictor.predict_signal("AAPL").reason_code == "model"
     clock.now = clock.now.replace(day=11)
@@ -147,7 +144,7 @@ def test_each_ticker_is_answered_by_its_own_model(predictor, registry, models):
     assert predictor.predict_price("MSFT", 1).predictions[0].price == pytest.approx(50.0)
 
 
-def test_the_second_answer_comes_from_the_cache_unless_it_is_not_wanted(predictor, clock):
+def test_the_second_answer_is_cached_unless_use_cache_is_false(predictor, clock):
     first = predictor.predict_price("AAPL", 5)
     clock.now = clock.now.replace(hour=22)
     second = predictor.predict_price("AAPL", 5)
@@ -158,14 +155,14 @@ def test_the_second_answer_comes_from_the_cache_unless_it_is_not_wanted(predicto
     assert not predictor.predict_price("MSFT", 5).cached
 
 
-def test_neither_a_promotion_nor_new_data_nor_a_new_day_is_answered_from_the_cache(
+def test_a_promotion_new_data_and_a_new_day_bypass_the_cache(
     predictor, registry, models, write_snapshot, tmp_path, clock
 ):
     predictor.predict_signal("AAPL")
     registry.add("ensemble-AAPL", models.ensemble("AAPL", probabilities=(1, 0, 0)))
     predictor.models.refresh()
-    promoted = predictor.predict_signal("AAPL")
-    assert (promoted.cached, promoted.model_version, promoted.signal) == (False, "2", "sell")
+    answer = predictor.predict_signal("AAPL")
+    assert (answer.cached, answer.model_version, answer.signal) == (False, "2", "sell")
     write_snapshot(tmp_path, "AAPL", data_version="beef", close=50.0)
     assert predictor.predict_signal("AAPL").current_price == 50.0
     clock.now = clock.now.replace(day=20)
@@ -191,19 +188,19 @@ def test_a_model_trained_on_other_features_is_refused(predictor, write_snapshot,
         predictor.predict_signal("AAPL")
 
 
-def test_a_model_that_has_seen_what_it_would_forecast_is_refused(predictor, registry, models, write_snapshot, tmp_path):
+def test_a_model_trained_on_later_prices_is_refused(predictor, registry, models, write_snapshot, tmp_path):
     registry.add("lstm-AAPL", models.lstm("AAPL", data_end="2099-01-01"))
-    with pytest.raises(FeatureMismatch, match="has seen prices up to 2099-01-01, the data of AAPL end on"):
+    with pytest.raises(FeatureMismatch, match="trained on prices up to 2099-01-01, the data of AAPL end on"):
         predictor.predict_price("AAPL")
 
 
-def test_a_home_that_is_a_file_is_the_users_to_put_right(tmp_path):
+def test_a_home_that_is_a_file_is_a_user_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="file is a file"):
         make_predictor(Settings(zenith_home=tmp_path / "file" / "home"))
 
 
-def test_what_is_not_a_number_is_not_an_answer(predictor, registry, models):
+def test_a_forecast_that_is_not_a_number_is_refused(predictor, registry, models):
     registry.add("lstm-AAPL", models.lstm("AAPL", growth=np.inf))
     registry.add("ensemble-AAPL", models.ensemble("AAPL", probabilities=(0, 0, np.nan)))
     for predict in (predictor.predict_price, predictor.predict_signal):
@@ -211,7 +208,7 @@ def test_what_is_not_a_number_is_not_an_answer(predictor, registry, models):
             predict("AAPL")
 
 
-def test_bad_questions_are_refused(predictor):
+def test_invalid_questions_are_refused(predictor):
     with pytest.raises(InvalidTicker):
         predictor.predict_price("../../etc")
     with pytest.raises(UnknownTicker):
@@ -220,57 +217,60 @@ def test_bad_questions_are_refused(predictor):
         predictor.predict_price("AAPL", 31)
 
 
-def test_an_answer_is_warm_once_all_it_needs_is_in_memory(predictor):
-    assert not predictor.is_warm("AAPL", "lstm")
+def test_an_answer_is_ready_once_memory_holds_all_it_needs(predictor, write_snapshot, tmp_path):
+    assert not predictor.is_ready("lstm", "AAPL")
     predictor.predict_price("AAPL")
-    assert predictor.is_warm("AAPL", "lstm")
-    assert not predictor.is_warm("AAPL", "lstm", "ensemble")
-    assert not predictor.is_warm("MSFT", "lstm")
+    assert predictor.is_ready("lstm", "AAPL")
+    assert not predictor.is_ready("ensemble", "AAPL")
+    assert not predictor.is_ready("lstm", "MSFT")
+    write_snapshot(tmp_path, "AAPL", data_version="beef")
+    assert not predictor.is_ready("lstm", "AAPL")
+
+
+def test_new_data_and_a_new_version_are_forecast_before_a_request_asks(
+    predictor, registry, models, write_snapshot, tmp_path
+):
+    predictor.predict_price("AAPL")
+    write_snapshot(tmp_path, "AAPL", data_version="beef", close=200.0)
+    registry.add("lstm-AAPL", models.lstm("AAPL", growth=1.5))
+    predictor.refresh()  # as the watcher does every two seconds
+    assert predictor.is_ready("lstm", "AAPL")
+    answer = predictor.predict_price("AAPL")
+    assert (answer.model_version, answer.predictions[0].price) == ("2", pytest.approx(300.0))
+
+
+def test_data_removed_before_a_refresh_are_left_to_the_request(predictor, tmp_path):
+    predictor.predict_price("AAPL")
+    (tmp_path / "data" / "serving_snapshot" / "AAPL" / "current.json").unlink()
+    predictor.refresh()
+    with pytest.raises(UnknownTicker):
+        predictor.predict_price("AAPL")
 
 
 @pytest.mark.parametrize("use_cache", [True, False])
-def test_what_goes_out_is_what_the_schemas_say_in_their_order(predictor, use_cache):
-    price, signal = predictor.price_json("AAPL", 7, use_cache=use_cache), predictor.signal_json("AAPL")
+def test_answers_are_the_bytes_that_their_schemas_would_write(predictor, use_cache):
+    price, signal = (predictor.answer(kind, "AAPL", 7, use_cache=use_cache) for kind in ("lstm", "ensemble"))
     assert PriceAnswer.model_validate_json(price).model_dump_json().encode() == price
     assert SignalAnswer.model_validate_json(signal).model_dump_json().encode() == signal
 
 
-def test_on_an_event_loop_an_answer_without_the_cache_is_the_same_and_is_kept(predictor):
-    price, signal = asyncio.run(predictor.new_price("AAPL", 7)), asyncio.run(predictor.new_signal("AAPL"))
-    assert price == predictor.price_json("AAPL", 7, use_cache=False)
-    assert signal == predictor.signal_json("AAPL", use_cache=False)
-    for new, kept in ((price, predictor.price_json("AAPL", 7)), (signal, predictor.signal_json("AAPL"))):
-        assert kept == new.replace(b'"cached":false', b'"cached":true')
-    with pytest.raises(UnknownTicker):
-        asyncio.run(predictor.new_price("NONE", 7))
-
-
-def test_of_all_who_ask_in_one_turn_the_models_run_before_an_answer_is_written(predictor, monkeypatch):
-    steps = []
-    for name in ("forecast_prices", "price_answer"):
-        step = getattr(predictor_module, name)
-        monkeypatch.setattr(predictor_module, name, lambda *given, n=name, s=step: steps.append(n) or s(*given))
-
-    async def ask():
-        return await asyncio.gather(*(predictor.new_price("AAPL", horizon) for horizon in (1, 2, 3)))
-
-    answers = asyncio.run(ask())
-
-    assert [PriceAnswer.model_validate_json(answer).horizon for answer in answers] == [1, 2, 3]
-    assert steps == ["forecast_prices"] * 3 + ["price_answer"] * 3
+def test_an_answer_without_the_cache_is_cached_for_the_next(predictor):
+    for kind in ("lstm", "ensemble"):
+        answer = predictor.answer(kind, "AAPL", 7, use_cache=False)
+        assert predictor.answer(kind, "AAPL", 7) == answer.replace(b'"cached":false', b'"cached":true')
 
 
 @pytest.mark.parametrize("name", ["mase", "coverage"])
-def test_evidence_that_is_no_number_is_not_passed_on(predictor, registry, models, name):
+def test_evidence_that_is_not_a_number_is_refused(predictor, registry, models, name):
     registry.add("lstm-AAPL", models.lstm("AAPL", evidence={name: float("nan")}))
-    with pytest.raises(ModelUnavailable, match="version 2 of lstm-AAPL does not say what it is worth"):
-        predictor.price_json("AAPL")
+    with pytest.raises(ModelUnavailable, match="the out-of-sample skill of lstm-AAPL version 2 is not a number"):
+        predictor.predict_price("AAPL")
 
 
 def test_evidence_is_that_of_the_nearest_evaluated_horizon():
     evidence = {"mase": 9.0, "by_horizon": {"1": {"mase": 1.0}, "5": {"mase": 5.0}, "20": {"mase": 20.0}}}
-    found = [nearest_evidence(evidence, horizon) for horizon in (2, 7, 30)]
-    assert found == [{"mase": 1.0, "horizon": 1}, {"mase": 5.0, "horizon": 5}, {"mase": 20.0, "horizon": 20}]
+    nearest = [nearest_evidence(evidence, horizon) for horizon in (2, 7, 30)]
+    assert nearest == [{"mase": 1.0, "horizon": 1}, {"mase": 5.0, "horizon": 5}, {"mase": 20.0, "horizon": 20}]
     assert nearest_evidence({"mase": 9.0}, 5) == {"mase": 9.0}
 
 
@@ -297,18 +297,17 @@ def test_a_delisted_ticker_is_stale_until_its_last_forecast_session_has_passed_a
     folder.mkdir(parents=True)
     (folder / "current.json").write_text('{"facts": {"reason": "yahoo: last traded on 2013-03-01"}}')
     predictor.snapshots.check()  # as the watcher does every two seconds
-    with pytest.raises(TickerGone, match="AAPL is traded no more: yahoo: last traded on 2013-03-01"):
+    with pytest.raises(TickerGone, match="AAPL is no longer traded: yahoo: last traded on 2013-03-01"):
         predictor.predict_price("AAPL")
     assert predictor.predict_signal("MSFT").stale
     clock.now -= timedelta(days=1)
     assert (predictor.predict_price("AAPL").stale, predictor.predict_price("AAPL").age_sessions) == (True, 29)
 
 
-def test_each_answer_is_told_to_who_counts_them(predictor):
-    told = []
-    predictor.on_answer = lambda kind, cached: told.append((kind, cached))
+def test_each_answer_is_reported_to_the_observer(predictor):
+    answers = []
+    predictor.on_answer = lambda task, cached: answers.append((task, cached))
     predictor.predict_price("AAPL")
     predictor.predict_price("AAPL")
     predictor.predict_signal("AAPL", use_cache=False)
-    assert predictor.price_at_hand("AAPL", 5) and not predictor.price_at_hand("AAPL", 6)
-    assert told == [("price", False), ("price", True), ("signal", False), ("price", True)]
+    assert answers == [("price", False), ("price", True), ("signal", False)]

@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from zenith_serving.app import create_app
-from zenith_serving.prediction import predictor as predictor_module
+from zenith_serving.prediction import model_store
 from zenith_serving.settings import Settings
 
 PRICE, CACHE = "/api/v1/ml/predict/price", "/api/v1/ml/cache"
@@ -65,16 +65,16 @@ def test_what_is_no_ticker_is_not_forgotten(settings, ticker):
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_hundred_cold_requests_make_one_computation(either, monkeypatch, fails):
-    compute, calls = predictor_module.price_answer, []
+    compute, calls = model_store.forecast_once, []
 
-    def counted(*arguments):
+    def count_and_compute(*arguments):
         calls.append(1)
-        time.sleep(0.05)  # time for the others to come
+        time.sleep(0.05)  # time for the others to join
         if fails and len(calls) == 1:
             raise RuntimeError("the first of them fails")
         return compute(*arguments)
 
-    monkeypatch.setattr(predictor_module, "price_answer", counted)
+    monkeypatch.setattr(model_store, "forecast_once", count_and_compute)
     app = create_app(either)
 
     async def ask():

@@ -5,12 +5,12 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.testclient import TestClient
 
 from zenith_serving.problem_details import add_handlers
-from zenith_serving.routes.direct_route import DirectRoute, documented, posted
+from zenith_serving.routes.direct_route import DirectRoute, document_body, read_body
 from zenith_serving.schemas.predictions import PriceRequest
 
 
 async def endpoint(request: Request) -> Response:
-    asked = await posted(request, PriceRequest)
+    asked = await read_body(request, PriceRequest)
     return Response(asked.model_dump_json())
 
 
@@ -21,7 +21,7 @@ def nobody() -> None:
 @pytest.fixture
 def client():
     router = APIRouter(route_class=DirectRoute)
-    router.post("/ask", openapi_extra=documented(PriceRequest))(endpoint)
+    router.post("/ask", openapi_extra=document_body(PriceRequest))(endpoint)
     app = FastAPI()
     app.router.routes.extend(router.routes)  # as app.py does
     add_handlers(app)

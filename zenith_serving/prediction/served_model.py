@@ -1,0 +1,152 @@
+"""A model version and its forecast from one snapshot: numbers and metadata, no session (docs/decisions/0041)."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, cast
+
+from pydantic import ValidationError
+
+from zenith_core.errors import NotAvailable
+from zenith_core.forecasting.abstention import SignalDecision, decide_latest_signal
+from zenith_core.inference import PriceForecast, forecast_prices, signal_probabilities
+from zenith_core.names import Kind
+from zenith_core.snapshot import ServingSnapshot
+from zenith_serving.errors import FeatureMismatch, ModelUnavailable
+from zenith_serving.prediction.loaded_model import LoadedModel
+from zenith_serving.schemas.base import Finite
+from zenith_serving.schemas.predictions import Skill
+
+
+class OutOfSampleSkill(NamedTuple):
+    """The fields of Skill at a horizon, and the coverage of the intervals."""
+
+    skill: Mapping[str, Any]
+    coverage: float | None
+
+
+@dataclass(frozen=True)
+class SignalForecast:
+    """Probability of each of SIGNALS, and the decision on fresh and on stale data."""
+
+    probabilities: dict[str, float]
+    fresh: SignalDecision
+    stale: SignalDecision
+
+
+Forecast = PriceForecast | SignalForecast
+
+
+class _Evidence(Skill):
+    coverage: Finite | None
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model version and its forecast.
+
+    facts:     the part of the artifact's metadata that serving needs
+    current:   the ticker's snapshot when the forecast was computed
+    snapshot:  the snapshot of the model's feature spec in it, from which the forecast is
+    result:    the forecast, or the error to raise because there is none
+    """
+
+    name: str
+    version: int
+    facts: Mapping[str, Any] = field(repr=False)
+    current: ServingSnapshot = field(repr=False)
+    snapshot: ServingSnapshot = field(repr=False)
+    result: Forecast | ModelUnavailable = field(repr=False)
+    _skills: dict[int | None, OutOfSampleSkill] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @property
+    def kind(self) -> Kind:
+        """`lstm` or `ensemble`."""
+        return cast(Kind, self.name.partition("-")[0])
+
+    @property
+    def forecast(self) -> Forecast:
+        """The forecast. Raises ModelUnavailable or FeatureMismatch if the model has none from this snapshot."""
+        if isinstance(self.result, ModelUnavailable):
+            raise type(self.result)(*self.result.args)  # a new one: each raise adds to an exception's traceback
+        return self.result
+
+    def skill_at(self, horizon: int | None = None) -> OutOfSampleSkill:
+        """Return the skill at the evaluated horizon nearest to `horizon`, or over all; validated once.
+
+        Raises ModelUnavailable if the artifact's evidence is not numbers.
+        """
+        if horizon not in self._skills:
+            self._skills[horizon] = self._validated_skill(horizon)
+        return self._skills[horizon]
+
+    def _validated_skill(self, horizon: int | None) -> OutOfSampleSkill:
+        evidence = nearest_evidence(self.facts["evidence"], horizon)
+        try:
+            skill = _Evidence(**{name: evidence.get(name) for name in _Evidence.model_fields}).model_dump()
+        except ValidationError:
+            raise ModelUnavailable(
+                f"the out-of-sample skill of {self.name} version {self.version} is not a number: train it again"
+            ) from None
+        return OutOfSampleSkill(skill, skill.pop("coverage"))
+
+
+def nearest_evidence(evidence: Mapping[str, Any], horizon: int | None) -> dict[str, Any]:
+    """Return the out-of-sample metrics at the evaluated horizon nearest to `horizon`; the headline if there is none."""
+    by_horizon: Mapping[str, Any] = evidence.get("by_horizon") or {}
+    if not by_horizon or horizon is None:
+        return dict(evidence)
+    nearest = min(by_horizon, key=lambda key: abs(int(key) - horizon))
+    return {**by_horizon[nearest], "horizon": int(nearest)}
+
+
+def forecast_once(model: LoadedModel, snapshot: ServingSnapshot) -> ServedModel:
+    """Run the model on the snapshot, and keep its forecast or the reason why there is none."""
+    inputs = snapshot.for_spec(model.facts["feature_spec"])
+    result: Forecast | ModelUnavailable
+    try:
+        result = _forecast(model, _require_fit(model, snapshot, inputs))
+    except ModelUnavailable as error:
+        result = error.with_traceback(None)
+    return ServedModel(model.name, model.version, model.facts, snapshot, inputs or snapshot, result)
+
+
+def _require_fit(model: LoadedModel, snapshot: ServingSnapshot, inputs: ServingSnapshot | None) -> ServingSnapshot:
+    """The inputs of the model's feature spec. Raises FeatureMismatch if there are none, or the model is newer."""
+    label = f"{model.name} version {model.version}"
+    if inputs is None:
+        specs = ", ".join((snapshot.feature_spec, *snapshot.other_specs))
+        raise FeatureMismatch(
+            f"{label} was trained on features {model.facts['feature_spec']}, the data of {snapshot.ticker} holds"
+            f" {specs}: train it again"
+        )
+    data_end = str(model.facts.get("data_end", ""))  # the last session of the training prices, ISO
+    if data_end > inputs.as_of.isoformat():
+        raise FeatureMismatch(
+            f"{label} was trained on prices up to {data_end}, the data of {inputs.ticker} end on {inputs.as_of}:"
+            " its forecast would use the future; train it again on these data"
+        )
+    return inputs
+
+
+def _forecast(model: LoadedModel, inputs: ServingSnapshot) -> Forecast:
+    """Raises ModelUnavailable if the forecast holds NaN or infinity, or a signal cannot be decided."""
+    label = f"{model.name} version {model.version}"
+    if model.facts["kind"] == "lstm":
+        forecast = forecast_prices(model.run, inputs)
+        _require_finite(float(forecast.price.sum() + forecast.quantiles.sum()), label)
+        return forecast
+    probabilities = signal_probabilities(model.run, inputs)
+    _require_finite(sum(probabilities.values()), label)
+    try:
+        fresh, stale = (
+            decide_latest_signal(probabilities, inputs, model.facts, stale=stale) for stale in (False, True)
+        )
+    except NotAvailable as error:
+        raise ModelUnavailable(f"{label} cannot give a signal: {error}") from None
+    return SignalForecast(probabilities, fresh, stale)
+
+
+def _require_finite(total: float, label: str) -> None:
+    if not math.isfinite(total):
+        raise ModelUnavailable(f"{label} forecast a value that is not a number: train it again")
