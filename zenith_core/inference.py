@@ -10,10 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from zenith_core.horizons import HORIZONS
+from zenith_core.arrays import Floats32
+from zenith_core.names import HORIZONS
 from zenith_core.snapshot import ServingSnapshot
 
 __all__ = [
@@ -31,7 +29,7 @@ QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 SIGNALS = ("sell", "hold", "buy")
 METADATA_KEY = "zenith"  # the ONNX metadata entry that holds the model's JSON facts
 
-RunModel = Callable[[Sequence[str], Mapping[str, NDArray[np.float32]]], Sequence[Any]]
+RunModel = Callable[[Sequence[str], Mapping[str, Floats32]], Sequence[Any]]
 """`onnxruntime.InferenceSession.run`, or anything that answers like it."""
 
 
@@ -39,16 +37,16 @@ RunModel = Callable[[Sequence[str], Mapping[str, NDArray[np.float32]]], Sequence
 class PriceForecast:
     """Forecasts from one origin: `price` (horizons,) and `quantiles` (horizons, len(QUANTILES)), in currency."""
 
-    price: NDArray[np.float32]
-    quantiles: NDArray[np.float32]
+    price: Floats32
+    quantiles: Floats32
 
     @property
-    def lower(self) -> NDArray[np.float32]:
+    def lower(self) -> Floats32:
         """Lower end of the 90 % interval, (horizons,)."""
         return self.quantiles[:, 0]
 
     @property
-    def upper(self) -> NDArray[np.float32]:
+    def upper(self) -> Floats32:
         """Upper end of the 90 % interval, (horizons,)."""
         return self.quantiles[:, -1]
 

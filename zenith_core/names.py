@@ -1,4 +1,4 @@
-"""Names that the pipelines and the service must spell alike."""
+"""Names and constants that pipelines and serving share. No numpy here, because the client loads this module."""
 
 from typing import Literal
 
@@ -24,3 +24,14 @@ CACHE_GENERATION_FILE = "cache-generation"
 
 DELISTED = "delisted"
 """The dataset, facts only, of a ticker whose source says that it is traded no more; there is none for the others."""
+
+HORIZONS = 30
+"""The longest forecast horizon, in sessions."""
+
+DISCLAIMER = (
+    "For information and research only. This is not investment advice, not an offer and not a recommendation to buy, "
+    "sell or hold any security. Forecasts and signals are statistical estimates from past prices: they may be wrong, "
+    "and often are. Past and simulated performance does not guarantee future results; simulated trading knows no "
+    "illiquidity, market impact or taxes. You alone are responsible for your decisions; consult a licensed adviser."
+)
+"""The text that goes with every forecast."""

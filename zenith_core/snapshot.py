@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+
+from zenith_core.arrays import Floats32
 
 STALE_AFTER_SESSIONS = 5
 """Data that lack more sessions than this are stale, in the Dagster UI and in each answer."""
@@ -37,7 +38,7 @@ class ServingSnapshot:
     close: float
     currency: str
     volatility: float
-    window: NDArray[np.float32]
+    window: Floats32
     next_sessions: tuple[date, ...]
     recent: tuple[tuple[date, float], ...] = ()
     other_specs: "Mapping[str, ServingSnapshot]" = field(default_factory=dict)
@@ -47,7 +48,7 @@ class ServingSnapshot:
         return self if spec == self.feature_spec else self.other_specs.get(spec)
 
     @cached_property
-    def price_inputs(self) -> dict[str, NDArray[np.float32]]:
+    def price_inputs(self) -> dict[str, Floats32]:
         """The inputs of a price model, as zenith_core.inference declares them: one origin, n = 1."""
         return {
             "window": self.window[np.newaxis],

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from zenith_core.disclaimer import DISCLAIMER
+from zenith_core.names import DISCLAIMER
 from zenith_serving.app import create_app
 
 PRICE, SIGNAL, BOTH = (f"/api/v1/ml/predict/{kind}" for kind in ("price", "signal", "comprehensive"))

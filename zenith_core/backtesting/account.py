@@ -11,10 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from zenith_core.arrays import Bools, Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -42,7 +40,7 @@ class Trades:
     leave_at: Floats
 
     @cached_property
-    def closed(self) -> NDArray[np.bool_]:
+    def closed(self) -> Bools:
         """Whether the trade has been left, (m,)."""
         return np.arange(len(self.entry)) < len(self.exit)
 

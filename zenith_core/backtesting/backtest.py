@@ -16,15 +16,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from zenith_core.arrays import Floats
 from zenith_core.backtesting.account import Account, Costs, break_even_cost, simulate_account
 from zenith_core.errors import NonFiniteInput, TooShortHistory, UserError
 from zenith_core.features.model_features import ewma_volatility
 from zenith_core.inference import SIGNALS
 from zenith_core.statistics.performance import SESSIONS_PER_YEAR, finite, performance
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

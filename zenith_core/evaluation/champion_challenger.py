@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from zenith_core.arrays import Floats
 from zenith_core.inference import QUANTILES, SIGNALS
 from zenith_core.statistics.diebold_mariano import loss_test
 from zenith_core.statistics.performance import finite
@@ -18,8 +18,6 @@ from zenith_core.statistics.performance import finite
 COVERAGE_HORIZONS = (1, 5, 20)  # sessions
 LEVEL = QUANTILES[-1] - QUANTILES[0]
 """The share of outcomes that an interval should hold."""
-
-Floats = NDArray[np.float64]
 
 
 def price_pairs(candidate: pd.DataFrame, champion: pd.DataFrame) -> pd.DataFrame:

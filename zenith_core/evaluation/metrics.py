@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from zenith_core.arrays import Floats, Ints
 from zenith_core.errors import NonFiniteInput
-from zenith_core.evaluation.probability_scores import pinball_metrics
-from zenith_core.evaluation.reliability import calibration_scores
+from zenith_core.evaluation.probability_scores import calibration_scores, pinball_metrics
 from zenith_core.forecasting.calibration import direction_test
 from zenith_core.inference import SIGNALS
 from zenith_core.statistics.diebold_mariano import diebold_mariano, loss_test
@@ -23,8 +23,6 @@ __all__ = ["HEADLINE_HORIZON", "SIGNIFICANCE", "diebold_mariano", "price_metrics
 HEADLINE_HORIZON = 5  # sessions
 SIGNIFICANCE = 0.05  # one-sided, of the Diebold-Mariano test
 _MIN_PROBABILITY = 1e-6  # in the logarithm: float32 probabilities may be 0
-
-Floats = NDArray[np.float64]
 
 
 def price_metrics(forecasts: pd.DataFrame, history: pd.Series | None = None) -> dict[str, Any]:
@@ -146,7 +144,7 @@ def _direction(close: Floats, forecast: Floats, actual: Floats) -> dict[str, flo
     return {"direction_accuracy": _mean(right), "base_rate_up": _mean(actual[moved] > close[moved])}
 
 
-def _class_numbers(names: pd.Series) -> NDArray[np.int64]:
+def _class_numbers(names: pd.Series) -> Ints:
     """The position in SIGNALS, -1 for anything else. (n,)"""
     return np.asarray(pd.Index(SIGNALS).get_indexer(pd.Index(names, dtype=object)), dtype=np.int64)
 
@@ -157,7 +155,7 @@ def _abstention(signals: pd.DataFrame) -> dict[str, Any]:
     return {"signalled": _mean((signals["signal"] != "hold").to_numpy()), "abstained": abstained}
 
 
-def _known_frequencies(label: NDArray[np.int64], horizon: int, earlier: Sequence[str]) -> Floats:
+def _known_frequencies(label: Ints, horizon: int, earlier: Sequence[str]) -> Floats:
     """Class frequencies known at each row, (n, 3)."""
     start = 1.0 + np.bincount(_class_numbers(pd.Series(list(earlier), dtype=object)) + 1, minlength=4)[1:]
     outcomes = _one_hot(label)
@@ -167,12 +165,12 @@ def _known_frequencies(label: NDArray[np.int64], horizon: int, earlier: Sequence
     return frequencies
 
 
-def _one_hot(label: NDArray[np.int64]) -> Floats:
+def _one_hot(label: Ints) -> Floats:
     outcomes: Floats = (label[:, np.newaxis] == np.arange(len(SIGNALS))).astype(float)
     return outcomes
 
 
-def _classification(label: NDArray[np.int64], likeliest: NDArray[np.int64]) -> dict[str, Any]:
+def _classification(label: Ints, likeliest: Ints) -> dict[str, Any]:
     counts = _one_hot(label).T @ _one_hot(likeliest)  # (label, likeliest)
     right, labelled, predicted = counts.diagonal(), counts.sum(axis=1), counts.sum(axis=0)
     occur = (labelled + predicted) > 0
@@ -189,9 +187,7 @@ def _classification(label: NDArray[np.int64], likeliest: NDArray[np.int64]) -> d
     }
 
 
-def _probability_scores(
-    label: NDArray[np.int64], probabilities: Floats, frequencies: Floats, horizon: int
-) -> dict[str, Any]:
+def _probability_scores(label: Ints, probabilities: Floats, frequencies: Floats, horizon: int) -> dict[str, Any]:
     outcomes = _one_hot(label)
     brier, baseline = (((guess - outcomes) ** 2).sum(axis=1) for guess in (probabilities, frequencies))
     skill = _skill(brier, baseline)
@@ -210,7 +206,7 @@ def _probability_scores(
     }
 
 
-def _log_loss(probabilities: Floats, label: NDArray[np.int64]) -> float | None:
+def _log_loss(probabilities: Floats, label: Ints) -> float | None:
     given = np.clip(probabilities[np.arange(len(label)), label], _MIN_PROBABILITY, 1)
     return _mean(-np.log(given))
 

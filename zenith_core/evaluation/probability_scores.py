@@ -1,21 +1,23 @@
-"""The pinball loss of quantile forecasts, beside that of static rolling quantiles.
+"""Scores of probability forecasts: the pinball loss of quantiles, and the reliability of class probabilities.
 
-Source: Koenker and Bassett (1978), Regression Quantiles; proper, so that honesty pays: Gneiting and Raftery (2007),
-Strictly Proper Scoring Rules, Prediction, and Estimation, section 6.1.
+The pinball loss stands beside that of static rolling quantiles. Sources: Koenker and Bassett (1978), Regression
+Quantiles; it is a proper score: Gneiting and Raftery (2007), Strictly Proper Scoring Rules, Prediction, and
+Estimation, section 6.1.
 """
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from zenith_core.arrays import AnyInts, Floats, Ints
 from zenith_core.inference import QUANTILES
 from zenith_core.statistics.performance import finite
 
 QUANTILE_COLUMNS = tuple(f"q{round(100 * level):02d}" for level in QUANTILES)
 """The columns of a forecast table that hold the quantiles QUANTILES."""
 STATIC_ORIGINS = 250  # about a year
-
-Floats = NDArray[np.float64]
+BINS = 10  # of a reliability table
 
 
 def pinball_loss(quantiles: Floats, actual: Floats) -> Floats:
@@ -26,7 +28,7 @@ def pinball_loss(quantiles: Floats, actual: Floats) -> Floats:
     return loss
 
 
-def static_quantiles(close: Floats, rows: NDArray[np.integer], horizon: int) -> Floats:
+def static_quantiles(close: Floats, rows: AnyInts, horizon: int) -> Floats:
     """Quantiles of the growth factor over `horizon` sessions, from the STATIC_ORIGINS newest origins known by then.
 
     `close` (n,) and the sessions `rows` (m,) to forecast from → (m, levels); NaN where `close` does not reach back
@@ -61,4 +63,50 @@ def pinball_metrics(rows: pd.DataFrame, horizon: int, history: pd.Series) -> dic
         "pinball": finite(own.mean()),
         "pinball_static": finite(baseline),
         "pinball_skill": finite(1 - own[both].mean() / baseline) if baseline > 0 else None,
+    }
+
+
+def reliability_table(probabilities: Floats, outcomes: Floats) -> list[dict[str, float | int]]:
+    """Mean probability beside observed frequency in up to BINS bins of about equally many rows, JSON-ready.
+
+    `probabilities` (n,) and `outcomes` (n,) of 0 or 1. Equal probabilities share a bin, so there may be fewer bins.
+    """
+    edges = np.unique(np.quantile(probabilities, np.arange(1, BINS) / BINS)) if len(probabilities) else np.empty(0)
+    bins = np.searchsorted(edges, probabilities, side="left")
+    return [
+        {
+            "predicted": float(probabilities[bins == number].mean()),
+            "observed": float(outcomes[bins == number].mean()),
+            "rows": int((bins == number).sum()),
+        }
+        for number in np.unique(bins)
+    ]
+
+
+def calibration_error(table: list[dict[str, float | int]]) -> float | None:
+    """Return the expected calibration error of a `reliability_table`: mean |observed - predicted| over rows, or None.
+
+    Source: Naeini, Cooper and Hauskrecht (2015), Obtaining Well Calibrated Probabilities Using Bayesian Binning;
+    bins of equal mass as in Nguyen and O'Connor (2015), Posterior Calibration.
+    """
+    rows = sum(row["rows"] for row in table)
+    return sum(abs(row["observed"] - row["predicted"]) * row["rows"] for row in table) / rows if rows else None
+
+
+def calibration_scores(label: Ints, probabilities: Floats, names: tuple[str, ...]) -> dict[str, Any]:
+    """How far probabilities (n, classes) are from what came, `label` (n,).
+
+    `ece` is of the most probable class and its probability (top-label), `ece_classwise` the mean over the classes of
+    each class's own; `reliability` is {class: table}.
+    """
+    top = reliability_table(probabilities.max(axis=1), (probabilities.argmax(axis=1) == label).astype(float))
+    tables = {
+        name: reliability_table(probabilities[:, number], (label == number).astype(float))
+        for number, name in enumerate(names)
+    }
+    each = [error for table in tables.values() if (error := calibration_error(table)) is not None]
+    return {
+        "ece": calibration_error(top),
+        "ece_classwise": sum(each) / len(each) if each else None,
+        "reliability": tables,
     }

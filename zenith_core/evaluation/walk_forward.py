@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zenith_core.arrays import Ints
 from zenith_core.errors import TooShortHistory
 
 
@@ -18,9 +18,9 @@ from zenith_core.errors import TooShortHistory
 class Fold:
     """Positions of consecutive samples, each an ascending range; `test` is empty for the final model."""
 
-    train: NDArray[np.int64]
-    validation: NDArray[np.int64]
-    test: NDArray[np.int64]
+    train: Ints
+    validation: Ints
+    test: Ints
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ Every value uses only rows up to its own. Rows before an indicator is defined ar
 `ta`'s `fillna=True` is not used. Where `ta` loops in Python (ATR, ADX, CCI) the same formulas are computed here on
 whole arrays, for speed (benchmarks/features.py); tests hold them to `ta`'s results.
 EMA, MACD, RSI, ATR and ADX are recursive: they forget where the history starts at the rate of their window.
+ATR and ADX are made of Wilder's averages: J. Welles Wilder, New Concepts in Technical Trading Systems, 1978.
 OBV is a running sum from the first row, so its level means nothing; only its changes do.
 """
 
@@ -13,8 +14,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from zenith_core.arrays import Floats
 from zenith_core.errors import InvalidPrices, NonFiniteInput
-from zenith_core.features.wilder import Array, average_directional_index, average_true_range
 
 PRICES = ("open", "high", "low", "close")
 AVERAGES = (5, 10, 20, 50, 100, 200)  # sessions, of both SMA and EMA
@@ -129,6 +130,42 @@ def _cci(prices: pd.DataFrame) -> pd.Series:
     return cci.where(~is_flat(prices, 20))
 
 
-def _of_bars(formula: Callable[[Array, Array, Array, int], Array], prices: pd.DataFrame) -> pd.Series:
+def _of_bars(formula: Callable[[Floats, Floats, Floats, int], Floats], prices: pd.DataFrame) -> pd.Series:
     high, low, close = (prices[name].to_numpy(dtype=float) for name in ("high", "low", "close"))
     return pd.Series(formula(high, low, close, 14), index=prices.index)
+
+
+def wilder_average(values: Floats, window: int) -> Floats:
+    """(n,) finite values to their Wilder average, (n,).
+
+    NaN in the first `window - 1` rows, then the mean of the first `window` values, then 1/window of each new value.
+    """
+    average = np.full(len(values), np.nan)
+    if len(values) >= window:
+        seeded = np.concatenate([[values[:window].mean()], values[window:]])
+        average[window - 1 :] = pd.Series(seeded).ewm(alpha=1 / window, adjust=False).mean().to_numpy()
+    return average
+
+
+def average_true_range(high: Floats, low: Floats, close: Floats, window: int) -> Floats:
+    """ATR in currency, (n,) each, NaN in the first `window - 1` rows. The first row's range is high - low."""
+    return wilder_average(np.concatenate([high[:1] - low[:1], _true_range(high, low, close)]), window)
+
+
+def average_directional_index(high: Floats, low: Floats, close: Floats, window: int) -> Floats:
+    """ADX, 0 to 100, (n,) each, NaN in the first `2 * window - 1` rows; 0 where nothing ever moved."""
+    up, down = np.diff(high), -np.diff(low)
+    ranges = wilder_average(_true_range(high, low, close), window)
+    with np.errstate(invalid="ignore", divide="ignore"):  # 0/0, a motionless market, is no direction
+        rising = wilder_average(np.where((up > down) & (up > 0), up, 0.0), window) / ranges
+        falling = wilder_average(np.where((down > up) & (down > 0), down, 0.0), window) / ranges
+        movement = rising + falling
+        direction = np.where(movement > 0, 100 * np.abs(rising - falling) / movement, 0.0)[window - 1 :]
+    index = np.full(len(high), np.nan)
+    index[window:] = wilder_average(direction, window)
+    return index
+
+
+def _true_range(high: Floats, low: Floats, close: Floats) -> Floats:
+    """From the second row on, (n - 1,): the range that includes the close before."""
+    return np.maximum(high[1:], close[:-1]) - np.minimum(low[1:], close[:-1])

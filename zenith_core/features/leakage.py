@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+
+from zenith_core.arrays import Floats
 
 PREFIX_TOLERANCE = 1e-9  # the same operations in the same order: rounding at most, and in fact no difference
 START_TOLERANCE = 1e-3  # exponential averages never forget wholly; a crash of 100 daily volatilities leaves 1e-4
@@ -36,7 +37,7 @@ class Comparison:
 
     history: str
     expected: pd.DataFrame
-    difference: NDArray[np.float64]
+    difference: Floats
 
     def violations(self, tolerance: float) -> list[dict[str, Any]]:
         """One entry for each column that differs: how many values, the worst of them and its session."""

@@ -3,13 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from zenith_core.arrays import AnyFloats, AnyInts, Floats, Floats32
 from zenith_core.inference import SIGNALS
 
 SELL, HOLD, BUY = range(len(SIGNALS))
 UNKNOWN = -1
 
 
-def forward_log_returns(close: NDArray[np.floating], horizons: int) -> NDArray[np.float64]:
+def forward_log_returns(close: AnyFloats, horizons: int) -> Floats:
     """Cumulative log-return from each session to 1 … `horizons` sessions later, a fraction.
 
     `close` (n,) → (n, horizons); column h - 1 holds log(close[t + h] / close[t]). NaN where that session
@@ -22,7 +23,7 @@ def forward_log_returns(close: NDArray[np.floating], horizons: int) -> NDArray[n
     return returns
 
 
-def standardized_returns(returns: NDArray[np.floating], volatility: NDArray[np.floating]) -> NDArray[np.float64]:
+def standardized_returns(returns: AnyFloats, volatility: AnyFloats) -> Floats:
     """Forward returns (n, horizons) in units of the volatility known at the origin: r_h / (volatility * sqrt(h)).
 
     `volatility` (n,) is daily, a fraction. NaN passes through. Under a random walk every column has
@@ -31,13 +32,13 @@ def standardized_returns(returns: NDArray[np.floating], volatility: NDArray[np.f
     return returns / (volatility[:, np.newaxis] * root_horizons(returns.shape[1]))
 
 
-def root_horizons(horizons: int) -> NDArray[np.float64]:
+def root_horizons(horizons: int) -> Floats:
     """sqrt(1) … sqrt(horizons): how a random walk's volatility grows with the horizon, (horizons,)."""
     return np.sqrt(np.arange(1, horizons + 1, dtype=np.float64))
 
 
 def signal_labels(
-    close: NDArray[np.floating], volatility: NDArray[np.floating], horizon: int = 5, threshold: float = 0.5
+    close: AnyFloats, volatility: AnyFloats, horizon: int = 5, threshold: float = 0.5
 ) -> NDArray[np.int8]:
     """Label each session by its forward log-return against ± threshold * volatility * sqrt(horizon).
 
@@ -50,3 +51,16 @@ def signal_labels(
     labels[scores < -threshold] = SELL
     labels[np.isnan(scores)] = UNKNOWN
     return labels
+
+
+def input_windows(values: AnyFloats, ends: AnyInts, length: int) -> Floats32:
+    """Windows of `length` rows of `values` (n, features), each ending with (and including) row `ends[i]`.
+
+    Returns float32 (len(ends), length, features). NaN passes through. Raises ValueError if a window
+    would start before row 0 or end after the last row.
+    """
+    if ends.size and (ends.min() < length - 1 or ends.max() >= len(values)):
+        raise ValueError(f"windows of {length} rows must end in rows {length - 1} to {len(values) - 1}")
+    rows = ends[:, np.newaxis] + np.arange(1 - length, 1)
+    cut: Floats32 = values.astype(np.float32)[rows]
+    return cut

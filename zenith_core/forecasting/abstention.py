@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from zenith_core.arrays import AnyFloats, Bools, Floats
 from zenith_core.errors import NotAvailable
 from zenith_core.inference import SIGNALS
 from zenith_core.snapshot import ServingSnapshot
@@ -38,14 +39,14 @@ class Limits:
     base_rates:    (3,) how often each of SIGNALS came
     """
 
-    lower: NDArray[np.float64]
-    upper: NDArray[np.float64]
-    base_rates: NDArray[np.float64]
+    lower: Floats
+    upper: Floats
+    base_rates: Floats
 
-    def outside(self, rows: NDArray[np.floating]) -> NDArray[np.bool_]:
+    def outside(self, rows: AnyFloats) -> Bools:
         """Which features of which `rows` (n, features) are beyond the training range and SLACK. (n, features)"""
         slack = SLACK * (self.upper - self.lower)
-        beyond: NDArray[np.bool_] = (rows < self.lower - slack) | (rows > self.upper + slack)
+        beyond: Bools = (rows < self.lower - slack) | (rows > self.upper + slack)
         return beyond
 
     def to_json(self) -> dict[str, list[float]]:
@@ -59,8 +60,8 @@ class Limits:
 
 
 def decide_signals(
-    probabilities: NDArray[np.floating],
-    rows: NDArray[np.floating],
+    probabilities: AnyFloats,
+    rows: AnyFloats,
     limits: Limits,
     *,
     proven: bool,

@@ -9,8 +9,8 @@ Neural Networks.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zenith_core.arrays import AnyFloats, AnyInts, Floats
 from zenith_core.errors import TrainingError
 from zenith_core.features.targets import BUY, SELL
 from zenith_core.statistics.diebold_mariano import loss_test
@@ -18,8 +18,6 @@ from zenith_core.statistics.diebold_mariano import loss_test
 MIN_PROBABILITY = 1e-6  # in the logarithm: a forest may say 0
 _SCALINGS = 100  # far more than it takes at the slopes that occur
 _STEEPEST = 10.0  # the slope of classes that the model separates perfectly has no end
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -29,14 +27,12 @@ class Calibrator:
     slope: float
     intercepts: tuple[float, ...]
 
-    def __call__(self, probabilities: NDArray[np.floating]) -> Floats:
+    def __call__(self, probabilities: AnyFloats) -> Floats:
         """Calibrated probabilities (n, classes), each row adding up to 1."""
         return _softmax(self.slope * _logarithm(probabilities) + np.array(self.intercepts))
 
 
-def fit_calibrator(
-    probabilities: NDArray[np.floating], labels: NDArray[np.integer], base_rates: Floats, horizon: int
-) -> Calibrator:
+def fit_calibrator(probabilities: AnyFloats, labels: AnyInts, base_rates: Floats, horizon: int) -> Calibrator:
     """Fit on out-of-sample `probabilities` (n, classes) of consecutive sessions and what came, `labels` (n,).
 
     The maximum-likelihood slope, at least 0, is shrunk by 1 - 1/t^2 (to 0 below t = 1), with t of `information_test`:
@@ -53,9 +49,7 @@ def fit_calibrator(
     return Calibrator(slope, tuple(_matching_intercepts(slope * logs, base_rates).tolist()))
 
 
-def information_test(
-    probabilities: NDArray[np.floating], labels: NDArray[np.integer], horizon: int
-) -> tuple[float, float]:
+def information_test(probabilities: AnyFloats, labels: AnyInts, horizon: int) -> tuple[float, float]:
     """Whether probabilities (n, classes) of consecutive sessions know anything of what came, `labels` (n,).
 
     Returns (t, p), p one-sided: the score test of a calibrator's slope of 0, on each row's sum over the classes of
@@ -67,9 +61,7 @@ def information_test(
     return _association(np.eye(logs.shape[1])[labels], logs, horizon)
 
 
-def direction_test(
-    probabilities: NDArray[np.floating], labels: NDArray[np.integer], horizon: int
-) -> tuple[float, float]:
+def direction_test(probabilities: AnyFloats, labels: AnyInts, horizon: int) -> tuple[float, float]:
     """Whether probabilities (n, 3) in the order of SIGNALS know the direction of what came, `labels` (n,).
 
     Who knows how much prices will move, but not where to, knows how likely "hold" is: that is information, and no
@@ -91,14 +83,14 @@ def _association(outcomes: Floats, answers: Floats, horizon: int) -> tuple[float
     return (-statistic, p_value) if np.isfinite(statistic) else (0.0, 1.0)
 
 
-def class_frequencies(labels: NDArray[np.integer], classes: int) -> Floats:
+def class_frequencies(labels: AnyInts, classes: int) -> Floats:
     """The share of each class in `labels` (n,), counted from 1 each (Laplace): (classes,), none of them 0."""
     counts = 1.0 + np.bincount(labels, minlength=classes)
     frequencies: Floats = counts / counts.sum()
     return frequencies
 
 
-def _likeliest_slope(logs: Floats, labels: NDArray[np.integer]) -> float:
+def _likeliest_slope(logs: Floats, labels: AnyInts) -> float:
     """The slope, 0 to _STEEPEST, of the likeliest calibrator.
 
     Each class is seen once more at the mean of `logs` (Platt's correction), so that no intercept runs away.
@@ -132,7 +124,7 @@ def _matching_intercepts(scores: Floats, base_rates: Floats) -> Floats:
     return intercepts
 
 
-def _logarithm(probabilities: NDArray[np.floating]) -> Floats:
+def _logarithm(probabilities: AnyFloats) -> Floats:
     logs: Floats = np.log(np.maximum(np.asarray(probabilities, dtype=np.float64), MIN_PROBABILITY))
     return logs
 

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zenith_core.arrays import AnyFloats, Floats, Ints
 from zenith_core.forecasting.residual_quantiles import matured_values, residual_quantiles
 from zenith_core.forecasting.volatility_term_structure import fit_scale, scale_inputs, stretch, walk_forward_stretch
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class OutOfSampleScores:
         self.values = np.zeros((sessions, horizons))
         self._made = np.zeros(sessions, dtype=bool)
 
-    def keep(self, rows: NDArray[np.int64], scores: Floats) -> None:
+    def keep(self, rows: Ints, scores: Floats) -> None:
         """Add forecasts (m, horizons) from `rows` (m,); what an earlier fold has forecast there stays.
 
         So an earlier fold's test rows are not replaced by a later fold's validation rows, which chose its epoch.
@@ -44,7 +42,7 @@ class OutOfSampleScores:
         self._made[rows] = True
 
     @property
-    def rows(self) -> NDArray[np.int64]:
+    def rows(self) -> Ints:
         """The sessions that were forecast from, ascending."""
         return np.flatnonzero(self._made)
 
@@ -60,11 +58,11 @@ class BandCalibrator:
 
     def __init__(
         self,
-        values: NDArray[np.floating],
+        values: AnyFloats,
         columns: Sequence[str],
-        volatility: NDArray[np.floating],
+        volatility: AnyFloats,
         targets: Floats,
-        rows: NDArray[np.int64],
+        rows: Ints,
     ) -> None:
         self._x = scale_inputs(values, columns, volatility)
         self._rows, self._targets = rows, targets[rows]
@@ -82,6 +80,6 @@ class BandCalibrator:
         known = matured_values(self._targets[past], self._rows[past], now)
         return Band(fit_scale(self._x[self._rows[past]], known), quantiles)
 
-    def offsets(self, band: Band, rows: NDArray[np.int64]) -> Floats:
+    def offsets(self, band: Band, rows: Ints) -> Floats:
         """The band's quantiles from `rows` (m,) beside the forecasts, in units of volatility: (m, horizons, levels)."""
         return stretch(self._x[rows], band.coefficients)[..., np.newaxis] * band.quantiles

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zenith_core.arrays import AnyFloats, AnyInts, Floats
 from zenith_core.errors import TrainingError
 from zenith_core.features.targets import root_horizons
 from zenith_core.inference import QUANTILES
@@ -13,9 +13,7 @@ MIN_RESIDUALS = 40  # below it a 5 % quantile rests on one or two values
 HALF_LIFE = 750  # sessions, three years: the shape of returns changes slowly, but it changes
 
 
-def residual_quantiles(
-    residuals: NDArray[np.floating], ages: NDArray[np.integer], levels: Sequence[float] = QUANTILES
-) -> NDArray[np.float64]:
+def residual_quantiles(residuals: AnyFloats, ages: AnyInts, levels: Sequence[float] = QUANTILES) -> Floats:
     """Quantiles of each horizon's residuals: (n, horizons) → (horizons, len(levels)), in the residuals' units.
 
     ages:  (n,) sessions since each forecast was made; a residual counts half as much after HALF_LIFE of them
@@ -40,9 +38,7 @@ def residual_quantiles(
     return quantiles
 
 
-def _quantiles(
-    values: NDArray[np.floating], weights: NDArray[np.float64], levels: Sequence[float]
-) -> NDArray[np.float64]:
+def _quantiles(values: AnyFloats, weights: Floats, levels: Sequence[float]) -> Floats:
     """Quantiles of weighted `values` (n,); the one to come weighs as the heaviest, half on either side.
 
     With equal weights the k-th of n is the quantile of level k / (n + 1).
@@ -50,13 +46,11 @@ def _quantiles(
     order = np.argsort(values)
     own, to_come = weights[order], weights.max()
     reached = (np.cumsum(own) - own / 2 + to_come / 2) / (own.sum() + to_come)
-    quantiles: NDArray[np.float64] = np.interp(levels, reached, values[order])
+    quantiles: Floats = np.interp(levels, reached, values[order])
     return quantiles
 
 
-def price_forecasts(
-    scores: NDArray[np.floating], close: NDArray[np.floating], volatility: NDArray[np.floating]
-) -> NDArray[np.float64]:
+def price_forecasts(scores: AnyFloats, close: AnyFloats, volatility: AnyFloats) -> Floats:
     """Prices from forecasts in units of volatility: close * exp(score_h * volatility * sqrt(h)).
 
     `scores` (n, horizons), `close` and `volatility` (n,) → (n, horizons), in the currency of the close.
@@ -65,7 +59,7 @@ def price_forecasts(
     return np.asarray(close[:, np.newaxis] * np.exp(growth), dtype=np.float64)
 
 
-def matured_values(residuals: NDArray[np.floating], origins: NDArray[np.integer], now: int) -> NDArray[np.float64]:
+def matured_values(residuals: AnyFloats, origins: AnyInts, now: int) -> Floats:
     """The residuals (n, horizons) of forecasts made at `origins` (n,), NaN where the target came after `now`.
 
     `origins` and `now` count sessions; the target of origin t at horizon h comes at t + h. What is left is what

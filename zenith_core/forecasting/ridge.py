@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from zenith_core.arrays import AnyFloats, Floats
 
 PENALTY = 1.0
 """Per training row: along a direction in which standardized features have unit variance, it halves the slope."""
@@ -13,20 +14,20 @@ PENALTY = 1.0
 class LinearForecast:
     """forecast = (features - mean) @ weights; `mean` (features,), `weights` (features, horizons)."""
 
-    mean: NDArray[np.float64]
-    weights: NDArray[np.float64]
+    mean: Floats
+    weights: Floats
 
-    def predict(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+    def predict(self, values: AnyFloats) -> Floats:
         """Forecasts (n, horizons) in the targets' units from `values` (n, features)."""
-        forecasts: NDArray[np.float64] = (np.asarray(values, dtype=np.float64) - self.mean) @ self.weights
+        forecasts: Floats = (np.asarray(values, dtype=np.float64) - self.mean) @ self.weights
         return forecasts
 
-    def shrunk(self, factors: NDArray[np.floating] | float) -> "LinearForecast":
+    def shrunk(self, factors: AnyFloats | float) -> "LinearForecast":
         """The forecast whose answers are `factors`, (horizons,) or one for all, times this one's."""
         return LinearForecast(self.mean, self.weights * factors)
 
 
-def fit_linear(values: NDArray[np.floating], targets: NDArray[np.floating], penalty: float = PENALTY) -> LinearForecast:
+def fit_linear(values: AnyFloats, targets: AnyFloats, penalty: float = PENALTY) -> LinearForecast:
     """Ridge regression of `targets` (n, horizons) on standardized `values` (n, features), both finite.
 
     There is no intercept: average features forecast no change, so that drift is not taken for skill.

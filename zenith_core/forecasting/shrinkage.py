@@ -1,16 +1,14 @@
 """How far forecasts deserve to leave the naive one, judged on rows that did not train them."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zenith_core.arrays import AnyFloats, Floats
 from zenith_core.statistics.long_run_variance import overlap_variance
 
 MIN_T_STATISTIC = 1.645  # standard errors: a chance of 5 %, one-sided, as whoever claims skill must show
 
-Floats = NDArray[np.float64]
 
-
-def shrinkage(forecasts: NDArray[np.floating], outcomes: NDArray[np.floating]) -> Floats:
+def shrinkage(forecasts: AnyFloats, outcomes: AnyFloats) -> Floats:
     """The factors in [0, 1], (horizons,), to multiply forecast changes by, from what came of earlier ones.
 
     `forecasts` and `outcomes` are (n, horizons) of consecutive rows and in the same units; an outcome that is NaN is
@@ -22,7 +20,7 @@ def shrinkage(forecasts: NDArray[np.floating], outcomes: NDArray[np.floating]) -
     return np.minimum.accumulate(deserved)
 
 
-def _factor(forecasts: NDArray[np.floating], outcomes: NDArray[np.floating], horizon: int) -> float:
+def _factor(forecasts: AnyFloats, outcomes: AnyFloats, horizon: int) -> float:
     """The factor of one horizon, from forecasts and outcomes (n,).
 
     It starts from the least-squares slope of outcomes on forecasts through the origin, which is the naive forecast of

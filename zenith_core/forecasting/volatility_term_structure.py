@@ -14,8 +14,8 @@ consistent for the mean of |z_h| whatever its distribution (Gourieroux, Monfort 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zenith_core.arrays import AnyFloats, Floats, Ints
 from zenith_core.forecasting.residual_quantiles import matured_values
 
 SCALE_INPUTS = ("range_ratio", "return_5")  # of the model inputs; those that a feature table lacks are left out
@@ -25,15 +25,13 @@ MIN_TARGETS = 200  # known at a horizon, to fit it
 REFIT_EVERY = 250  # rows between the fits of a walk
 _ITERATIONS = 25  # scoring converges linearly, by about a digit each
 
-Floats = NDArray[np.float64]
-
 
 def available_inputs(columns: Sequence[str]) -> tuple[str, ...]:
     """Those of SCALE_INPUTS that are among `columns`."""
     return tuple(name for name in SCALE_INPUTS if name in columns)
 
 
-def scale_inputs(values: NDArray[np.floating], columns: Sequence[str], volatility: NDArray[np.floating]) -> Floats:
+def scale_inputs(values: AnyFloats, columns: Sequence[str], volatility: AnyFloats) -> Floats:
     """x of each row: `values` (n, columns) and daily `volatility` (n,) → (n, 2 + inputs); NaN passes through."""
     chosen = [values[:, columns.index(name)] for name in available_inputs(columns)]
     return np.column_stack([np.ones(len(values)), np.log(volatility), *chosen]).astype(np.float64)
@@ -68,7 +66,7 @@ def stretch(x: Floats, coefficients: Floats) -> Floats:
     return np.asarray(np.exp(_exponent(x, coefficients)), dtype=np.float64)
 
 
-def walk_forward_stretch(x: Floats, targets: Floats, rows: NDArray[np.int64]) -> Floats:
+def walk_forward_stretch(x: Floats, targets: Floats, rows: Ints) -> Floats:
     """The stretch of each row by coefficients fitted to targets that were known before its block of REFIT rows.
 
     `x` (n, inputs) and `targets` (n, horizons) belong to the consecutive sessions `rows` (n,). In the first

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from zenith_core.prices.jumps import RATIOS, SMALLEST_SPLIT, Array, Bars, overnight_jumps, unrecorded_splits
+from zenith_core.arrays import Bools, Floats
+from zenith_core.prices.jumps import RATIOS, SMALLEST_SPLIT, Bars, overnight_jumps, unrecorded_splits
 
 _MAX_ROUNDS = 20  # a repaired split may bring out another beside it; real histories need two rounds
 
@@ -20,8 +21,8 @@ _MAX_ROUNDS = 20  # a repaired split may bring out another beside it; real histo
 class Adjustment:
     """Factors by row, (n,), and what they are made of."""
 
-    price: Array
-    split: Array
+    price: Floats
+    split: Floats
     counts: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
@@ -43,7 +44,7 @@ def recorded_adjustment(rows: pd.DataFrame, actions: pd.DataFrame) -> Adjustment
     return _by_actions(rows, actions)
 
 
-def repaired_adjustment(rows: pd.DataFrame, traded: NDArray[np.bool_], recorded: Adjustment) -> Adjustment:
+def repaired_adjustment(rows: pd.DataFrame, traded: Bools, recorded: Adjustment) -> Adjustment:
     """Add the splits that the source forgot, until none is left. Looks at rows with trading only."""
     where = np.flatnonzero(traded)
     adjustment, repairs = recorded, []
@@ -98,7 +99,7 @@ def _by_actions(rows: pd.DataFrame, actions: pd.DataFrame) -> Adjustment:
     return replace(adjustment, counts=counts | adjustment.counts, notes=(*notes, *adjustment.notes))
 
 
-def _actions_by_row(index: pd.Index, actions: pd.DataFrame) -> tuple[Array, Array]:
+def _actions_by_row(index: pd.Index, actions: pd.DataFrame) -> tuple[Floats, Floats]:
     """Split ratios (1 where none) and dividends by row; an action between two rows counts for the later one."""
     position = index.searchsorted(actions.index)
     inside = (position > 0) & (position < len(index))  # before the first row there is nothing to adjust
@@ -109,7 +110,7 @@ def _actions_by_row(index: pd.Index, actions: pd.DataFrame) -> tuple[Array, Arra
     return splits, dividends
 
 
-def _splits_seen(jumps: Array, splits: Array) -> NDArray[np.bool_]:
+def _splits_seen(jumps: Floats, splits: Floats) -> Bools:
     """Which splits the prices still show. Yahoo's "unadjusted" prices are adjusted for splits, other sources' are not.
 
     A large split is judged by itself; a small one drowns in the day's move and follows the large ones,
@@ -126,7 +127,7 @@ def _splits_seen(jumps: Array, splits: Array) -> NDArray[np.bool_]:
     return np.asarray(np.where(small, majority, shows & large))
 
 
-def _with_dividends(rows: pd.DataFrame, jumps: Array, dividends: Array, splits: Array) -> Adjustment:
+def _with_dividends(rows: pd.DataFrame, jumps: Floats, dividends: Floats, splits: Floats) -> Adjustment:
     previous = rows["close"].shift(1).to_numpy() / splits  # a dividend is per share of the ex-date
     sensible = (dividends > 0) & (dividends < 0.999 * previous)
     factor = np.where(sensible, 1 - dividends / np.where(sensible, previous, np.inf), 1.0)
@@ -144,7 +145,7 @@ def _with_dividends(rows: pd.DataFrame, jumps: Array, dividends: Array, splits: 
     )
 
 
-def _dividends_in_prices(rows: pd.DataFrame, factor: Array, jumps: Array) -> bool:
+def _dividends_in_prices(rows: pd.DataFrame, factor: Floats, jumps: Floats) -> bool:
     """Whether the prices fail to drop on ex-dates, as in files that yfinance writes by default (auto_adjust).
 
     Log-odds of "no drop" against "a drop of the dividend" under normal moves, over all dividends. Raw prices
@@ -159,7 +160,7 @@ def _dividends_in_prices(rows: pd.DataFrame, factor: Array, jumps: Array) -> boo
     return bool(np.sum(drops * (drops - 2 * moves)) / (2 * typical**2) > 4)
 
 
-def _reach_back(step: Array) -> Array:
+def _reach_back(step: Floats) -> Floats:
     """Factor of each row from the steps at rows: the product of all later steps, (n,), exactly 1 at the last."""
     return np.append(np.cumprod(step[:0:-1])[::-1], 1.0)
 
@@ -168,7 +169,7 @@ def _none(length: int) -> Adjustment:
     return Adjustment(price=np.ones(length), split=np.ones(length))
 
 
-def _split_notes(index: pd.Index, ratios: Array) -> list[str]:
+def _split_notes(index: pd.Index, ratios: Floats) -> list[str]:
     return [f"split on {index[i]:%Y-%m-%d}: {_ratio_text(ratios[i])}" for i in np.flatnonzero(ratios != 1).tolist()]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from zenith_core.arrays import Bools, Floats
 from zenith_core.errors import InvalidPrices
 from zenith_core.market.exchanges import Exchange, exchange_of
 from zenith_core.market.sessions import sessions_between
@@ -132,7 +133,7 @@ def _actions(table: pd.DataFrame, reasons: NDArray[np.object_]) -> pd.DataFrame:
     return actions.iloc[np.flatnonzero(possible & dated)].sort_index()
 
 
-def _flat(values: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _flat(values: Floats) -> Bools:
     """Sessions without trading: no volume and one price. values: open, high, low, close, volume, (rows, 5)."""
     return np.asarray((values[:, 4] == 0) & (values[:, :4] == values[:, :1]).all(axis=1))
 

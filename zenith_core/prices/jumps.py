@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from zenith_core.arrays import Bools, Floats
 
 _WHOLE = (2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 50.0, 100.0)
 RATIOS = np.array(sorted([1.5, *_WHOLE, 1 / 1.5, *(1 / ratio for ratio in _WHOLE)]))
@@ -21,11 +21,11 @@ UNEXPLAINED = np.log(1.5)
 class Bars:
     """Adjusted bars of sessions in which there was trading, each (n,)."""
 
-    open: Array
-    high: Array
-    low: Array
-    close: Array
-    volume: Array
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
 
 
 def unrecorded_splits(bars: Bars) -> list[tuple[int, float]]:
@@ -48,7 +48,7 @@ def unrecorded_splits(bars: Bars) -> list[tuple[int, float]]:
     return found
 
 
-def overnight_jumps(bars: Bars) -> Array:
+def overnight_jumps(bars: Bars) -> Floats:
     """Log of the previous close over the bar's middle, (n,), 0 for the first: log 2 for a 2:1 split on a quiet day."""
     middle = np.median([bars.open, bars.high, bars.low, bars.close], axis=0)
     jumps = np.zeros(len(middle))
@@ -56,7 +56,7 @@ def overnight_jumps(bars: Bars) -> Array:
     return jumps
 
 
-def reverting_jumps(close: Array) -> NDArray[np.bool_]:
+def reverting_jumps(close: Floats) -> Bools:
     """Where a close leaps away and is back the next session, (n,): a suspected source error. The last one never is."""
     returns = np.diff(np.log(close), prepend=np.nan)
     if not (np.abs(returns) > SMALLEST_ERROR).any():
@@ -68,7 +68,7 @@ def reverting_jumps(close: Array) -> NDArray[np.bool_]:
     return np.asarray(leaps & (np.abs(returns + following) < 0.2 * np.abs(returns)))
 
 
-def unexplained_jumps(close: Array, suspect: NDArray[np.bool_]) -> NDArray[np.intp]:
+def unexplained_jumps(close: Floats, suspect: Bools) -> NDArray[np.intp]:
     """Positions of closes half as high again as the one before, or the inverse, neither suspect nor after a suspect."""
     returns = np.diff(np.log(close), prepend=np.log(close[:1]))
     around = suspect | np.append(False, suspect[:-1])
@@ -92,7 +92,7 @@ def _is_split(bars: Bars, at: int, ratio: float, jump: float, volatility: float)
     )
 
 
-def _volatility(close: Array, bars: int = 60) -> Array:
+def _volatility(close: Floats, bars: int = 60) -> Floats:
     """Robust daily volatility of log-returns over the `bars` before each, (n,); NaN for the first ten."""
     returns = pd.Series(np.abs(np.diff(np.log(close), prepend=np.nan)))
     return (returns.rolling(bars, min_periods=10).median().shift(1) / 0.6745).to_numpy()

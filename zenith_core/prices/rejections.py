@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from zenith_core.arrays import Bools
 from zenith_core.market.exchanges import Exchange
 from zenith_core.market.sessions import last_closed_session, sessions_between
 
@@ -35,7 +36,7 @@ def rejection_reasons(table: pd.DataFrame, exchange: Exchange, now: datetime) ->
     return reasons
 
 
-def _wrong_dates(dates: pd.Index, exchange: Exchange, now: datetime) -> dict[str, NDArray[np.bool_]]:
+def _wrong_dates(dates: pd.Index, exchange: Exchange, now: datetime) -> dict[str, Bools]:
     closed = pd.Timestamp(last_closed_session(exchange, now))
     today = pd.Timestamp(now).tz_convert(exchange.timezone).tz_localize(None).normalize()
     known = dates[dates.notna() & (dates <= closed)]
@@ -48,7 +49,7 @@ def _wrong_dates(dates: pd.Index, exchange: Exchange, now: datetime) -> dict[str
     }
 
 
-def _wrong_values(table: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
+def _wrong_values(table: pd.DataFrame) -> dict[str, Bools]:
     opened, high, low, close, volume = table[["open", "high", "low", "close", "volume"]].to_numpy().T
     wrong = {}
     for name in ("open", "high", "low", "close", *(["adj_close"] if "adj_close" in table else [])):

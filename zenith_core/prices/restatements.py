@@ -9,7 +9,8 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+
+from zenith_core.arrays import Bools
 
 _ADJUSTED = "adj_close"
 _NO_ACTION = {"dividends": (0.0,), "splits": (0.0, 1.0)}
@@ -18,8 +19,6 @@ _NO_ACTION = {"dividends": (0.0,), "splits": (0.0, 1.0)}
 _NOISE = 1e-6
 # Yahoo computes the adjusted close anew for each answer, with other roundings; the least real dividend is larger.
 _NOISE_ADJUSTED = 1e-5
-
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -120,14 +119,14 @@ def _days(keys: pd.Index) -> pd.DatetimeIndex:
     return pd.DatetimeIndex(keys.get_level_values(0).to_numpy("int64").view("datetime64[ns]"))
 
 
-def _differs(old: pd.DataFrame, new: pd.DataFrame, name: str) -> Mask:
+def _differs(old: pd.DataFrame, new: pd.DataFrame, name: str) -> Bools:
     noise = _NOISE_ADJUSTED if name == _ADJUSTED else _NOISE
     same = np.isclose(old[name].to_numpy(), new[name].to_numpy(), rtol=noise, atol=0.0, equal_nan=True)
     matters = _acts(old, name) | _acts(new, name) if name in _NO_ACTION else True
     return np.asarray(~same & matters)
 
 
-def _acts(table: pd.DataFrame, name: str) -> Mask:
+def _acts(table: pd.DataFrame, name: str) -> Bools:
     """Where the rows have a split or a dividend."""
     if name not in table:
         return np.zeros(len(table), bool)

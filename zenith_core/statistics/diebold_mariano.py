@@ -3,11 +3,10 @@
 import math
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from zenith_core.arrays import Floats
 from zenith_core.statistics.long_run_variance import overlap_variance
-
-Floats = NDArray[np.float64]
 
 
 def diebold_mariano(errors: ArrayLike, benchmark_errors: ArrayLike, horizon: int) -> tuple[float, float]:

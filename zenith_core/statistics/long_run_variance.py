@@ -1,9 +1,8 @@
 """Variances of sums of serially correlated values, as overlapping forecasts make them."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from zenith_core.arrays import Floats
 
 
 def flat_variance(values: Floats, lags: int) -> float:

@@ -9,11 +9,10 @@ The tests hold them against quantstats; why that library does not compute them: 
 import math
 
 import numpy as np
-from numpy.typing import NDArray
+
+from zenith_core.arrays import Floats
 
 SESSIONS_PER_YEAR = 252
-
-Floats = NDArray[np.float64]
 
 
 def finite(value: float) -> float | None:

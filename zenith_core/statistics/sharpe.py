@@ -14,8 +14,8 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zenith_core.arrays import Floats, Ints
 from zenith_core.statistics.performance import SESSIONS_PER_YEAR, daily_returns, finite
 
 LEVEL = 0.9  # of the interval; each end is passed by chance in 1 case of 20
@@ -25,9 +25,6 @@ _NORMAL = NormalDist()
 _EULER = float(np.euler_gamma)
 _NO_SPREAD = 1e-12
 _YEAR = sqrt(SESSIONS_PER_YEAR)
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)

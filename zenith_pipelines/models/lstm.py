@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zenith_core.arrays import AnyFloats, Floats, Floats32, Ints
 from zenith_core.errors import TooShortHistory, TrainingError
-from zenith_core.features.windows import input_windows
+from zenith_core.features.targets import input_windows
 from zenith_core.inference import HORIZONS
 from zenith_pipelines.models.lstm_jax_epoch import epoch_trainer
 
 if TYPE_CHECKING:
     from keras import Sequential, Variable
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -49,18 +48,18 @@ class TrainedLSTM:
     """
 
     window: int
-    mean: Floats
-    scale: Floats
-    weights: tuple[Floats, ...]
+    mean: Floats32
+    scale: Floats32
+    weights: tuple[Floats32, ...]
     losses: tuple[float, ...]
 
-    def shrunk(self, factors: NDArray[np.floating]) -> "TrainedLSTM":
+    def shrunk(self, factors: AnyFloats) -> "TrainedLSTM":
         """Return the network with outputs multiplied by `factors` (horizons,); its last layer is linear."""
         *lower_layers, kernel, bias = self.weights
         last_layer = (kernel * factors.astype(np.float32), bias * factors.astype(np.float32))
         return replace(self, weights=(*lower_layers, *last_layer))
 
-    def standardize(self, values: NDArray[np.floating]) -> Floats:
+    def standardize(self, values: AnyFloats) -> Floats32:
         """Standardize features (n, features) to the network's input."""
         return ((values - self.mean) / self.scale).astype(np.float32)
 
@@ -80,10 +79,10 @@ class LSTMTrainer:
 
     def fit(
         self,
-        values: Floats,
-        targets: NDArray[np.floating],
-        train: NDArray[np.int64],
-        validation: NDArray[np.int64],
+        values: Floats32,
+        targets: AnyFloats,
+        train: Ints,
+        validation: Ints,
         on_epoch: Callable[[int], None],
     ) -> TrainedLSTM:
         """Train from the initial weights on the windows that end at rows `train`; stop early on `validation`.
@@ -113,7 +112,7 @@ class LSTMTrainer:
                 break
         return TrainedLSTM(config.window, mean, scale, tuple(best), tuple(losses))
 
-    def predict(self, model: TrainedLSTM, values: Floats, ends: NDArray[np.int64]) -> NDArray[np.float64]:
+    def predict(self, model: TrainedLSTM, values: Floats32, ends: Ints) -> Floats:
         """Forecast standardized returns (len(ends), horizons) from the windows that end at rows `ends`."""
         padding = -len(ends) % self._config.batch
         rows = np.concatenate([ends, np.repeat(ends[-1:], padding)])
@@ -126,13 +125,13 @@ class LSTMTrainer:
         for variable, value in zip(self._state, self._initial, strict=True):
             variable.assign(value)
 
-    def _whole_batches(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _whole_batches(self, rows: Ints) -> Ints:
         if len(rows) < self._config.batch:
             raise TooShortHistory(f"{len(rows)} rows to train or validate on: at least {self._config.batch} are needed")
         return rows[len(rows) % self._config.batch :]
 
 
-def scaler(rows: NDArray[np.floating]) -> tuple[Floats, Floats]:
+def scaler(rows: AnyFloats) -> tuple[Floats32, Floats32]:
     """Return mean and standard deviation of each column of (n, features); a constant column gets a deviation of 1."""
     mean, deviation = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
     # Scaling would amplify the rounding errors of a constant column.

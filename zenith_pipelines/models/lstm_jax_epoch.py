@@ -5,19 +5,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from zenith_core.arrays import Floats32
 from zenith_pipelines.models import TRAINING_THREADS
 
 if TYPE_CHECKING:
     from keras import Model
 
-Floats = NDArray[np.float32]
 _SEED_SHIFT = 1 << 16  # the seeds of the layers are closer together
 
 
-def epoch_trainer(network: "Model", batch: int) -> Callable[[Floats, Floats], None]:
+def epoch_trainer(network: "Model", batch: int) -> Callable[[Floats32, Floats32], None]:
     """Return a function that trains `network` for one epoch on inputs (n, ...) and targets (n, ...), in their order.
 
     The network is compiled with the Huber loss, its optimizer is built, and n is a multiple of `batch`.
@@ -27,7 +24,7 @@ def epoch_trainer(network: "Model", batch: int) -> Callable[[Floats, Floats], No
     if backend() == "jax":
         return _HalvedBatches(network, batch).train
 
-    def epoch(x: Floats, y: Floats) -> None:
+    def epoch(x: Floats32, y: Floats32) -> None:
         network.fit(x, y, batch_size=batch, shuffle=False, verbose=0)
 
     return epoch
@@ -47,7 +44,7 @@ class _HalvedBatches:
         self._gradients = jax.jit(self._half_gradients)
         self._update = jax.jit(self._apply_gradients)
 
-    def train(self, x: Floats, y: Floats) -> None:
+    def train(self, x: Floats32, y: Floats32) -> None:
         """Train one epoch and assign the new values to the network's variables."""
         variables = [*self._variables()]
         state = [[variable.value for variable in group] for group in variables]
@@ -66,7 +63,7 @@ class _HalvedBatches:
             self._network.optimizer.variables,
         )
 
-    def _step(self, pool: ThreadPoolExecutor, state: Any, x: Floats, y: Floats) -> Any:
+    def _step(self, pool: ThreadPoolExecutor, state: Any, x: Floats32, y: Floats32) -> Any:
         weights, random, moments = state
         middle = self._batch // 2
         halves = [(x[:middle], y[:middle], 0), (x[middle:], y[middle:], _SEED_SHIFT)]

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from zenith_core.errors import TooShortHistory, TrainingError
 from zenith_core.evaluation.walk_forward import Fold, WalkForward
 from zenith_core.features.model_features import FEATURES
-from zenith_core.features.targets import forward_log_returns, standardized_returns
-from zenith_core.features.windows import input_windows
+from zenith_core.features.targets import forward_log_returns, input_windows, standardized_returns
 from zenith_core.forecasting.prediction_intervals import Band, BandCalibrator, OutOfSampleScores
 from zenith_core.forecasting.residual_quantiles import matured_values, price_forecasts
 from zenith_core.forecasting.ridge import fit_linear

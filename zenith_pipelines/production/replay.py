@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from zenith_core.evaluation.probability_scores import QUANTILE_COLUMNS
 from zenith_core.features.model_features import FEATURES
-from zenith_core.features.targets import signal_labels
-from zenith_core.features.windows import input_windows
+from zenith_core.features.targets import input_windows, signal_labels
 from zenith_core.inference import SIGNALS
 from zenith_pipelines.models.onnx_artifact import metadata, onnx_run
 

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from zenith_core.backtesting.backtest import Backtest
-from zenith_core.disclaimer import DISCLAIMER
 from zenith_core.inference import QUANTILES, forecast_prices
+from zenith_core.names import DISCLAIMER
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.models.onnx_artifact import onnx_run

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from zenith_core.disclaimer import DISCLAIMER
 from zenith_core.forecasting.abstention import SignalDecision
 from zenith_core.inference import QUANTILES, SIGNALS, PriceForecast
+from zenith_core.names import DISCLAIMER
 from zenith_core.snapshot import STALE_AFTER_SESSIONS, ServingSnapshot
 from zenith_serving.prediction.served_model import ServedModel, SignalForecast
 

@@ -12,9 +12,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
-from zenith_core.disclaimer import DISCLAIMER
 from zenith_core.errors import ZenithError
-from zenith_core.names import Kind
+from zenith_core.names import DISCLAIMER, Kind
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.prediction.predictor import Predictor
 from zenith_serving.problem_details import RESPONSES, problem_of, surprise

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from zenith_core.horizons import HORIZONS
+from zenith_core.names import HORIZONS
 from zenith_serving.schemas.base import Finite, Request, Response, Ticker
 
 Signal = Literal["sell", "hold", "buy"]

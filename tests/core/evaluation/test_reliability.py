@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from zenith_core.evaluation.reliability import BINS, calibration_error, calibration_scores, reliability_table
+from zenith_core.evaluation.probability_scores import BINS, calibration_error, calibration_scores, reliability_table
 
 
 def test_a_table_worked_by_hand():

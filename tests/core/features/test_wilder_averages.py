@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.core.markets import random_prices
-from zenith_core.features.indicators import indicators
-from zenith_core.features.wilder import average_directional_index, average_true_range, wilder_average
+from zenith_core.features.indicators import average_directional_index, average_true_range, indicators, wilder_average
 from zenith_pipelines.ingestion.sources.sample import SampleSource
 
 

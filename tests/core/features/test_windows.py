@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from zenith_core.features.windows import input_windows
+from zenith_core.features.targets import input_windows
 
 
 def test_each_window_ends_with_its_row():

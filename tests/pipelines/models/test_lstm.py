@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from zenith_core.errors import ParityError, TooShortHistory, TrainingError
-from zenith_core.features.windows import input_windows
+from zenith_core.features.targets import input_windows
 from zenith_core.forecasting.prediction_intervals import Band
 from zenith_core.forecasting.residual_quantiles import price_forecasts
 from zenith_core.forecasting.ridge import LinearForecast

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.pipelines.reports.sample_report import make_report, run_backtest
-from zenith_core.disclaimer import DISCLAIMER
 from zenith_core.evaluation.metrics import price_metrics, signal_metrics
+from zenith_core.names import DISCLAIMER
 from zenith_pipelines.reports.page import render_report, report_plots
 from zenith_pipelines.reports.plotting import ROLES, to_png, to_svg
 from zenith_pipelines.reports.signal_plots import feature_importances, reliability

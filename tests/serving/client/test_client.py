@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.live_service import live_service
-from zenith_core.disclaimer import DISCLAIMER
+from zenith_core.names import DISCLAIMER
 from zenith_serving.app import create_app
 from zenith_serving.client import (
     InvalidRequest,

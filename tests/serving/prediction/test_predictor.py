@@ -3,8 +3,8 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 
-from zenith_core.disclaimer import DISCLAIMER
 from zenith_core.errors import InvalidTicker, UserError
+from zenith_core.names import DISCLAIMER
 from zenith_serving.errors import FeatureMismatch, ModelUnavailable, TickerGone, UnknownTicker
 from zenith_serving.prediction.cache import LocalCache
 from zenith_serving.prediction.last_known_good import LastKnownGood

@@ -9,9 +9,9 @@ import pytest
 from fastapi.testclient import TestClient
 from setuptools.dist import Distribution
 
-from zenith_core.disclaimer import DISCLAIMER
 from zenith_core.forecasting.abstention import REASONS
 from zenith_core.inference import SIGNALS
+from zenith_core.names import DISCLAIMER
 from zenith_serving.app import create_app
 from zenith_serving.routes.page import FILES
 from zenith_serving.settings import Settings

@@ -13,8 +13,8 @@ from importlib.metadata import version
 import numpy as np
 import pandas as pd
 from numpy.random import Generator
-from numpy.typing import NDArray
 
+from zenith_core.arrays import Floats
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import sessions_between
 from zenith_core.market.tickers import validate_ticker
@@ -28,8 +28,6 @@ DIVIDEND_EVERY = 63
 _PRICES = ["open", "high", "low", "close"]
 _TICKER = re.compile(r"SIM-(NOISE|EDGE|REGIME|DIRTY)-[1-9][0-9]{0,3}")
 
-Array = NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class Market:
@@ -38,9 +36,9 @@ class Market:
     `state[t]` is known at the close of t and moves the return of t + 1; it is zero without a planted effect.
     """
 
-    returns: Array
-    volatility: Array
-    state: Array
+    returns: Floats
+    volatility: Floats
+    state: Floats
 
 
 class SimulatedSource:
@@ -114,7 +112,7 @@ _MARKETS: dict[str, Callable[[Generator, float], Market]] = {
 }
 
 
-def _market(random: Generator, volatility: Array, state: Array, strength: float) -> Market:
+def _market(random: Generator, volatility: Floats, state: Floats, strength: float) -> Market:
     drift = strength * volatility * np.append(0.0, state[:-1]) - volatility**2 / 2
     return Market(returns=drift + volatility * random.standard_normal(SESSIONS), volatility=volatility, state=state)
 
