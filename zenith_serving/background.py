@@ -1,10 +1,10 @@
-"""A thread that does a few small tasks again and again, so that no request has to."""
+"""A thread that repeats small tasks, so that no request has to wait for them."""
 
 import logging
 from collections.abc import Callable, Sequence
 from threading import Event, Thread
 
-POLL_SECONDS = 2.0  # a moved alias is seen within 5 s, a slow registry included
+POLL_SECONDS = 2.0  # a moved alias takes effect within 5 s, also with a slow registry
 
 _logger = logging.getLogger(__name__)
 
@@ -19,11 +19,11 @@ class Watcher:
         self._thread = Thread(target=self._run, name="zenith-watcher", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End, after the task at hand; one that hangs is left behind."""
+        """Stop after the current task; wait 5 s at most."""
         self._stopped.set()
         self._thread.join(timeout=5)
 

@@ -1,4 +1,4 @@
-"""What keeps serving from an answer. `problems` maps each to its HTTP status."""
+"""Errors of serving; `problem_details` maps each to its HTTP status."""
 
 import difflib
 
@@ -11,17 +11,17 @@ def nearby(ticker: str, tickers: list[str]) -> list[str]:
 
 
 class UnknownTicker(NotAvailable):
-    """There is nothing of what was asked for of the ticker. `nearby` are tickers of which there is.
+    """There is no data or model of the ticker. `nearby` are similar tickers that have one.
 
-    missing: what there is not, in words; the client's ticker is no part of it
-    remedy:  what would make it, said if no ticker is near
+    missing: the missing thing, in words; never the client's ticker
+    remedy:  the way to get it, shown if no ticker is similar
     """
 
     def __init__(
         self,
         nearby: list[str],
         missing: str = "no predictions for this ticker",
-        remedy: str = "`zenith run --tickers TICKER` makes one",
+        remedy: str = "`zenith run --tickers TICKER` makes them",
     ) -> None:
         hint = f"did you mean {' or '.join(nearby)}?" if nearby else remedy
         super().__init__(f"{missing}: {hint}")
@@ -29,50 +29,50 @@ class UnknownTicker(NotAvailable):
 
 
 class TickerGone(NotAvailable):
-    """The ticker is traded no more, and every session that its last data could forecast has passed."""
+    """The ticker is no longer traded, and all sessions that its last data could forecast have passed."""
 
 
 class ModelUnavailable(NotAvailable):
-    """There is data for the ticker, but no model that may answer for it."""
+    """The ticker has data, but no model that can be served."""
 
 
 class FeatureMismatch(ModelUnavailable):
-    """The model was trained on other features than the snapshot holds: an answer would be silently wrong."""
+    """The model was trained on other features than the snapshot has: an answer would be silently wrong."""
 
 
 class RegistryUnavailable(ZenithError):
-    """The model registry cannot be asked at the moment."""
+    """The model registry cannot be reached."""
 
     exit_code = 1
     retryable = True
 
 
 class KeyMissing(ZenithError):
-    """The request needs a key and carries none."""
+    """The request needs a key and has none."""
 
     def __init__(self) -> None:
         super().__init__("a key is needed: send Authorization: Bearer KEY, or X-API-Key: KEY")
 
 
 class KeyWrong(ZenithError):
-    """The request carries a key that is not one of ours."""
+    """The request has an invalid key."""
 
     def __init__(self) -> None:
-        super().__init__("this key is not valid: ZENITH_API_KEYS has those that are")
+        super().__init__("this key is not valid: use one of ZENITH_API_KEYS")
 
 
 class CrossSite(ZenithError):
-    """Another site's page, or another machine, may have sent what only this machine may send without a key."""
+    """A request without a key that another site's page, or another machine, may have sent."""
 
     def __init__(self) -> None:
         super().__init__(
-            "without ZENITH_API_KEYS only this machine's own page and programs may change something: set a key, "
-            "or call by a loopback address"
+            "without ZENITH_API_KEYS only the page and programs of this machine may change something: set a key, "
+            "or use a loopback address"
         )
 
 
 class DagsterUnavailable(ZenithError):
-    """Dagster, or a part of it that a run takes, is not there: nothing was launched that will be left lying."""
+    """Dagster, or a part of it that a run needs, is unavailable. No run was launched."""
 
     retryable = True
 
@@ -85,11 +85,11 @@ class UnknownRun(ZenithError):
 
 
 class UnknownJob(ZenithError):
-    """There is no such job to launch over REST."""
+    """No job of this name can be launched over REST."""
 
 
 class CacheUnavailable(ZenithError):
-    """The shared cache cannot be told to forget."""
+    """The shared cache cannot be cleared."""
 
     exit_code = 1
     retryable = True

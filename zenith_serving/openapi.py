@@ -1,6 +1,6 @@
-"""What surrounds the routes, in the OpenAPI document: whatever a request may be refused with before a route sees it.
+"""Add to the OpenAPI document the problems with which a request may be refused before it reaches its route.
 
-Routes declare what they answer themselves; here, once for all of them, is the rest. All of it are problem documents.
+Routes declare their own responses.
 """
 
 from collections.abc import Iterator
@@ -19,23 +19,23 @@ _BODY_STATUSES = (
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
 )
-_SCHEMAS_OF_FASTAPI = ("HTTPValidationError", "ValidationError")  # its own form of a 422, which is never sent
+_SCHEMAS_OF_FASTAPI = ("HTTPValidationError", "ValidationError")  # FastAPI's form of a 422, which is never sent
 
 
 def describe_surroundings(app: FastAPI, *, read_keys: bool) -> None:
-    """Complete the document when it is first asked for. `read_keys` tells whether everything needs a key."""
-    make = app.openapi
+    """Complete the document at its first request. read_keys: True if everything needs a key."""
+    make_document = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            complete(make(), read_keys=read_keys)
-        return make()
+            complete(make_document(), read_keys=read_keys)
+        return make_document()
 
-    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's documentation has it
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's documentation does it
 
 
 def complete(document: dict[str, Any], *, read_keys: bool) -> None:
-    """Add to each operation the refusals that it may meet, and give bodies their names."""
+    """Add to each operation its possible refusals, and name its body."""
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas["Problem"] = Problem.model_json_schema()
     for name in _SCHEMAS_OF_FASTAPI:
@@ -45,7 +45,7 @@ def complete(document: dict[str, Any], *, read_keys: bool) -> None:
         if read_keys and path != "/health":
             operation.setdefault("security", [{"Bearer": []}, {"X-API-Key": []}])
         for status in _refusals(operation):
-            operation["responses"][str(status.value)] = _answer(status, operation)
+            operation["responses"][str(status.value)] = _problem_response(status, operation)
 
 
 def _refusals(operation: dict[str, Any]) -> Iterator[HTTPStatus]:
@@ -58,13 +58,13 @@ def _refusals(operation: dict[str, Any]) -> Iterator[HTTPStatus]:
         yield HTTPStatus.UNPROCESSABLE_ENTITY
 
 
-def _answer(status: HTTPStatus, operation: dict[str, Any]) -> dict[str, Any]:
-    before = operation["responses"].get(str(status.value), {})
-    return {"description": status.phrase, **before, "content": CONTENT}
+def _problem_response(status: HTTPStatus, operation: dict[str, Any]) -> dict[str, Any]:
+    response = operation["responses"].get(str(status.value), {})
+    return {"description": status.phrase, **response, "content": CONTENT}
 
 
 def _name_body(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """Put a body that is described on the spot among the schemas, or generated clients have a class for each use."""
+    """Move an inline body to the schemas; generated clients would otherwise have a class for each use."""
     body = operation.get("requestBody", {})
     for media_type, content in body.get("content", {}).items():
         if name := content["schema"].get("title"):

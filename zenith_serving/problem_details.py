@@ -1,4 +1,4 @@
-"""Errors as problem documents (RFC 9457). A document never repeats what the client sent."""
+"""Errors as problem documents (RFC 9457). A document never repeats client input."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -28,20 +28,20 @@ from zenith_serving.schemas.predictions import Problem
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 10
-_MOST_ERRORS = 3  # keeps a document below 1 kB
+_MAX_ERRORS = 3  # keeps a document below 1 kB
 _TYPE = "urn:zenith:problem:"
 
-# From the particular to the general: the first that fits is used.
+# From specific to general: the first match is used.
 _KINDS: tuple[tuple[type[ZenithError], str, HTTPStatus, str], ...] = (
     (UnknownTicker, "unknown-ticker", HTTPStatus.NOT_FOUND, "Unknown ticker"),
     (TickerGone, "ticker-gone", HTTPStatus.GONE, "No predictions for this ticker any more"),
     (FeatureMismatch, "feature-mismatch", HTTPStatus.SERVICE_UNAVAILABLE, "Model and data do not fit together"),
     (ModelUnavailable, "model-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "No model to answer with"),
-    (RegistryUnavailable, "registry-away", HTTPStatus.SERVICE_UNAVAILABLE, "The model registry is away"),
+    (RegistryUnavailable, "registry-away", HTTPStatus.SERVICE_UNAVAILABLE, "The model registry is unavailable"),
     (DagsterUnavailable, "dagster-away", HTTPStatus.SERVICE_UNAVAILABLE, "Dagster cannot do this now"),
     (UnknownRun, "unknown-run", HTTPStatus.NOT_FOUND, "No such run"),
     (UnknownJob, "unknown-job", HTTPStatus.NOT_FOUND, "No such job"),
-    (CacheUnavailable, "cache-away", HTTPStatus.SERVICE_UNAVAILABLE, "The cache is away"),
+    (CacheUnavailable, "cache-away", HTTPStatus.SERVICE_UNAVAILABLE, "The cache is unavailable"),
     (CorruptData, "data-unreadable", HTTPStatus.SERVICE_UNAVAILABLE, "Stored data cannot be read"),
     (KeyMissing, "key-missing", HTTPStatus.UNAUTHORIZED, "A key is needed"),
     (KeyWrong, "key-wrong", HTTPStatus.FORBIDDEN, "The key is not valid"),
@@ -51,17 +51,17 @@ _KINDS: tuple[tuple[type[ZenithError], str, HTTPStatus, str], ...] = (
 )
 
 _HINTS = {
-    HTTPStatus.NOT_FOUND: "no such address: /docs lists them",
-    HTTPStatus.BAD_REQUEST: "the request cannot be read: HTTP with a body of JSON is expected",
+    HTTPStatus.NOT_FOUND: "no such address: /docs lists all",
+    HTTPStatus.BAD_REQUEST: "the request cannot be read: HTTP with a JSON body is expected",
     HTTPStatus.REQUEST_TIMEOUT: "the request took too long to arrive",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "the body is above 1 MiB",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "the headers are too large",
     HTTPStatus.SERVICE_UNAVAILABLE: "the service is busy",
-    HTTPStatus.TOO_MANY_REQUESTS: "too many requests from here: Retry-After says when to ask again",
-    HTTPStatus.INTERNAL_SERVER_ERROR: "something went wrong here, and was logged",
+    HTTPStatus.TOO_MANY_REQUESTS: "too many requests from this client: wait for Retry-After seconds",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "the service failed: its log has the reason",
 }
 
-CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}  # which openapi.py puts there
+CONTENT = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}  # added by openapi.py
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
     int(status): {"description": status.phrase, "content": CONTENT}
@@ -73,48 +73,48 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         HTTPStatus.SERVICE_UNAVAILABLE,
     )
 }
-"""What a prediction route may answer besides 200, for the OpenAPI document."""
+"""Responses of a prediction route besides 200, for the OpenAPI document."""
 
 
 def problem_of(error: ZenithError) -> Problem:
-    """The problem document of one of our own errors."""
+    """Make the problem document of one of Zenith's errors."""
     slug, status, title = next((slug, status, title) for kind, slug, status, title in _KINDS if isinstance(error, kind))
-    more = {"nearby": error.nearby} if isinstance(error, UnknownTicker) else {}
-    return Problem(type=_TYPE + slug, title=title, status=status, detail=str(error), **more)
+    extension = {"nearby": error.nearby} if isinstance(error, UnknownTicker) else {}
+    return Problem(type=_TYPE + slug, title=title, status=status, detail=str(error), **extension)
 
 
 def error_response(error: ZenithError) -> Response:
-    """One of our own errors as an answer, for what lies around the routes."""
+    """Make the response of one of Zenith's errors, for middleware."""
     return _respond(problem_of(error))
 
 
 def http_problem(status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Response:
-    """A plain HTTP error as a response."""
-    return _respond(_plain(status), headers)
+    """Make the response of a plain HTTP error."""
+    return _respond(_http_problem(status), headers)
 
 
 def surprise() -> Problem:
-    """The problem document of an error that nobody foresaw."""
-    return _plain(HTTPStatus.INTERNAL_SERVER_ERROR)
+    """Make the problem document of an unexpected error."""
+    return _http_problem(HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
 def add_handlers(app: FastAPI) -> None:
-    """Let every error leave as a problem document."""
-    app.add_exception_handler(ZenithError, _on_our_error)
+    """Answer every error with a problem document."""
+    app.add_exception_handler(ZenithError, _on_zenith_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(Exception, _on_surprise)
+    app.add_exception_handler(Exception, _on_unexpected_error)
 
 
-def _plain(status: HTTPStatus) -> Problem:
+def _http_problem(status: HTTPStatus) -> Problem:
     detail = _HINTS.get(status, status.phrase)
     return Problem(type=f"{_TYPE}http-{status.value}", title=status.phrase, status=status, detail=detail)
 
 
 def _respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
     headers = dict(headers or {})
-    if this := request_id.get():
-        problem = problem.model_copy(update={"request_id": this})
+    if current_id := request_id.get():
+        problem = problem.model_copy(update={"request_id": current_id})
     if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     if problem.status == HTTPStatus.UNAUTHORIZED:
@@ -122,16 +122,16 @@ def _respond(problem: Problem, headers: Mapping[str, str] | None = None) -> Resp
     return Response(problem.model_dump_json(), problem.status, headers, MEDIA_TYPE)
 
 
-async def _on_our_error(_: Request, error: Exception) -> Response:
+async def _on_zenith_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, ZenithError)
     return error_response(error)
 
 
 async def _on_invalid_request(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    found = [{"field": _field(one["loc"]), "message": one["msg"][:160]} for one in error.errors()[:_MOST_ERRORS]]
-    problem = problem_of(UserError("; ".join(f"{one['field']}: {one['message']}" for one in found)))
-    return _respond(problem.model_copy(update={"errors": found}))
+    errors = [{"field": _field(one["loc"]), "message": one["msg"][:160]} for one in error.errors()[:_MAX_ERRORS]]
+    problem = problem_of(UserError("; ".join(f"{one['field']}: {one['message']}" for one in errors)))
+    return _respond(problem.model_copy(update={"errors": errors}))
 
 
 async def _on_http_exception(_: Request, error: Exception) -> Response:
@@ -139,14 +139,14 @@ async def _on_http_exception(_: Request, error: Exception) -> Response:
     return http_problem(HTTPStatus(error.status_code), error.headers)
 
 
-async def _on_surprise(_: Request, error: Exception) -> Response:
-    """The server logs the traceback; the client learns only that it was not its fault."""
-    # Starlette answers this one outside of all middleware, so the id's header is not added there.
-    headers = {"X-Request-ID": this} if (this := request_id.get()) else None
+async def _on_unexpected_error(_: Request, error: Exception) -> Response:
+    """Answer 500 without details; the server logs the traceback."""
+    # Starlette answers outside of all middleware, so RequestObserver cannot add the header.
+    headers = {"X-Request-ID": current_id} if (current_id := request_id.get()) else None
     return http_problem(HTTPStatus.INTERNAL_SERVER_ERROR, headers)
 
 
 def _field(location: tuple[int | str, ...]) -> str:
-    """The name of a declared field, or of the whole body: positions and names the client made up are left out."""
+    """Return the name of a declared field, or "body"; positions are left out."""
     names = [part for part in location[1:] if isinstance(part, str)]
     return ".".join(names) or "body"

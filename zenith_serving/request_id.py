@@ -1,6 +1,6 @@
-"""Gives each request an id, and tells of it once it is answered: its route's template, never its address.
+"""Middleware that gives each request an id, and passes a record of each answered request to observers.
 
-Plain ASGI, since it is on the way of every request.
+A record has the route's template, never the address. Plain ASGI, because every request goes through it.
 """
 
 import re
@@ -13,9 +13,9 @@ from typing import NamedTuple
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 NO_ROUTE = "none"
-CLIENT_GONE = 499  # as nginx counts those that did not wait for an answer
+CLIENT_GONE = 499  # nginx's status for a client that did not wait for the answer
 request_id: ContextVar[str] = ContextVar("request_id", default="")
-"""The id of the request at hand: the client's X-Request-ID if that is of harmless letters, else one made here."""
+"""The current request's id: the client's X-Request-ID if it has safe characters only, else a random one."""
 
 _ID_HEADER = b"x-request-id"
 _ID = re.compile(rb"[A-Za-z0-9._-]{8,64}")
@@ -23,7 +23,7 @@ _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class RequestRecord(NamedTuple):
-    """A request that was answered, in terms of which there is a bounded number."""
+    """An answered request. All but `seconds` have a bounded number of values."""
 
     method: str
     route: str
@@ -32,49 +32,49 @@ class RequestRecord(NamedTuple):
 
 
 class RequestObserver:
-    """Passes each request on under its id, which goes back with the answer, and hands what it was to `observers`."""
+    """Adds an id to each request and its response, and calls `observers` with the request's record."""
 
     def __init__(self, app: ASGIApp, observers: Sequence[Callable[[RequestRecord, Scope], None]]) -> None:
         self._app = app
         self._observers = observers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, and note the status that goes out: 500 where an exception comes out."""
+        """Pass the request on and note the status of its response: 500 for an exception."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         status = CLIENT_GONE
-        began = time.perf_counter()
-        # No secret: the system's random numbers would be a call into the kernel.
-        this = _id_sent(scope) or f"{getrandbits(128):032x}"
-        request_id.set(this)
+        start = time.perf_counter()
+        # Not secret, so the operating system's random numbers, a call into the kernel, are not needed.
+        current_id = _client_id(scope) or f"{getrandbits(128):032x}"
+        request_id.set(current_id)
 
-        async def note(message: Message) -> None:
+        async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (_ID_HEADER, this.encode())]
+                message["headers"] = [*message.get("headers", ()), (_ID_HEADER, current_id.encode())]
             await send(message)
 
         try:
-            await self._app(scope, receive, note)
+            await self._app(scope, receive, send_with_id)
         except Exception:
             status = 500
             raise
         finally:
-            record = RequestRecord(_method(scope), route_template(scope), status, time.perf_counter() - began)
+            record = RequestRecord(_method(scope), route_template(scope), status, time.perf_counter() - start)
             for observer in self._observers:
                 observer(record, scope)
 
 
 def route_template(scope: Scope) -> str:
-    """`/models/{ticker}/history`, where the client asked for one ticker's; NO_ROUTE if nothing fits the address."""
+    """Return the route's path with placeholders, as `/models/{ticker}/history`; NO_ROUTE if no route matches."""
     return getattr(scope.get("route"), "path", None) or NO_ROUTE
 
 
-def _id_sent(scope: Scope) -> str | None:
-    sent = next((value for name, value in scope["headers"] if name == _ID_HEADER), b"")
-    return sent.decode() if _ID.fullmatch(sent) else None
+def _client_id(scope: Scope) -> str | None:
+    header = next((value for name, value in scope["headers"] if name == _ID_HEADER), b"")
+    return header.decode() if _ID.fullmatch(header) else None
 
 
 def _method(scope: Scope) -> str:

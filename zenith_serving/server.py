@@ -1,4 +1,4 @@
-"""Start the REST service on an address."""
+"""Bind a socket and run the REST service on it."""
 
 import errno
 import gc
@@ -12,17 +12,17 @@ from zenith_serving.settings import Settings, is_loopback, read_settings
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-GRACE_SECONDS = 10  # for requests in flight when asked to stop
+GRACE_SECONDS = 10  # for active requests at shutdown
 _BACKLOG = 2048
-_NEW_OBJECTS = 10_000  # that Python looks through at a time for what is not needed; 700 by default
+_GC_THRESHOLD = 10_000  # new objects before Python's garbage collector runs; 700 by default
 _HIGHEST_PORT = 65_535
 
 
 def serve(host: str, port: int, settings: Settings, workers: int = 1) -> None:
-    """Serve until SIGINT or SIGTERM. Raises UserError if the address cannot be had, before anything is loaded.
+    """Serve until SIGINT or SIGTERM. Raises UserError if the address cannot be bound, before anything is loaded.
 
-    Several workers are processes that share the socket and, if `REDIS_URL` names one, a Redis; one that dies is
-    replaced. They read the environment themselves: `settings` are only looked at.
+    Several workers are processes that share the socket and, with `REDIS_URL`, a Redis. A worker that dies is replaced.
+    Workers read their settings from the environment, not from `settings`.
     """
     from zenith_serving.observability.logs import configure_logging
 
@@ -39,12 +39,12 @@ def serve(host: str, port: int, settings: Settings, workers: int = 1) -> None:
 
 
 def options() -> dict[str, Any]:
-    """Uvicorn's, which benchmarks/serving.py gives to what it compares with as well."""
+    """Return uvicorn's options; benchmarks/serving.py uses them for its peers too."""
     from zenith_serving.http_protocol import BoundedProtocol
 
     return {
         "http": BoundedProtocol,
-        "ws": "none",  # else its library is loaded
+        "ws": "none",  # saves loading the websocket library
         "server_header": False,
         "log_config": None,
         "access_log": False,
@@ -53,7 +53,7 @@ def options() -> dict[str, Any]:
 
 
 def app_of_environment() -> "FastAPI":
-    """What each worker serves."""
+    """Make the application of a worker process."""
     from zenith_serving.observability.logs import configure_logging
 
     settings = read_settings()
@@ -68,16 +68,14 @@ def _serve_here(listener: socket.socket, settings: Settings) -> None:
 
 
 def _app(settings: Settings) -> "FastAPI":
-    """What a process serves for as long as it lives. What is in memory by then stays: Python's collector, which would
-    look it through every few thousand requests, leaves it alone from here on.
-    """
+    """Make the application, and keep the garbage collector from scanning its objects every few thousand requests."""
     from zenith_serving.app import create_app
     from zenith_serving.observability.logs import RequestLog
 
     app = create_app(settings, RequestLog(settings))
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_NEW_OBJECTS)
+    gc.set_threshold(_GC_THRESHOLD)
     return app
 
 
@@ -88,21 +86,21 @@ def _serve_in_processes(listener: socket.socket, settings: Settings, workers: in
     from zenith_serving.observability.multiprocess_metrics import shared_metrics
     from zenith_serving.prediction.predictor import make_predictor
 
-    make_predictor(settings)  # a mistake in the settings is one line here, not a traceback of each worker
+    make_predictor(settings)  # an invalid setting is one line here, not a traceback in each worker
     app = f"{__name__}:{app_of_environment.__name__}"
     with shared_metrics():
         Multiprocess(uvicorn.Config(app, factory=True, workers=workers, **options()), sockets=[listener]).run()
 
 
 def require_keys_beyond_loopback(host: str, settings: Settings) -> None:
-    """Raise UserError if others could reach the service and there is no key to tell them apart."""
+    """Raise UserError if other machines could reach the service and no API key is set."""
     if not settings.zenith_api_keys and not is_loopback(host):
         raise UserError(f"{host} can be reached by others: set ZENITH_API_KEYS first, or listen on 127.0.0.1")
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that listens on the address. Raises UserError that says what to change if it cannot be had."""
-    if not 0 <= port <= _HIGHEST_PORT:  # getaddrinfo would take it modulo 65536
+    """Return a socket that listens on the address. Raises UserError with a remedy if it cannot be bound."""
+    if not 0 <= port <= _HIGHEST_PORT:  # getaddrinfo would use it modulo 65536
         raise UserError(f"there is no port {port}: choose one from 1 to {_HIGHEST_PORT} with --port")
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -115,15 +113,15 @@ def bind(host: str, port: int) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
-        raise UserError(_why_not(host, port, error)) from None
+        raise UserError(_bind_problem(host, port, error)) from None
     return listener
 
 
-def _why_not(host: str, port: int, error: OSError) -> str:
+def _bind_problem(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} on {host} is busy: stop what listens there, or choose another with --port"
+        return f"port {port} on {host} is busy: stop the program that listens there, or choose another with --port"
     if error.errno == errno.EACCES:
-        return f"port {port} needs more rights than yours: choose one above 1023 with --port"
+        return f"port {port} needs administrator rights: choose one above 1023 with --port"
     if error.errno == errno.EADDRNOTAVAIL:
         return f"{host} is not an address of this machine: choose another with --host"
     return f"cannot listen on port {port} of {host} ({error.strerror}): choose another with --port or --host"

@@ -1,13 +1,13 @@
-"""A typed client of the REST service. It loads neither the service nor numpy, so that small scripts stay small.
+"""A typed client of the REST service. It imports neither the service nor numpy, so that scripts start fast.
 
     from zenith_serving.client import Zenith
 
     with Zenith("http://127.0.0.1:8000", key="…") as zenith:
         print(zenith.predict_price("AAPL", horizon=5).predictions)
 
-Answers are the models of `zenith_serving.schemas`; what is no answer is an error of `zenith_serving.client.errors`,
-made from the problem document. 408, 429 and 503 are tried again, when their Retry-After says so and while `patience`
-lasts: nothing was done then, and asking twice to train starts one run.
+Methods return the models of `zenith_serving.schemas`. A problem document is raised as an error of
+`zenith_serving.client.errors`. 408, 429 and 503 are retried after their Retry-After, for `patience` seconds at most.
+Retries are safe: a refused request did nothing, and two requests to train start one run.
 """
 
 from collections.abc import Mapping, Sequence
@@ -57,12 +57,12 @@ Answer = TypeVar("Answer", bound=BaseModel)
 
 
 class Zenith:
-    """A Zenith service. Use it in a `with`, or `close` it.
+    """A Zenith service. Use it in a `with` block, or `close` it.
 
-    key:       for whatever changes something
-    timeout:   seconds that one request may take
-    patience:  seconds in which a request that comes at a bad moment is tried again; 0 for never
-    transport: how requests go out, if not by httpx's own way
+    key:       API key, for requests that change something
+    timeout:   seconds for one request
+    patience:  seconds during which a request is retried; 0 for no retries
+    transport: an httpx transport other than the default one
     """
 
     def __init__(
@@ -89,82 +89,82 @@ class Zenith:
         self.close()
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         self._client.close()
 
     def predict_price(self, ticker: str, horizon: int = 5, *, use_cache: bool = True) -> PriceAnswer:
         """Forecast the next `horizon` sessions."""
-        asked = {"ticker": ticker, "horizon": horizon, "use_cache": use_cache}
-        return self._ask(PriceAnswer, "POST", "/predict/price", asked)
+        body = {"ticker": ticker, "horizon": horizon, "use_cache": use_cache}
+        return self._request(PriceAnswer, "POST", "/predict/price", body)
 
     def predict_signal(self, ticker: str, *, use_cache: bool = True) -> SignalAnswer:
         """Choose between buy, hold and sell."""
-        return self._ask(SignalAnswer, "POST", "/predict/signal", {"ticker": ticker, "use_cache": use_cache})
+        return self._request(SignalAnswer, "POST", "/predict/signal", {"ticker": ticker, "use_cache": use_cache})
 
     def predict_comprehensive(self, ticker: str, horizon: int = 5, *, use_cache: bool = True) -> ComprehensiveAnswer:
-        """Forecast and signal in one; a part that failed is None, and `problems` says why."""
-        asked = {"ticker": ticker, "horizon": horizon, "use_cache": use_cache}
-        return self._ask(ComprehensiveAnswer, "POST", "/predict/comprehensive", asked)
+        """Forecast prices and signal. If one fails, it is None and `problems` has the reason."""
+        body = {"ticker": ticker, "horizon": horizon, "use_cache": use_cache}
+        return self._request(ComprehensiveAnswer, "POST", "/predict/comprehensive", body)
 
     def predict_batch(
         self, tickers: Sequence[str], what: What = "comprehensive", horizon: int = 5, *, use_cache: bool = True
     ) -> BatchAnswer:
-        """Ask the same of up to 200 tickers; each has its prediction or its problem."""
-        asked = {"tickers": list(tickers), "what": what, "horizon": horizon, "use_cache": use_cache}
-        return self._ask(BatchAnswer, "POST", "/predict/batch", asked)
+        """Predict for up to 200 tickers; each result has a prediction or a problem."""
+        body = {"tickers": list(tickers), "what": what, "horizon": horizon, "use_cache": use_cache}
+        return self._request(BatchAnswer, "POST", "/predict/batch", body)
 
     def cache_stats(self) -> CacheStats:
-        """What is kept of answers, and how often it was of use."""
-        return self._ask(CacheStats, "GET", "/cache/stats")
+        """Return size, hits and misses of the cache."""
+        return self._request(CacheStats, "GET", "/cache/stats")
 
     def forget(self, ticker: str | None = None) -> Forgotten:
-        """Forget the cached answers of a ticker, or all."""
-        return self._ask(Forgotten, "DELETE", "/cache" if ticker is None else f"/cache/{_part(ticker)}")
+        """Delete the cached answers of a ticker, or all."""
+        return self._request(Forgotten, "DELETE", "/cache" if ticker is None else f"/cache/{_path_segment(ticker)}")
 
     def disclaimer(self) -> str:
-        """What a prediction is not."""
-        return self._ask(Disclaimer, "GET", "/disclaimer").disclaimer
+        """Return the disclaimer of every prediction."""
+        return self._request(Disclaimer, "GET", "/disclaimer").disclaimer
 
     def tickers(self) -> TickerList:
-        """Every ticker that can be asked about."""
-        return self._ask(TickerList, "GET", "/tickers")
+        """Return every ticker with data."""
+        return self._request(TickerList, "GET", "/tickers")
 
     def chart(self, ticker: str) -> Chart:
-        """Candles, past forecasts and backtests, as the page draws them."""
-        return self._ask(Chart, "GET", f"/tickers/{_part(ticker)}/chart")
+        """Return candles, past forecasts and backtests, as the page draws them."""
+        return self._request(Chart, "GET", f"/tickers/{_path_segment(ticker)}/chart")
 
     def track_record(self, ticker: str) -> TrackRecord:
-        """Served forecasts against what came."""
-        return self._ask(TrackRecord, "GET", f"/track-record/{_part(ticker)}")
+        """Return served forecasts beside the actual closes."""
+        return self._request(TrackRecord, "GET", f"/track-record/{_path_segment(ticker)}")
 
     def models(self, ticker: str | None = None, model_type: Kind | None = None, status: Status | None = None) -> Models:
-        """Model versions that fit all that is given."""
-        asked = {"ticker": ticker, "model_type": model_type, "status": status}
-        return self._ask(Models, "GET", "/models", params={key: value for key, value in asked.items() if value})
+        """Return the model versions that match all filters."""
+        filters = {"ticker": ticker, "model_type": model_type, "status": status}
+        return self._request(Models, "GET", "/models", params={key: value for key, value in filters.items() if value})
 
     def refresh_models(self) -> Refreshed:
-        """Let the service look at once for what was promoted."""
-        return self._ask(Refreshed, "POST", "/models/refresh")
+        """Let the service load promoted versions at once."""
+        return self._request(Refreshed, "POST", "/models/refresh")
 
     def history(self, ticker: str) -> History:
-        """Every decision about a ticker's models, newest first."""
-        return self._ask(History, "GET", f"/models/{_part(ticker)}/history")
+        """Return every decision about a ticker's models, newest first."""
+        return self._request(History, "GET", f"/models/{_path_segment(ticker)}/history")
 
     def train(self, ticker: str, model_type: ModelType = "all", epochs: int | None = None) -> Launched:
-        """Train a ticker's models anew, or learn which run does so already. `wait` waits for its end."""
-        asked = {"ticker": ticker, "model_type": model_type, "epochs": epochs}
-        return self._ask(Launched, "POST", "/train", asked)
+        """Train a ticker's models, or return the active run that trains them. `wait` waits for its end."""
+        body = {"ticker": ticker, "model_type": model_type, "epochs": epochs}
+        return self._request(Launched, "POST", "/train", body)
 
     def start_job(self, name: str, ticker: str | None = None, **config: Any) -> Launched:
-        """Start a job, such as `refresh_prices`; `config` is what the job takes."""
-        return self._ask(Launched, "POST", f"/jobs/{_part(name)}", {"ticker": ticker, "config": config})
+        """Start a job, such as `refresh_prices`, with its config."""
+        return self._request(Launched, "POST", f"/jobs/{_path_segment(name)}", {"ticker": ticker, "config": config})
 
     def run(self, run_id: str) -> Run:
-        """How a training or another job goes."""
-        return self._ask(Run, "GET", f"/jobs/runs/{_part(run_id)}")
+        """Return the state of a run."""
+        return self._request(Run, "GET", f"/jobs/runs/{_path_segment(run_id)}")
 
     def wait(self, launched: Launched, seconds: float = 7200.0, every: float = 2.0) -> Run:
-        """The run when it has ended, or waits for something that will not come by itself (`note` says for what).
+        """Wait until a run has ended, or cannot start without your action (see its `note`), and return it.
 
         Raises StillRunning after `seconds`.
         """
@@ -177,35 +177,35 @@ class Zenith:
         return waiting(self.run, launched.run_id)
 
     def health(self) -> Health:
-        """The state of the service and of what it depends on."""
+        """Return the state of the service and its dependencies."""
         return self._read(Health, self._send("GET", "/health"))
 
     def metrics(self) -> str:
-        """Figures in Prometheus' text format."""
+        """Return the metrics in Prometheus' text format."""
         return self._send("GET", "/metrics").text
 
-    def _ask(
+    def _request(
         self,
-        kind: type[Answer],
+        schema: type[Answer],
         method: str,
         path: str,
-        document: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> Answer:
-        return self._read(kind, self._send(method, f"{PREFIX}{path}", document, params))
+        return self._read(schema, self._send(method, f"{PREFIX}{path}", body, params))
 
     def _send(
         self,
         method: str,
         path: str,
-        document: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
         params: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        return self._retrying(self._try, method, path, document, params)
+        return self._retrying(self._try, method, path, body, params)
 
-    def _try(self, method: str, path: str, document: Any, params: Any) -> httpx.Response:
+    def _try(self, method: str, path: str, body: Any, params: Any) -> httpx.Response:
         try:
-            response = self._client.request(method, path, json=document, params=params)
+            response = self._client.request(method, path, json=body, params=params)
         except httpx.HTTPError as error:
             raise Unreachable(f"nothing answers at {self._client.base_url.host}: {type(error).__name__}") from None
         if response.is_success:
@@ -213,15 +213,17 @@ class Zenith:
         raise error_of(response)
 
     @staticmethod
-    def _read(kind: type[Answer], response: httpx.Response) -> Answer:
+    def _read(schema: type[Answer], response: httpx.Response) -> Answer:
         try:
-            return kind.model_validate_json(response.content)
+            return schema.model_validate_json(response.content)
         except ValidationError:
-            raise Unreachable(f"what answers is no Zenith of this version: not a {kind.__name__}") from None
+            raise Unreachable(
+                f"the service is not a Zenith of this version: no {schema.__name__} in its answer"
+            ) from None
 
 
-def _part(text: str) -> str:
-    """Text as one part of a path, whatever it holds."""
+def _path_segment(text: str) -> str:
+    """Escape text as one segment of a path."""
     return quote(text, safe="")
 
 
@@ -231,4 +233,4 @@ def _wait(state: RetryCallState) -> float:
 
 
 def _still_running(state: RetryCallState) -> Run:
-    raise StillRunning(f"the run has not ended after {state.seconds_since_start or 0:.0f} s, and goes on")
+    raise StillRunning(f"the run has not ended after {state.seconds_since_start or 0:.0f} s; it continues")

@@ -1,4 +1,4 @@
-"""What the Python client raises: the service's problem documents as errors, and what comes between."""
+"""Errors of the Python client: problem documents of the service, and connection errors."""
 
 from collections.abc import Mapping
 
@@ -10,17 +10,17 @@ from zenith_serving.schemas.predictions import Problem
 
 
 class Unreachable(ZenithError):
-    """Nothing answers at the address, or not in time, or it is no Zenith."""
+    """There is no answer from the address, not in time, or not from Zenith."""
 
     retryable = True
 
 
 class StillRunning(ZenithError):
-    """A run has not ended in the time that it was waited for; it goes on."""
+    """A run has not ended within the waiting time; it continues."""
 
 
 class ApiError(ZenithError):
-    """The service refused. `problem` is its document, with `type` to tell kinds apart and, for tickers, `nearby`."""
+    """The service refused. `problem` is its document, whose `type` identifies the kind of problem."""
 
     def __init__(self, problem: Problem, retry_after: float | None = None) -> None:
         super().__init__(problem.detail)
@@ -30,17 +30,17 @@ class ApiError(ZenithError):
 
     @property
     def nearby(self) -> list[str]:
-        """Tickers that exist and look like the one asked for."""
-        found: list[str] = (self.problem.model_extra or {}).get("nearby", [])
-        return found
+        """Existing tickers similar to an unknown one."""
+        tickers: list[str] = (self.problem.model_extra or {}).get("nearby", [])
+        return tickers
 
 
 class NotFound(ApiError):
-    """There is no such ticker, run or job (404), or not any more (410)."""
+    """The ticker, run or job does not exist (404), or no longer (410)."""
 
 
 class InvalidRequest(ApiError):
-    """The request cannot be carried out as asked (400, 413, 422)."""
+    """The request is invalid (400, 413, 422)."""
 
     exit_code = 2
 
@@ -50,7 +50,7 @@ class KeyRefused(ApiError):
 
 
 class Unavailable(ApiError):
-    """Not now (408, 429, 503): `retry_after` seconds later, perhaps."""
+    """The service cannot answer now (408, 429, 503): try again after `retry_after` seconds."""
 
     retryable = True
 
@@ -64,11 +64,11 @@ _ERRORS: Mapping[int, type[ApiError]] = {
 
 
 def error_of(response: httpx.Response) -> ApiError:
-    """The error that a response is which is no success."""
+    """Make the error of an unsuccessful response."""
     try:
         problem = Problem.model_validate_json(response.content)
     except ValidationError:  # a proxy's own page
-        said = response.reason_phrase
-        problem = Problem(type="about:blank", title=said, status=response.status_code, detail=said)
+        phrase = response.reason_phrase
+        problem = Problem(type="about:blank", title=phrase, status=response.status_code, detail=phrase)
     after = response.headers.get("Retry-After", "")
     return _ERRORS.get(response.status_code, ApiError)(problem, float(after) if after.isdecimal() else None)

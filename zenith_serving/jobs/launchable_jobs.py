@@ -1,4 +1,4 @@
-"""The jobs that can be launched over REST, and what each takes. Whatever is not here cannot be launched."""
+"""The jobs that can be launched over REST, and the config of each. No other job can be launched."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,20 +19,20 @@ class Nothing(BaseModel):
 
 
 class Evaluation(Nothing):
-    """Of evaluate_model."""
+    """The config of evaluate_model."""
 
     model_type: ModelType = "all"
 
 
 class Retraining(Evaluation):
-    """Of retrain_all_models."""
+    """The config of retrain_all_models."""
 
     tickers: list[Ticker] = []
     epochs: int | None = Field(default=None, ge=1, le=500)
 
 
 class CleanUp(Nothing):
-    """Of cleanup_old_models."""
+    """The config of cleanup_old_models."""
 
     keep_latest_n: int = Field(default=5, ge=0)
     keep_best: bool = True
@@ -41,27 +41,27 @@ class CleanUp(Nothing):
 
 @dataclass(frozen=True)
 class Launchable:
-    """op: what takes the config in Dagster; per_ticker: whether a run is for one ticker."""
+    """A launchable job. op: the Dagster op that gets the config; per_ticker: True if a run is for one ticker."""
 
     op: str
     config: type[Nothing] = Nothing
     per_ticker: bool = False
 
-    def ops(self, name: str, asked: JobRequest) -> dict[str, Any]:
-        """The run config's `ops` for a request. Raises UserError for what the job does not take."""
-        if self.per_ticker != (asked.ticker is not None):
-            raise UserError(f"ticker: {name} {'needs one' if self.per_ticker else 'is not about single tickers'}")
+    def ops(self, name: str, request: JobRequest) -> dict[str, Any]:
+        """Return the `ops` of the run config. Raises UserError if the request does not fit the job."""
+        if self.per_ticker != (request.ticker is not None):
+            raise UserError(f"ticker: {name} {'needs one' if self.per_ticker else 'takes no ticker'}")
         try:
-            given = self.config.model_validate(asked.config).model_dump(exclude_unset=True)
+            config = self.config.model_validate(request.config).model_dump(exclude_unset=True)
         except ValidationError as error:
-            raise UserError(self._what_is_wrong(name, error.errors()[0])) from None
-        return {self.op: {"config": given}} if given else {}
+            raise UserError(self._config_problem(name, error.errors()[0])) from None
+        return {self.op: {"config": config}} if config else {}
 
-    def _what_is_wrong(self, name: str, error: Mapping[str, Any]) -> str:
-        takes = self.config.model_fields
+    def _config_problem(self, name: str, error: Mapping[str, Any]) -> str:
+        fields = self.config.model_fields
         field = error["loc"][0]
-        if field not in takes:  # a name of the client's making is not echoed
-            return f"config: {name} takes {', '.join(takes) or 'nothing'}"
+        if field not in fields:  # an unknown name is not echoed
+            return f"config: {name} takes {', '.join(fields) or 'nothing'}"
         return f"config.{field}: {error['msg'][:160]}"
 
 
@@ -75,7 +75,7 @@ JOBS: Mapping[str, Launchable] = {
 
 
 def launchable(name: str) -> Launchable:
-    """The job of that name. Raises UnknownJob, which names those that there are."""
+    """Return the job of that name. Raises UnknownJob, which lists the jobs."""
     try:
         return JOBS[name]
     except KeyError:

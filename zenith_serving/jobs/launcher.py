@@ -1,4 +1,4 @@
-"""Runs of Dagster's jobs, launched one at a time: who asks for what is under way already gets that run.
+"""Launch Dagster runs, once: a request for a run that is already active gets that run.
 
 The choices are in docs/decisions/0028-training-through-dagster.md.
 """
@@ -27,7 +27,7 @@ from zenith_serving.jobs.launchable_jobs import launchable
 from zenith_serving.schemas.jobs import JobRequest, Launched, ModelType, Run, RunStatus, TrainRequest
 from zenith_serving.settings import Settings
 
-ASKED = "zenith/asked"  # the tag with what a run was asked for, by which the same is known again
+REQUEST_TAG = "zenith/asked"  # holds the config of a run, so that an identical request finds it
 _STATUS: Mapping[str, RunStatus] = {
     **{"QUEUED": "queued", "NOT_STARTED": "starting", "MANAGED": "starting", "STARTING": "starting"},
     **{"STARTED": "running", "SUCCESS": "succeeded", "FAILURE": "failed"},
@@ -36,58 +36,60 @@ _STATUS: Mapping[str, RunStatus] = {
 
 
 class Launcher:
-    """Launches runs and tells how they go. Safe to share between threads.
-
-    prefix: where the API begins
-    """
+    """Launches runs and reports their state. Thread-safe. prefix: the path prefix of the API."""
 
     def __init__(self, settings: Settings, dagster: DagsterAPI, prefix: str) -> None:
         self._settings = settings
         self._dagster = dagster
         self._prefix = prefix
 
-    def train(self, asked: TrainRequest) -> Launched:
-        """Train a ticker's models, unless a run that trains as much is under way for it.
+    def train(self, request: TrainRequest) -> Launched:
+        """Train a ticker's models, or return the active run that trains them.
 
-        Raises UnknownTicker, UserError if the ticker lacks the model that is not to be trained, or DagsterUnavailable.
+        Raises UnknownTicker, DagsterUnavailable, or UserError if a model that will not be trained does not exist yet.
         """
-        ticker, model_type = asked.ticker, asked.model_type
-        others = [f"{kind}_model" for kind in KINDS if model_type not in (kind, ALL)]
+        ticker, model_type = request.ticker, request.model_type
+        other_models = [f"{kind}_model" for kind in KINDS if model_type not in (kind, ALL)]
         with launch_lock(self._settings, f"{RETRAIN} {ticker}"):
             for run in self._dagster.active_runs(tags={PARTITION: ticker}):
-                if _kinds(asked.model_type) <= trained_by(run):
+                if _kinds(model_type) <= trained_kinds(run):
                     return self._launched(run, "train", already_running=True)
-            made = assets_to_retrain(model_type)
-            job = Job(RETRAIN, ticker, None if made == STAGES else made)
-            ready = self._dagster.readiness(job, others)
-            _require_ticker(ticker, ready.tickers)
-            if set(others) - ready.made:
-                raise UserError("this ticker lacks the other model: train all of them the first time")
-            run = self._dagster.launch(job, training_config(asked.epochs), {PARTITION: ticker})
+            assets = assets_to_retrain(model_type)
+            job = Job(RETRAIN, ticker, None if assets == STAGES else assets)
+            readiness = self._dagster.readiness(job, other_models)
+            _require_ticker(ticker, readiness.tickers)
+            if set(other_models) - readiness.existing_assets:
+                raise UserError("this ticker lacks the other model: the first time, train all models")
+            run = self._dagster.launch(job, training_config(request.epochs), {PARTITION: ticker})
         return self._launched(run, "train", already_running=False)
 
-    def start(self, name: str, asked: JobRequest) -> Launched:
-        """Start a job of `zenith_serving.jobs.launchable_jobs`, unless the same is under way.
+    def start(self, name: str, request: JobRequest) -> Launched:
+        """Start a job of `zenith_serving.jobs.launchable_jobs`, or return the active run of the same request.
 
-        Raises UnknownJob, UnknownTicker, UserError for what the job does not take, or DagsterUnavailable.
+        Raises UnknownJob, UnknownTicker, DagsterUnavailable, or UserError if the request does not fit the job.
         """
-        ops = launchable(name).ops(name, asked)
-        tags = {ASKED: json.dumps(ops, sort_keys=True), **({PARTITION: asked.ticker} if asked.ticker else {})}
-        with launch_lock(self._settings, f"{name} {asked.ticker}"):
-            if running := self._dagster.active_runs(job=name, tags=tags):
-                return self._launched(running[0], "jobs/runs", already_running=True)
-            ready = self._dagster.readiness(Job(name, asked.ticker), [REFRESH_ASSETS[-1]])
-            if asked.ticker:
-                _require_ticker(asked.ticker, ready.tickers)
-            assets = assets_to_refresh(forecasts=REFRESH_ASSETS[-1] in ready.made) if name == REFRESH else None
-            run = self._dagster.launch(Job(name, asked.ticker, assets), ops, tags)
+        ticker = request.ticker
+        ops = launchable(name).ops(name, request)
+        tags = {REQUEST_TAG: json.dumps(ops, sort_keys=True), **({PARTITION: ticker} if ticker else {})}
+        with launch_lock(self._settings, f"{name} {ticker}"):
+            if runs := self._dagster.active_runs(job=name, tags=tags):
+                return self._launched(runs[0], "jobs/runs", already_running=True)
+            readiness = self._dagster.readiness(Job(name, ticker), [REFRESH_ASSETS[-1]])
+            if ticker:
+                _require_ticker(ticker, readiness.tickers)
+            assets = (
+                assets_to_refresh(forecasts=REFRESH_ASSETS[-1] in readiness.existing_assets)
+                if name == REFRESH
+                else None
+            )
+            run = self._dagster.launch(Job(name, ticker, assets), ops, tags)
         return self._launched(run, "jobs/runs", already_running=False)
 
     def run(self, run_id: str) -> Run:
-        """How a run goes. Raises UnknownRun or DagsterUnavailable."""
+        """Return the state of a run. Raises UnknownRun or DagsterUnavailable."""
         run, daemon_is_alive = self._dagster.run(run_id)
         status = _STATUS[run["status"]]
-        waits_in_vain = status in ("queued", "starting") and not daemon_is_alive
+        is_stuck = status in ("queued", "starting") and not daemon_is_alive
         return Run(
             run_id=run["runId"],
             job=run["jobName"],
@@ -98,26 +100,26 @@ class Launcher:
             ended_at=_moment(run["endTime"]),
             url=self._dagster.page(run["runId"]),
             error=self._dagster.failure(run["runId"]) if status == "failed" else None,
-            note="queued, no daemon is running" if waits_in_vain else None,
+            note="queued, no daemon is running" if is_stuck else None,
         )
 
-    def _launched(self, run: Mapping[str, Any], place: str, *, already_running: bool) -> Launched:
+    def _launched(self, run: Mapping[str, Any], path: str, *, already_running: bool) -> Launched:
         run_id = run["runId"]
         return Launched(
             run_id=run_id,
             status=_STATUS[run["status"]],
-            status_url=f"{self._prefix}/{place}/{run_id}",
+            status_url=f"{self._prefix}/{path}/{run_id}",
             url=self._dagster.page(run_id),
             already_running=already_running,
         )
 
 
-def trained_by(run: Mapping[str, Any]) -> set[str]:
-    """The kinds of model that a run trains, whoever launched it: by the assets it makes."""
+def trained_kinds(run: Mapping[str, Any]) -> set[str]:
+    """Return the kinds of model that a run trains, judging by its assets."""
     if run["assetSelection"] is None:
         return set(KINDS) if run["jobName"] == RETRAIN else set()
-    made = {asset["path"][-1] for asset in run["assetSelection"]}
-    return {kind for kind in KINDS if f"{kind}_model" in made}
+    assets = {asset["path"][-1] for asset in run["assetSelection"]}
+    return {kind for kind in KINDS if f"{kind}_model" in assets}
 
 
 def _kinds(model_type: ModelType) -> set[str]:
@@ -125,13 +127,13 @@ def _kinds(model_type: ModelType) -> set[str]:
 
 
 def _model_type(run: Mapping[str, Any]) -> ModelType | None:
-    found = [kind for kind in KINDS if kind in trained_by(run)]
-    return None if not found else "all" if len(found) > 1 else found[0]
+    kinds = [kind for kind in KINDS if kind in trained_kinds(run)]
+    return None if not kinds else "all" if len(kinds) > 1 else kinds[0]
 
 
-def _require_ticker(ticker: str, known: list[str]) -> None:
-    if ticker not in known:
-        raise UnknownTicker(nearby(ticker, known), "not among the tickers", "`zenith tickers add TICKER` adds it")
+def _require_ticker(ticker: str, tickers: list[str]) -> None:
+    if ticker not in tickers:
+        raise UnknownTicker(nearby(ticker, tickers), "not among the tickers", "`zenith tickers add TICKER` adds it")
 
 
 def _partition(run: Mapping[str, Any]) -> str | None:

@@ -1,7 +1,7 @@
-"""What Prometheus reads at `/metrics`. Right with several workers too: their numbers meet in files that they share.
+"""Prometheus metrics, at `/metrics`. Several workers add up their numbers in shared files.
 
-What only this process knows (models in memory, is the registry there for it) are gauges that the watcher sets, so that
-whichever worker is asked can tell for all. What all see alike (the age of the data) is read when asked for.
+Facts of one process (models in memory, reachable registry) are gauges that the watcher sets, so that any worker can
+report for all. Facts common to all (the age of the data) are read at each scrape.
 """
 
 import os
@@ -32,10 +32,10 @@ from zenith_serving.request_id import RequestRecord
 from zenith_serving.settings import version
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-MOST_TICKERS = 500  # each is a time series of its own
+MAX_TICKERS = 500  # each is one more time series
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
-# How several workers' values become one, and what the value is.
+# Aggregation over several workers, and help text.
 _GAUGES: dict[str, tuple[Literal["livesum", "livemax", "livemin"], str]] = {
     "models_loaded": ("livesum", "Models in memory, of all workers."),
     "models_production": ("livemax", "Models in Production."),
@@ -51,24 +51,24 @@ class Metrics:
     def __init__(self, predictor: Predictor, clock: Callable[[], datetime] = utc_now) -> None:
         self._predictor = predictor
         self._ages = DataAges(predictor, clock)
-        mine = self._registry = CollectorRegistry()
+        registry = self._registry = CollectorRegistry()
         self._requests = Counter(
-            "zenith_http_requests", "Requests answered.", ["method", "route", "status"], registry=mine
+            "zenith_http_requests", "Requests answered.", ["method", "route", "status"], registry=registry
         )
         self._seconds = Histogram(
-            "zenith_http_request_seconds", "Time to the whole answer.", ["route"], buckets=_BUCKETS, registry=mine
+            "zenith_http_request_seconds", "Time to the whole answer.", ["route"], buckets=_BUCKETS, registry=registry
         )
         self._children: dict[tuple[str, str, int], tuple[Callable[[], None], Callable[[float], None]]] = {}
         self._counts: dict[tuple[str, bool], Callable[[], None]] = {}
-        self._predictions = Counter("zenith_predictions", "Predictions made.", ["kind", "cached"], registry=mine)
+        self._predictions = Counter("zenith_predictions", "Predictions made.", ["kind", "cached"], registry=registry)
         self._gauges = {
-            name: Gauge(f"zenith_{name}", text, multiprocess_mode=mode, registry=mine)
+            name: Gauge(f"zenith_{name}", text, multiprocess_mode=mode, registry=registry)
             for name, (mode, text) in _GAUGES.items()
         }
         if FOLDER_VARIABLE not in os.environ:
             for collector in (ProcessCollector, PlatformCollector):
-                collector(registry=mine)
-            mine.register(self._ages)
+                collector(registry=registry)
+            registry.register(self._ages)
 
     def request(self, record: RequestRecord, _: Scope) -> None:
         """Count an answered request."""
@@ -99,40 +99,40 @@ class Metrics:
             self._gauges[name].set(value)
 
     def text(self) -> bytes:
-        """All of it in Prometheus' format; reads snapshots that were not read yet."""
+        """Return all metrics in Prometheus' text format. Reads snapshots that were not read yet."""
         if FOLDER_VARIABLE not in os.environ:
             self.check()
             return generate_latest(self._registry)
         forget_dead_workers()
-        everybody_s = CollectorRegistry()
-        MultiProcessCollector(everybody_s)  # type: ignore[no-untyped-call]
-        everybody_s.register(self._ages)
-        return generate_latest(everybody_s)
+        all_workers = CollectorRegistry()
+        MultiProcessCollector(all_workers)  # type: ignore[no-untyped-call]
+        all_workers.register(self._ages)
+        return generate_latest(all_workers)
 
 
 class DataAges(Collector):
-    """The age of each ticker's data at the moment, and what is running."""
+    """The current age of each ticker's data, and the version of Zenith."""
 
     def __init__(self, predictor: Predictor, clock: Callable[[], datetime]) -> None:
         self._predictor = predictor
         self._clock = clock
 
     def describe(self) -> Iterator[Metric]:
-        """Nothing is read at registration."""
+        """Return nothing: registration must not read snapshots."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        """One sample for each of the first MOST_TICKERS tickers whose snapshot can be read."""
-        yield InfoMetricFamily("zenith_build", "What is running.", {"version": version()})
+        """Yield one age for each of the first MAX_TICKERS tickers whose snapshot can be read."""
+        yield InfoMetricFamily("zenith_build", "The version of Zenith.", {"version": version()})
         tickers = self._predictor.snapshots.tickers()
         yield GaugeMetricFamily("zenith_tickers", "Tickers with data to predict from.", len(tickers))
         ages = GaugeMetricFamily(
             "zenith_data_age_sessions", "Sessions begun since the last closed one in the data.", labels=["ticker"]
         )
         now = self._clock()
-        for ticker in tickers[:MOST_TICKERS]:
+        for ticker in tickers[:MAX_TICKERS]:
             try:
                 ages.add_metric([ticker], age_in_sessions(self._predictor.snapshots.get(ticker), now))
             except ZenithError:
-                continue  # it is logged, and /health counts the ticker
+                continue  # logged already, and counted in /health
         yield ages

@@ -1,4 +1,4 @@
-"""A folder in which several workers' metrics meet. To be had before `prometheus_client` is imported anywhere."""
+"""The shared metrics folder of several workers. It must exist before `prometheus_client` is imported anywhere."""
 
 import os
 import shutil
@@ -12,28 +12,28 @@ FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client's own name for
 
 @contextmanager
 def shared_metrics() -> Iterator[None]:
-    """For the parent of several workers: what it starts inside finds the folder in its environment."""
-    before = os.environ.get(FOLDER_VARIABLE)
-    folder = tempfile.mkdtemp(prefix="zenith-metrics-", dir=before)
+    """Make the folder and name it in the environment, for workers that are started inside the block."""
+    parent = os.environ.get(FOLDER_VARIABLE)
+    folder = tempfile.mkdtemp(prefix="zenith-metrics-", dir=parent)
     os.environ[FOLDER_VARIABLE] = folder
     try:
         yield
     finally:
-        if before is None:
+        if parent is None:
             del os.environ[FOLDER_VARIABLE]
         else:
-            os.environ[FOLDER_VARIABLE] = before
+            os.environ[FOLDER_VARIABLE] = parent
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def forget_dead_workers() -> None:
-    """What a worker that has ended did stays counted; what it held in memory does not."""
+    """Drop the live gauges of workers that have ended; their counters stay."""
     from prometheus_client.multiprocess import mark_process_dead
 
     for path in Path(os.environ[FOLDER_VARIABLE]).glob("gauge_live*_*.db"):
         pid = int(path.stem.rpartition("_")[2])
         if not _is_running(pid):
-            with suppress(FileNotFoundError):  # another worker does the same
+            with suppress(FileNotFoundError):  # another worker was faster
                 mark_process_dead(pid)  # type: ignore[no-untyped-call]
 
 

@@ -1,4 +1,4 @@
-"""Who may change something: `ZENITH_API_KEYS`, or, where there is none, whoever sits at this machine.
+"""Authentication of requests that change something: by `ZENITH_API_KEYS`, or without keys by loopback address.
 
     @router.delete("/cache", dependencies=[Depends(require_key)])
 
@@ -27,11 +27,11 @@ KEY_HEADER = "X-API-Key"
 KEY_STATUSES = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _BEARER = HTTPBearer(scheme_name="Bearer", description="Authorization: Bearer KEY", auto_error=False)
 _HEADER = APIKeyHeader(name=KEY_HEADER, scheme_name=KEY_HEADER, description=f"{KEY_HEADER}: KEY", auto_error=False)
-_NAVIGATION = ("", "none", "same-origin")  # Sec-Fetch-Site of what no other site has caused
+_OWN_SITE = ("", "none", "same-origin")  # Sec-Fetch-Site of requests that no other site caused
 
 
 class KeyRing:
-    """The keys that are valid now; several, so that one can be replaced without an outage."""
+    """The valid keys; several, so that one can be replaced without an outage."""
 
     def __init__(self, keys: Iterable[SecretStr]) -> None:
         self._digests = [_digest(key.get_secret_value().encode()) for key in keys]
@@ -40,16 +40,16 @@ class KeyRing:
         return bool(self._digests)
 
     def find(self, key: bytes) -> int | None:
-        """The position of a key, or None. Takes the same time whichever it is, and however much of it is right."""
+        """Return the position of a key, or None. Takes constant time."""
         digest = _digest(key)
-        found = None
-        for position, known in enumerate(self._digests):
-            if hmac.compare_digest(digest, known):
-                found = position
-        return found
+        match = None
+        for position, valid_digest in enumerate(self._digests):
+            if hmac.compare_digest(digest, valid_digest):
+                match = position
+        return match
 
     def check(self, headers: Headers) -> None:
-        """Raises KeyMissing or KeyWrong unless the headers of a request carry a valid key."""
+        """Raise KeyMissing or KeyWrong unless the headers carry a valid key."""
         key = presented_key(headers)
         if key is None:
             raise KeyMissing
@@ -58,7 +58,7 @@ class KeyRing:
 
 
 def presented_key(headers: Headers) -> bytes | None:
-    """The key that a request carries, as the bytes that were sent, or None."""
+    """Return the key in a request's headers, as the bytes that were sent, or None."""
     scheme, _, token = headers.get("authorization", "").partition(" ")
     key = token.strip() if scheme.lower() == "bearer" else headers.get(KEY_HEADER, "")
     return key.encode("latin-1") or None  # as ASGI decodes headers
@@ -66,10 +66,10 @@ def presented_key(headers: Headers) -> bytes | None:
 
 async def require_key(
     request: Request,
-    _bearer: Annotated[object, Security(_BEARER)],  # these two are declared for the OpenAPI document
+    _bearer: Annotated[object, Security(_BEARER)],  # for the OpenAPI document only, as is the next
     _header: Annotated[object, Security(_HEADER)],
 ) -> None:
-    """Let a request that changes something pass only with a key; without any configured, only from this machine.
+    """Require a valid key or, if no keys are configured, a request from this machine.
 
     Raises KeyMissing (401), KeyWrong (403) or CrossSite (403).
     """
@@ -82,34 +82,34 @@ async def require_key(
 
 
 def refuse_other_machines(address: str) -> None:
-    """Raise CrossSite for a caller on another machine, who came by a proxy on this one: its Host header proves nothing.
+    """Raise CrossSite for a caller on another machine: behind a local proxy, its Host header proves nothing.
 
-    What is no IP address at all (a socket file) is this machine's.
+    An address that is no IP address (a socket file) belongs to this machine.
     """
     try:
-        elsewhere = not ip_address(address).is_loopback
+        is_remote = not ip_address(address).is_loopback
     except ValueError:
         return
-    if elsewhere:
+    if is_remote:
         raise CrossSite
 
 
-def refuse_other_sites(headers: Headers, allowed: Iterable[str]) -> None:
+def refuse_other_sites(headers: Headers, allowed_origins: Iterable[str]) -> None:
     """Raise CrossSite if a page of another site may have sent the request.
 
-    The Host must be a loopback address (else a name was rebound to it), and a browser's Origin, which it sends with
-    every request but GET and HEAD, must be that same host or one that `CORS_ORIGINS` names.
+    The Host must be a loopback address, against DNS rebinding. A browser sends an Origin with every request but GET and
+    HEAD; it must be that host or one of `CORS_ORIGINS`.
     """
     host, origin = headers.get("host", ""), headers.get("origin", "")
-    if origin and origin in allowed:
+    if origin and origin in allowed_origins:
         return
-    from_elsewhere = origin and origin.partition("://")[2] != host
-    if from_elsewhere or not _names_loopback(host) or headers.get("sec-fetch-site", "") not in _NAVIGATION:
+    is_other_origin = origin and origin.partition("://")[2] != host
+    if is_other_origin or not _is_loopback_host(host) or headers.get("sec-fetch-site", "") not in _OWN_SITE:
         raise CrossSite
 
 
-def _names_loopback(host: str) -> bool:
-    """Whether a Host header, with or without a port, is this machine."""
+def _is_loopback_host(host: str) -> bool:
+    """Return True if a Host header, with or without a port, is a loopback one."""
     try:
         return is_loopback(urlsplit(f"//{host}").hostname or "")
     except ValueError:
@@ -117,7 +117,7 @@ def _names_loopback(host: str) -> bool:
 
 
 class ReadKeys:
-    """Asks for a key on everything under `prefixes`, for `ZENITH_READ_KEYS`. A browser's preflight carries none."""
+    """Requires a key for all paths under `prefixes` (`ZENITH_READ_KEYS`), except CORS preflights, which carry none."""
 
     def __init__(self, app: ASGIApp, keys: KeyRing, prefixes: tuple[str, ...]) -> None:
         self._app = app
@@ -125,7 +125,7 @@ class ReadKeys:
         self._prefixes = prefixes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what carries a key, or needs none."""
+        """Pass the request on, or answer 401 or 403."""
         app = self._app
         if scope["type"] == "http" and scope["method"] != "OPTIONS" and scope["path"].startswith(self._prefixes):
             try:
@@ -136,4 +136,4 @@ class ReadKeys:
 
 
 def _digest(key: bytes) -> bytes:
-    return sha256(key).digest()  # of one length, so that comparing does not tell the key's
+    return sha256(key).digest()  # all of one length, so that comparing does not reveal a key's length

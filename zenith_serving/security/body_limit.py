@@ -1,4 +1,4 @@
-"""A bound on what a client may send."""
+"""The limit on the size of a request body."""
 
 from http import HTTPStatus
 
@@ -11,41 +11,41 @@ MAX_BODY_BYTES = 1_048_576  # a batch of 200 tickers is below 10 kB
 
 
 class BodyLimit:
-    """Refuses a body above MAX_BODY_BYTES with 413: by its declared length, or as soon as so much has come.
+    """Answers 413 to a body above MAX_BODY_BYTES: by its declared length, or as soon as more has arrived.
 
-    FastAPI's own `max_body_size` answers the first in plain text, not with a problem document.
+    FastAPI's `max_body_size` answers the former in plain text, not with a problem document.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what is within the bound."""
-        declared = _declared_bytes(scope) if scope["type"] == "http" else 0
-        if declared is None:
-            await self._app(scope, _counted(receive), send)
-        elif declared <= MAX_BODY_BYTES:  # the server passes on no more than that
+        """Pass the request on, or answer 413."""
+        length = _content_length(scope) if scope["type"] == "http" else 0
+        if length is None:
+            await self._app(scope, _limited(receive), send)
+        elif length <= MAX_BODY_BYTES:  # the server passes on no more than the declared length
             await self._app(scope, receive, send)
         else:
             await http_problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)(scope, receive, send)
 
 
-def _counted(receive: Receive) -> Receive:
-    came = 0
+def _limited(receive: Receive) -> Receive:
+    total = 0
 
-    async def count() -> Message:
-        nonlocal came
+    async def receive_within_limit() -> Message:
+        nonlocal total
         message = await receive()
-        came += len(message.get("body", b""))
-        if came > MAX_BODY_BYTES:
+        total += len(message.get("body", b""))
+        if total > MAX_BODY_BYTES:
             raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         return message
 
-    return count
+    return receive_within_limit
 
 
-def _declared_bytes(scope: Scope) -> int | None:
-    """The content-length; None if there is none, and the body's end is told as it comes."""
+def _content_length(scope: Scope) -> int | None:
+    """Return the Content-Length, or None for a chunked body."""
     for name, value in scope["headers"]:
         if name == b"content-length":
             return int(value) if value.isdigit() and len(value) < 20 else None

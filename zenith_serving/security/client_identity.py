@@ -1,4 +1,4 @@
-"""Who sends a request, as far as limits and logs have to know."""
+"""The client of a request, for rate limits and logs: a key or an address."""
 
 import ipaddress
 from functools import lru_cache
@@ -9,20 +9,20 @@ from starlette.types import Scope
 
 from zenith_serving.security.authentication import KeyRing, presented_key
 
-CALLER = "zenith.caller"  # where in a scope the caller is kept
+CALLER = "zenith.caller"  # key of the cached caller in a scope
 
 
 class Caller(NamedTuple):
-    """`kind` is "loopback", "remote" or "key 1", and may be logged; `name` is whom a limit counts for."""
+    """A client. `kind` is "loopback", "remote" or "key 1", and may be logged; limits count by `name`."""
 
     kind: str
     name: str
 
 
 def caller_of(scope: Scope, keys: KeyRing) -> Caller:
-    """The caller by a valid key, else by the address; found out once for each request.
+    """Identify the caller by a valid key, else by address; once for each request.
 
-    The address is that of the connection, or what a proxy named in `FORWARDED_ALLOW_IPS` says.
+    The address is that of the connection, or the one forwarded by a proxy in `FORWARDED_ALLOW_IPS`.
     """
     caller: Caller | None = scope.get(CALLER)
     if caller is None:
@@ -38,7 +38,7 @@ def _by_key(scope: Scope, keys: KeyRing) -> Caller | None:
 
 @lru_cache(maxsize=4096)
 def _by_address(host: str) -> Caller:
-    """Of IPv6 the first 64 bits count: whoever has one address there has all."""
+    """Identify by address; IPv6 by its first 64 bits, because one client has all addresses below them."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:

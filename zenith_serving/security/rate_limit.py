@@ -1,4 +1,4 @@
-"""A bound on how often one caller may ask: by key, else by address (docs/decisions/0026-keys-and-limits.md)."""
+"""The rate limit of each caller, by key, else by address (docs/decisions/0026-keys-and-limits.md)."""
 
 import logging
 import math
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 EXEMPT = ("/health", "/metrics")
 REDIS_TIMEOUT_SECONDS = 0.1
-REDIS_REST_SECONDS = 5  # a Redis that failed is left alone so long
+REDIS_PAUSE_SECONDS = 5  # without Redis after an error
 
 _logger = logging.getLogger(__name__)
 
 
 class Counts:
-    """How often each caller has asked: in this process, or in a Redis that several share.
+    """Counts the requests of each caller: in this process, or in a Redis that several processes share.
 
-    Without Redis, N workers let N times as much through; so they do while Redis is away.
+    Without Redis, or while it is unavailable, N workers let N times as many requests through.
     """
 
     def __init__(self, limit: RateLimitItem, redis_url: str | None = None) -> None:
@@ -38,25 +38,25 @@ class Counts:
         self._local = FixedWindowRateLimiter(MemoryStorage())
         self._pool = _pool(redis_url) if redis_url else None
         self._shared = FixedWindowRateLimiter(_storage(self._pool)) if self._pool else None
-        self._rest_until = 0.0
+        self._paused_until = 0.0
 
     async def close(self) -> None:
-        """Give back the connections to Redis."""
+        """Close the connections to Redis."""
         if self._pool:
             await self._pool.aclose()
 
     async def seconds_to_wait(self, name: str) -> int:
-        """0 if the caller may ask now, which is counted; else the seconds until it may."""
-        if self._shared and time.monotonic() >= self._rest_until:
+        """Count a request and return 0, or the seconds until the caller may send the next one."""
+        if self._shared and time.monotonic() >= self._paused_until:
             try:
-                return await self._ask(self._shared, name)
+                return await self._hit(self._shared, name)
             except StorageError as error:
-                self._rest_until = time.monotonic() + REDIS_REST_SECONDS
-                _logger.warning("rate limits: redis is away, each worker counts by itself")
+                self._paused_until = time.monotonic() + REDIS_PAUSE_SECONDS
+                _logger.warning("rate limits: redis is unavailable, each worker counts by itself")
                 _logger.debug("redis: %r", error)
-        return await self._ask(self._local, name)
+        return await self._hit(self._local, name)
 
-    async def _ask(self, limiter: FixedWindowRateLimiter, name: str) -> int:
+    async def _hit(self, limiter: FixedWindowRateLimiter, name: str) -> int:
         if await limiter.hit(self.limit, name):
             return 0
         resets_at = (await limiter.get_window_stats(self.limit, name)).reset_time
@@ -64,7 +64,7 @@ class Counts:
 
 
 class RateLimit:
-    """Answers 429 to a caller that asks too often. Programs on this machine ask as often as they like."""
+    """Answers 429 to a caller above its limit. Programs on this machine have none."""
 
     def __init__(self, app: ASGIApp, keys: KeyRing, counts: Counts) -> None:
         self._app = app
@@ -72,7 +72,7 @@ class RateLimit:
         self._counts = counts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on what is within the limit."""
+        """Pass the request on, or answer 429."""
         app = self._app
         if scope["type"] == "http" and scope["path"] not in EXEMPT:
             caller = caller_of(scope, self._keys)
@@ -81,7 +81,7 @@ class RateLimit:
         await app(scope, receive, send)
 
     def _headers(self, caller: Caller, seconds: int) -> dict[str, str]:
-        """Retry-After, and the fields of the IETF's draft on RateLimit headers."""
+        """Return Retry-After, and the RateLimit fields of the IETF draft."""
         policy = "key" if caller.kind.startswith("key") else "address"
         limit = self._counts.limit
         return {
@@ -92,7 +92,7 @@ class RateLimit:
 
 
 def open_counts(settings: Settings) -> Counts | None:
-    """The counts that the settings ask for; None if `ZENITH_RATE_LIMIT` is off."""
+    """Make the counts of the settings; None if `ZENITH_RATE_LIMIT` is off."""
     if settings.zenith_rate_limit == "off":
         return None
     url = settings.redis_url.get_secret_value() if settings.redis_url else None
@@ -110,9 +110,9 @@ def _pool(url: str) -> "ConnectionPool":
 
 def _storage(pool: "ConnectionPool") -> RedisStorage:
     return RedisStorage(
-        "async+redis://",  # where that is the pool knows
+        "async+redis://",  # the pool has the address
         wrap_exceptions=True,
         implementation="redispy",
         key_prefix="zenith:limits",
-        connection_pool=pool,  # type: ignore[arg-type]  # passed on as it is
+        connection_pool=pool,  # type: ignore[arg-type]  # passed on unchanged
     )

@@ -83,7 +83,7 @@ def test_the_age_of_the_data_is_there_for_a_bounded_number_of_tickers(client, ho
     found = scraped(client)
     ages = {key[1][1]: value for key, value in found.items() if key[0] == "zenith_data_age_sessions"}
     assert ages == {"IBM": 30, "MSFT": 30}
-    monkeypatch.setattr(metrics, "MOST_TICKERS", 2)
+    monkeypatch.setattr(metrics, "MAX_TICKERS", 2)
     assert [key for key in scraped(client) if key[0] == "zenith_data_age_sessions"] == [
         ("zenith_data_age_sessions", ("ticker", "IBM"))
     ]

@@ -10,8 +10,8 @@ from fastapi.testclient import TestClient
 from zenith_core.errors import UserError
 from zenith_serving.app import create_app
 from zenith_serving.errors import DagsterUnavailable
-from zenith_serving.jobs.dagster_client import ASK_SECONDS, DagsterAPI, daemon_is_alive, failure_reason
-from zenith_serving.jobs.launcher import trained_by
+from zenith_serving.jobs.dagster_client import QUERY_SECONDS, DagsterAPI, daemon_is_alive, failure_reason
+from zenith_serving.jobs.launcher import trained_kinds
 from zenith_serving.settings import Settings
 
 KEY = {"X-API-Key": "a-key-for-tests"}
@@ -70,14 +70,14 @@ def test_without_a_webserver_nothing_is_launched_and_predictions_are_made(client
 
 def test_a_webserver_that_hangs_is_not_waited_for_long(serve, hung_webserver):
     """Row 5."""
-    assert ASK_SECONDS < 2
+    assert QUERY_SECONDS < 2
     with serve(hung_webserver.url) as client:
         assert is_unavailable(client.post(TRAIN, json={"ticker": "AAPL"}), "webserver does not answer")
 
 
 def test_a_webserver_that_hangs_does_not_keep_predictions_waiting(serve, hung_webserver, monkeypatch):
     """Row 5. More requests wait for Dagster than there are threads for predictions, and cold predictions need one."""
-    monkeypatch.setattr("zenith_serving.jobs.dagster_client.ASK_SECONDS", 60.0)
+    monkeypatch.setattr("zenith_serving.jobs.dagster_client.QUERY_SECONDS", 60.0)
     answers = []
     with serve(hung_webserver.url) as client:
         asked = [{"ticker": ticker} for ticker in ("AAPL", "MSFT", "IBM", "GOOG") * 12]
@@ -99,7 +99,7 @@ def test_a_webserver_that_hangs_does_not_keep_predictions_waiting(serve, hung_we
 
 def test_what_answers_but_is_no_dagster_is_said_to_be_none(other_server):
     dagster = DagsterAPI(other_server)
-    with pytest.raises(DagsterUnavailable, match="is not the Dagster"):
+    with pytest.raises(DagsterUnavailable, match="does not lead to Zenith.s Dagster"):
         dagster.run(RUN)
     dagster.close()
 
@@ -147,7 +147,7 @@ def test_what_cannot_be_trained_is_422_before_dagster_is_asked(client, asked):
     ("job", "asked", "said"),
     [
         ("refresh_prices", {}, "ticker: refresh_prices needs one"),
-        ("clear_prediction_cache", {"ticker": "AAPL"}, "is not about single tickers"),
+        ("clear_prediction_cache", {"ticker": "AAPL"}, "takes no ticker"),
         ("clear_prediction_cache", {"config": {"x": 1}}, "clear_prediction_cache takes nothing"),
         ("cleanup_old_models", {"config": {"secret<x>": 1}}, "takes keep_latest_n, keep_best, dry_run"),
         ("cleanup_old_models", {"config": {"keep_latest_n": -1}}, "config.keep_latest_n: "),
@@ -251,4 +251,4 @@ def test_the_reason_of_a_failure_is_one_line(events, reason):
     ],
 )
 def test_what_a_run_trains_is_known_by_its_assets(run, kinds):
-    assert trained_by(run) == kinds
+    assert trained_kinds(run) == kinds

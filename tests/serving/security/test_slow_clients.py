@@ -24,7 +24,7 @@ from zenith_serving import server as serve
 from zenith_serving.settings import read_settings
 
 protocol.CHECK_SECONDS = 0.05
-bounded.head_seconds, bounded.body_seconds, bounded.answer_seconds, bounded.most_connections = 1, 1.5, 2, 20
+bounded.head_seconds, bounded.body_seconds, bounded.answer_seconds, bounded.max_connections = 1, 1.5, 2, 20
 uvicorn.Config = functools.partial(uvicorn.Config, timeout_keep_alive=2)
 create_app = application.create_app
 
