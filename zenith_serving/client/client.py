@@ -217,9 +217,7 @@ class Zenith:
         try:
             return schema.model_validate_json(response.content)
         except ValidationError:
-            raise Unreachable(
-                f"the service is not a Zenith of this version: no {schema.__name__} in its answer"
-            ) from None
+            raise Unreachable(f"no Zenith of this version: its answer is not a {schema.__name__}") from None
 
 
 def _path_segment(text: str) -> str:

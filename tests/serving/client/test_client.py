@@ -206,7 +206,7 @@ def test_a_run_that_waits_in_vain_is_not_waited_for(moody):
 
 def test_patience_with_a_run_has_an_end(moody):
     moody.script[:] = [(200, "", {**RUN, "status": "running"})]
-    with Zenith(moody.url) as zenith, pytest.raises(StillRunning, match="goes on"):
+    with Zenith(moody.url) as zenith, pytest.raises(StillRunning, match="it continues"):
         zenith.wait(LAUNCHED, seconds=0)
 
 
