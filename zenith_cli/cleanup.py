@@ -3,10 +3,11 @@
 import json
 from typing import Any
 
-from zenith_pipelines.dagster_runtime.instance import open_instance, removed_tickers
+from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.registry.retention import RetentionRules, clean_up
 from zenith_pipelines.settings import Settings
+from zenith_pipelines.tickers import removed_tickers
 
 
 def clean(keep_latest_n: int, *, keep_best: bool, dry_run: bool, as_json: bool) -> None:

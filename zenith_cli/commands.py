@@ -10,6 +10,8 @@ from typing import Annotated
 
 import typer
 
+from zenith_core.names import KEEP_LATEST, MAX_EPOCHS
+
 app = typer.Typer(
     help="Honest forecasts of stock prices and trading signals.",
     no_args_is_help=True,
@@ -63,7 +65,7 @@ def run(
     tickers: Annotated[str | None, typer.Option(help="Separated by commas. Default: the source's own.")] = None,
     source: Annotated[str | None, typer.Option(help="sample, csv, yahoo or simulated.")] = None,
     csv_dir: Annotated[Path | None, typer.Option(help="Folder of TICKER.csv or .parquet files; implies csv.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, max=500, help="Passes of the LSTM over its data.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, max=MAX_EPOCHS, help="Passes of the LSTM over its data.")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Tickers at a time. Default: one per core.")] = None,
     until: Annotated[str | None, typer.Option(help="Stop after this asset, such as cleaned_prices.")] = None,
     as_of: AsOf = None,
@@ -194,7 +196,7 @@ def rollback(ticker: Ticker, model: ModelKind, reason: Reason = None, as_json: J
 
 @app.command()
 def cleanup(
-    keep_latest_n: Annotated[int, typer.Option(help="So many of the newest versions are kept.")] = 5,
+    keep_latest_n: Annotated[int, typer.Option(help="So many of the newest versions are kept.")] = KEEP_LATEST,
     keep_best: Annotated[bool, typer.Option(help="Keep the version with the best out-of-sample loss.")] = True,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Delete nothing, list what would be deleted.")] = False,
     as_json: Json = False,

@@ -82,7 +82,8 @@ def price_source(patient: Patient) -> Finding:
 
 def runs(patient: Patient) -> Finding:
     """Whether the database of runs and events answers. Raises ZenithError."""
-    from zenith_pipelines.dagster_runtime.instance import dagster_home, is_unavailable, open_instance
+    from zenith_pipelines.dagster_runtime.failures import is_unavailable
+    from zenith_pipelines.dagster_runtime.instance import dagster_home, open_instance
 
     settings = patient.settings
     if settings.database_url is None and not (dagster_home(settings) / "history" / "runs.db").exists():

@@ -7,21 +7,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
+from pydantic import ValidationError
+
 from zenith_cli.progress_bars import BatchProgress
 from zenith_cli.run import exit_code, public_tickers
-from zenith_core.asset_selection import ALL, MODEL_TYPES, REFRESH, REFRESH_ASSETS, RETRAIN, assets_to_retrain
-from zenith_core.errors import NotAvailable, UserError
-from zenith_core.market.exchanges import listed_tickers
+from zenith_core.asset_selection import REFRESH, REFRESH_ASSETS, RETRAIN, assets_to_retrain
+from zenith_core.errors import UserError
+from zenith_core.job_options import JobOptions, TrainingOptions
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.defs.run_requests import check_model_type
 from zenith_pipelines.execution.job_run import job_names, run_job
-from zenith_pipelines.execution.ticker_run import TickerRun, check_model_type
+from zenith_pipelines.execution.ticker_run import TickerRun
 from zenith_pipelines.execution.worker_pool import run_batch
 from zenith_pipelines.settings import Settings, prepare_home
-from zenith_pipelines.tickers import known_tickers, present_tickers
+from zenith_pipelines.tickers import select_tickers
 
 _MANY = "retrain_all_models"  # as a job it only says which; here the runs follow at once
-_TAKES = {RETRAIN: {"model_type", "epochs"}, _MANY: {"model_type", "epochs"}, REFRESH: set[str]()}
+_OPTIONS = {RETRAIN: TrainingOptions, _MANY: TrainingOptions, REFRESH: JobOptions}
 
 
 def run_named(name: str, tickers: str | None, config: Sequence[str], jobs: int | None, *, as_json: bool) -> int:
@@ -32,7 +35,7 @@ def run_named(name: str, tickers: str | None, config: Sequence[str], jobs: int |
     if name not in known:
         raise UserError(f"no job of that name; the jobs are {', '.join(known)}")
     values = dict(_value(text) for text in config)
-    if name in _TAKES:
+    if name in _OPTIONS:
         outcomes = _per_ticker(settings, name, _chosen(settings, tickers), values, jobs)
         document: dict[str, Any] = {"job": name, "tickers": public_tickers(outcomes)}
     elif known[name]:
@@ -51,31 +54,36 @@ def _per_ticker(
     settings: Settings, name: str, tickers: Sequence[str], values: Mapping[str, Any], jobs: int | None
 ) -> dict[str, dict[str, Any]]:
     """A run for each ticker, in worker processes as `zenith run` has them."""
-    if unknown := set(values) - _TAKES[name]:
-        raise UserError(f"--config: {name} takes {', '.join(sorted(_TAKES[name])) or 'nothing'}, not {min(unknown)}")
-    model_type, epochs = values.get("model_type", ALL), values.get("epochs")
-    if model_type not in MODEL_TYPES:
-        raise UserError(f"--config: model_type is one of {', '.join(MODEL_TYPES)}")
-    if epochs is not None and (isinstance(epochs, bool) or not isinstance(epochs, int) or not 1 <= epochs <= 500):
-        raise UserError("--config: epochs is a number from 1 to 500")
+    options = TrainingOptions(**_options(name, values).model_dump())
     store = DatasetStore(settings.data_uri)
     for ticker in tickers:
-        check_model_type(store, ticker, model_type)
+        check_model_type(store, ticker, options.model_type)
     job = REFRESH if name == REFRESH else RETRAIN
-    runs = [TickerRun(ticker, job=job, model_type=model_type, epochs=epochs, run_id=str(uuid4())) for ticker in tickers]
-    stages = REFRESH_ASSETS if job == REFRESH else assets_to_retrain(model_type)
+    runs = [
+        TickerRun(ticker, job=job, model_type=options.model_type, epochs=options.epochs, run_id=str(uuid4()))
+        for ticker in tickers
+    ]
+    stages = REFRESH_ASSETS if job == REFRESH else assets_to_retrain(options.model_type)
     with BatchProgress(list(tickers), visible=True, stages=stages) as progress:
         return run_batch(runs, jobs or os.cpu_count() or 1, progress.update)
 
 
 def _chosen(settings: Settings, tickers: str | None) -> list[str]:
-    """The tickers asked for, or all. Raises NotAvailable for one that is not there, and if there is none at all."""
+    """Return the tickers of `--tickers`, or all. Raises InvalidTicker or NotAvailable."""
     with open_instance(settings) as instance:
-        if tickers is not None:
-            return present_tickers(instance, listed_tickers(tickers))
-        if known := known_tickers(instance):
-            return known
-    raise NotAvailable("there are no tickers yet: `zenith tickers add AAPL`")
+        return select_tickers(instance, [] if tickers is None else [tickers])
+
+
+def _options(name: str, values: Mapping[str, Any]) -> JobOptions:
+    """Return the validated options of a job. Raises UserError."""
+    options = _OPTIONS[name]
+    try:
+        return options.model_validate(values, strict=True)
+    except ValidationError as error:
+        field, message = error.errors()[0]["loc"][0], error.errors()[0]["msg"]
+    if field not in options.model_fields:
+        raise UserError(f"--config: {name} takes {', '.join(options.model_fields) or 'nothing'}, not {field}")
+    raise UserError(f"--config: {field}: {message}")
 
 
 def _value(text: str) -> tuple[str, Any]:

@@ -21,13 +21,12 @@ STAGES = (
 
 PRICE_SOURCES = "price_sources"  # the Dagster pool whose limit says how many runs may ask a source at once
 RETRAIN, REFRESH = "retrain_model", "refresh_prices"
-ALL = "all"
-MODEL_TYPES = (*KINDS, ALL)
+ALL = "all"  # the model type that stands for both kinds
 REFRESH_ASSETS = ("raw_prices", "cleaned_prices", "indicator_features", "serving_snapshot", "forecast_ledger")
 
 
 def assets_to_retrain(model_type: str) -> tuple[str, ...]:
-    """What a retraining of `model_type`, one of MODEL_TYPES, makes: the other model stays as it was last trained."""
+    """What a retraining of `model_type`, a kind or ALL, makes: the other model stays as it was last trained."""
     others = [kind for kind in KINDS if model_type not in (kind, ALL)]
     return tuple(stage for stage in STAGES if stage.rpartition("_")[0] not in others)
 

@@ -35,3 +35,9 @@ DISCLAIMER = (
     "illiquidity, market impact or taxes. You alone are responsible for your decisions; consult a licensed adviser."
 )
 """The text that goes with every forecast."""
+
+MAX_EPOCHS = 500
+"""The most passes of the LSTM over its data that a run may ask for."""
+
+KEEP_LATEST = 5
+"""The number of newest versions that clean-up keeps of each model."""

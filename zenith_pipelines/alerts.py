@@ -1,4 +1,4 @@
-"""Telling people: in the log, and by a webhook if one is named. An alert that cannot be delivered stops nothing."""
+"""Alerts to the log, and to a webhook if one is set. A failed delivery is only logged."""
 
 import json
 import logging
@@ -14,12 +14,12 @@ from zenith_pipelines.settings import Settings
 TIMEOUT_SECONDS = 5.0
 
 Kind = Literal["run_failed", "stale_prices", "retraining"]
-"""The kinds of alert; docs/runbook.md says of each what to do."""
+"""The kinds of alert; docs/runbook.md has the steps for each."""
 
 
 @dataclass(frozen=True)
 class Alert:
-    """What happened: a stable `kind` for programs, a line of `text` for people, and names that belong to it."""
+    """An event: a stable `kind` for programs, a line of `text` for people, and its `facts`, such as the ticker."""
 
     kind: Kind
     text: str
@@ -29,7 +29,7 @@ class Alert:
 def send_alert(alert: Alert, settings: Settings, log: logging.Logger) -> None:
     """Log the alert, and post it to ZENITH_ALERT_WEBHOOK as JSON: `kind`, `text`, `at`, and its facts.
 
-    Chat services show `text`. The address may hold a secret, so no message names it.
+    Chat services show `text`. No message names the address, because it may hold a secret.
     """
     log.warning("%s: %s", alert.kind, alert.text)
     if settings.zenith_alert_webhook is None:
@@ -49,5 +49,5 @@ def send_alert(alert: Alert, settings: Settings, log: logging.Logger) -> None:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS):
             pass
     except (OSError, HTTPException, ValueError) as error:
-        why = f"HTTP {error.code}" if isinstance(error, urllib.error.HTTPError) else type(error).__name__
-        log.warning("the alert was not delivered to ZENITH_ALERT_WEBHOOK: %s", why)
+        reason = f"HTTP {error.code}" if isinstance(error, urllib.error.HTTPError) else type(error).__name__
+        log.warning("the alert was not delivered to ZENITH_ALERT_WEBHOOK: %s", reason)

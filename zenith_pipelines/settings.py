@@ -1,4 +1,4 @@
-"""Everything the pipelines read from the environment, in one object. Made when asked for, never at import."""
+"""The settings of the pipelines: every environment variable that they read, in one object. Never made at import."""
 
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -17,18 +17,18 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
-    zenith_home: Path = Field(default=Path(".zenith"), description="Where all state is kept.")
+    zenith_home: Path = Field(default=Path(".zenith"), description="The folder of all state.")
     zenith_price_source: str = Field(
         default="sample",
-        description="Where prices come from: `yahoo`, `csv`, `sample` or `simulated`. If it is not set, schedules and "
-        "jobs go on with the source that a ticker had last.",
+        description="The source of prices: `yahoo`, `csv`, `sample` or `simulated`. If it is not set, schedules and "
+        "jobs use the source that a ticker had last.",
     )
     zenith_csv_dir: Path | None = Field(
         default=None, description="The folder of TICKER.csv or TICKER.parquet files that the `csv` source reads."
     )
     zenith_data_uri: str | None = Field(
         default=None,
-        description="Where datasets are kept: a folder, or an fsspec URI such as `s3://bucket/zenith`, which needs the "
+        description="The place of datasets: a folder, or an fsspec URI such as `s3://bucket/zenith`, which needs the "
         "extra `s3`. Not set: `data` in `ZENITH_HOME`.",
     )
     database_url: SecretStr | None = Field(
@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     )
     zenith_dagster_config: Path | None = Field(
         default=None,
-        description="A YAML file laid over Dagster's configuration: another run launcher, more runs at once.",
+        description="A YAML file merged over Dagster's configuration: another run launcher, more concurrent runs.",
     )
     zenith_exchanges: str = Field(
         default="",
@@ -51,12 +51,13 @@ class Settings(BaseSettings):
     )
     zenith_tickers: str = Field(
         default="",
-        description="Tickers that a sensor adds, separated by commas; taken out here, it removes those it had added.",
+        description="Tickers that a sensor adds, separated by commas. A ticker that it added is removed when it is no "
+        "longer named here.",
     )
     zenith_timezone: str = Field(default="America/Sao_Paulo", description="Time zone of the schedules.")
-    zenith_retrain_cron: str = Field(default="0 2 * * 0", description="When all tickers are trained again.")
+    zenith_retrain_cron: str = Field(default="0 2 * * 0", description="When all tickers are retrained.")
     zenith_cleanup_cron: str = Field(default="0 3 1 * *", description="When old model versions are cleaned up.")
-    zenith_cache_cron: str = Field(default="0 0 * * *", description="When cached answers are forgotten.")
+    zenith_cache_cron: str = Field(default="0 0 * * *", description="When cached answers are cleared.")
     zenith_refresh_delay: int = Field(
         default=60,
         ge=0,
@@ -75,7 +76,7 @@ class Settings(BaseSettings):
     )
 
     def model_post_init(self, _: object) -> None:
-        """Every process that knows the settings knows the exchanges. Raises UserError."""
+        """Check the settings, and register the exchanges of ZENITH_EXCHANGES. Raises UserError."""
         add_exchanges(self.zenith_exchanges)
         try:
             self.tickers  # noqa: B018
@@ -83,17 +84,17 @@ class Settings(BaseSettings):
             raise UserError(f"ZENITH_TICKERS: {error}") from None
         webhook = self.zenith_alert_webhook
         if webhook and not webhook.get_secret_value().startswith(("https://", "http://")):
-            raise UserError("ZENITH_ALERT_WEBHOOK is no http:// or https:// address")
+            raise UserError("ZENITH_ALERT_WEBHOOK is not an http:// or https:// address")
         try:
             ZoneInfo(self.zenith_timezone)
         except (ValueError, OSError, LookupError):  # a folder of the tz database is an OSError
             raise UserError(
-                f"ZENITH_TIMEZONE {self.zenith_timezone!r}: there is no such time zone; one is America/Sao_Paulo"
+                f"ZENITH_TIMEZONE {self.zenith_timezone!r}: not a time zone, such as America/Sao_Paulo"
             ) from None
 
     @property
     def home(self) -> Path:
-        """`ZENITH_HOME` as an absolute path, so that it survives a change of folder."""
+        """`ZENITH_HOME` as an absolute path, which does not depend on the current folder."""
         return self.zenith_home.expanduser().resolve()
 
     @property
@@ -103,7 +104,7 @@ class Settings(BaseSettings):
 
     @property
     def data_uri(self) -> str:
-        """Root of the dataset store: `ZENITH_DATA_URI`, or the folder `data` under home."""
+        """Root of the dataset store: `ZENITH_DATA_URI`, or the folder `data` in home."""
         return self.zenith_data_uri or str(self.home / "data")
 
     @property
@@ -113,26 +114,28 @@ class Settings(BaseSettings):
 
     @property
     def tracking_uri(self) -> str:
-        """MLflow's tracking and registry store: a server if one is named, else SQLite under home."""
+        """MLflow's tracking and registry store: `MLFLOW_TRACKING_URI`, or SQLite in home."""
         return self.mlflow_tracking_uri or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
 
     @property
     def artifact_root(self) -> Path:
-        """Where MLflow keeps artifacts when no server does."""
+        """Folder of MLflow's artifacts if there is no MLflow server."""
         return self.home / "mlflow" / "artifacts"
 
 
 def prepare_home(settings: Settings) -> Path:
-    """Make the state folder, or raise UserError if it cannot be written."""
+    """Create the state folder. Raises UserError if it cannot be written."""
     home = settings.home
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"ZENITH_HOME {home} cannot be made ({error.strerror}): name a folder you can write") from None
+        raise UserError(
+            f"ZENITH_HOME {home} cannot be created ({error.strerror}): name a folder you can write"
+        ) from None
     try:
-        # Not os.access: it knows permissions only, and to root says yes of a read-only place too.
+        # Not os.access: it checks permissions only, and as root accepts a read-only file system.
         with TemporaryFile(dir=home):
             return home
     except OSError as error:
-        remedy = "name a folder you can write, or mend its permissions"
+        remedy = "name a folder you can write, or fix its permissions"
         raise UserError(f"ZENITH_HOME {home} cannot be written ({error.strerror}): {remedy}") from None

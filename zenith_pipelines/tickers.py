@@ -1,14 +1,15 @@
-"""Which tickers there are: the dynamic partitions "tickers" of the Dagster instance, whoever added them.
+"""The tickers: the dynamic partitions "tickers" of the Dagster instance, and their sync with ZENITH_TICKERS.
 
-A ticker that is none of them any more is scheduled no more and served no more. Its prices, models and forecasts stay
-until clean-up; to add it and to materialize it brings it back.
+A removed ticker is neither scheduled nor served. Its prices, models and forecasts stay until cleanup; adding and
+materializing it again brings it back.
 """
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 from zenith_core.errors import InvalidTicker, NotAvailable, RemovedTicker, UserError
-from zenith_core.market.exchanges import exchange_of
+from zenith_core.market.exchanges import exchange_of, listed_tickers
 from zenith_core.market.tickers import validate_ticker
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.settings import Settings
@@ -21,38 +22,61 @@ SERVED = "serving_snapshot"  # the dataset without which serving answers 404
 
 
 def known_tickers(instance: "dg.DagsterInstance") -> list[str]:
-    """All tickers that are tickers, sorted. The UI lets people add any text: what is none never gets a run from us."""
+    """Return all tickers, sorted. The UI accepts any text as a partition: invalid tickers are left out."""
     return sorted(key for key in instance.get_dynamic_partitions(PARTITIONS) if _is_ticker(key))
 
 
 def present_tickers(instance: "dg.DagsterInstance", tickers: list[str]) -> list[str]:
-    """The tickers, if all are there. Raises NotAvailable."""
-    if unknown := [ticker for ticker in tickers if not instance.has_dynamic_partition(PARTITIONS, ticker)]:
-        raise NotAvailable(f"{', '.join(unknown)}: not among the tickers, which `zenith tickers list` shows")
+    """Return `tickers`. Raises NotAvailable if one does not exist."""
+    if missing := [ticker for ticker in tickers if not instance.has_dynamic_partition(PARTITIONS, ticker)]:
+        raise NotAvailable(f"{', '.join(missing)}: not among the tickers, which `zenith tickers list` shows")
     return tickers
 
 
+def select_tickers(instance: "dg.DagsterInstance", names: Sequence[str]) -> list[str]:
+    """Return the tickers of `names`, each a ticker or a comma-separated list; all tickers if it is empty.
+
+    Raises InvalidTicker; NotAvailable for a ticker that does not exist, and if there are no tickers at all.
+    """
+    if names:
+        return present_tickers(instance, listed_tickers(",".join(names)))
+    if tickers := known_tickers(instance):
+        return tickers
+    raise NotAvailable("there are no tickers yet: `zenith tickers add AAPL`")
+
+
 def add_tickers(instance: "dg.DagsterInstance", tickers: Iterable[str]) -> list[str]:
-    """Add what is not there yet, and return it. Tickers are validated ones."""
-    added = [ticker for ticker in tickers if not instance.has_dynamic_partition(PARTITIONS, ticker)]
-    instance.add_dynamic_partitions(PARTITIONS, added)
-    return added
+    """Add validated tickers; return those that are new."""
+    new = [ticker for ticker in tickers if not instance.has_dynamic_partition(PARTITIONS, ticker)]
+    instance.add_dynamic_partitions(PARTITIONS, new)
+    return new
 
 
 def remove_tickers(instance: "dg.DagsterInstance", settings: Settings, tickers: Iterable[str]) -> list[str]:
-    """Remove all of them, or none: raises UserError if one is not there, or would come back from ZENITH_TICKERS."""
+    """Remove all of `tickers`, or none. Raises UserError if one is in ZENITH_TICKERS, NotAvailable if it is missing."""
     tickers = present_tickers(instance, list(tickers))
-    if named := [ticker for ticker in tickers if ticker in settings.tickers]:
-        raise UserError(f"{', '.join(named)}: ZENITH_TICKERS would bring it back; take it out there")
+    if in_setting := [ticker for ticker in tickers if ticker in settings.tickers]:
+        raise UserError(f"{', '.join(in_setting)}: ZENITH_TICKERS would add it again; remove it there")
     for ticker in tickers:
         instance.delete_dynamic_partition(PARTITIONS, ticker)
-        # In this order: a run that stores a snapshot looks again for its partition afterwards (`require_ticker`).
+        # In this order: a run that stores a snapshot checks its partition afterwards (`require_ticker`).
         DatasetStore(settings.data_uri).withdraw(SERVED, ticker)
     return tickers
 
 
+def removed_tickers(instance: "dg.DagsterInstance") -> set[str]:
+    """Return the tickers without a partition that this instance has fetched prices for.
+
+    Tickers of another installation on the same MLflow server are not among them.
+    """
+    import dagster as dg
+
+    fetched = instance.get_materialized_partitions(dg.AssetKey("raw_prices"))
+    return fetched - set(instance.get_dynamic_partitions(PARTITIONS))
+
+
 def require_ticker(instance: "dg.DagsterInstance", key: str) -> str:
-    """The partition key, if it is a ticker and still there. Raises InvalidTicker or RemovedTicker."""
+    """Return the partition key if it is an existing ticker. Raises InvalidTicker or RemovedTicker."""
     exchange_of(key)
     if validate_ticker(key) != key:
         raise InvalidTicker("not a ticker as partitions have them: capitals, such as PETR4.SA or AAPL")
@@ -62,8 +86,52 @@ def require_ticker(instance: "dg.DagsterInstance", key: str) -> str:
 
 
 def removal(ticker: str) -> str:
-    """Why a run ends whose ticker is gone. Dagster itself only says that a "partition range" is invalid."""
+    """Return the reason that ends a run of a removed ticker. Dagster only reports an invalid "partition range"."""
     return f"{ticker} was removed from the tickers: the run stops, and nothing of it is served"
+
+
+@dataclass(frozen=True)
+class SyncState:
+    """The result of the last sync: tickers that ZENITH_TICKERS has added, and all tickers that existed."""
+
+    added: tuple[str, ...] = ()
+    present: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return JSON-ready values; `from_json` restores them."""
+        return {"added": self.added, "seen": self.present}
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        """Inverse of `to_json`."""
+        return cls(added=tuple(document["added"]), present=tuple(document["seen"]))
+
+
+@dataclass(frozen=True)
+class TickerSyncPlan:
+    """Partitions to add and to delete, tickers to withdraw from serving, and the state for the next sync."""
+
+    add: tuple[str, ...]
+    delete: tuple[str, ...]
+    withdraw: tuple[str, ...]
+    state: SyncState
+
+
+def plan_ticker_sync(setting: Sequence[str], present: Sequence[str], state: SyncState) -> TickerSyncPlan:
+    """Plan the sync of the tickers `present` with ZENITH_TICKERS.
+
+    The setting adds every ticker that it names, also one that a person has removed. It deletes only tickers that it
+    has added: one that existed before, or that a person added, stays when the setting no longer names it.
+
+    A removed ticker is withdrawn from serving at the next sync after its removal, when no run can store it again. A
+    ticker that never existed here is left alone, because another instance may share the data.
+    """
+    add = tuple(ticker for ticker in setting if ticker not in present)
+    delete = tuple(ticker for ticker in state.added if ticker in present and ticker not in setting)
+    still_added = tuple(ticker for ticker in state.added if ticker in setting and ticker in present)
+    tickers = tuple(sorted({*present, *add}))
+    withdraw = tuple(ticker for ticker in state.present if ticker not in tickers)
+    return TickerSyncPlan(add, delete, withdraw, SyncState(added=(*still_added, *add), present=tickers))
 
 
 def _is_ticker(key: str) -> bool:

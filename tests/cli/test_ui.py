@@ -5,7 +5,7 @@ from zenith_cli import ui
 from zenith_cli.stack.layout import Layout
 from zenith_cli.stack.up import bring_up
 from zenith_core.errors import UserError
-from zenith_pipelines.dagster_runtime.dead_runs import hold_run_lock
+from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock
 from zenith_pipelines.settings import Settings
 
 
@@ -35,5 +35,5 @@ def test_a_cron_expression_that_is_none_is_told_before_anything_starts(monkeypat
     monkeypatch.setattr(ui.os, "execve", lambda *_: pytest.fail("the UI was started"))
     monkeypatch.setattr(Layout, "require_free_ports", lambda _: pytest.fail("the stack is about to be started"))
 
-    with pytest.raises(UserError, match="ZENITH_RETRAIN_CRON 'weekly' is no cron expression"):
+    with pytest.raises(UserError, match="ZENITH_RETRAIN_CRON 'weekly' is not a cron expression"):
         start()

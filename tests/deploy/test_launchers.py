@@ -60,8 +60,8 @@ def test_without_the_setting_nothing_changes():
     [
         (None, "cannot be read: No such file"),
         ("- a list", "must have keys of dagster.yaml"),
-        ("run_launcher: {", "is no YAML"),
-        ("run_louncher: {}", "Dagster does not take .*run_louncher"),
+        ("run_launcher: {", "is not valid YAML"),
+        ("run_louncher: {}", "Dagster rejects .*run_louncher"),
     ],
 )
 def test_a_file_that_cannot_be_is_named_in_one_line(tmp_path, content, words):

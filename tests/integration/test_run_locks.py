@@ -12,16 +12,17 @@ import pytest
 from tests.integration.dagster_ui import wait_until
 from tests.integration.postgres_server import PostgresServer
 from tests.pipelines.dagster_runtime.test_dead_runs import POOL, holders, status
-from zenith_pipelines.dagster_runtime import lock_keeper, run_locks
-from zenith_pipelines.dagster_runtime.dead_runs import REASON, fail_dead_run, fail_dead_runs, hold_run_lock
+from zenith_pipelines.dagster_runtime import run_locks
+from zenith_pipelines.dagster_runtime.dead_runs import REASON, fail_dead_run, fail_dead_runs
 from zenith_pipelines.dagster_runtime.instance import open_instance
+from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock
 from zenith_pipelines.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="needs a user called nobody")]
 
 ELSEWHERE = """
 import sys, time
-from zenith_pipelines.dagster_runtime.dead_runs import hold_run_lock
+from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock
 from zenith_pipelines.settings import Settings
 with hold_run_lock(Settings(), sys.argv[1]):
     print("alive", flush=True)
@@ -78,7 +79,7 @@ def elsewhere(tmp_path):
 
 
 def marks(settings):
-    with lock_keeper.connect(settings.database_url.get_secret_value()) as connection:
+    with run_locks.connect(settings.database_url.get_secret_value()) as connection:
         return [run_id for (run_id,) in connection.execute("SELECT run_id FROM zenith_alive")]
 
 
@@ -123,10 +124,7 @@ def test_a_run_that_was_canceled_and_then_killed_ends_as_canceled(settings, star
 
 def test_a_run_that_ended_leaves_nothing_to_clean_up(settings, start):
     run_id = start()
-    with (
-        hold_run_lock(settings, run_id),
-        hold_run_lock(settings, run_id),
-    ):  # as in the command, and then in its resource
+    with hold_run_lock(settings, run_id), hold_run_lock(settings, run_id):  # the command, then its resource
         assert marks(settings) == [run_id]
     assert marks(settings) == []
     fail_dead_run(settings, run_id)
@@ -135,8 +133,8 @@ def test_a_run_that_ended_leaves_nothing_to_clean_up(settings, start):
 def test_of_machines_that_begin_at_once_on_an_empty_database_none_fails(postgres):
     url = postgres.create_database("empty")
     with psycopg.connect(url) as first, ThreadPoolExecutor() as threads:
-        first.execute(lock_keeper._TABLE)  # begun, and seen by nobody yet
-        second = threads.submit(lambda: lock_keeper.connect(url).close())
+        first.execute(run_locks._TABLE)  # begun, and seen by nobody yet
+        second = threads.submit(lambda: run_locks.connect(url).close())
         wait_until(lambda: first.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone(), 10)
         first.commit()
         second.result()

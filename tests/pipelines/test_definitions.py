@@ -1,4 +1,4 @@
-"""What the code location holds. A file that is silently left out, or a renamed asset, shows here."""
+"""The content of the code location. A file that was left out, or a renamed asset, fails a test here."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from zenith_core.asset_selection import STAGES
 from zenith_pipelines.definitions import defs
 
 
-def test_the_assets_and_what_they_are_made_from():
+def test_the_assets_and_their_upstream_assets():
     graph = defs.resolve_asset_graph()
 
     assert {
@@ -42,7 +42,7 @@ def test_the_assets_and_what_they_are_made_from():
 def test_every_asset_but_the_evaluation_is_a_stage_partitioned_by_ticker_and_described():
     graph = defs.resolve_asset_graph()
 
-    # A model that was just trained has nothing newer to be evaluated on.
+    # A model that was just trained has no newer sessions to be evaluated on.
     assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {*STAGES, "production_evaluation"}
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
@@ -106,7 +106,7 @@ def test_the_schedules_and_sensors_run_from_the_start():
     }
 
 
-def test_jobs_schedules_and_sensors_say_in_the_ui_what_they_do():
+def test_jobs_schedules_and_sensors_are_described_in_the_ui():
     repository = defs.get_repository_def()
     ours = [job for job in repository.get_all_jobs() if not job.name.startswith("__")]
     for each in (*ours, *repository.schedule_defs, *repository.sensor_defs):
@@ -118,9 +118,9 @@ def _jobs(sensor):
 
 
 def test_retraining_makes_every_stage_and_nothing_else():
-    retrained = defs.resolve_job_def("retrain_model").asset_layer.selected_asset_keys
+    keys = defs.resolve_job_def("retrain_model").asset_layer.selected_asset_keys
 
-    assert {key.to_user_string() for key in retrained} == set(STAGES)
+    assert {key.to_user_string() for key in keys} == set(STAGES)
 
 
 def test_loading_the_code_location_imports_no_learning_library():
@@ -139,6 +139,6 @@ def test_loading_the_code_location_imports_no_learning_library():
     }
     code = "import sys, zenith_pipelines.definitions; print(*sys.modules)"
 
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 
-    assert heavy.isdisjoint(loaded)
+    assert heavy.isdisjoint(modules)

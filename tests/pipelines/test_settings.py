@@ -7,7 +7,7 @@ from zenith_core.market.exchanges import EXCHANGES, exchange_of
 from zenith_pipelines.settings import Settings, prepare_home
 
 
-def test_the_environment_is_read_when_asked_for(monkeypatch, tmp_path):
+def test_the_environment_is_read_when_the_settings_are_made(monkeypatch, tmp_path):
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path / "one"))
     first = Settings()
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path / "two"))
@@ -16,7 +16,7 @@ def test_the_environment_is_read_when_asked_for(monkeypatch, tmp_path):
     assert Settings().home == tmp_path / "two"
 
 
-def test_mlflow_is_a_database_under_home_unless_a_server_is_named(monkeypatch, tmp_path):
+def test_mlflow_is_a_database_in_home_unless_a_server_is_set(monkeypatch, tmp_path):
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert Settings().tracking_uri == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
@@ -26,24 +26,24 @@ def test_mlflow_is_a_database_under_home_unless_a_server_is_named(monkeypatch, t
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is a folder in which not even root can write")
-def test_a_home_that_cannot_be_written_is_the_users_to_put_right():
+def test_a_home_that_cannot_be_written_is_a_user_error():
     with pytest.raises(UserError, match=r"ZENITH_HOME /proc cannot be written \(.+\): name a folder"):
         prepare_home(Settings(zenith_home="/proc"))
 
 
-def test_a_home_is_left_as_it_was_found(tmp_path):
+def test_preparing_a_home_leaves_no_files_in_it(tmp_path):
     assert prepare_home(Settings(zenith_home=tmp_path / "a" / "home")) == tmp_path / "a" / "home"
     assert list((tmp_path / "a" / "home").iterdir()) == []
 
 
-def test_a_home_that_cannot_be_made_is_the_users_to_put_right(tmp_path):
+def test_a_home_that_cannot_be_created_is_a_user_error(tmp_path):
     (tmp_path / "file").write_text("not a folder")
 
-    with pytest.raises(UserError, match="ZENITH_HOME .*file/home cannot be made"):
+    with pytest.raises(UserError, match="ZENITH_HOME .*file/home cannot be created"):
         prepare_home(Settings(zenith_home=tmp_path / "file" / "home"))
 
 
-def test_users_name_more_exchanges(monkeypatch):
+def test_a_setting_adds_exchanges(monkeypatch):
     monkeypatch.setattr("zenith_core.market.exchanges.EXCHANGES", dict(EXCHANGES))
     monkeypatch.setenv("ZENITH_EXCHANGES", ".VI=XWBO:EUR:Europe/Vienna")
     with pytest.raises(InvalidTicker):
@@ -54,7 +54,7 @@ def test_users_name_more_exchanges(monkeypatch):
     assert exchange_of("OMV.VI").calendar == "XWBO"
 
 
-def test_tickers_of_the_setting_are_validated_when_it_is_read(monkeypatch):
+def test_tickers_of_the_setting_are_validated(monkeypatch):
     monkeypatch.setenv("ZENITH_TICKERS", "petr4.sa, AAPL")
     assert Settings().tickers == ["PETR4.SA", "AAPL"]
     monkeypatch.setenv("ZENITH_TICKERS", "AAPL,../etc")

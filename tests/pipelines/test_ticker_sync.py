@@ -1,56 +1,56 @@
 import pytest
 
-from zenith_pipelines.ticker_setting import SyncState, TickerSyncPlan, plan_ticker_sync
+from zenith_pipelines.tickers import SyncState, TickerSyncPlan, plan_ticker_sync
 
 
-def after(setting, present, *, added=(), seen=()):
-    return plan_ticker_sync(setting, present, SyncState(added=added, seen=seen))
+def plan_sync(setting, present, *, added=(), earlier=()):
+    return plan_ticker_sync(setting, present, SyncState(added=added, present=earlier))
 
 
-def test_the_setting_adds_what_it_names_and_remembers_it():
-    plan = after(["AAPL", "IBM"], ["IBM"])
+def test_the_setting_adds_its_tickers_and_the_state_records_them():
+    plan = plan_sync(["AAPL", "IBM"], ["IBM"])
 
     assert plan == TickerSyncPlan(
-        add=("AAPL",), delete=(), withdraw=(), state=SyncState(added=("AAPL",), seen=("AAPL", "IBM"))
+        add=("AAPL",), delete=(), withdraw=(), state=SyncState(added=("AAPL",), present=("AAPL", "IBM"))
     )
 
 
 @pytest.mark.parametrize(("added", "delete"), [(("AAPL",), ("AAPL",)), ((), ())], ids=["its own", "a person's"])
-def test_out_of_the_setting_goes_only_what_it_had_added(added, delete):
-    plan = after([], ["AAPL"], added=added, seen=("AAPL",))
+def test_a_ticker_no_longer_in_the_setting_is_deleted_only_if_the_setting_added_it(added, delete):
+    plan = plan_sync([], ["AAPL"], added=added, earlier=("AAPL",))
 
     assert (plan.delete, plan.state.added) == (delete, ())
 
 
-def test_what_was_there_before_the_setting_named_it_stays_when_it_names_it_no_more():
-    named = after(["AAPL"], ["AAPL"])
+def test_a_ticker_that_existed_before_the_setting_named_it_stays():
+    first = plan_sync(["AAPL"], ["AAPL"])
 
-    assert after([], ["AAPL"], added=named.state.added, seen=named.state.seen).delete == ()
+    assert plan_sync([], ["AAPL"], added=first.state.added, earlier=first.state.present).delete == ()
 
 
-def test_a_ticker_to_delete_is_taken_out_of_serving_once_it_is_gone():
-    first = plan_ticker_sync([], ["AAPL"], SyncState(added=("AAPL",), seen=("AAPL",)))
+def test_a_deleted_ticker_is_withdrawn_from_serving_at_the_next_sync():
+    first = plan_ticker_sync([], ["AAPL"], SyncState(added=("AAPL",), present=("AAPL",)))
     second = plan_ticker_sync([], [], first.state)
     third = plan_ticker_sync([], [], second.state)
 
     assert [plan.withdraw for plan in (first, second, third)] == [(), ("AAPL",), ()]
 
 
-def test_a_ticker_that_a_person_removed_is_taken_out_of_serving():
-    assert after([], ["IBM"], seen=("AAPL", "IBM")).withdraw == ("AAPL",)
+def test_a_ticker_that_a_person_removed_is_withdrawn_from_serving():
+    assert plan_sync([], ["IBM"], earlier=("AAPL", "IBM")).withdraw == ("AAPL",)
 
 
-def test_a_ticker_that_a_person_removed_comes_back_if_the_setting_names_it():
-    plan = after(["AAPL"], [], added=("AAPL",), seen=("AAPL",))
+def test_a_ticker_that_a_person_removed_is_added_again_if_the_setting_names_it():
+    plan = plan_sync(["AAPL"], [], added=("AAPL",), earlier=("AAPL",))
 
     assert (plan.add, plan.withdraw, plan.state.added) == (("AAPL",), (), ("AAPL",))
 
 
-def test_a_ticker_that_was_never_seen_is_left_alone():
-    assert after([], ["AAPL"]).withdraw == ()
+def test_a_ticker_that_never_existed_here_is_left_alone():
+    assert plan_sync([], ["AAPL"]).withdraw == ()
 
 
-def test_the_memory_survives_as_json():
-    state = SyncState(added=("AAPL",), seen=("AAPL", "IBM"))
+def test_the_state_survives_as_json():
+    state = SyncState(added=("AAPL",), present=("AAPL", "IBM"))
 
     assert SyncState.from_json(state.to_json()) == state

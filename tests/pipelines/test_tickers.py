@@ -1,4 +1,4 @@
-"""Removed tickers: not scheduled, not served, and no run under way puts them back."""
+"""Removed tickers are neither scheduled nor served, and no run in progress brings them back."""
 
 import dagster as dg
 import pytest
@@ -14,7 +14,7 @@ from zenith_pipelines.tickers import SERVED, add_tickers, known_tickers, remove_
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated"),  # Dagster's, of itself
+    pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated"),  # raised inside Dagster
 ]
 
 
@@ -37,7 +37,7 @@ def test_tickers_are_added_once(instance):
     assert known_tickers(instance) == ["AAPL", "IBM", "MSFT"]
 
 
-def test_a_removed_ticker_is_served_no_more_and_keeps_its_data(instance, store):
+def test_a_removed_ticker_is_no_longer_served_and_keeps_its_data(instance, store):
     add_tickers(instance, ["AAPL", "IBM"])
     for name in (SERVED, "cleaned_prices"):
         store.write(name, "AAPL", Dataset(facts={"as_of": "2024-01-02"}))
@@ -58,15 +58,15 @@ def test_all_are_removed_or_none(instance):
     assert known_tickers(instance) == ["AAPL"]
 
 
-def test_what_the_setting_would_bring_back_is_not_removed(instance):
+def test_a_ticker_that_the_setting_names_is_not_removed(instance):
     add_tickers(instance, ["AAPL"])
 
-    with pytest.raises(UserError, match="AAPL: ZENITH_TICKERS would bring it back"):
+    with pytest.raises(UserError, match="AAPL: ZENITH_TICKERS would add it again"):
         remove_tickers(instance, Settings(zenith_tickers="IBM,AAPL"), ["AAPL"])
 
 
 @pytest.mark.parametrize("key", ["../../etc", "aapl", "AAPL,MSFT", "ＡＡＰＬ", "AAPL.XX"])
-def test_a_partition_that_is_no_ticker_fails_with_one_line_before_it_touches_a_path(instance, tmp_path, key):
+def test_an_invalid_partition_fails_with_one_line_before_any_file_access(instance, tmp_path, key):
     from zenith_pipelines.definitions import definitions
 
     instance.add_dynamic_partitions("tickers", [key])
@@ -86,20 +86,20 @@ def test_a_partition_that_is_no_ticker_fails_with_one_line_before_it_touches_a_p
 
 
 class RemovesAfter(Progress):
-    """Removes the ticker as soon as a stage is done, as somebody else would from another process."""
+    """Removes the ticker after a stage, as another process would."""
 
     def __init__(self, stage):
         self.stage = stage
 
-    def update(self, stage, done, total):
-        if (stage, done) == (self.stage, 1):
+    def update(self, stage, step, total):
+        if (stage, step) == (self.stage, 1):
             with open_instance(Settings()) as instance:
                 remove_tickers(instance, Settings(), ["IBM"])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["raw_prices", "indicator_features"])
-def test_a_run_under_way_for_a_removed_ticker_ends_with_the_reason_and_is_not_served(instance, store, stage):
+def test_a_run_of_a_removed_ticker_ends_with_the_reason_and_is_not_served(instance, store, stage):
     outcome = run_ticker(TickerRun("IBM", source="sample", until="serving_snapshot"), RemovesAfter(stage))
 
     assert outcome["status"] == "failed"
@@ -108,8 +108,8 @@ def test_a_run_under_way_for_a_removed_ticker_ends_with_the_reason_and_is_not_se
     assert known_tickers(instance) == []
 
 
-def test_a_snapshot_that_was_stored_while_its_ticker_was_removed_is_taken_out_again(instance, store, monkeypatch):
-    """The last gap: the ticker is there before the write, and gone after it."""
+def test_a_snapshot_stored_while_its_ticker_was_removed_is_withdrawn(instance, store, monkeypatch):
+    """The ticker exists before the write, and not after it."""
 
     @dg.asset(name=SERVED, partitions_def=dg.DynamicPartitionsDefinition(name="tickers"))
     def snapshot() -> Dataset:
@@ -119,12 +119,12 @@ def test_a_snapshot_that_was_stored_while_its_ticker_was_removed_is_taken_out_ag
 
     write = DatasetStore.write
 
-    def removed_meanwhile(self, *arguments, **options):
+    def remove_and_write(self, *arguments, **options):
         instance.delete_dynamic_partition("tickers", "AAPL")
         return write(self, *arguments, **options)
 
     add_tickers(instance, ["AAPL"])
-    monkeypatch.setattr(DatasetStore, "write", removed_meanwhile)
+    monkeypatch.setattr(DatasetStore, "write", remove_and_write)
     with pytest.raises(RemovedTicker):
         dg.materialize([snapshot], instance=instance, partition_key="AAPL", resources=resources(Progress()))
 
@@ -143,8 +143,8 @@ def test_a_ticker_comes_back_when_it_is_added_and_materialized_again(instance, s
     assert store.facts(SERVED, "AAPL") == {"as_of": "2024-01-03"}
 
 
-def look(instance, cursor=None):
-    """One look of the sensor, with what it asks for done, as the daemon does it; its cursor."""
+def sync(instance, cursor=None):
+    """Evaluate the sensor, carry out its requests as the daemon does, and return its cursor."""
     result = tickers_in_step(dg.build_sensor_context(instance=instance, cursor=cursor))
     for request in result.dynamic_partitions_requests:
         if isinstance(request, dg.AddDynamicPartitionsRequest):
@@ -155,27 +155,27 @@ def look(instance, cursor=None):
     return result.cursor
 
 
-def test_the_sensor_keeps_the_tickers_in_step_with_the_setting(instance, store, monkeypatch):
+def test_the_sensor_syncs_the_tickers_with_the_setting(instance, store, monkeypatch):
     add_tickers(instance, ["IBM"])
     monkeypatch.setenv("ZENITH_TICKERS", "IBM, aapl")
-    cursor = look(instance)
+    cursor = sync(instance)
     assert known_tickers(instance) == ["AAPL", "IBM"]
 
     for ticker in ("AAPL", "IBM"):
         store.write(SERVED, ticker, Dataset())
     monkeypatch.delenv("ZENITH_TICKERS")
-    cursor = look(instance, look(instance, cursor))
+    cursor = sync(instance, sync(instance, cursor))
 
-    assert known_tickers(instance) == ["IBM"]  # a person had added it
+    assert known_tickers(instance) == ["IBM"]  # a person added it
     assert (store.exists(SERVED, "AAPL"), store.exists(SERVED, "IBM")) == (False, True)
 
 
-def test_the_sensor_takes_out_of_serving_what_the_ui_removed(instance, store):
+def test_the_sensor_withdraws_tickers_that_the_ui_removed_from_serving(instance, store):
     add_tickers(instance, ["AAPL"])
     store.write(SERVED, "AAPL", Dataset())
-    cursor = look(instance)
-    instance.delete_dynamic_partition("tickers", "AAPL")  # what the UI does
+    cursor = sync(instance)
+    instance.delete_dynamic_partition("tickers", "AAPL")  # as the UI does
 
-    look(instance, cursor)
+    sync(instance, cursor)
 
     assert not store.exists(SERVED, "AAPL")

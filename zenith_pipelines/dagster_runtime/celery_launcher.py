@@ -1,4 +1,4 @@
-"""Dagster's Celery run launcher, but for whom it believes. deploy/celery/dagster.yaml names this class."""
+"""Dagster's Celery run launcher, adapted to run locks. deploy/celery/dagster.yaml names this class."""
 
 import dagster as dg
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
@@ -7,10 +7,10 @@ from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
 
 class CeleryRunLauncher(launcher.CeleryRunLauncher):
-    """Launch each run as a Celery task. Its lock says if the process lives (`dagster_runtime.dead_runs`)."""
+    """Launch each run as a Celery task. The lock of the run shows if its process is alive (`run_locks`)."""
 
     def terminate(self, run_id: str) -> bool:
-        """End a run. It is said first that somebody wants it: else it counts as failed, and is started again."""
+        """End a run. It is marked as canceling first, or it would count as failed and be retried."""
         run = self._instance.get_run_by_id(run_id)
         if run is None or run.is_finished or DAGSTER_CELERY_TASK_ID_TAG not in run.tags:
             return False
@@ -18,8 +18,9 @@ class CeleryRunLauncher(launcher.CeleryRunLauncher):
         return bool(super().terminate(run_id))
 
     def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
-        """A task that failed tells of a dead worker; a broker that knows of none tells nothing, least of all of runs
-        that were not launched through it.
+        """Report a dead worker only if its task has failed.
+
+        A task that the broker does not know proves nothing: the run may have been launched without Celery.
         """
         if DAGSTER_CELERY_TASK_ID_TAG in run.tags:
             health = super().check_run_worker_health(run)

@@ -1,8 +1,8 @@
-"""A worker of Dagster's Celery run launcher: each task is one run, whole, in a process of the worker's.
+"""The worker of Dagster's Celery run launcher: each task is one whole run in a process of the worker.
 
     celery -A zenith_pipelines.dagster_runtime.celery_worker worker
 
-The broker and how tasks are taken stand in dagster.yaml (`ZENITH_DAGSTER_CONFIG`), where the launcher reads them too.
+The broker and its options are in dagster.yaml (`ZENITH_DAGSTER_CONFIG`), where the launcher reads them too.
 """
 
 import os
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 
 @cache
 def worker_app() -> "Celery":
-    """The app of the instance's run launcher, with its tasks. Raises UserError if that is not Celery's."""
+    """Return the Celery app of the instance's run launcher, with its tasks. Raises UserError for another launcher."""
     from dagster_celery.tasks import create_execute_job_task, create_resume_job_task
 
     from zenith_pipelines.dagster_runtime.celery_launcher import CeleryRunLauncher
 
     settings = Settings()
-    os.environ["DAGSTER_HOME"] = str(prepare(settings))  # where a task looks for the instance
+    os.environ["DAGSTER_HOME"] = str(prepare(settings))  # where tasks find the instance
     with open_instance(settings) as instance:
         launcher = instance.run_launcher
         if not isinstance(launcher, CeleryRunLauncher):
             raise UserError(
-                "ZENITH_DAGSTER_CONFIG names no file with Celery's run launcher: deploy/celery/dagster.yaml"
+                "ZENITH_DAGSTER_CONFIG must name a file with Celery's run launcher, such as deploy/celery/dagster.yaml"
             )
         create_execute_job_task(launcher.celery)
         create_resume_job_task(launcher.celery)
@@ -39,7 +39,7 @@ def worker_app() -> "Celery":
 
 
 def __getattr__(name: str) -> "Celery":
-    """`app`, which `celery -A` asks for: nothing is opened before."""
+    """Return `app` when `celery -A` asks for it; importing the module opens nothing."""
     if name != "app":
         raise AttributeError(name)
     return worker_app()

@@ -1,6 +1,6 @@
-"""Prepare the Dagster home before its processes start: `python -m zenith_pipelines.dagster_runtime.prepare`.
+"""`python -m zenith_pipelines.dagster_runtime.prepare`: prepare the Dagster home before any of its processes starts.
 
-That is dagster.yaml in DAGSTER_HOME, and Dagster's tables: several processes that made them together would fail.
+This writes dagster.yaml and creates Dagster's tables, because processes that create them at the same time fail.
 """
 
 import sys
@@ -12,7 +12,10 @@ from zenith_pipelines.settings import Settings
 
 
 def prepare(settings: Settings) -> Path:
-    """The Dagster home, whether DAGSTER_HOME names it or not, ready for use. Raises UserError, StorageUnavailable."""
+    """Return the Dagster home, ready for use, with a new dagster.yaml also in DAGSTER_HOME.
+
+    Raises UserError or StorageUnavailable.
+    """
     home = dagster_home(settings)
     home.mkdir(parents=True, exist_ok=True)
     write_configuration(settings, home)

@@ -1,48 +1,66 @@
-"""The lock that a run's process holds while it works. Who can have it, knows that the process is gone.
+"""The lock that a run's process holds while it works. If the lock can be acquired, the process is dead.
 
-It lies where the runs are kept: beside an SQLite instance as a file, which the system lets go of when the process ends,
-in whatever way; in a PostgreSQL instance as an advisory lock, which the server lets go of when the session ends, on
-whatever machine it was. A file, or a row in a table, stays behind and says that there was such a process.
+Beside an SQLite instance the lock is on a file, and the operating system releases it when the process ends. In a
+PostgreSQL instance it is an advisory lock, and the server releases it when the session ends, on any machine. A process
+that was killed leaves a mark: the file, or a row of the table zenith_alive.
 """
 
+import socket
+import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from filelock import FileLock, Timeout
 
-from zenith_pipelines.dagster_runtime.lock_keeper import RELOCK_SECONDS, AdvisoryLock, connect
+from zenith_core.errors import StorageUnavailable
+from zenith_pipelines.dagster_runtime.instance import dagster_home
 from zenith_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from psycopg import Connection
+
+POLL_SECONDS = 1.0  # how often a process checks that its session still exists
+RELOCK_SECONDS = 4.0  # a live process acquires its lock again within this time after a restart of the server
+# The server ends the session of a machine that has vanished after 10 + 3 × 5 s.
+_KEEPALIVE = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
+_TABLE = "CREATE TABLE zenith_alive (run_id text PRIMARY KEY, host text NOT NULL, since timestamptz DEFAULT now())"
 
 
 class RunLocks(Protocol):
     """The locks of the runs of one instance, by run id."""
 
     def hold(self, run_id: str) -> AbstractContextManager[None]:
-        """Hold a run's lock; it may be entered again within. The mark stays if an error passes through."""
+        """Hold the lock of a run; nested calls are allowed. If an error passes through, the mark stays."""
 
     def possibly_dead(self) -> Sequence[str]:
-        """Runs that left a mark and whose lock may be free; some are not."""
+        """Return the runs that have a mark and whose lock may be free."""
 
     def acquire_dead(self, run_id: str, *, blocking: bool) -> AbstractContextManager[None]:
-        """Hold the lock of a run that is dead, then remove its mark. Raises filelock.Timeout if somebody holds it."""
+        """Hold the lock of a dead run, then delete its mark. Raises filelock.Timeout if another process holds it."""
 
 
-def run_locks(settings: Settings, home: Path) -> RunLocks:
-    """The locks of the instance whose Dagster home is `home`."""
+def hold_run_lock(settings: Settings, run_id: str) -> AbstractContextManager[None]:
+    """Hold the lock of a run while it works; nested calls are allowed. Raises StorageUnavailable.
+
+    If an error passes through, the mark stays, and the next cleanup checks whether the run ended.
+    """
+    return run_locks(settings).hold(run_id)
+
+
+def run_locks(settings: Settings) -> RunLocks:
+    """Return the locks of the instance: in its database, or beside its SQLite files."""
+    home = dagster_home(settings)
     if settings.database_url:
         return DatabaseLocks(settings.database_url.get_secret_value())
     return FileLocks(home / "alive")
 
 
 class FileLocks:
-    """Locks on files in `folder`, known to this machine."""
+    """Locks on files in `folder`, visible on this machine."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -52,14 +70,14 @@ class FileLocks:
     def hold(self, run_id: str) -> Iterator[None]:
         """See `RunLocks.hold`."""
         path = self._path(run_id)
-        lock = FileLock(path, thread_local=False, is_singleton=True)  # the process's own, so that it nests
+        lock = FileLock(path, thread_local=False, is_singleton=True)  # one for the process, so that calls nest
         with lock:
             yield
         if not lock.is_locked:
             path.unlink(missing_ok=True)
 
     def possibly_dead(self) -> list[str]:
-        """See `RunLocks.possibly_dead`: all that there are, since to ask for one is as quick as to look."""
+        """See `RunLocks.possibly_dead`. Returns every mark, because trying a lock costs no more than checking it."""
         return [path.stem for path in self._folder.glob("*.lock")]
 
     @contextmanager
@@ -75,35 +93,35 @@ class FileLocks:
 
 
 class DatabaseLocks:
-    """Advisory locks of sessions with a PostgreSQL server, known to every machine that it serves.
+    """Advisory locks of PostgreSQL sessions, visible on every machine that uses the server. Raises StorageUnavailable.
 
-    A pooler between them has to keep sessions apart (PgBouncer: `pool_mode = session`). Raises StorageUnavailable.
+    A connection pooler in between must not share sessions (PgBouncer: `pool_mode = session`).
     """
 
-    _advisory_locks: dict[str, AdvisoryLock] = {}  # of this process, by run id, so that it nests  # noqa: RUF012
+    _held: dict[str, "AdvisoryLock"] = {}  # of this process by run id, so that calls nest  # noqa: RUF012
 
     def __init__(self, url: str) -> None:
         self._url = url
 
     @contextmanager
     def hold(self, run_id: str) -> Iterator[None]:
-        """See `RunLocks.hold`. If the server is restarted, the lock is taken again."""
-        if run_id in self._advisory_locks:
+        """See `RunLocks.hold`. After a restart of the server the lock is acquired again."""
+        if run_id in self._held:
             yield
             return
-        lock = self._advisory_locks[run_id] = AdvisoryLock(self._url, run_id, _key(run_id))
+        lock = self._held[run_id] = AdvisoryLock(self._url, run_id)
         try:
             yield
-            lock.forget()
+            lock.delete_mark()
         finally:
-            lock.close()
-            del self._advisory_locks[run_id]
+            lock.release()
+            del self._held[run_id]
 
     def possibly_dead(self) -> list[str]:
-        """See `RunLocks.possibly_dead`. Who lives has been given the time to take the lock again after a restart."""
+        """See `RunLocks.possibly_dead`. Waits until live processes have their locks again after a restart."""
         with connect(self._url) as connection:
             marks = [run_id for (run_id,) in connection.execute("SELECT run_id FROM zenith_alive")]
-            free = [run_id for run_id in marks if _try(connection, run_id)]
+            free = [run_id for run_id in marks if _try_lock(connection, run_id)]
         if free:
             time.sleep(RELOCK_SECONDS)
         return free
@@ -113,18 +131,86 @@ class DatabaseLocks:
         """See `RunLocks.acquire_dead`."""
         with connect(self._url) as connection:
             if blocking:
-                connection.execute("SELECT pg_advisory_lock(%s)", [_key(run_id)])
-            elif not _try(connection, run_id):
+                connection.execute("SELECT pg_advisory_lock(%s)", [_lock_key(run_id)])
+            elif not _try_lock(connection, run_id):
                 raise Timeout(run_id)
             yield
             connection.execute("DELETE FROM zenith_alive WHERE run_id = %s", [run_id])
 
 
-def _try(connection: "Connection", run_id: str) -> bool:
-    row = connection.execute("SELECT pg_try_advisory_lock(%s)", [_key(run_id)]).fetchone()
+class AdvisoryLock:
+    """The lock of a run, held until `release`. A thread renews a lost session. Raises StorageUnavailable."""
+
+    def __init__(self, url: str, run_id: str) -> None:
+        self._url, self._run_id = url, run_id
+        self._connection = self._acquire()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._keep, daemon=True)
+        self._thread.start()
+
+    def delete_mark(self) -> None:
+        """Delete the mark, because the run has ended. If the server is unavailable, a later cleanup deletes it."""
+        import psycopg
+
+        self._stop()
+        with suppress(psycopg.Error):
+            self._connection.execute("DELETE FROM zenith_alive WHERE run_id = %s", [self._run_id])
+
+    def release(self) -> None:
+        """Release the lock."""
+        self._stop()
+        self._connection.close()
+
+    def _acquire(self) -> "Connection":
+        """Acquire the lock before writing the mark: a mark with a free lock means a dead process."""
+        connection = connect(self._url)
+        connection.execute("SELECT pg_advisory_lock(%s)", [_lock_key(self._run_id)])
+        connection.execute(
+            "INSERT INTO zenith_alive (run_id, host) VALUES (%s, %s) ON CONFLICT (run_id) DO NOTHING",
+            [self._run_id, socket.gethostname()],
+        )
+        return connection
+
+    def _keep(self) -> None:
+        import psycopg
+
+        while not self._stopped.wait(POLL_SECONDS):
+            try:
+                self._connection.execute("SELECT 1")
+            except psycopg.OperationalError:
+                self._connection.close()
+                with suppress(psycopg.OperationalError, StorageUnavailable):
+                    self._connection = self._acquire()
+
+    def _stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+
+def connect(url: str) -> "Connection":
+    """Open an autocommit session on a database that has the table of marks. Raises StorageUnavailable."""
+    import psycopg
+
+    from zenith_pipelines.dagster_runtime.storage import database_url, storage_unavailable
+
+    plain = database_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    try:
+        connection = psycopg.connect(plain, autocommit=True, connect_timeout=5)
+    except psycopg.OperationalError as error:
+        raise storage_unavailable(error) from error
+    for name, value in _KEEPALIVE.items():
+        connection.execute(f"SET {name} = {value}")
+    if connection.execute("SELECT to_regclass('zenith_alive')").fetchone() == (None,):
+        with suppress(psycopg.errors.DuplicateTable, psycopg.errors.UniqueViolation):  # another process created it
+            connection.execute(_TABLE)
+    return connection
+
+
+def _try_lock(connection: "Connection", run_id: str) -> bool:
+    row = connection.execute("SELECT pg_try_advisory_lock(%s)", [_lock_key(run_id)]).fetchone()
     return bool(row and row[0])
 
 
-def _key(run_id: str) -> int:
-    """What PostgreSQL knows the lock by: 64 bits with a sign."""
+def _lock_key(run_id: str) -> int:
+    """Return the key of the lock in PostgreSQL: a signed 64-bit hash of the run id."""
     return int.from_bytes(blake2b(run_id.encode(), digest_size=8).digest(), signed=True)

@@ -1,5 +1,6 @@
-"""Where Dagster keeps runs and events: SQLite that waits for a lock, or PostgreSQL. dagster.yaml names these classes,
-so that the UI, the daemon and each run's process use them alike.
+"""The storage of Dagster's runs and events: SQLite that waits for locks, or PostgreSQL.
+
+dagster.yaml names these classes, so that the UI, the daemon and the process of each run use them.
 """
 
 import sqlite3
@@ -16,30 +17,30 @@ from zenith_core.errors import StorageUnavailable, UserError
 if TYPE_CHECKING:
     from dagster._serdes import ConfigurableClassData
 
-SQLITE_WAIT_SECONDS = 60  # for a lock; Dagster's own 5 s for its table of runs lose a run to one backup
+SQLITE_WAIT_SECONDS = 60  # for a lock; with Dagster's 5 s for its table of runs, one backup loses a run
 
 
 class SqliteStorage(DagsterSqliteStorage):
-    """Dagster's SQLite storage, patient with others that hold a lock."""
+    """Dagster's SQLite storage with a longer wait for locks."""
 
     @classmethod
     def from_config_value(
         cls, inst_data: "ConfigurableClassData | None", config_value: Mapping[str, Any]
     ) -> "SqliteStorage":
-        """What Dagster calls with the configuration."""
+        """Make the storage from its configuration, for Dagster."""
         if not sa.event.contains(sa.Engine, "connect", _wait_for_locks):
-            sa.event.listen(sa.Engine, "connect", _wait_for_locks)  # Dagster makes an engine for each connection
+            sa.event.listen(sa.Engine, "connect", _wait_for_locks)  # Dagster makes an engine per connection
         return cls.from_local(inst_data=inst_data, **config_value)
 
 
 class PostgresStorage(DagsterPostgresStorage):
-    """Dagster's PostgreSQL storage for any usual form of URL."""
+    """Dagster's PostgreSQL storage for every common form of URL."""
 
     @classmethod
     def from_config_value(
         cls, inst_data: "ConfigurableClassData | None", config_value: Mapping[str, Any]
     ) -> "PostgresStorage":
-        """What Dagster calls with the configuration. Raises UserError or StorageUnavailable."""
+        """Make the storage from its configuration, for Dagster. Raises UserError or StorageUnavailable."""
         url = database_url(config_value["postgres_url"])
         try:
             return cls(url.render_as_string(hide_password=False), inst_data=inst_data)
@@ -48,22 +49,22 @@ class PostgresStorage(DagsterPostgresStorage):
 
 
 def storage_unavailable(error: BaseException) -> StorageUnavailable:
-    """What is raised where the server does not answer."""
+    """Return the error for a server that does not answer."""
     return StorageUnavailable(f"the database of DATABASE_URL does not answer: {str(error).partition(chr(10))[0]}")
 
 
 def database_url(text: str) -> sa.URL:
-    """`DATABASE_URL` with the driver that Dagster is written for: to SQLAlchemy 2.1, postgresql:// means psycopg 3, and
-    then the connections of Dagster's webserver are closed as soon as they are opened.
+    """Return `DATABASE_URL` with the driver psycopg2, which Dagster is written for.
 
-    Raises UserError for what is no PostgreSQL URL; the message does not repeat it, since it may hold a password.
+    To SQLAlchemy 2.1, postgresql:// means psycopg 3, and with it the connections of Dagster's webserver are closed as
+    soon as they are opened. Raises UserError for another kind of URL, without repeating its password.
     """
     try:
         url = sa.make_url(text)
     except sa.exc.ArgumentError:
         url = None
     if url is None or url.get_backend_name() not in ("postgresql", "postgres") or not url.database:
-        raise UserError("DATABASE_URL must be such as postgresql://user:password@host:5432/database")
+        raise UserError("DATABASE_URL must look like postgresql://user:password@host:5432/database")
     return url.set(drivername="postgresql+psycopg2")
 
 

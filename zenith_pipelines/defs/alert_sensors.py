@@ -1,7 +1,7 @@
-"""Sensors that raise alerts: models that no longer fit, prices that grow old, runs that failed.
+"""Sensors that send alerts: models that no longer fit, stale prices, failed runs.
 
-What belongs here: when to look, what is remembered so that one cause raises one alert, and whom to tell
-(zenith_pipelines/alerts.py). What is judged how is in zenith_core/evaluation/drift.py.
+What belongs here: how often a sensor runs, and the cursor by which one cause sends one alert. Thresholds and logic are
+in zenith_core/evaluation/drift.py, sending is in zenith_pipelines/alerts.py.
 """
 
 import json
@@ -16,24 +16,24 @@ from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import last_closed_session, sessions_between
 from zenith_core.snapshot import STALE_AFTER_SESSIONS, ServingSnapshot
 from zenith_pipelines.alerts import Alert, send_alert
+from zenith_pipelines.dagster_runtime.failures import reason_of
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.defs.jobs import retrain_model
 from zenith_pipelines.defs.run_requests import retrain_request
-from zenith_pipelines.defs.standing import always_on_sensor
-from zenith_pipelines.execution.ticker_run import why
+from zenith_pipelines.defs.sensors import always_on_sensor
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import PARTITIONS, SERVED, known_tickers, removal
 
 _RUNNING = dg.DefaultSensorStatus.RUNNING
 _COOLDOWN = timedelta(days=7)
-_AGELESS = ("sample", "simulated")  # sources whose prices end where they end
+_AGELESS = ("sample", "simulated")  # sources without new prices, which are never stale
 
 
 @always_on_sensor(seconds=3600, job=retrain_model)
 def retraining_on_drift(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Retrains a ticker whose bands miss too often or whose inputs left the range of the training.
+    """Retrains a ticker whose bands miss too often, or whose inputs are outside the range of the training.
 
-    One cause launches one run: forecasts from before it count no more, and a week passes until the next.
+    One cause launches one run: after it, earlier forecasts no longer count, and the next run is a week later at least.
     """
     settings, now = Settings(), _now()
     store = DatasetStore(settings.data_uri)
@@ -43,28 +43,28 @@ def retraining_on_drift(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         last = datetime.fromisoformat(launched[ticker]) if ticker in launched else None
         if last and now - last < _COOLDOWN:
             continue
-        if reason := _misfit(store, ticker, last, context):
+        if reason := _retraining_reason(store, ticker, last, context):
             send_alert(
                 Alert("retraining", f"{ticker} is trained again: {reason}", {"ticker": ticker}), settings, context.log
             )
             requests.append(retrain_request(ticker, run_key=f"{ticker}-misfit-{now:%Y-%m-%dT%H}", reason=reason))
             launched[ticker] = now.isoformat()
-    skipped = None if requests else "no model is out of its depth"
+    skipped = None if requests else "every model fits its data"
     return dg.SensorResult(run_requests=requests, cursor=json.dumps(launched), skip_reason=skipped)
 
 
 @always_on_sensor(seconds=3600)
 def stale_prices(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-    """Raises an alert for each ticker whose prices are more than 5 sessions of its exchange old, once for each gap."""
+    """Sends an alert for each ticker whose prices are more than 5 sessions of its exchange old, once for each gap."""
     settings = Settings()
     store = DatasetStore(settings.data_uri)
-    known: dict[str, str] = json.loads(context.cursor or "{}")
+    alerted: dict[str, str] = json.loads(context.cursor or "{}")
     stale = {}
     for ticker in known_tickers(context.instance):
         last, sessions = _age(store, ticker)
         if sessions > STALE_AFTER_SESSIONS:
             stale[ticker] = last
-            if known.get(ticker) != last:
+            if alerted.get(ticker) != last:
                 text = f"{ticker}: {sessions} sessions have closed since its last prices, of {last}"
                 send_alert(Alert("stale_prices", text, {"ticker": ticker, "last": last}), settings, context.log)
     skipped = f"stale: {', '.join(stale)}" if stale else "all prices are fresh"
@@ -74,10 +74,10 @@ def stale_prices(context: dg.SensorEvaluationContext) -> dg.SensorResult:
 @dg.run_failure_sensor(
     minimum_interval_seconds=15,
     default_status=_RUNNING,
-    description="Raises an alert for each run that failed, with its reason.",
+    description="Sends an alert for each failed run, with its reason.",
 )
 def failed_runs(context: dg.RunFailureSensorContext) -> None:
-    """Raises an alert for each run that failed, with its reason; for a removed ticker the run is told the reason."""
+    """Sends an alert for each failed run, with its reason. For a removed ticker, the run's log gets the reason."""
     run = context.dagster_run
     ticker = run.tags.get("dagster/partition")
     if ticker and not context.instance.has_dynamic_partition(PARTITIONS, ticker):
@@ -90,14 +90,14 @@ def failed_runs(context: dg.RunFailureSensorContext) -> None:
 
 def _reason(context: dg.RunFailureSensorContext) -> str:
     for event in context.get_step_failure_events():
-        return f"{event.step_key}: {why(event.step_failure_data.error)[0]}"
+        return f"{event.step_key}: {reason_of(event.step_failure_data.error)[0]}"
     return context.failure_event.message or "no reason recorded"
 
 
-def _misfit(
+def _retraining_reason(
     store: DatasetStore, ticker: str, since: datetime | None, context: dg.SensorEvaluationContext
 ) -> str | None:
-    """Why the ticker is to be trained again. A ticker of which something is not there yet, or corrupt, is not."""
+    """Return the reason to retrain the ticker, or None, also if its data are missing or corrupt."""
     try:
         if breach := coverage_breach(store.read("forecast_ledger", ticker).table, since):
             return breach
@@ -107,12 +107,12 @@ def _misfit(
     except NotAvailable:
         return None
     except (ZenithError, KeyError) as error:
-        context.log.warning("%s cannot be judged: %r", ticker, error)
+        context.log.warning("%s cannot be evaluated: %r", ticker, error)
         return None
 
 
 def _age(store: DatasetStore, ticker: str) -> tuple[str, int]:
-    """The day of the last prices, and how many sessions have closed since; 0 if there are none, or none are to come."""
+    """Return the day of the last prices and the number of sessions closed since then; 0 if no prices can come."""
     try:
         last = store.facts("cleaned_prices", ticker)["last"]
         if last is None or store.facts("raw_prices", ticker)["source"] in _AGELESS:

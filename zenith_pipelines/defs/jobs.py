@@ -1,8 +1,18 @@
-"""Jobs: selections of assets that people and schedules run by name."""
+"""Jobs that people, schedules and sensors launch by name: selections of assets, and jobs of one op.
+
+What does not belong here: anything that makes data or models of a ticker, which are assets, and the decision which
+versions to delete, which is in `zenith_pipelines.registry.retention`.
+"""
 
 import dagster as dg
 
 from zenith_core.asset_selection import REFRESH, REFRESH_ASSETS, RETRAIN
+from zenith_core.job_options import CleanUpOptions, RetrainingOptions
+from zenith_pipelines.defs.resources import ZenithResource
+from zenith_pipelines.defs.run_requests import check_model_type
+from zenith_pipelines.production.cache_invalidation import clear_predictions
+from zenith_pipelines.registry.retention import RetentionRules, clean_up, cleanup_table
+from zenith_pipelines.tickers import removed_tickers, select_tickers
 
 retrain_model = dg.define_asset_job(
     RETRAIN,
@@ -13,5 +23,74 @@ retrain_model = dg.define_asset_job(
 refresh_prices = dg.define_asset_job(
     REFRESH,
     selection=dg.AssetSelection.assets(*REFRESH_ASSETS),
-    description="New prices for one ticker, what serving needs of them, and matured forecasts scored. Trains nothing.",
+    description="New prices, features and snapshot for one ticker; matured forecasts are scored. No training.",
 )
+
+evaluate_model = dg.define_asset_job(
+    "evaluate_model",
+    selection=dg.AssetSelection.assets("production_evaluation"),
+    description="Score the Production models on the sessions after their training.",
+)
+
+
+class RetrainConfig(dg.Config, RetrainingOptions):
+    """The tickers and models to retrain."""
+
+
+@dg.op
+def tickers_to_retrain(context: dg.OpExecutionContext, config: RetrainConfig, zenith: ZenithResource) -> None:
+    """Check that each ticker exists and can be retrained, before any run is launched."""
+    tickers = select_tickers(context.instance, config.tickers)
+    for ticker in tickers:
+        check_model_type(zenith.store, ticker, config.model_type)
+    context.add_output_metadata({"tickers": tickers, "runs": len(tickers)})
+
+
+@dg.job
+def retrain_all_models() -> None:
+    """Retrain some tickers, or all: one run of retrain_model for each, launched by the sensor requested_retraining.
+
+    A run is one ticker in one process, and a run has no public way to launch others; the sensor's requests go through
+    the queue of the instance and its limits (docs/decisions/0020).
+    """
+    tickers_to_retrain()
+
+
+class CleanUpConfig(dg.Config, CleanUpOptions):
+    """Versions to keep of each model, besides those that an alias names."""
+
+
+@dg.op(out=dg.Out(dg.Nothing))
+def clean_model_registry(
+    context: dg.OpExecutionContext, config: CleanUpConfig, zenith: ZenithResource
+) -> dg.Output[None]:
+    """Delete old versions, models of removed tickers, and leftovers of failed registrations."""
+    report = clean_up(zenith.registry, RetentionRules(**config.model_dump()), removed_tickers(context.instance))
+    return dg.Output(
+        None,
+        metadata={
+            "bytes_freed": report["bytes_freed"],
+            "versions_deleted": sum(len(model["deleted"]) for model in report["models"].values()),
+            "leftovers": len(report["leftovers"]),
+            "dry_run": report["dry_run"],
+            "report": dg.MetadataValue.md(cleanup_table(report)),
+        },
+    )
+
+
+@dg.job
+def cleanup_old_models() -> None:
+    """Delete leftovers, and versions that are neither new, best, in use nor needed for a rollback."""
+    clean_model_registry()
+
+
+@dg.op
+def forget_predictions(context: dg.OpExecutionContext, zenith: ZenithResource) -> None:
+    """Start a new generation of cached answers."""
+    context.add_output_metadata({"generation": clear_predictions(zenith.settings)})
+
+
+@dg.job
+def clear_prediction_cache() -> None:
+    """Make all serving processes forget their cached answers, within two seconds."""
+    forget_predictions()

@@ -1,7 +1,7 @@
-"""What a person sees of an asset in the Dagster UI without opening a log: plots, spans, links.
+"""Metadata of materializations, for the Dagster UI: plots, date ranges, tables, links.
 
-A function for each kind of dataset, from its content to Dagster's metadata. What does not belong here: figures that
-an asset computes anyway, and how a plot looks, which is `zenith_pipelines.reports`'s.
+One function for each kind of content. What does not belong here: figures that an asset computes anyway, and the look
+of plots, which is in `zenith_pipelines.reports`.
 """
 
 from base64 import b64encode
@@ -26,66 +26,111 @@ if TYPE_CHECKING:
     from zenith_core.backtesting.backtest import Backtest
 
 OWNERS = ["team:quant"]
+_FIGURES = ("candidate", "champion", "change", "p_worse", "origins", "newer", "brier", "brier_baseline", "ece", "rows")
 
 Metadata = dict[str, Any]
 
 
 def date_range(dates: pd.Index) -> Metadata:
-    """Rows, first and last day of what is indexed by sessions; rows without a date are left out of the span."""
+    """Return the number of rows, and the first and last day of a session index, without rows that have no date."""
     days = pd.DatetimeIndex(dates).dropna()
     ends = {"first": str(days.min().date()), "last": str(days.max().date())} if len(days) else {}
     return {"dagster/row_count": len(dates), **ends}
 
 
 def prices_plot(cleaned: Dataset) -> Metadata:
-    """Closes, flags and volume of `cleaned_prices`; nothing for a table without rows."""
+    """Plot closes, flags and volume of `cleaned_prices`; empty for a table without rows."""
     prices = cleaned.tables["prices"]
     return _plot("close and volume", market_plots.close_and_volume(prices)) if len(prices) else {}
 
 
 def features_plot(features: Dataset) -> Metadata:
-    """The indicators that people know best."""
+    """Plot the best-known indicators; empty for a table without rows."""
     return _plot("Bollinger Bands and RSI", market_plots.bands_and_rsi(features.table)) if len(features.table) else {}
 
 
 def price_model_plots(evidence: pd.DataFrame, metrics: Mapping[str, Any], cleaned: Dataset) -> Metadata:
-    """Walk-forward forecasts against what came, and skill by horizon."""
+    """Plot walk-forward forecasts beside the actual closes, and skill by horizon."""
     fan = plots.price_fan(cleaned.tables["prices"], evidence, pd.DataFrame(), HEADLINE_HORIZON)
     return _plot("forecasts", fan) | _plot("skill by horizon", plots.skill_by_horizon(dict(metrics)))
 
 
 def signal_model_plots(evidence: pd.DataFrame, metrics: Mapping[str, Any], cleaned: Dataset) -> Metadata:
-    """The price with walk-forward signals, and whether the probabilities are honest."""
+    """Plot the price with walk-forward signals, and the reliability of the probabilities."""
     signals = evidence.set_index("date")["signal"]
     marked = market_plots.price_with_signals(cleaned.tables["prices"], signals)
     return _plot("price with signals", marked) | _plot("reliability", signal_plots.reliability(metrics))
 
 
 def equity_plot(backtest: "Backtest", name: str) -> Metadata:
-    """The strategy's equity and drawdown beside buy-and-hold."""
+    """Plot equity and drawdown of the strategy beside buy-and-hold."""
     return _plot("equity", plots.equity_and_drawdown(backtest, name))
 
 
 def fan_plot(figure: "Figure") -> Metadata:
-    """The latest forecast fan, of the report."""
+    """Show the report's plot of the latest forecast."""
     return _plot("forecast fan", figure)
 
 
-def verdicts_table(found: Iterable[Verdict]) -> Metadata:
-    """The report's verdicts in plain words."""
-    lines = [f"| {'+' if one.good else '–'} | {one.subject} | {one.sentence} | {one.figures} |" for one in found]
+def verdicts_table(verdicts: Iterable[Verdict]) -> Metadata:
+    """Return the verdicts of the report as a markdown table."""
+    lines = [
+        f"| {'+' if verdict.good else '–'} | {verdict.subject} | {verdict.sentence} | {verdict.figures} |"
+        for verdict in verdicts
+    ]
     return {"verdicts": dg.MetadataValue.md("\n".join(["| | | verdict | figures |", "|---|---|---|---|", *lines]))}
 
 
 def version_link(settings: Settings, name: str, version: int) -> Metadata:
-    """Where a model version is looked at: its page on the MLflow server; of a SQLite file, how to start one."""
+    """Link the version's page on the MLflow server; for a SQLite file, give the command that starts one."""
     if settings.tracking_uri.startswith("http"):
         address = f"{settings.tracking_uri.rstrip('/')}/#/models/{name}/versions/{version}"
         return {"mlflow": dg.MetadataValue.url(address)}
     if not settings.tracking_uri.startswith("sqlite"):
-        return {}  # a database's address may hold a password
+        return {}  # the address of a database may hold a password
     command = f"mlflow ui --backend-store-uri {settings.tracking_uri}"
     return {"mlflow": dg.MetadataValue.md(f"{name} version {version}: `{command}`, then Models")}
+
+
+def decisions_metadata(settings: Settings, decisions: Mapping[str, Mapping[str, Any]]) -> Metadata:
+    """Return the promotion decisions by model kind: result, link, table of gates, and figures that the UI plots."""
+    metadata: Metadata = {}
+    for kind, decision in decisions.items():
+        values = {key: decision[key] for key in ("model", "version", "promoted", "production", "reason")}
+        values |= version_link(settings, decision["model"], decision["version"])
+        values |= {"gates": dg.MetadataValue.md(gates_table(decision)), **gate_figures(decision)}
+        metadata |= {f"{kind}/{name}": value for name, value in values.items()}
+    return metadata
+
+
+def gates_table(decision: Mapping[str, Any]) -> str:
+    """Return a promotion decision as markdown: a headline, and a row for each gate."""
+    standing = f" ({decision['standing']})" if decision["standing"] else ""
+    head = f"**{decision['model']} version {decision['version']}: {decision['outcome']}**{standing}; "
+    head += f"in Production: {decision['production'] or 'nothing'}, before: {decision['previous'] or 'nothing'}"
+    rows = [
+        f"| {gate['gate']} | {'passed' if gate['passed'] else '**refused**'} | {_cell(gate['says'])} |"
+        for gate in decision["gates"]
+    ]
+    return "\n".join([head, "", "| gate | verdict | evidence |", "|---|---|---|", *rows])
+
+
+def gate_figures(decision: Mapping[str, Any]) -> dict[str, float]:
+    """Return `<gate>/<figure>` for each number of each gate."""
+    return {
+        f"{gate['gate']}/{name}": value
+        for gate in decision["gates"]
+        for name, value in gate["figures"].items()
+        if name in _FIGURES and isinstance(value, int | float)
+    } | {
+        f"{gate['gate']}/at_{coverage['horizon']}": coverage["candidate"]
+        for gate in decision["gates"]
+        for coverage in gate["figures"].get("horizons", ())
+    }
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def _plot(name: str, figure: "Figure") -> Metadata:

@@ -1,4 +1,4 @@
-"""The one partitions object. What does not belong here: which tickers there are; that is state of the instance."""
+"""The one partitions definition. Its tickers are state of the instance, and do not belong here."""
 
 import dagster as dg
 

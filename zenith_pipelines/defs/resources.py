@@ -1,7 +1,7 @@
-"""What assets need from outside: the dataset store, the registry, progress.
+"""Resources of assets: the dataset store, the registry, progress.
 
-Resources read the settings when a run asks for them, never at import. Tests and the command line
-swap a resource by giving another object, not by a flag.
+They read the settings in a run, never at import. Tests and the command line replace a resource by another object, not
+by a flag.
 """
 
 from collections.abc import Generator
@@ -13,24 +13,25 @@ import dagster as dg
 from pydantic import PrivateAttr
 
 from zenith_core.errors import RemovedTicker
-from zenith_pipelines.dagster_runtime.dead_runs import hold_run_lock, require_unfinished
+from zenith_pipelines.dagster_runtime.dead_runs import require_unfinished
 from zenith_pipelines.dagster_runtime.progress import Progress
+from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import SERVED, require_ticker
 
-KEEP_HISTORY = "zenith/keep_history"  # definition metadata of an asset whose old snapshots stay
+KEEP_HISTORY = "zenith/keep_history"  # metadata of an asset whose earlier snapshots are kept
 
 
 class ZenithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
-    """The settings and what is opened from them. A run that uses it counts as alive as long as it works."""
+    """The settings, and the store and registry that they name. The resource holds the lock of its run."""
 
     _context: dg.InitResourceContext | None = PrivateAttr(default=None)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator["ZenithResource"]:
-        """What Dagster enters in the process of a run, whoever started it; of a run that nobody else sees, nothing."""
+        """Hold the run's lock while the run works. A run of an ephemeral instance needs none."""
         self._context = context
         if context.run and context.instance and context.instance.is_persistent:
             with hold_run_lock(self.settings, context.run.run_id):
@@ -39,7 +40,7 @@ class ZenithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
             yield self
 
     def fence(self) -> None:
-        """Raise RunEnded if the run is not to write any more. Outside of a run everyone may."""
+        """Raise RunEnded if the run has ended and must not write. Outside a run, writing is allowed."""
         if self._context and self._context.run and self._context.instance:
             require_unfinished(self._context.instance, self._context.run.run_id)
 
@@ -60,7 +61,7 @@ class ZenithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
 
 class DatasetIOManager(dg.ConfigurableIOManager):
-    """Datasets in and out of the store. It owns the paths: an asset never builds a file name."""
+    """Reads and writes datasets in the store. It owns the paths: an asset never builds a file name."""
 
     zenith: ZenithResource
 
@@ -70,15 +71,15 @@ class DatasetIOManager(dg.ConfigurableIOManager):
         name, ticker = _name(context), require_ticker(context.step_context.instance, context.partition_key)
         self.zenith.store.write(name, ticker, obj, keep_history=keep, fence=self.zenith.fence)
         if name == SERVED:
-            self._serve_no_removed(context.step_context.instance, ticker)
+            self._withdraw_if_removed(context.step_context.instance, ticker)
 
     def load_input(self, context: dg.InputContext) -> Dataset:
-        """The current dataset of an upstream asset for the run's ticker."""
+        """Load the current dataset of an upstream asset for the run's ticker."""
         ticker = require_ticker(context.instance, context.partition_key)
         return self.zenith.store.read(_name(context), ticker)
 
-    def _serve_no_removed(self, instance: dg.DagsterInstance, ticker: str) -> None:
-        """Take out what was just stored, if the ticker was removed in between."""
+    def _withdraw_if_removed(self, instance: dg.DagsterInstance, ticker: str) -> None:
+        """Withdraw the snapshot if the ticker was removed while it was stored."""
         try:
             require_ticker(instance, ticker)
         except RemovedTicker:
@@ -91,6 +92,6 @@ def _name(context: dg.InputContext | dg.OutputContext) -> str:
 
 
 def resources(progress: Progress) -> dict[str, Any]:
-    """The resources of the code location."""
+    """Return the resources of the code location."""
     zenith = ZenithResource()
     return {"zenith": zenith, "io_manager": DatasetIOManager(zenith=zenith), "progress": progress}

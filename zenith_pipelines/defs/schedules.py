@@ -1,9 +1,9 @@
-"""Schedules: what runs by the clock, from the start, in the time zone and by the cron expressions of the settings.
+"""Schedules: jobs by the clock, on from the start, with the time zone and cron expressions of the settings.
 
-What belongs here: when. A job's work is in its own file. What follows an exchange's close is a sensor
-(zenith_pipelines/defs/sensors.py), since exchanges have holidays and half days, and clocks of their own.
+What belongs here: when a job runs. The refresh after an exchange's close is a sensor (zenith_pipelines.defs.sensors),
+because exchanges have holidays, half days and their own time zones.
 
-A tick that was missed, because the machine was off, is made up for once: Dagster evaluates the latest one only.
+If ticks were missed because the machine was off, Dagster evaluates only the latest of them.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 
 from zenith_core.errors import UserError
-from zenith_pipelines.defs import cache, jobs, upkeep
+from zenith_pipelines.defs import jobs
 from zenith_pipelines.defs.run_requests import retrain_request
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import known_tickers
@@ -22,16 +22,16 @@ Evaluation = Callable[[dg.ScheduleEvaluationContext], Requests]
 
 
 def make_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
-    """All schedules. Raises UserError for a setting that is no cron expression."""
+    """Return all schedules. Raises UserError for an invalid cron expression."""
     return [
         _schedule(settings, "weekly_retraining", "zenith_retrain_cron", jobs.retrain_model, _every_ticker),
-        _schedule(settings, "monthly_cleanup", "zenith_cleanup_cron", upkeep.cleanup_old_models, _once),
-        _schedule(settings, "daily_cache_clearing", "zenith_cache_cron", cache.clear_prediction_cache, _once),
+        _schedule(settings, "monthly_cleanup", "zenith_cleanup_cron", jobs.cleanup_old_models, _once),
+        _schedule(settings, "daily_cache_clearing", "zenith_cache_cron", jobs.clear_prediction_cache, _once),
     ]
 
 
 def _every_ticker(context: dg.ScheduleEvaluationContext) -> Requests:
-    """A run for each ticker that is there at the tick."""
+    """A run for each ticker that exists at the tick."""
     tick = context.scheduled_execution_time.isoformat()
     tickers = known_tickers(context.instance)
     if not tickers:
@@ -45,7 +45,7 @@ def _once(context: dg.ScheduleEvaluationContext) -> Requests:
 
 
 def _schedule(settings: Settings, name: str, setting: str, job: Any, evaluation: Evaluation) -> dg.ScheduleDefinition:
-    """`job` by the cron expression of `setting`."""
+    """Schedule `job` by the cron expression in `setting`."""
     cron = getattr(settings, setting)
     try:
         return dg.ScheduleDefinition(
@@ -59,5 +59,5 @@ def _schedule(settings: Settings, name: str, setting: str, job: Any, evaluation:
         )
     except dg.DagsterInvalidDefinitionError:
         raise UserError(
-            f"{setting.upper()} {cron!r} is no cron expression: expected five fields, such as 0 2 * * 0"
+            f"{setting.upper()} {cron!r} is not a cron expression: expected five fields, such as 0 2 * * 0"
         ) from None

@@ -1,28 +1,48 @@
-"""Sensors: what looks again and again whether something is to be done.
+"""Sensors that launch runs or repair state: ticker sync, refresh, requested retraining, dead runs.
 
-What belongs here: when to look, and what is launched or told. What is judged how is in pure modules beside it.
+What belongs here: how often a sensor runs and what it launches. Decisions are in pure modules. Runs that take too long
+do not belong here: Dagster's own monitoring ends them.
 """
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from inspect import getdoc
+from typing import Any
 
 import dagster as dg
 
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import last_closed_session
+from zenith_pipelines.dagster_runtime.dead_runs import fail_dead_runs
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.defs import jobs
 from zenith_pipelines.defs.partitions import ticker_partitions
-from zenith_pipelines.defs.run_requests import refresh_request
-from zenith_pipelines.defs.standing import always_on_sensor
+from zenith_pipelines.defs.run_requests import refresh_request, retrain_request
 from zenith_pipelines.settings import Settings
-from zenith_pipelines.ticker_setting import SyncState, plan_ticker_sync
-from zenith_pipelines.tickers import SERVED, known_tickers
+from zenith_pipelines.tickers import SERVED, SyncState, known_tickers, plan_ticker_sync, select_tickers
+
+
+def always_on_sensor(
+    seconds: int, *, job: Any = None, name: str | None = None
+) -> Callable[[Callable[..., Any]], dg.SensorDefinition]:
+    """Make a sensor that is on from the start, runs every `seconds` and launches `job`. The UI shows its docstring."""
+
+    def decorated(function: Callable[..., Any]) -> dg.SensorDefinition:
+        return dg.sensor(
+            name=name,
+            job=job,
+            minimum_interval_seconds=seconds,
+            default_status=dg.DefaultSensorStatus.RUNNING,
+            description=getdoc(function),
+        )(function)
+
+    return decorated
 
 
 @always_on_sensor(seconds=15)
 def tickers_in_step(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-    """Adds what ZENITH_TICKERS names, removes what it named no more, takes removed tickers out of serving."""
+    """Adds the tickers of ZENITH_TICKERS, deletes those it no longer names, withdraws removed ones from serving."""
     settings = Settings()
     state = SyncState.from_json(json.loads(context.cursor)) if context.cursor else SyncState()
     plan = plan_ticker_sync(settings.tickers, known_tickers(context.instance), state)
@@ -43,24 +63,52 @@ def tickers_in_step(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
 def refresh_after_close(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Refreshes each ticker once a session of its exchange has been closed for ZENITH_REFRESH_DELAY minutes.
 
-    The newest closed session counts, so what was missed is made up for by one run. A new ticker is refreshed at once.
+    Only the newest closed session counts, so one run makes up for those that were missed. A new ticker is refreshed at
+    once.
     """
     settings = Settings()
-    store, then = DatasetStore(settings.data_uri), _now() - timedelta(minutes=settings.zenith_refresh_delay)
-    asked = json.loads(context.cursor or "{}")
-    closed = {
-        ticker: last_closed_session(exchange_of(ticker), then).isoformat() for ticker in known_tickers(context.instance)
+    store, closed_by = DatasetStore(settings.data_uri), _now() - timedelta(minutes=settings.zenith_refresh_delay)
+    refreshed = json.loads(context.cursor or "{}")
+    sessions = {
+        ticker: last_closed_session(exchange_of(ticker), closed_by).isoformat()
+        for ticker in known_tickers(context.instance)
     }
     requests = [
         refresh_request(ticker, run_key=f"{ticker}-{session}", forecasts=store.exists("forecast_ledger", ticker))
-        for ticker, session in closed.items()
-        if session > asked.get(ticker, "")
+        for ticker, session in sessions.items()
+        if session > refreshed.get(ticker, "")
     ]
     return dg.SensorResult(
         run_requests=requests,
-        cursor=json.dumps({ticker: max(session, asked.get(ticker, "")) for ticker, session in closed.items()}),
+        cursor=json.dumps({ticker: max(session, refreshed.get(ticker, "")) for ticker, session in sessions.items()}),
         skip_reason=None if requests else "no session has closed since the last refresh",
     )
+
+
+@dg.run_status_sensor(
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    monitored_jobs=[jobs.retrain_all_models],
+    request_job=jobs.retrain_model,
+    minimum_interval_seconds=5,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Launches the runs that a run of retrain_all_models requests.",
+)
+def requested_retraining(context: dg.RunStatusSensorContext) -> list[dg.RunRequest]:
+    """Launches the runs that a run of retrain_all_models requests."""
+    run = context.dagster_run
+    ops: dict[str, Any] = dict(run.run_config.get("ops") or {})  # type: ignore[call-overload]
+    config = jobs.RetrainConfig(**ops.get("tickers_to_retrain", {}).get("config", {}))
+    return [
+        retrain_request(ticker, run_key=f"{run.run_id}-{ticker}", model_type=config.model_type, epochs=config.epochs)
+        for ticker in select_tickers(context.instance, config.tickers)
+    ]
+
+
+@always_on_sensor(seconds=5, name="orphan_reaper")
+def dead_run_sensor(context: dg.SensorEvaluationContext) -> dg.SkipReason:
+    """Marks runs as failed whose process was killed, and frees their slots of pools."""
+    dead = fail_dead_runs(Settings())
+    return dg.SkipReason(f"failed, because their process was killed: {', '.join(dead)}" if dead else "no run is dead")
 
 
 def _now() -> datetime:

@@ -1,14 +1,14 @@
-"""A job that is not about one ticker's assets (clearing, clean-up), as one run in this process."""
+"""One Dagster run of a job with a single op or asset, such as clean-up, in this process."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from zenith_core.errors import UserError
-from zenith_pipelines.dagster_runtime.dead_runs import hold_run_lock
+from zenith_pipelines.dagster_runtime.failures import failure_of
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.dagster_runtime.progress import Progress
-from zenith_pipelines.execution.ticker_run import failure_of
+from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock
 from zenith_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def job_names() -> dict[str, bool]:
-    """All jobs by name, and whether a run of one is for one ticker."""
+    """Return the names of all jobs, each with True if a run of it is for one ticker."""
     from zenith_pipelines.definitions import defs
 
     jobs = [job for job in defs.resolve_all_job_defs() if not job.name.startswith("__")]
@@ -24,10 +24,10 @@ def job_names() -> dict[str, bool]:
 
 
 def run_job(name: str, config: Mapping[str, object], ticker: str | None = None) -> dict[str, Any]:
-    """Run the job, with `config` for its one op, and describe the outcome: `status`, `reason`, and what it says it did.
+    """Run the job with `config` for its one op; return `status`, `reason` and the recorded metadata.
 
-    Raises UserError for a config that the job does not take. A run that fails has the status "failed", a reason of one
-    line and an `exit_code`.
+    A failed run has the status "failed", a reason of one line and an `exit_code`. Raises UserError for a config that
+    the job does not accept.
     """
     from dagster import DagsterInvalidConfigError
 
@@ -45,10 +45,10 @@ def run_job(name: str, config: Mapping[str, object], ticker: str | None = None) 
                 raise_on_error=False,
             )
         except DagsterInvalidConfigError as error:
-            reasons = "; ".join(" ".join(found.message.split()) for found in error.errors)
-            raise UserError(f"--config: {name} does not take that: {reasons}") from None
+            reasons = "; ".join(" ".join(reason.message.split()) for reason in error.errors)
+            raise UserError(f"--config: {name} does not accept that: {reasons}") from None
     if result.success:
-        return {"status": "ok", "reason": None, **_said(result)}
+        return {"status": "ok", "reason": None, **_recorded_metadata(result)}
     reason, exit_code = failure_of(result)
     return {"status": "failed", "reason": reason, "exit_code": exit_code}
 
@@ -56,17 +56,17 @@ def run_job(name: str, config: Mapping[str, object], ticker: str | None = None) 
 def _run_config(job: "dg.JobDefinition", config: Mapping[str, object]) -> dict[str, Any]:
     (op,) = job.nodes
     schema = op.definition.config_schema
-    takes = getattr(schema.config_type, "fields", {}) if schema else {}
-    if unknown := set(config) - set(takes):
-        raise UserError(f"--config: {job.name} takes {', '.join(sorted(takes)) or 'nothing'}, not {min(unknown)}")
+    options = getattr(schema.config_type, "fields", {}) if schema else {}
+    if unknown := set(config) - set(options):
+        raise UserError(f"--config: {job.name} takes {', '.join(sorted(options)) or 'nothing'}, not {min(unknown)}")
     ops = {op.name: {"config": dict(config)}} if config else {}
     return {"ops": ops, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
-def _said(result: "dg.ExecuteInProcessResult") -> dict[str, Any]:
-    """What the ops recorded of their output, and the assets of themselves."""
-    outputs = [event.step_output_data for event in result.all_events if event.event_type_value == "STEP_OUTPUT"]
-    made = [event.materialization for event in result.get_asset_materialization_events()]
-    recorded = [output.metadata for output in outputs] + [each.metadata for each in made]
-    said = {key: value.value for each in recorded for key, value in each.items()}
-    return {key: value for key, value in said.items() if not key.startswith("dagster/")}
+def _recorded_metadata(result: "dg.ExecuteInProcessResult") -> dict[str, Any]:
+    """Return the metadata of all op outputs and materializations."""
+    outputs = [event for event in result.all_events if event.event_type_value == "STEP_OUTPUT"]
+    recorded = [event.step_output_data.metadata for event in outputs]
+    recorded += [event.materialization.metadata for event in result.get_asset_materialization_events()]
+    values = {key: value.value for metadata in recorded for key, value in metadata.items()}
+    return {key: value for key, value in values.items() if not key.startswith("dagster/")}

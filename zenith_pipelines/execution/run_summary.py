@@ -1,4 +1,4 @@
-"""What is known of a ticker after a run, as one JSON-ready document."""
+"""The summary of a ticker's run as one JSON-ready document."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,13 +8,13 @@ from zenith_pipelines.datasets.store import DatasetStore
 
 
 def describe(
-    store: DatasetStore, ticker: str, *, made: set[str], raw: Mapping[str, Any], seconds: Mapping[str, float]
+    store: DatasetStore, ticker: str, *, assets: set[str], raw: Mapping[str, Any], seconds: Mapping[str, float]
 ) -> dict[str, Any]:
-    """Describe the datasets in `made`; what this run did not make is empty, never filled from an earlier run.
+    """Describe the assets that the run materialized. The entries of all others are empty.
 
-    raw: what the run says of its fetch, which need not have stored anything
+    raw: the metadata of the fetch, which may have stored nothing
     """
-    facts = {name: store.facts(name, ticker) for name in made}
+    facts = {name: store.facts(name, ticker) for name in assets}
     cleaned = facts.get("cleaned_prices", {})
     return {
         **{key: cleaned.get(key) for key in ("sessions", "first", "last", "last_close", "data_version")},
@@ -29,7 +29,7 @@ def describe(
 
 
 def _forecast(ledger: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The latest answer, without the hundreds of older ones."""
+    """Return the latest forecast, without the hundreds of older ones."""
     return None if ledger is None else {key: value for key, value in ledger.items() if key != "track_record"}
 
 

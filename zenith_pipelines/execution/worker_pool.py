@@ -1,9 +1,9 @@
-"""Many tickers: each in a worker process, a few at a time, with progress told to the caller.
+"""Runs of many tickers in worker processes, a few at a time, with progress for the caller.
 
-A slot is a thread with one worker process. Workers are kept from ticker to ticker, because importing
-the learning libraries costs seconds, and renewed now and then, because each Keras fit keeps some memory.
-A worker that dies fails its own run only: it shares no lock with the others, just a pipe with its slot. The ticker
-gets a second run, as it does where the database of Dagster's events went away; not where the run failed of itself.
+A slot is a thread with one worker process. A worker runs several tickers, because importing the learning libraries
+takes seconds, and is then replaced, because each Keras fit keeps some memory. A worker that dies fails its own run
+only: it shares a pipe with its slot, and no lock with other workers. The ticker then gets a second run, and also if
+the database of Dagster's events was unavailable; a run that failed for another reason is not repeated.
 """
 
 import multiprocessing
@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from zenith_pipelines.dagster_runtime.dead_runs import REASON, fail_dead_run, fail_dead_runs
-from zenith_pipelines.dagster_runtime.instance import is_unavailable
+from zenith_pipelines.dagster_runtime.failures import is_unavailable
 from zenith_pipelines.dagster_runtime.progress import ForwardedProgress
 from zenith_pipelines.execution.ticker_run import TickerRun, run_ticker
 from zenith_pipelines.models import TRAINING_THREADS
@@ -39,7 +39,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Update:
-    """`done` of `total` steps of a ticker's stage."""
+    """`done` of `total` steps of a ticker's stage are finished."""
 
     ticker: str
     stage: str
@@ -47,85 +47,87 @@ class Update:
     total: int
 
 
-_to_slot: list[Connection] = []  # a worker's pipe to its slot, put there by the initializer
+_progress_pipe: list[Connection] = []  # in a worker: its pipe to its slot, set by `_init_worker`
 
 
 def run_batch(runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update], None]) -> Outcomes:
-    """Run all, `jobs` at a time; return each ticker's outcome in the order asked. `on_update` runs in this thread."""
-    todo: Queue[TickerRun] = Queue()
+    """Run all, `jobs` at a time; return the outcomes by ticker, in the order of `runs`.
+
+    `on_update` is called in this thread.
+    """
+    queue: Queue[TickerRun] = Queue()
     for run in runs:
-        todo.put(run)
+        queue.put(run)
     updates: Queue[Update] = Queue()
     outcomes: Outcomes = {}
     stopped = threading.Event()
     slots = min(jobs, len(runs))
     with ThreadPoolExecutor(max_workers=slots) as threads:
         pending = {
-            threads.submit(_process_queue, todo, outcomes, _WorkerSlot(updates, jobs // slots), stopped)
+            threads.submit(_process_queue, queue, outcomes, _WorkerSlot(updates, jobs // slots), stopped)
             for _ in range(slots)
         }
         try:
             next_cleanup = 0.0
             while pending:
-                if time.monotonic() >= next_cleanup:  # or our runs might wait for a slot that a dead one holds
+                if time.monotonic() >= next_cleanup:  # a dead run may hold the slot that our runs wait for
                     _ignore_outage(lambda: fail_dead_runs(Settings()))
                     next_cleanup = time.monotonic() + _CLEANUP_SECONDS
-                done, pending = wait(pending, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
+                finished, pending = wait(pending, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
                 _drain(updates, on_update)
-                _raise_first(done)
+                _raise_first(finished)
         except BaseException:
             stopped.set()
-            _drain(todo, lambda _: None)
+            _drain(queue, lambda _: None)
             for worker in multiprocessing.active_children():
-                _kill(worker)  # whole files only are ever written; its slot buries the run on the way out
+                _kill(worker)  # files are written atomically; the slot then fails the run
             raise
     _ignore_outage(lambda: fail_dead_runs(Settings()))
     return {run.ticker: outcomes[run.ticker] for run in runs}
 
 
 class _WorkerSlot:
-    """A worker process, renewed when it dies, and the pipe that it tells its progress through."""
+    """A worker process, replaced when it dies, and the pipe for its progress."""
 
     def __init__(self, updates: "Queue[Update]", threads: int) -> None:
         self._updates = updates
         self._threads = threads
         self._receiver, self._sender = multiprocessing.get_context("spawn").Pipe(duplex=False)
-        self._worker = _worker(self._sender, threads)
+        self._worker = _start_worker(self._sender, threads)
 
     def run(self, run: TickerRun) -> tuple[dict[str, Any], bool]:
-        """The outcome, and whether it may be another one if the ticker is run again."""
+        """Return the outcome, and True if a second run may succeed."""
         try:
             return _result(self._worker.submit(_run_in_worker, run), self._receiver, self._updates), False
         except BrokenProcessPool:
             _ignore_outage(lambda: fail_dead_run(Settings(), run.run_id))
-            self._worker = _worker(self._sender, self._threads)
+            self._worker = _start_worker(self._sender, self._threads)
             return _failed(REASON), True
-        except Exception as error:  # the other tickers must not pay for it
-            return _failed(f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")), is_unavailable(
-                error
-            )
+        except Exception as error:  # the other tickers go on
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
+            return _failed(reason), is_unavailable(error)
 
     def close(self) -> None:
         self._worker.shutdown()
 
 
-def _process_queue(todo: "Queue[TickerRun]", outcomes: Outcomes, slot: _WorkerSlot, stopped: threading.Event) -> None:
-    """Run what is left to do, one after the other, and once more what may end otherwise."""
+def _process_queue(queue: "Queue[TickerRun]", outcomes: Outcomes, slot: _WorkerSlot, stopped: threading.Event) -> None:
+    """Run the queue, one ticker after the other; repeat once a run that may succeed the second time."""
     try:
         while True:
             try:
-                run = todo.get_nowait()
+                run = queue.get_nowait()
             except Empty:
                 return
-            outcomes[run.ticker], once_more = slot.run(run)
-            if once_more and not stopped.is_set():
+            outcomes[run.ticker], may_succeed = slot.run(run)
+            if may_succeed and not stopped.is_set():
                 outcomes[run.ticker], _ = slot.run(replace(run, run_id=str(uuid4())))
     finally:
         slot.close()
 
 
 def _ignore_outage(work: Callable[[], object]) -> None:
-    """Do it, unless the database is away; who buries next, will."""
+    """Run `work`; ignore a database outage, because the next cleanup repeats it."""
     try:
         work()
     except Exception as error:
@@ -144,7 +146,7 @@ def _result(future: "Future[dict[str, Any]]", receiver: Connection, updates: "Qu
     return future.result()
 
 
-def _worker(sender: Connection, threads: int) -> ProcessPoolExecutor:
+def _start_worker(sender: Connection, threads: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
         max_workers=1,
         mp_context=multiprocessing.get_context("spawn"),
@@ -156,13 +158,13 @@ def _worker(sender: Connection, threads: int) -> ProcessPoolExecutor:
 
 def _init_worker(sender: Connection, threads: int) -> None:
     os.setpgrp()  # Ctrl-C in the terminal is the parent's to handle
-    threading.Thread(target=_die_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     os.environ.setdefault(TRAINING_THREADS, str(threads))
-    _to_slot.append(sender)
+    _progress_pipe.append(sender)
 
 
-def _die_with_parent() -> None:
-    """A worker whose parent was killed has nobody to work for, nor has what it started."""
+def _exit_with_parent() -> None:
+    """Kill the worker and its child processes when its parent has died."""
     parent = multiprocessing.parent_process()
     if parent:
         parent.join()
@@ -170,15 +172,17 @@ def _die_with_parent() -> None:
 
 
 def _kill(worker: BaseProcess) -> None:
-    """Kill a worker and what it started: Dagster's `tail` of its output would keep that open for ever."""
+    """Kill a worker and its child processes: Dagster's `tail` of its output would keep that open for ever."""
     if worker.pid:
-        with suppress(ProcessLookupError):  # it has not come so far as to have a group
+        with suppress(ProcessLookupError):  # it has no group of its own yet
             os.killpg(worker.pid, signal.SIGKILL)
     worker.kill()
 
 
 def _run_in_worker(run: TickerRun) -> dict[str, Any]:
-    forward = ForwardedProgress(lambda stage, done, total: _to_slot[0].send(Update(run.ticker, stage, done, total)))
+    forward = ForwardedProgress(
+        lambda stage, done, total: _progress_pipe[0].send(Update(run.ticker, stage, done, total))
+    )
     return run_ticker(run, forward)
 
 
@@ -191,6 +195,6 @@ def _drain(queue: "Queue[Item]", take: Callable[[Item], object]) -> None:
         take(item)
 
 
-def _raise_first(done: "set[Future[None]]") -> None:
-    for future in done:
+def _raise_first(finished: "set[Future[None]]") -> None:
+    for future in finished:
         future.result()

@@ -27,6 +27,7 @@ from tenacity import (
     wait_fixed,
 )
 
+from zenith_core.job_options import ModelType
 from zenith_core.names import Kind
 from zenith_serving.client.errors import (
     StillRunning,
@@ -35,7 +36,7 @@ from zenith_serving.client.errors import (
     error_of,
 )
 from zenith_serving.schemas.charts import Chart, TickerList
-from zenith_serving.schemas.jobs import Launched, ModelType, Run
+from zenith_serving.schemas.jobs import Launched, Run
 from zenith_serving.schemas.predictions import (
     BatchAnswer,
     CacheStats,

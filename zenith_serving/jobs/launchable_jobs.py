@@ -4,39 +4,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from zenith_core.errors import UserError
+from zenith_core.job_options import CleanUpOptions, EvaluationOptions, JobOptions, RetrainingOptions
 from zenith_serving.errors import UnknownJob
 from zenith_serving.schemas.base import Ticker
-from zenith_serving.schemas.jobs import JobRequest, ModelType
+from zenith_serving.schemas.jobs import JobRequest
 
 
-class Nothing(BaseModel):
-    """A job without config."""
+class RetrainingRequest(RetrainingOptions):
+    """The same options with validated tickers."""
 
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-
-class Evaluation(Nothing):
-    """The config of evaluate_model."""
-
-    model_type: ModelType = "all"
-
-
-class Retraining(Evaluation):
-    """The config of retrain_all_models."""
-
-    tickers: list[Ticker] = []
-    epochs: int | None = Field(default=None, ge=1, le=500)
-
-
-class CleanUp(Nothing):
-    """The config of cleanup_old_models."""
-
-    keep_latest_n: int = Field(default=5, ge=0)
-    keep_best: bool = True
-    dry_run: bool = False
+    tickers: list[Ticker] = Field(default=[])
 
 
 @dataclass(frozen=True)
@@ -44,7 +24,7 @@ class Launchable:
     """A launchable job. op: the Dagster op that gets the config; per_ticker: True if a run is for one ticker."""
 
     op: str
-    config: type[Nothing] = Nothing
+    config: type[JobOptions] = JobOptions
     per_ticker: bool = False
 
     def ops(self, name: str, request: JobRequest) -> dict[str, Any]:
@@ -52,7 +32,7 @@ class Launchable:
         if self.per_ticker != (request.ticker is not None):
             raise UserError(f"ticker: {name} {'needs one' if self.per_ticker else 'takes no ticker'}")
         try:
-            config = self.config.model_validate(request.config).model_dump(exclude_unset=True)
+            config = self.config.model_validate(request.config, strict=True).model_dump(exclude_unset=True)
         except ValidationError as error:
             raise UserError(self._config_problem(name, error.errors()[0])) from None
         return {self.op: {"config": config}} if config else {}
@@ -67,9 +47,9 @@ class Launchable:
 
 JOBS: Mapping[str, Launchable] = {
     "refresh_prices": Launchable("raw_prices", per_ticker=True),
-    "evaluate_model": Launchable("production_evaluation", Evaluation, per_ticker=True),
-    "retrain_all_models": Launchable("tickers_to_retrain", Retraining),
-    "cleanup_old_models": Launchable("clean_model_registry", CleanUp),
+    "evaluate_model": Launchable("production_evaluation", EvaluationOptions, per_ticker=True),
+    "retrain_all_models": Launchable("tickers_to_retrain", RetrainingRequest),
+    "cleanup_old_models": Launchable("clean_model_registry", CleanUpOptions),
     "clear_prediction_cache": Launchable("forget_predictions"),
 }
 

@@ -19,12 +19,13 @@ from zenith_core.asset_selection import (
     training_config,
 )
 from zenith_core.errors import UserError
+from zenith_core.job_options import ModelType
 from zenith_core.names import KINDS
 from zenith_serving.errors import UnknownTicker, nearby
 from zenith_serving.jobs.dagster_client import PARTITION, DagsterAPI, Job
 from zenith_serving.jobs.launch_lock import launch_lock
 from zenith_serving.jobs.launchable_jobs import launchable
-from zenith_serving.schemas.jobs import JobRequest, Launched, ModelType, Run, RunStatus, TrainRequest
+from zenith_serving.schemas.jobs import JobRequest, Launched, Run, RunStatus, TrainRequest
 from zenith_serving.settings import Settings
 
 REQUEST_TAG = "zenith/asked"  # holds the config of a run, so that an identical request finds it

@@ -49,7 +49,7 @@ export function training(ticker, done) {
   const form = h("form", { class: "form" },
     field("train-model", t("train.model"), h("select", { id: "train-model" },
       ["all", "lstm", "ensemble"].map((kind) => h("option", { value: kind }, t(`train.model.${kind}`))))),
-    field("train-epochs", t("train.epochs"), h("input", { id: "train-epochs", type: "number", min: "10", max: "500", inputmode: "numeric", placeholder: t("train.epochs.usual") })),
+    field("train-epochs", t("train.epochs"), h("input", { id: "train-epochs", type: "number", min: "1", max: "500", inputmode: "numeric", placeholder: t("train.epochs.usual") })),
     field("train-key", t("train.key"),
       h("input", { id: "train-key", type: "password", autocomplete: "off", value: keptKey(), "aria-describedby": "train-key-hint" }), t("train.key.hint")),
     h("button", { type: "submit", class: "act" }, t("train.start", { ticker })));

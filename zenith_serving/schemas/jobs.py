@@ -6,18 +6,16 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from zenith_core.job_options import ModelType, TrainingOptions
 from zenith_serving.schemas.base import Request, Response, Ticker
 
-ModelType = Literal["lstm", "ensemble", "all"]
 RunStatus = Literal["queued", "starting", "running", "succeeded", "failed", "canceling", "canceled"]
 
 
-class TrainRequest(Request, extra="forbid"):
+class TrainRequest(Request, TrainingOptions, extra="forbid"):
     """Train a ticker's models."""
 
     ticker: Ticker
-    model_type: ModelType = Field(default="all", description="The other model keeps its last version.")
-    epochs: int | None = Field(default=None, ge=10, le=500, description="Training epochs of the LSTM.")
 
     @model_validator(mode="after")
     def _reject_epochs_of_the_ensemble(self) -> "TrainRequest":

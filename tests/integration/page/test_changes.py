@@ -156,7 +156,7 @@ def test_epochs_go_with_the_lstm_only(visit):
     page = visit()
     answer(page, "train", 503, {"detail": "away"})
     training = part(page, "Retrain")
-    training.get_by_label("LSTM epochs, 10 to 500").fill("20")
+    training.get_by_label("LSTM epochs, 1 to 500").fill("20")
     sent = []
     for model in ("LSTM", "Ensemble"):
         training.get_by_label("Model").select_option(model)

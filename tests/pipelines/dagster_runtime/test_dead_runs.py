@@ -1,11 +1,12 @@
-"""A run is dead if the lock of its process can be had; these stand for other processes by locking and letting go."""
+"""A run is dead if the lock of its process can be acquired. The tests take and release locks as processes do."""
 
 import dagster as dg
 import pytest
 from filelock import FileLock
 
-from zenith_pipelines.dagster_runtime.dead_runs import REASON, fail_dead_run, fail_dead_runs, hold_run_lock
+from zenith_pipelines.dagster_runtime.dead_runs import REASON, fail_dead_run, fail_dead_runs
 from zenith_pipelines.dagster_runtime.instance import open_instance
+from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock
 from zenith_pipelines.settings import Settings
 
 POOL = "price_sources"
@@ -23,7 +24,7 @@ def settings(tmp_path_factory):
 
 @pytest.fixture
 def start(settings):
-    """Start a run that holds a slot of the pool, as one in mid-fetch does; return its id."""
+    """Start a run that holds a slot of the pool, as a run does during a fetch; return its id."""
 
     def start():
         with open_instance(settings) as instance:
@@ -45,43 +46,43 @@ def holders(settings):
         return {slot.run_id for slot in instance.event_log_storage.get_concurrency_info(POOL).claimed_slots}
 
 
-def files(settings):
+def marks(settings):
     return [path.stem for path in (settings.home / "dagster" / "alive").glob("*.lock")]
 
 
-def killed(settings, run_id):
-    """What a process leaves that is killed at its work: the file, and nobody who holds its lock."""
+def kill(settings, run_id):
+    """Leave the mark of a killed process: the file, without a process that holds its lock."""
     with pytest.raises(KeyboardInterrupt), hold_run_lock(settings, run_id):
         raise KeyboardInterrupt
 
 
-def test_a_run_whose_process_is_gone_is_buried_and_its_slot_is_free(settings, start):
+def test_a_run_whose_process_was_killed_is_failed_and_its_slot_is_freed(settings, start):
     run_id = start()
-    killed(settings, run_id)
+    kill(settings, run_id)
     assert (status(settings, run_id), holders(settings)) == ("STARTED", {run_id})
 
     fail_dead_runs(settings)
 
-    assert (status(settings, run_id), holders(settings), files(settings)) == ("FAILURE", set(), [])
+    assert (status(settings, run_id), holders(settings), marks(settings)) == ("FAILURE", set(), [])
     with open_instance(settings) as instance:
         assert [log.message for log in instance.all_logs(run_id, dg.DagsterEventType.PIPELINE_FAILURE)] == [REASON]
 
 
-def test_a_run_whose_process_lives_is_left_alone(settings, start):
+def test_a_run_whose_process_is_alive_is_left_alone(settings, start):
     run_id = start()
 
     with hold_run_lock(settings, run_id):
         fail_dead_runs(settings)
-        assert (status(settings, run_id), holders(settings), files(settings)) == ("STARTED", {run_id}, [run_id])
+        assert (status(settings, run_id), holders(settings), marks(settings)) == ("STARTED", {run_id}, [run_id])
 
     fail_dead_run(settings, run_id)
 
 
-def test_a_run_that_ended_leaves_nothing_to_bury(settings, start, monkeypatch):
+def test_a_run_that_ended_leaves_no_mark(settings, start, monkeypatch):
     run_id = start()
     with hold_run_lock(settings, run_id):
         pass
-    assert files(settings) == []
+    assert marks(settings) == []
 
     monkeypatch.setattr(
         "zenith_pipelines.dagster_runtime.dead_runs.open_instance", lambda _: pytest.fail("the instance was opened")
@@ -92,26 +93,26 @@ def test_a_run_that_ended_leaves_nothing_to_bury(settings, start, monkeypatch):
     fail_dead_run(settings, run_id)
 
 
-def test_a_run_that_is_finished_keeps_its_status_and_only_its_slot_is_freed(settings, start):
+def test_a_finished_run_keeps_its_status_and_its_slot_is_freed(settings, start):
     run_id = start()
     with open_instance(settings) as instance:
         instance.report_dagster_event(dg.DagsterEvent("PIPELINE_SUCCESS", "fetch"), run_id=run_id)
-    killed(settings, run_id)
+    kill(settings, run_id)
 
     fail_dead_runs(settings)
 
-    assert (status(settings, run_id), holders(settings), files(settings)) == ("SUCCESS", set(), [])
+    assert (status(settings, run_id), holders(settings), marks(settings)) == ("SUCCESS", set(), [])
 
 
-def test_a_run_that_never_came_to_be_is_buried_without_ado(settings):
+def test_a_run_that_does_not_exist_is_ignored(settings):
     fail_dead_run(settings, "8a2e0d3c-0000-0000-0000-000000000000")
 
-    assert files(settings) == []
+    assert marks(settings) == []
 
 
-def test_a_run_that_somebody_is_burying_is_left_to_him(settings, start):
+def test_a_run_that_another_process_is_failing_is_left_alone(settings, start):
     run_id = start()
-    killed(settings, run_id)
+    kill(settings, run_id)
 
     with FileLock(settings.home / "dagster" / "alive" / f"{run_id}.lock"):
         fail_dead_runs(settings)

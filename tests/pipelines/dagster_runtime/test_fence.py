@@ -1,4 +1,4 @@
-"""A step that outlives its run writes nothing: the run was buried, canceled or deleted while the step worked."""
+"""A step that outlives its run writes nothing: the run was failed, canceled or deleted while the step worked."""
 
 import dagster as dg
 import pytest
@@ -7,9 +7,9 @@ from filelock import FileLock, Timeout
 from tests.pipelines.registry.test_model_registry import tiny_model
 from tests.pipelines.synthetic_models import current_data, market, register_version
 from zenith_core.errors import NotAvailable
-from zenith_pipelines.dagster_runtime.dead_runs import hold_run_lock
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.dagster_runtime.progress import Progress
+from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource, resources
@@ -30,7 +30,7 @@ DATASET = Dataset(facts={"rows": 3})
 FACTS = {"metrics": {}, "params": {}, "tags": {"data_end": "2013-03-01"}}
 
 
-def fail_dead_run(context):
+def fail(context):
     context.instance.report_run_failed(context.run)
 
 
@@ -55,16 +55,16 @@ def settings(tmp_path, registry_dir, monkeypatch):
 
 
 def outcome(work, instance=None):
-    """Run `work(context, zenith)` as an asset of AAPL; the error that its step failed with, or None."""
+    """Run `work(context, zenith)` as an asset of AAPL; return the error of its step, or None."""
 
     @dg.asset(partitions_def=ticker_partitions)
-    def made(context: dg.AssetExecutionContext, zenith: ZenithResource):
+    def dataset(context: dg.AssetExecutionContext, zenith: ZenithResource):
         return work(context, zenith)
 
     with instance or dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("tickers", ["AAPL"])
         result = dg.materialize(
-            [made], instance=instance, partition_key="AAPL", raise_on_error=False, resources=resources(Progress())
+            [dataset], instance=instance, partition_key="AAPL", raise_on_error=False, resources=resources(Progress())
         )
     failures = [event for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
     error = failures[0].step_failure_data.error if failures else None
@@ -73,10 +73,8 @@ def outcome(work, instance=None):
     return error and error.message.strip()
 
 
-@pytest.mark.parametrize(
-    ("end", "how"), [(fail_dead_run, "ended (failure)"), (cancel, "ended (canceled)"), (delete, "deleted")]
-)
-def test_it_writes_no_asset_and_says_why(settings, end, how):
+@pytest.mark.parametrize(("end", "how"), [(fail, "ended (failure)"), (cancel, "ended (canceled)"), (delete, "deleted")])
+def test_it_writes_no_asset_and_the_error_has_the_reason(settings, end, how):
     def work(context, zenith):
         run_ids.append(context.run.run_id)
         end(context)
@@ -84,7 +82,7 @@ def test_it_writes_no_asset_and_says_why(settings, end, how):
 
     run_ids = []
     store = DatasetStore(settings.data_uri)
-    store.write("made", "AAPL", Dataset(facts={"rows": 1}), keep_history=True)
+    store.write("dataset", "AAPL", Dataset(facts={"rows": 1}), keep_history=True)
 
     error = outcome(work)
 
@@ -92,12 +90,12 @@ def test_it_writes_no_asset_and_says_why(settings, end, how):
         f"zenith_core.errors.RunEnded: run {run_ids[0]} was {how} while it worked, and may not write any more: "
         "nothing is written"
     )
-    assert store.facts("made", "AAPL") == {"rows": 1}
-    assert len(store.stamps("made", "AAPL")) == 1
+    assert store.facts("dataset", "AAPL") == {"rows": 1}
+    assert len(store.stamps("dataset", "AAPL")) == 1
 
 
-@pytest.mark.parametrize(("end", "made"), [(fail_dead_run, []), (leave_alone, [1])])
-def test_it_registers_no_version(settings, registry, end, made):
+@pytest.mark.parametrize(("end", "versions"), [(fail, []), (leave_alone, [1])])
+def test_it_registers_no_version(settings, registry, end, versions):
     name = f"lstm-{end.__name__.upper()}"
 
     def work(context, zenith):
@@ -107,26 +105,26 @@ def test_it_registers_no_version(settings, registry, end, made):
 
     error = outcome(work)
 
-    assert (error is None) is bool(made)
-    assert [version.version for version in registry.versions(name)] == made
+    assert (error is None) is bool(versions)
+    assert [version.version for version in registry.versions(name)] == versions
 
 
 def test_a_version_is_not_registered_if_the_run_ends_while_its_files_are_stored(registry, registry_dir):
-    seen = []
+    calls = []
 
     def fence():
-        seen.append("asked")
-        if len(seen) == 2:
+        calls.append("fence")
+        if len(calls) == 2:
             raise NotAvailable("ended")
 
-    fenced = ModelRegistry(f"sqlite:///{registry_dir}/mlflow.db", registry_dir / "artifacts", fence)
+    registry_of_run = ModelRegistry(f"sqlite:///{registry_dir}/mlflow.db", registry_dir / "artifacts", fence)
     with pytest.raises(NotAvailable, match="ended"):
-        fenced.register("lstm-MEANWHILE", tiny_model(1.0), **FACTS)
+        registry_of_run.register("lstm-MEANWHILE", tiny_model(1.0), **FACTS)
 
     assert registry.versions("lstm-MEANWHILE") == []
 
 
-@pytest.mark.parametrize(("end", "production"), [(fail_dead_run, 1), (leave_alone, 2)])
+@pytest.mark.parametrize(("end", "production"), [(fail, 1), (leave_alone, 2)])
 def test_it_moves_no_alias(settings, registry, end, production):
     name = f"ensemble-{end.__name__.upper()}"
     versions = [registry.register(name, tiny_model(factor), **FACTS).version for factor in (1.0, 2.0)]
@@ -142,7 +140,7 @@ def test_it_moves_no_alias(settings, registry, end, production):
     assert registry.production(name).version == production
 
 
-@pytest.mark.parametrize(("end", "outcomes"), [(fail_dead_run, []), (leave_alone, ["promoted"])])
+@pytest.mark.parametrize(("end", "outcomes"), [(fail, []), (leave_alone, ["promoted"])])
 def test_it_records_no_decision(settings, registry, end, outcomes):
     ticker = f"DECIDE{end.__name__.upper().replace('_', '')}"
     features = market(sessions=150)
@@ -159,7 +157,7 @@ def test_it_records_no_decision(settings, registry, end, outcomes):
     assert ("decision" in registry.version(f"lstm-{ticker}", 1).tags) is bool(outcomes)
 
 
-def test_a_run_that_the_ui_can_see_holds_its_lock_as_long_as_it_works(settings, tmp_path):
+def test_a_run_of_a_persistent_instance_holds_its_lock_while_it_works(settings, tmp_path):
     def work(context, zenith):
         with hold_run_lock(settings, context.run.run_id):  # as `zenith run` does
             pass
@@ -176,7 +174,7 @@ def test_a_run_that_the_ui_can_see_holds_its_lock_as_long_as_it_works(settings, 
     assert not locks[0].exists()
 
 
-def test_a_run_that_nobody_else_can_see_leaves_no_file(settings, tmp_path):
+def test_a_run_of_an_ephemeral_instance_leaves_no_file(settings, tmp_path):
     def work(context, zenith):
         zenith.settings.home.mkdir(exist_ok=True)
         assert not (tmp_path / "home" / "dagster").exists()

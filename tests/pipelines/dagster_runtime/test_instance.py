@@ -22,7 +22,7 @@ with open_instance(Settings()) as instance:
 """
 
 
-def test_the_instance_lives_under_home_with_the_projects_configuration(tmp_path, monkeypatch):
+def test_the_instance_is_in_home_with_the_configuration_of_the_project(tmp_path, monkeypatch):
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     home = dagster_home(Settings(zenith_home=tmp_path))
 
@@ -30,23 +30,23 @@ def test_the_instance_lives_under_home_with_the_projects_configuration(tmp_path,
     assert yaml.safe_load((home / "dagster.yaml").read_text())["telemetry"] == {"enabled": False}
 
 
-def test_a_dagster_home_that_is_named_is_prepared_for_processes_that_meet_on_it(tmp_path, monkeypatch):
+def test_prepare_writes_the_configuration_and_the_tables_into_dagster_home(tmp_path, monkeypatch):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "named"))
     home = prepare(Settings(zenith_home=tmp_path / "zenith"))
 
     assert home == tmp_path / "named"
-    kept = yaml.safe_load((home / "dagster.yaml").read_text())["storage"]["custom"]["config"]
-    assert kept == {"base_dir": str(home)}
+    storage = yaml.safe_load((home / "dagster.yaml").read_text())["storage"]["custom"]["config"]
+    assert storage == {"base_dir": str(home)}
     assert list(home.rglob("runs.db"))
 
 
-def test_the_configuration_that_is_packaged_is_the_project_s():
-    project, packaged = Path(__file__).parents[3], Path(inspect.getfile(prepare)).parents[1]
+def test_the_package_has_the_configuration_of_the_project():
+    project, package = Path(__file__).parents[3], Path(inspect.getfile(prepare)).parents[1]
     for name in ("dagster.yaml", "workspace.yaml"):
-        assert (packaged / name).read_bytes() == (project / name).read_bytes()
+        assert (package / name).read_bytes() == (project / name).read_bytes()
 
 
-def test_the_pool_of_price_sources_is_there_before_runs_meet_on_it(tmp_path, monkeypatch):
+def test_opening_the_instance_creates_the_pool_of_price_sources(tmp_path, monkeypatch):
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     with open_instance(Settings(zenith_home=tmp_path)) as instance:
         assert instance.event_log_storage.get_concurrency_keys() == {"price_sources"}
@@ -56,9 +56,9 @@ def test_the_pool_of_price_sources_is_there_before_runs_meet_on_it(tmp_path, mon
 @pytest.mark.parametrize(
     ("database", "mlflow", "words"),
     [
-        ("mysql://zenith:secret@db/dagster", None, "DATABASE_URL must be such as postgresql://"),
-        ("not a url", None, "DATABASE_URL must be such as postgresql://"),
-        ("postgresql://zenith:secret@db", None, "DATABASE_URL must be such as postgresql://"),
+        ("mysql://zenith:secret@db/dagster", None, "DATABASE_URL must look like postgresql://"),
+        ("not a url", None, "DATABASE_URL must look like postgresql://"),
+        ("postgresql://zenith:secret@db", None, "DATABASE_URL must look like postgresql://"),
         (
             "postgres://zenith:secret@db/zenith",
             "postgresql+psycopg://mlflow:secret@db/zenith",
@@ -67,40 +67,40 @@ def test_the_pool_of_price_sources_is_there_before_runs_meet_on_it(tmp_path, mon
         ("postgresql://zenith:secret@db/zenith", "postgresql://mlflow:secret@db:5432/zenith", "name the same database"),
     ],
 )
-def test_a_wrong_database_is_named_in_one_line_without_its_password(tmp_path, monkeypatch, database, mlflow, words):
+def test_a_wrong_database_is_reported_in_one_line_without_its_password(tmp_path, monkeypatch, database, mlflow, words):
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    with pytest.raises(UserError, match=words) as caught:
+    with pytest.raises(UserError, match=words) as error:
         dagster_home(Settings(zenith_home=tmp_path, database_url=database, mlflow_tracking_uri=mlflow))
-    assert "secret" not in str(caught.value)
+    assert "secret" not in str(error.value)
 
 
 @pytest.mark.parametrize("mlflow", [None, "http://mlflow:5000", "postgresql://zenith:secret@db/mlflow", "databricks"])
-def test_a_database_is_named_in_the_configuration_by_its_variable(tmp_path, monkeypatch, mlflow):
+def test_the_configuration_names_the_variable_of_the_database_only(tmp_path, monkeypatch, mlflow):
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     settings = Settings(
         zenith_home=tmp_path, database_url="postgresql://zenith:secret@db/dagster", mlflow_tracking_uri=mlflow
     )
 
-    chosen = yaml.safe_load((dagster_home(settings) / "dagster.yaml").read_text())["storage"]["custom"]
-    assert chosen["class"] == "PostgresStorage"
-    assert chosen["config"] == {"postgres_url": {"env": "DATABASE_URL"}}
+    storage = yaml.safe_load((dagster_home(settings) / "dagster.yaml").read_text())["storage"]["custom"]
+    assert storage["class"] == "PostgresStorage"
+    assert storage["config"] == {"postgres_url": {"env": "DATABASE_URL"}}
 
 
-def test_a_database_that_does_not_answer_is_named_in_one_line(tmp_path, monkeypatch):
+def test_a_database_that_does_not_answer_is_reported_in_one_line(tmp_path, monkeypatch):
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     monkeypatch.setattr("dagster_postgres.utils.time.sleep", lambda _: None)
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
     monkeypatch.setenv("DATABASE_URL", f"postgresql://zenith:secret@127.0.0.1:{port}/dagster")
 
-    with pytest.raises(StorageUnavailable, match="does not answer: .*refused") as caught:
+    with pytest.raises(StorageUnavailable, match="does not answer: .*refused") as error:
         open_instance(Settings(zenith_home=tmp_path))
-    assert "secret" not in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert "secret" not in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.slow
-def test_four_processes_that_open_an_empty_instance_together_all_come_up(tmp_path, monkeypatch):
+def test_four_processes_open_an_empty_instance_at_once(tmp_path, monkeypatch):
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
     openers = [
@@ -116,15 +116,13 @@ def test_four_processes_that_open_an_empty_instance_together_all_come_up(tmp_pat
         assert sorted(instance.get_dynamic_partitions("tickers")) == ["AAPL", "GOOG", "IBM", "MSFT"]
 
 
-def test_a_dagster_home_of_somebodys_own_keeps_its_dagster_yaml_and_gets_one_if_it_has_none(tmp_path, monkeypatch):
+def test_a_dagster_home_keeps_its_dagster_yaml_and_gets_one_if_it_has_none(tmp_path, monkeypatch):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "own"))
     settings = Settings(zenith_home=tmp_path)
 
-    written = dagster_home(settings) / "dagster.yaml"
-    assert (
-        yaml.safe_load(written.read_text())["storage"]["custom"]["module"] == "zenith_pipelines.dagster_runtime.storage"
-    )
+    path = dagster_home(settings) / "dagster.yaml"
+    assert yaml.safe_load(path.read_text())["storage"]["custom"]["module"] == "zenith_pipelines.dagster_runtime.storage"
 
-    written.write_text("telemetry: {enabled: false}\n")
+    path.write_text("telemetry: {enabled: false}\n")
     assert dagster_home(settings) == tmp_path / "own"
-    assert written.read_text() == "telemetry: {enabled: false}\n"
+    assert path.read_text() == "telemetry: {enabled: false}\n"

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from zenith_core.errors import UserError
-from zenith_pipelines import alerts
+from zenith_pipelines import alerts as alerts_module
 from zenith_pipelines.alerts import Alert, send_alert
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.defs import alert_sensors
@@ -26,20 +26,20 @@ LOG = logging.getLogger("test")
 
 @pytest.fixture
 def webhook():
-    """A server that keeps what is posted to it, and answers with `status`."""
+    """A server that records the posted documents, and answers with `status`."""
 
     class Webhook(BaseHTTPRequestHandler):
         def do_POST(self):
-            posted.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
+            bodies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
             self.send_response(server.status)
             self.end_headers()
 
         def log_message(self, *_):
             pass
 
-    posted = []
+    bodies = []
     with HTTPServer(("127.0.0.1", 0), Webhook) as server:
-        server.status, server.posted = 200, posted
+        server.status, server.bodies = 200, bodies
         server.url = f"http://127.0.0.1:{server.server_port}/services/s3cret"
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -51,18 +51,18 @@ def webhook():
 def test_an_alert_is_posted_as_json(webhook):
     send_alert(ALERT, Settings(zenith_alert_webhook=webhook.url), LOG)
 
-    (body,) = webhook.posted
+    (body,) = webhook.bodies
     assert datetime.fromisoformat(body.pop("at")).tzinfo is not None
     assert body == {"kind": "run_failed", "text": ALERT.text, "ticker": "AAPL"}
 
 
-def test_without_a_webhook_the_log_has_it(caplog):
+def test_without_a_webhook_the_alert_is_only_logged(caplog):
     send_alert(ALERT, Settings(zenith_alert_webhook=None), LOG)
 
     assert caplog.messages == ["run_failed: refresh_prices for AAPL failed: no such file"]
 
 
-def test_a_webhook_that_refuses_is_logged_without_its_address(webhook, caplog):
+def test_a_refusal_of_the_webhook_is_logged_without_its_address(webhook, caplog):
     webhook.status = 500
 
     send_alert(ALERT, Settings(zenith_alert_webhook=webhook.url), LOG)
@@ -71,8 +71,8 @@ def test_a_webhook_that_refuses_is_logged_without_its_address(webhook, caplog):
     assert "s3cret" not in caplog.text
 
 
-def test_a_webhook_that_hangs_or_is_not_there_stops_nothing(caplog, monkeypatch):
-    monkeypatch.setattr(alerts, "TIMEOUT_SECONDS", 0.05)
+def test_a_webhook_that_hangs_or_does_not_exist_raises_nothing(caplog, monkeypatch):
+    monkeypatch.setattr(alerts_module, "TIMEOUT_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         send_alert(ALERT, Settings(zenith_alert_webhook=f"http://127.0.0.1:{port}/s3cret"), LOG)
@@ -84,8 +84,8 @@ def test_a_webhook_that_hangs_or_is_not_there_stops_nothing(caplog, monkeypatch)
     assert "s3cret" not in caplog.text
 
 
-def test_only_the_web_is_a_webhook():
-    with pytest.raises(UserError, match="^ZENITH_ALERT_WEBHOOK is no http:// or https:// address$"):
+def test_a_webhook_is_an_http_address():
+    with pytest.raises(UserError, match="^ZENITH_ALERT_WEBHOOK is not an http:// or https:// address$"):
         Settings(zenith_alert_webhook="file:///etc/passwd")
 
 
@@ -103,26 +103,26 @@ def store(instance):
 
 
 @pytest.fixture
-def told(monkeypatch):
-    """What is told to people."""
-    told = []
-    monkeypatch.setattr(alert_sensors, "send_alert", lambda alert, settings, log: told.append(alert))
-    return told
+def alerts(monkeypatch):
+    """The alerts that were sent."""
+    alerts = []
+    monkeypatch.setattr(alert_sensors, "send_alert", lambda alert, settings, log: alerts.append(alert))
+    return alerts
 
 
 @pytest.fixture
-def look(instance, monkeypatch):
-    """One look of a sensor at a moment; it remembers the last look."""
+def evaluate(instance, monkeypatch):
+    """Evaluate a sensor at a moment, with the cursor of its last evaluation."""
     cursor = None
 
-    def look(sensor, *moment):
+    def evaluate(sensor, *moment):
         nonlocal cursor
         monkeypatch.setattr(alert_sensors, "_now", lambda: datetime(*moment, tzinfo=UTC))
         result = sensor(dg.build_sensor_context(instance=instance, cursor=cursor))
         cursor = result.cursor
         return [request.partition_key for request in result.run_requests or ()], result.skip_reason
 
-    return look
+    return evaluate
 
 
 def prices(store, last, source="yahoo"):
@@ -130,39 +130,39 @@ def prices(store, last, source="yahoo"):
     store.write("cleaned_prices", "AAPL", Dataset(facts={"last": last}))
 
 
-def test_prices_that_miss_more_than_five_sessions_raise_one_alert(look, store, told):
+def test_prices_more_than_five_sessions_old_send_one_alert(evaluate, store, alerts):
     prices(store, "2026-11-16")
 
-    assert look(alert_sensors.stale_prices, 2026, 11, 23, 22) == ([], dg.SkipReason("all prices are fresh"))  # five
+    assert evaluate(alert_sensors.stale_prices, 2026, 11, 23, 22) == ([], dg.SkipReason("all prices are fresh"))  # five
     for hour in (22, 23):
-        assert look(alert_sensors.stale_prices, 2026, 11, 24, hour) == ([], dg.SkipReason("stale: AAPL"))
+        assert evaluate(alert_sensors.stale_prices, 2026, 11, 24, hour) == ([], dg.SkipReason("stale: AAPL"))
 
     text = "AAPL: 6 sessions have closed since its last prices, of 2026-11-16"
-    assert told == [Alert("stale_prices", text, {"ticker": "AAPL", "last": "2026-11-16"})]
+    assert alerts == [Alert("stale_prices", text, {"ticker": "AAPL", "last": "2026-11-16"})]
 
 
-def test_prices_that_grow_old_again_raise_another_alert(look, store, told):
+def test_prices_that_become_stale_again_send_another_alert(evaluate, store, alerts):
     for day, last in ((24, "2026-11-10"), (24, "2026-11-23"), (30, "2026-11-11")):
         prices(store, last)
-        look(alert_sensors.stale_prices, 2026, 11, day, 23)
+        evaluate(alert_sensors.stale_prices, 2026, 11, day, 23)
 
-    assert [alert.facts["last"] for alert in told] == ["2026-11-10", "2026-11-11"]
+    assert [alert.facts["last"] for alert in alerts] == ["2026-11-10", "2026-11-11"]
 
 
-def test_prices_of_a_sample_do_not_grow_old(look, store, told):
+def test_sample_prices_are_never_stale(evaluate, store, alerts):
     prices(store, "2013-03-01", source="sample")
-    look(alert_sensors.stale_prices, 2026, 11, 24, 22)
+    evaluate(alert_sensors.stale_prices, 2026, 11, 24, 22)
 
-    assert told == []
+    assert alerts == []
 
 
-def test_a_ticker_without_prices_is_not_stale(look, told):
-    assert look(alert_sensors.stale_prices, 2026, 11, 24, 22) == ([], dg.SkipReason("all prices are fresh"))
-    assert told == []
+def test_a_ticker_without_prices_is_not_stale(evaluate, alerts):
+    assert evaluate(alert_sensors.stale_prices, 2026, 11, 24, 22) == ([], dg.SkipReason("all prices are fresh"))
+    assert alerts == []
 
 
 def forecasts(store, *, inside, first="2026-06-01"):
-    """Sixty forecasts a session ahead, made day by day; all came within their bands, or none."""
+    """Sixty forecasts, each one session ahead; all actual closes are inside their bands, or none."""
     origins = pd.bdate_range(first, periods=60)
     table = pd.DataFrame(
         {
@@ -175,7 +175,7 @@ def forecasts(store, *, inside, first="2026-06-01"):
 
 
 def inputs(store, value):
-    """A snapshot whose inputs have been `value` for a month, and an ensemble trained on 0 to 1."""
+    """A snapshot with inputs of `value` for a month, and an ensemble trained on 0 to 1."""
     window = np.full((20, 2), value).tolist()
     snapshot = {
         "ticker": "AAPL", "data_version": "v", "feature_spec": "s", "as_of": "2026-11-23", "close": 9.0,
@@ -186,49 +186,49 @@ def inputs(store, value):
     store.write("ensemble_model", "AAPL", Dataset(facts={"feature_spec": "s", "study": {"limits": limits}}))
 
 
-FITS = ([], dg.SkipReason("no model is out of its depth"))
+FITS = ([], dg.SkipReason("every model fits its data"))
 
 
-def test_bands_that_miss_launch_one_retraining_and_their_forecasts_count_no_more(look, store, told):
+def test_bands_that_miss_launch_one_retraining_and_earlier_forecasts_no_longer_count(evaluate, store, alerts):
     inputs(store, 0.5)
     forecasts(store, inside=False)
 
-    assert look(alert_sensors.retraining_on_drift, 2026, 9, 1) == (["AAPL"], None)
-    assert look(alert_sensors.retraining_on_drift, 2026, 9, 1, 1) == FITS
-    assert look(alert_sensors.retraining_on_drift, 2026, 9, 30) == FITS  # the same misses
-    assert told[0].text.startswith("AAPL is trained again: 0% of the last 60 forecasts 1 sessions ahead")
+    assert evaluate(alert_sensors.retraining_on_drift, 2026, 9, 1) == (["AAPL"], None)
+    assert evaluate(alert_sensors.retraining_on_drift, 2026, 9, 1, 1) == FITS
+    assert evaluate(alert_sensors.retraining_on_drift, 2026, 9, 30) == FITS  # the same misses
+    assert alerts[0].text.startswith("AAPL is trained again: 0% of the last 60 forecasts 1 sessions ahead")
 
     forecasts(store, inside=False, first="2026-09-02")
-    assert look(alert_sensors.retraining_on_drift, 2026, 12, 1) == (["AAPL"], None)
+    assert evaluate(alert_sensors.retraining_on_drift, 2026, 12, 1) == (["AAPL"], None)
 
 
-def test_inputs_out_of_the_training_range_launch_a_retraining_once_a_week(look, store, told):
+def test_inputs_outside_the_training_range_launch_a_retraining_once_a_week(evaluate, store, alerts):
     forecasts(store, inside=True)
     inputs(store, 5.0)
 
-    assert look(alert_sensors.retraining_on_drift, 2026, 11, 1) == (["AAPL"], None)
-    assert look(alert_sensors.retraining_on_drift, 2026, 11, 7, 23) == FITS
-    assert look(alert_sensors.retraining_on_drift, 2026, 11, 8) == (["AAPL"], None)
-    assert len(told) == 2
+    assert evaluate(alert_sensors.retraining_on_drift, 2026, 11, 1) == (["AAPL"], None)
+    assert evaluate(alert_sensors.retraining_on_drift, 2026, 11, 7, 23) == FITS
+    assert evaluate(alert_sensors.retraining_on_drift, 2026, 11, 8) == (["AAPL"], None)
+    assert len(alerts) == 2
 
 
-def test_a_model_that_fits_is_left_alone(look, store, told):
+def test_a_model_that_fits_is_left_alone(evaluate, store, alerts):
     forecasts(store, inside=True)
     inputs(store, 0.5)
 
-    assert look(alert_sensors.retraining_on_drift, 2026, 11, 1) == FITS
-    assert told == []
+    assert evaluate(alert_sensors.retraining_on_drift, 2026, 11, 1) == FITS
+    assert alerts == []
 
 
-def test_a_ticker_that_cannot_be_judged_does_not_stop_the_others(look, store, instance, caplog):
+def test_a_ticker_with_corrupt_data_does_not_stop_the_others(evaluate, store, instance, caplog):
     add_tickers(instance, ["IBM"])
     forecasts(store, inside=False)
     store.write("forecast_ledger", "IBM", Dataset({"forecasts": pd.DataFrame({"made_at": []})}))
 
-    assert look(alert_sensors.retraining_on_drift, 2026, 9, 1)[0] == ["AAPL"]
+    assert evaluate(alert_sensors.retraining_on_drift, 2026, 9, 1)[0] == ["AAPL"]
 
 
-def test_the_request_says_why(look, store, instance, monkeypatch):
+def test_the_request_has_the_reason(evaluate, store, instance, monkeypatch):
     inputs(store, 5.0)
     forecasts(store, inside=True)
     monkeypatch.setattr(alert_sensors, "_now", lambda: datetime(2026, 11, 1, tzinfo=UTC))
@@ -243,17 +243,17 @@ def test_the_request_says_why(look, store, instance, monkeypatch):
 
 @pytest.fixture
 def fail(instance, monkeypatch):
-    """Run retrain_model for a ticker whose prices are not there, then the sensor that follows failures."""
+    """Run refresh_prices for a ticker without prices, then the sensor of failed runs."""
     from zenith_pipelines.definitions import defs
 
     monkeypatch.setenv("ZENITH_PRICE_SOURCE", "sample")
 
-    def fail(ticker, *, removed=False):
+    def fail(ticker, *, remove=False):
         add_tickers(instance, [ticker])
         result = defs.resolve_job_def("refresh_prices").execute_in_process(
             instance=instance, partition_key=ticker, raise_on_error=False
         )
-        if removed:
+        if remove:
             remove_tickers(instance, Settings(), [ticker])
         (event,) = [event for event in result.all_events if event.event_type_value == "PIPELINE_FAILURE"]
         context = dg.build_run_status_sensor_context(
@@ -265,20 +265,20 @@ def fail(instance, monkeypatch):
     return fail
 
 
-@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's own, of itself
-def test_a_failed_run_is_told_with_its_reason_in_one_line(fail, told):
+@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # raised inside Dagster
+def test_a_failed_run_sends_an_alert_with_its_reason_in_one_line(fail, alerts):
     run_id = fail("MSFT-X")
 
-    (alert,) = told
+    (alert,) = alerts
     assert alert.facts == {"job": "refresh_prices", "run_id": run_id, "ticker": "MSFT-X"}
     assert alert.text.startswith("refresh_prices for MSFT-X failed: raw_prices: the sample has no MSFT-X; it has ")
     assert "\n" not in alert.text
 
 
-@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's own, of itself
-def test_a_run_whose_ticker_was_removed_raises_no_alert_and_is_told_the_reason(fail, told, instance):
-    run_id = fail("MSFT-X", removed=True)
+@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # raised inside Dagster
+def test_a_failed_run_of_a_removed_ticker_sends_no_alert_and_logs_the_reason(fail, alerts, instance):
+    run_id = fail("MSFT-X", remove=True)
 
-    assert told == []
+    assert alerts == []
     messages = [log.message for log in instance.all_logs(run_id, dg.DagsterEventType.ENGINE_EVENT)]
     assert "MSFT-X was removed from the tickers: the run stops, and nothing of it is served" in messages

@@ -1,4 +1,4 @@
-"""Each check passes on good data and fails on bad: called by itself first, then by Dagster."""
+"""Each check passes on good data and fails on bad data, called directly and by Dagster."""
 
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -27,7 +27,7 @@ ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
 
 def bars(rows=MIN_SESSIONS, end=None):
-    """A quiet market up to the newest closed session, as a source would tell it."""
+    """A quiet market up to the newest closed session, as a source returns it."""
     last = end or last_closed_session(EXCHANGE, datetime.now(UTC))
     index = sessions_between(EXCHANGE, last - timedelta(days=rows * 7 // 4 + 30), last)[-rows:]
     random = np.random.default_rng(0)
@@ -41,13 +41,13 @@ def raw(change=lambda table: table, **facts):
 
 
 def restated(*rows):
-    """A snapshot of which the source had said other values for `rows` and another day before."""
+    """A snapshot in which the source has changed the values of `rows` and withdrawn one day."""
     dates = {"restated": [day(row) for row in rows], "vanished": ["2001-02-03"]}
     return raw(restatements={"counts": {"restated": len(rows), "vanished": 1, "new_sessions": 5}, "dates": dates})
 
 
 def cleaned(change=lambda table: table, dirty=lambda table: table, **options):
-    """What cleaning makes of the quiet market; `dirty` changes its input, `change` its output."""
+    """The cleaned quiet market; `dirty` changes the input of cleaning, `change` its output."""
     result = clean_prices(dirty(bars(**options)), "TEST")
     table = change(result.prices)
     facts = {"counts": result.counts, "sessions": len(table), "last": f"{table.index[-1]:%Y-%m-%d}"}
@@ -65,22 +65,22 @@ def feature_table(change=lambda table: table):
 
 @cache
 def certified(make=features):
-    """What the asset makes of the quiet market with `make` as its feature function."""
+    """The feature dataset of the quiet market, with `make` as the feature function."""
     good = cleaned()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(feature_assets, "features", make)
-        made = feature_assets.indicator_features(Dataset(good.tables, {"data_version": "v1"}))
-    return made.value
+        result = feature_assets.indicator_features(Dataset(good.tables, {"data_version": "v1"}))
+    return result.value
 
 
 def looking_ahead(prices):
-    """A planted leak: the oscillator of the next session."""
+    """Features with a leak: the oscillator of the next session."""
     table = features(prices)
     return table.assign(stoch_level=table["stoch_level"].shift(-1))
 
 
 def put(column, value, *rows):
-    """A change of some cells."""
+    """Return a function that sets some cells."""
     return lambda table: table.assign(**{column: table[column].where(~np.isin(np.arange(len(table)), rows), value)})
 
 
@@ -97,7 +97,7 @@ def halved_for_good(table):
 
 
 CASES = [
-    # check, bad data, severity, what is blocked, offending
+    # check, bad data, severity, blocking, offending rows
     (checks.enough_history, lambda: cleaned(rows=300), ERROR, True, None),
     (checks.sessions_are_unique_and_sorted, lambda: cleaned(lambda t: t.iloc[[0, 1, 1, 2]]), ERROR, True, [1]),
     (checks.no_future_dates, lambda: cleaned(tomorrow), ERROR, True, None),
@@ -127,14 +127,14 @@ def call(check, dataset) -> dg.AssetCheckResult:
 
 
 @pytest.mark.parametrize("check", {check.check_key: check for check, *_ in CASES}.values())
-def test_good_data_pass(check):
+def test_good_data_passes(check):
     result = call(check, GOOD[target(check)]())
     assert result.passed, result.description
     assert result.metadata
 
 
 @pytest.mark.parametrize(("check", "bad", "severity", "blocks", "rows"), CASES)
-def test_bad_data_fail_with_figure_and_offending_days(check, bad, severity, blocks, rows):
+def test_bad_data_fails_with_figure_and_offending_days(check, bad, severity, blocks, rows):
     result = call(check, bad())
     assert not result.passed
     assert result.severity is severity
@@ -145,7 +145,7 @@ def test_bad_data_fail_with_figure_and_offending_days(check, bad, severity, bloc
         assert result.metadata["offending"].value
 
 
-def test_the_figures_that_are_shown():
+def test_the_metadata_has_the_figures():
     def figures(check, bad, *names):
         return [call(check, bad).metadata[name].value for name in names]
 
@@ -164,7 +164,7 @@ def test_the_figures_that_are_shown():
     assert figures(checks.fresh, cleaned(end=date(2024, 1, 31)), "sessions", "last") == [len(stale), "2024-01-31"]
 
 
-def test_the_leakage_check_shows_what_was_tested_and_names_the_leak_and_its_day():
+def test_the_leakage_check_names_the_leak_and_its_day():
     good, bad = (call(checks.no_leakage, certified(make)) for make in (features, looking_ahead))
 
     figures = {name: good.metadata[name].value for name in ("prefixes", "late_starts", "offending")}
@@ -178,7 +178,7 @@ def test_the_leakage_check_shows_what_was_tested_and_names_the_leak_and_its_day(
     assert (certificate["data_version"], certificate["offending_columns"]) == ("v1", ["stoch_level"])
 
 
-def test_the_certificate_is_stored_with_the_features_it_is_of(tmp_path):
+def test_the_certificate_is_stored_with_its_features(tmp_path):
     store = DatasetStore(str(tmp_path))
     store.write("indicator_features", "TEST", certified())
     facts = store.facts("indicator_features", "TEST")
@@ -192,7 +192,7 @@ def test_a_few_restatements_and_a_first_snapshot_pass():
 
 
 @pytest.mark.parametrize(("check", "bad", "severity", "blocks", "rows"), CASES)
-def test_dagster_stops_what_is_downstream_of_a_blocking_check_only(check, bad, severity, blocks, rows):
+def test_only_a_blocking_check_stops_downstream_assets(check, bad, severity, blocks, rows):
     asset, evaluation = materialized(check, bad())
     assert not evaluation.passed
     assert evaluation.severity is severity
@@ -201,14 +201,14 @@ def test_dagster_stops_what_is_downstream_of_a_blocking_check_only(check, bad, s
 
 
 @pytest.mark.parametrize("check", [checks.enough_history, checks.features_schema_holds, checks.no_leakage])
-def test_dagster_goes_on_where_a_check_passes(check):
-    made, evaluation = materialized(check, GOOD[target(check)]())
+def test_a_check_that_passes_stops_nothing(check):
+    assets, evaluation = materialized(check, GOOD[target(check)]())
     assert evaluation.passed
-    assert "below" in made
+    assert "below" in assets
 
 
 def materialized(check, dataset):
-    """Which assets a run with a source of `dataset`, the check and one asset below makes, and what the check said."""
+    """Run a source of `dataset`, the check and one downstream asset; return the new assets and the check's result."""
     upstream = target(check)
 
     @dg.asset(name=upstream, partitions_def=ticker_partitions)
@@ -241,8 +241,8 @@ def home(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's own, of itself
-def test_after_bad_prices_serving_goes_on_with_the_last_good_data(home):
+@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # raised inside Dagster
+def test_after_bad_prices_the_last_good_data_is_served(home):
     assets = [prices.raw_prices, prices.cleaned_prices, feature_assets.indicator_features, production.serving_snapshot]
     all_checks = dg.load_asset_checks_from_modules([checks])
     store = DatasetStore(Settings().data_uri)
@@ -264,8 +264,8 @@ def test_after_bad_prices_serving_goes_on_with_the_last_good_data(home):
         bad = run(put("open", 0.0, *range(100, 200))(bars(MIN_SESSIONS + 200)))
 
         assert not bad.success
-        failed = {found.check_name: found.severity for found in bad.get_asset_check_evaluations() if not found.passed}
-        assert failed == {"few_restatements": WARN, "few_rows_quarantined": ERROR}
+        failures = {check.check_name: check.severity for check in bad.get_asset_check_evaluations() if not check.passed}
+        assert failures == {"few_restatements": WARN, "few_rows_quarantined": ERROR}
         assert {name: store.facts(name, "TEST") for name in before} == before
         assert store.facts("cleaned_prices", "TEST")["counts"]["quarantined"] == 100
 

@@ -1,4 +1,4 @@
-"""What the UI shows of an asset: spans, plots as pictures, verdicts, and links without passwords."""
+"""Metadata in the UI: date ranges, plots as pictures, verdicts, and links without passwords."""
 
 from base64 import b64decode
 
@@ -25,13 +25,13 @@ def picture(value):
     return b64decode(data.removesuffix(")"))
 
 
-def test_the_span_is_that_of_the_rows_with_a_date():
+def test_the_date_range_ignores_rows_without_a_date():
     dates = pd.DatetimeIndex(["2024-01-03", None, "2024-01-02"])
     assert date_range(dates) == {"dagster/row_count": 3, "first": "2024-01-02", "last": "2024-01-03"}
     assert date_range(dates[:0]) == {"dagster/row_count": 0}
 
 
-def test_prices_and_features_are_shown_as_pictures_and_empty_tables_as_nothing():
+def test_prices_and_features_become_pictures_and_empty_tables_nothing():
     table = features(PRICES)
     assert picture(prices_plot(Dataset({"prices": PRICES}))["close and volume"]).startswith(PNG)
     assert picture(features_plot(Dataset({"features": table}))["Bollinger Bands and RSI"]).startswith(PNG)
@@ -39,31 +39,31 @@ def test_prices_and_features_are_shown_as_pictures_and_empty_tables_as_nothing()
     assert features_plot(Dataset({"features": table[:0]})) == {}
 
 
-def test_verdicts_are_a_table_of_one_line_each():
-    shown = verdicts_table([Verdict("Signal", "No better than chance", "p = 0.40", False)])["verdicts"].value
-    assert shown.splitlines()[-1] == "| – | Signal | No better than chance | p = 0.40 |"
+def test_each_verdict_is_one_row_of_a_table():
+    table = verdicts_table([Verdict("Signal", "No better than chance", "p = 0.40", False)])["verdicts"].value
+    assert table.splitlines()[-1] == "| – | Signal | No better than chance | p = 0.40 |"
 
 
 @pytest.mark.parametrize(
-    ("uri", "shown"),
+    ("uri", "link"),
     [
         ("http://127.0.0.1:5000/", "http://127.0.0.1:5000/#/models/lstm-AAPL/versions/3"),
         ("sqlite:////x/mlflow.db", "lstm-AAPL version 3: `mlflow ui --backend-store-uri sqlite:////x/mlflow.db`"),
         ("postgresql://zenith:secret@db/mlflow", None),
     ],
 )
-def test_a_version_is_linked_where_a_server_shows_it_and_no_password_is(uri, shown):
-    link = version_link(Settings(mlflow_tracking_uri=uri), "lstm-AAPL", 3)
-    assert link["mlflow"].value.startswith(shown) if shown else link == {}
+def test_a_version_is_linked_without_a_password(uri, link):
+    metadata = version_link(Settings(mlflow_tracking_uri=uri), "lstm-AAPL", 3)
+    assert metadata["mlflow"].value.startswith(link) if link else metadata == {}
 
 
-def test_cleaning_is_shown_with_its_span_last_close_counts_as_figures_and_plot():
+def test_cleaned_prices_have_their_date_range_last_close_counts_and_plot():
     raw = SampleSource().fetch("FB")
     facts = {"content_hash": "abc", "fetched_at": raw.fetched_at.isoformat()}
     with dg.build_asset_context(partition_key="FB") as context:
-        shown = cleaned_prices(context, Dataset({"prices": raw.prices}, facts)).metadata
-    assert (shown["first"], shown["last"], shown["dagster/row_count"]) == ("2012-05-18", "2013-03-01", 196)
-    assert shown["last_close"] == pytest.approx(27.78)
-    assert shown["cleaning/rows_in"] == 196
-    assert shown["cleaning/quarantined"] == 0
-    assert picture(shown["close and volume"]).startswith(PNG)
+        metadata = cleaned_prices(context, Dataset({"prices": raw.prices}, facts)).metadata
+    assert (metadata["first"], metadata["last"], metadata["dagster/row_count"]) == ("2012-05-18", "2013-03-01", 196)
+    assert metadata["last_close"] == pytest.approx(27.78)
+    assert metadata["cleaning/rows_in"] == 196
+    assert metadata["cleaning/quarantined"] == 0
+    assert picture(metadata["close and volume"]).startswith(PNG)

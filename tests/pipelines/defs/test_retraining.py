@@ -1,12 +1,13 @@
-"""What a retraining makes, and the runs that retrain_all_models asks for."""
+"""The assets of a retraining, and the runs that retrain_all_models requests."""
 
 import dagster as dg
 import pytest
 
 from zenith_core.asset_selection import STAGES, assets_to_refresh, assets_to_retrain
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
-from zenith_pipelines.defs.retraining import requested_retraining, retrain_all_models
+from zenith_pipelines.defs.jobs import retrain_all_models
 from zenith_pipelines.defs.run_requests import refresh_request, retrain_request
+from zenith_pipelines.defs.sensors import requested_retraining
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import add_tickers
 
@@ -22,11 +23,11 @@ def instance(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def ask(instance):
-    """Run retrain_all_models with a config, then the sensor that follows it; what they say."""
+def request_runs(instance):
+    """Run retrain_all_models with a config, then its sensor; return the requests and the run id, or the error."""
     from zenith_pipelines.definitions import defs
 
-    def ask(**config):
+    def request_runs(**config):
         ops = {"ops": {"tickers_to_retrain": {"config": config}}} if config else {}
         result = defs.resolve_job_def("retrain_all_models").execute_in_process(
             instance=instance, run_config=ops, raise_on_error=False
@@ -43,16 +44,16 @@ def ask(instance):
         )
         return list(requested_retraining(context)), result.run_id
 
-    return ask
+    return request_runs
 
 
-def test_a_retraining_of_one_model_leaves_the_other_as_it_was():
+def test_a_retraining_of_one_model_leaves_the_other_unchanged():
     assert assets_to_retrain("all") == STAGES
     assert set(STAGES) - set(assets_to_retrain("lstm")) == {"ensemble_model", "ensemble_backtest"}
     assert set(STAGES) - set(assets_to_retrain("ensemble")) == {"lstm_model", "lstm_backtest"}
 
 
-def test_a_refresh_trains_nothing_and_scores_what_was_forecast():
+def test_a_refresh_trains_nothing_and_scores_forecasts():
     assert assets_to_refresh(forecasts=True) == (
         "raw_prices",
         "cleaned_prices",
@@ -64,7 +65,7 @@ def test_a_refresh_trains_nothing_and_scores_what_was_forecast():
 
 
 @pytest.mark.parametrize("model_type", ["lstm", "ensemble", "all"])
-def test_each_request_is_one_that_its_job_accepts(model_type):
+def test_the_job_accepts_each_request(model_type):
     from zenith_pipelines.definitions import defs
 
     requests = [
@@ -80,14 +81,14 @@ def test_each_request_is_one_that_its_job_accepts(model_type):
 @pytest.mark.parametrize(
     ("model_type", "ops"), [("lstm", {"lstm_model"}), ("ensemble", set()), ("all", {"lstm_model"})]
 )
-def test_epochs_are_the_lstms(model_type, ops):
+def test_epochs_apply_to_the_lstm_only(model_type, ops):
     request = retrain_request("AAPL", run_key="1", model_type=model_type, epochs=3)
 
     assert set(request.run_config.get("ops", {})) == ops
 
 
-def test_a_run_for_each_ticker_is_asked_for(ask):
-    requests, run_id = ask()
+def test_a_run_is_requested_for_each_ticker(request_runs):
+    requests, run_id = request_runs()
 
     assert [(request.job_name, request.partition_key, request.run_key) for request in requests] == [
         ("retrain_model", "AAPL", f"{run_id}-AAPL"),
@@ -96,10 +97,10 @@ def test_a_run_for_each_ticker_is_asked_for(ask):
     assert [(request.run_config, request.asset_selection) for request in requests] == [({}, None), ({}, None)]
 
 
-def test_the_config_says_which_tickers_and_models_and_how_long(ask):
+def test_the_config_selects_tickers_models_and_epochs(request_runs):
     DatasetStore(Settings().data_uri).write("ensemble_model", "IBM", Dataset())
 
-    (request,), _ = ask(tickers=["ibm"], model_type="lstm", epochs=3)
+    (request,), _ = request_runs(tickers=["ibm"], model_type="lstm", epochs=3)
 
     assert request.partition_key == "IBM"
     assert request.run_config == {"ops": {"lstm_model": {"config": {"epochs": 3}}}}
@@ -114,8 +115,8 @@ def test_the_config_says_which_tickers_and_models_and_how_long(ask):
         ({"model_type": "lstm"}, "AAPL has no ensemble model yet: train all of them the first time"),
     ],
 )
-def test_what_cannot_be_retrained_fails_before_any_run_is_launched(ask, config, reason):
-    assert reason in ask(**config)
+def test_an_impossible_retraining_fails_before_any_run_is_launched(request_runs, config, reason):
+    assert reason in request_runs(**config)
 
 
 def test_the_job_is_described():

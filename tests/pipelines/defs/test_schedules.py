@@ -1,4 +1,4 @@
-"""Schedules and the refresh after the close, by the daemon's own code on a real instance, at moments of our choice."""
+"""Schedules and the refresh after the close, run by the daemon's code on a real instance at chosen moments."""
 
 import logging
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ from zenith_pipelines.tickers import add_tickers, remove_tickers
 
 pytestmark = [
     pytest.mark.slow,
-    # Dagster's own, of itself.
+    # Raised inside Dagster.
     pytest.mark.filterwarnings("ignore:Property `ScheduleDefinition.environment_vars` is deprecated"),
 ]
 
@@ -34,13 +34,13 @@ LOGGER = logging.getLogger("test")
 
 
 class Daemon:
-    """What the daemon does at a moment: the runs that it has queued since the last look, as (job, ticker)."""
+    """The daemon at a moment: the runs that it has queued since the last call, as (job, ticker)."""
 
     def __init__(self, instance, workspace, monkeypatch):
         self.instance = instance
         self._workspace = workspace
         self._monkeypatch = monkeypatch
-        self._known = {run.run_id for run in instance.get_runs()}
+        self._earlier = {run.run_id for run in instance.get_runs()}
 
     def schedules_at(self, moment):
         with freeze_time(moment):
@@ -54,15 +54,15 @@ class Daemon:
         return self._launched()
 
     def _launched(self):
-        runs = [run for run in self.instance.get_runs() if run.run_id not in self._known]
-        self._known.update(run.run_id for run in runs)
+        runs = [run for run in self.instance.get_runs() if run.run_id not in self._earlier]
+        self._earlier.update(run.run_id for run in runs)
         assert {run.status for run in runs} <= {dg.DagsterRunStatus.QUEUED}
         return sorted((run.job_name, run.tags.get("dagster/partition")) for run in runs)
 
 
 @contextmanager
 def daemon_on(instance, monkeypatch):
-    """A daemon that has just been started."""
+    """Start a daemon."""
     origin = LoadableTargetOrigin(module_name="zenith_pipelines.definitions", attribute="defs")
     target = InProcessWorkspaceLoadTarget(InProcessCodeLocationOrigin(origin, location_name="zenith"))
     with create_test_daemon_workspace_context(target, instance) as workspace:
@@ -89,7 +89,7 @@ DAILY = [("clear_prediction_cache", None)]
 MONTHLY = [("cleanup_old_models", None)]
 
 
-def test_every_ticker_is_retrained_at_two_on_sunday_and_once(daemon):
+def test_every_ticker_is_retrained_once_at_two_on_sunday(daemon):
     assert daemon.schedules_at(SATURDAY) == []
     sunday = SATURDAY.replace(day=22, hour=0)
     assert daemon.schedules_at(sunday) == DAILY
@@ -104,7 +104,7 @@ def test_models_are_cleaned_up_at_three_on_the_first_of_the_month(daemon):
     assert daemon.schedules_at(first.replace(hour=3, minute=0)) == MONTHLY
 
 
-def test_ticks_that_were_missed_run_once_and_late(instance, monkeypatch):
+def test_missed_ticks_run_once_and_late(instance, monkeypatch):
     with daemon_on(instance, monkeypatch) as daemon:
         assert daemon.schedules_at(SATURDAY) == []
 
@@ -114,8 +114,8 @@ def test_ticks_that_were_missed_run_once_and_late(instance, monkeypatch):
         assert daemon.schedules_at(late + timedelta(minutes=1)) == []
 
 
-def evaluated(instance, name):
-    """What a schedule says when its tick has come: requests, or the reason why there are none."""
+def evaluate(instance, name):
+    """Evaluate a schedule; return the tickers of its requests, or the reason for none."""
     (schedule,) = [each for each in make_schedules(Settings()) if each.name == name]
     context = dg.build_schedule_context(
         instance=instance, scheduled_execution_time=SATURDAY, repository_def=defs.get_repository_def()
@@ -124,12 +124,12 @@ def evaluated(instance, name):
     return [request.partition_key for request in data.run_requests], data.skip_message
 
 
-def test_a_removed_ticker_is_scheduled_no_more(instance):
-    assert evaluated(instance, "weekly_retraining") == (["AAPL", "PETR4.SA"], None)
+def test_a_removed_ticker_is_no_longer_scheduled(instance):
+    assert evaluate(instance, "weekly_retraining") == (["AAPL", "PETR4.SA"], None)
     remove_tickers(instance, Settings(), ["AAPL"])
-    assert evaluated(instance, "weekly_retraining") == (["PETR4.SA"], None)
+    assert evaluate(instance, "weekly_retraining") == (["PETR4.SA"], None)
     remove_tickers(instance, Settings(), ["PETR4.SA"])
-    assert evaluated(instance, "weekly_retraining") == ([], "there are no tickers yet")
+    assert evaluate(instance, "weekly_retraining") == ([], "there are no tickers yet")
 
 
 def test_crons_and_time_zone_are_settings():
@@ -141,18 +141,18 @@ def test_crons_and_time_zone_are_settings():
 
 
 @pytest.mark.parametrize("cron", ["", "every sunday", "0 2 * *", "61 2 * * 0"])
-def test_what_is_no_cron_expression_is_one_line_that_names_the_setting(cron):
+def test_an_invalid_cron_expression_is_one_line_that_names_the_setting(cron):
     with pytest.raises(
-        UserError, match=r"^ZENITH_RETRAIN_CRON .* is no cron expression: expected five fields"
-    ) as found:
+        UserError, match=r"^ZENITH_RETRAIN_CRON .* is not a cron expression: expected five fields"
+    ) as error:
         make_schedules(Settings(zenith_retrain_cron=cron))
 
-    assert "\n" not in str(found.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("zone", ["", "America", "Brazil/Rio", "../etc/passwd"])
-def test_what_is_no_time_zone_is_one_line_that_names_the_setting(zone):
-    with pytest.raises(UserError, match=r"^ZENITH_TIMEZONE .*: there is no such time zone; one is America/Sao_Paulo$"):
+def test_an_invalid_time_zone_is_one_line_that_names_the_setting(zone):
+    with pytest.raises(UserError, match=r"^ZENITH_TIMEZONE .*: not a time zone, such as America/Sao_Paulo$"):
         Settings(zenith_timezone=zone)
 
 
@@ -161,8 +161,8 @@ def refreshes(*tickers):
 
 
 @pytest.fixture
-def apart(monkeypatch, tmp_path):
-    """An instance in memory, for what needs no daemon."""
+def memory_instance(monkeypatch, tmp_path):
+    """An instance in memory, for tests without a daemon."""
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
     with dg.DagsterInstance.ephemeral() as instance:
         add_tickers(instance, ["AAPL", "PETR4.SA"])
@@ -170,57 +170,57 @@ def apart(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def look(apart, monkeypatch):
-    """The tickers that one look of the sensor refreshes, at a moment; it remembers the last look."""
+def evaluate_sensor(memory_instance, monkeypatch):
+    """Evaluate the sensor at a moment, with the cursor of its last evaluation; return the tickers to refresh."""
     cursor = None
 
-    def look(*moment):
+    def evaluate_sensor(*moment):
         nonlocal cursor
         monkeypatch.setattr(sensors, "_now", lambda: datetime(*moment, tzinfo=UTC))
-        result = sensors.refresh_after_close(dg.build_sensor_context(instance=apart, cursor=cursor))
+        result = sensors.refresh_after_close(dg.build_sensor_context(instance=memory_instance, cursor=cursor))
         cursor = result.cursor
         return [request.partition_key for request in result.run_requests]
 
-    return look
+    return evaluate_sensor
 
 
-def test_tickers_are_refreshed_once_when_their_exchange_has_been_closed_for_an_hour(look):
-    assert look(2026, 11, 23, 12) == ["AAPL", "PETR4.SA"]  # Friday's session, at once
-    assert look(2026, 11, 23, 21, 59) == []  # both close at 21:00 UTC in November
-    assert look(2026, 11, 23, 22) == ["AAPL", "PETR4.SA"]
-    assert look(2026, 11, 23, 23) == []
+def test_tickers_are_refreshed_once_an_hour_after_the_close_of_their_exchange(evaluate_sensor):
+    assert evaluate_sensor(2026, 11, 23, 12) == ["AAPL", "PETR4.SA"]  # Friday's session, at once
+    assert evaluate_sensor(2026, 11, 23, 21, 59) == []  # both close at 21:00 UTC in November
+    assert evaluate_sensor(2026, 11, 23, 22) == ["AAPL", "PETR4.SA"]
+    assert evaluate_sensor(2026, 11, 23, 23) == []
 
 
-def test_the_delay_is_a_setting(look, monkeypatch):
+def test_the_delay_is_a_setting(evaluate_sensor, monkeypatch):
     monkeypatch.setenv("ZENITH_REFRESH_DELAY", "5")
-    assert look(2026, 11, 23, 12) == ["AAPL", "PETR4.SA"]
-    assert look(2026, 11, 23, 21, 4) == []
-    assert look(2026, 11, 23, 21, 5) == ["AAPL", "PETR4.SA"]
+    assert evaluate_sensor(2026, 11, 23, 12) == ["AAPL", "PETR4.SA"]
+    assert evaluate_sensor(2026, 11, 23, 21, 4) == []
+    assert evaluate_sensor(2026, 11, 23, 21, 5) == ["AAPL", "PETR4.SA"]
 
 
-def test_on_holidays_and_half_days_the_exchange_says_when(look):
-    assert look(2026, 11, 25, 23) == ["AAPL", "PETR4.SA"]
-    assert look(2026, 11, 26, 23) == ["PETR4.SA"]  # Thanksgiving is New York's alone
-    assert look(2026, 11, 27, 18, 59) == []
-    assert look(2026, 11, 27, 19) == ["AAPL"]  # New York closed at 18:00 UTC
+def test_the_calendar_of_the_exchange_decides_on_holidays_and_half_days(evaluate_sensor):
+    assert evaluate_sensor(2026, 11, 25, 23) == ["AAPL", "PETR4.SA"]
+    assert evaluate_sensor(2026, 11, 26, 23) == ["PETR4.SA"]  # Thanksgiving is New York's alone
+    assert evaluate_sensor(2026, 11, 27, 18, 59) == []
+    assert evaluate_sensor(2026, 11, 27, 19) == ["AAPL"]  # New York closed at 18:00 UTC
 
 
-def test_a_new_ticker_is_refreshed_at_once_and_a_removed_one_forgotten(look, apart):
-    assert look(2026, 11, 23, 12) == ["AAPL", "PETR4.SA"]
-    remove_tickers(apart, Settings(), ["AAPL"])
-    add_tickers(apart, ["IBM"])
-    assert look(2026, 11, 23, 13) == ["IBM"]
-    add_tickers(apart, ["AAPL"])
-    assert look(2026, 11, 23, 14) == ["AAPL"]
+def test_a_new_ticker_is_refreshed_at_once_and_a_removed_one_is_forgotten(evaluate_sensor, memory_instance):
+    assert evaluate_sensor(2026, 11, 23, 12) == ["AAPL", "PETR4.SA"]
+    remove_tickers(memory_instance, Settings(), ["AAPL"])
+    add_tickers(memory_instance, ["IBM"])
+    assert evaluate_sensor(2026, 11, 23, 13) == ["IBM"]
+    add_tickers(memory_instance, ["AAPL"])
+    assert evaluate_sensor(2026, 11, 23, 14) == ["AAPL"]
 
 
-def test_sessions_that_were_missed_are_made_up_for_by_one_refresh(look):
-    assert look(2026, 11, 3, 23) == ["AAPL", "PETR4.SA"]
-    assert look(2026, 11, 17, 23) == ["AAPL", "PETR4.SA"]  # the machine was off for two weeks
-    assert look(2026, 11, 18, 0) == []
+def test_one_refresh_makes_up_for_missed_sessions(evaluate_sensor):
+    assert evaluate_sensor(2026, 11, 3, 23) == ["AAPL", "PETR4.SA"]
+    assert evaluate_sensor(2026, 11, 17, 23) == ["AAPL", "PETR4.SA"]  # the machine was off for two weeks
+    assert evaluate_sensor(2026, 11, 18, 0) == []
 
 
-def test_the_daemon_queues_a_refresh_once_also_after_a_restart(instance, monkeypatch):
+def test_the_daemon_queues_a_refresh_once_even_after_a_restart(instance, monkeypatch):
     with daemon_on(instance, monkeypatch) as daemon:
         assert daemon.sensors_at(datetime(2026, 11, 17, 23, tzinfo=UTC)) == refreshes("AAPL", "PETR4.SA")
 

@@ -1,4 +1,4 @@
-"""A training that needs more memory than there is fails its run with that reason, and not the process around it."""
+"""A training that runs out of memory fails its run with that reason, and not the process around it."""
 
 import sys
 from pathlib import Path
@@ -19,18 +19,18 @@ pytestmark = [
 
 @pytest.fixture
 def little_memory(monkeypatch, tmp_path):
-    """Within 1 GiB more than the process has, the ensemble asks for 8."""
+    """Limit memory to 1 GiB more than the process uses; the ensemble needs 8."""
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     monkeypatch.setattr("zenith_pipelines.defs.assets.models.train_ensemble", lambda *_: np.ones(2**30))
     before = resource.getrlimit(resource.RLIMIT_AS)
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + 2**30, before[1]))
+    bytes_in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (bytes_in_use + 2**30, before[1]))
     yield
     resource.setrlimit(resource.RLIMIT_AS, before)
 
 
-def test_the_run_says_so_registers_nothing_and_the_next_run_of_the_process_is_well(little_memory):
+def test_the_run_fails_with_the_reason_and_the_next_run_of_the_process_succeeds(little_memory):
     outcome = run_ticker(TickerRun("AAPL", source="sample", until="ensemble_model"), Progress())
 
     assert (outcome["status"], outcome["exit_code"], outcome["models"]) == ("failed", 1, {})

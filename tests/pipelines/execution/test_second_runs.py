@@ -1,4 +1,4 @@
-"""Which tickers of a batch get a second run: those whose first one could not help it."""
+"""A ticker gets a second run only if its worker died or a database was unavailable."""
 
 import threading
 from queue import Queue
@@ -17,7 +17,7 @@ LOCKED = sa.exc.OperationalError("SELECT 1", {}, Exception("the connection was c
 
 
 class Slot:
-    """Hands out the outcomes that it was given, and remembers the runs."""
+    """Returns the given outcomes in order, and records the runs."""
 
     def __init__(self, *answers):
         self.answers, self.runs, self.closed = list(answers), [], False
@@ -30,42 +30,42 @@ class Slot:
         self.closed = True
 
 
-def work_off(slot, stopped=False):
-    todo, outcomes, stop = Queue(), {}, threading.Event()
-    todo.put(TickerRun("AAPL"))
-    if stopped:
-        stop.set()
-    _process_queue(todo, outcomes, slot, stop)
+def process_queue(slot, stop=False):
+    queue, outcomes, event = Queue(), {}, threading.Event()
+    queue.put(TickerRun("AAPL"))
+    if stop:
+        event.set()
+    _process_queue(queue, outcomes, slot, event)
     assert slot.closed
     return outcomes["AAPL"]
 
 
-def test_a_run_that_could_not_help_it_is_followed_by_another_of_its_own_id():
+def test_a_run_that_may_succeed_is_repeated_with_a_new_id():
     slot = Slot((FAILED, True), (OK, False))
 
-    assert work_off(slot) == OK
+    assert process_queue(slot) == OK
     assert [run.ticker for run in slot.runs] == ["AAPL", "AAPL"]
     assert slot.runs[0].run_id != slot.runs[1].run_id
 
 
 @pytest.mark.parametrize(
-    ("answers", "stopped"),
+    ("answers", "stop"),
     [
-        ([(FAILED, False)], False),  # it failed of itself
+        ([(FAILED, False)], False),  # it failed for a reason of its own
         ([(FAILED, True)], True),  # the command is about to end
-        ([(FAILED, True), (FAILED, True)], False),  # there is no third
+        ([(FAILED, True), (FAILED, True)], False),  # there is no third run
     ],
 )
-def test_there_is_no_further_run(answers, stopped):
+def test_there_is_no_further_run(answers, stop):
     slot = Slot(*answers)
 
-    assert work_off(slot, stopped) == FAILED
+    assert process_queue(slot, stop) == FAILED
     assert slot.answers == []
 
 
-@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's own, of itself
-@pytest.mark.parametrize(("error", "raised"), [(LOCKED, StorageUnavailable), (CorruptData("damaged"), None)])
-def test_a_run_that_fails_since_a_database_went_away_says_so_by_an_error(monkeypatch, tmp_path, error, raised):
+@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # raised inside Dagster
+@pytest.mark.parametrize(("error", "expected"), [(LOCKED, StorageUnavailable), (CorruptData("damaged"), None)])
+def test_a_run_raises_if_it_failed_because_a_database_was_unavailable(monkeypatch, tmp_path, error, expected):
     class Source:
         name = "broken"
 
@@ -80,17 +80,17 @@ def test_a_run_that_fails_since_a_database_went_away_says_so_by_an_error(monkeyp
     monkeypatch.setitem(SOURCES, "broken", lambda _: Source())
     run = TickerRun("AAPL", source="broken", until="raw_prices")
 
-    if raised:
-        with pytest.raises(raised, match="raw_prices: .*the connection was cut off"):
+    if expected:
+        with pytest.raises(expected, match="raw_prices: .*the connection was cut off"):
             run_ticker(run, Progress())
     else:
         assert run_ticker(run, Progress())["reason"] == "raw_prices: damaged"
 
 
-def test_a_burial_is_put_off_while_the_database_is_away():
-    def fail_dead_run():
+def test_a_cleanup_ignores_a_database_outage():
+    def cleanup():
         raise LOCKED
 
-    _ignore_outage(fail_dead_run)
+    _ignore_outage(cleanup)
     with pytest.raises(ZeroDivisionError):
         _ignore_outage(lambda: 1 / 0)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.pipelines.synthetic_models import current_data, market, price_onnx, register_version, signal_onnx
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
-from zenith_pipelines.defs.assets.evaluation import EvaluationConfig, production_evaluation
+from zenith_pipelines.defs.assets.production import EvaluationConfig, production_evaluation
 from zenith_pipelines.production.live_evaluation import evaluate
 from zenith_pipelines.production.promotion import promote
 

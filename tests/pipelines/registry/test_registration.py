@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from onnx import TensorProto, helper
 
 from zenith_core.errors import NotAvailable
-from zenith_pipelines.dagster_runtime.dead_runs import attempts_before
+from zenith_pipelines.dagster_runtime.dead_runs import earlier_attempts
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.defs.assets.models import _training_data
 from zenith_pipelines.models.onnx_artifact import IR_VERSION, OPSET
@@ -132,8 +132,8 @@ def test_only_retries_by_dagsters_daemon_count_as_earlier_attempts():
         third = instance.create_run_for_job(job, tags=by_daemon, root_run_id=first.run_id, parent_run_id=second.run_id)
         by_hand = instance.create_run_for_job(job, **again)
 
-        assert attempts_before(instance, third.run_id) == {first.run_id, second.run_id}
-        assert attempts_before(instance, first.run_id) == attempts_before(instance, by_hand.run_id) == set()
+        assert earlier_attempts(instance, third.run_id) == {first.run_id, second.run_id}
+        assert earlier_attempts(instance, first.run_id) == earlier_attempts(instance, by_hand.run_id) == set()
 
 
 def test_two_machines_that_create_the_experiment_at_once_both_find_it(registry, registry_dir, tmp_path, monkeypatch):

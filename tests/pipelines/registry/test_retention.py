@@ -9,7 +9,6 @@ import pytest
 
 from tests.pipelines.synthetic_models import current_data, market, register_version
 from zenith_core.errors import UserError
-from zenith_pipelines.dagster_runtime.instance import removed_tickers
 from zenith_pipelines.definitions import defs
 from zenith_pipelines.production.promotion import promote, promote_if_better, roll_back
 from zenith_pipelines.registry import artifact_storage
@@ -17,6 +16,7 @@ from zenith_pipelines.registry.decision_log import decision_history
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.registry.retention import RetentionRules, clean_up, cleanup_table, versions_to_keep
 from zenith_pipelines.registry.trials import sharpes_tried
+from zenith_pipelines.tickers import removed_tickers
 
 # MLflow 3.17 causes warnings on its first use and on the import of its pyfunc.
 pytestmark = [

@@ -131,7 +131,7 @@ def other_server():
         {},
         {"ticker": "../etc"},
         {"ticker": "AAPL", "model_type": "gru"},
-        {"ticker": "AAPL", "epochs": 9},
+        {"ticker": "AAPL", "epochs": 0},
         {"ticker": "AAPL", "epochs": 501},
         {"ticker": "AAPL", "epochs": "10"},
         {"ticker": "AAPL", "epochs": True},

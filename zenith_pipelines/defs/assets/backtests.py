@@ -1,4 +1,4 @@
-"""What the walk-forward output would have earned, and the report that shows it. Never an in-sample row."""
+"""Backtests of the walk-forward output, never of in-sample rows, and the report."""
 
 from dataclasses import asdict
 
@@ -23,22 +23,22 @@ from zenith_pipelines.reports.verdicts import verdicts
 
 
 class TradingConfig(dg.Config):
-    """How the signals are traded; each other way is another trial."""
+    """Options of the trading; each other combination counts as another trial."""
 
     commission: float = Field(default=BacktestConfig.commission, description="Share of the value, per side.")
     slippage: float = Field(default=BacktestConfig.slippage, description="Share of the price lost, per side.")
     allow_short: bool = Field(default=False, description="Sell short on `sell`, instead of going to cash.")
     target_volatility: float | None = Field(
-        default=None, description="A year, as a fraction: sizes each position at its entry. Whole capital if empty."
+        default=None, description="Yearly, as a fraction; sizes each position at its entry. The whole capital if empty."
     )
 
     holding_period: int | None = Field(
         default=HEADLINE_HORIZON,
-        description="Sessions until a position ends whose signal is not renewed; empty: never.",
+        description="Sessions until a position ends whose signal is not renewed; never if empty.",
     )
 
     def as_core(self) -> BacktestConfig:
-        """The same, checked. Raises UserError."""
+        """Return the checked options. Raises UserError."""
         return BacktestConfig(**self.model_dump())
 
 
@@ -49,7 +49,7 @@ def lstm_backtest(
     """Trades on the LSTM's walk-forward forecasts, filled at the next open with costs, beside buy-and-hold."""
     trading = config.as_core()
     signals = forecast_signals(lstm_model.table, HEADLINE_HORIZON, threshold=trading.round_trip_cost)
-    return _traded(zenith, trading, cleaned_prices, signals, lstm_model, forecasts=past_forecasts(lstm_model.table))
+    return _backtest(zenith, trading, cleaned_prices, signals, lstm_model, forecasts=past_forecasts(lstm_model.table))
 
 
 @dg.asset(partitions_def=ticker_partitions, group_name="backtests", owners=OWNERS, kinds={"parquet", "mlflow"})
@@ -58,7 +58,7 @@ def ensemble_backtest(
 ) -> dg.MaterializeResult[Dataset]:
     """Trades on the ensemble's walk-forward signals, filled at the next open with costs, beside buy-and-hold."""
     signals = ensemble_model.table.set_index("date")["signal"]
-    return _traded(zenith, config.as_core(), cleaned_prices, signals, ensemble_model)
+    return _backtest(zenith, config.as_core(), cleaned_prices, signals, ensemble_model)
 
 
 @dg.asset(partitions_def=ticker_partitions, group_name="backtests", owners=OWNERS, kinds={"html", "mlflow"})
@@ -73,9 +73,9 @@ def backtest_report(
     ensemble_backtest: Dataset,
     serving_snapshot: Dataset,
 ) -> dg.MaterializeResult[Dataset]:
-    """One HTML page with everything that speaks for or against the ticker's models; opens without a network.
+    """One HTML page with the evidence for and against the ticker's models. It opens without a network.
 
-    The MLflow run of each model version gets it too, as report.html, with the model's plots.
+    It is also logged to the MLflow run of each model version, as report.html, with the model's plots.
     """
     snapshot = ServingSnapshot.from_json(dict(serving_snapshot.facts))
     models = {"lstm": lstm_model, "ensemble": ensemble_model}
@@ -87,27 +87,27 @@ def backtest_report(
     write_atomically(path, page)
     plots = {name: to_png(figures[name]) for names in PLOTS.values() for name in names}
     log_report(zenith.registry, models, page, plots)
-    shown = fan_plot(figures["price_fan"]) | verdicts_table(verdicts(report))
+    metadata = fan_plot(figures["price_fan"]) | verdicts_table(verdicts(report))
     return dg.MaterializeResult(
-        value=Dataset(facts={"path": str(path)}), metadata={"report": dg.MetadataValue.path(path), **shown}
+        value=Dataset(facts={"path": str(path)}), metadata={"report": dg.MetadataValue.path(path), **metadata}
     )
 
 
-def _traded(
+def _backtest(
     zenith: ZenithResource,
     trading: BacktestConfig,
     cleaned: Dataset,
     signals: pd.Series,
     model: Dataset,
-    **drawn: Columns,
+    **chart_data: Columns,
 ) -> dg.MaterializeResult[Dataset]:
-    traded = backtest(cleaned.tables["prices"], signals, trading)
-    result = assess_backtest(traded, trading, model.facts, zenith.registry)
-    figures = {f"{who}/{key}": value for who, stats in result.stats.items() for key, value in stats.items()}
+    result = backtest(cleaned.tables["prices"], signals, trading)
+    result = assess_backtest(result, trading, model.facts, zenith.registry)
+    figures = {f"{account}/{key}": value for account, stats in result.stats.items() for key, value in stats.items()}
     facts = {"stats": result.stats, "config": asdict(trading), "model_version": model.facts["version"]}
-    facts |= {"equity": equity_curve(result.equity), **drawn}
-    shown = equity_plot(result, f"{model.facts['model']} version {model.facts['version']}")
+    facts |= {"equity": equity_curve(result.equity), **chart_data}
+    plot = equity_plot(result, f"{model.facts['model']} version {model.facts['version']}")
     return dg.MaterializeResult(
         value=Dataset({"equity": result.equity, "trades": result.trades}, facts),
-        metadata={key: value for key, value in figures.items() if value is not None} | shown,
+        metadata={key: value for key, value in figures.items() if value is not None} | plot,
     )

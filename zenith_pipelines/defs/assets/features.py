@@ -1,4 +1,4 @@
-"""Indicators and the inputs that models see."""
+"""Indicators and model inputs."""
 
 import dagster as dg
 
@@ -8,14 +8,14 @@ from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.defs.metadata import OWNERS, date_range, features_plot
 from zenith_pipelines.defs.partitions import ticker_partitions
 
-MODEL_COLUMNS = (*FEATURES, "volatility", "close")  # what models and their targets are made of
+MODEL_COLUMNS = (*FEATURES, "volatility", "close")  # model inputs, and the columns that targets are made from
 
 
 @dg.asset(partitions_def=ticker_partitions, group_name="features", owners=OWNERS, kinds={"parquet", "pandas"})
 def indicator_features(cleaned_prices: Dataset) -> dg.MaterializeResult[Dataset]:
     """The nine indicators and the stationary model inputs made from them. A row uses only rows up to itself.
 
-    With them goes the leakage certificate that `no_leakage` judges and each model version carries.
+    It has the leakage certificate that the check `no_leakage` reads and each model version carries.
     """
     prices = cleaned_prices.tables["prices"]
     table = features(prices)

@@ -4,13 +4,13 @@ from dataclasses import replace
 from datetime import date
 
 import dagster as dg
-from pydantic import Field
 
 from zenith_core.errors import NotAvailable
 from zenith_core.inference import HORIZONS
+from zenith_core.job_options import LSTMOptions
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import next_sessions
-from zenith_pipelines.dagster_runtime.dead_runs import attempts_before
+from zenith_pipelines.dagster_runtime.dead_runs import earlier_attempts
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.defs.metadata import (
@@ -29,10 +29,8 @@ from zenith_pipelines.models.training import Candidate, Lineage, TrainingData, t
 from zenith_pipelines.registry.registration import flat_metrics, register
 
 
-class TrainingConfig(dg.Config):
-    """What may be asked of a training run."""
-
-    epochs: int | None = Field(default=None, ge=1, le=500, description="Passes over the data; the default if empty.")
+class TrainingConfig(dg.Config, LSTMOptions):
+    """Options of the LSTM training."""
 
 
 @dg.asset(partitions_def=ticker_partitions, group_name="models", owners=OWNERS, kinds={"keras", "mlflow", "onnx"})
@@ -44,13 +42,13 @@ def lstm_model(
     cleaned_prices: Dataset,
     indicator_features: Dataset,
 ) -> dg.MaterializeResult[Dataset]:
-    """A Keras LSTM that forecasts 1 to 30 sessions ahead, with the evidence for or against it."""
+    """A Keras LSTM that forecasts 1 to 30 sessions ahead, with its walk-forward evidence."""
     prepare_backend(zenith.settings.keras_backend, zenith.settings.home)
     settings = replace(LSTMConfig(), **({"epochs": config.epochs} if config.epochs else {}))
     data = _training_data(context.partition_key, cleaned_prices, indicator_features)
     candidate = train_lstm(data, settings, progress.of("lstm_model"))
-    shown = price_model_plots(candidate.evidence, candidate.metrics, cleaned_prices)
-    return _registered(context, zenith, candidate, indicator_features, shown)
+    plots = price_model_plots(candidate.evidence, candidate.metrics, cleaned_prices)
+    return _registered(context, zenith, candidate, indicator_features, plots)
 
 
 @dg.asset(
@@ -66,11 +64,11 @@ def ensemble_model(
     cleaned_prices: Dataset,
     indicator_features: Dataset,
 ) -> dg.MaterializeResult[Dataset]:
-    """RandomForest and XGBoost voting on sell, hold or buy, with the evidence for or against them."""
+    """RandomForest and XGBoost voting on sell, hold or buy, with their walk-forward evidence."""
     data = _training_data(context.partition_key, cleaned_prices, indicator_features)
     candidate = train_ensemble(data, EnsembleConfig(), progress.of("ensemble_model"))
-    shown = signal_model_plots(candidate.evidence, candidate.metrics, cleaned_prices)
-    return _registered(context, zenith, candidate, indicator_features, shown)
+    plots = signal_model_plots(candidate.evidence, candidate.metrics, cleaned_prices)
+    return _registered(context, zenith, candidate, indicator_features, plots)
 
 
 def _training_data(ticker: str, cleaned: Dataset, features: Dataset) -> TrainingData:
@@ -94,10 +92,10 @@ def _training_data(ticker: str, cleaned: Dataset, features: Dataset) -> Training
 
 
 def _registered(
-    context: dg.AssetExecutionContext, zenith: ZenithResource, candidate: Candidate, features: Dataset, shown: Metadata
+    context: dg.AssetExecutionContext, zenith: ZenithResource, candidate: Candidate, features: Dataset, plots: Metadata
 ) -> dg.MaterializeResult[Dataset]:
-    before = attempts_before(context.instance, context.run_id)
-    version = register(zenith.registry, candidate, features.facts["leakage"], context.run_id, before)
+    attempts = earlier_attempts(context.instance, context.run_id)
+    version = register(zenith.registry, candidate, features.facts["leakage"], context.run_id, attempts)
     facts = {**candidate.facts, "metrics": candidate.metrics, "model": version.name, "version": version.version}
     return dg.MaterializeResult(
         value=Dataset({"evidence": candidate.evidence}, facts),
@@ -107,6 +105,6 @@ def _registered(
             "data_end": candidate.facts["data_end"],
             **version_link(zenith.settings, version.name, version.version),
             **flat_metrics(candidate.metrics),
-            **shown,
+            **plots,
         },
     )

@@ -1,4 +1,4 @@
-"""Prices: what the source said, and what can be believed of it."""
+"""Assets of prices: raw snapshots of a source, and the cleaned table."""
 
 import random
 from collections.abc import Mapping
@@ -25,12 +25,15 @@ from zenith_pipelines.tickers import require_ticker
 
 
 class FetchConfig(dg.Config):
-    """Where the prices of this run come from; where nothing is said, what `default_source` finds."""
+    """The source of the prices; by default the one that `default_source` returns."""
 
-    source: str | None = Field(default=None, description="`yahoo`, `csv`, `sample` or `simulated`; else the usual one.")
+    source: str | None = Field(
+        default=None,
+        description="`yahoo`, `csv`, `sample` or `simulated`; by default the ticker's last one.",
+    )
     csv_dir: str | None = Field(default=None, description="The folder that the `csv` source reads.")
     as_of: str | None = Field(
-        default=None, description="With `archive`: ask no source, take the newest snapshot by the end of that day."
+        default=None, description="With `archive`: take the newest snapshot by the end of that day instead of a source."
     )
     archive: str | None = Field(default=None, description="The dataset store that has the snapshot.")
 
@@ -46,10 +49,10 @@ class FetchConfig(dg.Config):
 def raw_prices(
     context: dg.AssetExecutionContext, config: FetchConfig, zenith: ZenithResource
 ) -> dg.MaterializeResult[Any]:  # Any, or Dagster would insist on a value when there is nothing to store
-    """What the source said: unadjusted OHLCV, dividends and splits. Append-only: a snapshot is never rewritten.
+    """Prices as the source has them: unadjusted OHLCV, dividends and splits. A snapshot is never rewritten.
 
-    A fetch is compared with the last snapshot; each kind of difference is counted. One that brings nothing new adds
-    no snapshot, and is recorded by this materialization alone, with `checked_at`.
+    A fetch is compared with the last snapshot, and each kind of difference is counted. A fetch without new data adds
+    no snapshot; only this materialization records it, with `checked_at`.
     """
     ticker = require_ticker(context.instance, context.partition_key)
     fetch = _fetch(context, zenith.store, _source(config, zenith, ticker))
@@ -62,7 +65,7 @@ def raw_prices(
 
 @dg.asset(partitions_def=ticker_partitions, group_name="prices", owners=OWNERS, kinds={"parquet", "pandas"})
 def cleaned_prices(context: dg.AssetExecutionContext, raw_prices: Dataset) -> dg.MaterializeResult[Dataset]:
-    """One row per exchange session, adjusted for splits and dividends; each repair and rejection is counted."""
+    """One row per exchange session, adjusted for splits and dividends. Each repair and rejection is counted."""
     cleaned = clean_snapshot(raw_prices, context.partition_key)
     version = data_version(cleaned.prices)
     facts = {
@@ -84,9 +87,9 @@ def cleaned_prices(context: dg.AssetExecutionContext, raw_prices: Dataset) -> dg
 
 
 def _fetch(context: dg.AssetExecutionContext, store: DatasetStore, source: PriceSource) -> FetchResult:
-    """Ask the source, in a run that Dagster launched once more a minute or two after it was away.
+    """Fetch from the source. In a run that Dagster launched, retry once after a minute or two if it is unavailable.
 
-    Sources have a patience of their own, for seconds. At `zenith run` a person waits for the answer, and can ask again.
+    Sources retry for seconds by themselves. `zenith run` does not retry, because a person waits and can repeat it.
     """
     try:
         return fetch_and_record_delisting(store, source, context.partition_key)
@@ -106,7 +109,7 @@ def _source(config: FetchConfig, zenith: ZenithResource, ticker: str) -> PriceSo
 
 
 def _figures(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Each count a figure of its own, which Dagster plots over time; what is not known is left out."""
+    """Return the facts with a figure for each count, which Dagster plots over time, without those that are None."""
     counts = {f"cleaning/{name}": count for name, count in facts["counts"].items()}
     plain = {name: value for name, value in facts.items() if name != "counts" and value is not None}
     return {"dagster/row_count": facts["sessions"], **plain, **counts}

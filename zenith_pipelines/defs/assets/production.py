@@ -1,6 +1,8 @@
-"""What serving answers from: the snapshot of the data, the Production alias, and the ledger of forecasts made."""
+"""Assets of production: the snapshot that serving reads, the Production models, their forecasts and evaluation.
 
-from collections.abc import Mapping
+What does not belong here: reactions to an evaluation, which are sensors.
+"""
+
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,14 +10,15 @@ import dagster as dg
 
 from zenith_core.evaluation.forecast_ledger import append_rows, fill_actuals, ledger_rows
 from zenith_core.evaluation.track_record import track_record
-from zenith_core.names import Kind
+from zenith_core.job_options import EvaluationOptions
+from zenith_core.names import KINDS, Kind
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.store import Dataset
-from zenith_pipelines.defs.decision_table import figures, markdown
-from zenith_pipelines.defs.metadata import OWNERS, version_link
+from zenith_pipelines.defs.metadata import OWNERS, decisions_metadata
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.production.champion_challenger import CurrentData
+from zenith_pipelines.production.live_evaluation import evaluate
 from zenith_pipelines.production.promotion import promote_if_better
 from zenith_pipelines.production.serving_snapshot import latest_forecast, snapshot_facts
 
@@ -24,14 +27,13 @@ from zenith_pipelines.production.serving_snapshot import latest_forecast, snapsh
 def serving_snapshot(
     context: dg.AssetExecutionContext, zenith: ZenithResource, cleaned_prices: Dataset, indicator_features: Dataset
 ) -> dg.MaterializeResult[Dataset]:
-    """All that serving needs of a ticker's data, so that serving computes no indicator."""
+    """The data that serving needs for a ticker, so that it computes no indicators."""
     facts = snapshot_facts(zenith.store, zenith.registry, context.partition_key, cleaned_prices, indicator_features)
-    shown = ("as_of", "data_version", "feature_spec", "close", "currency", "volatility")
-    others = {spec: snapshot["as_of"] for spec, snapshot in facts["other_specs"].items()}
+    metadata = {key: facts[key] for key in ("as_of", "data_version", "feature_spec", "close", "currency", "volatility")}
+    if others := {spec: snapshot["as_of"] for spec, snapshot in facts["other_specs"].items()}:
+        metadata["other_feature_specs"] = others
     return dg.MaterializeResult(
-        value=Dataset(facts=facts),
-        metadata={**{key: facts[key] for key in shown}, **({"other_feature_specs": others} if others else {})},
-        data_version=dg.DataVersion(facts["data_version"]),
+        value=Dataset(facts=facts), metadata=metadata, data_version=dg.DataVersion(facts["data_version"])
     )
 
 
@@ -43,14 +45,14 @@ def production_models(
     ensemble_model: Dataset,
     serving_snapshot: Dataset,
 ) -> dg.MaterializeResult[Dataset]:
-    """The decision on each candidate, gate by gate: it becomes Production, or this says why not."""
-    present = CurrentData(ServingSnapshot.from_json(dict(serving_snapshot.facts)), indicator_features.table)
+    """The promotion decision on each candidate, gate by gate, with the reason if it is refused."""
+    current = CurrentData(ServingSnapshot.from_json(dict(serving_snapshot.facts)), indicator_features.table)
     models: dict[Kind, Dataset] = {"lstm": lstm_model, "ensemble": ensemble_model}
     decisions: dict[str, Any] = {
-        kind: promote_if_better(zenith.registry, kind, int(model.facts["version"]), present)
+        kind: promote_if_better(zenith.registry, kind, int(model.facts["version"]), current)
         for kind, model in models.items()
     }
-    return dg.MaterializeResult(value=Dataset(facts=decisions), metadata=_metadata(zenith, decisions))
+    return dg.MaterializeResult(value=Dataset(facts=decisions), metadata=decisions_metadata(zenith.settings, decisions))
 
 
 @dg.asset(
@@ -63,27 +65,56 @@ def production_models(
 def forecast_ledger(
     context: dg.AssetExecutionContext, zenith: ZenithResource, cleaned_prices: Dataset, serving_snapshot: Dataset
 ) -> dg.MaterializeResult[Dataset]:
-    """What the Production models forecast, kept as it was made and scored when its session has closed."""
+    """The forecasts of the Production models, kept unchanged and scored once their session has closed."""
     ticker = context.partition_key
     snapshot = ServingSnapshot.from_json(dict(serving_snapshot.facts))
     latest = latest_forecast(zenith.registry, snapshot)
-    known = (
+    earlier = (
         zenith.store.read("forecast_ledger", ticker).table if zenith.store.exists("forecast_ledger", ticker) else None
     )
     rows = ledger_rows(latest.snapshot, latest.forecast, latest.lstm_version, datetime.now(UTC))
-    ledger = fill_actuals(append_rows(known, rows), cleaned_prices.tables["prices"]["close"])
+    ledger = fill_actuals(append_rows(earlier, rows), cleaned_prices.tables["prices"]["close"])
     return dg.MaterializeResult(
         value=Dataset({"forecasts": ledger}, {**latest.facts, "track_record": track_record(ledger)}),
         metadata={"dagster/row_count": len(ledger), "matured": int(ledger["actual"].notna().sum()), **latest.facts},
     )
 
 
-def _metadata(zenith: ZenithResource, decisions: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    shown: dict[str, Any] = {}
-    for kind, decision in decisions.items():
-        shown |= {f"{kind}/{key}": decision[key] for key in ("model", "version", "promoted", "production", "reason")}
-        linked = version_link(zenith.settings, decision["model"], decision["version"])
-        shown |= {f"{kind}/{name}": value for name, value in linked.items()}
-        shown[f"{kind}/gates"] = dg.MetadataValue.md(markdown(decision))
-        shown |= {f"{kind}/{name}": value for name, value in figures(decision).items()}
-    return shown
+class EvaluationConfig(dg.Config, EvaluationOptions):
+    """The models to evaluate."""
+
+
+@dg.asset(
+    partitions_def=ticker_partitions,
+    group_name="production",
+    owners=OWNERS,
+    kinds={"mlflow", "onnx"},
+    deps=["production_models"],
+)
+def production_evaluation(
+    context: dg.AssetExecutionContext,
+    config: EvaluationConfig,
+    zenith: ZenithResource,
+    cleaned_prices: Dataset,
+    indicator_features: Dataset,
+    serving_snapshot: Dataset,
+) -> dg.MaterializeResult[Dataset]:
+    """The Production models scored on the sessions after their training; a kind that is not evaluated keeps its scores.
+
+    It is no stage of `retrain_model`, because a model that was just trained has no newer sessions.
+    """
+    name, ticker = "production_evaluation", context.partition_key
+    current = CurrentData(ServingSnapshot.from_json(dict(serving_snapshot.facts)), indicator_features.table)
+    prices = cleaned_prices.tables["prices"]
+    closes = prices["close"].where(~prices["suspect"])
+    earlier = dict(zenith.store.facts(name, ticker)) if zenith.store.exists(name, ticker) else {}
+    kinds = [kind for kind in KINDS if config.model_type in (kind, "all")]
+    scores: dict[str, Any] = {kind: evaluate(zenith.registry, kind, current, closes) for kind in kinds}
+    metadata = {
+        f"{kind}/{figure}": value
+        for kind, figures in scores.items()
+        for figure, value in figures.items()
+        if isinstance(value, int | float | str)
+    }
+    breaches = [f"{kind}: {breach}" for kind, figures in scores.items() for breach in figures["breaches"]]
+    return dg.MaterializeResult(value=Dataset(facts={**earlier, **scores}), metadata={**metadata, "breaches": breaches})

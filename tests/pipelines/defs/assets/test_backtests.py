@@ -1,4 +1,4 @@
-"""The backtest assets: how they trade, what they record in MLflow, and what the trials make of a Sharpe ratio."""
+"""The backtest assets: their trades, their records in MLflow, and the Sharpe ratio deflated by the trials."""
 
 import json
 from itertools import count
@@ -17,7 +17,7 @@ from zenith_pipelines.registry.trials import sharpes_tried
 
 
 class Runs:
-    """What `ModelRegistry` remembers of runs (tests/pipelines/registry/test_model_registry.py), without MLflow."""
+    """The runs of a `ModelRegistry` (tests/pipelines/registry/test_model_registry.py), without MLflow."""
 
     def __init__(self):
         self.runs = {}
@@ -33,9 +33,9 @@ class Runs:
         self.tags |= {(name, version): tags}
 
     def log_metrics(self, name, version, metrics, tags):
-        known, tagged = self.runs[name, version]
-        known.update(metrics)
-        tagged.update(tags)
+        run_metrics, run_tags = self.runs[name, version]
+        run_metrics.update(metrics)
+        run_tags.update(tags)
 
     def metrics_of_runs(self, tag, value):
         return [metrics for metrics, tags in self.runs.values() if tags.get(tag) == value]
@@ -53,25 +53,25 @@ def market(seed=0, sessions=400):
 
 
 def signals(version, seed=1, names=("buy", "hold", "sell")):
-    """What an ensemble's dataset is to its backtest."""
+    """An ensemble's dataset, as far as its backtest reads it."""
     days = market().tables["prices"].index[100:]
     rows = {"date": days, "signal": np.random.default_rng(seed).choice(names, len(days))}
     return Dataset({"evidence": pd.DataFrame(rows)}, {"model": version.name, "version": version.version})
 
 
-def traded(registry, model, **config):
+def run_backtest(registry, model, **config):
     zenith = SimpleNamespace(registry=registry)
     return ensemble_backtest(TradingConfig(**config), zenith, market(), model)
 
 
-def own(result):
+def strategy_stats(result):
     return result.value.facts["stats"]["strategy"]
 
 
-def test_a_backtest_becomes_figures_of_its_version_s_run(registry):
+def test_a_backtest_logs_its_figures_to_the_run_of_its_version(registry):
     version = registry.register("ensemble-RUN")
 
-    stats = own(traded(registry, signals(version)))
+    stats = strategy_stats(run_backtest(registry, signals(version)))
 
     metrics, _ = registry.runs["ensemble-RUN", version.version]
     assert metrics["backtest/long-cost-0.001-0.0005-holding-5/sharpe"] == stats["sharpe"]
@@ -80,91 +80,91 @@ def test_a_backtest_becomes_figures_of_its_version_s_run(registry):
     assert None not in metrics.values()
 
 
-def test_the_first_trial_is_held_against_no_skill(registry):
-    stats = own(traded(registry, signals(registry.register("ensemble-FIRST"))))
+def test_the_first_trial_is_compared_with_no_skill(registry):
+    stats = strategy_stats(run_backtest(registry, signals(registry.register("ensemble-FIRST"))))
 
     assert (stats["trials"], stats["deflated_sharpe"]) == (1, stats["psr"])
 
 
-def test_the_same_backtest_made_again_is_no_new_trial(registry):
+def test_a_repeated_backtest_is_no_new_trial(registry):
     model = signals(registry.register("ensemble-AGAIN"))
 
-    first, again = traded(registry, model), traded(registry, model)
+    first, again = run_backtest(registry, model), run_backtest(registry, model)
 
-    assert own(again) == own(first)
-    assert sharpes_tried(registry, "ensemble-AGAIN") == [own(first)["sharpe"]]
+    assert strategy_stats(again) == strategy_stats(first)
+    assert sharpes_tried(registry, "ensemble-AGAIN") == [strategy_stats(first)["sharpe"]]
 
 
-def test_each_version_and_each_way_of_trading_is_a_trial_of_its_model_only(registry):
+def test_each_version_and_each_set_of_options_is_a_trial_of_its_model_only(registry):
     first, second = registry.register("ensemble-PETR4.SA"), registry.register("ensemble-PETR4.SA")
-    traded(registry, signals(registry.register("ensemble-PETR4")))
+    run_backtest(registry, signals(registry.register("ensemble-PETR4")))
 
     results = [
-        own(traded(registry, signals(first, seed=1))),
-        own(traded(registry, signals(second, seed=2))),
-        own(traded(registry, signals(second, seed=2), allow_short=True)),
-        own(traded(registry, signals(second, seed=2), target_volatility=0.05)),
-        own(traded(registry, signals(second, seed=2), commission=0.0)),
+        strategy_stats(run_backtest(registry, signals(first, seed=1))),
+        strategy_stats(run_backtest(registry, signals(second, seed=2))),
+        strategy_stats(run_backtest(registry, signals(second, seed=2), allow_short=True)),
+        strategy_stats(run_backtest(registry, signals(second, seed=2), target_volatility=0.05)),
+        strategy_stats(run_backtest(registry, signals(second, seed=2), commission=0.0)),
     ]
 
     assert [stats["trials"] for stats in results] == [1, 2, 3, 4, 5]
     assert registry.tags["ensemble-PETR4.SA", second.version] == {"trials": "5"}
-    tried = sharpes_tried(registry, "ensemble-PETR4.SA")
-    assert tried == sorted(stats["sharpe"] for stats in results)
-    assert len(set(tried)) == 5
+    sharpes = sharpes_tried(registry, "ensemble-PETR4.SA")
+    assert sharpes == sorted(stats["sharpe"] for stats in results)
+    assert len(set(sharpes)) == 5
 
 
-def test_the_deflated_sharpe_is_that_of_all_trials_recorded(registry):
+def test_the_sharpe_ratio_is_deflated_by_all_recorded_trials(registry):
     versions = [registry.register("ensemble-DEFLATE") for _ in range(3)]
     for seed, version in enumerate(versions):
-        result = traded(registry, signals(version, seed))
+        result = run_backtest(registry, signals(version, seed))
 
     equity = result.value.tables["equity"]["strategy"].to_numpy()
     variance = np.var(sharpes_tried(registry, "ensemble-DEFLATE"), ddof=1) / 252
-    assert own(result)["deflated_sharpe"] == pytest.approx(
+    assert strategy_stats(result)["deflated_sharpe"] == pytest.approx(
         deflated_sharpe(return_moments(equity[1:] / equity[:-1] - 1), 3, variance)
     )
-    assert own(result)["deflated_sharpe"] < own(result)["psr"]
+    assert strategy_stats(result)["deflated_sharpe"] < strategy_stats(result)["psr"]
 
 
-def test_signals_that_never_trade_are_a_defined_result_and_no_trial(registry):
-    result = traded(registry, signals(registry.register("ensemble-IDLE"), names=["hold"]))
+def test_signals_without_a_trade_have_a_defined_result_and_are_no_trial(registry):
+    result = run_backtest(registry, signals(registry.register("ensemble-IDLE"), names=["hold"]))
 
-    stats = own(result)
+    stats = strategy_stats(result)
     json.dumps(result.value.facts, allow_nan=False)
     assert (stats["trials"], stats["total_return"]) == (0, 0)
     assert [stats[key] for key in ("sharpe", "sharpe_low", "deflated_sharpe", "excess_sharpe_p_value")] == [None] * 4
 
 
-def test_a_fold_that_only_holds_keeps_the_position_if_no_signal_expires(registry):
+def test_a_position_is_kept_through_holds_if_no_signal_expires(registry):
     model = signals(registry.register("ensemble-FOLD"))
     table = model.table.assign(signal=["buy", *["hold"] * (len(model.table) - 1)])
-    result = traded(registry, Dataset({"evidence": table}, model.facts), holding_period=None)
+    result = run_backtest(registry, Dataset({"evidence": table}, model.facts), holding_period=None)
 
-    assert own(result)["open_trades"] == 1
-    assert own(result)["sharpe"] == result.value.facts["stats"]["buy_and_hold"]["sharpe"]
-    assert own(result)["excess_sharpe_p_value"] == 1
+    assert strategy_stats(result)["open_trades"] == 1
+    assert strategy_stats(result)["sharpe"] == result.value.facts["stats"]["buy_and_hold"]["sharpe"]
+    assert strategy_stats(result)["excess_sharpe_p_value"] == 1
 
 
-def test_by_default_a_signal_speaks_of_its_horizon_only(registry):
+def test_by_default_a_signal_expires_after_its_horizon(registry):
     model = signals(registry.register("ensemble-SILENT"))
     table = model.table.assign(signal=["buy", *["hold"] * (len(model.table) - 1)])
-    trades = traded(registry, Dataset({"evidence": table}, model.facts)).value.tables["trades"]
+    trades = run_backtest(registry, Dataset({"evidence": table}, model.facts)).value.tables["trades"]
 
     ((entry, exit_),) = trades[["entry_date", "exit_date"]].to_numpy()
     assert len(market().tables["prices"].loc[entry:exit_]) == 5 + 1
 
 
-def test_the_figures_and_settings_are_facts_and_the_figures_are_shown(registry):
-    result = traded(registry, signals(registry.register("ensemble-SHOWN")), commission=0.002, allow_short=True)
+def test_figures_and_options_are_facts_and_the_figures_are_metadata(registry):
+    result = run_backtest(registry, signals(registry.register("ensemble-SHOWN")), commission=0.002, allow_short=True)
 
     config = result.value.facts["config"]
     assert (config["commission"], config["slippage"], config["allow_short"]) == (0.002, 0.0005, True)
-    shown = {key: result.metadata[f"strategy/{key}"] for key in ("trials", "deflated_sharpe", "sharpe_low")}
-    assert shown == {key: own(result)[key] for key in shown}
+    metadata = {key: result.metadata[f"strategy/{key}"] for key in ("trials", "deflated_sharpe", "sharpe_low")}
+    assert metadata == {key: strategy_stats(result)[key] for key in metadata}
 
 
-def test_forecasts_are_traded_beyond_the_cost_of_a_round_trip(registry):
+def test_a_forecast_is_traded_only_beyond_the_cost_of_a_round_trip(registry):
     version = registry.register("lstm-COST")
     days = market().tables["prices"].index
     rows = {"origin": days[100:], "horizon": 5, "target_date": days[100:], "close": 100.0, "forecast": 100.4}
@@ -175,29 +175,29 @@ def test_forecasts_are_traded_beyond_the_cost_of_a_round_trip(registry):
     cheap = lstm_backtest(TradingConfig(), zenith, market(), model)
     dear = lstm_backtest(TradingConfig(commission=0.002), zenith, market(), model)
 
-    assert (own(cheap)["open_trades"], own(dear)["open_trades"]) == (1, 0)
+    assert (strategy_stats(cheap)["open_trades"], strategy_stats(dear)["open_trades"]) == (1, 0)
 
 
-def test_what_a_page_draws_is_among_the_facts(registry):
+def test_the_facts_have_the_chart_data_of_the_page(registry):
     version = registry.register("ensemble-DRAWN")
 
-    facts = traded(registry, signals(version)).value.facts
+    facts = run_backtest(registry, signals(version)).value.facts
 
     assert facts["equity"]["date"][0] == market().tables["prices"].index[100].date().isoformat()
     assert facts["equity"]["strategy"][-1] == pytest.approx(1 + facts["stats"]["strategy"]["total_return"], rel=1e-5)
     assert facts["model_version"] == version.version
 
 
-def test_settings_that_make_no_sense_are_refused_and_no_trial(registry):
+def test_invalid_options_are_refused_and_are_no_trial(registry):
     model = signals(registry.register("ensemble-REFUSED"))
 
     with pytest.raises(UserError, match=r"^commission 1.5 must be a fraction"):
-        traded(registry, model, commission=1.5)
+        run_backtest(registry, model, commission=1.5)
     assert sharpes_tried(registry, "ensemble-REFUSED") == []
 
 
 @pytest.mark.parametrize("asset", ["lstm_backtest", "ensemble_backtest"])
-def test_the_ui_offers_the_settings_with_their_defaults(asset):
+def test_the_ui_offers_the_options_with_their_defaults(asset):
     schema = defs.resolve_job_def("retrain_model").run_config_schema.config_type
     for name in ("ops", asset, "config"):
         schema = schema.fields[name].config_type

@@ -1,4 +1,4 @@
-"""What a run of `raw_prices` records in Dagster, and that the pool limits it."""
+"""Runs of `raw_prices`: their records in Dagster, and the pool that limits them."""
 
 from types import SimpleNamespace
 
@@ -15,8 +15,8 @@ from zenith_pipelines.settings import Settings
 
 
 @pytest.fixture
-def recorded(monkeypatch, tmp_path):
-    """Run `raw_prices` for AAPL, twice; return what Dagster recorded of each, and the instance."""
+def materializations(monkeypatch, tmp_path):
+    """Run `raw_prices` for AAPL, twice; return both materializations, and the instance."""
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     runs = [TickerRun("AAPL", source="sample", until="raw_prices") for _ in range(2)]
@@ -26,9 +26,9 @@ def recorded(monkeypatch, tmp_path):
         yield [log.asset_materialization for (log,) in logs], instance
 
 
-@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's own, of itself
-def test_the_hash_of_the_rows_is_the_data_version_and_each_kind_of_difference_is_counted(recorded):
-    (first, second), instance = recorded
+@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # raised inside Dagster
+def test_the_hash_of_the_rows_is_the_data_version_and_each_kind_of_difference_is_counted(materializations):
+    (first, second), instance = materializations
     facts = DatasetStore(Settings().data_uri).facts("raw_prices", "AAPL")
 
     for materialization in (first, second):
@@ -50,8 +50,8 @@ def test_only_the_fetch_is_in_the_pool():
     assert pools["raw_prices"] == PRICE_SOURCES
 
 
-class Away:
-    name = "away"
+class UnavailableSource:
+    name = "unavailable"
 
     def __init__(self, error):
         self.error = error
@@ -64,7 +64,7 @@ class Away:
 
 
 @pytest.mark.parametrize(
-    ("launched_by_dagster", "error", "raised"),
+    ("launched_by_dagster", "error", "expected"),
     [
         (True, RateLimited("slow down"), dg.RetryRequested),
         (True, SourceUnavailable("offline"), dg.RetryRequested),
@@ -73,16 +73,14 @@ class Away:
         (True, Delisted("gone"), Delisted),
     ],
 )
-def test_only_a_run_that_nobody_waits_for_asks_again_a_source_that_was_away(
-    tmp_path, launched_by_dagster, error, raised
-):
+def test_only_a_run_launched_by_dagster_retries_an_unavailable_source(tmp_path, launched_by_dagster, error, expected):
     run = SimpleNamespace(remote_job_origin="the code location" if launched_by_dagster else None)
     context = SimpleNamespace(partition_key="AAPL", run=run)
 
-    with pytest.raises(raised) as caught:
-        _fetch(context, DatasetStore(str(tmp_path)), Away(error))
+    with pytest.raises(expected) as raised_error:
+        _fetch(context, DatasetStore(str(tmp_path)), UnavailableSource(error))
 
-    assert DatasetStore(str(tmp_path)).exists("delisted", "AAPL") == (raised is Delisted)
-    if raised is dg.RetryRequested:
-        assert (caught.value.max_retries, caught.value.__cause__) == (1, error)
-        assert 60 <= caught.value.seconds_to_wait <= 120
+    assert DatasetStore(str(tmp_path)).exists("delisted", "AAPL") == (expected is Delisted)
+    if expected is dg.RetryRequested:
+        assert (raised_error.value.max_retries, raised_error.value.__cause__) == (1, error)
+        assert 60 <= raised_error.value.seconds_to_wait <= 120

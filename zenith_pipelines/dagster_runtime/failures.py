@@ -1,0 +1,67 @@
+"""The one-line reason and the exit code of a failed run, and whether a database was unavailable."""
+
+from typing import TYPE_CHECKING
+
+from zenith_core.errors import StorageUnavailable, errors_by_name
+
+if TYPE_CHECKING:
+    import dagster as dg
+    from dagster_shared.error import SerializableErrorInfo
+
+# Classes that SQLAlchemy, dagster-postgres and this project raise when Dagster's or MLflow's database does not answer.
+_OUTAGES = {"OperationalError", "DagsterPostgresException", "StorageUnavailable"}
+
+
+def is_unavailable(error: Exception) -> bool:
+    """Return True if the database of runs and events did not answer, which may pass in a moment."""
+    from dagster_postgres.utils import DagsterPostgresException
+    from sqlalchemy.exc import OperationalError
+
+    return isinstance(error, StorageUnavailable | DagsterPostgresException | OperationalError)
+
+
+def failed_in_outage(result: "dg.ExecuteInProcessResult") -> bool:
+    """Return True if a failure in the run was raised from an error of a database that did not answer."""
+    for event in result.all_events:
+        error = _error_of(event)
+        while error:
+            if error.cls_name in _OUTAGES:
+                return True
+            error = error.cause
+    return False
+
+
+def failure_of(result: "dg.ExecuteInProcessResult") -> tuple[str, int]:
+    """Return the one-line reason of a failed run and its exit code."""
+    for check in result.get_asset_check_evaluations():
+        if not check.passed and check.blocking and check.severity.value == "ERROR":
+            return f"{check.asset_key.to_user_string()}: check {check.check_name}: {check.description}", 1
+    for event in result.all_events:
+        if event.event_type_value == "STEP_FAILURE":
+            reason, exit_code = reason_of(_error_of(event))
+            return f"{event.step_key}: {reason}", exit_code
+        if event.event_type_value == "PIPELINE_FAILURE":
+            return reason_of(_error_of(event))
+    return "the run ended without a reason", 1
+
+
+def reason_of(error: "SerializableErrorInfo | None") -> tuple[str, int]:
+    """Return the message and exit code of the first error in the chain that was raised on purpose.
+
+    Its causes explain the failure to developers only.
+    """
+    exit_codes, message = errors_by_name(), "no reason recorded"
+    while error:
+        message = " ".join(error.message.split())
+        if error.cls_name in exit_codes:
+            return message.partition(": ")[2], exit_codes[error.cls_name].exit_code
+        error = error.cause
+    return message, 1
+
+
+def _error_of(event: "dg.DagsterEvent") -> "SerializableErrorInfo | None":
+    if event.event_type_value == "STEP_FAILURE":
+        return event.step_failure_data.error
+    if event.event_type_value == "PIPELINE_FAILURE":
+        return event.job_failure_data.error
+    return None
