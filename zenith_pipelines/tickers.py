@@ -71,8 +71,8 @@ def removed_tickers(instance: "dg.DagsterInstance") -> set[str]:
     """
     import dagster as dg
 
-    fetched = instance.get_materialized_partitions(dg.AssetKey("raw_prices"))
-    return fetched - set(instance.get_dynamic_partitions(PARTITIONS))
+    priced = instance.get_materialized_partitions(dg.AssetKey("raw_prices"))
+    return priced - set(instance.get_dynamic_partitions(PARTITIONS))
 
 
 def require_ticker(instance: "dg.DagsterInstance", key: str) -> str:

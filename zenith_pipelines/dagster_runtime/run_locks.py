@@ -98,7 +98,7 @@ class DatabaseLocks:
     A connection pooler in between must not share sessions (PgBouncer: `pool_mode = session`).
     """
 
-    _held: dict[str, "AdvisoryLock"] = {}  # of this process by run id, so that calls nest  # noqa: RUF012
+    _own_locks: dict[str, "AdvisoryLock"] = {}  # of this process by run id, so that calls nest  # noqa: RUF012
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -106,16 +106,16 @@ class DatabaseLocks:
     @contextmanager
     def hold(self, run_id: str) -> Iterator[None]:
         """See `RunLocks.hold`. After a restart of the server the lock is acquired again."""
-        if run_id in self._held:
+        if run_id in self._own_locks:
             yield
             return
-        lock = self._held[run_id] = AdvisoryLock(self._url, run_id)
+        lock = self._own_locks[run_id] = AdvisoryLock(self._url, run_id)
         try:
             yield
             lock.delete_mark()
         finally:
             lock.release()
-            del self._held[run_id]
+            del self._own_locks[run_id]
 
     def possibly_dead(self) -> list[str]:
         """See `RunLocks.possibly_dead`. Waits until live processes have their locks again after a restart."""

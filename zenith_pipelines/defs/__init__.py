@@ -1,1 +1,1 @@
-"""What Dagster sees: partitions, resources, assets, checks and jobs. Bodies are thin; the work is elsewhere."""
+"""Dagster definitions: assets, checks, jobs, schedules, sensors, resources. Bodies are thin; the work is elsewhere."""

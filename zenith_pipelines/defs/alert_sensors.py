@@ -37,10 +37,10 @@ def retraining_on_drift(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """
     settings, now = Settings(), _now()
     store = DatasetStore(settings.data_uri)
-    launched: dict[str, str] = json.loads(context.cursor or "{}")
+    launches: dict[str, str] = json.loads(context.cursor or "{}")
     requests = []
     for ticker in known_tickers(context.instance):
-        last = datetime.fromisoformat(launched[ticker]) if ticker in launched else None
+        last = datetime.fromisoformat(launches[ticker]) if ticker in launches else None
         if last and now - last < _COOLDOWN:
             continue
         if reason := _retraining_reason(store, ticker, last, context):
@@ -48,9 +48,9 @@ def retraining_on_drift(context: dg.SensorEvaluationContext) -> dg.SensorResult:
                 Alert("retraining", f"{ticker} is trained again: {reason}", {"ticker": ticker}), settings, context.log
             )
             requests.append(retrain_request(ticker, run_key=f"{ticker}-misfit-{now:%Y-%m-%dT%H}", reason=reason))
-            launched[ticker] = now.isoformat()
-    skipped = None if requests else "every model fits its data"
-    return dg.SensorResult(run_requests=requests, cursor=json.dumps(launched), skip_reason=skipped)
+            launches[ticker] = now.isoformat()
+    skip_reason = None if requests else "every model fits its data"
+    return dg.SensorResult(run_requests=requests, cursor=json.dumps(launches), skip_reason=skip_reason)
 
 
 @always_on_sensor(seconds=3600)
@@ -58,17 +58,17 @@ def stale_prices(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Sends an alert for each ticker whose prices are more than 5 sessions of its exchange old, once for each gap."""
     settings = Settings()
     store = DatasetStore(settings.data_uri)
-    alerted: dict[str, str] = json.loads(context.cursor or "{}")
+    last_alerts: dict[str, str] = json.loads(context.cursor or "{}")
     stale = {}
     for ticker in known_tickers(context.instance):
         last, sessions = _age(store, ticker)
         if sessions > STALE_AFTER_SESSIONS:
             stale[ticker] = last
-            if alerted.get(ticker) != last:
+            if last_alerts.get(ticker) != last:
                 text = f"{ticker}: {sessions} sessions have closed since its last prices, of {last}"
                 send_alert(Alert("stale_prices", text, {"ticker": ticker, "last": last}), settings, context.log)
-    skipped = f"stale: {', '.join(stale)}" if stale else "all prices are fresh"
-    return dg.SensorResult(cursor=json.dumps(stale), skip_reason=skipped)
+    skip_reason = f"stale: {', '.join(stale)}" if stale else "all prices are fresh"
+    return dg.SensorResult(cursor=json.dumps(stale), skip_reason=skip_reason)
 
 
 @dg.run_failure_sensor(

@@ -58,8 +58,8 @@ def price_model_plots(evidence: pd.DataFrame, metrics: Mapping[str, Any], cleane
 def signal_model_plots(evidence: pd.DataFrame, metrics: Mapping[str, Any], cleaned: Dataset) -> Metadata:
     """Plot the price with walk-forward signals, and the reliability of the probabilities."""
     signals = evidence.set_index("date")["signal"]
-    marked = market_plots.price_with_signals(cleaned.tables["prices"], signals)
-    return _plot("price with signals", marked) | _plot("reliability", signal_plots.reliability(metrics))
+    plot = market_plots.price_with_signals(cleaned.tables["prices"], signals)
+    return _plot("price with signals", plot) | _plot("reliability", signal_plots.reliability(metrics))
 
 
 def equity_plot(backtest: "Backtest", name: str) -> Metadata:

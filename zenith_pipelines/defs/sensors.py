@@ -53,9 +53,9 @@ def tickers_in_step(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
         *([ticker_partitions.build_add_request(list(plan.add))] if plan.add else ()),
         *([ticker_partitions.build_delete_request(list(plan.delete))] if plan.delete else ()),
     ]
-    skipped = None if requests else "the tickers are in step"
+    skip_reason = None if requests else "the tickers are in step"
     return dg.SensorResult(
-        dynamic_partitions_requests=requests, cursor=json.dumps(plan.state.to_json()), skip_reason=skipped
+        dynamic_partitions_requests=requests, cursor=json.dumps(plan.state.to_json()), skip_reason=skip_reason
     )
 
 
@@ -68,7 +68,7 @@ def refresh_after_close(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """
     settings = Settings()
     store, closed_by = DatasetStore(settings.data_uri), _now() - timedelta(minutes=settings.zenith_refresh_delay)
-    refreshed = json.loads(context.cursor or "{}")
+    refreshes = json.loads(context.cursor or "{}")
     sessions = {
         ticker: last_closed_session(exchange_of(ticker), closed_by).isoformat()
         for ticker in known_tickers(context.instance)
@@ -76,11 +76,11 @@ def refresh_after_close(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     requests = [
         refresh_request(ticker, run_key=f"{ticker}-{session}", forecasts=store.exists("forecast_ledger", ticker))
         for ticker, session in sessions.items()
-        if session > refreshed.get(ticker, "")
+        if session > refreshes.get(ticker, "")
     ]
     return dg.SensorResult(
         run_requests=requests,
-        cursor=json.dumps({ticker: max(session, refreshed.get(ticker, "")) for ticker, session in sessions.items()}),
+        cursor=json.dumps({ticker: max(session, refreshes.get(ticker, "")) for ticker, session in sessions.items()}),
         skip_reason=None if requests else "no session has closed since the last refresh",
     )
 

@@ -66,8 +66,8 @@ def run_ticker(request: TickerRun, progress: Progress) -> dict[str, Any]:
                 asset_selection=_asset_keys(_assets(request)),
             )
         )
-        removed = not instance.has_dynamic_partition(PARTITIONS, request.ticker)
-        return _outcome(request, result, removed=removed)
+        exists = instance.has_dynamic_partition(PARTITIONS, request.ticker)
+        return _outcome(request, result, ticker_exists=exists)
 
 
 def check_until(stage: str | None) -> None:
@@ -81,8 +81,8 @@ def _assets(request: TickerRun) -> tuple[str, ...]:
     if request.job == REFRESH:
         return assets_to_refresh(forecasts=DatasetStore(Settings().data_uri).exists("forecast_ledger", request.ticker))
     assets = assets_to_retrain(request.model_type)
-    needed = _upstream_of(request.until) if request.until else set(assets)
-    return tuple(stage for stage in assets if stage in needed)
+    upstream = _upstream_of(request.until) if request.until else set(assets)
+    return tuple(stage for stage in assets if stage in upstream)
 
 
 def _upstream_of(stage: str) -> set[str]:
@@ -123,7 +123,7 @@ def _report_progress(progress: Progress, event: "dg.EventLogEntry") -> None:
             progress.update(stage, int(kind == "STEP_SUCCESS"), 1)
 
 
-def _outcome(request: TickerRun, result: "dg.ExecuteInProcessResult", *, removed: bool) -> dict[str, Any]:
+def _outcome(request: TickerRun, result: "dg.ExecuteInProcessResult", *, ticker_exists: bool) -> dict[str, Any]:
     store = DatasetStore(Settings().data_uri)
     seconds = dict(_stage_seconds(result))
     document = describe(store, request.ticker, assets=set(seconds), raw=_raw(result), seconds=seconds)
@@ -131,7 +131,7 @@ def _outcome(request: TickerRun, result: "dg.ExecuteInProcessResult", *, removed
         return {"status": "ok", "reason": None, **document}
     if reason := _too_short(result):
         return {"status": "skipped", "reason": reason, **document}
-    if removed:
+    if not ticker_exists:
         return {"status": "failed", "reason": removal(request.ticker), "exit_code": 1, **document}
     reason, exit_code = failure_of(result)
     if failed_in_outage(result):

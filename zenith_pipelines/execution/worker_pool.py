@@ -60,11 +60,11 @@ def run_batch(runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update]
         queue.put(run)
     updates: Queue[Update] = Queue()
     outcomes: Outcomes = {}
-    stopped = threading.Event()
+    stop = threading.Event()
     slots = min(jobs, len(runs))
     with ThreadPoolExecutor(max_workers=slots) as threads:
         pending = {
-            threads.submit(_process_queue, queue, outcomes, _WorkerSlot(updates, jobs // slots), stopped)
+            threads.submit(_process_queue, queue, outcomes, _WorkerSlot(updates, jobs // slots), stop)
             for _ in range(slots)
         }
         try:
@@ -73,11 +73,11 @@ def run_batch(runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update]
                 if time.monotonic() >= next_cleanup:  # a dead run may hold the slot that our runs wait for
                     _ignore_outage(lambda: fail_dead_runs(Settings()))
                     next_cleanup = time.monotonic() + _CLEANUP_SECONDS
-                finished, pending = wait(pending, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
+                futures, pending = wait(pending, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
                 _drain(updates, on_update)
-                _raise_first(finished)
+                _raise_first(futures)
         except BaseException:
-            stopped.set()
+            stop.set()
             _drain(queue, lambda _: None)
             for worker in multiprocessing.active_children():
                 _kill(worker)  # files are written atomically; the slot then fails the run
@@ -111,7 +111,7 @@ class _WorkerSlot:
         self._worker.shutdown()
 
 
-def _process_queue(queue: "Queue[TickerRun]", outcomes: Outcomes, slot: _WorkerSlot, stopped: threading.Event) -> None:
+def _process_queue(queue: "Queue[TickerRun]", outcomes: Outcomes, slot: _WorkerSlot, stop: threading.Event) -> None:
     """Run the queue, one ticker after the other; repeat once a run that may succeed the second time."""
     try:
         while True:
@@ -120,7 +120,7 @@ def _process_queue(queue: "Queue[TickerRun]", outcomes: Outcomes, slot: _WorkerS
             except Empty:
                 return
             outcomes[run.ticker], may_succeed = slot.run(run)
-            if may_succeed and not stopped.is_set():
+            if may_succeed and not stop.is_set():
                 outcomes[run.ticker], _ = slot.run(replace(run, run_id=str(uuid4())))
     finally:
         slot.close()
@@ -195,6 +195,6 @@ def _drain(queue: "Queue[Item]", take: Callable[[Item], object]) -> None:
         take(item)
 
 
-def _raise_first(finished: "set[Future[None]]") -> None:
-    for future in finished:
+def _raise_first(futures: "set[Future[None]]") -> None:
+    for future in futures:
         future.result()
