@@ -1,4 +1,4 @@
-"""Runs of other machines on one PostgreSQL server: who lives is left alone, who was killed is buried from here."""
+"""Runs of several machines on one PostgreSQL server: live runs are left alone, dead ones are failed from anywhere."""
 
 import os
 import subprocess

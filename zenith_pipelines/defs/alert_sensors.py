@@ -1,6 +1,6 @@
 """Sensors that send alerts: models that no longer fit, stale prices, failed runs.
 
-What belongs here: how often a sensor runs, and the cursor by which one cause sends one alert. Thresholds and logic are
+In scope: how often a sensor runs, and the cursor by which one cause sends one alert. Thresholds and logic are
 in zenith_core/evaluation/drift.py, sending is in zenith_pipelines/alerts.py.
 """
 

@@ -5,7 +5,7 @@ WARN is only shown. An asset is stored before its checks run, so `cleaned_prices
 and people can look at the offending rows. Features, models and the serving snapshot are made only from tables that
 passed, and stay unchanged until tables pass again. Materializing a downstream asset by hand overrules the check.
 
-What does not belong here: repairs and rejections of rows, which cleaning makes and counts.
+Out of scope: repairs and rejections of rows, which cleaning makes and counts.
 """
 
 import warnings

@@ -1,6 +1,6 @@
 """Jobs that people, schedules and sensors launch by name: selections of assets, and jobs of one op.
 
-What does not belong here: anything that makes data or models of a ticker, which are assets, and the decision which
+Out of scope: anything that makes data or models of a ticker, which are assets, and the decision which
 versions to delete, which is in `zenith_pipelines.registry.retention`.
 """
 

@@ -1,6 +1,6 @@
 """Metadata of materializations, for the Dagster UI: plots, date ranges, tables, links.
 
-One function for each kind of content. What does not belong here: figures that an asset computes anyway, and the look
+One function for each kind of content. Out of scope: figures that an asset computes anyway, and the look
 of plots, which is in `zenith_pipelines.reports`.
 """
 

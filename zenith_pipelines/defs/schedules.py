@@ -1,6 +1,6 @@
 """Schedules: jobs by the clock, on from the start, with the time zone and cron expressions of the settings.
 
-What belongs here: when a job runs. The refresh after an exchange's close is a sensor (zenith_pipelines.defs.sensors),
+In scope: when a job runs. The refresh after an exchange's close is a sensor (zenith_pipelines.defs.sensors),
 because exchanges have holidays, half days and their own time zones.
 
 If ticks were missed because the machine was off, Dagster evaluates only the latest of them.

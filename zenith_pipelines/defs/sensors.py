@@ -1,6 +1,6 @@
 """Sensors that launch runs or repair state: ticker sync, refresh, requested retraining, dead runs.
 
-What belongs here: how often a sensor runs and what it launches. Decisions are in pure modules. Runs that take too long
+In scope: how often a sensor runs and what it launches. Decisions are in pure modules. Runs that take too long
 do not belong here: Dagster's own monitoring ends them.
 """
 

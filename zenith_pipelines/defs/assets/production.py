@@ -1,6 +1,6 @@
 """Assets of production: the snapshot that serving reads, the Production models, their forecasts and evaluation.
 
-What does not belong here: reactions to an evaluation, which are sensors.
+Out of scope: reactions to an evaluation, which are sensors.
 """
 
 from datetime import UTC, datetime
