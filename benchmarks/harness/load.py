@@ -1,7 +1,7 @@
-"""A load generator for HTTP/1.1: a few connections, each asking again as soon as it is answered.
+"""A load generator for HTTP/1.1: a few connections, each sending the next request as soon as it has a response.
 
 httpx takes longer for a request than the service for its answer, so it would measure itself; this one takes a tenth of
-that. How much it can do is measured against a server that does nothing (`constant_server`).
+that. Its own limit is measured against a server that does nothing (`constant_server`).
 """
 
 import asyncio
@@ -23,19 +23,19 @@ _LENGTH = b"content-length: "
 
 @dataclass(frozen=True)
 class Load:
-    """What came of it: requests per second, the seconds that each took, and how many had which status."""
+    """The result: requests per second, the seconds of each, and the number of each status."""
 
     per_second: float
     seconds: np.ndarray
     statuses: Counter[int]
 
     def ms(self, share: float) -> float:
-        """Milliseconds within which this share of the requests was answered."""
+        """Return the milliseconds within which this share of the requests was answered."""
         return float(np.quantile(self.seconds, share) * 1000)
 
 
 def request(method: str, path: str, body: bytes = b"") -> bytes:
-    """A request as it goes over the wire."""
+    """Return the bytes of a request."""
     head = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\ncontent-length: {len(body)}\r\n"
     kind = "content-type: application/json\r\n" if body else ""
     return f"{head}{kind}\r\n".encode() + body
@@ -43,21 +43,21 @@ def request(method: str, path: str, body: bytes = b"") -> bytes:
 
 @dataclass(frozen=True)
 class Group:
-    """So many connections, whose requests take turns."""
+    """A number of connections, which send the requests in turn."""
 
     requests: Sequence[bytes]
     connections: int = 16
 
 
 def load(port: int, *groups: Group, seconds: float = 3.0) -> list[Load]:
-    """Let all groups ask the loopback port at once; what came of each. A second of warming up is not counted."""
+    """Load the loopback port from all groups at once; return a result for each. A second of warm-up is not counted."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_load(port, groups, seconds))
 
 
 @contextmanager
 def constant_server(body: bytes) -> Iterator[int]:
-    """The port of a server that answers every request with `body` without reading it: the fastest there can be."""
+    """Yield the port of a server that answers every request with `body` without reading it: the upper limit."""
     loop = uvloop.new_event_loop()
     answer = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
     server = loop.run_until_complete(loop.create_server(lambda: _Answerer(answer), "127.0.0.1", 0))
@@ -71,34 +71,34 @@ def constant_server(body: bytes) -> Iterator[int]:
 
 
 async def _load(port: int, groups: Sequence[Group], seconds: float) -> list[Load]:
-    crowds = [await _crowd(port, group) for group in groups]
-    everybody = [asker for crowd in crowds for asker in crowd]
+    groups_of_clients = [await _connect(port, group) for group in groups]
+    all_clients = [client for clients in groups_of_clients for client in clients]
     await asyncio.sleep(_WARM_UP_SECONDS)
-    for asker in everybody:
-        asker.forget()
-    started = time.perf_counter()
+    for client in all_clients:
+        client.forget()
+    start = time.perf_counter()
     await asyncio.sleep(seconds)
-    took = time.perf_counter() - started
-    for asker in everybody:
-        asker.close()
-    return [_sum(crowd, took) for crowd in crowds]
+    duration = time.perf_counter() - start
+    for client in all_clients:
+        client.close()
+    return [_sum(clients, duration) for clients in groups_of_clients]
 
 
-async def _crowd(port: int, group: Group) -> list["_Asker"]:
+async def _connect(port: int, group: Group) -> list["_Client"]:
     turns = itertools.cycle(group.requests)
-    askers = [_Asker(turns) for _ in range(group.connections)]
-    for asker in askers:
-        await asyncio.get_running_loop().create_connection(lambda asker=asker: asker, "127.0.0.1", port)
-    return askers
+    clients = [_Client(turns) for _ in range(group.connections)]
+    for client in clients:
+        await asyncio.get_running_loop().create_connection(lambda client=client: client, "127.0.0.1", port)
+    return clients
 
 
-def _sum(crowd: Sequence["_Asker"], took: float) -> Load:
-    times = np.concatenate([asker.times for asker in crowd])
-    return Load(len(times) / took, times, sum((asker.statuses for asker in crowd), Counter()))
+def _sum(clients: Sequence["_Client"], duration: float) -> Load:
+    times = np.concatenate([client.times for client in clients])
+    return Load(len(times) / duration, times, sum((client.statuses for client in clients), Counter()))
 
 
-class _Asker(asyncio.Protocol):
-    """One connection, one request under way."""
+class _Client(asyncio.Protocol):
+    """One connection with one request at a time."""
 
     def __init__(self, turns: Iterator[bytes]) -> None:
         self._turns = turns
@@ -123,7 +123,7 @@ class _Asker(asyncio.Protocol):
         head = self._answer.find(_END)
         if head < 0 or len(self._answer) < head + len(_END) + self._length(head):
             return
-        self.times.append(time.perf_counter() - self._asked)
+        self.times.append(time.perf_counter() - self._start)
         self.statuses[int(self._answer[9:12])] += 1
         self._answer = b""
         if not self._is_closed:
@@ -134,7 +134,7 @@ class _Asker(asyncio.Protocol):
             raise SystemExit(f"the server closed a connection: {error}")
 
     def _ask(self) -> None:
-        self._asked = time.perf_counter()
+        self._start = time.perf_counter()
         self._transport.write(next(self._turns))
 
     def _length(self, head: int) -> int:

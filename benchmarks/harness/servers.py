@@ -29,27 +29,27 @@ class Server:
     pid: int
 
     def get(self, path: str) -> Any:
-        """The JSON at a path."""
+        """Return the JSON at a path."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
             return json.load(answer)
 
     def post(self, path: str, body: Mapping[str, object]) -> Any:
-        """The JSON that is answered to a body."""
+        """Return the JSON response to a body."""
         kind = {"content-type": "application/json"}
-        asked = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", json.dumps(body).encode(), kind)
-        with urllib.request.urlopen(asked, timeout=60) as answer:
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", json.dumps(body).encode(), kind)
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
 
     @property
     def resident_mb(self) -> float:
-        """What the process has in memory."""
+        """Resident memory of the process, in MB."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 @contextmanager
 def zenith(settings: Settings) -> Iterator[Server]:
-    """`zenith serve`, as soon as /health says that it is ready."""
+    """Run `zenith serve`, and yield it as soon as /health reports ready."""
     places = {"ZENITH_HOME": str(settings.home), "MODELS_PATH": str(settings.last_good)}
     with _started([_BIN / "zenith", "serve", "--port"], "/health", places) as server:
         while not server.get("/health")["ready"]:
@@ -59,14 +59,14 @@ def zenith(settings: Settings) -> Iterator[Server]:
 
 @contextmanager
 def constant() -> Iterator[Server]:
-    """A FastAPI endpoint that returns a constant, on the service's uvicorn options."""
+    """Run a FastAPI endpoint that returns a constant, on the service's uvicorn options."""
     with _started([sys.executable, __file__], "/constant") as server:
         yield server
 
 
 @contextmanager
 def mlflow_scoring(settings: Settings, ticker: str) -> Iterator[Server]:
-    """MLflow's own scoring server on the ticker's price model in Production."""
+    """Run MLflow's own scoring server on the ticker's price model in Production."""
     model = f"models:/{model_name('lstm', ticker)}@Production"
     command = [_BIN / "mlflow", "models", "serve", "-m", model, "--env-manager", "local", "-p"]
     with _started(command, "/ping", {"MLFLOW_TRACKING_URI": settings.tracking_uri}) as server:
@@ -74,32 +74,32 @@ def mlflow_scoring(settings: Settings, ticker: str) -> Iterator[Server]:
 
 
 def many_tickers(settings: Settings, folder: Path, count: int) -> Settings:
-    """Settings of a service that has the tickers T0, T1, …: trained models and snapshots in turn, under other names.
+    """Return the settings of a service with the tickers T0, T1, …: copies of trained models and snapshots in turn.
 
-    The models are put where last-good copies are; there is no registry.
+    The models are written as last-known-good copies; there is no registry.
     """
     from zenith_pipelines.models.onnx_artifact import metadata, with_metadata
 
-    trained = sorted(path.name for path in settings.snapshots.iterdir())
-    made = Settings(zenith_home=folder, models_path=folder / "models", zenith_data_uri=None, mlflow_tracking_uri=None)
+    originals = sorted(path.name for path in settings.snapshots.iterdir())
+    copies = Settings(zenith_home=folder, models_path=folder / "models", zenith_data_uri=None, mlflow_tracking_uri=None)
     for number in range(count):
-        ticker, original = f"T{number}", trained[number % len(trained)]
+        ticker, original = f"T{number}", originals[number % len(originals)]
         document = json.loads((settings.snapshots / original / "current.json").read_text())
         document["facts"]["ticker"] = ticker
-        (made.snapshots / ticker).mkdir(parents=True)
-        (made.snapshots / ticker / "current.json").write_text(json.dumps(document))
+        (copies.snapshots / ticker).mkdir(parents=True)
+        (copies.snapshots / ticker / "current.json").write_text(json.dumps(document))
         for kind in KINDS:
             copy = LastKnownGood(settings.last_good).load(model_name(kind, original))
             if copy is None:
                 raise SystemExit(f"no copy of {model_name(kind, original)} in {settings.last_good}")
             onnx = with_metadata(copy[1], {**metadata(copy[1]), "ticker": ticker})
-            LastKnownGood(made.last_good).save(model_name(kind, ticker), 1, onnx)
-    return made
+            LastKnownGood(copies.last_good).save(model_name(kind, ticker), 1, onnx)
+    return copies
 
 
 @contextmanager
 def _started(command: list[str | Path], path: str, places: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """A process that is told its port as its last argument, from when it answers at `path`."""
+    """Start a process with its port as the last argument; yield it once it answers at `path`."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = int(probe.getsockname()[1])
     path_of_programs = f"{_BIN}{os.pathsep}{os.environ['PATH']}"  # MLflow looks for uvicorn there

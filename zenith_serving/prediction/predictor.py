@@ -4,8 +4,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from pydantic_core import to_json
-
 from zenith_core.errors import UserError, ZenithError
 from zenith_core.inference import HORIZONS
 from zenith_core.market.tickers import validate_ticker
@@ -15,7 +13,7 @@ from zenith_serving.prediction.cache import Cache, LocalCache
 from zenith_serving.prediction.last_known_good import LastKnownGood
 from zenith_serving.prediction.model_store import ModelStore
 from zenith_serving.prediction.redis_cache import RedisCache
-from zenith_serving.prediction.responses import response_body
+from zenith_serving.prediction.responses import response
 from zenith_serving.prediction.served_model import ServedModel
 from zenith_serving.prediction.single_flight import SingleFlight
 from zenith_serving.prediction.snapshot_store import SnapshotStore
@@ -25,7 +23,6 @@ from zenith_serving.settings import Settings, require_home
 
 _TASKS: dict[Kind, str] = {"lstm": "price", "ensemble": "signal"}
 _SCHEMAS: dict[Kind, type[ModelAnswer]] = {"lstm": PriceAnswer, "ensemble": SignalAnswer}
-_NEW, _CACHED = b'"cached":false', b'"cached":true'  # in an answer's JSON; free text comes after it
 
 
 def utc_now() -> datetime:
@@ -78,7 +75,7 @@ class Predictor:
         self._clock = clock
         self.on_answer: Callable[[str, bool], None] = _ignore
         """Called for each answer with "price" or "signal", and True if it was cached. From any thread."""
-        self._flights = SingleFlight[bytes]()
+        self._flights = SingleFlight[tuple[bytes, bool]]()
 
     def predict_price(self, ticker: str, horizon: int = 5, *, use_cache: bool = True) -> PriceAnswer:
         """Forecast the next `horizon` sessions. Raises as `answer` does."""
@@ -103,8 +100,11 @@ class Predictor:
             raise UserError(f"horizon must be 1 to {HORIZONS} sessions")
         model, now = self._model(kind, ticker), self._clock()
         key = _key(model, kind, horizon, now)
-        answer = self._cached(key, kind, model, horizon, now) if use_cache else self._compute(key, model, horizon, now)
-        self.on_answer(_TASKS[kind], _CACHED in answer)
+        if use_cache:
+            answer, is_cached = self._cached(key, kind, model, horizon, now)
+        else:
+            answer, is_cached = self._compute(key, model, horizon, now), False
+        self.on_answer(_TASKS[kind], is_cached)
         return answer
 
     def refresh(self) -> None:
@@ -123,18 +123,27 @@ class Predictor:
             raise TickerGone(f"{snapshot.ticker} is no longer traded: {reason}")
         return self.models.get(kind, snapshot)
 
-    def _cached(self, key: str, kind: Kind, model: ServedModel, horizon: int, now: datetime) -> bytes:
-        """The cached answer, or a new one: callers of the same key share one look into the cache and one answer."""
+    def _cached(self, key: str, kind: Kind, model: ServedModel, horizon: int, now: datetime) -> tuple[bytes, bool]:
+        """The cached answer and True, or a new one and False.
+
+        Callers of the same key share one look into the cache and one answer.
+        """
         ticker = model.snapshot.ticker
-        return self.cache.peek(ticker, key) or self._flights.do(
-            key, lambda: self.cache.get(ticker, key, _SCHEMAS[kind]) or self._compute(key, model, horizon, now)
-        )
+
+        def look_up() -> tuple[bytes, bool]:
+            if answer := self.cache.get(ticker, key, _SCHEMAS[kind]):
+                return answer, True
+            return self._compute(key, model, horizon, now), False
+
+        answer = self.cache.peek(ticker, key)
+        return (answer, True) if answer else self._flights.do(key, look_up)
 
     def _compute(self, key: str, model: ServedModel, horizon: int, now: datetime) -> bytes:
-        """A new answer from the kept forecast, which is cached as well."""
-        answer = to_json(response_body(model, horizon, now))
-        self.cache.put(model.snapshot.ticker, key, answer.replace(_NEW, _CACHED, 1))
-        return answer
+        """A new answer from the kept forecast. The cache gets it too, as the cached one that it will be."""
+        answer = response(model, horizon, now)
+        cached = answer.model_copy(update={"cached": True})
+        self.cache.put(model.snapshot.ticker, key, cached.model_dump_json().encode())
+        return answer.model_dump_json().encode()
 
 
 def _key(model: ServedModel, kind: Kind, horizon: int, now: datetime) -> str:

@@ -1,18 +1,14 @@
-"""From a forecast to a response body. Pure.
+"""From a kept forecast to a response. Pure."""
 
-Bodies are dictionaries with the fields of their schema in its order: pydantic would take as long to validate them as
-everything else here takes. `tests/serving/prediction/test_predictor.py` compares them with their schemas.
-"""
-
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from zenith_core.forecasting.abstention import SignalDecision
-from zenith_core.inference import QUANTILES, SIGNALS, PriceForecast
+from zenith_core.inference import QUANTILES, SIGNALS
 from zenith_core.names import DISCLAIMER
 from zenith_core.snapshot import STALE_AFTER_SESSIONS, ServingSnapshot
 from zenith_serving.prediction.served_model import ServedModel, SignalForecast
+from zenith_serving.schemas.predictions import PriceAnswer, PricePoint, Probabilities, SignalAnswer, Skill
 
 INTERVAL = round(QUANTILES[-1] - QUANTILES[0], 6)  # the level of [lower, upper]
 _SKILL_SENTENCES = {
@@ -22,15 +18,15 @@ _SKILL_SENTENCES = {
 }
 
 
-def response_body(model: ServedModel, horizon: int, now: datetime) -> dict[str, Any]:
-    """Return a PriceAnswer for a price model, a SignalAnswer for a signal model.
+def response(model: ServedModel, horizon: int, now: datetime) -> PriceAnswer | SignalAnswer:
+    """Return the answer of a price model for `horizon` sessions, or of a signal model.
 
     Raises ModelUnavailable or FeatureMismatch if the model has no forecast from its snapshot.
     """
     forecast = model.forecast
-    if isinstance(forecast, PriceForecast):
-        return _price_body(model, forecast, horizon, now)
-    return _signal_body(model, forecast, now)
+    if isinstance(forecast, SignalForecast):
+        return _signal_answer(model, forecast, now)
+    return _price_answer(model, forecast[:horizon], now)
 
 
 def age_in_sessions(snapshot: ServingSnapshot, now: datetime) -> int:
@@ -39,34 +35,34 @@ def age_in_sessions(snapshot: ServingSnapshot, now: datetime) -> int:
     return sum(session <= today for session in snapshot.next_sessions)
 
 
-def _price_body(model: ServedModel, forecast: PriceForecast, horizon: int, now: datetime) -> dict[str, Any]:
-    skill, coverage = model.skill_at(horizon)
-    return {
+def _price_answer(model: ServedModel, points: tuple[PricePoint, ...], now: datetime) -> PriceAnswer:
+    skill, coverage = model.skill_at(len(points))
+    return PriceAnswer(
         **_common(model, skill, now),
-        "horizon": horizon,
-        "predictions": _points(model.snapshot, forecast, horizon),
-        "confidence": INTERVAL,
-        "coverage": coverage,
-    }
+        horizon=len(points),
+        predictions=list(points),
+        confidence=INTERVAL,
+        coverage=coverage,
+    )
 
 
-def _signal_body(model: ServedModel, forecast: SignalForecast, now: datetime) -> dict[str, Any]:
+def _signal_answer(model: ServedModel, forecast: SignalForecast, now: datetime) -> SignalAnswer:
     skill, _ = model.skill_at()
     common = _common(model, skill, now)
     decision = forecast.stale if common["stale"] else forecast.fresh
-    probabilities = forecast.probabilities
-    return {
+    return SignalAnswer(
         **common,
-        "signal": decision.signal,
-        "likeliest": max(SIGNALS, key=probabilities.__getitem__),
-        "confidence": probabilities[decision.signal],
-        "probabilities": probabilities,
-        "reason_code": decision.reason,
-        "reason": _reason(decision, probabilities, skill),
-    }
+        signal=decision.signal,
+        likeliest=max(SIGNALS, key=lambda signal: getattr(forecast.probabilities, signal)),
+        confidence=getattr(forecast.probabilities, decision.signal),
+        probabilities=forecast.probabilities,
+        reason_code=decision.reason,
+        reason=_reason(decision, forecast.probabilities, skill),
+    )
 
 
-def _common(model: ServedModel, skill: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+def _common(model: ServedModel, skill: Skill, now: datetime) -> dict[str, Any]:
+    """The fields of ModelAnswer."""
     snapshot = model.snapshot
     age = age_in_sessions(snapshot, now)
     return {
@@ -85,22 +81,6 @@ def _common(model: ServedModel, skill: Mapping[str, Any], now: datetime) -> dict
     }
 
 
-def _points(snapshot: ServingSnapshot, forecast: PriceForecast, horizon: int) -> list[dict[str, Any]]:
-    """Python numbers: numpy is slower for a few rows."""
-    prices, quantiles = forecast.price[:horizon].tolist(), forecast.quantiles[:horizon].tolist()
-    return [
-        {
-            "day": day,
-            "date": session,
-            "price": round(price, 6),
-            "change_pct": round(100 * (price / snapshot.close - 1), 4),
-            "lower": round(levels[0], 6),
-            "upper": round(levels[-1], 6),
-        }
-        for day, (session, price, levels) in enumerate(zip(snapshot.next_sessions, prices, quantiles, strict=False), 1)
-    ]
-
-
-def _reason(decision: SignalDecision, probabilities: Mapping[str, float], skill: Mapping[str, Any]) -> str:
-    shares = ", ".join(f"{name} {probabilities[name]:.0%}" for name in reversed(SIGNALS))
-    return f"{decision.text} Probabilities: {shares}. {_SKILL_SENTENCES[skill['beats_naive']]}"
+def _reason(decision: SignalDecision, probabilities: Probabilities, skill: Skill) -> str:
+    shares = ", ".join(f"{signal} {getattr(probabilities, signal):.0%}" for signal in reversed(SIGNALS))
+    return f"{decision.text} Probabilities: {shares}. {_SKILL_SENTENCES[skill.beats_naive]}"

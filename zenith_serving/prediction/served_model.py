@@ -1,7 +1,7 @@
 """A model version and its forecast from one snapshot: numbers and metadata, no session (docs/decisions/0041)."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, cast
 
@@ -15,13 +15,13 @@ from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.errors import FeatureMismatch, ModelUnavailable
 from zenith_serving.prediction.loaded_model import LoadedModel
 from zenith_serving.schemas.base import Finite
-from zenith_serving.schemas.predictions import Skill
+from zenith_serving.schemas.predictions import PricePoint, Probabilities, Skill
 
 
 class OutOfSampleSkill(NamedTuple):
-    """The fields of Skill at a horizon, and the coverage of the intervals."""
+    """Skill at a horizon, and the coverage of the intervals."""
 
-    skill: Mapping[str, Any]
+    skill: Skill
     coverage: float | None
 
 
@@ -29,12 +29,13 @@ class OutOfSampleSkill(NamedTuple):
 class SignalForecast:
     """Probability of each of SIGNALS, and the decision on fresh and on stale data."""
 
-    probabilities: dict[str, float]
+    probabilities: Probabilities
     fresh: SignalDecision
     stale: SignalDecision
 
 
-Forecast = PriceForecast | SignalForecast
+Forecast = tuple[PricePoint, ...] | SignalForecast
+"""HORIZONS price points, or a signal."""
 
 
 class _Evidence(Skill):
@@ -83,12 +84,12 @@ class ServedModel:
     def _validated_skill(self, horizon: int | None) -> OutOfSampleSkill:
         evidence = nearest_evidence(self.facts["evidence"], horizon)
         try:
-            skill = _Evidence(**{name: evidence.get(name) for name in _Evidence.model_fields}).model_dump()
+            figures = _Evidence(**{name: evidence.get(name) for name in _Evidence.model_fields})
         except ValidationError:
             raise ModelUnavailable(
                 f"the out-of-sample skill of {self.name} version {self.version} is not a number: train it again"
             ) from None
-        return OutOfSampleSkill(skill, skill.pop("coverage"))
+        return OutOfSampleSkill(Skill(**figures.model_dump(exclude={"coverage"})), figures.coverage)
 
 
 def nearest_evidence(evidence: Mapping[str, Any], horizon: int | None) -> dict[str, Any]:
@@ -135,7 +136,7 @@ def _forecast(model: LoadedModel, inputs: ServingSnapshot) -> Forecast:
     if model.facts["kind"] == "lstm":
         forecast = forecast_prices(model.run, inputs)
         _require_finite(float(forecast.price.sum() + forecast.quantiles.sum()), label)
-        return forecast
+        return tuple(_points(inputs, forecast))
     probabilities = signal_probabilities(model.run, inputs)
     _require_finite(sum(probabilities.values()), label)
     try:
@@ -144,7 +145,20 @@ def _forecast(model: LoadedModel, inputs: ServingSnapshot) -> Forecast:
         )
     except NotAvailable as error:
         raise ModelUnavailable(f"{label} cannot give a signal: {error}") from None
-    return SignalForecast(probabilities, fresh, stale)
+    return SignalForecast(Probabilities(**probabilities), fresh, stale)
+
+
+def _points(snapshot: ServingSnapshot, forecast: PriceForecast) -> Iterator[PricePoint]:
+    prices, lower, upper = (values.tolist() for values in (forecast.price, forecast.lower, forecast.upper))
+    for day, session in enumerate(snapshot.next_sessions):
+        yield PricePoint(
+            day=day + 1,
+            date=session,
+            price=round(prices[day], 6),
+            change_pct=round(100 * (prices[day] / snapshot.close - 1), 4),
+            lower=round(lower[day], 6),
+            upper=round(upper[day], 6),
+        )
 
 
 def _require_finite(total: float, label: str) -> None:

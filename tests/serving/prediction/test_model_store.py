@@ -43,7 +43,7 @@ def sessions(monkeypatch):
 
 
 def price(model):
-    return float(model.forecast.price[0])
+    return model.forecast[0].price
 
 
 def test_each_ticker_and_kind_has_its_own_model(store, snapshots):

@@ -13,7 +13,6 @@ from zenith_serving.prediction.predictor import Predictor, make_predictor
 from zenith_serving.prediction.responses import age_in_sessions
 from zenith_serving.prediction.served_model import nearest_evidence
 from zenith_serving.prediction.snapshot_store import SnapshotStore
-from zenith_serving.schemas.predictions import PriceAnswer, SignalAnswer
 from zenith_serving.settings import Settings
 
 
@@ -245,13 +244,6 @@ def test_data_removed_before_a_refresh_are_left_to_the_request(predictor, tmp_pa
     predictor.refresh()
     with pytest.raises(UnknownTicker):
         predictor.predict_price("AAPL")
-
-
-@pytest.mark.parametrize("use_cache", [True, False])
-def test_answers_are_the_bytes_that_their_schemas_would_write(predictor, use_cache):
-    price, signal = (predictor.answer(kind, "AAPL", 7, use_cache=use_cache) for kind in ("lstm", "ensemble"))
-    assert PriceAnswer.model_validate_json(price).model_dump_json().encode() == price
-    assert SignalAnswer.model_validate_json(signal).model_dump_json().encode() == signal
 
 
 def test_an_answer_without_the_cache_is_cached_for_the_next(predictor):
