@@ -22,6 +22,7 @@ from zenith_pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from pandera.pandas import DataFrameSchema
 
     from zenith_core.backtesting.backtest import Backtest
 
@@ -36,6 +37,22 @@ def date_range(dates: pd.Index) -> Metadata:
     days = pd.DatetimeIndex(dates).dropna()
     ends = {"first": str(days.min().date()), "last": str(days.max().date())} if len(days) else {}
     return {"dagster/row_count": len(dates), **ends}
+
+
+def column_schema(schema: "DataFrameSchema") -> Metadata:
+    """Return the columns of a pandera table, with types and constraints, as the UI shows them."""
+    columns = [
+        dg.TableColumn(
+            name=str(name),
+            type=str(column.dtype),
+            constraints=dg.TableColumnConstraints(
+                nullable=column.nullable, unique=column.unique, other=[str(check) for check in column.checks]
+            ),
+        )
+        for name, column in schema.columns.items()
+        if not column.regex
+    ]
+    return {"dagster/column_schema": dg.TableSchema(columns)}
 
 
 def prices_plot(cleaned: Dataset) -> Metadata:

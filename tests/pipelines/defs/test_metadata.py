@@ -8,9 +8,17 @@ import pytest
 
 from tests.core.markets import random_prices
 from zenith_core.features.model_features import features
+from zenith_core.table_schemas import cleaned_schema, features_schema
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.defs.assets.prices import cleaned_prices
-from zenith_pipelines.defs.metadata import date_range, features_plot, prices_plot, verdicts_table, version_link
+from zenith_pipelines.defs.metadata import (
+    column_schema,
+    date_range,
+    features_plot,
+    prices_plot,
+    verdicts_table,
+    version_link,
+)
 from zenith_pipelines.ingestion.sources.sample import SampleSource
 from zenith_pipelines.reports.verdicts import Verdict
 from zenith_pipelines.settings import Settings
@@ -29,6 +37,17 @@ def test_the_date_range_ignores_rows_without_a_date():
     dates = pd.DatetimeIndex(["2024-01-03", None, "2024-01-02"])
     assert date_range(dates) == {"dagster/row_count": 3, "first": "2024-01-02", "last": "2024-01-03"}
     assert date_range(dates[:0]) == {"dagster/row_count": 0}
+
+
+def test_the_columns_of_a_table_have_types_and_constraints():
+    columns = {column.name: column for column in column_schema(cleaned_schema())["dagster/column_schema"].columns}
+
+    assert (columns["close"].type, columns["close"].constraints.nullable) == ("float64", False)
+    assert any("in_range" in constraint for constraint in columns["close"].constraints.other)
+    assert columns["suspect"].type == "bool"
+    features = [column.name for column in column_schema(features_schema())["dagster/column_schema"].columns]
+    assert "return_1" in features
+    assert all(name.replace("_", "").isalnum() for name in features)  # no pattern for further columns
 
 
 def test_prices_and_features_become_pictures_and_empty_tables_nothing():

@@ -11,6 +11,7 @@ from zenith_core.evaluation.metrics import HEADLINE_HORIZON
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.atomic_files import write_atomically
 from zenith_pipelines.datasets.store import Dataset
+from zenith_pipelines.defs.code_versions import code_version
 from zenith_pipelines.defs.metadata import OWNERS, equity_plot, fan_plot, verdicts_table
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
@@ -42,7 +43,17 @@ class TradingConfig(dg.Config):
         return BacktestConfig(**self.model_dump())
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="backtests", owners=OWNERS, kinds={"parquet", "mlflow"})
+BACKTESTS = ("zenith_core/backtesting", "zenith_core/statistics")
+"""The code that trades signals on paper."""
+
+
+@dg.asset(
+    partitions_def=ticker_partitions,
+    group_name="backtests",
+    owners=OWNERS,
+    kinds={"parquet", "mlflow"},
+    code_version=code_version(*BACKTESTS),
+)
 def lstm_backtest(
     config: TradingConfig, zenith: ZenithResource, cleaned_prices: Dataset, lstm_model: Dataset
 ) -> dg.MaterializeResult[Dataset]:
@@ -52,7 +63,13 @@ def lstm_backtest(
     return _backtest(zenith, trading, cleaned_prices, signals, lstm_model, forecasts=past_forecasts(lstm_model.table))
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="backtests", owners=OWNERS, kinds={"parquet", "mlflow"})
+@dg.asset(
+    partitions_def=ticker_partitions,
+    group_name="backtests",
+    owners=OWNERS,
+    kinds={"parquet", "mlflow"},
+    code_version=code_version(*BACKTESTS),
+)
 def ensemble_backtest(
     config: TradingConfig, zenith: ZenithResource, cleaned_prices: Dataset, ensemble_model: Dataset
 ) -> dg.MaterializeResult[Dataset]:
@@ -61,7 +78,13 @@ def ensemble_backtest(
     return _backtest(zenith, config.as_core(), cleaned_prices, signals, ensemble_model)
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="backtests", owners=OWNERS, kinds={"html", "mlflow"})
+@dg.asset(
+    partitions_def=ticker_partitions,
+    group_name="backtests",
+    owners=OWNERS,
+    kinds={"html", "mlflow"},
+    code_version=code_version("zenith_pipelines/reports"),
+)
 def backtest_report(
     context: dg.AssetExecutionContext,
     zenith: ZenithResource,

@@ -13,6 +13,7 @@ from zenith_core.market.sessions import next_sessions
 from zenith_pipelines.dagster_runtime.dead_runs import earlier_attempts
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.datasets.store import Dataset
+from zenith_pipelines.defs.code_versions import code_version
 from zenith_pipelines.defs.metadata import (
     OWNERS,
     Metadata,
@@ -33,7 +34,17 @@ class TrainingConfig(dg.Config, LSTMOptions):
     """Options of the LSTM training."""
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="models", owners=OWNERS, kinds={"keras", "mlflow", "onnx"})
+MODELS = ("zenith_pipelines/models", "zenith_core/features", "zenith_core/forecasting", "zenith_core/evaluation")
+"""The code that trains and judges both models."""
+
+
+@dg.asset(
+    partitions_def=ticker_partitions,
+    group_name="models",
+    owners=OWNERS,
+    kinds={"keras", "mlflow", "onnx"},
+    code_version=code_version(*MODELS),
+)
 def lstm_model(
     context: dg.AssetExecutionContext,
     config: TrainingConfig,
@@ -56,6 +67,7 @@ def lstm_model(
     group_name="models",
     owners=OWNERS,
     kinds={"scikitlearn", "xgboost", "mlflow", "onnx"},
+    code_version=code_version(*MODELS),
 )
 def ensemble_model(
     context: dg.AssetExecutionContext,

@@ -12,8 +12,10 @@ from pydantic import Field
 from zenith_core.asset_selection import PRICE_SOURCES
 from zenith_core.errors import SourceError
 from zenith_core.prices.cleaning import data_version
+from zenith_core.table_schemas import cleaned_schema, raw_schema
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
-from zenith_pipelines.defs.metadata import OWNERS, date_range, prices_plot
+from zenith_pipelines.defs.code_versions import code_version
+from zenith_pipelines.defs.metadata import OWNERS, column_schema, date_range, prices_plot
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import KEEP_HISTORY, ZenithResource
 from zenith_pipelines.ingestion.fetch import FetchResult, clean_snapshot, fetch_and_record_delisting
@@ -45,6 +47,7 @@ class FetchConfig(dg.Config):
     kinds={"parquet"},
     metadata={KEEP_HISTORY: True},
     pool=PRICE_SOURCES,
+    code_version=code_version("zenith_pipelines/ingestion"),
 )
 def raw_prices(
     context: dg.AssetExecutionContext, config: FetchConfig, zenith: ZenithResource
@@ -56,14 +59,20 @@ def raw_prices(
     """
     ticker = require_ticker(context.instance, context.partition_key)
     fetch = _fetch(context, zenith.store, _source(config, zenith, ticker))
-    metadata = {**date_range(fetch.snapshot.table.index), **fetch.facts}
+    metadata = {**date_range(fetch.snapshot.table.index), **column_schema(raw_schema()), **fetch.facts}
     version = dg.DataVersion(fetch.facts["content_hash"])
     if fetch.is_new:
         return dg.MaterializeResult(value=fetch.snapshot, metadata=metadata, data_version=version)
     return dg.MaterializeResult(metadata=metadata, data_version=version)
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="prices", owners=OWNERS, kinds={"parquet", "pandas"})
+@dg.asset(
+    partitions_def=ticker_partitions,
+    group_name="prices",
+    owners=OWNERS,
+    kinds={"parquet", "pandas"},
+    code_version=code_version("zenith_core/prices", "zenith_core/market"),
+)
 def cleaned_prices(context: dg.AssetExecutionContext, raw_prices: Dataset) -> dg.MaterializeResult[Dataset]:
     """One row per exchange session, adjusted for splits and dividends. Each repair and rejection is counted."""
     cleaned = clean_snapshot(raw_prices, context.partition_key)
@@ -81,7 +90,7 @@ def cleaned_prices(context: dg.AssetExecutionContext, raw_prices: Dataset) -> dg
     dataset = Dataset({"prices": cleaned.prices, "quarantine": cleaned.quarantine}, facts)
     return dg.MaterializeResult(
         value=dataset,
-        metadata={**_figures(facts), **prices_plot(dataset)},
+        metadata={**_figures(facts), **column_schema(cleaned_schema()), **prices_plot(dataset)},
         data_version=dg.DataVersion(version),
     )
 

@@ -14,6 +14,7 @@ from zenith_core.job_options import EvaluationOptions
 from zenith_core.names import KINDS, Kind
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.store import Dataset
+from zenith_pipelines.defs.code_versions import code_version
 from zenith_pipelines.defs.metadata import OWNERS, decisions_metadata
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
@@ -23,7 +24,13 @@ from zenith_pipelines.production.promotion import promote_if_better
 from zenith_pipelines.production.serving_snapshot import latest_forecast, snapshot_facts
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="production", owners=OWNERS, kinds={"json"})
+@dg.asset(
+    partitions_def=ticker_partitions,
+    group_name="production",
+    owners=OWNERS,
+    kinds={"json"},
+    code_version=code_version("zenith_core/snapshot.py", "zenith_pipelines/production/serving_snapshot.py"),
+)
 def serving_snapshot(
     context: dg.AssetExecutionContext, zenith: ZenithResource, cleaned_prices: Dataset, indicator_features: Dataset
 ) -> dg.MaterializeResult[Dataset]:
@@ -37,7 +44,13 @@ def serving_snapshot(
     )
 
 
-@dg.asset(partitions_def=ticker_partitions, group_name="production", owners=OWNERS, kinds={"mlflow"})
+@dg.asset(
+    partitions_def=ticker_partitions,
+    group_name="production",
+    owners=OWNERS,
+    kinds={"mlflow"},
+    code_version=code_version("zenith_pipelines/production"),
+)
 def production_models(
     zenith: ZenithResource,
     indicator_features: Dataset,
@@ -61,6 +74,7 @@ def production_models(
     owners=OWNERS,
     kinds={"parquet"},
     deps=["production_models"],
+    code_version=code_version("zenith_core/evaluation/forecast_ledger.py"),
 )
 def forecast_ledger(
     context: dg.AssetExecutionContext, zenith: ZenithResource, cleaned_prices: Dataset, serving_snapshot: Dataset
@@ -90,6 +104,7 @@ class EvaluationConfig(dg.Config, EvaluationOptions):
     owners=OWNERS,
     kinds={"mlflow", "onnx"},
     deps=["production_models"],
+    code_version=code_version("zenith_pipelines/production/live_evaluation.py"),
 )
 def production_evaluation(
     context: dg.AssetExecutionContext,
