@@ -21,20 +21,18 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
-    zenith_home: Path = Field(default=Path(".zenith"), description="Where all state is kept.")
+    zenith_home: Path = Field(default=Path(".zenith"), description="The folder of all state.")
     zenith_data_uri: str | None = Field(default=None, description="Serving reads a folder only.")
     mlflow_tracking_uri: str | None = Field(
         default=None,
         description="An MLflow server, or a database other than `DATABASE_URL`. Not set: SQLite in `ZENITH_HOME`.",
     )
-    dagster_url: str = Field(
-        default="http://127.0.0.1:3000", description="The Dagster webserver that runs are launched through."
-    )
+    dagster_url: str = Field(default="http://127.0.0.1:3000", description="The Dagster webserver that launches runs.")
     dagster_public_url: str | None = Field(
-        default=None, description="Where people's browsers find Dagster, if not at DAGSTER_URL."
+        default=None, description="Dagster's address for browsers, if it is not `DAGSTER_URL`."
     )
     mlflow_public_url: str | None = Field(
-        default=None, description="Where people's browsers find MLflow, if not at MLFLOW_TRACKING_URI."
+        default=None, description="MLflow's address for browsers, if it is not `MLFLOW_TRACKING_URI`."
     )
     redis_url: SecretStr | None = Field(
         default=None,
@@ -42,33 +40,32 @@ class Settings(BaseSettings):
     )
     models_path: Path | None = Field(
         default=None,
-        description="Where last-good copies of the models are kept. Not set: `serving-models` in `ZENITH_HOME`.",
+        description="Folder of last-known-good copies of the models. Not set: `serving-models` in `ZENITH_HOME`.",
     )
     zenith_model_memory_mb: int = Field(
         default=512,
         gt=0,
-        description="Memory for models in each process, in MB; those asked for longest ago are dropped.",
+        description="Memory for models in each process, in MB; the least recently used ones are dropped.",
     )
     ml_cache_ttl: int = Field(default=3600, gt=0, description="Seconds that an answer is kept.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
-        default=(), description="Web origins that browsers may call from, separated by commas. Not set: none."
+        default=(), description="Web origins whose pages may call the API, separated by commas. Not set: none."
     )
     zenith_api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         default=(),
-        description="Keys for whatever changes something, separated by commas; needed to listen beyond loopback.",
+        description="Keys for requests that change something, separated by commas. Required to listen beyond loopback.",
     )
     zenith_read_keys: bool = Field(
-        default=False, description="Whether reading needs a key too; `/health` never does, nor the page's own files."
+        default=False, description="Require a key for reading too, except for `/health` and the files of the page."
     )
     zenith_rate_limit: str = Field(
         default="3000/minute",
-        description="How often a key, or an address beyond this machine, may ask: so many a `second`, `minute`, `hour` "
-        "or `day`; or `off`.",
+        description="Requests of one key, or of one address beyond this machine, per `second`, `minute`, `hour` or "
+        "`day`; or `off`.",
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info",
-        description="Which lines are logged: `debug`, `info`, `warning`, which leaves out requests that went well, or "
-        "`error`.",
+        description="Lowest level that is logged: `debug`, `info`, `warning` (no successful requests) or `error`.",
     )
     log_format: Literal["auto", "json", "console"] = Field(
         default="auto", description="`json`, `console` for people, or `auto`: for people if stderr is a terminal."
@@ -84,30 +81,30 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _be_redis(cls, url: SecretStr | None) -> SecretStr | None:
-        """Checked here, since redis-py's own errors repeat parts of the password."""
+        """Validate here, because redis-py's errors repeat parts of the password."""
         if url is None or not url.get_secret_value():
             return None
-        with suppress(ValueError):  # of a port that is no number, as behind an unescaped # in a password
+        with suppress(ValueError):  # the port is no number, for example after an unescaped # in a password
             parts = urlsplit(url.get_secret_value())
             if (parts.scheme in ("redis", "rediss") and parts.hostname and parts.port != 0) or parts.scheme == "unix":
                 return url
         raise ValueError(
-            "redis://user:password@host:port/0 is right, with #, /, @ and : in a password as %23 and so on"
+            "it must look like redis://user:password@host:port/0, with #, /, @ and : in a password escaped, as %23"
         )
 
     @field_validator("cors_origins")
     @classmethod
     def _be_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
-        """Compared as text with what browsers send, in which a path or a capital would never match."""
+        """Refuse paths and capitals: origins are compared as text with those of browsers, which have neither."""
         if all(re.fullmatch(r"\*|https?://[a-z0-9.\[\]:-]+", origin) for origin in origins):
             return origins
-        raise ValueError("origins are right, as https://dashboard.example or http://localhost:3000; or *")
+        raise ValueError("it must be origins such as https://dashboard.example or http://localhost:3000, or *")
 
     @field_validator("zenith_rate_limit")
     @classmethod
     def _be_a_rate(cls, text: str) -> str:
         if not re.fullmatch(r"off|[1-9]\d{0,8}/(second|minute|hour|day)", text):
-            raise ValueError("a number per second, minute, hour or day is right, as 3000/minute; or off")
+            raise ValueError("it must be a number per second, minute, hour or day, such as 3000/minute, or off")
         return text
 
     @field_validator("dagster_url", "dagster_public_url", "mlflow_public_url")
@@ -117,50 +114,50 @@ class Settings(BaseSettings):
             return None
         parts = urlsplit(value or "")
         if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
-            # Each run's address is told to whoever may read, so it must not hold a password.
+            # The address is shown to every reader, so it must not contain a password.
             name = str(info.field_name).upper()
             raise UserError(f"{name} must be http://host:port or https://host, without a user or password")
         return value.rstrip("/") if value else None
 
     @property
     def home(self) -> Path:
-        """`ZENITH_HOME` as an absolute path."""
+        """Return `ZENITH_HOME` as an absolute path."""
         return self.zenith_home.expanduser().resolve()
 
     @property
     def snapshots(self) -> Path:
-        """Folder of the serving snapshots. Raises as `facts` does."""
+        """Return the folder of the serving snapshots. Raises as `facts` does."""
         return self.facts("serving_snapshot")
 
     def facts(self, asset: str) -> Path:
-        """Folder of what an asset has for serving, a sub-folder for each ticker, where `ZENITH_DATA_URI` is.
+        """Return the folder of an asset's data for serving, with a sub-folder for each ticker.
 
-        Raises UserError if that is no folder: serving looks at a snapshot's file at each request, and reads no object
-        storage.
+        Raises UserError if `ZENITH_DATA_URI` is no folder: serving checks a snapshot's file at each request, and does
+        not read object storage.
         """
         if not self.zenith_data_uri:
             return self.home / "data" / asset
         scheme, _, rest = self.zenith_data_uri.rpartition("://")
         if scheme not in ("", "file", "local"):
             raise UserError(
-                f"ZENITH_DATA_URI {self.zenith_data_uri}: serving reads a folder only; bring its serving_snapshot "
-                "into one, and name that here as a path or file:// URI"
+                f"ZENITH_DATA_URI {self.zenith_data_uri}: serving reads a folder only; copy its serving_snapshot "
+                "into a folder and set that folder here, as a path or file:// URI"
             )
         return Path(rest).expanduser().resolve() / asset
 
     @property
     def tracking_uri(self) -> str:
-        """MLflow's registry: a server if one is named, else SQLite under home."""
+        """Return `MLFLOW_TRACKING_URI`, or SQLite under home."""
         return self.mlflow_tracking_uri or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
 
     @property
     def last_good(self) -> Path:
-        """`MODELS_PATH`, or a folder under home."""
+        """Return `MODELS_PATH`, or a folder under home."""
         return self.models_path.expanduser().resolve() if self.models_path else self.home / "serving-models"
 
 
 def read_settings() -> Settings:
-    """The settings in the environment. Raises UserError that names the variable, and does not repeat its value."""
+    """Read the settings from the environment. Raises UserError with the name of the variable, never its value."""
     try:
         return Settings()
     except ValidationError as error:
@@ -170,10 +167,12 @@ def read_settings() -> Settings:
 
 
 def require_home(settings: Settings) -> None:
-    """Raise UserError if ZENITH_HOME is no folder and cannot become one. A missing or read-only one is all right."""
-    there = next(path for path in (settings.home, *settings.home.parents) if path.exists())
-    if not there.is_dir():
-        raise UserError(f"ZENITH_HOME {settings.home} cannot be a folder, since {there} is a file: name another")
+    """Raise UserError if ZENITH_HOME is no folder and cannot become one. It may be missing or read only."""
+    existing = next(path for path in (settings.home, *settings.home.parents) if path.exists())
+    if not existing.is_dir():
+        raise UserError(
+            f"ZENITH_HOME {settings.home} cannot be a folder, because {existing} is a file: set another one"
+        )
 
 
 def is_loopback(host: str) -> bool:
