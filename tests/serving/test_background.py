@@ -4,32 +4,32 @@ from threading import Event
 from zenith_serving.background import Watcher
 
 
-def test_tasks_are_done_at_once_and_again_until_stopped():
-    done, thrice = [], Event()
+def test_tasks_run_at_once_and_again_until_stopped():
+    calls, third_call = [], Event()
 
     def task():
-        done.append(1)
-        if len(done) == 3:
-            thrice.set()
+        calls.append(1)
+        if len(calls) == 3:
+            third_call.set()
 
     watcher = Watcher([task], seconds=0.001)
     watcher.start()
-    assert thrice.wait(5)
+    assert third_call.wait(5)
     watcher.stop()
-    count = len(done)
-    assert not thrice.clear() and not thrice.wait(0.02)
-    assert len(done) == count
+    count = len(calls)
+    assert not third_call.clear() and not third_call.wait(0.02)
+    assert len(calls) == count
 
 
-def test_a_task_that_fails_is_logged_and_stops_nothing(caplog):
-    others = Event()
+def test_a_failing_task_is_logged_and_the_next_task_run(caplog):
+    next_task = Event()
 
     def fails():
         raise RuntimeError("boom")
 
-    watcher = Watcher([fails, others.set], seconds=60)
+    watcher = Watcher([fails, next_task.set], seconds=60)
     with caplog.at_level(logging.ERROR):
         watcher.start()
-        assert others.wait(5)
+        assert next_task.wait(5)
         watcher.stop()
     assert "boom" in caplog.text

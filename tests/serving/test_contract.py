@@ -1,7 +1,7 @@
-"""Requests drawn from the service's own OpenAPI document, valid ones and others, against every operation in it.
+"""Valid and invalid requests, generated from the OpenAPI document, against every operation of the service.
 
-With everything behind the service there, none may end in an error of ours: `make contract` draws 10,000. With things
-away, a 503 that says so may be. What an operation has no choice of is asked a few times.
+With all dependencies available, none may end in a 5xx: `make contract` sends 10,000. With dependencies unavailable, a
+documented 503 is allowed. Operations without inputs are called a few times.
 """
 
 import json
@@ -32,16 +32,19 @@ from zenith_pipelines.settings import Settings as PipelinesSettings
 from zenith_serving.app import create_app
 from zenith_serving.jobs.launchable_jobs import JOBS
 
-# Of the service with everything there: `make contract` says how many.
+# With all dependencies available; set by `make contract`.
 CASES = int(os.environ.get("ZENITH_CONTRACT_CASES", "0"))
-CASES_AWAY = 600
+CASES_UNAVAILABLE = 600
 HEADERS = {"x-api-key": "the-key"}
 TICKERS = ["AAPL", "MSFT", "IBM"]
-KNOWN = [
+EXISTING = [
     {"ticker": ticker, "tickers": [ticker], "name": job, **config}
     for ticker, job, config in product(TICKERS, JOBS, ({}, {"config": {}}))
 ]
-NOT_HERE = [checks.ignored_auth, checks.unsupported_method]  # send requests of their own; test_keys walks all routes
+EXCLUDED = [
+    checks.ignored_auth,
+    checks.unsupported_method,
+]  # they send requests of their own; see test_authentication.py
 
 
 def service(settings, **changes):
@@ -50,7 +53,7 @@ def service(settings, **changes):
 
 
 def store_datasets(settings, models):
-    """As the pipelines store them: Dagster's sensors read them too, and set aside what has no checksum."""
+    """Store datasets as the pipelines do: Dagster's sensors read them too, and quarantine any without a checksum."""
     store = DatasetStore(settings.data_uri)
     forecast = PriceForecast(np.full(HORIZONS, 100.0), np.full((HORIZONS, len(QUANTILES)), 100.0))
     for ticker in TICKERS:
@@ -62,23 +65,23 @@ def store_datasets(settings, models):
 
 @pytest.fixture
 def dagster_url(home, models):
-    """A whole Dagster on `home`. What is launched is queued and never begins: it would be hundreds of trainings."""
-    never = home / "never.yaml"
-    never.write_text(json.dumps({"concurrency": {"runs": {"max_concurrent_runs": 0}}}))  # JSON is YAML
-    settings = PipelinesSettings(zenith_home=home, zenith_dagster_config=never)
+    """Yield a whole Dagster on `home`. Runs stay queued, because hundreds of trainings would be launched."""
+    config = home / "no_runs.yaml"
+    config.write_text(json.dumps({"concurrency": {"runs": {"max_concurrent_runs": 0}}}))  # JSON is YAML
+    settings = PipelinesSettings(zenith_home=home, zenith_dagster_config=config)
     store_datasets(settings, models)
     with open_instance(settings) as instance:
         instance.add_dynamic_partitions("tickers", TICKERS)
         for asset in ("ensemble_model", "lstm_model"):
             for ticker in TICKERS:
                 instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=ticker))
-    with running_ui(home, ZENITH_DAGSTER_CONFIG=str(never)) as dagster:
+    with running_ui(home, ZENITH_DAGSTER_CONFIG=str(config)) as dagster:
         yield dagster.url
 
 
 @pytest.fixture
-def with_everything(settings, home, mlflow_home, models, dagster_url):
-    """The service, with what it answers from for all tickers, and with all of Dagster."""
+def complete_service(settings, home, mlflow_home, models, dagster_url):
+    """Yield the service with data and models of all tickers, and with Dagster."""
     mlflow_home.register("lstm-IBM", models.lstm("IBM"))
     mlflow_home.register("ensemble-IBM", models.ensemble("IBM"))
     with service(settings, dagster_url=dagster_url) as client:
@@ -86,19 +89,19 @@ def with_everything(settings, home, mlflow_home, models, dagster_url):
 
 
 @pytest.fixture
-def with_things_away(settings):
-    """The service without Dagster, and without models of IBM."""
+def incomplete_service(settings):
+    """Yield the service without Dagster, and without models of IBM."""
     with service(settings) as client:
         yield client
 
 
-def launched(client):
-    """A training that waits in the queue, once all of Dagster has begun to answer."""
+def launch_training(client):
+    """Return a queued training, as soon as all of Dagster answers."""
     answers = []
 
     def is_launched():
         answers.append(client.post("/api/v1/ml/train", json={"ticker": "AAPL"}, headers=HEADERS))
-        print(answers[-1].text)  # pytest shows it if no answer is the right one
+        print(answers[-1].text)  # pytest shows it on failure
         return answers[-1].status_code == 202
 
     wait_until(is_launched, 120)
@@ -108,103 +111,103 @@ def launched(client):
 def operations(client):
     schema = schemathesis.openapi.from_dict(client.get("/openapi.json").json())
     schema.config.base_url = "http://testserver"
-    return [found.ok() for found in schema.get_all_operations()]
+    return [operation.ok() for operation in schema.get_all_operations()]
 
 
-def with_inputs(operation):
+def has_inputs(operation):
     return bool(operation.definition.raw.get("requestBody") or operation.definition.raw.get("parameters"))
 
 
 def make_strict(case):
-    """What JSON's schemas cannot say: 5.0 is no integer here, and aapl is AAPL again."""
+    """Apply two rules that JSON Schema cannot express: 5.0 is no integer here, and aapl equals AAPL."""
     if isinstance(case.body, dict):
         case.body = {name: int(x) if isinstance(x, float) and x.is_integer() else x for name, x in case.body.items()}
         if "tickers" in case.body:
             case.body["tickers"] = list({ticker.upper(): ticker for ticker in case.body["tickers"]}.values())
 
 
-def make_known(case, known):
-    """Ask for what there is, or nearly all valid requests would end in 404."""
-    for asked in (case.body, case.path_parameters):
-        if isinstance(asked, dict):
-            asked |= {name: value for name, value in known.items() if name in asked}
+def use_existing(case, values):
+    """Request existing tickers and jobs; nearly all valid requests would be 404 otherwise."""
+    for inputs in (case.body, case.path_parameters):
+        if isinstance(inputs, dict):
+            inputs |= {name: value for name, value in values.items() if name in inputs}
 
 
-def ask(client, case):
-    sent = case.as_transport_kwargs(base_url="http://testserver")
-    sent.pop("cookies", None)  # none are looked at
-    if not isinstance(sent.get("data"), (dict, type(None))):
-        sent["content"] = sent.pop("data")
-    return client.request(**sent)
+def send(client, case):
+    request = case.as_transport_kwargs(base_url="http://testserver")
+    request.pop("cookies", None)  # the service ignores them
+    if not isinstance(request.get("data"), (dict, type(None))):
+        request["content"] = request.pop("data")
+    return client.request(**request)
 
 
 def refused_as_documented(answer):
-    """The one error of ours that may be: something behind the service is away, and the answer says so."""
+    """Return True for the one allowed 5xx: a 503 problem with Retry-After, because a dependency is unavailable."""
     problem = answer.headers["content-type"] == "application/problem+json"
     return answer.status_code == 503 and problem and int(answer.headers["retry-after"]) > 0
 
 
 def breaks_a_rule_of_several_fields(answer):
-    """JSON's schemas cannot say those. A field that is wrong by itself is named; a rule is one of the body or route."""
+    """Return True for a rule that JSON Schema cannot express: its 422 names the body, not a field."""
     if answer.status_code != 422:
         return False
     return {error["field"] for error in answer.json().get("errors", [])} <= {"body"}
 
 
-def check(client, case, seen, *, away):
-    answer = ask(client, case)
-    seen[case.operation.label, answer.status_code] += 1
-    documented = [checks.not_a_server_error] if away and refused_as_documented(answer) else []
+def check(client, case, counts, *, incomplete):
+    answer = send(client, case)
+    counts[case.operation.label, answer.status_code] += 1
+    documented = [checks.not_a_server_error] if incomplete and refused_as_documented(answer) else []
     if breaks_a_rule_of_several_fields(answer):
         documented.append(checks.positive_data_acceptance)
-    case.validate_response(answer, headers=HEADERS, excluded_checks=[*documented, *NOT_HERE])
+    case.validate_response(answer, headers=HEADERS, excluded_checks=[*documented, *EXCLUDED])
 
 
-def run(client, operation, mode, count, known, seen, *, away):
+def run(client, operation, mode, count, existing, counts, *, incomplete):
     @seed(6)
     @hypothesis_settings(
         max_examples=count, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
     )
-    @given(case=operation.as_strategy(generation_mode=mode), there=st.sampled_from(known) | st.just({}))
-    def one(case, there):
-        case.headers.update(HEADERS)  # a case that was bad for its key only is a good one with ours
+    @given(case=operation.as_strategy(generation_mode=mode), values=st.sampled_from(existing) | st.just({}))
+    def check_case(case, values):
+        case.headers.update(HEADERS)  # a case with only its key invalid becomes valid
         if case.meta.generation.mode is GenerationMode.POSITIVE:
             make_strict(case)
-            make_known(case, there)
-        check(client, case, seen, away=away)
+            use_existing(case, values)
+        check(client, case, counts, incomplete=incomplete)
 
-    one()
+    check_case()
 
 
-def ask_all(client, cases, known, *, away):
-    """How often each operation answered what. Those that have no choice leave their share to the others."""
-    seen = Counter()
-    found = operations(client)
-    choosy = [operation for operation in found if with_inputs(operation)]
-    for operation in found:
-        modes = list(GenerationMode) if operation in choosy else [GenerationMode.POSITIVE]
+def check_all(client, cases, existing, *, incomplete):
+    """Count answers by operation and status. Operations without inputs leave their share of cases to the others."""
+    counts = Counter()
+    all_operations = operations(client)
+    with_inputs = [operation for operation in all_operations if has_inputs(operation)]
+    for operation in all_operations:
+        modes = list(GenerationMode) if operation in with_inputs else [GenerationMode.POSITIVE]
         for mode in modes:
-            run(client, operation, mode, -(-cases // (2 * len(choosy))), known, seen, away=away)
-    print(f"{seen.total()} cases:", *sorted(seen.items()), sep="\n")
-    print("in all:", *sorted(Counter(f"{status // 100}xx" for _, status in seen.elements()).items()))
-    assert seen.total() >= 0.9 * cases
-    return seen
+            run(client, operation, mode, -(-cases // (2 * len(with_inputs))), existing, counts, incomplete=incomplete)
+    print(f"{counts.total()} cases:", *sorted(counts.items()), sep="\n")
+    print("in all:", *sorted(Counter(f"{status // 100}xx" for _, status in counts.elements()).items()))
+    assert counts.total() >= 0.9 * cases
+    return counts
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not CASES, reason="make contract")
 @pytest.mark.skipif(sys.platform == "win32", reason="process groups")
-def test_with_everything_there_no_request_makes_an_error_of_ours_and_all_is_as_documented(with_everything):
-    run_id = launched(with_everything)["run_id"]
+def test_a_complete_service_answers_every_request_as_documented_and_without_5xx(complete_service):
+    run_id = launch_training(complete_service)["run_id"]
 
-    seen = ask_all(with_everything, CASES, [there | {"run_id": run_id} for there in KNOWN], away=False)
+    counts = check_all(complete_service, CASES, [values | {"run_id": run_id} for values in EXISTING], incomplete=False)
 
-    assert max(status for _, status in seen) < 500
-    assert {label for label, status in seen if status < 300} == {label for label, _ in seen}
+    assert max(status for _, status in counts) < 500
+    assert {label for label, status in counts if status < 300} == {label for label, _ in counts}
 
 
 @pytest.mark.slow
-def test_with_things_away_that_is_the_only_error_of_ours_and_said_as_documented(with_things_away):
-    seen = ask_all(with_things_away, CASES_AWAY, KNOWN, away=True)
+def test_an_incomplete_service_has_no_5xx_but_the_documented_503(incomplete_service):
+    counts = check_all(incomplete_service, CASES_UNAVAILABLE, EXISTING, incomplete=True)
 
-    assert {status for _, status in seen if status >= 500} == {503}
+    assert {status for _, status in counts if status >= 500} == {503}

@@ -1,4 +1,4 @@
-"""What generators of clients need of the OpenAPI document. That the service does as it says: test_contract.py."""
+"""The OpenAPI document meets the needs of client generators; test_contract.py tests the service against it."""
 
 import keyword
 
@@ -22,7 +22,7 @@ def test_the_document_is_valid(document):
     validate(document)
 
 
-def test_each_operation_has_a_short_name_of_its_own_that_can_be_a_method(document):
+def test_each_operation_has_a_short_unique_id_that_is_a_valid_method_name(document):
     names = [operation["operationId"] for operation in operations(document)]
 
     assert len(names) == len(set(names))
@@ -30,19 +30,19 @@ def test_each_operation_has_a_short_name_of_its_own_that_can_be_a_method(documen
     assert {"predict_price", "predict_batch", "models", "history", "track_record", "train", "start_job"} <= set(names)
 
 
-def test_each_operation_belongs_to_a_subject_and_says_what_it_does(document):
+def test_each_operation_has_a_tag_and_a_description(document):
     assert all(operation["tags"] and operation["description"] for operation in operations(document))
 
 
-def test_each_json_answer_has_a_type_with_a_name(document):
-    """Else a generator makes up a class, or none."""
+def test_each_json_answer_has_a_named_schema(document):
+    """Without a name, a generator invents a class or omits it."""
     for operation in operations(document):
         for status in ("200", "202"):
             content = operation["responses"].get(status, {}).get("content", {}).get("application/json")
             assert content is None or "$ref" in content["schema"], operation["operationId"]
 
 
-def test_what_changes_something_says_that_it_takes_a_key(document):
+def test_each_operation_that_changes_something_requires_a_key(document):
     changing = [
         operation
         for path, item in document["paths"].items()
@@ -53,8 +53,8 @@ def test_what_changes_something_says_that_it_takes_a_key(document):
     assert all(operation["security"] for operation in changing)
 
 
-def test_each_body_and_each_problem_is_a_schema_with_a_name_whichever_application_describes_it(settings, document):
-    """Else a generator makes a class of it for each operation, or leaves the second one out."""
+def test_each_body_and_each_problem_is_a_named_schema_in_every_application(settings, document):
+    """Without a name, a generator makes a class for each operation, or omits the second one."""
     assert create_app(settings).openapi() == document
     for operation in operations(document):
         bodies = [operation.get("requestBody", {}), *operation["responses"].values()]
@@ -66,7 +66,7 @@ PROBLEM = "#/components/schemas/Problem"
 KEYS, BODY, PARAMETERS, ALL = {"401", "403"}, {"400", "408", "413", "422"}, {"422"}, {"429"}
 
 
-def test_each_operation_says_what_it_may_be_refused_with_and_all_of_it_are_problems(document):
+def test_each_operation_documents_its_refusals_as_problems(document):
     for operation in operations(document):
         expected = ALL | (KEYS if "security" in operation else set())
         expected |= BODY if "requestBody" in operation else PARAMETERS if "parameters" in operation else set()
@@ -78,10 +78,10 @@ def test_each_operation_says_what_it_may_be_refused_with_and_all_of_it_are_probl
             assert answer["content"] == {"application/problem+json": {"schema": {"$ref": PROBLEM}}}
 
 
-def test_where_reading_needs_a_key_everything_but_health_says_so(settings):
+def test_with_read_keys_every_operation_but_health_documents_401(settings):
     changes = {"zenith_api_keys": (SecretStr("key"),), "zenith_read_keys": True}
     paths = create_app(settings.model_copy(update=changes)).openapi()["paths"]
-    without = [
+    unprotected = [
         path for path, item in paths.items() for operation in item.values() if "401" not in operation["responses"]
     ]
-    assert without == ["/health"]
+    assert unprotected == ["/health"]

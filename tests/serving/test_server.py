@@ -7,20 +7,20 @@ from zenith_serving.server import bind, require_keys_beyond_loopback, serve
 from zenith_serving.settings import Settings
 
 
-def test_a_free_port_is_listened_on():
+def test_bind_listens_on_a_free_port():
     with bind("127.0.0.1", 0) as listener:
         socket.create_connection(listener.getsockname(), timeout=1).close()
 
 
-def test_a_busy_port_is_refused_by_its_number_before_anything_is_loaded(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+def test_a_busy_port_is_refused_with_its_number_before_anything_is_loaded(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         with pytest.raises(UserError, match=f"port {port} on 127.0.0.1 is busy: .* --port"):
             serve("127.0.0.1", port, Settings(zenith_home=tmp_path))
 
 
 @pytest.mark.parametrize("port", [-1, 65536, 10**12])
-def test_a_port_that_cannot_be_is_refused(port):
+def test_an_impossible_port_is_refused(port):
     with pytest.raises(UserError, match=f"no port {port}: .* --port"):
         bind("127.0.0.1", port)
 
@@ -31,7 +31,7 @@ def test_an_address_of_another_machine_is_refused():
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org", ""])
-def test_beyond_loopback_there_must_be_a_key(host):
+def test_beyond_loopback_a_key_is_required(host):
     with pytest.raises(UserError, match="ZENITH_API_KEYS"):
         require_keys_beyond_loopback(host, Settings(zenith_api_keys=""))
     require_keys_beyond_loopback(host, Settings(zenith_api_keys="key"))

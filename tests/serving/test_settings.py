@@ -14,7 +14,7 @@ def _no_environment(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_everything_is_under_zenith_home_by_default(monkeypatch, tmp_path):
+def test_all_state_is_under_zenith_home_by_default(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     settings = Settings()
     assert settings.home == tmp_path / ".zenith"
@@ -37,13 +37,13 @@ def test_the_environment_variables_of_the_earlier_system_are_read(monkeypatch):
 
 
 @pytest.mark.parametrize("uri", ["{}", "file://{}", "local://{}"])
-def test_snapshots_are_where_the_pipelines_put_their_datasets(monkeypatch, tmp_path, uri):
+def test_snapshots_are_read_from_the_pipelines_datasets(monkeypatch, tmp_path, uri):
     monkeypatch.setenv("ZENITH_DATA_URI", uri.format(tmp_path / "elsewhere"))
 
     assert Settings().snapshots == tmp_path / "elsewhere" / "serving_snapshot"
 
 
-def test_a_relative_folder_is_taken_from_here(monkeypatch, tmp_path):
+def test_a_relative_folder_starts_at_the_working_directory(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ZENITH_DATA_URI", "elsewhere")
 
@@ -51,14 +51,14 @@ def test_a_relative_folder_is_taken_from_here(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("uri", ["s3://bucket/zenith", "memory://x", "simplecache::s3://bucket"])
-def test_object_storage_is_refused_by_name(monkeypatch, uri):
+def test_object_storage_is_refused_with_the_name_of_the_setting(monkeypatch, uri):
     monkeypatch.setenv("ZENITH_DATA_URI", uri)
 
     with pytest.raises(UserError, match=f"ZENITH_DATA_URI {uri}: serving reads a folder only"):
         _ = Settings().snapshots
 
 
-def test_lists_are_separated_by_commas_and_secrets_are_not_shown(monkeypatch):
+def test_lists_are_separated_by_commas_and_secrets_are_hidden(monkeypatch):
     monkeypatch.setenv("CORS_ORIGINS", "https://a.example, https://b.example")
     monkeypatch.setenv("ZENITH_API_KEYS", "old,new,")
     settings = Settings()
@@ -70,14 +70,14 @@ def test_lists_are_separated_by_commas_and_secrets_are_not_shown(monkeypatch):
 @pytest.mark.parametrize(
     "text", ["https://a.example/", "a.example", "HTTPS://A.example", "null", "https://a.example/x"]
 )
-def test_an_origin_that_no_browser_would_send_is_refused(monkeypatch, text):
+def test_an_origin_that_no_browser_sends_is_refused(monkeypatch, text):
     monkeypatch.setenv("CORS_ORIGINS", f"https://b.example,{text}")
     with pytest.raises(UserError, match="CORS_ORIGINS is not valid: .* https://dashboard.example"):
         read_settings()
 
 
 @pytest.mark.parametrize("name", ["ML_CACHE_TTL", "LOG_LEVEL", "LOG_FORMAT", "ZENITH_READ_KEYS", "ZENITH_RATE_LIMIT"])
-def test_a_setting_that_is_not_valid_is_one_line_that_does_not_repeat_it(monkeypatch, name):
+def test_an_invalid_setting_is_reported_in_one_line_without_its_value(monkeypatch, name):
     monkeypatch.setenv(name, "something-secret")
     with pytest.raises(UserError, match=f"^{name} is not valid: ") as caught:
         read_settings()
@@ -86,7 +86,7 @@ def test_a_setting_that_is_not_valid_is_one_line_that_does_not_repeat_it(monkeyp
 
 
 @pytest.mark.parametrize("url", ["redis://:sec#ret/word@host:6379", "redis://:sec@host:ret", "host:6379", "redis://"])
-def test_an_address_that_is_no_redis_is_refused_without_its_password(monkeypatch, url):
+def test_an_invalid_redis_url_is_refused_without_showing_its_password(monkeypatch, url):
     monkeypatch.setenv("REDIS_URL", url)
     with pytest.raises(UserError, match="^REDIS_URL is not valid: ") as caught:
         read_settings()
@@ -97,11 +97,11 @@ def test_an_address_that_is_no_redis_is_refused_without_its_password(monkeypatch
 @pytest.mark.parametrize(
     "url", ["redis://host", "rediss://u:p%23@host:6380/1", "redis://[::1]:6379", "unix:///run/redis"]
 )
-def test_addresses_of_redis_are_taken(monkeypatch, url):
+def test_redis_urls_are_accepted(monkeypatch, url):
     monkeypatch.setenv("REDIS_URL", url)
     assert read_settings().redis_url.get_secret_value() == url
 
 
-def test_an_empty_address_is_none(monkeypatch):
+def test_an_empty_redis_url_is_none(monkeypatch):
     monkeypatch.setenv("REDIS_URL", "")
     assert read_settings().redis_url is None

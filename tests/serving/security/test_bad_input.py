@@ -1,6 +1,6 @@
-"""Invalid input on every route of the application that takes a ticker or a whole number.
+"""Invalid input on every route that takes a ticker or an integer.
 
-The routes are found in the OpenAPI document, so one that is added is tested without a word here.
+The routes come from the OpenAPI document, so a new route is tested without a change here.
 """
 
 import json
@@ -22,7 +22,7 @@ from zenith_serving.settings import Settings
 
 HEADERS = {"x-api-key": "the-key", "content-type": "application/json"}
 OUTSIDE = ["../../etc", "%2e%2e", "/etc/passwd", "..", "../evil", "..%2fevil", "a/../../evil", "....//evil", "C:\\evil"]
-NO_TICKERS = [
+INVALID_TICKERS = [
     "",
     "A" * 100_000,
     "AAPL\n",
@@ -37,7 +37,7 @@ NO_TICKERS = [
 PIECES = st.sampled_from(
     ["..", "/", "\\", "%2e", "%2f", "%00", "\x00", "\n", ",", "'", "AAPL", "evil", "~", "$HOME", "ＡＡＰＬ"]
 )
-NOT_WHOLE = [
+NOT_INTEGERS = [
     "0",
     "1e9",
     "1000000000",
@@ -55,7 +55,7 @@ NOT_WHOLE = [
 ]
 
 
-def is_no_ticker(text):
+def is_invalid_ticker(text):
     try:
         validate_ticker(text)
     except InvalidTicker:
@@ -63,7 +63,7 @@ def is_no_ticker(text):
     return False
 
 
-BAD = (st.lists(PIECES, min_size=1, max_size=6).map("".join) | st.text(max_size=40)).filter(is_no_ticker)
+BAD = (st.lists(PIECES, min_size=1, max_size=6).map("".join) | st.text(max_size=40)).filter(is_invalid_ticker)
 
 
 def app_with_probes(settings):
@@ -86,7 +86,7 @@ def client(settings):
     return TestClient(app_with_probes(settings), raise_server_exceptions=False, follow_redirects=False)
 
 
-@cache  # it takes most of a second, and is the same for all
+@cache  # takes most of a second
 def document():
     return app_with_probes(Settings(zenith_home="nowhere")).openapi()
 
@@ -97,19 +97,19 @@ def schema_of_body(operation):
 
 
 def operations():
-    """(method, path, parameters, schema of the body) of each."""
+    """Yield (method, path, parameters, schema of the body) of each operation."""
     for path, item in document()["paths"].items():
         for method, operation in item.items():
             yield method, path, operation.get("parameters", []), schema_of_body(operation)
 
 
 def valid_body(schema):
-    known = {"ticker": "AAPL", "tickers": ["AAPL"], "model_type": "lstm"}
-    return {name: known.get(name) for name in schema.get("required", []) if name in known}
+    values = {"ticker": "AAPL", "tickers": ["AAPL"], "model_type": "lstm"}
+    return {name: values[name] for name in schema.get("required", []) if name in values}
 
 
-def doors(client):
-    """(name, function that sends a ticker there) for each place in which a ticker may stand."""
+def ticker_inputs(client):
+    """Yield (name, function that sends a ticker) for each place of a request that takes a ticker."""
     for method, path, parameters, schema in operations():
         for parameter in parameters:
             if "ticker" in parameter["name"] and parameter["in"] == "path":
@@ -148,8 +148,8 @@ def is_refusal(answer, ticker):
     assert answer.status_code in (404, 405, 422), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert len(answer.content) <= 1024
-    shown = {**answer.json(), "request_id": "", "nearby": []}
-    assert len(ticker) < 5 or ticker not in json.dumps(shown, ensure_ascii=False)
+    document = {**answer.json(), "request_id": "", "nearby": []}
+    assert len(ticker) < 5 or ticker not in json.dumps(document, ensure_ascii=False)
 
 
 def tree(folder):
@@ -157,24 +157,22 @@ def tree(folder):
 
 
 @pytest.fixture
-def all_doors(client):
-    return list(doors(client))
+def all_inputs(client):
+    return list(ticker_inputs(client))
 
 
-def test_every_door_for_a_ticker_is_found(all_doors):
-    names = {name for name, _ in all_doors}
+def test_every_input_that_takes_a_ticker_is_found(all_inputs):
+    names = {name for name, _ in all_inputs}
     assert {"get /api/v1/ml/probe/{ticker} path", "get /api/v1/ml/probe query"} <= names
     assert {f"post /api/v1/ml/predict/{kind} ticker" for kind in ("price", "signal", "comprehensive")} <= names
 
 
-@pytest.mark.parametrize("ticker", OUTSIDE + NO_TICKERS, ids=lambda text: repr(text[:12]))
-def test_text_that_is_no_ticker_is_refused_at_every_door_and_nothing_is_touched(
-    all_doors, home, write_snapshot, ticker
-):
-    write_snapshot(home / "data" / "serving_snapshot" / "..", "AAPL")  # what a path out of the folder would find
+@pytest.mark.parametrize("ticker", OUTSIDE + INVALID_TICKERS, ids=lambda text: repr(text[:12]))
+def test_an_invalid_ticker_is_refused_by_every_input_and_changes_no_file(all_inputs, home, write_snapshot, ticker):
+    write_snapshot(home / "data" / "serving_snapshot" / "..", "AAPL")  # the target of a path out of the folder
     (home / "data" / "serving_snapshot").joinpath("../evil").mkdir()
     before = tree(home.parent)
-    for name, send in all_doors:
+    for name, send in all_inputs:
         if not can_be_sent(name, ticker):
             continue
         is_refusal(send(ticker), ticker)
@@ -185,9 +183,9 @@ def test_text_that_is_no_ticker_is_refused_at_every_door_and_nothing_is_touched(
 @given(ticker=BAD)
 @example("\ud800")
 @example("..")
-def test_no_text_gets_through_any_door(all_doors, home, ticker):
+def test_no_invalid_text_is_accepted_by_any_input(all_inputs, home, ticker):
     before = tree(home)
-    for name, send in all_doors:
+    for name, send in all_inputs:
         if not can_be_sent(name, ticker):
             continue
         is_refusal(send(ticker), ticker)
@@ -195,22 +193,22 @@ def test_no_text_gets_through_any_door(all_doors, home, ticker):
 
 
 def can_be_sent(name, ticker):
-    """Whether the client can write an address with it."""
+    """Return True if the client can put the text into an address."""
     return not name.endswith(("path", "query")) or (len(ticker) < 20_000 and "\ud800" not in ticker)
 
 
-def whole_numbers():
+def integer_fields():
     for method, path, _, schema in operations():
         for name, one in schema.get("properties", {}).items():
             if one.get("type") == "integer":
                 yield method, path, name, valid_body(schema)
 
 
-@pytest.mark.parametrize("value", NOT_WHOLE, ids=lambda text: text[:12])
-def test_what_is_no_whole_number_within_bounds_is_422_for_every_such_field(client, value):
-    found = list(whole_numbers())
-    assert ("post", "/api/v1/ml/predict/price", "horizon", {"ticker": "AAPL"}) in found
-    for method, path, name, body in found:
+@pytest.mark.parametrize("value", NOT_INTEGERS, ids=lambda text: text[:12])
+def test_a_value_that_is_no_integer_within_bounds_is_422_for_every_integer_field(client, value):
+    fields = list(integer_fields())
+    assert ("post", "/api/v1/ml/predict/price", "horizon", {"ticker": "AAPL"}) in fields
+    for method, path, name, body in fields:
         text = f'{json.dumps(body)[:-1]}, "{name}": {value}}}'
         answer = client.request(method, path, headers=HEADERS, content=text)
         assert answer.status_code == 422, (path, name)

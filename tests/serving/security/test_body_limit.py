@@ -25,13 +25,13 @@ def parts(count):
         yield b" " * (MAX_BODY_BYTES // 4)
 
 
-def test_a_body_up_to_the_bound_comes_through(client):
+def test_a_body_up_to_the_limit_is_accepted(client):
     assert client.post("/length", content=b" " * MAX_BODY_BYTES).json() == MAX_BODY_BYTES
     assert client.post("/length", content=parts(4)).json() == MAX_BODY_BYTES
 
 
 @pytest.mark.parametrize("content", [b" " * (MAX_BODY_BYTES + 1), parts(5)])
-def test_a_larger_body_is_refused_whether_its_length_is_declared_or_not(client, content):
+def test_a_larger_body_is_refused_with_or_without_a_declared_length(client, content):
     answer = client.post("/length", content=content)
     assert answer.status_code == 413
     assert answer.headers["content-type"] == "application/problem+json"
@@ -39,5 +39,5 @@ def test_a_larger_body_is_refused_whether_its_length_is_declared_or_not(client, 
 
 
 @pytest.mark.parametrize("length", ["-1", "x", "9" * 30, "²"])
-def test_a_length_that_is_no_number_is_not_believed(client, length):
+def test_a_content_length_that_is_no_number_is_ignored(client, length):
     assert client.post("/length", headers={"content-length": length.encode()}, content=parts(1)).status_code == 200

