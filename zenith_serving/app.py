@@ -17,7 +17,7 @@ from zenith_serving.jobs.dagster_client import DagsterAPI
 from zenith_serving.jobs.launcher import Launcher
 from zenith_serving.observability.logs import QUIET_PATHS, RequestLog
 from zenith_serving.observability.metrics import Metrics
-from zenith_serving.openapi import describe_surroundings
+from zenith_serving.openapi import document_refusals
 from zenith_serving.prediction.dataset_reader import DatasetReader
 from zenith_serving.prediction.predictor import make_predictor
 from zenith_serving.problem_details import add_handlers
@@ -92,7 +92,7 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
     app.mount("/docs/assets", page.swagger_ui)
     surround(app, settings, counts, request_log)
     add_handlers(app)
-    describe_surroundings(app, read_keys=settings.zenith_read_keys)
+    document_refusals(app, read_keys=settings.zenith_read_keys)
     return app
 
 

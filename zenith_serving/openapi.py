@@ -22,7 +22,7 @@ _BODY_STATUSES = (
 _SCHEMAS_OF_FASTAPI = ("HTTPValidationError", "ValidationError")  # FastAPI's form of a 422, which is never sent
 
 
-def describe_surroundings(app: FastAPI, *, read_keys: bool) -> None:
+def document_refusals(app: FastAPI, *, read_keys: bool) -> None:
     """Complete the document at its first request. read_keys: True if everything needs a key."""
     make_document = app.openapi
 

@@ -93,7 +93,7 @@ def http_problem(status: HTTPStatus, headers: Mapping[str, str] | None = None) -
     return _respond(_http_problem(status), headers)
 
 
-def surprise() -> Problem:
+def unexpected_problem() -> Problem:
     """Make the problem document of an unexpected error."""
     return _http_problem(HTTPStatus.INTERNAL_SERVER_ERROR)
 

@@ -79,19 +79,19 @@ def test_an_origin_that_no_browser_sends_is_refused(monkeypatch, text):
 @pytest.mark.parametrize("name", ["ML_CACHE_TTL", "LOG_LEVEL", "LOG_FORMAT", "ZENITH_READ_KEYS", "ZENITH_RATE_LIMIT"])
 def test_an_invalid_setting_is_reported_in_one_line_without_its_value(monkeypatch, name):
     monkeypatch.setenv(name, "something-secret")
-    with pytest.raises(UserError, match=f"^{name} is not valid: ") as caught:
+    with pytest.raises(UserError, match=f"^{name} is not valid: ") as error:
         read_settings()
-    assert "something-secret" not in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert "something-secret" not in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("url", ["redis://:sec#ret/word@host:6379", "redis://:sec@host:ret", "host:6379", "redis://"])
 def test_an_invalid_redis_url_is_refused_without_showing_its_password(monkeypatch, url):
     monkeypatch.setenv("REDIS_URL", url)
-    with pytest.raises(UserError, match="^REDIS_URL is not valid: ") as caught:
+    with pytest.raises(UserError, match="^REDIS_URL is not valid: ") as error:
         read_settings()
-    assert "sec" not in str(caught.value)
-    assert "ret" not in str(caught.value)
+    assert "sec" not in str(error.value)
+    assert "ret" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -44,10 +44,10 @@ from zenith_serving.schemas.predictions import (
     Disclaimer,
     Forgotten,
     Health,
+    PredictionType,
     PriceAnswer,
     Refreshed,
     SignalAnswer,
-    What,
 )
 from zenith_serving.schemas.registry import History, Models, Status, TrackRecord
 
@@ -108,7 +108,12 @@ class Zenith:
         return self._request(ComprehensiveAnswer, "POST", "/predict/comprehensive", body)
 
     def predict_batch(
-        self, tickers: Sequence[str], what: What = "comprehensive", horizon: int = 5, *, use_cache: bool = True
+        self,
+        tickers: Sequence[str],
+        what: PredictionType = "comprehensive",
+        horizon: int = 5,
+        *,
+        use_cache: bool = True,
     ) -> BatchAnswer:
         """Predict for up to 200 tickers; each result has a prediction or a problem."""
         body = {"tickers": list(tickers), "what": what, "horizon": horizon, "use_cache": use_cache}

@@ -1,4 +1,4 @@
-// The REST API. A failure is a Failure with a problem document's fields, or with status 0 if nobody answered.
+// The REST API. Errors are Failures with the fields of a problem document, or with status 0 without an answer.
 
 import { list, t, has } from "./i18n.js";
 
@@ -6,11 +6,11 @@ const BASE = "api/v1/ml/";
 const PATIENCE = 20000;
 const KEY = "zenith.key";
 
-// The key is in this tab only, and only once the service has accepted it.
+// The key is stored in this tab only, and only after the service has accepted it.
 export const keptKey = () => { try { return sessionStorage.getItem(KEY) ?? ""; } catch { return ""; } };
 
 export function keepKey(key) {
-  try { key ? sessionStorage.setItem(KEY, key) : sessionStorage.removeItem(KEY); } catch { /* asked for each time, then */ }
+  try { key ? sessionStorage.setItem(KEY, key) : sessionStorage.removeItem(KEY); } catch { /* not stored: asked for each time */ }
 }
 
 export class Failure extends Error {
@@ -47,7 +47,7 @@ async function ask(path, options) {
 
 export const asksForKey = ({ status }) => status === 401 || status === 403;
 
-// What went wrong, in the reader's language where we have words for it, else in the service's own.
+// The error message: in the reader's language if the page has words for it, else in the service's.
 export function explain(failure) {
   if (!(failure instanceof Failure)) return t("error.page");
   if (failure.nearby.length) return t("error.nearby", { tickers: list(failure.nearby) });

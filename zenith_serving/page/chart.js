@@ -1,4 +1,4 @@
-// What all charts share: colours of the theme, axes, size, and a cursor that the keyboard can move.
+// Shared parts of all charts: theme colours, axes, size, and a cursor that the keyboard can move.
 
 import { day, number, price, t } from "./i18n.js";
 import { h } from "./dom.js";
@@ -10,7 +10,7 @@ matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { fo
 
 export const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-// A chart over sessions. `describe(index)` says in words what is there; `make()` gives uPlot's options and data.
+// A chart over sessions. `describe(index)` describes a session in words; `make()` returns uPlot's options and data.
 export class Chart {
   constructor({ label, dates, height, make, describe }) {
     this.dates = dates;
@@ -54,7 +54,7 @@ export class Chart {
       ...options,
       hooks: { ...options.hooks, setCursor: [(plot) => this.say(plot.cursor.idx ?? this.rest())] },
     }, data, this.canvas);
-    // The canvas repeats what the label, the readout and the table say.
+    // The canvas repeats the label, the readout and the table.
     this.plot.root.setAttribute("aria-hidden", "true");
   }
 
@@ -84,7 +84,7 @@ export class Chart {
   }
 }
 
-// The x axis counts sessions, so that week-ends leave no holes; it is labelled where a month begins.
+// The x axis counts sessions, so that weekends leave no gaps; labels are at the start of a month.
 export function sessionAxis(dates) {
   const style = axisStyle();
   return {

@@ -1,8 +1,8 @@
-// The REST API, drawn by Swagger UI from the service's own description.
+// Swagger UI over the service's OpenAPI document.
 SwaggerUIBundle({
   url: "openapi.json",
   dom_id: "#docs",
   deepLinking: true,
   persistAuthorization: false,
-  validatorUrl: null, // else it would ask a server elsewhere whether the description is valid
+  validatorUrl: null, // the default asks an external server to validate the document
 });

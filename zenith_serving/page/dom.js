@@ -1,4 +1,4 @@
-// Elements, made without ever parsing text as HTML: what the API says cannot become markup.
+// Elements, made without parsing text as HTML: text of the API cannot become markup.
 
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -18,13 +18,13 @@ export function fill(element, ...children) {
   return element;
 }
 
-// Only web addresses become links: nothing that would run as a script.
+// Only web addresses become links, so that none can run a script.
 export function link(address, text, attributes = {}) {
   const safe = /^(https?:\/\/|docs$)/.test(address ?? "");
   return safe ? h("a", { href: address, rel: "noopener", ...attributes }, text) : h("span", {}, text);
 }
 
-// Buttons of which one is pressed.
+// A group of buttons with one pressed.
 export function choice(label, options, chosen, choose) {
   return h("div", { class: "choice", role: "group", "aria-label": label }, options.map(([value, text]) =>
     h("button", { type: "button", "aria-pressed": String(value === chosen), "data-value": value,
@@ -44,7 +44,7 @@ export function table(caption, columns, rows, attributes = {}) {
       h("tbody", {}, rows.map((row) => h("tr", {}, row.map(cell))))));
 }
 
-// A table that is made when it is opened.
+// A table that is filled when it is opened.
 export function opened(summary, make) {
   const details = h("details", { class: "alternative" }, h("summary", {}, summary));
   details.addEventListener("toggle", () => {

@@ -1,4 +1,4 @@
-// What trading on walk-forward signals would have earned, beside buying once and holding.
+// Equity of trading on walk-forward signals, beside buy-and-hold.
 
 import { Chart, colour, key, sessionAxis, times, valueAxis } from "./chart.js";
 import { choice, h, opened, table } from "./dom.js";

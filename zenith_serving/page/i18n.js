@@ -1,4 +1,4 @@
-// The words of the page in the reader's language, and numbers and dates as that language writes them.
+// The page's words in the reader's language, and numbers and dates in its format.
 
 const KNOWN = ["en", "pt"];
 const words = {};
@@ -17,7 +17,7 @@ export async function speak(chosen, remember = false) {
   words[chosen] ??= await (await fetch(`page/words.${chosen}.json`)).json();
   language = chosen;
   document.documentElement.lang = locale();
-  if (remember) try { localStorage.setItem("zenith.language", chosen); } catch { /* not kept, then */ }
+  if (remember) try { localStorage.setItem("zenith.language", chosen); } catch { /* not stored */ }
 }
 
 export const spoken = () => language;
@@ -59,7 +59,7 @@ export function moment(iso) {
 
 export const list = (items) => new Intl.ListFormat(locale(), { type: "conjunction" }).format(items);
 
-// Text that stands in the HTML: its content, label or placeholder.
+// Text in the HTML: content, label or placeholder.
 export function translateDocument() {
   for (const element of document.querySelectorAll("[data-t]")) element.textContent = t(element.dataset.t);
   for (const element of document.querySelectorAll("[data-t-label]")) element.setAttribute("aria-label", t(element.dataset.tLabel));

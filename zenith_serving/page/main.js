@@ -1,4 +1,4 @@
-// The page: which ticker is shown (the address says it: /#AAPL), what is known of it, and when to ask again.
+// The page: the shown ticker (from the address: /#AAPL), its data, and the polling.
 
 import { asksForKey, explain, get, keepKey, post } from "./api.js";
 import { byId, fill, h, link } from "./dom.js";
@@ -21,7 +21,7 @@ function named() {
 const listed = (ticker) => state.list?.tickers.find((one) => one.ticker === ticker);
 const attempt = (promise) => promise.then((value) => ({ value }), (error) => ({ error }));
 
-// Sections by name: what they need, and how they are drawn.
+// Sections by name, with their data and their drawing function.
 const SECTIONS = {
   head: [["both", "skills"], (ticker, data) => [parts.headline(ticker, data, listed(ticker)), parts.figures(data)]],
   prices: [["both", "chart", "record"], parts.prices],
@@ -51,7 +51,7 @@ function draw(changed) {
       fill(byId(`part-${name}`), [make(state.ticker, state.data)].flat(Infinity));
 }
 
-// All that is known of the ticker, part by part as it comes. A ticker that does not exist shows nothing else.
+// Load and draw the ticker part by part. An unknown ticker shows only its error.
 async function load(names = null) {
   const { ticker } = state;
   const asked = ask(ticker);
@@ -67,7 +67,7 @@ async function load(names = null) {
 
 const unknown = ({ error }) => error && (error.status === 404 || error.status === 422);
 
-// What a promotion, new data or a recovery changes in the answer.
+// The fields that change after a promotion, new data or a recovery.
 function signature({ value, error }) {
   if (error) return `error ${error.status}`;
   return [value.price, value.signal].map((part) => part && [part.model_version, part.as_of, part.stale, part.age_sessions]).join(" ")
@@ -102,7 +102,7 @@ const news = (answer) => (answer?.price
   ? t("news.version", { ticker: state.ticker, price: answer.price.model_version, signal: answer.signal?.model_version ?? "–", date: day(answer.price.as_of) })
   : t("news.changed", { ticker: state.ticker }));
 
-// Say once that nobody answers, and take it back when somebody does.
+// Show once that the service does not answer, and hide it when it answers again.
 function connection(answers) {
   const banner = byId("banner");
   if (answers) {
@@ -135,7 +135,7 @@ function drawList(error) {
   searchAgain();
 }
 
-// An address of the server's own machine is of no use on another.
+// A loopback address is of no use on another machine.
 const LOOPBACK = /^(127\.|localhost$|\[::1\]$)/;
 const reachable = (address) => Boolean(address) && (!LOOPBACK.test(new URL(address).hostname) || LOOPBACK.test(location.hostname));
 
@@ -146,7 +146,7 @@ function drawLinks() {
   fill(byId("links"), item(links.dagster, "Dagster", "DAGSTER_URL"), item(links.mlflow, "MLflow", "MLFLOW_TRACKING_URI"), h("li", {}, link("docs", t("links.api"))));
 }
 
-// A service may ask for a key even of who reads (ZENITH_READ_KEYS).
+// Reading may need a key too (ZENITH_READ_KEYS).
 function drawLocked(error) {
   if (byId("read-key")) return;
   const field = h("input", { id: "read-key", type: "password", autocomplete: "off" });
@@ -191,7 +191,7 @@ function drawFrame() {
   draw();
 }
 
-// Show what the address names; without a name the first ticker there is.
+// Show the ticker in the address, or the first one.
 async function open() {
   if (!state.list) return;
   const wished = named();
@@ -223,7 +223,7 @@ const drawTheme = () => { byId("theme").textContent = t(isDark() ? "theme.light"
 function switchTheme() {
   const chosen = isDark() ? "light" : "dark";
   document.documentElement.dataset.theme = chosen;
-  try { localStorage.setItem("zenith.theme", chosen); } catch { /* for this visit, then */ }
+  try { localStorage.setItem("zenith.theme", chosen); } catch { /* not stored */ }
   drawTheme();
 }
 

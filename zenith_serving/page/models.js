@@ -1,4 +1,4 @@
-// Model versions, who promoted them and why, and a training that a person starts and follows.
+// Model versions, their promotion history, and the form that starts and follows a training.
 
 import { asksForKey, explain, get, keepKey, keptKey, post } from "./api.js";
 import { fill, h, link, table } from "./dom.js";
@@ -41,7 +41,7 @@ function event(one) {
         h("span", { class: "unseen" }, ` ${t(gate.passed ? "gate.passed" : "gate.refused")}`)))) : null);
 }
 
-// The form, and what comes of it. `done` is called when a run has succeeded.
+// The form and its result. `done` is called when a run has succeeded.
 export function training(ticker, done) {
   const status = h("div", { class: "status", role: "status" });
   const field = (name, label, input, hint) => h("p", { class: "field" }, h("label", { for: name }, label), input,
@@ -87,7 +87,7 @@ function reason(failure) {
   return failure.status === 422 ? failure.detail : explain(failure);
 }
 
-// A service or a Dagster that is away for a moment does not end the run.
+// A short outage of the service or of Dagster does not end the run.
 const stateOf = (run) => get(`train/${encodeURIComponent(run.run_id)}`)
   .catch((failure) => ([0, 429, 503].includes(failure.status) ? null : Promise.reject(failure)));
 

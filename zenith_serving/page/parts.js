@@ -1,4 +1,4 @@
-// The parts of a ticker's page, from answers of the API to elements. A part whose answer failed says so, alone.
+// The parts of a ticker's page: elements from responses of the API. A failed part shows its own error.
 
 import { equity } from "./equity-chart.js";
 import { explain, Failure } from "./api.js";
@@ -17,7 +17,7 @@ const tag = (kind, text) => h("span", { class: `tag ${kind}` }, text);
 
 export const waiting = () => h("p", { class: "waiting" }, t("loading"));
 
-// Draw what came of a request: {value}, {error}, or nothing yet.
+// Draw the result of a request: {value}, {error}, or none yet.
 export function came(result, draw) {
   if (!result) return waiting();
   return result.error ? note(explain(result.error)) : draw(result.value);
@@ -26,13 +26,13 @@ export function came(result, draw) {
 const priceOf = (data) => data.both?.value?.price ?? null;
 const signalOf = (data) => data.both?.value?.signal ?? null;
 
-// Why one of the two predictions is not there.
+// The reason why a prediction is missing.
 function missing(data, part) {
   if (!data.both) return waiting();
   return note(explain(data.both.error ?? new Failure(503, data.both.value.problems?.[part])));
 }
 
-// `listed` is the ticker in the list of all, which needs no model.
+// `listed` is the entry of the list of tickers, which needs no model.
 export function headline(ticker, data, listed) {
   const known = priceOf(data) ?? signalOf(data) ?? (listed?.as_of ? { ...listed, current_price: listed.close } : null);
   return [

@@ -1,4 +1,4 @@
-// Candles or a line, the forecast fan, and what was forecast before beside what came.
+// Candles or a line, the forecast fan, and past forecasts beside actual closes.
 
 import { Chart, colour, key, sessionAxis, valueAxis } from "./chart.js";
 import { choice, h, opened, table } from "./dom.js";
@@ -8,7 +8,7 @@ const RANGES = { "3m": 63, "6m": 126, "1y": 252, "2y": 504 };
 const HEADLINE = 5;
 const view = { range: matchMedia("(max-width: 40rem)").matches ? "3m" : "6m", style: "candles" };
 
-// `chart` and `forecast` may each be missing, and `record` is what was served before, if anything matured.
+// `chart` and `forecast` may be missing. `record`: the matured served forecasts, if any.
 export function priceChart(ticker, chart, forecast, record) {
   const series = assemble(chart, forecast, record);
   const drawing = new Chart({
@@ -141,7 +141,7 @@ function drawCandles(plot, series, first, ink) {
   }
 }
 
-// What the naive forecast says: the price stays.
+// The naive forecast: the price stays.
 function drawNaive(plot, series, ink) {
   if (!series.future.length) return;
   const { ctx } = plot;
@@ -156,7 +156,7 @@ function drawNaive(plot, series, ink) {
   ctx.setLineDash([]);
 }
 
-// A ring where what came was outside the interval.
+// A ring where the actual close was outside the interval.
 function drawMisses(plot, series, first, ink) {
   const { ctx } = plot;
   ctx.strokeStyle = ink.miss;

@@ -1,11 +1,11 @@
-// The search field: a combobox with a list that the keyboard walks through (WAI-ARIA's editable combobox pattern).
+// The search field: a combobox with keyboard navigation (WAI-ARIA's editable combobox pattern).
 
 import { byId, fill, h } from "./dom.js";
 import { t } from "./i18n.js";
 
 const MOST = 12;
 
-// Returns what is to be called when other tickers may be found than before.
+// Returns the function to call when the list of tickers may have changed.
 export function startSearch(tickersOf, choose) {
   const [field, list, count] = ["search", "found", "found-count"].map(byId);
   let found = [];
@@ -55,6 +55,6 @@ export function startSearch(tickersOf, choose) {
     }
   });
 
-  if (field.value) look(); // typed before this ran
+  if (field.value) look(); // text typed before this code ran
   return () => { if (!list.hidden) look(); };
 }

@@ -1,4 +1,4 @@
-// Before the first paint, so that a dark page never flashes white. A choice is kept; without one the system's counts.
+// Runs before the first paint, so that a dark page never flashes white. The theme is the reader's choice, else the system's.
 (function () {
   let chosen = null;
   try { chosen = localStorage.getItem("zenith.theme"); } catch { /* storage may be forbidden */ }

@@ -16,7 +16,7 @@ from zenith_core.errors import ZenithError
 from zenith_core.names import DISCLAIMER, Kind
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.prediction.predictor import Predictor
-from zenith_serving.problem_details import RESPONSES, problem_of, surprise
+from zenith_serving.problem_details import RESPONSES, problem_of, unexpected_problem
 from zenith_serving.routes.dependencies import PREFIX
 from zenith_serving.routes.direct_route import DirectRoute, document_body, read_body
 from zenith_serving.schemas.predictions import (
@@ -24,18 +24,18 @@ from zenith_serving.schemas.predictions import (
     BatchRequest,
     ComprehensiveAnswer,
     Disclaimer,
+    PredictionType,
     PriceAnswer,
     PriceRequest,
     Problem,
     SignalAnswer,
     SignalRequest,
-    What,
 )
 
 BATCH_CONCURRENCY = 8
 """Tickers of a batch in progress at a time, so that the event loop and its threads have time for other requests."""
 
-_PARTS: dict[What, dict[str, Kind]] = {
+_PARTS: dict[PredictionType, dict[str, Kind]] = {
     "price": {"price": "lstm"},
     "signal": {"signal": "ensemble"},
     "comprehensive": {"price": "lstm", "signal": "ensemble"},
@@ -50,7 +50,7 @@ class Question(NamedTuple):
     """A question about one ticker."""
 
     ticker: str
-    what: What
+    what: PredictionType
     horizon: int = 5
     use_cache: bool = True
 
@@ -164,7 +164,7 @@ async def _batch_result(predictor: Predictor, question: Question) -> bytes:
         problem = _problem(problem_of(error))
     except Exception:
         _logger.exception("one ticker of a batch failed")
-        problem = _problem(surprise())
+        problem = _problem(unexpected_problem())
     return b'{"ticker":"%s","prediction":%s,"problem":%s}' % (question.ticker.encode(), prediction, problem)
 
 

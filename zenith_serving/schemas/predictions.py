@@ -11,7 +11,7 @@ from zenith_serving.schemas.base import Finite, Request, Response, Ticker
 
 Signal = Literal["sell", "hold", "buy"]
 Reason = Literal["model", "stale_data", "outside_training_range", "fails_baseline", "low_confidence"]
-What = Literal["price", "signal", "comprehensive"]
+PredictionType = Literal["price", "signal", "comprehensive"]
 
 
 class SignalRequest(Request):
@@ -37,7 +37,7 @@ class BatchRequest(Request):
     """Request the same prediction for many tickers."""
 
     tickers: Annotated[list[Ticker], AfterValidator(_require_unique), Field(min_length=1, max_length=200)]
-    what: What = Field(default="comprehensive", description="The prediction of each ticker.")
+    what: PredictionType = Field(default="comprehensive", description="The prediction of each ticker.")
     horizon: int = Field(default=5, ge=1, le=HORIZONS, description="Sessions ahead.")
     use_cache: bool = Field(default=True, description="False computes the answers again.")
 
@@ -139,7 +139,7 @@ class BatchResult(Response):
 class BatchAnswer(Response):
     """One result for each ticker, in the order of the request."""
 
-    what: What
+    what: PredictionType
     results: list[BatchResult]
 
 

@@ -82,9 +82,9 @@ def test_versions_and_their_history_are_listed(zenith):
 
 
 def test_a_refusal_raises_an_error_of_its_kind_with_the_service_s_detail(zenith, service):
-    with pytest.raises(NotFound, match="did you mean AAPL") as caught:
+    with pytest.raises(NotFound, match="did you mean AAPL") as error:
         zenith.predict_price("AAPX")
-    assert (caught.value.nearby, caught.value.problem.type) == (["AAPL"], "urn:zenith:problem:unknown-ticker")
+    assert (error.value.nearby, error.value.problem.type) == (["AAPL"], "urn:zenith:problem:unknown-ticker")
     with pytest.raises(InvalidRequest, match="horizon"):
         zenith.predict_price("AAPL", 31)
     with pytest.raises(NotFound):
@@ -93,9 +93,9 @@ def test_a_refusal_raises_an_error_of_its_kind_with_the_service_s_detail(zenith,
         zenith.run("../../health")
     with pytest.raises(InvalidRequest, match="run_id"):
         zenith.run("x")
-    with pytest.raises(Unavailable, match="webserver") as caught:
+    with pytest.raises(Unavailable, match="webserver") as error:
         zenith.train("AAPL")
-    assert caught.value.retry_after == 10
+    assert error.value.retry_after == 10
     with Zenith(service, key="wrong", patience=0) as stranger, pytest.raises(KeyRefused):
         stranger.start_job("refresh_prices", "AAPL")
 
@@ -122,7 +122,7 @@ class ScriptedServer(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def scripted():
+def server():
     with HTTPServer(("127.0.0.1", 0), ScriptedServer) as server:
         server.paths, server.script, server.url = [], [], f"http://127.0.0.1:{server.server_port}"
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -140,46 +140,46 @@ ANSWER = (200, "", {"disclaimer": "words"})
 
 
 @pytest.mark.parametrize("ask", [Zenith.run, Zenith.chart, Zenith.history, Zenith.track_record])
-def test_an_argument_stays_one_segment_of_the_path(scripted, ask):
-    scripted.script[:] = [(404, "", problem(404))]
-    with Zenith(scripted.url) as zenith:
+def test_an_argument_stays_one_segment_of_the_path(server, ask):
+    server.script[:] = [(404, "", problem(404))]
+    with Zenith(server.url) as zenith:
         for text in ("a/b", "a?b", "a#b", "a%2Fb"):
             with pytest.raises(NotFound):
                 ask(zenith, text)
-    segments = [path.removeprefix(scripted.paths[0].partition("a%2Fb")[0]).partition("/")[0] for path in scripted.paths]
+    segments = [path.removeprefix(server.paths[0].partition("a%2Fb")[0]).partition("/")[0] for path in server.paths]
     assert segments == ["a%2Fb", "a%3Fb", "a%23b", "a%252Fb"]
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_temporary_refusal_is_retried_after_retry_after(scripted, monkeypatch, status):
-    scripted.script[:] = [(status, "7", problem(status)), (status, "", b"<html>"), ANSWER]
+def test_a_temporary_refusal_is_retried_after_retry_after(server, monkeypatch, status):
+    server.script[:] = [(status, "7", problem(status)), (status, "", b"<html>"), ANSWER]
     pauses = []
     monkeypatch.setattr("tenacity.nap.time.sleep", pauses.append)
-    with Zenith(scripted.url) as zenith:
+    with Zenith(server.url) as zenith:
         assert zenith.disclaimer() == "words"
 
-    assert (pauses, len(scripted.paths)) == ([7.0, 1.0], 3)
+    assert (pauses, len(server.paths)) == ([7.0, 1.0], 3)
 
 
-def test_a_retry_after_beyond_the_patience_is_not_waited_for(scripted):
-    scripted.script[:] = [(503, "60", problem(503))]
-    with Zenith(scripted.url, patience=30) as zenith, pytest.raises(Unavailable, match="not now"):
+def test_a_retry_after_beyond_the_patience_is_not_waited_for(server):
+    server.script[:] = [(503, "60", problem(503))]
+    with Zenith(server.url, patience=30) as zenith, pytest.raises(Unavailable, match="not now"):
         zenith.disclaimer()
 
-    assert len(scripted.paths) == 1
+    assert len(server.paths) == 1
 
 
-def test_a_permanent_refusal_is_not_retried(scripted):
-    scripted.script[:] = [(404, "", problem(404))]
-    with Zenith(scripted.url) as zenith, pytest.raises(NotFound):
+def test_a_permanent_refusal_is_not_retried(server):
+    server.script[:] = [(404, "", problem(404))]
+    with Zenith(server.url) as zenith, pytest.raises(NotFound):
         zenith.disclaimer()
 
-    assert len(scripted.paths) == 1
+    assert len(server.paths) == 1
 
 
-def test_an_answer_of_another_service_is_unreachable(scripted):
-    scripted.script[:] = [(200, "", b"<html>")]
-    with Zenith(scripted.url) as zenith, pytest.raises(Unreachable, match="no Zenith"):
+def test_an_answer_of_another_service_is_unreachable(server):
+    server.script[:] = [(200, "", b"<html>")]
+    with Zenith(server.url) as zenith, pytest.raises(Unreachable, match="no Zenith"):
         zenith.disclaimer()
 
 
@@ -190,23 +190,23 @@ RUN = {
 LAUNCHED = Launched(run_id="r", status="queued", status_url="/", url="/", already_running=False)
 
 
-def test_a_run_is_waited_for_until_its_end(scripted):
-    scripted.script[:] = [(200, "", {**RUN, "status": status}) for status in ("queued", "running", "succeeded")]
-    with Zenith(scripted.url) as zenith:
+def test_a_run_is_waited_for_until_its_end(server):
+    server.script[:] = [(200, "", {**RUN, "status": status}) for status in ("queued", "running", "succeeded")]
+    with Zenith(server.url) as zenith:
         assert zenith.wait(LAUNCHED, every=0).status == "succeeded"
 
-    assert scripted.paths == ["/api/v1/ml/jobs/runs/r"] * 3
+    assert server.paths == ["/api/v1/ml/jobs/runs/r"] * 3
 
 
-def test_a_run_that_cannot_start_is_not_waited_for(scripted):
-    scripted.script[:] = [(200, "", {**RUN, "status": "queued", "note": "queued, no daemon is running"})]
-    with Zenith(scripted.url) as zenith:
+def test_a_run_that_cannot_start_is_not_waited_for(server):
+    server.script[:] = [(200, "", {**RUN, "status": "queued", "note": "queued, no daemon is running"})]
+    with Zenith(server.url) as zenith:
         assert zenith.wait(LAUNCHED).note == "queued, no daemon is running"
 
 
-def test_waiting_for_a_run_has_a_time_limit(scripted):
-    scripted.script[:] = [(200, "", {**RUN, "status": "running"})]
-    with Zenith(scripted.url) as zenith, pytest.raises(StillRunning, match="it continues"):
+def test_waiting_for_a_run_has_a_time_limit(server):
+    server.script[:] = [(200, "", {**RUN, "status": "running"})]
+    with Zenith(server.url) as zenith, pytest.raises(StillRunning, match="it continues"):
         zenith.wait(LAUNCHED, seconds=0)
 
 

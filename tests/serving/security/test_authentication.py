@@ -31,13 +31,13 @@ def client_of(app, base_url=LOCAL):
 
 
 @pytest.fixture
-def keyed(settings):
+def key_settings(settings):
     return settings.model_copy(update={"zenith_api_keys": KEYS})
 
 
 @pytest.fixture
-def client(keyed):
-    return client_of(app_with_change_route(keyed, require_key))
+def client(key_settings):
+    return client_of(app_with_change_route(key_settings, require_key))
 
 
 @pytest.fixture
@@ -66,14 +66,14 @@ def open_routes(app):
             yield method, path, statuses
 
 
-def test_every_route_that_changes_something_refuses_a_missing_and_a_wrong_key(keyed):
-    app = app_with_change_route(keyed, require_key)
+def test_every_route_that_changes_something_refuses_a_missing_and_a_wrong_key(key_settings):
+    app = app_with_change_route(key_settings, require_key)
     assert ("POST", CHANGE) in list(changing_routes(app))
     assert list(open_routes(app)) == []
 
 
-def test_a_route_without_a_guard_is_found(keyed):
-    assert list(open_routes(app_with_change_route(keyed))) == [("POST", CHANGE, [200, 200, 200])]
+def test_a_route_without_a_guard_is_found(key_settings):
+    assert list(open_routes(app_with_change_route(key_settings))) == [("POST", CHANGE, [200, 200, 200])]
 
 
 @pytest.mark.parametrize(
@@ -122,15 +122,15 @@ def test_the_openapi_document_lists_which_routes_need_a_key(client):
     assert "security" not in document["paths"][PREDICT + "price"]["post"]
 
 
-def test_reading_needs_no_key_unless_configured(client, keyed):
+def test_reading_needs_no_key_unless_configured(client, key_settings):
     disclaimer = "/api/v1/ml/disclaimer"
     assert client.get(disclaimer).status_code == 200
-    guarded = client_of(create_app(keyed.model_copy(update={"zenith_read_keys": True})))
-    assert guarded.get(disclaimer).status_code == 401
-    assert guarded.post(PREDICT + "price", json={"ticker": "AAPL"}).status_code == 401
-    assert guarded.get(disclaimer, headers={"x-api-key": "wrong"}).status_code == 403
-    assert guarded.get(disclaimer, headers={"x-api-key": "first-key"}).status_code == 200
-    assert guarded.get("/health").status_code == 200
+    read_key_client = client_of(create_app(key_settings.model_copy(update={"zenith_read_keys": True})))
+    assert read_key_client.get(disclaimer).status_code == 401
+    assert read_key_client.post(PREDICT + "price", json={"ticker": "AAPL"}).status_code == 401
+    assert read_key_client.get(disclaimer, headers={"x-api-key": "wrong"}).status_code == 403
+    assert read_key_client.get(disclaimer, headers={"x-api-key": "first-key"}).status_code == 200
+    assert read_key_client.get("/health").status_code == 200
 
 
 def test_read_keys_without_any_key_are_refused_at_startup(settings):

