@@ -24,12 +24,24 @@ up: .venv/.stack ## Run the full stack: PostgreSQL, Redis, MLflow, Dagster, the 
 
 install: .venv/.runtime ## Install what running needs, without running
 
-# Three, since many tests wait for what others do.
-test: .venv/.dev ## Run all tests
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+# Three processes on two cores, because many tests wait for other processes.
+PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
+
+test: .venv/.dev ## Run all tests but the long ones
+	$(PYTEST) -n 3 -m "not long" --junitxml=.pytest_cache/tests.xml $(ARGS)
 
 test-quick: .venv/.dev ## Run the tests that take under a minute together
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow" --ignore tests/integration --ignore tests/cluster $(ARGS)
+	$(PYTEST) -n 2 -m "not slow and not long" --ignore tests/integration --ignore tests/cluster $(ARGS)
+
+test-long: .venv/.dev ## Run the tests that take long by nature, before a release
+	@echo "about a quarter of an hour: 10,000 drawn requests, hundreds of killed writers, whole studies of noise"
+	$(BIN)/python -m pytest -m long -s $(ARGS)
+
+coverage: .venv/.dev ## Run the tests of make test and measure which lines they run; htmlcov/index.html shows them
+	$(PYTEST) -n 3 -m "not long" --cov --cov-report=html --cov-report=term:skip-covered $(ARGS)
+
+slowest: .venv/.runtime ## Write the slowest tests of the last make test into docs/tests.md
+	$(BIN)/python -m docs.make_slowest
 
 test-cluster: .venv/.dev ## Retrain 20 tickers on two workers in containers, and kill one of them
 	tests/docker/engine.sh
@@ -38,8 +50,8 @@ test-cluster: .venv/.dev ## Retrain 20 tickers on two workers in containers, and
 	DOCKER_BUILDKIT=0 docker build -q --network host -f deploy/docker/cluster.Dockerfile -t zenith-cluster:latest --build-arg PIPELINES=zenith-pipelines:cluster .
 	ZENITH_TEST_CLUSTER=1 $(BIN)/python -m pytest tests/cluster -s $(ARGS)
 
-contract: .venv/.dev ## Ask the service, with a whole Dagster behind it, 10,000 questions drawn from its OpenAPI document: no 5xx
-	ZENITH_CONTRACT_CASES=10000 $(BIN)/python -m pytest tests/serving/test_contract.py -s $(ARGS)
+contract: .venv/.dev ## Send the service, with a whole Dagster behind it, 10,000 requests drawn from its OpenAPI document: no 5xx
+	$(BIN)/python -m pytest -m long tests/serving/test_contract.py -s $(ARGS)
 
 test-docker: ## Build the images and try docker-compose.yml; installs and starts a Docker engine if there is none
 	@tests/docker/engine.sh
@@ -86,7 +98,7 @@ bench-quick: .venv/.bench .venv/.stack ## The same in five minutes, on shorter m
 	$(BIN)/python benchmarks/run_all.py --quick $(ARGS)
 
 clean: ## Remove the environment and caches; state in .zenith stays
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis *.egg-info build dist
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov *.egg-info build dist
 
 # One resolution for all platforms and Python versions, pinned with hashes, without a registry's address.
 LOCK := --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --no-emit-index-url --no-annotate --no-header -q
@@ -122,4 +134,4 @@ INSTALL := $(BIN)/uv pip install -q --python $(BIN)/python --compile-bytecode
 	@$(INSTALL) --require-hashes -r requirements-bench.lock
 	@touch $@
 
-.PHONY: help run predict serve ui up install test test-quick test-docker test-cluster contract check prose format reference lock dist bench bench-quick clean
+.PHONY: help run predict serve ui up install test test-quick test-long coverage slowest test-docker test-cluster contract check prose format reference lock dist bench bench-quick clean

@@ -1,6 +1,9 @@
-"""What all tests share: hypothesis draws the same examples each time, and times nothing; the longest files begin."""
+"""Settings that all tests share: the order of files, repeatable hypothesis examples, compiled programs kept."""
 
+import os
+import re
 import sys
+from pathlib import Path
 
 import pytest
 from absl import logging as absl_logging
@@ -9,15 +12,46 @@ from hypothesis import settings
 settings.register_profile("zenith", deadline=None, derandomize=True)
 settings.load_profile("zenith")
 
-# When logging is configured anew (Alembic does it), absl, which Keras logs through, closes the stream it found at its
-# import unless that is sys.stderr still. Under CliRunner or capsys it is not, and pytest's own capture was closed.
+# When logging is configured again (Alembic does it), absl, which Keras logs through, closes the stream it found at its
+# import unless that is still sys.stderr. Under CliRunner or capsys it is not, and pytest's own capture was closed.
 absl_logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
+
+# Every training would compile the same network again in its own state folder. The limit, never reached, makes JAX lock
+# the folder against other processes.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
+os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(2**30))
+
+# The longest first: a file of minutes that begins last would leave the other processes idle at the end.
+LONGEST = (
+    "integration/test_main_job.py",
+    "integration/test_databases.py",
+    "integration/test_dead_runs.py",
+    "integration/test_as_of.py",
+    "integration/test_interrupts.py",
+    "integration/test_truth_and_noise.py",
+    "integration/test_tickers_and_jobs.py",
+    "integration/test_launching.py",
+)
+ALL_SLOW = re.compile(r"^pytestmark = (\[\s*)?pytest\.mark\.slow", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Leave out a file whose tests are all slow where slow tests are: to import it can take seconds."""
+    if "not slow" in config.option.markexpr and collection_path.suffix == ".py":
+        return bool(ALL_SLOW.search(collection_path.read_text())) or None
+    return None
 
 
 @pytest.hookimpl(trylast=True)  # after pytest-randomly
 def pytest_collection_modifyitems(items):
-    """Two processes share the files: begun last, a file of minutes would keep one of them alone at the end."""
-    items.sort(key=lambda item: "integration" not in item.path.parts)
+    """Begin with the longest files, then integration, then the others."""
+    items.sort(key=_rank)
+
+
+def _rank(item):
+    path = item.path.as_posix()
+    ranks = (rank for rank, name in enumerate(LONGEST) if path.endswith(name))
+    return next(ranks, len(LONGEST) + ("integration" not in item.path.parts))
 
 
 @pytest.fixture

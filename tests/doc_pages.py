@@ -4,10 +4,12 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -22,6 +24,11 @@ PAGES = [
 
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
 _NOT_RUN = re.compile(r"<!-- not run: (.+?) -->")
+
+
+@cache
+def _tokens(page: Path) -> list[Token]:
+    return _MARKDOWN.parse(page.read_text())
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class Block:
 def blocks(page: Path) -> Iterator[Block]:
     """The page's blocks of code."""
     before = None
-    for token in _MARKDOWN.parse(page.read_text()):
+    for token in _tokens(page):
         if token.type == "fence":
             excuse = _NOT_RUN.search(before.content) if before and before.type == "html_block" else None
             yield Block(page, token.map[0] + 1, token.info, token.content, excuse and excuse[1])
@@ -76,7 +83,7 @@ def zenith_words(text: str) -> list[str] | None:
 
 def links(page: Path) -> Iterator[str]:
     """Where the page's links and pictures lead, but for those to other places on the net."""
-    for token in _MARKDOWN.parse(page.read_text()):
+    for token in _tokens(page):
         for child in token.children or ():
             target = child.attrGet("href") or child.attrGet("src")
             if isinstance(target, str) and not re.match(r"\w+:", target):
@@ -85,6 +92,6 @@ def links(page: Path) -> Iterator[str]:
 
 def anchors(page: Path) -> set[str]:
     """The anchors of the page's headings, as GitHub makes them."""
-    tokens = _MARKDOWN.parse(page.read_text())
+    tokens = _tokens(page)
     headings = [after.content for token, after in pairwise(tokens) if token.type == "heading_open"]
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -19,7 +19,14 @@ def mlflow_server(store, folder):
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     stores = ["--backend-store-uri", store, "--artifacts-destination", f"{folder}/kept"]
     with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen([*command, *stores], stdout=log, stderr=log, cwd=folder, start_new_session=True)
+        process = subprocess.Popen(
+            [*command, *stores],
+            env={**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},  # as in deployments
+            stdout=log,
+            stderr=log,
+            cwd=folder,
+            start_new_session=True,
+        )
         try:
             _wait_until_up(f"http://127.0.0.1:{port}/health", process)
             yield f"http://127.0.0.1:{port}"

@@ -21,6 +21,7 @@ HEAVY = {
 }
 
 
+@pytest.mark.slow
 def test_the_serving_process_carries_nothing_of_the_pipelines():
     code = "import sys, zenith_cli.main, zenith_serving.server, zenith_serving.app; print(*sys.modules)"
 

@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from tests.empty_databases import put_dagster_databases
 from zenith_cli import job
 from zenith_cli.job import run_named
 from zenith_core.errors import NotAvailable, UserError
@@ -15,6 +16,7 @@ from zenith_pipelines.tickers import add_tickers
 def home(monkeypatch, tmp_path):
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    put_dagster_databases(tmp_path)
     with open_instance(Settings()) as instance:
         add_tickers(instance, ["AAPL", "IBM"])
 
@@ -93,6 +95,7 @@ def test_what_fails_is_named_and_is_the_exit_status(home, monkeypatch, capsys):
 def test_without_tickers_it_is_said_how_to_add_one(monkeypatch, tmp_path):
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    put_dagster_databases(tmp_path)
 
     with pytest.raises(NotAvailable, match="no tickers yet: `zenith tickers add AAPL`"):
         run_named("refresh_prices", None, [], None, as_json=False)

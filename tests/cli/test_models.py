@@ -6,6 +6,7 @@ from itertools import count
 
 import pytest
 
+from tests.empty_databases import put_mlflow_database
 from tests.pipelines.synthetic_models import current_data, market, register_version, signal_onnx
 from zenith_cli.main import main
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
@@ -32,7 +33,7 @@ def settings(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def registry(settings):
-    """Empty, but made: MLflow takes seconds to make its tables."""
+    put_mlflow_database(settings.home / "mlflow")
     return ModelRegistry(settings.tracking_uri, settings.artifact_root)
 
 

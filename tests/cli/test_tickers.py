@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from tests.empty_databases import put_dagster_databases
 from zenith_cli.main import main
 from zenith_core.market import exchanges
 
@@ -10,6 +11,7 @@ from zenith_core.market import exchanges
 def zenith(monkeypatch, capsys, tmp_path):
     """Run the command; return its output."""
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path / "home"))
+    put_dagster_databases(tmp_path / "home")
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
 
     def run(*arguments):

@@ -80,6 +80,7 @@ def test_many_rows_that_break_one_rule_are_one_line(made):
     assert line.startswith(f"volume: in_range(0, 1e+18); {len(made['cleaned'])} rows, the first ")
 
 
+@pytest.mark.slow
 def test_naming_a_schema_imports_no_pandera():
     code = "import sys, zenith_core.table_schemas; print('pandera' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

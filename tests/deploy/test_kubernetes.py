@@ -6,16 +6,15 @@ import json
 from pathlib import Path
 from types import SimpleNamespace
 
-import kubernetes.client as k8s
 import pytest
 import yaml
 from dagster._config import Shape, validate_config
 from dagster._core.instance.config import dagster_instance_config_schema
-from dagster_k8s.job import DagsterK8sJobConfig, UserDefinedDagsterK8sConfig, construct_dagster_k8s_job
-from dagster_k8s.launcher import K8sRunLauncher
 
 from zenith_pipelines.settings import Settings as PipelinesSettings
 from zenith_serving.settings import Settings as ServingSettings
+
+pytestmark = pytest.mark.slow  # imports the Kubernetes client, where it is used: every test process collects this file
 
 ROOT = Path(__file__).parents[2]
 HERE = ROOT / "deploy" / "kubernetes"
@@ -79,6 +78,8 @@ def instance_config():
 
 
 def test_the_launcher_takes_its_configuration():
+    from dagster_k8s.launcher import K8sRunLauncher
+
     checked = validate_config(Shape(K8sRunLauncher.config_type()), launcher_config())
     assert checked.success, checked.errors
 
@@ -99,6 +100,9 @@ def test_the_instance_is_the_projects_own_but_for_how_much_at_once_and_how_long_
 
 
 def test_a_run_is_a_job_with_limits_that_is_not_root_and_is_not_repeated_by_kubernetes():
+    import kubernetes.client as k8s
+    from dagster_k8s.job import DagsterK8sJobConfig, UserDefinedDagsterK8sConfig, construct_dagster_k8s_job
+
     config = launcher_config()
     about = DagsterK8sJobConfig(
         job_image="zenith-cluster",
@@ -146,6 +150,8 @@ def unread(names, settings):
 
 @pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda manifest: manifest["kind"])
 def test_a_manifest_has_no_key_that_kubernetes_does_not_know(manifest):
+    import kubernetes.client as k8s
+
     version = manifest["apiVersion"].rpartition("/")[2].capitalize()
     client = k8s.ApiClient()
     read = client.deserialize(SimpleNamespace(data=json.dumps(manifest)), f"{version}{manifest['kind']}")

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from tests.empty_databases import put_dagster_databases
+
 ZENITH = Path(sys.executable).with_name("zenith")
 
 
@@ -52,4 +54,5 @@ def trained(tmp_path_factory, worker_id):
 
 @pytest.fixture
 def zenith(tmp_path):
+    put_dagster_databases(tmp_path / "home")
     return Command(tmp_path / "home")

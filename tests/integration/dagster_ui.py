@@ -6,11 +6,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
+
+from tests.waiting import wait_until
 
 ZENITH = Path(sys.executable).with_name("zenith")
 REPOSITORY = {"repositoryName": "__repository__", "repositoryLocationName": "zenith"}
@@ -78,10 +79,3 @@ def process_of(home, run_id):
     inode = (home / "dagster" / "alive" / f"{run_id}.lock").stat().st_ino
     holders = (line.split() for line in Path("/proc/locks").read_text().splitlines())
     return next(int(holder[4]) for holder in holders if holder[5].endswith(f":{inode}"))
-
-
-def wait_until(holds, seconds):
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.5)

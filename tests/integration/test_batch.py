@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.empty_databases import put_dagster_databases
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.execution.ticker_run import TickerRun
 from zenith_pipelines.execution.worker_pool import _kill, run_batch
@@ -18,6 +19,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(autouse=True)
 def home(monkeypatch, tmp_path):
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
+    put_dagster_databases(tmp_path)
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
 
 

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 from dagster._core.launcher import LaunchRunContext, WorkerStatus
 
-from tests.integration.dagster_ui import wait_until
+from tests.waiting import wait_until
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.settings import Settings
 

@@ -13,9 +13,9 @@ from contextlib import closing
 import dagster as dg
 import pytest
 
-from tests.integration.dagster_ui import wait_until
 from tests.integration.postgres_server import PASSWORD, PostgresServer
 from tests.pipelines.registry.test_model_registry import tiny_model
+from tests.waiting import wait_until
 from zenith_pipelines.dagster_runtime.instance import dagster_home, open_instance
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings

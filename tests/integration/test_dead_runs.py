@@ -1,5 +1,6 @@
 """Runs of the UI whose process is killed: they are soon shown as failed, hold nothing, and are run once more."""
 
+import json
 import os
 import signal
 import sys
@@ -10,7 +11,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from tests.integration.dagster_ui import REPOSITORY, Dagster, free_port, process_of, start_ui, wait_until
+from tests.empty_databases import put_dagster_databases
+from tests.integration.dagster_ui import REPOSITORY, Dagster, free_port, process_of, start_ui
+from tests.waiting import wait_until
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.ingestion.sources import SampleSource
 from zenith_pipelines.settings import Settings
@@ -18,6 +21,7 @@ from zenith_pipelines.settings import Settings
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 
 POOL = "price_sources"
+MONITORING = {"poll_interval_seconds": 2, "start_timeout_seconds": 30}  # shipped: 10 and 45, which are waited for
 
 
 @dataclass
@@ -29,14 +33,19 @@ class Machine:
     servers: list = field(default_factory=list)
 
     def __post_init__(self):
-        self.settings = Settings(zenith_home=self.home)
+        put_dagster_databases(self.home)
         self.dagster = Dagster(self.port)
         self.prices = self.home / "prices"
         self.prices.mkdir()
+        self.config = self.home / "monitoring.yaml"
+        self.settings = Settings(zenith_home=self.home, zenith_dagster_config=self.config)
+        self.config.write_text(json.dumps({"run_monitoring": MONITORING}))  # JSON is YAML
 
     def turn_on(self):
         # Or a refresh would go on with the folder of csv files, and hang at the pipes in it.
-        self.servers.append(start_ui(self.home, self.port, ZENITH_PRICE_SOURCE="sample"))
+        self.servers.append(
+            start_ui(self.home, self.port, ZENITH_PRICE_SOURCE="sample", ZENITH_DAGSTER_CONFIG=str(self.config))
+        )
         wait_until(self.dagster.is_up, 90)
 
     def cut_the_power(self):
@@ -96,7 +105,7 @@ class Machine:
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory):
     machine = Machine(tmp_path_factory.mktemp("machine"), free_port())
-    machine.stillborn = machine.report_a_run_as_starting()  # now, since it takes Dagster most of a minute
+    machine.stillborn = machine.report_a_run_as_starting()  # early, because Dagster waits before it gives up
     machine.turn_on()
     yield machine
     machine.cut_the_power()

@@ -4,11 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
+from tests.empty_databases import put_dagster_databases
+from tests.waiting import wait_until
 from zenith_pipelines.dagster_runtime.dead_runs import fail_dead_runs
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.settings import Settings
@@ -33,7 +34,7 @@ class Running:
             start_new_session=True,
         )
         self.settings = Settings(zenith_home=home)
-        wait_until(lambda: self.statuses() == ["STARTED", "STARTED"])
+        wait_until(lambda: self.statuses() == ["STARTED", "STARTED"], 120)
         self.workers = [pid for pid in children_of(self.process.pid) if "spawn_main" in command_line(pid)]
 
     def statuses(self):
@@ -41,13 +42,6 @@ class Running:
             return []
         with open_instance(self.settings) as instance:
             return [run.status.value for run in instance.get_runs()]
-
-
-def wait_until(holds, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.2)
 
 
 def command_line(pid):
@@ -65,6 +59,7 @@ def children_of(pid):
 
 @pytest.fixture
 def running(tmp_path):
+    put_dagster_databases(tmp_path)
     running = Running(tmp_path)
     yield running
     for pid in (running.process.pid, *running.workers):

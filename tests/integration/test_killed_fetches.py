@@ -8,7 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from tests.integration.test_interrupts import wait_until
+from tests.empty_databases import put_dagster_databases
+from tests.waiting import wait_until
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.settings import Settings
 
@@ -45,6 +46,7 @@ def settings(tmp_path):
 @pytest.fixture
 def start(tmp_path):
     """Start a process in the state folder of the test; it is killed when the test ends."""
+    put_dagster_databases(tmp_path)
     started = []
 
     def start(*command):
@@ -98,7 +100,7 @@ def test_a_run_after_kill_9_takes_the_slots_of_the_dead(fetching, start, setting
 
 def test_a_run_that_waits_takes_the_slot_of_one_killed_meanwhile_and_leaves_the_living_alone(fetching, start, settings):
     waiting = run_zenith(start)
-    wait_until(lambda: pool(settings) == (LIMIT, 1))
+    wait_until(lambda: pool(settings) == (LIMIT, 1), 120)
     victim, other = fetching
 
     fetching[victim].kill()

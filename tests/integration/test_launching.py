@@ -12,8 +12,9 @@ import dagster as dg
 import httpx
 import pytest
 
-from tests.integration.dagster_ui import Dagster, free_port, start_ui, wait_until
+from tests.integration.dagster_ui import Dagster, free_port, start_ui
 from tests.live_service import live_service
+from tests.waiting import wait_until
 from zenith_core.asset_selection import assets_to_retrain
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.settings import Settings as PipelinesSettings

@@ -9,9 +9,9 @@ import dagster as dg
 import psycopg
 import pytest
 
-from tests.integration.dagster_ui import wait_until
 from tests.integration.postgres_server import PostgresServer
 from tests.pipelines.dagster_runtime.test_dead_runs import POOL, holders, status
+from tests.waiting import wait_until
 from zenith_pipelines.dagster_runtime import run_locks
 from zenith_pipelines.dagster_runtime.dead_runs import REASON, fail_dead_run, fail_dead_runs
 from zenith_pipelines.dagster_runtime.instance import open_instance

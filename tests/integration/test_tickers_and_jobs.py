@@ -10,7 +10,8 @@ import dagster as dg
 import pytest
 
 from tests.integration.conftest import ZENITH
-from tests.integration.dagster_ui import process_of, wait_until
+from tests.integration.dagster_ui import process_of
+from tests.waiting import wait_until
 from zenith_core.asset_selection import REFRESH_ASSETS
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.registry.model_registry import ModelRegistry

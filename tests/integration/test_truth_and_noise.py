@@ -26,7 +26,7 @@ def test_a_planted_edge_is_found_and_traded(benchmark):
     assert row["ensemble_exposure"] > 0.1
 
 
-@pytest.mark.parametrize("market", ["noise", "shuffled"])
+@pytest.mark.parametrize("market", ["noise", pytest.param("shuffled", marks=pytest.mark.long)])
 def test_where_nothing_is_to_be_found_nothing_is_claimed(benchmark, market):
     row = benchmark.study(market, 3, EPOCHS)
 

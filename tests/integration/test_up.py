@@ -12,7 +12,8 @@ from redis import Redis
 
 from tests.cli.stack.test_up import free_base
 from tests.integration.conftest import ZENITH
-from tests.integration.dagster_ui import Dagster, wait_until
+from tests.integration.dagster_ui import Dagster
+from tests.waiting import wait_until
 from zenith_cli.stack.layout import Layout
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]

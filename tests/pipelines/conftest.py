@@ -1,13 +1,16 @@
-"""A registry shared by the tests: MLflow takes seconds to create its tables."""
+"""A registry shared by the tests."""
 
 import pytest
 
+from tests.empty_databases import put_mlflow_database
 from zenith_pipelines.registry.model_registry import ModelRegistry
 
 
 @pytest.fixture(scope="session")
 def registry_dir(tmp_path_factory):
-    return tmp_path_factory.mktemp("registry")
+    folder = tmp_path_factory.mktemp("registry")
+    put_mlflow_database(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import dagster as dg
+import pytest
 
 from zenith_core.asset_selection import STAGES
 from zenith_pipelines.definitions import defs
@@ -123,6 +124,7 @@ def test_retraining_makes_every_stage_and_nothing_else():
     assert {key.to_user_string() for key in keys} == set(STAGES)
 
 
+@pytest.mark.slow
 def test_loading_the_code_location_imports_no_learning_library():
     heavy = {
         "keras",

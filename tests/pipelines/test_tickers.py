@@ -3,6 +3,7 @@
 import dagster as dg
 import pytest
 
+from tests.empty_databases import put_dagster_databases
 from zenith_core.errors import NotAvailable, RemovedTicker, UserError
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.dagster_runtime.progress import Progress
@@ -21,6 +22,7 @@ pytestmark = [
 @pytest.fixture
 def instance(monkeypatch, tmp_path):
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path / "home"))
+    put_dagster_databases(tmp_path / "home")
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     with open_instance(Settings()) as instance:
         yield instance

@@ -12,6 +12,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from tests.empty_databases import put_mlflow_database
 from zenith_core.inference import HORIZONS, METADATA_KEY, QUANTILES
 from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
@@ -206,10 +207,9 @@ class MLflowHome:
         from mlflow import MlflowClient
 
         self.home = home
-        (home / "mlflow").mkdir(parents=True, exist_ok=True)
+        put_mlflow_database(home / "mlflow")
         self.uri = f"sqlite:///{home / 'mlflow' / 'mlflow.db'}"
         self.client = MlflowClient(self.uri)
-        self.client.search_registered_models()
 
     @mlflow_s_own_warnings_ignored()
     def register(self, name, onnx, *, promote=True):

@@ -7,11 +7,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
 import httpx
+
+from tests.waiting import wait_until
 
 ZENITH = Path(sys.executable).with_name("zenith")
 PRICE = "/api/v1/ml/predict/price"
@@ -97,13 +98,6 @@ class Load:
                 self.statuses[answer.status_code] += 1
                 if answer.status_code == 200:
                     self.answers.append(answer.json())
-
-
-def wait_until(holds, seconds=30):
-    until = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < until, "it took too long"
-        time.sleep(0.05)
 
 
 def processes_of_group(group):

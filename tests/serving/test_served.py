@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from tests.serving.redis_server import RedisServer
-from tests.serving.served import Load, Served, processes_of_group, wait_until
+from tests.serving.served import Load, Served, processes_of_group
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 

@@ -11,10 +11,7 @@ from zenith_core.backtesting.backtest import BacktestConfig, backtest
 from zenith_core.prices.cleaning import clean_prices
 from zenith_pipelines.ingestion.sources.sample import SampleSource
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    from backtesting import Strategy
-    from backtesting.lib import FractionalBacktest
+pytestmark = pytest.mark.slow  # imports backtesting
 
 CHANGES = [0.08, 0.84, 0.08]  # of buy, hold and sell
 
@@ -34,6 +31,11 @@ def real_prices(ticker):
 
 
 def theirs(prices, signals, config):
+    with warnings.catch_warnings():  # here, because it imports for seconds
+        warnings.simplefilter("ignore")
+        from backtesting import Strategy
+        from backtesting.lib import FractionalBacktest
+
     class FollowSignals(Strategy):
         def init(self):
             pass

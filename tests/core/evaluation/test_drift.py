@@ -76,6 +76,7 @@ def test_one_forecast_for_each_origin_counts():
     assert coverage_breach(again) is None  # six origins, not twelve
 
 
+@pytest.mark.slow
 def test_honest_bands_seldom_sound_the_alarm():
     draws = np.random.default_rng(0).random((2_000, 60)) < 0.9
 

@@ -114,6 +114,7 @@ def test_an_indicator_that_no_model_sees_may_depend_on_the_start_but_not_on_the_
     assert not certify(planted(LOOK_AHEAD["negative shift"]), make_prices(), SMALL_INPUTS)["passed"]
 
 
+@pytest.mark.slow
 def test_one_input_of_ours_with_a_look_ahead_is_named_with_the_session():
     def leaky(prices):
         table = features(prices)
@@ -165,6 +166,7 @@ def test_a_history_too_short_to_begin_later_has_not_passed():
     assert leakage_summary(certificate) == "failed: 250 sessions are too few to begin the history later"
 
 
+@pytest.mark.slow
 def test_constant_prices_pass():
     prices = make_prices(600)
     prices[["open", "high", "low", "close"]] = 10.1

@@ -53,6 +53,7 @@ class Setting:
         return [inside[np.isfinite(came[:, h - 1]), h - 1].mean() for h in HORIZONS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("simulated", [independent_returns, garch_returns])
 def test_ninety_percent_is_ninety_percent(simulated):
     coverage = np.mean([Setting(simulated(np.random.default_rng(seed))).coverage() for seed in range(4)], axis=0)
@@ -80,6 +81,7 @@ def test_quantiles_do_not_cross_and_hold_the_forecast():
     assert (bands[..., -1] > 0).all()
 
 
+@pytest.mark.slow
 def test_the_future_changes_no_band_before_it():
     returns = garch_returns(np.random.default_rng(2))
     changed = returns.copy()

@@ -372,6 +372,7 @@ def dirty_tables(draw):
     return raw.set_axis(pd.DatetimeIndex(index)).drop(columns=draw(st.sampled_from([[], ["adj_close"]])))
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(raw=dirty_tables(), max_carry=st.integers(0, 3))
 def test_any_dirt_is_cleaned_or_refused_and_every_row_is_accounted_for(raw, max_carry):

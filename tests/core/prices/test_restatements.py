@@ -182,6 +182,7 @@ def test_the_overlap_is_of_sessions_not_of_rows():
     assert last_sessions(raw()[:0], 2).empty
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from([*range(8), None]), max_size=12), st.lists(st.sampled_from([*range(8), None])))
 def test_each_date_of_two_tables_is_new_gone_or_in_both(before, after):
     def table(rows):

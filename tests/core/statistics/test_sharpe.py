@@ -99,6 +99,7 @@ def test_the_interval_agrees_with_arch():
     assert ours == pytest.approx(theirs[:, 0].tolist(), abs=0.1 * np.ptp(theirs))
 
 
+@pytest.mark.slow
 def test_the_excess_is_significant_when_it_is_there_and_seldom_when_it_is_not():
     random = np.random.default_rng(6)
     p_values = []

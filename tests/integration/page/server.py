@@ -7,9 +7,10 @@ import subprocess
 import urllib.error
 import urllib.request
 
-from tests.integration.dagster_ui import ZENITH, free_port, wait_until
+from tests.integration.dagster_ui import ZENITH, free_port
 from tests.serving.conftest import MLflowHome, make_ensemble, make_lstm, make_snapshot
 from tests.serving.page_state import write_charts, write_facts
+from tests.waiting import wait_until
 
 GATES = [{"name": "answers", "passed": True, "detail": "finite"}, {"name": "loss", "passed": False, "detail": "worse"}]
 VERSION = {"created_at": "2026-11-20T10:00:00Z", "data_end": "2013-03-01", "data_version": "feed", "metrics": {}}

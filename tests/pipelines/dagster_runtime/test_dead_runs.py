@@ -4,6 +4,7 @@ import dagster as dg
 import pytest
 from filelock import FileLock
 
+from tests.empty_databases import put_dagster_databases
 from zenith_pipelines.dagster_runtime.dead_runs import REASON, fail_dead_run, fail_dead_runs
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock
@@ -17,6 +18,7 @@ def settings(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("DAGSTER_HOME", raising=False)
         settings = Settings(zenith_home=tmp_path_factory.mktemp("home"))
+        put_dagster_databases(settings.home)
         with open_instance(settings) as instance:
             instance.event_log_storage.initialize_concurrency_limit_to_default(POOL)
         yield settings

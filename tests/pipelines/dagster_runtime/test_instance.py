@@ -46,6 +46,15 @@ def test_the_package_has_the_configuration_of_the_project():
         assert (package / name).read_bytes() == (project / name).read_bytes()
 
 
+def test_no_run_is_shown_as_starting_for_longer_than_a_minute(tmp_path, monkeypatch):
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    home = dagster_home(Settings(zenith_home=tmp_path))
+
+    monitoring = yaml.safe_load((home / "dagster.yaml").read_text())["run_monitoring"]
+    assert monitoring["enabled"] is True
+    assert monitoring["start_timeout_seconds"] + monitoring["poll_interval_seconds"] <= 60
+
+
 def test_opening_the_instance_creates_the_pool_of_price_sources(tmp_path, monkeypatch):
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     with open_instance(Settings(zenith_home=tmp_path)) as instance:

@@ -44,6 +44,7 @@ def test_invalid_parquet_raises_a_value_error_or_an_os_error(content):
         parquet_table(content)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="threads are counted in /proc")
 def test_reading_starts_no_thread_that_could_outlive_the_interpreter(tmp_path):
     path = tmp_path / "table.parquet"

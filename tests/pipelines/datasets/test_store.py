@@ -253,6 +253,7 @@ def test_a_failed_write_leaves_the_old_dataset(store, monkeypatch, failing):
     assert {path.parent.name for path in files(store)} == {"AAPL", newest}
 
 
+@pytest.mark.slow
 def test_a_killed_write_leaves_the_old_dataset(store, tmp_path):
     store.write("raw_prices", "AAPL", DATASET)
     script = f"""
@@ -307,7 +308,8 @@ def test_an_unfinished_snapshot_in_a_history_is_deleted_once_it_is_old(store, tm
 
 
 @pytest.mark.slow
-def test_a_writer_killed_at_any_moment_leaves_a_whole_dataset(store, tmp_path):
+@pytest.mark.parametrize("kills", [15, pytest.param(300, marks=pytest.mark.long)])
+def test_a_writer_killed_at_any_moment_leaves_a_whole_dataset(store, tmp_path, kills):
     start = time.perf_counter()
     store.write("raw_prices", "AAPL", Dataset({"one": TABLE[["close"]], "two": TABLE[["close"]]}, {"version": 0}))
     longest = 0.03 + 4 * (time.perf_counter() - start)  # a few writes, however slow the disk
@@ -319,7 +321,7 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_dataset(store, tmp_path):
         stdout=subprocess.PIPE,
         text=True,
     ) as killer:
-        for _ in range(25):
+        for _ in range(kills):
             killer.stdin.write(f"{max(versions)}\n")
             killer.stdin.flush()
             assert killer.stdout.readline() == "killed\n"
@@ -343,6 +345,7 @@ TICKERS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @given(ticker=TICKERS)
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_ticker_cannot_leave_the_root(tmp_path, ticker):

@@ -4,7 +4,6 @@ import fsspec
 import numpy as np
 import pandas as pd
 import pytest
-from moto.server import ThreadedMotoServer
 
 from zenith_core.errors import CorruptData, InvalidTicker, NotAvailable
 from zenith_pipelines.datasets.store import QUARANTINE, Dataset, DatasetStore
@@ -22,6 +21,8 @@ OTHER = Dataset(tables={"prices": TABLE.iloc[:1]}, facts={"rows": 1})
 
 @pytest.fixture(scope="module")
 def endpoint():
+    from moto.server import ThreadedMotoServer  # takes a second
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()

@@ -26,6 +26,7 @@ EXCHANGE = exchange_of("TEST")
 ERROR, WARN = dg.AssetCheckSeverity.ERROR, dg.AssetCheckSeverity.WARN
 
 
+@cache
 def bars(rows=MIN_SESSIONS, end=None):
     """A quiet market up to the newest closed session, as a source returns it."""
     last = end or last_closed_session(EXCHANGE, datetime.now(UTC))
@@ -126,14 +127,22 @@ def call(check, dataset) -> dg.AssetCheckResult:
     return check(*([dg.build_op_context(partition_key="TEST")] if context else []), dataset)
 
 
-@pytest.mark.parametrize("check", {check.check_key: check for check, *_ in CASES}.values())
+def marked(cases):
+    """Mark as slow the cases for which the leakage certificate is computed."""
+    return [
+        pytest.param(*case, marks=[pytest.mark.slow] if target(case[0]) == "indicator_features" else [])
+        for case in cases
+    ]
+
+
+@pytest.mark.parametrize("check", marked({case[0].check_key: case[:1] for case in CASES}.values()))
 def test_good_data_passes(check):
     result = call(check, GOOD[target(check)]())
     assert result.passed, result.description
     assert result.metadata
 
 
-@pytest.mark.parametrize(("check", "bad", "severity", "blocks", "rows"), CASES)
+@pytest.mark.parametrize(("check", "bad", "severity", "blocks", "rows"), marked(CASES))
 def test_bad_data_fails_with_figure_and_offending_days(check, bad, severity, blocks, rows):
     result = call(check, bad())
     assert not result.passed
@@ -164,6 +173,7 @@ def test_the_metadata_has_the_figures():
     assert figures(checks.fresh, cleaned(end=date(2024, 1, 31)), "sessions", "last") == [len(stale), "2024-01-31"]
 
 
+@pytest.mark.slow
 def test_the_leakage_check_names_the_leak_and_its_day():
     good, bad = (call(checks.no_leakage, certified(make)) for make in (features, looking_ahead))
 
@@ -178,6 +188,7 @@ def test_the_leakage_check_names_the_leak_and_its_day():
     assert (certificate["data_version"], certificate["offending_columns"]) == ("v1", ["stoch_level"])
 
 
+@pytest.mark.slow
 def test_the_certificate_is_stored_with_its_features(tmp_path):
     store = DatasetStore(str(tmp_path))
     store.write("indicator_features", "TEST", certified())
@@ -191,6 +202,7 @@ def test_a_few_restatements_and_a_first_snapshot_pass():
     assert call(checks.few_restatements, raw()).passed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("check", "bad", "severity", "blocks", "rows"), CASES)
 def test_only_a_blocking_check_stops_downstream_assets(check, bad, severity, blocks, rows):
     asset, evaluation = materialized(check, bad())
@@ -200,6 +212,7 @@ def test_only_a_blocking_check_stops_downstream_assets(check, bad, severity, blo
     assert ("below" in asset) is not blocks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", [checks.enough_history, checks.features_schema_holds, checks.no_leakage])
 def test_a_check_that_passes_stops_nothing(check):
     assets, evaluation = materialized(check, GOOD[target(check)]())

@@ -14,6 +14,7 @@ from dagster._core.workspace.load_target import InProcessWorkspaceLoadTarget
 from dagster._daemon.sensor import execute_sensor_iteration
 from dagster._scheduler.scheduler import launch_scheduled_runs
 
+from tests.empty_databases import put_dagster_databases
 from zenith_core.errors import UserError
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.definitions import defs
@@ -73,6 +74,7 @@ def daemon_on(instance, monkeypatch):
 def instance(monkeypatch, tmp_path):
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    put_dagster_databases(tmp_path)
     with open_instance(Settings()) as instance:
         add_tickers(instance, ["AAPL", "PETR4.SA"])
         yield instance

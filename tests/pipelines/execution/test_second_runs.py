@@ -6,6 +6,7 @@ from queue import Queue
 import pytest
 import sqlalchemy as sa
 
+from tests.empty_databases import put_dagster_databases
 from zenith_core.errors import CorruptData, StorageUnavailable
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.execution.ticker_run import TickerRun, run_ticker
@@ -77,6 +78,7 @@ def test_a_run_raises_if_it_failed_because_a_database_was_unavailable(monkeypatc
 
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    put_dagster_databases(tmp_path)
     monkeypatch.setitem(SOURCES, "broken", lambda _: Source())
     run = TickerRun("AAPL", source="broken", until="raw_prices")
 

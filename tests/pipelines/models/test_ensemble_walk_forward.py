@@ -17,6 +17,8 @@ from zenith_pipelines.models.ensemble import EnsembleConfig, fit_ensemble, predi
 from zenith_pipelines.models.ensemble_walk_forward import study_signals
 from zenith_pipelines.models.onnx_artifact import onnx_run
 
+pytestmark = pytest.mark.slow  # whole studies
+
 COLUMNS = ("a", "b", "c")
 CONFIG = EnsembleConfig(trees=10, boosting_rounds=10, horizon=3)
 SPLIT = WalkForward(folds=2, test_share=0.4, validation=20, gap=4, min_train=100)

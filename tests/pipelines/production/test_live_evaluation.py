@@ -15,6 +15,7 @@ from zenith_pipelines.production.promotion import promote
 
 # MLflow 3.17 causes warnings on its first use and on the import of its pyfunc.
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
     pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
 ]

@@ -13,6 +13,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 from onnx import TensorProto, helper
 
+from tests.empty_databases import put_mlflow_database
 from tests.mlflow_server import mlflow_server
 from tests.pipelines.synthetic_models import current_data, market, register_version
 from zenith_core.errors import NotAvailable, UserError
@@ -247,6 +248,7 @@ class Server:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("server")
+    put_mlflow_database(folder)
     with mlflow_server(f"sqlite:///{folder}/mlflow.db", folder) as url:
         yield Server(url, folder / "kept")  # as mlflow_server names it
 
@@ -314,6 +316,7 @@ def test_a_server_that_refuses_the_password_is_an_error_of_one_line(tmp_path):
         server.shutdown()
 
 
+@pytest.mark.slow
 def test_processes_that_register_in_an_empty_store_at_once_all_succeed(tmp_path):
     script = f"""
 import sys

@@ -7,6 +7,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from tests.empty_databases import put_mlflow_database
 from tests.pipelines.synthetic_models import current_data, market, register_version
 from zenith_core.errors import UserError
 from zenith_pipelines.definitions import defs
@@ -30,7 +31,9 @@ FEATURES = market(sessions=150)
 
 @pytest.fixture(scope="module")
 def own_folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("cleaned")
+    folder = tmp_path_factory.mktemp("cleaned")
+    put_mlflow_database(folder)
+    return folder
 
 
 @pytest.fixture(scope="module")

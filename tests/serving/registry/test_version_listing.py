@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from tests.empty_databases import put_mlflow_database
 from tests.mlflow_server import mlflow_server
 from tests.pipelines.synthetic_models import current_data, market, register_version
 from zenith_pipelines.production.promotion import promote, promote_if_better, roll_back
@@ -33,6 +34,7 @@ SHARED = (
 def registry(tmp_path_factory):
     """Models of AAPL and PETR4.SA, promoted, refused, forced, rolled back and deleted; and one that is not Zenith's."""
     place = tmp_path_factory.mktemp("mlflow")
+    put_mlflow_database(place)
     registry, features = ModelRegistry(f"sqlite:///{place}/mlflow.db", place / "artifacts"), market()
     here = current_data("AAPL", features)
     for worth in ({"foresight": 0.3, "width": 0.7}, {"foresight": 0.4, "width": 0.6}, {}):

@@ -15,6 +15,8 @@ from zenith_pipelines.definitions import defs
 from zenith_pipelines.defs.assets.backtests import TradingConfig, ensemble_backtest, lstm_backtest
 from zenith_pipelines.registry.trials import sharpes_tried
 
+pytestmark = pytest.mark.slow  # backtests through Dagster and MLflow
+
 
 class Runs:
     """The runs of a `ModelRegistry` (tests/pipelines/registry/test_model_registry.py), without MLflow."""

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import dagster as dg
 import pytest
 
+from tests.empty_databases import put_dagster_databases
 from zenith_core.errors import Delisted, RateLimited, SourceUnavailable, UnknownTicker
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.dagster_runtime.progress import Progress
@@ -19,6 +20,7 @@ def materializations(monkeypatch, tmp_path):
     """Run `raw_prices` for AAPL, twice; return both materializations, and the instance."""
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    put_dagster_databases(tmp_path)
     runs = [TickerRun("AAPL", source="sample", until="raw_prices") for _ in range(2)]
     assert [run_ticker(run, Progress())["status"] for run in runs] == ["ok", "ok"]
     with open_instance(Settings()) as instance:

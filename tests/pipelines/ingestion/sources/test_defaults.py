@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.empty_databases import put_dagster_databases
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.execution.ticker_run import TickerRun, run_ticker
@@ -13,6 +14,7 @@ from zenith_pipelines.settings import Settings
 @pytest.fixture
 def store(tmp_path, monkeypatch):
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path / "home"))
+    put_dagster_databases(tmp_path / "home")
     for name in ("DAGSTER_HOME", "ZENITH_PRICE_SOURCE", "ZENITH_CSV_DIR"):
         monkeypatch.delenv(name, raising=False)
     return DatasetStore(Settings().data_uri)
