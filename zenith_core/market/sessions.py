@@ -47,6 +47,11 @@ def last_closed_session(exchange: Exchange, now: datetime) -> date:
     return newest.date()
 
 
+def sessions_closed_since(exchange: Exchange, last: date, now: datetime) -> pd.DatetimeIndex:
+    """Return the sessions after `last` whose regular trading has ended at `now` (zone-aware): the age of data."""
+    return sessions_between(exchange, last + timedelta(days=1), last_closed_session(exchange, now))
+
+
 def _decades(first: date, last: date) -> tuple[int, int]:
     """The whole decades around two dates, so that few calendars serve all tickers of an exchange."""
     return first.year // 10 * 10, last.year // 10 * 10

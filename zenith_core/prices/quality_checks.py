@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from zenith_core.market.exchanges import Exchange
-from zenith_core.market.sessions import last_closed_session, sessions_between
+from zenith_core.market.sessions import last_closed_session, sessions_closed_since
 from zenith_core.prices.jumps import unexplained_jumps
 
 WARN_QUARANTINED = 0.02
@@ -58,8 +58,7 @@ def jumps_without_action(prices: pd.DataFrame) -> Finding:
 
 def sessions_behind(prices: pd.DataFrame, exchange: Exchange, now: datetime) -> Finding:
     """Sessions of the exchange that closed after the last row and until `now` (zone-aware), and which."""
-    first = prices.index[-1] + pd.Timedelta(days=1)
-    return _count(sessions_between(exchange, first.date(), last_closed_session(exchange, now)))
+    return _count(sessions_closed_since(exchange, prices.index[-1].date(), now))
 
 
 def _count(days: pd.Index) -> Finding:

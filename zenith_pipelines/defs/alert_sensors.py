@@ -13,7 +13,7 @@ from zenith_core.errors import NotAvailable, ZenithError
 from zenith_core.evaluation.drift import coverage_breach, feature_drift
 from zenith_core.forecasting.abstention import Limits
 from zenith_core.market.exchanges import exchange_of
-from zenith_core.market.sessions import last_closed_session, sessions_between
+from zenith_core.market.sessions import sessions_closed_since
 from zenith_core.snapshot import STALE_AFTER_SESSIONS, ServingSnapshot
 from zenith_pipelines.alerts import Alert, send_alert
 from zenith_pipelines.dagster_runtime.failures import reason_of
@@ -119,8 +119,7 @@ def _age(store: DatasetStore, ticker: str) -> tuple[str, int]:
             return "", 0
     except ZenithError:
         return "", 0
-    exchange, after = exchange_of(ticker), date.fromisoformat(last) + timedelta(days=1)
-    return last, len(sessions_between(exchange, after, last_closed_session(exchange, _now())))
+    return last, len(sessions_closed_since(exchange_of(ticker), date.fromisoformat(last), _now()))
 
 
 def _now() -> datetime:

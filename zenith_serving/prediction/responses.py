@@ -30,7 +30,10 @@ def response(model: ServedModel, horizon: int, now: datetime) -> PriceAnswer | S
 
 
 def age_in_sessions(snapshot: ServingSnapshot, now: datetime) -> int:
-    """Count the sessions of the ticker's exchange that began after the snapshot's origin, up to HORIZONS."""
+    """Count the sessions of the ticker's exchange that began after the snapshot's origin, up to HORIZONS.
+
+    Begun sessions, by the snapshot's own dates: the exchange calendars, which know closing times, need pandas.
+    """
     today = now.date()
     return sum(session <= today for session in snapshot.next_sessions)
 
