@@ -1,1 +1,1 @@
-"""Pure numpy and pandas: cleaning, indicators, windows, labels, splits, metrics, backtest. No I/O."""
+"""Pure numpy and pandas: cleaning, indicators, windows, labels, walk-forward folds, metrics, backtests. No I/O."""

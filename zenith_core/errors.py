@@ -1,7 +1,7 @@
 """Every error Zenith raises on purpose.
 
-A message is one line: what is wrong, where, and what would be right. `exit_code` is what a command
-that meets the error exits with: 2 for something the user can put right, 1 for the rest.
+A message is one line: the problem, where it is, and the remedy. `exit_code` is the exit code of a command that ends
+with the error: 2 if the user can fix it, 1 otherwise.
 """
 
 
@@ -13,7 +13,7 @@ class ZenithError(Exception):
 
 
 class UserError(ZenithError):
-    """The request cannot be carried out as asked; the message says what would be right."""
+    """The request cannot be carried out; the message says how to correct it."""
 
     exit_code = 2
 
@@ -23,7 +23,7 @@ class InvalidTicker(UserError):
 
 
 class RemovedTicker(ZenithError):
-    """The ticker was removed while a run was under way for it."""
+    """The ticker was removed while one of its runs was in progress."""
 
 
 class InvalidPrices(UserError):
@@ -31,11 +31,11 @@ class InvalidPrices(UserError):
 
 
 class TooShortHistory(ZenithError):
-    """Fewer sessions than the model's warm-up, window and walk-forward folds need."""
+    """Fewer sessions than the warm-up, window and walk-forward folds of the model need."""
 
 
 class SourceError(ZenithError):
-    """A price source did not deliver."""
+    """A price source delivered no prices."""
 
 
 class UnknownTicker(SourceError):
@@ -45,7 +45,7 @@ class UnknownTicker(SourceError):
 
 
 class Delisted(SourceError):
-    """The source knows the ticker, and says it is traded no more."""
+    """The source knows the ticker and reports that it is no longer traded."""
 
 
 class NoNewData(SourceError):
@@ -69,13 +69,13 @@ class CorruptData(ZenithError):
 
 
 class NotAvailable(ZenithError):
-    """Something asked for has not been made yet: a dataset, a snapshot, a Production model."""
+    """The requested dataset, snapshot or Production model does not exist yet."""
 
     exit_code = 2
 
 
 class RunEnded(ZenithError):
-    """A run wants to write that was ended meanwhile: buried, canceled or failed."""
+    """A run tried to write after it had ended: marked as failed, canceled or failed."""
 
 
 class StorageUnavailable(ZenithError):
@@ -89,18 +89,18 @@ class TrainingError(ZenithError):
 
 
 class NonFiniteInput(TrainingError):
-    """NaN or infinity where a model would train or predict on it without a word."""
+    """NaN or infinity in data that a model would train or predict on silently."""
 
 
 class ParityError(TrainingError):
-    """The exported ONNX model does not answer as the trained model does."""
+    """The outputs of the exported ONNX model differ from those of the trained model."""
 
 
 def errors_by_name() -> dict[str, type[ZenithError]]:
-    """Every class of error that is raised on purpose, by name."""
-    pending, found = [ZenithError], {}
+    """Return every error class raised on purpose, by name."""
+    pending, classes = [ZenithError], {}
     while pending:
         cls = pending.pop()
-        found[cls.__name__] = cls
+        classes[cls.__name__] = cls
         pending.extend(cls.__subclasses__())
-    return found
+    return classes

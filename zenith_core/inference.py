@@ -1,4 +1,4 @@
-"""What a served model is asked and what it answers: the one contract between training and serving.
+"""The contract between training and serving: the inputs and outputs of a served model.
 
 A price model is ONNX with the inputs `window` (n, sessions, features), `close` (n,), `volatility` (n,)
 and the outputs `price` (n, HORIZONS) and `quantiles` (n, HORIZONS, len(QUANTILES)), in the currency of
@@ -27,10 +27,10 @@ __all__ = [
 
 QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
 SIGNALS = ("sell", "hold", "buy")
-METADATA_KEY = "zenith"  # the ONNX metadata entry that holds the model's JSON facts
+METADATA_KEY = "zenith"  # the ONNX metadata entry with the facts of the model, as JSON
 
 RunModel = Callable[[Sequence[str], Mapping[str, Floats32]], Sequence[Any]]
-"""`onnxruntime.InferenceSession.run`, or anything that answers like it."""
+"""`onnxruntime.InferenceSession.run`, or a function with the same signature."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class PriceForecast:
 
 
 def forecast_prices(run: RunModel, snapshot: ServingSnapshot) -> PriceForecast:
-    """Ask a price model for all horizons from the snapshot's origin."""
+    """Forecast all horizons from the snapshot's origin with a price model."""
     price, quantiles = run(["price", "quantiles"], snapshot.price_inputs)
     return PriceForecast(price=price[0], quantiles=quantiles[0])
 
 
 def signal_probabilities(run: RunModel, snapshot: ServingSnapshot) -> dict[str, float]:
-    """Ask a signal model for the probability of each of SIGNALS at the snapshot's origin."""
+    """Return the probability of each of SIGNALS at the snapshot's origin, from a signal model."""
     (probabilities,) = run(["probabilities"], {"features": snapshot.window[-1:]})
     return {name: float(value) for name, value in zip(SIGNALS, probabilities[0], strict=True)}

@@ -3,27 +3,28 @@
 from typing import Literal
 
 PRODUCTION = "Production"
-"""The registry's alias of the version that serving answers from."""
+"""Registry alias of the served version."""
 
 CANDIDATE = "Candidate"
-"""The registry's alias of the newest version, promoted or not."""
+"""Registry alias of the newest version, promoted or not."""
 
 Kind = Literal["lstm", "ensemble"]
 KINDS: tuple[Kind, ...] = ("lstm", "ensemble")
 
 
 def model_name(kind: str, ticker: str) -> str:
-    """The registered model's name for a validated ticker."""
+    """Return the name of the registered model of a validated ticker."""
     return f"{kind}-{ticker}"
 
 
 CACHE_GENERATION_KEY = "zenith:generation"
-"""The Redis key, and under ZENITH_HOME the file, of the generation of cached answers; another one forgets them all."""
+"""The Redis key of the cache generation, CACHE_GENERATION_FILE its file under ZENITH_HOME. A new generation
+invalidates all cached answers."""
 
 CACHE_GENERATION_FILE = "cache-generation"
 
 DELISTED = "delisted"
-"""The dataset, facts only, of a ticker whose source says that it is traded no more; there is none for the others."""
+"""A dataset without rows that marks a ticker which its source reports as no longer traded."""
 
 HORIZONS = 30
 """The longest forecast horizon, in sessions."""

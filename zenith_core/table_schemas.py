@@ -1,6 +1,6 @@
-"""The contract of each price table, as a pandera schema. Made when asked for: pandera takes half a second to import.
+"""Pandera schemas of the price tables, built on first use because pandera takes half a second to import.
 
-A schema says what a table may be, whatever its source; `prices.quality_checks` judges what is in it.
+A schema is the form of a table from any source; `prices.quality_checks` checks its content.
 """
 
 from collections.abc import Callable
@@ -20,9 +20,9 @@ PRICES = ("open", "high", "low", "close")
 
 
 def violations(table: pd.DataFrame, name: str) -> list[str]:
-    """What of `table` breaks the schema `name` (a key of SCHEMAS): one line each, with a row where there is one.
+    """Return the violations of the schema `name` (a key of SCHEMAS) by `table`: one line each, with a row if any.
 
-    A rule that many rows break is one line, with the first row and their number. Empty if the table is as declared.
+    A rule that many rows violate is one line, with the first row and their number. Empty if the table is valid.
     """
     from pandera.errors import SchemaErrors
 
@@ -34,7 +34,7 @@ def violations(table: pd.DataFrame, name: str) -> list[str]:
 
 
 def _lines(cases: pd.DataFrame) -> list[str]:
-    """Failure cases (schema_context, column, check, failure_case, index) by rule."""
+    """Return lines by rule from failure cases (schema_context, column, check, failure_case, index)."""
     lines = []
     for (column, check), group in cases.groupby(["column", "check"], dropna=False, sort=False):
         rows = group["index"].dropna().drop_duplicates()
@@ -56,7 +56,7 @@ def _schema(name: str) -> "DataFrameSchema":
 
 
 def raw_schema() -> "DataFrameSchema":
-    """What a source said: numbers under naive midnights. Holes, duplicates and nonsense are for cleaning to judge."""
+    """Schema of raw prices: numbers under naive midnights. Cleaning handles gaps, duplicates and impossible values."""
     import pandera.pandas as pa
 
     return pa.DataFrameSchema(
@@ -71,7 +71,7 @@ def raw_schema() -> "DataFrameSchema":
 
 
 def cleaned_schema() -> "DataFrameSchema":
-    """One possible row per session, in order, adjusted so that the last close is the last traded one."""
+    """Schema of cleaned prices: one possible row per session, in order, adjusted to the last traded close."""
     import pandera.pandas as pa
 
     return pa.DataFrameSchema(
@@ -93,7 +93,7 @@ def cleaned_schema() -> "DataFrameSchema":
 
 
 def quarantine_schema() -> "DataFrameSchema":
-    """The rows that are impossible, as the source said them, each with its position there and a reason."""
+    """Schema of the quarantine: impossible raw rows, unchanged, each with its position and a reason."""
     import pandera.pandas as pa
 
     return pa.DataFrameSchema(
@@ -106,7 +106,7 @@ def quarantine_schema() -> "DataFrameSchema":
 
 
 def features_schema() -> "DataFrameSchema":
-    """Indicators and model inputs by session; NaN during the warm-up only."""
+    """Schema of features: indicators and model inputs by session; NaN during the warm-up only."""
     import pandera.pandas as pa
 
     return pa.DataFrameSchema(
@@ -138,7 +138,7 @@ _TABLE_RULES = (_SORTED, _RANGE, _FACTOR, _FINITE)
 
 
 def _between(low: float, high: float) -> "Column":
-    """Finite floats in a closed range; NaN is none of them."""
+    """Return a column of finite floats in a closed range, without NaN."""
     import pandera.pandas as pa
 
     return pa.Column("float64", pa.Check.in_range(low, high))

@@ -1,1 +1,1 @@
-"""Trade the signals on paper."""
+"""Paper trading of the signals."""

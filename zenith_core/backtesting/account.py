@@ -1,10 +1,10 @@
-"""The book-keeping of a backtest: one account that is long, short or out of one stock. Pure numpy.
+"""The accounting of a backtest: one account that is long, short or out of one stock. Pure numpy.
 
 Positions change at opens. A trade puts a share of the account, its weight, into the stock: as many shares as that
-money would buy at the open with slippage and commission, bought or sold short alike, and kept until the exit. Cash,
-a short sale's proceeds included, earns nothing, and lending shares costs nothing.
-A price of a trade is what is paid or got for a share: slippage moves the open against us, commission is a share of
-that. A position that is open at the end is valued at the last close, without the costs of leaving it.
+money would buy at the open with slippage and commission, long or short, and kept until the exit. Cash,
+a short sale's proceeds included, earns no interest, and borrowing shares is free.
+The price of a trade is per share: slippage moves the open against us, and commission is a fraction of the result. A
+position that is open at the end is valued at the last close, without exit costs.
 """
 
 from dataclasses import dataclass, replace
@@ -25,11 +25,11 @@ class Costs:
 
 @dataclass(frozen=True)
 class Trades:
-    """(m,) trades in order; a trade is entered no earlier than the session in which the one before is left.
+    """(m,) trades in order; a trade is entered no earlier than the exit session of the previous one.
 
     entry, exit:     sessions; `exit` is (m - 1,) if the last trade is open
     side, weight:    1 long or -1 short; the share of the account
-    enter_at, leave_at: the opens at which they are filled, before costs; the last close for an open trade
+    enter_at, leave_at: the opens of the fills, before costs; the last close for an open trade
     """
 
     entry: Ints
@@ -41,24 +41,24 @@ class Trades:
 
     @cached_property
     def closed(self) -> Bools:
-        """Whether the trade has been left, (m,)."""
+        """Return True for each trade with an exit, (m,)."""
         return np.arange(len(self.entry)) < len(self.exit)
 
     def entry_prices(self, costs: Costs) -> Floats:
-        """What a share costs, or brings in when sold short, all costs included, (m,)."""
+        """Return the price paid per share, or received for a short, all costs included, (m,)."""
         return self.enter_at * (1 + self.side * costs.slippage) * (1 + self.side * costs.commission)
 
     def exit_prices(self, costs: Costs) -> Floats:
-        """What a share brings in, or costs when bought back, all costs included, (m,)."""
-        left = self.leave_at * (1 - self.side * costs.slippage) * (1 - self.side * costs.commission)
-        return np.where(self.closed, left, self.leave_at)
+        """Return the price received per share, or paid to cover a short, all costs included, (m,)."""
+        net = self.leave_at * (1 - self.side * costs.slippage) * (1 - self.side * costs.commission)
+        return np.where(self.closed, net, self.leave_at)
 
     def shares(self, costs: Costs) -> Floats:
-        """Shares for each unit of money in the account at the entry, negative for a short, (m,)."""
+        """Return the shares for each unit of money in the account at the entry, negative for a short, (m,)."""
         return self.side * self.weight / (self.enter_at * (1 + costs.slippage) * (1 + costs.commission))
 
     def growth(self, costs: Costs) -> Floats:
-        """The account after each trade over the account before it, (m,)."""
+        """Return the account after each trade divided by the account before it, (m,)."""
         return 1 + self.shares(costs) * (self.exit_prices(costs) - self.entry_prices(costs))
 
 
@@ -80,53 +80,51 @@ class Account:
 def simulate_account(
     opens: Floats, closes: Floats, position: Floats, weight: Floats, capital: float, costs: Costs
 ) -> Account:
-    """Carry out the wanted `position` (n,), entering with the `weight` (n,) of the session of the entry.
+    """Simulate the target `position` (n,), with the `weight` (n,) of the session of each entry.
 
-    An account that a short has brought to 0 or below is over: its position is left at the next open, its equity
-    stays 0, and what is lost beyond it is somebody else's.
+    An account that a short has brought to 0 or below ends: its position is closed at the next open, its equity
+    stays 0, and losses beyond the account are not counted.
     """
-    account = _carried_out(opens, closes, position, weight, capital, costs)
-    lost = np.flatnonzero(account.equity <= 0)
-    if not len(lost):
+    account = _simulate(opens, closes, position, weight, capital, costs)
+    ruin = np.flatnonzero(account.equity <= 0)
+    if not len(ruin):
         return account
-    over = int(lost[0])
+    over = int(ruin[0])
     at_the_open = account.cash[np.searchsorted(account.trades.exit, over, side="right")] <= 0
     sessions = np.arange(len(position))
     position = np.where(sessions < over + (not at_the_open), position, 0.0)
-    account = _carried_out(opens, closes, position, weight, capital, costs)
+    account = _simulate(opens, closes, position, weight, capital, costs)
     return replace(account, equity=np.where(sessions < over, account.equity, 0.0))
 
 
 def break_even_cost(trades: Trades) -> float | None:
-    """The cost per side, a fraction of the value, at which the trades together neither gain nor lose.
+    """Return the cost per side, a fraction of the value, at which all trades together neither gain nor lose.
 
-    None where there is none below 1: without trades, where they lose even without costs, or gain at any.
+    None without trades, if they lose even without costs, or if they gain at any cost below 1.
     """
     low, high = 0.0, 1.0
-    if not len(trades.entry) or _grown(trades, low) <= 1 or _grown(trades, high) >= 1:
+    if not len(trades.entry) or _total_growth(trades, low) <= 1 or _total_growth(trades, high) >= 1:
         return None
     while high - low > 1e-9:
         middle = (low + high) / 2
-        low, high = (middle, high) if _grown(trades, middle) > 1 else (low, middle)
+        low, high = (middle, high) if _total_growth(trades, middle) > 1 else (low, middle)
     return low
 
 
-def _grown(trades: Trades, cost: float) -> float:
+def _total_growth(trades: Trades, cost: float) -> float:
     growth = trades.growth(Costs(commission=cost, slippage=0.0))
     return float(growth.prod()) if (growth > 0).all() else 0.0
 
 
-def _carried_out(
-    opens: Floats, closes: Floats, position: Floats, weight: Floats, capital: float, costs: Costs
-) -> Account:
+def _simulate(opens: Floats, closes: Floats, position: Floats, weight: Floats, capital: float, costs: Costs) -> Account:
     trades = _trades(opens, closes, position, weight)
     cash = capital * np.cumprod(np.concatenate([[1.0], trades.growth(costs)]))
     quantity = cash[:-1] * trades.shares(costs)
     sessions = np.arange(len(position))
     equity = cash[np.searchsorted(trades.exit, sessions, side="right")]
-    held = position != 0
-    current = np.searchsorted(trades.entry, sessions, side="right")[held] - 1
-    equity[held] += quantity[current] * (closes[held] - trades.entry_prices(costs)[current])
+    in_market = position != 0
+    current = np.searchsorted(trades.entry, sessions, side="right")[in_market] - 1
+    equity[in_market] += quantity[current] * (closes[in_market] - trades.entry_prices(costs)[current])
     return Account(position=position, equity=equity, trades=trades, cash=cash, quantity=quantity)
 
 

@@ -1,13 +1,13 @@
-"""What trading on signals would have returned, with costs, beside buying once and holding.
+"""Backtest of trading on signals, with costs, beside buy-and-hold.
 
 A signal is known at its session's close and filled at the next session's open. `buy` puts the whole capital into
 the stock (fractions of shares, so the result does not depend on the level of adjusted prices), `sell` goes to cash
 or, where shorts are allowed, sells as many shares short as the capital would buy; `hold` and sessions without a
-signal keep what there is, for as long as the signal before them speaks. Nothing is filled in a session without trade
-(`flat` or `carried` in cleaned prices): the newest signal then waits for the next one.
-How trades and costs are accounted for is in `zenith_core.backtesting.account`.
-Prices are adjusted for splits and dividends, so all returns are total returns: who holds the stock receives its
-dividends and puts them back into it, who is short pays them.
+signal keep the position, up to the holding period of the last signal. Nothing is filled in a session without trading
+(`flat` or `carried` in cleaned prices): the newest signal waits for the next session with trading.
+`zenith_core.backtesting.account` does the accounting of trades and costs.
+Prices are adjusted for splits and dividends, so all returns are total returns: a long position reinvests
+its dividends, a short position pays them.
 """
 
 from dataclasses import dataclass, replace
@@ -27,16 +27,16 @@ from zenith_core.statistics.performance import SESSIONS_PER_YEAR, finite, perfor
 
 @dataclass(frozen=True)
 class BacktestConfig:
-    """How signals are traded. Raises UserError for values that make no sense.
+    """Trading rules and costs. Raises UserError for invalid values.
 
-    capital:    to start with, in the prices' currency
+    capital:    at the start, in the prices' currency
     commission, slippage: fractions of the value, per side
     allow_short: `sell` sells the stock short instead of going to cash
     target_volatility: a year, a fraction; a trade then gets the share `target / volatility` of the capital, at most
                 all, by the EWMA volatility at the close before its entry. It is not changed until the exit:
                 rebalancing would cost commission every day (docs/decisions/0010)
-    holding_period: sessions that a signal speaks of; a position ends with them unless its signal is renewed, so that
-                a model that falls silent does not stay invested. None keeps it until the opposite signal
+    holding_period: sessions that a signal is valid for; a position then ends unless its signal is renewed, so that
+                a model that stops signalling does not stay invested. None keeps it until the opposite signal
     """
 
     capital: float = 100_000.0
@@ -59,12 +59,12 @@ class BacktestConfig:
 
     @property
     def round_trip_cost(self) -> float:
-        """What buying and selling again costs, as a fraction of the value."""
+        """Return the cost of buying and selling again, a fraction of the value."""
         return 2 * (self.commission + self.slippage)
 
     @property
     def costs(self) -> Costs:
-        """What every fill costs."""
+        """Return the costs of a fill."""
         return Costs(self.commission, self.slippage)
 
 
@@ -88,9 +88,9 @@ class Backtest:
 def backtest(prices: pd.DataFrame, signals: pd.Series, config: BacktestConfig | None = None) -> Backtest:
     """Trade `signals` ("buy", "hold" or "sell" by date) on cleaned `prices` (open, close; flat and carried if there).
 
-    Sessions before the first signal are left out, but for the volatility known at it; those after the last one are
-    kept. Buy-and-hold invests the whole capital once, at the same costs. Without any trade the statistics that need
-    some are None.
+    Sessions before the first signal are left out, except for its volatility; those after the last one are
+    kept. Buy-and-hold invests the whole capital once, at the same costs. Without trades the statistics that need
+    them are None.
     Raises TooShortHistory without signals, NonFiniteInput for unusable prices, ValueError for signals that are not
     one of the three or whose dates are not sessions.
     """
@@ -111,10 +111,10 @@ def backtest(prices: pd.DataFrame, signals: pd.Series, config: BacktestConfig | 
 
 
 def forecast_signals(forecasts: pd.DataFrame, horizon: int = 5, threshold: float = 0.003) -> pd.Series:
-    """Signals from walk-forward price forecasts: buy or sell where the expected return exceeds `threshold`, else hold.
+    """Signals from price forecasts: buy or sell where the expected return exceeds `threshold`, else hold.
 
-    The default threshold is what a round trip costs at BacktestConfig's rates: a smaller move is not worth trading.
-    Returns text by origin date. A ValueError names the horizons there are if `horizon` is not among them.
+    The default threshold is the round-trip cost of BacktestConfig: a smaller move is not worth trading.
+    Text by origin date. Raises ValueError, with the available horizons, if `horizon` is not among them.
     """
     rows = forecasts[forecasts["horizon"] == horizon].sort_values("origin")
     if rows.empty:
@@ -138,7 +138,7 @@ def _tradable_prices(prices: pd.DataFrame, signals: pd.Series) -> pd.DataFrame:
 
 
 def _weights(close: pd.Series, config: BacktestConfig) -> pd.Series:
-    """The share of the account that a trade entered in each session would get; NaN while the volatility is unknown."""
+    """Return the share of the account for a trade entered in each session; NaN while the volatility is unknown."""
     if config.target_volatility is None:
         return pd.Series(1.0, index=close.index)
     volatility = ewma_volatility(close).shift(1) * SESSIONS_PER_YEAR**0.5
@@ -153,7 +153,7 @@ def _trade(prices: pd.DataFrame, signals: pd.Series, weight: pd.Series, config: 
 
 
 def _credible_closes(prices: pd.DataFrame) -> Floats:
-    """What the account is valued at, (n,): the close, or the one before it where it is suspect."""
+    """Return the prices that value the account, (n,): the close, or the previous one where it is suspect."""
     close = prices["close"].astype(float)
     if "suspect" in prices:
         close = close.mask(prices["suspect"].astype(bool)).ffill().fillna(close)
@@ -161,35 +161,35 @@ def _credible_closes(prices: pd.DataFrame) -> Floats:
 
 
 def _positions(prices: pd.DataFrame, signals: pd.Series, weight: pd.Series, config: BacktestConfig) -> Floats:
-    """1, 0 or -1 for each session, from its open on. (n,)
+    """Return 1, 0 or -1 for each session, from its open on. (n,)
 
-    Nothing is filled in sessions without trading, nor at a price known to be wrong: that a price was wrong is seen a
-    session later, but a fill at it would be a profit that nobody made. Nor before the weight is known.
+    Nothing is filled in sessions without trading, before the weight is known, or at a suspect price. An error is known
+    only a session later, but a fill at a wrong price would be a profit that nobody made.
     """
     meaning = {"buy": 1.0, "hold": np.nan, "sell": -1.0 if config.allow_short else 0.0}
-    spoken = signals.map(meaning).astype(float).reindex(prices.index)
-    # No signal yet, or none any more: out of the market.
+    targets = signals.map(meaning).astype(float).reindex(prices.index)
+    # Out of the market before the first signal and after the last one expires.
     renewals = None if config.holding_period is None else config.holding_period - 1
-    wanted = (spoken if renewals == 0 else spoken.ffill(limit=renewals)).fillna(0.0).shift(1)
+    position = (targets if renewals == 0 else targets.ffill(limit=renewals)).fillna(0.0).shift(1)
     idle = weight.isna().to_numpy()
     for name in ("flat", "carried", "suspect"):
         if name in prices:
             idle = idle | prices[name].to_numpy(dtype=bool)
-    return wanted.mask(idle).ffill().fillna(0.0).to_numpy()
+    return position.mask(idle).ffill().fillna(0.0).to_numpy()
 
 
 def _trade_table(dates: pd.Index, account: Account, config: BacktestConfig) -> pd.DataFrame:
     trades, costs = account.trades, config.costs
-    slipped = trades.side * config.slippage
-    paid = trades.entry_prices(costs) - trades.enter_at - trades.exit_prices(costs) + trades.leave_at
+    slippage = trades.side * config.slippage
+    cost_per_share = trades.entry_prices(costs) - trades.enter_at - trades.exit_prices(costs) + trades.leave_at
     return pd.DataFrame(
         {
             "entry_date": dates[trades.entry],
-            "entry_price": trades.enter_at * (1 + slipped),
+            "entry_price": trades.enter_at * (1 + slippage),
             "exit_date": dates[trades.exit].append(pd.DatetimeIndex([pd.NaT]))[: len(trades.entry)],
-            "exit_price": np.where(trades.closed, trades.leave_at * (1 - slipped), np.nan),
+            "exit_price": np.where(trades.closed, trades.leave_at * (1 - slippage), np.nan),
             "quantity": account.quantity,
-            "costs": account.quantity * paid,
+            "costs": account.quantity * cost_per_share,
             "pnl": account.quantity * (trades.exit_prices(costs) - trades.entry_prices(costs)),
         }
     )
@@ -206,7 +206,7 @@ def _stats(account: Account, trades: pd.DataFrame) -> dict[str, Any]:
 
 
 def _trade_stats(trades: pd.DataFrame) -> dict[str, Any]:
-    """Closed trades only, but for `open_trades`."""
+    """Return figures of closed trades, and the number of `open_trades`."""
     pnl = trades.loc[trades["exit_date"].notna(), "pnl"].to_numpy()
     gains, losses = pnl[pnl > 0].sum(), -pnl[pnl < 0].sum()
     return {

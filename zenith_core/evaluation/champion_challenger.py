@@ -1,8 +1,8 @@
-"""Two models scored on the same rows, which neither had seen: whose loss is smaller, and by more than chance?
+"""Compare two models on common rows that neither trained on: is the difference in loss significant?
 
-Forecasts are compared as growth factors of the origin's close, since prices may have been restated between two
-models: a later dividend rescales all adjusted closes before it. What came is what the candidate's evidence, the newer
-one, says.
+Forecasts are compared as growth factors of the origin's close, because prices may have been restated between two
+models: a later dividend rescales all adjusted closes before it. Actual values are those of the candidate's table, the
+newer one.
 """
 
 from typing import Any
@@ -17,33 +17,37 @@ from zenith_core.statistics.performance import finite
 
 COVERAGE_HORIZONS = (1, 5, 20)  # sessions
 LEVEL = QUANTILES[-1] - QUANTILES[0]
-"""The share of outcomes that an interval should hold."""
+"""The nominal coverage of the interval."""
 
 
 def price_pairs(candidate: pd.DataFrame, champion: pd.DataFrame) -> pd.DataFrame:
-    """The forecasts that both have and whose outcome is known, from two forecast tables.
+    """Return the forecasts with a known outcome that two forecast tables have in common.
 
     origin, horizon, and for each of candidate and champion: error_…, (forecast - actual) / close at the origin, a
-    fraction; inside_…, whether the actual lies within its interval. By origin, then horizon.
+    fraction; inside_…, True if the actual lies within its interval. Sorted by origin, then horizon.
     """
-    known = candidate[candidate["actual"].notna()]
-    pairs = known.merge(champion, on=["origin", "horizon"], suffixes=("", "_other")).sort_values(["origin", "horizon"])
-    came = pairs["actual"] / pairs["close"]
+    rows_with_actual = candidate[candidate["actual"].notna()]
+    pairs = rows_with_actual.merge(champion, on=["origin", "horizon"], suffixes=("", "_other")).sort_values(
+        ["origin", "horizon"]
+    )
+    growth = pairs["actual"] / pairs["close"]
     columns = {}
-    for who, suffix in (("candidate", ""), ("champion", "_other")):
+    for model, suffix in (("candidate", ""), ("champion", "_other")):
         close = pairs[f"close{suffix}"]
-        columns[f"error_{who}"] = pairs[f"forecast{suffix}"] / close - came
-        columns[f"inside_{who}"] = (pairs[f"lower{suffix}"] / close <= came) & (came <= pairs[f"upper{suffix}"] / close)
+        columns[f"error_{model}"] = pairs[f"forecast{suffix}"] / close - growth
+        lower, upper = pairs[f"lower{suffix}"] / close, pairs[f"upper{suffix}"] / close
+        columns[f"inside_{model}"] = (lower <= growth) & (growth <= upper)
     return pairs[["origin", "horizon"]].assign(**columns).reset_index(drop=True)
 
 
 def signal_pairs(candidate: pd.DataFrame, champion: pd.DataFrame) -> pd.DataFrame:
-    """The sessions for which both have probabilities and whose label is known, from two tables of signals.
+    """Return the sessions with a known label that two signal tables have in common.
 
-    origin, and brier_candidate, brier_champion: the sum over the classes of (probability - outcome)^2. By origin.
+    origin, and brier_candidate, brier_champion: the sum over the classes of (probability - outcome)^2. Sorted by
+    origin.
     """
-    known = candidate[candidate["label"].isin(SIGNALS)]
-    pairs = known.merge(champion, on="date", suffixes=("", "_other")).sort_values("date")
+    labels = candidate[candidate["label"].isin(SIGNALS)]
+    pairs = labels.merge(champion, on="date", suffixes=("", "_other")).sort_values("date")
     outcomes = (pairs["label"].to_numpy()[:, np.newaxis] == np.array(SIGNALS)).astype(float)
     return pd.DataFrame(
         {
@@ -58,10 +62,10 @@ def compare_prices(pairs: pd.DataFrame) -> dict[str, Any]:
     """Compare the losses of `price_pairs`, JSON-ready.
 
     The loss of an origin is the mean over its horizons of error^2 / horizon: a random walk errs alike at each. So all
-    horizons that are served have a say, and origins whose last horizons have not come yet count too.
+    served horizons count, and so do origins whose last horizons have not matured yet.
     """
-    squared = pairs[["error_candidate", "error_champion"]].to_numpy() ** 2 / pairs[["horizon"]].to_numpy()
-    by_origin = pd.DataFrame(squared, index=pairs["origin"]).groupby(level=0).mean().to_numpy()
+    losses = pairs[["error_candidate", "error_champion"]].to_numpy() ** 2 / pairs[["horizon"]].to_numpy()
+    by_origin = pd.DataFrame(losses, index=pairs["origin"]).groupby(level=0).mean().to_numpy()
     overlap = int(pairs["horizon"].max()) if len(pairs) else 1
     return _compared(by_origin, overlap)
 
@@ -72,15 +76,15 @@ def compare_signals(pairs: pd.DataFrame, horizon: int) -> dict[str, Any]:
 
 
 def coverages(pairs: pd.DataFrame) -> list[dict[str, Any]]:
-    """The share of outcomes within the intervals of both models, at each of COVERAGE_HORIZONS that occurs. JSON-ready.
+    """Return the coverage of both models' intervals at each of COVERAGE_HORIZONS that occurs, JSON-ready.
 
-    Outcomes `horizon` sessions ahead overlap, so that many rows are about as good as one: `independent`.
+    Outcomes `horizon` sessions ahead overlap, so `horizon` rows count as one `independent` row.
     """
-    found = []
+    table = []
     for horizon in COVERAGE_HORIZONS:
         rows = pairs[pairs["horizon"] == horizon]
         if len(rows):
-            found.append(
+            table.append(
                 {
                     "horizon": horizon,
                     "rows": len(rows),
@@ -89,28 +93,28 @@ def coverages(pairs: pd.DataFrame) -> list[dict[str, Any]]:
                     "champion": float(rows["inside_champion"].mean()),
                 }
             )
-    return found
+    return table
 
 
 def coverage_p_value(coverage: float, independent: float) -> float:
-    """How likely a band that holds LEVEL of outcomes is at least as far off as `coverage`, on so many independent rows.
+    """Return the p-value of `coverage`, a fraction of so many independent rows, for an interval of nominal LEVEL.
 
-    Exact and two-sided: a handful of rows has no normal approximation. 1 where there is less than one row.
+    Exact binomial test, two-sided, because the normal approximation fails for few rows. 1 below one row.
     """
     from scipy.special import bdtr, bdtrc
 
     rows = int(independent)
-    held = round(coverage * rows)
+    inside = round(coverage * rows)
     if rows < 1:
         return 1.0
-    fewer, more = bdtr(held, rows, LEVEL), bdtrc(held - 1, rows, LEVEL) if held else 1.0
+    fewer, more = bdtr(inside, rows, LEVEL), bdtrc(inside - 1, rows, LEVEL) if inside else 1.0
     return float(min(1.0, 2 * min(fewer, more)))
 
 
 def _compared(losses: Floats, overlap: int) -> dict[str, Any]:
-    """`losses` (origins, 2) of candidate and champion; `p_worse` is the one-sided p that the candidate is no worse.
+    """Compare `losses` (origins, 2) of candidate and champion; a small `p_worse` means that the candidate is worse.
 
-    None where the test is undefined: too few origins, or losses that differ nowhere or everywhere by the same.
+    One-sided. None where the test is undefined: too few origins, or a constant difference.
     """
     if not len(losses):
         return {"origins": 0, "candidate": None, "champion": None, "p_worse": None}

@@ -1,5 +1,6 @@
-"""When a model in service is to be trained again before its time: its bands miss too often, or the market has moved to
-where it was never trained. Both are judged so that chance alone seldom sounds the alarm.
+"""Reasons to retrain a served model early: its bands miss too often, or the inputs have left the training range.
+
+Both tests rarely fire by chance alone.
 """
 
 from datetime import datetime
@@ -13,19 +14,19 @@ from zenith_core.snapshot import ServingSnapshot
 
 LEVEL = 0.9  # of the ledger's [lower, upper]
 HORIZONS = (1, 5)
-MAX_FORECASTS = 60  # matured forecasts that are looked at, a quarter of a year of daily ones
-MIN_INDEPENDENT = 10  # independent ones, below which nothing is said
-ALPHA = 0.001  # one look in a thousand may err; looks on neighbouring days see nearly the same forecasts
+MAX_FORECASTS = 60  # newest matured forecasts that are tested: a quarter of a year of daily ones
+MIN_INDEPENDENT = 10  # fewer independent ones are not tested
+ALPHA = 0.001  # false alert rate of one test; tests on neighbouring days see nearly the same forecasts
 DRIFT_SESSIONS = 20  # a month
 DRIFT_SHARE = 0.5
 
 
 def coverage_breach(ledger: pd.DataFrame, since: datetime | None = None) -> str | None:
-    """Why the bands of the newest forecasts are not to be believed any more, or None.
+    """Return the reason why the bands of the newest forecasts fail, or None.
 
-    Only forecasts in the open count: made before the day they are for, and after `since` (zone-aware). The forecasts of
-    a horizon h overlap: of n made day by day about n / h say something of their own, so many are what the binomial
-    test counts, with the same share inside.
+    Only forecasts in the open count: made before their target day, and after `since` (zone-aware). Forecasts of a
+    horizon h overlap, so n daily ones count as about n / h independent ones in the binomial test, with the same share
+    inside.
     """
     for horizon in HORIZONS:
         inside = _inside(ledger, horizon, since)
@@ -39,7 +40,7 @@ def coverage_breach(ledger: pd.DataFrame, since: datetime | None = None) -> str 
 
 
 def feature_drift(snapshot: ServingSnapshot, limits: Limits) -> str | None:
-    """Why the newest inputs are unlike the training rows, by the rule for which a signal model abstains, or None."""
+    """Return how the newest inputs differ from the training rows, by the abstention rule of signal models, or None."""
     outside = limits.outside(snapshot.window[-DRIFT_SESSIONS:])
     days = int(outside.any(axis=1).sum())
     if days <= DRIFT_SHARE * len(outside):
@@ -48,17 +49,17 @@ def feature_drift(snapshot: ServingSnapshot, limits: Limits) -> str | None:
 
 
 def _inside(ledger: pd.DataFrame, horizon: int, since: datetime | None) -> pd.Series:
-    """Of the newest matured forecasts in the open: which came within their band. Oldest first."""
-    made = pd.to_datetime(ledger["made_at"], utc=True)
+    """Return for each of the newest matured forecasts in the open if it was within its band. Oldest first."""
+    made_at = pd.to_datetime(ledger["made_at"], utc=True)
     counts = (ledger["horizon"] == horizon) & ledger["actual"].notna() & in_the_open(ledger)
     if since is not None:
-        counts &= made > since
+        counts &= made_at > since
     rows = ledger[counts].drop_duplicates("origin", keep="last").sort_values("origin").tail(MAX_FORECASTS)
     return rows["actual"].between(rows["lower"], rows["upper"])
 
 
 def _by_chance(share: float, independent: int) -> float:
-    """The probability that so small a share, or a smaller one, comes within bands that hold LEVEL."""
+    """Return the probability of a share inside of `share` or less, for bands of nominal LEVEL."""
     from scipy.stats import binom
 
     return float(binom.cdf(np.floor(share * independent + 1e-9), independent, LEVEL))

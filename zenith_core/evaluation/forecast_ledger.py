@@ -1,6 +1,6 @@
-"""The forecast ledger: what was forecast, and when; scored when it has come.
+"""The forecast ledger: served forecasts with their time, scored at maturity.
 
-Only a row that was made before its target date is a forecast in the open; `made_at` says so of each.
+A forecast is in the open (ex ante) only if it was made before its target date; `made_at` has the time of each.
 """
 
 from datetime import datetime
@@ -20,7 +20,7 @@ _KEY = ["origin", "horizon", "model_version"]
 def ledger_rows(
     snapshot: ServingSnapshot, forecast: PriceForecast, model_version: int, made_at: datetime
 ) -> pd.DataFrame:
-    """One row per horizon of a forecast made from `snapshot`; `actual` is NaN until the target session has closed."""
+    """Return one row per horizon of a forecast from `snapshot`; `actual` is NaN until the target session closes."""
     horizons = range(1, len(forecast.price) + 1)
     return pd.DataFrame(
         {
@@ -41,7 +41,7 @@ def ledger_rows(
 
 
 def append_rows(ledger: pd.DataFrame | None, rows: pd.DataFrame) -> pd.DataFrame:
-    """The ledger with `rows` added. What is already there stays as it was first written."""
+    """Add `rows` to the ledger. Existing rows are never changed."""
     if ledger is None or ledger.empty:
         return rows
     return pd.concat([ledger, rows]).drop_duplicates(_KEY, keep="first").reset_index(drop=True)
@@ -50,14 +50,14 @@ def append_rows(ledger: pd.DataFrame | None, rows: pd.DataFrame) -> pd.DataFrame
 def fill_actuals(ledger: pd.DataFrame, close: pd.Series) -> pd.DataFrame:
     """Fill `actual` where the target session has closed.
 
-    A later split or dividend rescales the adjusted closes, so what came is expressed in the units of the
-    forecast: the origin's close then, times the return since then.
+    A later split or dividend rescales the adjusted closes, so the actual price is expressed in the units of the
+    forecast: the close at the origin, as it was then, times the return since.
     """
     since = close.reindex(ledger["target_date"]).to_numpy() / close.reindex(ledger["origin"]).to_numpy()
     return ledger.assign(actual=ledger["actual"].fillna(ledger["close"] * since))
 
 
 def in_the_open(ledger: pd.DataFrame) -> pd.Series:
-    """Of each row whether it was made before its target date."""
-    made = pd.to_datetime(ledger["made_at"], utc=True)
-    return made < pd.to_datetime(ledger["target_date"]).dt.tz_localize("UTC")
+    """Return True for each row that was made before its target date."""
+    made_at = pd.to_datetime(ledger["made_at"], utc=True)
+    return made_at < pd.to_datetime(ledger["target_date"]).dt.tz_localize("UTC")

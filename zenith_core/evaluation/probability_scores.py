@@ -23,29 +23,29 @@ BINS = 10  # of a reliability table
 def pinball_loss(quantiles: Floats, actual: Floats) -> Floats:
     """Mean over the levels of max(level * d, (level - 1) * d), d = actual - quantile: (n, levels), (n,) → (n,)."""
     levels = np.array(QUANTILES)
-    missed = actual[:, np.newaxis] - quantiles
-    loss: Floats = np.maximum(levels * missed, (levels - 1) * missed).mean(axis=1)
+    error = actual[:, np.newaxis] - quantiles
+    loss: Floats = np.maximum(levels * error, (levels - 1) * error).mean(axis=1)
     return loss
 
 
 def static_quantiles(close: Floats, rows: AnyInts, horizon: int) -> Floats:
-    """Quantiles of the growth factor over `horizon` sessions, from the STATIC_ORIGINS newest origins known by then.
+    """Return quantiles of the growth factor over `horizon` sessions, from the STATIC_ORIGINS newest matured origins.
 
-    `close` (n,) and the sessions `rows` (m,) to forecast from → (m, levels); NaN where `close` does not reach back
-    far enough. The forecaster knows closes up to each row.
+    `close` (n,) and the origins `rows` (m,) → (m, levels); NaN where `close` does not reach back far enough. Each
+    forecast uses closes up to its row only.
     """
     quantiles = np.full((len(rows), len(QUANTILES)), np.nan)
     enough = rows >= horizon + STATIC_ORIGINS - 1
     if enough.any():
         growth = close[horizon:] / close[:-horizon]  # the one at k ends at session k + horizon
         past = np.lib.stride_tricks.sliding_window_view(growth, STATIC_ORIGINS)
-        known = past[rows[enough] - horizon - STATIC_ORIGINS + 1]
-        quantiles[enough] = np.quantile(known, QUANTILES, axis=1).T
+        recent = past[rows[enough] - horizon - STATIC_ORIGINS + 1]
+        quantiles[enough] = np.quantile(recent, QUANTILES, axis=1).T
     return quantiles
 
 
 def pinball_metrics(rows: pd.DataFrame, horizon: int, history: pd.Series) -> dict[str, float | None]:
-    """Pinball losses of scored `rows` (origin, close, q05 ... q95, actual) of one horizon, in fractions of the close.
+    """Score matured `rows` (origin, close, q05 ... q95, actual) of one horizon, in fractions of the close.
 
     `pinball` is the mean loss; `pinball_static` that of `static_quantiles` of `history` (closes by session), on the
     origins that have them, and `pinball_skill` is 1 - the ratio of the two on those. None where undefined.
@@ -67,7 +67,7 @@ def pinball_metrics(rows: pd.DataFrame, horizon: int, history: pd.Series) -> dic
 
 
 def reliability_table(probabilities: Floats, outcomes: Floats) -> list[dict[str, float | int]]:
-    """Mean probability beside observed frequency in up to BINS bins of about equally many rows, JSON-ready.
+    """Return mean probability beside observed frequency in up to BINS bins of about equally many rows, JSON-ready.
 
     `probabilities` (n,) and `outcomes` (n,) of 0 or 1. Equal probabilities share a bin, so there may be fewer bins.
     """
@@ -94,7 +94,7 @@ def calibration_error(table: list[dict[str, float | int]]) -> float | None:
 
 
 def calibration_scores(label: Ints, probabilities: Floats, names: tuple[str, ...]) -> dict[str, Any]:
-    """How far probabilities (n, classes) are from what came, `label` (n,).
+    """Return calibration errors of probabilities (n, classes) for outcomes `label` (n,).
 
     `ece` is of the most probable class and its probability (top-label), `ece_classwise` the mean over the classes of
     each class's own; `reliability` is {class: table}.

@@ -1,4 +1,4 @@
-"""What of a model version's metrics shows at a glance: in `zenith models` and over REST."""
+"""The few metrics shown for each model version, in `zenith models` and over REST."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,11 +9,11 @@ from zenith_core.names import Kind
 LOSSES: Mapping[Kind, tuple[str, str]] = {"lstm": ("mae", "mae_random_walk"), "ensemble": ("brier", "brier_baseline")}
 FIGURES = ("rows", "skill", "p_value", "beats_naive", "coverage", "ece")
 METRICS = frozenset([*(name for names in LOSSES.values() for name in names), *FIGURES])
-"""The names of all metrics that `summarize_metrics` looks at."""
+"""The names of all metrics that `summarize_metrics` reads."""
 
 
 def summarize_metrics(kind: Kind, metrics: Mapping[str, float | None]) -> dict[str, Any]:
-    """The name of the loss, its value and the naive forecast's, and those of FIGURES that there are."""
+    """Return the name of the loss, its value, the naive forecast's loss, and those of FIGURES in `metrics`."""
     loss, baseline = LOSSES[kind]
     figures = {name: metrics[name] for name in FIGURES if name in metrics}
     return {"loss": loss, "value": metrics.get(loss), "naive": metrics.get(baseline), **figures}

@@ -1,7 +1,7 @@
-"""What was forecast beside what came: the newest forecasts for a chart, and how all that matured fared.
+"""The track record of served forecasts: the newest ones for a chart, and the scores of all that matured.
 
-Made in the open are forecasts that were made before the day they are for. The first run of a ticker writes its latest
-forecast, and a run on old prices writes forecasts whose targets are long past: those are shown, and never counted.
+A forecast is in the open if it was made before its target day. A run on old prices writes forecasts whose targets are
+in the past: they are shown, but never scored.
 """
 
 from typing import Any
@@ -22,12 +22,12 @@ _SHOWN = (
 
 
 def track_record(ledger: pd.DataFrame) -> dict[str, Any]:
-    """The track record of a ledger (`zenith_core.evaluation.forecast_ledger.COLUMNS`), JSON-ready and bounded.
+    """Return the track record of a ledger (`zenith_core.evaluation.forecast_ledger.COLUMNS`), JSON-ready and bounded.
 
-    `forecasts` are of the last ORIGINS origins, oldest first, at COVERAGE_HORIZONS sessions. `summary` has, by horizon
-    and over all origins, of what matured and was made in the open: how many (`matured`), the share within [lower,
-    upper] (`coverage`), and the mean absolute error as a fraction of the origin's close, of the forecast (`mae`) and
-    of "the price stays" (`mae_naive`). Figures of nothing are None.
+    `forecasts` are of the last ORIGINS origins, oldest first, at COVERAGE_HORIZONS sessions. `summary` scores, by
+    horizon and over all origins, the matured forecasts made in the open: their number (`matured`), the share within
+    [lower, upper] (`coverage`), and the mean absolute error as a fraction of the origin's close, of the forecast
+    (`mae`) and of "the price stays" (`mae_naive`). Undefined figures are None.
     """
     rows = _one_each(ledger[ledger["horizon"].isin(COVERAGE_HORIZONS)])
     newest = sorted(rows["origin"].unique())[-ORIGINS:]
@@ -38,21 +38,21 @@ def track_record(ledger: pd.DataFrame) -> dict[str, Any]:
 
 
 def _one_each(ledger: pd.DataFrame) -> pd.DataFrame:
-    """Of each origin and horizon the last forecast, in the open if there is one: two versions see one outcome."""
+    """Keep the last forecast of each origin and horizon, in the open if there is one: one outcome counts once."""
     rows = ledger.assign(in_the_open=in_the_open(ledger))
-    ordered = rows.sort_values(["in_the_open", "made_at"], kind="stable")
-    return ordered.drop_duplicates(["origin", "horizon"], keep="last").sort_values(["origin", "horizon"])
+    by_time = rows.sort_values(["in_the_open", "made_at"], kind="stable")
+    return by_time.drop_duplicates(["origin", "horizon"], keep="last").sort_values(["origin", "horizon"])
 
 
 def _summary(rows: pd.DataFrame) -> dict[str, Any]:
-    counted = rows[rows["in_the_open"] & rows["actual"].notna()]
+    scored_rows = rows[rows["in_the_open"] & rows["actual"].notna()]
     close, forecast, lower, upper, actual = (
-        counted[["close", "forecast", "lower", "upper", "actual"]].to_numpy(dtype=float).T
+        scored_rows[["close", "forecast", "lower", "upper", "actual"]].to_numpy(dtype=float).T
     )
-    held = (lower <= actual) & (actual <= upper)
+    inside = (lower <= actual) & (actual <= upper)
     return {
-        "matured": len(counted),
-        "coverage": _mean(held),
+        "matured": len(scored_rows),
+        "coverage": _mean(inside),
         "mae": _mean(np.abs(forecast - actual) / close),
         "mae_naive": _mean(np.abs(close - actual) / close),
     }
@@ -63,11 +63,11 @@ def _mean(values: NDArray[Any]) -> float | None:
 
 
 def _documents(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    made = pd.to_datetime(rows["made_at"], utc=True)
+    made_at = pd.to_datetime(rows["made_at"], utc=True)
     table = rows[list(_SHOWN)].assign(
         origin=rows["origin"].dt.strftime("%Y-%m-%d"),
         target_date=rows["target_date"].dt.strftime("%Y-%m-%d"),
-        made_at=[moment.isoformat() for moment in made],
+        made_at=[moment.isoformat() for moment in made_at],
         actual=rows["actual"].astype(object).where(rows["actual"].notna(), None),
         model_version=rows["model_version"].astype(str),
     )

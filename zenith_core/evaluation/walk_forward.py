@@ -25,10 +25,10 @@ class Fold:
 
 @dataclass(frozen=True)
 class WalkForward:
-    """How samples in time order are cut into folds.
+    """Parameters that cut samples in time order into folds.
 
     folds:       test blocks, equally long, consecutive, ending with the last sample
-    test_share:  share of all samples that are tested on
+    test_share:  share of all samples in test blocks
     validation:  samples for early stopping before each test block; 0 for models that need none
     gap:         samples left out before validation and before test; at least the target's horizon, so that no
                  target of an earlier part reaches into a later one
@@ -43,25 +43,25 @@ class WalkForward:
 
     @property
     def min_samples(self) -> int:
-        """Fewest samples that can be split."""
+        """Smallest number of samples that can be split."""
         before_test = self.min_train + self._held_out
         return max(math.ceil(before_test / (1 - self.test_share)), math.ceil(self.folds / self.test_share))
 
     def split(self, n: int) -> list[Fold]:
-        """The folds of `n` samples, oldest first. Raises TooShortHistory below `min_samples`."""
+        """Return the folds of `n` samples, oldest first. Raises TooShortHistory below `min_samples`."""
         self._require(n)
         block = int(n * self.test_share) // self.folds
         starts = range(n - block * self.folds, n, block)
         return [self._fold(start, start + block) for start in starts]
 
     def final(self, n: int) -> Fold:
-        """The fold that trains the model to be served: as `split`'s, with the test block still to come."""
+        """Return the fold that trains the served model: like those of `split`, with the test block in the future."""
         self._require(n)
         return self._fold(n, n)
 
     @property
     def _held_out(self) -> int:
-        """Samples between the end of training and the start of the test."""
+        """Number of samples between the end of training and the start of the test."""
         return self.gap + (self.validation + self.gap if self.validation else 0)
 
     def _fold(self, start: int, stop: int) -> Fold:

@@ -1,11 +1,11 @@
-"""The nine technical indicators, by the `ta` library, where it is causal.
+"""The nine technical indicators, by the `ta` library where it is causal.
 
-Every value uses only rows up to its own. Rows before an indicator is defined are NaN, never 0 and never filled:
-`ta`'s `fillna=True` is not used. Where `ta` loops in Python (ATR, ADX, CCI) the same formulas are computed here on
-whole arrays, for speed (benchmarks/features.py); tests hold them to `ta`'s results.
-EMA, MACD, RSI, ATR and ADX are recursive: they forget where the history starts at the rate of their window.
+Every value uses only rows up to its own. Rows before an indicator is defined are NaN, never 0 or filled, so
+`fillna=True` of `ta` is not used. Where `ta` loops in Python (ATR, ADX, CCI) the same formulas are computed here on
+whole arrays, for speed (benchmarks/features.py); tests compare them with `ta`.
+EMA, MACD, RSI, ATR and ADX are recursive: they forget the start of the history at the rate of their window.
 ATR and ADX are made of Wilder's averages: J. Welles Wilder, New Concepts in Technical Trading Systems, 1978.
-OBV is a running sum from the first row, so its level means nothing; only its changes do.
+OBV is a running sum from the first row, so only its changes have a meaning.
 """
 
 import warnings
@@ -34,15 +34,15 @@ INDICATORS = (
 
 
 def indicators(prices: pd.DataFrame) -> pd.DataFrame:
-    """The columns INDICATORS on the index of `prices` (open, high, low, close, volume; one row per session).
+    """Return the columns INDICATORS on the index of `prices` (open, high, low, close, volume; one row per session).
 
     RSI, stochastic and ADX are within 0 to 100; MACD, bands, averages and ATR are in currency; OBV in shares.
     A history shorter than an indicator's window gives NaN. A window without any movement makes the stochastic
-    and CCI 0/0: NaN; RSI is then 100, as `ta` has it.
+    and CCI 0/0: NaN; RSI is then 100, as in `ta`.
     Raises InvalidPrices for a missing column, NonFiniteInput for NaN, infinity, a price <= 0 or a volume < 0.
     """
     check_prices(prices)
-    # RuntimeWarnings of 0/0 in the first rows, and pandas' notices about ta's own code, are not the caller's.
+    # RuntimeWarnings of 0/0 in the first rows, and pandas warnings about the code of `ta`, are expected.
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         columns = _trend(prices) | _momentum(prices) | _volatility(prices) | {"obv": _obv(prices)}
@@ -50,7 +50,7 @@ def indicators(prices: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_prices(prices: pd.DataFrame) -> None:
-    """Raise InvalidPrices or NonFiniteInput unless open, high, low, close and volume are there, finite and possible."""
+    """Raise InvalidPrices or NonFiniteInput unless open, high, low, close and volume exist, are finite and possible."""
     missing = [name for name in (*PRICES, "volume") if name not in prices]
     if missing:
         raise InvalidPrices(f"no column {', '.join(missing)}: expected {', '.join(PRICES)}, volume")
@@ -66,7 +66,7 @@ def check_prices(prices: pd.DataFrame) -> None:
 
 
 def is_flat(prices: pd.DataFrame, window: int) -> pd.Series:
-    """Whether no price moved in the `window` sessions up to each row; False while there are fewer."""
+    """Return True where no price moved in the `window` sessions up to a row; False while there are fewer."""
     return prices["high"].rolling(window).max() == prices["low"].rolling(window).min()
 
 
@@ -110,7 +110,7 @@ def _volatility(prices: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 def _obv(prices: pd.DataFrame) -> pd.Series:
-    """Granville's OBV: `ta` adds the volume of an unchanged close, so such sessions are given none."""
+    """Granville's OBV: `ta` adds the volume of an unchanged close, so the volume of such sessions is set to 0."""
     from ta.volume import OnBalanceVolumeIndicator
 
     volume = prices["volume"].astype(float).where(prices["close"].diff() != 0, 0.0)
@@ -136,24 +136,24 @@ def _of_bars(formula: Callable[[Floats, Floats, Floats, int], Floats], prices: p
 
 
 def wilder_average(values: Floats, window: int) -> Floats:
-    """(n,) finite values to their Wilder average, (n,).
+    """Return the Wilder average (n,) of finite values (n,).
 
     NaN in the first `window - 1` rows, then the mean of the first `window` values, then 1/window of each new value.
     """
     average = np.full(len(values), np.nan)
     if len(values) >= window:
-        seeded = np.concatenate([[values[:window].mean()], values[window:]])
-        average[window - 1 :] = pd.Series(seeded).ewm(alpha=1 / window, adjust=False).mean().to_numpy()
+        inputs = np.concatenate([[values[:window].mean()], values[window:]])
+        average[window - 1 :] = pd.Series(inputs).ewm(alpha=1 / window, adjust=False).mean().to_numpy()
     return average
 
 
 def average_true_range(high: Floats, low: Floats, close: Floats, window: int) -> Floats:
-    """ATR in currency, (n,) each, NaN in the first `window - 1` rows. The first row's range is high - low."""
+    """Return ATR in currency, (n,) each, NaN in the first `window - 1` rows. The first row's range is high - low."""
     return wilder_average(np.concatenate([high[:1] - low[:1], _true_range(high, low, close)]), window)
 
 
 def average_directional_index(high: Floats, low: Floats, close: Floats, window: int) -> Floats:
-    """ADX, 0 to 100, (n,) each, NaN in the first `2 * window - 1` rows; 0 where nothing ever moved."""
+    """Return ADX, 0 to 100, (n,) each, NaN in the first `2 * window - 1` rows; 0 without any move."""
     up, down = np.diff(high), -np.diff(low)
     ranges = wilder_average(_true_range(high, low, close), window)
     with np.errstate(invalid="ignore", divide="ignore"):  # 0/0, a motionless market, is no direction
@@ -167,5 +167,5 @@ def average_directional_index(high: Floats, low: Floats, close: Floats, window: 
 
 
 def _true_range(high: Floats, low: Floats, close: Floats) -> Floats:
-    """From the second row on, (n - 1,): the range that includes the close before."""
+    """Return the range that includes the previous close, from the second row on, (n - 1,)."""
     return np.maximum(high[1:], close[:-1]) - np.minimum(low[1:], close[:-1])

@@ -1,11 +1,11 @@
-"""The leakage certificate: recompute the features without the future, and without the distant past; nothing may change.
+"""The leakage certificate: recompute features without the future, or without the distant past, and compare.
 
-Prefixes: history cut short at a session must give the values it gave with all that came after. What looks ahead does
-not: a centred window, a negative shift, statistics of the whole sample, values filled backwards.
-Late starts: history begun later must give the same model inputs once the warm-up is over. What accumulates from the
-first row does not: an OBV level, an expanding mean, an average whose warm-up was declared too short.
+Prefixes: features of a history that ends at an earlier session must equal those of the whole history. Look-ahead
+breaks this: a centred window, a negative shift, statistics of the whole sample, values filled backwards.
+Late starts: a history that starts later must give the same model inputs after the warm-up. Accumulation from the first
+row breaks this: an OBV level, an expanding mean, an average whose declared warm-up is too short.
 
-Every recomputation is of whole histories, by the very function that made the features; nothing is approximated.
+Every recomputation covers whole histories, by the same function that made the features; nothing is approximated.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,11 +18,11 @@ import pandas as pd
 from zenith_core.arrays import Floats
 
 PREFIX_TOLERANCE = 1e-9  # the same operations in the same order: rounding at most, and in fact no difference
-START_TOLERANCE = 1e-3  # exponential averages never forget wholly; a crash of 100 daily volatilities leaves 1e-4
+START_TOLERANCE = 1e-3  # exponential averages never forget completely; a crash of 100 daily volatilities leaves 1e-4
 _SPREAD = 8  # cuts evenly over the history
 _JUMPS = 3  # largest moves, with a cut before and a cut after each
-_NAMED = 5  # columns in the one line that sums it up
-_SHOWN = 20  # offences that are told one by one
+_NAMED = 5  # columns named in the summary line
+_SHOWN = 20  # violations listed one by one
 
 MakeFeatures = Callable[[pd.DataFrame], pd.DataFrame]
 
@@ -31,7 +31,7 @@ MakeFeatures = Callable[[pd.DataFrame], pd.DataFrame]
 class Comparison:
     """A recomputation beside the features it should equal.
 
-    difference: (rows, columns), in units of the largest absolute value of each column; infinite where one side only
+    difference: (rows, columns), in units of the largest absolute value of each column; infinite where only one side
                 is NaN, 0 where both are
     """
 
@@ -40,12 +40,12 @@ class Comparison:
     difference: Floats
 
     def violations(self, tolerance: float) -> list[dict[str, Any]]:
-        """One entry for each column that differs: how many values, the worst of them and its session."""
-        found = []
+        """Return an entry for each column that differs: the number of values, the worst one and its session."""
+        entries = []
         for number in np.flatnonzero((self.difference > tolerance).any(axis=0)).tolist():
             column = self.difference[:, number]
             worst = int(column.argmax())
-            found.append(
+            entries.append(
                 {
                     "column": str(self.expected.columns[number]),
                     "history": self.history,
@@ -54,7 +54,7 @@ class Comparison:
                     "difference": _finite(column[worst]),
                 }
             )
-        return found
+        return entries
 
 
 def leakage_certificate(
@@ -67,73 +67,78 @@ def leakage_certificate(
     feature_spec: str,
     data_version: str,
 ) -> dict[str, Any]:
-    """Judge the features `table` that `make` made from `prices`, one row per session each; JSON-ready.
+    """Check the features `table` that `make` made from `prices`, one row per session each; JSON-ready.
 
     All columns are compared on prefixes; the columns `inputs`, those that models see, also on late starts, from the
     row `warm_up` of each. Differences are in units of the largest absolute value of their column; None is a value
-    that appeared or vanished. A history too short for any late start has not passed.
-    `feature_spec` and `data_version` say what was judged, and are repeated in the certificate.
+    that appeared or vanished. A history too short for any late start fails.
+    `feature_spec` and `data_version` identify the features and the data, and are copied into the certificate.
     """
     scale = table.abs().where(table.abs() < np.inf).max().clip(lower=PREFIX_TOLERANCE).fillna(1.0)
     prefixes = [_prefix(make, prices, table, scale, cut) for cut in prefix_lengths(prices["close"], warm_up)]
-    seen = table[list(inputs)]
-    late = [_late_start(make, prices, seen, scale, start, warm_up) for start in late_starts(prices["close"], warm_up)]
-    offences = [o for c in prefixes for o in c.violations(PREFIX_TOLERANCE)]
-    offences += [o for c in late for o in c.violations(START_TOLERANCE)]
+    model_inputs = table[list(inputs)]
+    late = [
+        _late_start(make, prices, model_inputs, scale, start, warm_up)
+        for start in late_starts(prices["close"], warm_up)
+    ]
+    violations = [o for c in prefixes for o in c.violations(PREFIX_TOLERANCE)]
+    violations += [o for c in late for o in c.violations(START_TOLERANCE)]
     return {
-        "passed": bool(late) and not offences,
+        "passed": bool(late) and not violations,
         "feature_spec": feature_spec,
         "data_version": data_version,
         "sessions": len(table),
         "warm_up": warm_up,
         "prefixes": _figures(prefixes, PREFIX_TOLERANCE),
         "late_starts": _figures(late, START_TOLERANCE),
-        "offending_columns": sorted({offence["column"] for offence in offences}),
-        "offending": offences[:_SHOWN],
+        "offending_columns": sorted({violation["column"] for violation in violations}),
+        "offending": violations[:_SHOWN],
     }
 
 
 def leakage_summary(certificate: Mapping[str, Any]) -> str:
-    """The certificate in one line."""
+    """Return the certificate in one line."""
     prefixes, late = certificate["prefixes"], certificate["late_starts"]
     columns = certificate["offending_columns"]
-    tested = f"{len(prefixes['tested'])} histories cut short and {len(late['tested'])} begun late"
+    histories = f"{len(prefixes['tested'])} histories cut short and {len(late['tested'])} begun late"
     if columns:
         more = f" and {len(columns) - _NAMED} more" if len(columns) > _NAMED else ""
-        return f"failed: {', '.join(columns[:_NAMED])}{more} changed with {tested}"
+        return f"failed: {', '.join(columns[:_NAMED])}{more} changed with {histories}"
     if not late["tested"]:
         return f"failed: {certificate['sessions']} sessions are too few to begin the history later"
     return (
-        f"passed: {tested}, {prefixes['values'] + late['values']:,} values, "
+        f"passed: {histories}, {prefixes['values'] + late['values']:,} values, "
         f"largest difference {prefixes['largest_difference']:.0e} and {late['largest_difference']:.0e}"
     )
 
 
 def prefix_lengths(close: pd.Series, warm_up: int) -> list[int]:
-    """How many rows each prefix keeps, ascending.
+    """Return the number of rows of each prefix, ascending.
 
-    The first row alone, about the end of the warm-up, evenly over the rest, with the largest jumps next to come and
-    just come, and near the end.
+    The first row alone, around the end of the warm-up, evenly over the rest, just before and just after the largest
+    jumps, and near the end.
     """
     rows = len(close)
     early = [1, 2, warm_up // 2, warm_up, warm_up + 1]
     spread = np.linspace(warm_up, rows, _SPREAD + 2)[1:-1].astype(int).tolist()
     jumps = _jumps(close)
-    wanted = {*early, *spread, *jumps, *(jump + 1 for jump in jumps), rows - 21, rows - 5, rows - 2, rows - 1}
-    return sorted(cut for cut in wanted if 0 < cut < rows)
+    lengths = {*early, *spread, *jumps, *(jump + 1 for jump in jumps), rows - 21, rows - 5, rows - 2, rows - 1}
+    return sorted(cut for cut in lengths if 0 < cut < rows)
 
 
 def late_starts(close: pd.Series, warm_up: int) -> list[int]:
-    """The first row of each late start, ascending: the second row, the quarters, after the largest jump, the last
-    that leaves 21 rows after its warm-up. Only those that leave a row.
+    """Return the first row of each late start, ascending.
+
+    The second row, the quarters, after the largest jump, and 21 rows and a warm-up before the end; only those that
+    leave a row after the warm-up.
     """
     rows = len(close)
-    wanted = {1, rows // 4, rows // 2, 3 * rows // 4, *(jump + 1 for jump in _jumps(close)[:1]), rows - warm_up - 21}
-    return sorted(start for start in wanted if 0 < start < rows - warm_up)
+    starts = {1, rows // 4, rows // 2, 3 * rows // 4, *(jump + 1 for jump in _jumps(close)[:1]), rows - warm_up - 21}
+    return sorted(start for start in starts if 0 < start < rows - warm_up)
 
 
 def _jumps(close: pd.Series) -> list[int]:
-    """Rows of the largest moves of the close, the largest first."""
+    """Return the rows of the largest moves of the close, the largest first."""
     moves = np.abs(np.diff(np.log(close.to_numpy(dtype=float))))
     return [1 + int(row) for row in np.argsort(-moves, kind="stable")[:_JUMPS]]
 
@@ -150,7 +155,7 @@ def _late_start(
 
 
 def _compared(history: str, again: pd.DataFrame, expected: pd.DataFrame, scale: pd.Series) -> Comparison:
-    """A row or a column that is not there again counts as NaN."""
+    """Compare tables; a row or a column that `again` lacks counts as NaN."""
     ours = again.reindex(index=expected.index, columns=expected.columns).to_numpy(dtype=float)
     theirs = expected.to_numpy(dtype=float)
     same = (ours == theirs) | (np.isnan(ours) & np.isnan(theirs))

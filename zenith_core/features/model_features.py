@@ -1,7 +1,7 @@
 """The models' inputs: stationary, bounded, causal, and declared in one table whose hash goes with each model.
 
 A value at row t uses rows up to t only, and from row WARM_UP on it does not depend on where the history starts
-(the recursive averages behind it have forgotten their first value to within 1e-6 by then).
+(its recursive averages have then forgotten their first value to within 1e-6).
 Clips are fixed numbers, not statistics of the data, so they are causal too.
 """
 
@@ -18,12 +18,12 @@ from zenith_core.features.indicators import indicators, is_flat
 
 WARM_UP = 250  # sessions; 200 for the longest window, and 250 for Wilder's averages to forget their start to 1e-8
 DECAY = 0.94  # of the EWMA variance: RiskMetrics' daily lambda
-VOLATILITY_FLOOR = 2e-4  # a day; a halted stock has no volatility, and returns are divided by it
+VOLATILITY_FLOOR = 2e-4  # a day; the divisor of returns must not be 0 for a halted stock
 
 
 @dataclass(frozen=True)
 class ModelInput:
-    """One declared input: its name, what it is, the range it is clipped to, and its value where it is 0/0."""
+    """One declared input: its name, its formula, the range it is clipped to, and its value where it is 0/0."""
 
     name: str
     formula: str
@@ -56,13 +56,13 @@ INPUTS = (
     ModelInput("volatility_ratio", "log(EWMA volatility / root mean square log return of 60 sessions)", -2, 2),
     ModelInput("range_ratio", "log(Parkinson volatility of 5 sessions / EWMA volatility)", -2, 2),
 )
-FEATURES = tuple(declared.name for declared in INPUTS)
+FEATURES = tuple(model_input.name for model_input in INPUTS)
 
 
 def feature_spec() -> dict[str, Any]:
     """The declaration of the model inputs as JSON-ready values: names in order, formulas, ranges, warm-up."""
     return {
-        "inputs": [asdict(declared) for declared in INPUTS],
+        "inputs": [asdict(model_input) for model_input in INPUTS],
         "warm_up": WARM_UP,
         "decay": DECAY,
         "volatility_floor": VOLATILITY_FLOOR,
@@ -79,26 +79,28 @@ def inputs_of(spec: Mapping[str, Any]) -> tuple[ModelInput, ...] | None:
 
     Their ranges, neutral values, order and number may differ from INPUTS.
     """
-    formulas = {declared.name: declared.formula for declared in INPUTS}
+    formulas = {model_input.name: model_input.formula for model_input in INPUTS}
     same_constants = {**feature_spec(), "inputs": spec["inputs"]} == spec
-    same_formulas = all(formulas.get(declared["name"]) == declared["formula"] for declared in spec["inputs"])
-    return tuple(ModelInput(**declared) for declared in spec["inputs"]) if same_constants and same_formulas else None
+    same_formulas = all(formulas.get(model_input["name"]) == model_input["formula"] for model_input in spec["inputs"])
+    return (
+        tuple(ModelInput(**model_input) for model_input in spec["inputs"]) if same_constants and same_formulas else None
+    )
 
 
 def features(prices: pd.DataFrame, inputs: Sequence[ModelInput] = INPUTS) -> pd.DataFrame:
     """The indicators, the model inputs, `volatility` and `close`, on the index of cleaned `prices`.
 
-    Model inputs are NaN in the first WARM_UP rows and finite after them, whatever the prices: where a formula is
+    Model inputs are NaN in the first WARM_UP rows and finite after them, for all prices: where a formula is
     0/0 (no movement, no volume) they take their neutral value. `volatility` is the EWMA daily volatility of log
     returns, a fraction, NaN in the first 20 rows.
     Raises InvalidPrices or NonFiniteInput as `indicators` does.
     """
-    known = indicators(prices)
+    table = indicators(prices)
     volatility = ewma_volatility(prices["close"])
     with np.errstate(all="ignore"):  # 0/0 is answered by the neutral value
-        raw = _from_returns(prices, volatility) | _from_indicators(prices, known) | _from_volume(prices)
+        raw = _from_returns(prices, volatility) | _from_indicators(prices, table) | _from_volume(prices)
     return pd.concat(
-        [known, _bounded(pd.DataFrame(raw), inputs), volatility.rename("volatility"), prices["close"]], axis=1
+        [table, _bounded(pd.DataFrame(raw), inputs), volatility.rename("volatility"), prices["close"]], axis=1
     )
 
 
@@ -130,19 +132,19 @@ def _parkinson(squared_range: pd.Series, sessions: int) -> pd.Series:
     return variance.clip(lower=0).pow(0.5)
 
 
-def _from_indicators(prices: pd.DataFrame, known: pd.DataFrame) -> dict[str, pd.Series]:
+def _from_indicators(prices: pd.DataFrame, table: pd.DataFrame) -> dict[str, pd.Series]:
     close = prices["close"]
-    width = known["bb_upper"] - known["bb_lower"]
+    width = table["bb_upper"] - table["bb_lower"]
     return {
-        "rsi_level": (known["rsi_14"] / 100).where(~is_flat(prices, 14)),
-        "macd_strength": known["macd_hist"] / close,
-        "bb_position": (close - known["bb_lower"]) / width.where(width > 0),
-        "bb_width": width / known["bb_middle"],
-        **{f"{name}_distance": _log(close / known[name]) for name in ("ema_10", "sma_20", "sma_50", "sma_200")},
-        "stoch_level": known["stoch_k"] / 100,
-        "atr_ratio": known["atr_14"] / close,
-        "adx_level": known["adx_14"] / 100,
-        "cci_level": known["cci_20"] / 100,
+        "rsi_level": (table["rsi_14"] / 100).where(~is_flat(prices, 14)),
+        "macd_strength": table["macd_hist"] / close,
+        "bb_position": (close - table["bb_lower"]) / width.where(width > 0),
+        "bb_width": width / table["bb_middle"],
+        **{f"{name}_distance": _log(close / table[name]) for name in ("ema_10", "sma_20", "sma_50", "sma_200")},
+        "stoch_level": table["stoch_k"] / 100,
+        "atr_ratio": table["atr_14"] / close,
+        "adx_level": table["adx_14"] / 100,
+        "cci_level": table["cci_20"] / 100,
     }
 
 
@@ -176,7 +178,7 @@ def _log(series: pd.Series) -> pd.Series:
 def _bounded(raw: pd.DataFrame, inputs: Sequence[ModelInput]) -> pd.DataFrame:
     """Clipped (so log 0 is the lower bound), neutral where 0/0, NaN in the warm-up. All columns at once, for speed."""
     names = [i.name for i in inputs]
-    bounded = np.clip(raw[names].to_numpy(), [i.low for i in inputs], [i.high for i in inputs])
-    bounded = np.where(np.isnan(bounded), [i.neutral for i in inputs], bounded)
-    bounded[:WARM_UP] = np.nan
-    return pd.DataFrame(bounded, index=raw.index, columns=names)
+    values = np.clip(raw[names].to_numpy(), [i.low for i in inputs], [i.high for i in inputs])
+    values = np.where(np.isnan(values), [i.neutral for i in inputs], values)
+    values[:WARM_UP] = np.nan
+    return pd.DataFrame(values, index=raw.index, columns=names)

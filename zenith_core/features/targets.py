@@ -1,4 +1,4 @@
-"""What the models learn to forecast: forward returns and buy / hold / sell labels."""
+"""Targets of the models, forward returns and buy / hold / sell labels; and their input windows."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,10 +11,10 @@ UNKNOWN = -1
 
 
 def forward_log_returns(close: AnyFloats, horizons: int) -> Floats:
-    """Cumulative log-return from each session to 1 … `horizons` sessions later, a fraction.
+    """Return the cumulative log-return from each session to 1 … `horizons` sessions later, a fraction.
 
     `close` (n,) → (n, horizons); column h - 1 holds log(close[t + h] / close[t]). NaN where that session
-    has not come, or where either close is NaN.
+    is in the future, or where either close is NaN.
     """
     log_close = np.log(np.asarray(close, dtype=np.float64))
     returns = np.full((len(log_close), horizons), np.nan)
@@ -24,7 +24,7 @@ def forward_log_returns(close: AnyFloats, horizons: int) -> Floats:
 
 
 def standardized_returns(returns: AnyFloats, volatility: AnyFloats) -> Floats:
-    """Forward returns (n, horizons) in units of the volatility known at the origin: r_h / (volatility * sqrt(h)).
+    """Return forward returns (n, horizons) in units of the volatility at the origin: r_h / (volatility * sqrt(h)).
 
     `volatility` (n,) is daily, a fraction. NaN passes through. Under a random walk every column has
     about unit variance, so that one network and one loss serve all horizons.
@@ -33,7 +33,7 @@ def standardized_returns(returns: AnyFloats, volatility: AnyFloats) -> Floats:
 
 
 def root_horizons(horizons: int) -> Floats:
-    """sqrt(1) … sqrt(horizons): how a random walk's volatility grows with the horizon, (horizons,)."""
+    """Return sqrt(1) … sqrt(horizons), (horizons,): the growth of a random walk's volatility with the horizon."""
     return np.sqrt(np.arange(1, horizons + 1, dtype=np.float64))
 
 
@@ -54,13 +54,13 @@ def signal_labels(
 
 
 def input_windows(values: AnyFloats, ends: AnyInts, length: int) -> Floats32:
-    """Windows of `length` rows of `values` (n, features), each ending with (and including) row `ends[i]`.
+    """Return windows of `length` rows of `values` (n, features), each ending with (and including) row `ends[i]`.
 
-    Returns float32 (len(ends), length, features). NaN passes through. Raises ValueError if a window
+    float32 (len(ends), length, features). NaN passes through. Raises ValueError if a window
     would start before row 0 or end after the last row.
     """
     if ends.size and (ends.min() < length - 1 or ends.max() >= len(values)):
         raise ValueError(f"windows of {length} rows must end in rows {length - 1} to {len(values) - 1}")
     rows = ends[:, np.newaxis] + np.arange(1 - length, 1)
-    cut: Floats32 = values.astype(np.float32)[rows]
-    return cut
+    windows: Floats32 = values.astype(np.float32)[rows]
+    return windows

@@ -1,7 +1,7 @@
-"""When a model says buy or sell, and when it rather says nothing. One rule for evaluation and for serving.
+"""From probabilities to buy, hold or sell. One rule for evaluation and for serving.
 
-A signal is a claim that something is likelier than usual. Without a reason to believe the claim there is none, and the
-signal is "hold" with the reason why.
+A signal claims that a move is likelier than usual. Without evidence for the claim, the model abstains: the signal is
+"hold", with a reason.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,20 +23,20 @@ REASONS = {
     "fails_baseline": "The model abstains: on what it had not seen it knew the direction no better than chance.",
     "low_confidence": "The model abstains: neither buy nor sell is much likelier than usual.",
 }
-"""Why a signal is what it is: stable codes, and a line for people. Of several reasons to abstain the first counts."""
+"""Reasons of signals: stable codes with a sentence for people. Of several reasons to abstain the first counts."""
 
 LIFT = 1.2  # buy or sell must be this many times as likely as usual
-SLACK = 0.1  # of a feature's training range, on either side: trees answer beyond it as at its end
+SLACK = 0.1  # of a feature's training range, on either side: trees are constant beyond it
 
 _SELL, _BUY = SIGNALS.index("sell"), SIGNALS.index("buy")
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a signal model knows of its training rows.
+    """The range of the training rows of a signal model, and the base rates of its labels.
 
-    lower, upper:  (features,) the lowest and highest value of each model input
-    base_rates:    (3,) how often each of SIGNALS came
+    lower, upper:  (features,) lowest and highest value of each model input
+    base_rates:    (3,) frequency of each of SIGNALS
     """
 
     lower: Floats
@@ -44,13 +44,13 @@ class Limits:
     base_rates: Floats
 
     def outside(self, rows: AnyFloats) -> Bools:
-        """Which features of which `rows` (n, features) are beyond the training range and SLACK. (n, features)"""
+        """Return True where `rows` (n, features) are beyond the training range and SLACK. (n, features)"""
         slack = SLACK * (self.upper - self.lower)
         beyond: Bools = (rows < self.lower - slack) | (rows > self.upper + slack)
         return beyond
 
     def to_json(self) -> dict[str, list[float]]:
-        """The limits as JSON-ready values; `from_json` restores them."""
+        """Return the limits as JSON-ready values; `from_json` restores them."""
         return {name: np.asarray(values, dtype=float).tolist() for name, values in vars(self).items()}
 
     @classmethod
@@ -67,13 +67,13 @@ def decide_signals(
     proven: bool,
     stale: bool = False,
 ) -> tuple[NDArray[np.str_], NDArray[np.str_]]:
-    """The signal for each of `rows` (n, features) with calibrated `probabilities` (n, 3), and its reason: (n,) each.
+    """Return signals (n,) and their reasons (n,) for `rows` (n, features) with calibrated `probabilities` (n, 3).
 
     The signal is buy or sell if it is the likelier of the two and at least LIFT times as likely as its base rate;
     hold, if one of the other REASONS applies.
 
-    proven:  whether the model was better than its baseline on what it had not seen
-    stale:   whether the rows are too old to act on
+    proven:  True if the model beat its baseline out of sample
+    stale:   True if the rows are too old to act on
     """
     probabilities = np.asarray(probabilities, dtype=np.float64)
     side = np.where(probabilities[:, _BUY] > probabilities[:, _SELL], _BUY, _SELL)
@@ -95,7 +95,7 @@ class SignalDecision:
 
     @property
     def text(self) -> str:
-        """The reason in a sentence."""
+        """Return the reason as a sentence."""
         return REASONS[self.reason]
 
 
@@ -104,8 +104,8 @@ def decide_latest_signal(
 ) -> SignalDecision:
     """Decide at a snapshot's origin; `probabilities` by name of SIGNALS, `facts` from the model's artifact.
 
-    The model counts as proven as each fold's model did: by the test on all votes that were given unseen until it was
-    trained. Raises NotAvailable if the facts lack that, or the training rows' limits.
+    The model is proven by the same rule as the model of each fold: the test on all out-of-sample votes before its
+    training. Raises NotAvailable if the facts lack the result, or the limits of the training rows.
     """
     try:
         limits = Limits.from_json(facts["study"]["limits"])

@@ -1,7 +1,7 @@
-"""Probabilities that mean what they say: a sigmoid calibrator, fitted on predictions for rows the model had not seen.
+"""Sigmoid calibration of class probabilities, fitted on out-of-sample predictions.
 
-p = softmax(slope * log q + intercepts), with q what the model says. It is Platt scaling for several classes: one slope,
-as in temperature scaling, and an intercept for each class. A slope of 0 answers the base rates whatever the model says.
+p = softmax(slope * log q + intercepts), with q the probabilities of the model. It is Platt scaling for several classes:
+one slope, as in temperature scaling, and an intercept for each class. A slope of 0 gives the base rates for every q.
 Sources: Platt (1999), Probabilistic Outputs for Support Vector Machines; Guo et al. (2017), On Calibration of Modern
 Neural Networks.
 """
@@ -15,9 +15,9 @@ from zenith_core.errors import TrainingError
 from zenith_core.features.targets import BUY, SELL
 from zenith_core.statistics.diebold_mariano import loss_test
 
-MIN_PROBABILITY = 1e-6  # in the logarithm: a forest may say 0
-_SCALINGS = 100  # far more than it takes at the slopes that occur
-_STEEPEST = 10.0  # the slope of classes that the model separates perfectly has no end
+MIN_PROBABILITY = 1e-6  # floor of the logarithm: a forest may output 0
+_SCALINGS = 100  # far more than needed at real slopes
+_STEEPEST = 10.0  # for perfectly separated classes the best slope is infinite
 
 
 @dataclass(frozen=True)
@@ -28,16 +28,16 @@ class Calibrator:
     intercepts: tuple[float, ...]
 
     def __call__(self, probabilities: AnyFloats) -> Floats:
-        """Calibrated probabilities (n, classes), each row adding up to 1."""
+        """Return calibrated probabilities (n, classes), each row adding up to 1."""
         return _softmax(self.slope * _logarithm(probabilities) + np.array(self.intercepts))
 
 
 def fit_calibrator(probabilities: AnyFloats, labels: AnyInts, base_rates: Floats, horizon: int) -> Calibrator:
-    """Fit on out-of-sample `probabilities` (n, classes) of consecutive sessions and what came, `labels` (n,).
+    """Fit on out-of-sample `probabilities` (n, classes) of consecutive sessions and their outcomes, `labels` (n,).
 
     The maximum-likelihood slope, at least 0, is shrunk by 1 - 1/t^2 (to 0 below t = 1), with t of `information_test`:
     the share of the squared slope that its own error does not explain (empirical Bayes). So noise gets about 0. The
-    intercepts then make the mean answer equal `base_rates` (classes,), the frequencies in all that is known. Without
+    intercepts then make the mean output equal `base_rates` (classes,), the frequencies of all known labels. Without
     rows the slope is 0. Raises TrainingError if a class has a base rate of 0.
     """
     if not (base_rates > 0).all():
@@ -50,11 +50,11 @@ def fit_calibrator(probabilities: AnyFloats, labels: AnyInts, base_rates: Floats
 
 
 def information_test(probabilities: AnyFloats, labels: AnyInts, horizon: int) -> tuple[float, float]:
-    """Whether probabilities (n, classes) of consecutive sessions know anything of what came, `labels` (n,).
+    """Test if probabilities (n, classes) of consecutive sessions have information on their outcomes, `labels` (n,).
 
     Returns (t, p), p one-sided: the score test of a calibrator's slope of 0, on each row's sum over the classes of
     (outcome - frequency) * (log probability - its mean), with the long-run variance of outcomes that overlap for
-    `horizon` sessions (`loss_test`). It asks for information only, so a model that is right too loudly passes, unlike
+    `horizon` sessions (`loss_test`). It tests information only, so an informed but overconfident model passes, unlike
     one with a smaller Brier score by luck. (0, 1) where it is undefined.
     """
     logs = _logarithm(probabilities)
@@ -62,20 +62,20 @@ def information_test(probabilities: AnyFloats, labels: AnyInts, horizon: int) ->
 
 
 def direction_test(probabilities: AnyFloats, labels: AnyInts, horizon: int) -> tuple[float, float]:
-    """Whether probabilities (n, 3) in the order of SIGNALS know the direction of what came, `labels` (n,).
+    """Test if probabilities (n, 3) in the order of SIGNALS have information on the direction of `labels` (n,).
 
-    Who knows how much prices will move, but not where to, knows how likely "hold" is: that is information, and no
+    A model of the size of moves, but not of their direction, knows how likely "hold" is: that is information, but no
     reason to buy or sell. So this is `information_test` of buy against sell alone: (t, p) of the association of
-    (buy came) - (sell came) with log(buy / sell).
+    (label is buy) - (label is sell) with log(buy / sell).
     """
     logs = _logarithm(probabilities)
     leaning = logs[:, [BUY]] - logs[:, [SELL]]
-    came = (labels == BUY).astype(float) - (labels == SELL)
-    return _association(came[:, np.newaxis], leaning, horizon)
+    direction = (labels == BUY).astype(float) - (labels == SELL)
+    return _association(direction[:, np.newaxis], leaning, horizon)
 
 
 def _association(outcomes: Floats, answers: Floats, horizon: int) -> tuple[float, float]:
-    """t and one-sided p of the summed covariances of the columns (n, k) of both; (0, 1) where they are undefined."""
+    """Return t and the one-sided p of the summed covariances of the columns (n, k) of both; (0, 1) if undefined."""
     if not len(outcomes):
         return 0.0, 1.0
     gains = ((outcomes - outcomes.mean(axis=0)) * (answers - answers.mean(axis=0))).sum(axis=1)
@@ -84,16 +84,16 @@ def _association(outcomes: Floats, answers: Floats, horizon: int) -> tuple[float
 
 
 def class_frequencies(labels: AnyInts, classes: int) -> Floats:
-    """The share of each class in `labels` (n,), counted from 1 each (Laplace): (classes,), none of them 0."""
+    """Return the share of each class in `labels` (n,), counted from 1 each (Laplace): (classes,), none of them 0."""
     counts = 1.0 + np.bincount(labels, minlength=classes)
     frequencies: Floats = counts / counts.sum()
     return frequencies
 
 
 def _likeliest_slope(logs: Floats, labels: AnyInts) -> float:
-    """The slope, 0 to _STEEPEST, of the likeliest calibrator.
+    """Return the maximum-likelihood slope, 0 to _STEEPEST.
 
-    Each class is seen once more at the mean of `logs` (Platt's correction), so that no intercept runs away.
+    One row of each class is added at the mean of `logs` (Platt's correction), so that no intercept diverges.
     """
     from scipy.optimize import minimize
 
@@ -109,18 +109,18 @@ def _likeliest_slope(logs: Floats, labels: AnyInts) -> float:
 
     bounds = [(0.0, _STEEPEST), *[(None, None)] * classes]
     start = np.append(1.0, np.zeros(classes))
-    found = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"ftol": 1e-12})
-    return float(found.x[0])
+    solution = minimize(loss, start, jac=True, bounds=bounds, method="L-BFGS-B", options={"ftol": 1e-12})
+    return float(solution.x[0])
 
 
 def _matching_intercepts(scores: Floats, base_rates: Floats) -> Floats:
-    """The intercepts with which softmax(scores + intercepts) has the mean `base_rates`, by iterative scaling."""
+    """Return the intercepts for which softmax(scores + intercepts) has the mean `base_rates`, by iterative scaling."""
     intercepts: Floats = np.log(base_rates)
     if not len(scores):
         return intercepts
     for _ in range(_SCALINGS):
-        answered = _softmax(scores + intercepts).mean(axis=0)
-        intercepts += np.log(base_rates / answered)
+        mean = _softmax(scores + intercepts).mean(axis=0)
+        intercepts += np.log(base_rates / mean)
     return intercepts
 
 

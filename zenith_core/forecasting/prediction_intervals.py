@@ -1,4 +1,4 @@
-"""Calibrated bands: each horizon's scale, and the quantiles of past forecasts' errors in units of that scale."""
+"""Calibrated bands: the scale of each horizon, and quantiles of past forecast errors in units of that scale."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from zenith_core.forecasting.volatility_term_structure import fit_scale, scale_i
 
 @dataclass(frozen=True)
 class Band:
-    """What was known of the errors at some session.
+    """The distribution of forecast errors as known at some session.
 
     coefficients:  (inputs, horizons) of the scale, see `volatility_term_structure`
     quantiles:     (horizons, levels) of errors in units of that scale
@@ -23,9 +23,9 @@ class Band:
 
 
 class OutOfSampleScores:
-    """The forecasts of a walk through the folds, oldest first: `values` (sessions, horizons) in units of volatility.
+    """Forecasts of all folds, oldest first: `values` (sessions, horizons) in units of volatility.
 
-    0 where none was made: before there was a model, the forecast was "no change".
+    0 where there is none: before the first model, the forecast is "no change".
     """
 
     def __init__(self, sessions: int, horizons: int) -> None:
@@ -33,9 +33,9 @@ class OutOfSampleScores:
         self._made = np.zeros(sessions, dtype=bool)
 
     def keep(self, rows: Ints, scores: Floats) -> None:
-        """Add forecasts (m, horizons) from `rows` (m,); what an earlier fold has forecast there stays.
+        """Add forecasts (m, horizons) from `rows` (m,); forecasts of earlier folds are not replaced.
 
-        So an earlier fold's test rows are not replaced by a later fold's validation rows, which chose its epoch.
+        So the test rows of an earlier fold take precedence over validation rows of a later one, which chose its epoch.
         """
         new = ~self._made[rows]
         self.values[rows[new]] = scores[new]
@@ -43,17 +43,17 @@ class OutOfSampleScores:
 
     @property
     def rows(self) -> Ints:
-        """The sessions that were forecast from, ascending."""
+        """Return the origins with a forecast, ascending."""
         return np.flatnonzero(self._made)
 
 
 class BandCalibrator:
-    """Bands from the past of one ticker.
+    """Calibrate bands from the history of one ticker.
 
     values, columns:  (n, columns) model inputs and their names
     volatility:       (n,) daily EWMA volatility, a fraction
     targets:          (n, horizons) standardized returns, NaN where not known
-    rows:             (m,) consecutive sessions that can be forecast from
+    rows:             (m,) consecutive forecast origins
     """
 
     def __init__(
@@ -69,17 +69,17 @@ class BandCalibrator:
         self._stretch = walk_forward_stretch(self._x[rows], self._targets, rows)
 
     def band_at(self, now: int, scores: Floats) -> Band:
-        """The band that could be drawn at the close of session `now`.
+        """Return the band known at the close of session `now`.
 
-        `scores` (n, horizons) are the `OutOfSampleScores`. Errors are in units of the scale as it was known when they
+        `scores` (n, horizons) are the `OutOfSampleScores`. Errors are in units of the scale known when they
         were made. Raises TrainingError if there are too few.
         """
         errors = matured_values((self._targets - scores[self._rows]) / self._stretch, self._rows, now)
         past = self._rows <= now
         quantiles = residual_quantiles(errors[past], now - self._rows[past])
-        known = matured_values(self._targets[past], self._rows[past], now)
-        return Band(fit_scale(self._x[self._rows[past]], known), quantiles)
+        targets = matured_values(self._targets[past], self._rows[past], now)
+        return Band(fit_scale(self._x[self._rows[past]], targets), quantiles)
 
     def offsets(self, band: Band, rows: Ints) -> Floats:
-        """The band's quantiles from `rows` (m,) beside the forecasts, in units of volatility: (m, horizons, levels)."""
+        """Quantiles from `rows` (m,) relative to the forecasts, in units of volatility: (m, horizons, levels)."""
         return stretch(self._x[rows], band.coefficients)[..., np.newaxis] * band.quantiles

@@ -18,24 +18,24 @@ class LinearForecast:
     weights: Floats
 
     def predict(self, values: AnyFloats) -> Floats:
-        """Forecasts (n, horizons) in the targets' units from `values` (n, features)."""
+        """Return forecasts (n, horizons) in the targets' units from `values` (n, features)."""
         forecasts: Floats = (np.asarray(values, dtype=np.float64) - self.mean) @ self.weights
         return forecasts
 
     def shrunk(self, factors: AnyFloats | float) -> "LinearForecast":
-        """The forecast whose answers are `factors`, (horizons,) or one for all, times this one's."""
+        """Return the model whose forecasts are `factors` times these; `factors` is (horizons,) or one for all."""
         return LinearForecast(self.mean, self.weights * factors)
 
 
 def fit_linear(values: AnyFloats, targets: AnyFloats, penalty: float = PENALTY) -> LinearForecast:
     """Ridge regression of `targets` (n, horizons) on standardized `values` (n, features), both finite.
 
-    There is no intercept: average features forecast no change, so that drift is not taken for skill.
+    There is no intercept: average features forecast no change, so that drift does not count as skill.
     A constant column gets no weight. Source: Hoerl and Kennard (1970), Ridge Regression.
     """
     mean, deviation = values.mean(axis=0, dtype=np.float64), values.std(axis=0, dtype=np.float64)
     scale = np.where(deviation > 1e-6 * np.maximum(np.abs(mean), 1e-6), deviation, np.inf)
-    standardized = (values - mean) / scale
-    power = standardized.T @ standardized + penalty * len(values) * np.eye(len(mean))
-    slopes = np.linalg.solve(power, standardized.T @ np.asarray(targets, dtype=np.float64))
+    inputs = (values - mean) / scale
+    power = inputs.T @ inputs + penalty * len(values) * np.eye(len(mean))
+    slopes = np.linalg.solve(power, inputs.T @ np.asarray(targets, dtype=np.float64))
     return LinearForecast(mean, slopes / scale[:, np.newaxis])

@@ -1,4 +1,4 @@
-"""Which exchange a ticker trades on, read off its suffix."""
+"""The exchange of a ticker, by its suffix."""
 
 import re
 from dataclasses import dataclass
@@ -45,9 +45,9 @@ def add_exchanges(text: str) -> None:
     """Extend EXCHANGES by entries such as `.VI=XWBO:EUR:Europe/Vienna`, separated by commas.
 
     An entry is the suffix of tickers, the exchange's calendar in `exchange_calendars`, the currency of its quotes and
-    its time zone. Raises UserError for one that is none of that; the table is then left as it was.
+    its time zone. Raises UserError for an invalid entry, and then adds none.
     """
-    added = {}
+    new_exchanges = {}
     for entry in filter(None, (part.strip() for part in text.split(","))):
         parts = _ENTRY.fullmatch(entry)
         if not parts:
@@ -57,8 +57,8 @@ def add_exchanges(text: str) -> None:
             raise UserError(f"{entry}: exchange_calendars has no calendar {calendar}")
         if timezone not in available_timezones():
             raise UserError(f"{entry}: there is no time zone {timezone}")
-        added[suffix] = _exchange(calendar, currency, timezone)
-    EXCHANGES.update(added)
+        new_exchanges[suffix] = _exchange(calendar, currency, timezone)
+    EXCHANGES.update(new_exchanges)
 
 
 def _has_calendar(name: str) -> bool:
@@ -68,21 +68,21 @@ def _has_calendar(name: str) -> bool:
 
 
 def exchange_of(ticker: str) -> Exchange:
-    """The exchange of a ticker. Raises InvalidTicker for text that is no ticker and for an unknown suffix."""
+    """Return the exchange of a ticker. Raises InvalidTicker for an invalid ticker or an unknown suffix."""
     name, dot, ending = validate_ticker(ticker).rpartition(".")
     suffix = dot + ending if name else ""
     try:
         return EXCHANGES[suffix]
     except KeyError:
-        known = ", ".join(sorted(filter(None, EXCHANGES)))
+        suffixes = ", ".join(sorted(filter(None, EXCHANGES)))
         raise InvalidTicker(
-            f"{ticker}: no exchange is known for {suffix}; known are {known}, and none for New York "
+            f"{ticker}: no exchange is known for {suffix}; known are {suffixes}, and none for New York "
             "(share classes take a dash: BRK-B)"
         ) from None
 
 
 def listed_tickers(text: str) -> list[str]:
-    """`parse_tickers`, each of an exchange that is known. Raises InvalidTicker."""
+    """Parse tickers and check that the exchange of each is known. Raises InvalidTicker."""
     tickers = parse_tickers(text)
     for ticker in tickers:
         exchange_of(ticker)

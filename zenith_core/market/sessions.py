@@ -1,4 +1,4 @@
-"""Sessions of an exchange: which days it trades, which come next, which have closed. Dates are naive, local ones."""
+"""Trading sessions of an exchange: past, next and closed ones. Dates are naive and local."""
 
 import warnings
 from datetime import UTC, date, datetime, timedelta
@@ -19,9 +19,9 @@ HOLIDAYS_FROM = 1970
 
 
 def sessions_between(exchange: Exchange, first: date, last: date) -> pd.DatetimeIndex:
-    """The sessions from `first` to `last`, both included: naive, midnight, sorted.
+    """Return the sessions from `first` to `last`, both included: naive, midnight, sorted.
 
-    Holds none outside the years the calendar knows (1900 to 2199, less for some exchanges).
+    There are none outside the years of the calendar (1900 to 2199, less for some exchanges).
     """
     first, last = max(first, FIRST_DAY), min(last, LAST_DAY)
     if first > last:
@@ -33,14 +33,14 @@ def sessions_between(exchange: Exchange, first: date, last: date) -> pd.Datetime
 
 
 def next_sessions(exchange: Exchange, after: date, count: int) -> list[date]:
-    """The `count` sessions that follow the day `after`, which need not be a session itself."""
+    """Return the `count` sessions after the day `after`, which need not be a session itself."""
     horizon = after + timedelta(days=2 * count + 30)  # exchanges open on more than half of all days
     following = sessions_between(exchange, after + timedelta(days=1), horizon)[:count]
     return [session.date() for session in following]
 
 
 def last_closed_session(exchange: Exchange, now: datetime) -> date:
-    """The newest session whose regular trading has ended at `now` (zone-aware)."""
+    """Return the newest session whose regular trading has ended at `now` (zone-aware)."""
     moment = pd.Timestamp(now.astimezone(UTC))
     closes = _calendar(exchange.calendar, *_decades((now - timedelta(days=30)).date(), now.date())).closes
     newest: pd.Timestamp = closes.index[closes.searchsorted(moment, side="right") - 1]
@@ -53,7 +53,7 @@ def sessions_closed_since(exchange: Exchange, last: date, now: datetime) -> pd.D
 
 
 def _decades(first: date, last: date) -> tuple[int, int]:
-    """The whole decades around two dates, so that few calendars serve all tickers of an exchange."""
+    """Return the decades of two dates, so that few calendars serve all tickers of an exchange."""
     return first.year // 10 * 10, last.year // 10 * 10
 
 
@@ -62,7 +62,7 @@ def _sessions(name: str, first_decade: int, last_decade: int) -> pd.DatetimeInde
     calendar = _calendar(name, first_decade, last_decade)
     sessions = pd.DatetimeIndex(calendar.sessions.to_numpy(), name="date").as_unit("ns")
     if first_decade < HOLIDAYS_FROM and calendar.regular_holidays:
-        # pandas hands the library its holidays from 1970 on only; asked for earlier ones, it has them.
+        # By default the library has holidays from 1970 on only; pandas can compute the earlier ones.
         early = calendar.regular_holidays.holidays(calendar.first_session, pd.Timestamp(HOLIDAYS_FROM, 1, 1))
         sessions = sessions[~sessions.isin(early)]
     return sessions
@@ -78,7 +78,7 @@ def _calendar(name: str, first_decade: int, last_decade: int) -> "ExchangeCalend
 
 @cache
 def _bounds(name: str) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """The first and last day for which the library can make this calendar."""
+    """Return the first and last day for which the library can build this calendar."""
     calendar = _make(name, pd.Timestamp(2020, 1, 1), pd.Timestamp(2020, 12, 31))
     return (
         calendar.bound_min() or pd.Timestamp(FIRST_DAY),

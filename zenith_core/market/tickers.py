@@ -1,4 +1,4 @@
-"""What a ticker may look like. Every door (CLI, REST, partitions, files) uses this one function."""
+"""Validation of tickers: CLI, REST, partitions and files all use this one function."""
 
 import re
 
@@ -8,7 +8,7 @@ from zenith_core.errors import InvalidTicker
 # no slash, no comma, no white space; `..` is refused as well. `^` opens an index (^BVSP).
 _TICKER = re.compile(r"\^?[A-Z0-9](?:[A-Z0-9^=-]|\.(?=[A-Z0-9])){0,14}", re.ASCII)
 TICKER_PATTERN = f"^{_TICKER.pattern.replace('A-Z', 'A-Za-z')}$"
-"""What `validate_ticker` takes, for documents that describe it to machines."""
+"""The pattern of `validate_ticker`, for the OpenAPI document."""
 
 
 def validate_ticker(text: str) -> str:
@@ -20,5 +20,5 @@ def validate_ticker(text: str) -> str:
 
 
 def parse_tickers(text: str) -> list[str]:
-    """`"aapl, MSFT"` → `["AAPL", "MSFT"]`, in the order given, each once."""
+    """`"aapl, MSFT"` → `["AAPL", "MSFT"]`, in this order, without duplicates."""
     return list(dict.fromkeys(validate_ticker(part.strip()) for part in text.split(",")))

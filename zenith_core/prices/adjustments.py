@@ -1,4 +1,4 @@
-"""Adjustment factors for splits and dividends, from actions, from an adjusted close, or from what the prices show.
+"""Adjustment factors for splits and dividends, from actions, from an adjusted close, or from the prices themselves.
 
 All factors are 1 at the last row and reach back from there: adjusted price = price · `price`, adjusted
 volume = volume / `split`. The split part of `price` is `split`; the rest is dividends.
@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from zenith_core.arrays import Bools, Floats
 from zenith_core.prices.jumps import RATIOS, SMALLEST_SPLIT, Bars, overnight_jumps, unrecorded_splits
 
-_MAX_ROUNDS = 20  # a repaired split may bring out another beside it; real histories need two rounds
+_MAX_ROUNDS = 20  # a repaired split may reveal another beside it; real histories need two rounds
 
 
 @dataclass(frozen=True)
 class Adjustment:
-    """Factors by row, (n,), and what they are made of."""
+    """Factors by row, (n,), with counts and notes on their origin."""
 
     price: Floats
     split: Floats
@@ -27,14 +27,14 @@ class Adjustment:
     notes: tuple[str, ...] = ()
 
     def then(self, position: int, ratio: float) -> Self:
-        """With one more split before the row at `position`: `ratio` new shares for an old one."""
+        """Return the adjustment with one more split before the row at `position`: `ratio` new shares for an old one."""
         step = np.ones(len(self.price))
         step[:position] = 1 / ratio
         return replace(self, price=self.price * step, split=self.split * step)
 
 
 def recorded_adjustment(rows: pd.DataFrame, actions: pd.DataFrame) -> Adjustment:
-    """Adjust by the source's dividends; where it names none, by its adjusted close if it has one; and by its splits.
+    """Adjust by the splits of the source and by its dividends; without dividends, by its adjusted close if it has one.
 
     rows:    usable rows, sorted, one per session: open, high, low, close, volume and perhaps adj_close
     actions: dividends and splits (0 where none) by date, sorted; those of days without a usable row count for the next
@@ -44,10 +44,10 @@ def recorded_adjustment(rows: pd.DataFrame, actions: pd.DataFrame) -> Adjustment
     return _by_actions(rows, actions)
 
 
-def repaired_adjustment(rows: pd.DataFrame, traded: Bools, recorded: Adjustment) -> Adjustment:
-    """Add the splits that the source forgot, until none is left. Looks at rows with trading only."""
-    where = np.flatnonzero(traded)
-    adjustment, repairs = recorded, []
+def repaired_adjustment(rows: pd.DataFrame, has_trading: Bools, adjustment: Adjustment) -> Adjustment:
+    """Add the splits that the source omits, until none is left. Uses rows with trading only."""
+    where = np.flatnonzero(has_trading)
+    repairs = []
     for _ in range(_MAX_ROUNDS):
         splits = unrecorded_splits(_bars(rows, adjustment, where))
         if not splits:
@@ -64,8 +64,8 @@ def repaired_adjustment(rows: pd.DataFrame, traded: Bools, recorded: Adjustment)
 
 def _bars(rows: pd.DataFrame, adjustment: Adjustment, where: NDArray[np.intp]) -> Bars:
     prices = rows[["open", "high", "low", "close"]].to_numpy()[where] * adjustment.price[where, None]
-    opened, high, low, close = prices.T
-    return Bars(opened, high, low, close, volume=rows["volume"].to_numpy()[where] / adjustment.split[where])
+    open_, high, low, close = prices.T
+    return Bars(open_, high, low, close, volume=rows["volume"].to_numpy()[where] / adjustment.split[where])
 
 
 def _by_adjusted_close(rows: pd.DataFrame) -> Adjustment:
@@ -88,14 +88,14 @@ def _by_adjusted_close(rows: pd.DataFrame) -> Adjustment:
 def _by_actions(rows: pd.DataFrame, actions: pd.DataFrame) -> Adjustment:
     splits, dividends = _actions_by_row(rows.index, actions)
     jumps = overnight_jumps(_bars(rows, _none(len(rows)), np.arange(len(rows))))
-    seen = _splits_seen(jumps, splits)
-    applied = np.where(seen, splits, 1.0)
-    adjustment = _with_dividends(rows, jumps, dividends, applied)
-    inside = int(((splits != 1) & ~seen).sum())
-    notes = _split_notes(rows.index, applied)
+    in_prices = _splits_in_prices(jumps, splits)
+    ratios = np.where(in_prices, splits, 1.0)
+    adjustment = _with_dividends(rows, jumps, dividends, ratios)
+    inside = int(((splits != 1) & ~in_prices).sum())
+    notes = _split_notes(rows.index, ratios)
     if inside:
         notes.append(f"{inside} recorded splits were in the prices already")
-    counts = {"splits_applied": int((applied != 1).sum()), "splits_in_prices": inside}
+    counts = {"splits_applied": int((ratios != 1).sum()), "splits_in_prices": inside}
     return replace(adjustment, counts=counts | adjustment.counts, notes=(*notes, *adjustment.notes))
 
 
@@ -110,11 +110,11 @@ def _actions_by_row(index: pd.Index, actions: pd.DataFrame) -> tuple[Floats, Flo
     return splits, dividends
 
 
-def _splits_seen(jumps: Floats, splits: Floats) -> Bools:
-    """Which splits the prices still show. Yahoo's "unadjusted" prices are adjusted for splits, other sources' are not.
+def _splits_in_prices(jumps: Floats, splits: Floats) -> Bools:
+    """Return True for each split still visible in the prices, which are unadjusted for it.
 
-    A large split is judged by itself; a small one drowns in the day's move and follows the large ones,
-    or else the sum of the evidence.
+    Yahoo's "unadjusted" prices are adjusted for splits, those of other sources are not. A large split is tested by
+    itself; a small one is hidden in the day's move and follows the large ones, or else the sum of the evidence.
     """
     sizes = np.log(splits)
     shows = np.abs(jumps - sizes) < np.abs(jumps)
@@ -132,25 +132,25 @@ def _with_dividends(rows: pd.DataFrame, jumps: Floats, dividends: Floats, splits
     sensible = (dividends > 0) & (dividends < 0.999 * previous)
     factor = np.where(sensible, 1 - dividends / np.where(sensible, previous, np.inf), 1.0)
     notes = []
-    if ignored := int(((dividends > 0) & ~sensible).sum()):
-        notes.append(f"{ignored} dividends ignored: not below the close before them")
+    if ignored_count := int(((dividends > 0) & ~sensible).sum()):
+        notes.append(f"{ignored_count} dividends ignored: not below the close before them")
     if _dividends_in_prices(rows, factor, jumps - np.log(splits)):
         notes.append(f"{int(sensible.sum())} recorded dividends were in the prices already")
         sensible, factor = np.zeros_like(sensible), np.ones_like(factor)
     return Adjustment(
         price=_reach_back(factor / splits),
         split=_reach_back(1 / splits),
-        counts={"dividends_applied": int(sensible.sum()), "dividends_ignored": ignored},
+        counts={"dividends_applied": int(sensible.sum()), "dividends_ignored": ignored_count},
         notes=tuple(notes),
     )
 
 
 def _dividends_in_prices(rows: pd.DataFrame, factor: Floats, jumps: Floats) -> bool:
-    """Whether the prices fail to drop on ex-dates, as in files that yfinance writes by default (auto_adjust).
+    """Return True if prices do not drop on ex-dates, as in files that yfinance writes by default (auto_adjust).
 
     Log-odds of "no drop" against "a drop of the dividend" under normal moves, over all dividends. Raw prices
-    should be unadjusted, so only odds beyond e^4 count: without dividends in the prices, that is seen by chance
-    in at most 0.3 % of tickers, whatever their dividends.
+    should be unadjusted, so only odds beyond e^4 count: without dividends in the prices, they occur by chance
+    in at most 0.3 % of tickers, for any dividends.
     """
     typical = np.median(np.abs(np.diff(np.log(rows["close"].to_numpy())))) / 0.6745 if len(rows) > 1 else 0.0
     drops = -np.log(factor)
@@ -161,7 +161,7 @@ def _dividends_in_prices(rows: pd.DataFrame, factor: Floats, jumps: Floats) -> b
 
 
 def _reach_back(step: Floats) -> Floats:
-    """Factor of each row from the steps at rows: the product of all later steps, (n,), exactly 1 at the last."""
+    """Return the factor of each row: the product of all later steps, (n,), exactly 1 at the last row."""
     return np.append(np.cumprod(step[:0:-1])[::-1], 1.0)
 
 

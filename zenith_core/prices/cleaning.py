@@ -32,13 +32,13 @@ _ACTIONS = ("dividends", "splits")
 
 @dataclass(frozen=True)
 class CleaningResult:
-    """What became of the raw rows: each is in `prices` or in `quarantine`, once.
+    """The result of cleaning: each raw row is in `prices` or in `quarantine`, once.
 
     prices:     index "date", one row per session: open, high, low, close, volume, adjusted so that the last close
                 is the last traded one; factor (adjusted / unadjusted close); flat, carried, suspect (bool)
-    quarantine: the raw rows that are impossible, as they were, with `row` (position in the raw table) and `reason`
-    counts:     what was done, how often
-    notes:      the same for people, with dates
+    quarantine: the impossible raw rows, unchanged, with `row` (position in the raw table) and `reason`
+    counts:     number of rows of each kind and of repairs
+    notes:      the same in words, with dates
     missing:    sessions between the first and the last row that the source has no usable row for
     """
 
@@ -50,12 +50,12 @@ class CleaningResult:
 
 
 def clean_prices(raw: pd.DataFrame, ticker: str, *, now: datetime | None = None, max_carry: int = 1) -> CleaningResult:
-    """Turn what a source said into one adjusted row per session of the ticker's exchange.
+    """Turn raw prices into one adjusted row per session of the ticker's exchange.
 
     raw:       date index (NaT and duplicates allowed), columns open, high, low, close, volume, unadjusted;
                optional dividends, splits (0 or NaN where none), adj_close
-    now:       sessions that have not closed by then are quarantined; default the present
-    max_carry: a gap of at most so many sessions is filled with the close before it and flagged; longer gaps stay
+    now:       sessions that have not closed by then are quarantined; default now
+    max_carry: a gap of at most so many sessions is filled with the close before it and flagged; longer gaps remain
 
     Nothing is filled from the future and no real move is removed. Raises InvalidPrices for a table without the
     columns, with text for numbers, or without one usable row.
@@ -67,12 +67,12 @@ def clean_prices(raw: pd.DataFrame, ticker: str, *, now: datetime | None = None,
     if not usable.any():
         raise InvalidPrices(f"{ticker}: none of {len(raw)} rows is usable: {_tally(reasons) or 'there are none'}")
     rows = table[usable].sort_index()
-    traded = ~_flat(rows[list(_REQUIRED)].to_numpy())
-    recorded = recorded_adjustment(rows, _actions(table, reasons))
-    adjustment = repaired_adjustment(rows, traded, recorded)
-    adjusted, widened = _adjusted(rows, adjustment, ticker)
+    has_trading = ~_flat(rows[list(_REQUIRED)].to_numpy())
+    source_adjustment = recorded_adjustment(rows, _actions(table, reasons))
+    adjustment = repaired_adjustment(rows, has_trading, source_adjustment)
+    adjusted, widened_ranges = _adjusted(rows, adjustment, ticker)
     adjusted["suspect"] = False
-    adjusted.loc[traded, "suspect"] = reverting_jumps(adjusted["close"].to_numpy()[traded])
+    adjusted.loc[has_trading, "suspect"] = reverting_jumps(adjusted["close"].to_numpy()[has_trading])
     prices, missing = _one_row_per_session(adjusted, exchange, max_carry)
     quarantine = raw[~usable].assign(row=np.flatnonzero(~usable), reason=reasons[~usable].astype("str"))
     counts = {
@@ -84,10 +84,10 @@ def clean_prices(raw: pd.DataFrame, ticker: str, *, now: datetime | None = None,
         "missing_sessions": len(missing),
         "flat": int((prices["flat"] & ~prices["carried"]).sum()),
         "suspect": int(prices["suspect"].sum()),
-        "ranges_widened": widened,
+        "ranges_widened": widened_ranges,
         **adjustment.counts,
     }
-    jumps = _unexplained(adjusted[traded])
+    jumps = _unexplained(adjusted[has_trading])
     notes = [*adjustment.notes, *_notes(prices, quarantine, missing), *jumps]
     return CleaningResult(prices, quarantine, counts | {"unexplained_jumps": len(jumps)}, notes, missing)
 
@@ -103,7 +103,7 @@ def data_version(prices: pd.DataFrame) -> str:
 
 
 def _numbers(raw: pd.DataFrame, ticker: str, exchange: Exchange) -> pd.DataFrame:
-    """The known columns as floats, under naive midnights."""
+    """Return the columns used as floats, under naive midnights."""
     missing = [name for name in _REQUIRED if name not in raw]
     if missing:
         raise InvalidPrices(f"{ticker}: no column {', '.join(missing)}; there are {', '.join(map(str, raw.columns))}")
@@ -125,57 +125,60 @@ def _dates(index: pd.Index, ticker: str, exchange: Exchange) -> pd.DatetimeIndex
 
 
 def _actions(table: pd.DataFrame, reasons: NDArray[np.object_]) -> pd.DataFrame:
-    """Dividends and splits by date, also those of days whose prices are impossible."""
+    """Return dividends and splits by date, also those of days with impossible prices."""
     actions = table[list(_ACTIONS)]
     values = actions.to_numpy()
     possible = (np.isfinite(values) & (values >= 0)).all(axis=1)
-    dated = ~np.isin(reasons, (NO_DATE, FUTURE, UNFINISHED, DUPLICATE))
-    return actions.iloc[np.flatnonzero(possible & dated)].sort_index()
+    has_date = ~np.isin(reasons, (NO_DATE, FUTURE, UNFINISHED, DUPLICATE))
+    return actions.iloc[np.flatnonzero(possible & has_date)].sort_index()
 
 
 def _flat(values: Floats) -> Bools:
-    """Sessions without trading: no volume and one price. values: open, high, low, close, volume, (rows, 5)."""
+    """Find sessions without trading: no volume and one price. values: open, high, low, close, volume, (rows, 5)."""
     return np.asarray((values[:, 4] == 0) & (values[:, :4] == values[:, :1]).all(axis=1))
 
 
 def _adjusted(rows: pd.DataFrame, adjustment: Adjustment, ticker: str) -> tuple[pd.DataFrame, int]:
-    """Adjusted rows, and how many ranges were widened to hold their open and close."""
+    """Return adjusted rows, and the number of ranges widened to contain open and close."""
     values = rows[list(PRICES)].to_numpy()
     high, low = values.max(axis=1), values.min(axis=1)
-    widened = int(((high > values[:, 1]) | (low < values[:, 2])).sum())
+    widened_ranges = int(((high > values[:, 1]) | (low < values[:, 2])).sum())
     values = np.column_stack([values[:, 0], high, low, values[:, 3]]) * adjustment.price[:, None]
     adjusted = pd.DataFrame(values, index=rows.index, columns=list(PRICES))
     adjusted["volume"] = rows["volume"].to_numpy() / adjustment.split
     adjusted["factor"] = adjustment.price
     if not (values.min() >= MIN_PRICE and max(values.max(), adjusted["volume"].max()) <= MAX_VALUE):
         raise InvalidPrices(f"{ticker}: splits and dividends multiply up beyond any price; check the actions")
-    return adjusted, widened
+    return adjusted, widened_ranges
 
 
 def _one_row_per_session(
     adjusted: pd.DataFrame, exchange: Exchange, max_carry: int
 ) -> tuple[pd.DataFrame, pd.DatetimeIndex]:
-    """Fill the short gaps from the row before them; return the table and all sessions without a row of their own.
+    """Fill short gaps from the row before them; return the table and all sessions without a row of their own.
 
-    Only gaps that can be filled whole are: half a hole filled would look like trading that stopped later.
+    A gap is filled whole or not at all: a gap filled in part would look like trading that stopped later.
     """
     sessions = sessions_between(exchange, adjusted.index[0].date(), adjusted.index[-1].date())
     own = np.asarray(sessions.isin(adjusted.index))
     gap = np.cumsum(own)  # a gap's sessions share the count of sessions before it
     lengths = np.bincount(gap[~own], minlength=int(gap[-1]) + 1)
-    kept = own | (lengths[gap] <= max_carry)
-    source = gap[kept] - 1
-    carried = ~own[kept]
+    in_table = own | (lengths[gap] <= max_carry)
+    source = gap[in_table] - 1
+    is_carried = ~own[in_table]
     values = adjusted[list(_REQUIRED)].to_numpy()[source]
-    values[carried, :3], values[carried, 4] = values[carried, 3:4], 0.0  # open, high and low at the close; no volume
+    values[is_carried, :3], values[is_carried, 4] = (
+        values[is_carried, 3:4],
+        0.0,
+    )  # open, high and low at the close; no volume
     columns = {
         **dict(zip(_REQUIRED, values.T, strict=True)),
         "factor": adjusted["factor"].to_numpy()[source],
         "flat": _flat(values),
-        "carried": carried,
-        "suspect": adjusted["suspect"].to_numpy()[source] & ~carried,
+        "carried": is_carried,
+        "suspect": adjusted["suspect"].to_numpy()[source] & ~is_carried,
     }
-    return pd.DataFrame(columns, index=sessions[kept]), sessions[~own]
+    return pd.DataFrame(columns, index=sessions[in_table]), sessions[~own]
 
 
 def _notes(prices: pd.DataFrame, quarantine: pd.DataFrame, missing: pd.DatetimeIndex) -> list[str]:
@@ -197,11 +200,11 @@ def _unexplained(rows: pd.DataFrame) -> list[str]:
     ]
 
 
-def _days(days: pd.Index, shown: int = 5) -> str:
-    text = ", ".join(f"{day:%Y-%m-%d}" for day in days[:shown])
-    return text + (f" and {len(days) - shown} more" if len(days) > shown else "")
+def _days(days: pd.Index, limit: int = 5) -> str:
+    text = ", ".join(f"{day:%Y-%m-%d}" for day in days[:limit])
+    return text + (f" and {len(days) - limit} more" if len(days) > limit else "")
 
 
 def _tally(reasons: NDArray[np.object_]) -> str:
-    """`no date (12), low above high (3)`, most frequent first."""
+    """Return text such as `no date (12), low above high (3)`, most frequent first."""
     return ", ".join(f"{reason} ({count})" for reason, count in Counter(reasons.tolist()).most_common())

@@ -1,4 +1,4 @@
-"""What can be wrong with a table of prices: for each invariant its figure and the days that offend. Pure functions.
+"""Quality checks of a price table: for each invariant a figure and the days that violate it. Pure functions.
 
 cleaned: index "date", naive, midnight; open, high, low, close, volume, factor; flat, carried, suspect (bool).
 """
@@ -20,44 +20,44 @@ MAX_RESTATED = 0.01
 
 @dataclass(frozen=True)
 class Finding:
-    """What an invariant's check found: its figure, and the offending days as ISO dates, oldest first."""
+    """The result of a check: its figure, and the days that violate the invariant as ISO dates, oldest first."""
 
     figure: float
     days: tuple[str, ...] = ()
 
 
 def future_dates(prices: pd.DataFrame, exchange: Exchange, now: datetime) -> Finding:
-    """Rows of sessions that have not closed at `now` (zone-aware)."""
+    """Find rows of sessions that have not closed at `now` (zone-aware)."""
     return _count(prices.index[prices.index > pd.Timestamp(last_closed_session(exchange, now))])
 
 
 def repeated_or_unsorted(prices: pd.DataFrame) -> Finding:
-    """Rows whose day is there already, or that come after a later day."""
+    """Find rows with a repeated day, or after a later day."""
     index = prices.index
     return _count(index[index.duplicated() | (index < index.to_series().cummax().to_numpy())])
 
 
 def inconsistent_bars(prices: pd.DataFrame) -> Finding:
-    """Rows whose prices are not finite and positive, or whose low and high do not hold open and close."""
-    opened, high, low, close = prices[["open", "high", "low", "close"]].to_numpy().T
-    sound = (low > 0) & (low <= np.minimum(opened, close)) & (np.maximum(opened, close) <= high) & (high < np.inf)
+    """Find rows with prices that are not finite and positive, or with open or close outside low and high."""
+    open_, high, low, close = prices[["open", "high", "low", "close"]].to_numpy().T
+    sound = (low > 0) & (low <= np.minimum(open_, close)) & (np.maximum(open_, close) <= high) & (high < np.inf)
     return _count(prices.index[~sound])
 
 
 def quarantined_share(quarantine: pd.DataFrame, rows_in: int) -> Finding:
-    """The share of a source's rows that were impossible, a fraction; rows without a date count, but have no day."""
+    """Return the share of impossible source rows, a fraction; rows without a date count, but have no day."""
     return Finding(len(quarantine) / rows_in if rows_in else 0.0, _iso(quarantine.index))
 
 
 def jumps_without_action(prices: pd.DataFrame) -> Finding:
-    """Days whose close is half as high again as the one before, or the inverse, with no action to explain it."""
-    traded = prices[~prices["flat"] & ~prices["carried"]]
-    positions = unexplained_jumps(traded["close"].to_numpy(), traded["suspect"].to_numpy())
-    return _count(traded.index[positions])
+    """Find days with a close up by half or down by a third or more, with no action to explain it."""
+    active = prices[~prices["flat"] & ~prices["carried"]]
+    positions = unexplained_jumps(active["close"].to_numpy(), active["suspect"].to_numpy())
+    return _count(active.index[positions])
 
 
 def sessions_behind(prices: pd.DataFrame, exchange: Exchange, now: datetime) -> Finding:
-    """Sessions of the exchange that closed after the last row and until `now` (zone-aware), and which."""
+    """Find the sessions of the exchange that closed after the last row, until `now` (zone-aware)."""
     return _count(sessions_closed_since(exchange, prices.index[-1].date(), now))
 
 

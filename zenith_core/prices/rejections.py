@@ -1,4 +1,4 @@
-"""Which raw rows are impossible, and why. Nothing is dropped: a rejected row goes to the quarantine with its reason."""
+"""Rules that reject impossible raw rows. A rejected row is not dropped: it goes to quarantine with its reason."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from zenith_core.arrays import Bools
 from zenith_core.market.exchanges import Exchange
 from zenith_core.market.sessions import last_closed_session, sessions_between
 
-# Sources round to cents and mix adjusted with unadjusted fields, so a close may miss its range by a hair.
+# Sources round to cents and mix adjusted with unadjusted fields, so a close may be slightly outside its range.
 RANGE_TOLERANCE = 0.005
 MIN_PRICE, MAX_VALUE = 1e-12, 1e18  # wide enough for hyperinflation, narrow enough that no ratio overflows
 
@@ -22,10 +22,10 @@ DUPLICATE = "duplicate date, the last usable row is kept"
 
 
 def rejection_reasons(table: pd.DataFrame, exchange: Exchange, now: datetime) -> NDArray[np.object_]:
-    """The reason why each row is impossible, (rows,); "" where it is not.
+    """Return the reason why each row is impossible, (rows,); "" for possible rows.
 
     table: index of naive midnights or NaT; float columns open, high, low, close, volume, dividends, splits and,
-           where it is to be used, adj_close
+           if used, adj_close
     """
     conditions = {**_wrong_dates(table.index, exchange, now), **_wrong_values(table)}
     reasons = np.full(len(table), "", dtype=object)
@@ -37,20 +37,20 @@ def rejection_reasons(table: pd.DataFrame, exchange: Exchange, now: datetime) ->
 
 
 def _wrong_dates(dates: pd.Index, exchange: Exchange, now: datetime) -> dict[str, Bools]:
-    closed = pd.Timestamp(last_closed_session(exchange, now))
+    last_closed = pd.Timestamp(last_closed_session(exchange, now))
     today = pd.Timestamp(now).tz_convert(exchange.timezone).tz_localize(None).normalize()
-    known = dates[dates.notna() & (dates <= closed)]
-    sessions = sessions_between(exchange, known.min().date(), known.max().date()) if len(known) else known
+    past = dates[dates.notna() & (dates <= last_closed)]
+    sessions = sessions_between(exchange, past.min().date(), past.max().date()) if len(past) else past
     return {
         NO_DATE: np.asarray(dates.isna()),
         FUTURE: np.asarray(dates > today),
-        UNFINISHED: np.asarray(dates > closed),
+        UNFINISHED: np.asarray(dates > last_closed),
         NOT_A_SESSION: ~np.asarray(dates.isin(sessions)),
     }
 
 
 def _wrong_values(table: pd.DataFrame) -> dict[str, Bools]:
-    opened, high, low, close, volume = table[["open", "high", "low", "close", "volume"]].to_numpy().T
+    open_, high, low, close, volume = table[["open", "high", "low", "close", "volume"]].to_numpy().T
     wrong = {}
     for name in ("open", "high", "low", "close", *(["adj_close"] if "adj_close" in table else [])):
         values = table[name].to_numpy()
@@ -62,7 +62,7 @@ def _wrong_values(table: pd.DataFrame) -> dict[str, Bools]:
     dividends, splits = table["dividends"].to_numpy(), table["splits"].to_numpy()
     return wrong | {
         "low above high": low > high,
-        "open outside low and high": (opened > top) | (opened < bottom),
+        "open outside low and high": (open_ > top) | (open_ < bottom),
         "close outside low and high": (close > top) | (close < bottom),
         "volume is missing": np.isnan(volume),
         "volume is infinite": np.isinf(volume),

@@ -1,4 +1,4 @@
-"""The Diebold-Mariano test: is one forecast's loss smaller than another's by more than chance?"""
+"""The Diebold-Mariano test: is the loss of one forecast significantly smaller than that of another?"""
 
 import math
 
@@ -12,7 +12,7 @@ from zenith_core.statistics.long_run_variance import overlap_variance
 def diebold_mariano(errors: ArrayLike, benchmark_errors: ArrayLike, horizon: int) -> tuple[float, float]:
     """Test squared errors of a forecast against a benchmark's, (n,) each, of the same consecutive origins.
 
-    Returns (statistic, p): negative where the forecast's loss is smaller; `p` is one-sided, the probability of so
+    (statistic, p): negative where the forecast's loss is smaller; `p` is one-sided, the probability of so
     small a statistic if the forecast were no better. (NaN, NaN) where the test is undefined: see `loss_test`.
     """
     own, other = np.asarray(errors, dtype=float), np.asarray(benchmark_errors, dtype=float)
@@ -20,7 +20,7 @@ def diebold_mariano(errors: ArrayLike, benchmark_errors: ArrayLike, horizon: int
 
 
 def loss_test(differences: Floats, horizon: int) -> tuple[float, float]:
-    """The test on loss differences (n,), forecast minus benchmark; forecasts `horizon` steps ahead overlap.
+    """Test loss differences (n,), forecast minus benchmark; forecasts `horizon` steps ahead overlap.
 
     The variance takes the autocovariances up to `horizon` - 1; where that estimate is not positive, Bartlett's
     weights make it so. Harvey, Leybourne and Newbold's correction, Student t with n - 1 degrees of freedom.

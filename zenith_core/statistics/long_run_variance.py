@@ -1,4 +1,4 @@
-"""Variances of sums of serially correlated values, as overlapping forecasts make them."""
+"""Return the long-run variance of serially correlated values, such as the errors of overlapping forecasts."""
 
 import numpy as np
 
@@ -12,7 +12,7 @@ def flat_variance(values: Floats, lags: int) -> float:
 
 
 def bartlett_variance(values: Floats, lags: int) -> float:
-    """Long-run variance of `values` (n,), never negative: weights fall linearly to 0 beyond `lags`.
+    """Return the long-run variance of `values` (n,), never negative: weights fall linearly to 0 beyond `lags`.
 
     Source: Newey and West (1987), A Simple, Positive Semi-Definite, Heteroskedasticity and Autocorrelation
     Consistent Covariance Matrix.
@@ -23,15 +23,15 @@ def bartlett_variance(values: Floats, lags: int) -> float:
 
 
 def overlap_variance(values: Floats, horizon: int) -> float:
-    """Long-run variance of `values` (n,) that rest on outcomes `horizon` rows ahead, of which consecutive ones overlap.
+    """Return the long-run variance of `values` (n,) that depend on overlapping outcomes `horizon` rows ahead.
 
-    It takes the autocovariances up to `horizon` - 1 in full; where that is not positive, with Bartlett's weights.
+    The autocovariances up to `horizon` - 1 have full weight, or Bartlett's weights if the result is not positive.
     """
     flat = flat_variance(values, horizon - 1)
     return flat if flat > 0 else bartlett_variance(values, horizon - 1)
 
 
 def _autocovariances(values: Floats, lags: int) -> Floats:
-    """Of lags 0 … `lags`; 0 where there are no pairs so far apart."""
-    centred, count = values - values.mean(), len(values)
-    return np.array([centred[lag:] @ centred[: max(count - lag, 0)] for lag in range(lags + 1)]) / count
+    """Return the autocovariances of lags 0 … `lags`; 0 for lags without pairs."""
+    deviations, count = values - values.mean(), len(values)
+    return np.array([deviations[lag:] @ deviations[: max(count - lag, 0)] for lag in range(lags + 1)]) / count

@@ -16,12 +16,12 @@ SESSIONS_PER_YEAR = 252
 
 
 def finite(value: float) -> float | None:
-    """The value as a plain float, or None where it is NaN or infinite: what JSON can hold."""
+    """Return the value as a plain float, or None if NaN or infinite, which JSON has no numbers for."""
     return float(value) if math.isfinite(value) else None
 
 
 def performance(equity: Floats) -> dict[str, float | int | None]:
-    """All statistics of this module by name, ready for JSON."""
+    """Return all statistics of this module by name, ready for JSON."""
     return {
         "total_return": total_return(equity),
         "annual_return": annual_return(equity),
@@ -35,12 +35,12 @@ def performance(equity: Floats) -> dict[str, float | int | None]:
 
 
 def total_return(equity: Floats) -> float | None:
-    """Last value over the first, minus 1."""
+    """Return the last value over the first, minus 1."""
     return finite(equity[-1] / equity[0] - 1)
 
 
 def annual_return(equity: Floats) -> float | None:
-    """The constant yearly return that would have given the total return."""
+    """Return the constant yearly return that compounds to the total return."""
     years = (len(equity) - 1) / SESSIONS_PER_YEAR
     if years == 0:
         return None
@@ -49,42 +49,42 @@ def annual_return(equity: Floats) -> float | None:
 
 
 def volatility(equity: Floats) -> float | None:
-    """Standard deviation of daily returns (n - 1 in the denominator), a year."""
+    """Return the standard deviation of daily returns (n - 1 in the denominator), a year."""
     returns = daily_returns(equity)
     return finite(returns.std(ddof=1) * SESSIONS_PER_YEAR**0.5) if len(returns) > 1 else None
 
 
 def sharpe(equity: Floats) -> float | None:
-    """Mean over standard deviation of daily returns, a year. Sharpe (1994), The Sharpe Ratio."""
+    """Return mean over standard deviation of daily returns, a year. Sharpe (1994), The Sharpe Ratio."""
     returns = daily_returns(equity)
     return _annual_ratio(returns, float(returns.std(ddof=1))) if len(returns) > 1 else None
 
 
 def sortino(equity: Floats) -> float | None:
-    """Mean daily return over the root mean square of the losses, a year. Sortino and Price (1994)."""
+    """Return the mean daily return over the root mean square of the losses, a year. Sortino and Price (1994)."""
     returns = daily_returns(equity)
     return _annual_ratio(returns, float(np.sqrt(np.mean(np.minimum(returns, 0) ** 2)))) if len(returns) else None
 
 
 def calmar(equity: Floats) -> float | None:
-    """Annual return over the depth of the deepest drawdown."""
+    """Return the annual return over the depth of the deepest drawdown."""
     growth, depth = annual_return(equity), -max_drawdown(equity)
     return finite(growth / depth) if growth is not None and depth > 0 else None
 
 
 def drawdown(equity: Floats) -> Floats:
-    """How far each value is below the highest so far: fractions <= 0, (n,)."""
+    """Return the distance of each value from the highest so far: fractions <= 0, (n,)."""
     below: Floats = equity / np.maximum.accumulate(equity) - 1
     return below
 
 
 def max_drawdown(equity: Floats) -> float:
-    """The deepest drawdown, a fraction <= 0."""
+    """Return the deepest drawdown, a fraction <= 0."""
     return float(drawdown(equity).min())
 
 
 def max_drawdown_sessions(equity: Floats) -> int:
-    """The longest stretch of consecutive sessions below an earlier peak, recovered or not."""
+    """Return the longest stretch of consecutive sessions below an earlier peak, recovered or not."""
     under_water = drawdown(equity) < 0
     sessions = np.arange(len(equity))
     last_peak = np.maximum.accumulate(np.where(under_water, 0, sessions))
@@ -92,11 +92,11 @@ def max_drawdown_sessions(equity: Floats) -> int:
 
 
 def daily_returns(equity: Floats) -> Floats:
-    """Simple returns from close to close, (n - 1,); 0 once everything is lost."""
+    """Return simple returns from close to close, (n - 1,); 0 once everything is lost."""
     before = equity[:-1]
     return np.divide(equity[1:], before, out=np.ones_like(before), where=before > 0) - 1
 
 
 def _annual_ratio(returns: Floats, spread: float) -> float | None:
-    # A spread of rounding size is none: equal returns differ in their last bits.
+    # A spread of rounding size counts as zero: equal returns differ in their last bits.
     return finite(returns.mean() / spread * SESSIONS_PER_YEAR**0.5) if spread > 1e-12 else None
