@@ -1,4 +1,4 @@
-"""Random markets for tests of what is computed from prices."""
+"""Random markets for tests of calculations on prices."""
 
 import numpy as np
 import pandas as pd

@@ -27,11 +27,11 @@ def test_a_snapshot_has_the_inputs_of_its_own_and_of_other_feature_specs(snapsho
 
 
 def test_the_inputs_of_other_specs_survive_json(snapshot):
-    restored = ServingSnapshot.from_json(snapshot.to_json()).other_specs
-    assert list(restored) == ["earlier"]
-    assert restored["earlier"].window.dtype == np.float32
-    np.testing.assert_array_equal(restored["earlier"].window, EARLIER.window)
-    assert replace(restored["earlier"], window=None) == replace(EARLIER, window=None)
+    copy = ServingSnapshot.from_json(snapshot.to_json()).other_specs
+    assert list(copy) == ["earlier"]
+    assert copy["earlier"].window.dtype == np.float32
+    np.testing.assert_array_equal(copy["earlier"].window, EARLIER.window)
+    assert replace(copy["earlier"], window=None) == replace(EARLIER, window=None)
 
 
 def test_a_snapshot_of_an_older_release_holds_its_own_inputs_alone(snapshot):

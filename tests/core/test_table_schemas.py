@@ -13,7 +13,7 @@ from zenith_pipelines.ingestion.sources.simulated import SimulatedSource
 
 
 @pytest.fixture(scope="module")
-def made():
+def tables():
     raw = SimulatedSource().fetch("SIM-DIRTY-1").prices
     cleaned = clean_prices(raw, "SIM-DIRTY-1")
     return {
@@ -25,19 +25,19 @@ def made():
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_what_the_pipeline_makes_of_dirty_prices_is_as_declared(made, name):
-    assert violations(made[name], name) == []
+def test_the_tables_of_dirty_prices_are_valid(tables, name):
+    assert violations(tables[name], name) == []
 
 
-def test_what_the_pipeline_makes_of_real_prices_is_as_declared():
+def test_the_tables_of_real_prices_are_valid():
     raw = SampleSource().fetch("AAPL").prices
     assert violations(raw, "raw") == []
     assert violations(clean_prices(raw, "AAPL").prices, "cleaned") == []
 
 
 @pytest.mark.parametrize("name", ["raw", "quarantine"])
-def test_a_table_without_rows_is_as_declared(made, name):
-    assert violations(made[name].iloc[:0], name) == []
+def test_a_table_without_rows_is_valid(tables, name):
+    assert violations(tables[name].iloc[:0], name) == []
 
 
 def put(column, value, row=300):
@@ -70,14 +70,14 @@ def put(column, value, row=300):
         ("features", lambda table: table.drop(columns=FEATURES[3]), FEATURES[3]),
     ],
 )
-def test_what_is_not_as_declared_is_named(made, name, change, violation):
-    table = made[name]
+def test_violations_are_named(tables, name, change, violation):
+    table = tables[name]
     assert any(violation in line for line in violations(change(table), name)), violations(change(table), name)
 
 
-def test_many_rows_that_break_one_rule_are_one_line(made):
-    (line,) = violations(made["cleaned"].assign(volume=-1.0), "cleaned")
-    assert line.startswith(f"volume: in_range(0, 1e+18); {len(made['cleaned'])} rows, the first ")
+def test_many_rows_that_break_one_rule_are_one_line(tables):
+    (line,) = violations(tables["cleaned"].assign(volume=-1.0), "cleaned")
+    assert line.startswith(f"volume: in_range(0, 1e+18); {len(tables['cleaned'])} rows, the first ")
 
 
 @pytest.mark.slow

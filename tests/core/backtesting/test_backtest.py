@@ -61,10 +61,10 @@ def test_costs_are_taken_at_both_sides():
     assert trade["quantity"] == pytest.approx(1000 / (102 * 1.01))
     assert result.equity["strategy"].iloc[-1] == pytest.approx(trade["quantity"] * 98 * 0.99)
     assert trade["pnl"] == pytest.approx(result.equity["strategy"].iloc[-1] - 1000)
-    assert trade["costs"] == pytest.approx(-trade["pnl"])  # the price did not move: all that was lost is costs
+    assert trade["costs"] == pytest.approx(-trade["pnl"])  # the price did not move: the loss is the costs
 
 
-def test_a_short_gains_what_the_price_loses():
+def test_a_short_gains_as_the_price_falls():
     prices = make_prices([10, 20, 15, 10], closes=[10, 18, 12, 10])
     result = backtest(prices, make_signals(prices, "sell", "hold"), SHORT)
     (trade,) = result.trades.to_dict("records")
@@ -98,7 +98,7 @@ def test_a_short_that_loses_everything_at_the_open_ends_the_account():
     result = backtest(prices, make_signals(prices, "sell", "buy"), SHORT)
     own = result.stats["strategy"]
     assert result.equity["strategy"].tolist() == [1000, 1000, 0, 0, 0]
-    assert result.trades["exit_date"].tolist() == [prices.index[2]]  # and nothing is bought with nothing
+    assert result.trades["exit_date"].tolist() == [prices.index[2]]  # and an empty account buys nothing
     assert (own["total_return"], own["max_drawdown"], own["break_even_cost"]) == (-1, -1, None)
     json.dumps(result.stats, allow_nan=False)
 
@@ -120,23 +120,23 @@ def dividend_market():
     return raw, clean_prices(raw, "TEST", now=datetime(2021, 1, 1, tzinfo=UTC)).prices
 
 
-def test_who_holds_the_stock_receives_its_dividend():
+def test_a_long_position_receives_the_dividend():
     raw, prices = dividend_market()
     end = backtest(prices, make_signals(prices, "buy"), FREE).equity["strategy"].iloc[-1] / 1000
     close = raw["close"].to_numpy()
     before, after = close[39] / close[1], close[-1] / close[39]
-    reinvested = before * after * close[39] / (close[39] - 5)  # shares bought for the dividend at 5 below the close
-    assert end == pytest.approx(reinvested)
+    with_dividend = before * after * close[39] / (close[39] - 5)  # shares bought for the dividend at 5 below the close
+    assert end == pytest.approx(with_dividend)
     assert end - before * after > 0.04
 
 
-def test_who_is_short_pays_the_dividend():
+def test_a_short_position_pays_the_dividend():
     raw, prices = dividend_market()
     end = backtest(prices, make_signals(prices, "sell"), SHORT).equity["strategy"].iloc[-1] / 1000
-    held = backtest(prices, make_signals(prices, "buy"), FREE).equity["strategy"].iloc[-1] / 1000
-    fallen = raw["close"].iloc[-1] / raw["close"].iloc[1]
-    assert end == pytest.approx(2 - held)
-    assert end < 2 - fallen - 0.04  # what the fall of the price alone would have brought
+    long_end = backtest(prices, make_signals(prices, "buy"), FREE).equity["strategy"].iloc[-1] / 1000
+    price_factor = raw["close"].iloc[-1] / raw["close"].iloc[1]
+    assert end == pytest.approx(2 - long_end)
+    assert end < 2 - price_factor - 0.04  # the gain from the fall of the price alone
 
 
 def test_a_position_is_as_large_as_the_volatility_at_the_close_before_allows():
@@ -144,14 +144,14 @@ def test_a_position_is_as_large_as_the_volatility_at_the_close_before_allows():
     config = replace(FREE, target_volatility=0.1)
     signals = pd.Series(["buy", "sell", "buy"], index=prices.index[[60, 90, 120]])
     trades = backtest(prices, signals, config).trades
-    invested = trades["quantity"] * trades["entry_price"] / (1000 + trades["pnl"].cumsum().shift(fill_value=0))
+    amount = trades["quantity"] * trades["entry_price"] / (1000 + trades["pnl"].cumsum().shift(fill_value=0))
     volatility = ewma_volatility(prices["close"]).iloc[[60, 120]] * 252**0.5
-    assert invested.tolist() == pytest.approx((0.1 / volatility).tolist())
-    assert (invested < 0.5).all()
+    assert amount.tolist() == pytest.approx((0.1 / volatility).tolist())
+    assert (amount < 0.5).all()
 
 
 @pytest.mark.parametrize(
-    ("signals", "held"),
+    ("signals", "position"),
     [
         ("buy hold hold hold hold", [0, 1, 1, 0, 0]),
         ("buy buy hold hold hold", [0, 1, 1, 1, 0]),
@@ -159,14 +159,14 @@ def test_a_position_is_as_large_as_the_volatility_at_the_close_before_allows():
         ("buy", [0, 1, 1, 0, 0]),
     ],
 )
-def test_a_position_ends_with_its_holding_period_unless_the_signal_is_renewed(signals, held):
+def test_a_position_ends_with_its_holding_period_unless_the_signal_is_renewed(signals, position):
     prices = make_prices([1.0, 2.0, 4.0, 8.0, 16.0], closes=[1.5, 3.0, 6.0, 12.0, 24.0])
     result = backtest(prices, make_signals(prices, *signals.split()), replace(SHORT, holding_period=2))
     within = {}
     for trade in result.trades.to_dict("records"):
         last = prices.index[-1] + pd.Timedelta(days=1) if pd.isna(trade["exit_date"]) else trade["exit_date"]
         within |= {day: np.sign(trade["quantity"]) for day in prices.index if trade["entry_date"] <= day < last}
-    assert [within.get(day, 0) for day in prices.index] == held
+    assert [within.get(day, 0) for day in prices.index] == position
 
 
 def test_without_trades_in_a_session_the_end_of_a_position_waits():
@@ -227,7 +227,7 @@ def test_break_even_by_hand():
 
 
 @pytest.mark.parametrize("opens", [[10, 10, 9, 9], [10, 10, 10, 10]])
-def test_what_gains_nothing_without_costs_has_no_break_even_cost(opens):
+def test_trades_without_a_gross_gain_have_no_break_even_cost(opens):
     prices = make_prices(opens)
     assert backtest(prices, make_signals(prices, "buy", "sell")).stats["strategy"]["break_even_cost"] is None
 
@@ -353,7 +353,7 @@ def test_nothing_is_filled_at_a_suspect_price():
     assert (trade["entry_date"], trade["entry_price"]) == (prices.index[2], 12)
 
 
-def test_an_account_is_not_worth_what_a_suspect_close_says():
+def test_an_account_is_not_valued_at_a_suspect_close():
     right = make_prices([10, 10, 11, 12, 13])
     wrong = right.assign(close=[10.0, 10, 33, 12, 13], suspect=[False, False, True, False, False])
     equity, result = (backtest(prices, make_signals(prices, "buy"), FREE) for prices in (right, wrong))

@@ -54,7 +54,7 @@ def theirs(prices, signals, config):
         warnings.simplefilter("ignore")
         # Its `spread` is charged on entry only; as one rate per side, slippage and commission differ by 5e-7 a fill.
         cost = config.commission + config.slippage
-        data = prices.iloc[49:].rename(columns=str.title)  # it does not ask the strategy on its first session
+        data = prices.iloc[49:].rename(columns=str.title)  # it does not call the strategy on its first session
         return FractionalBacktest(data, FollowSignals, cash=config.capital, commission=cost).run()
 
 
@@ -62,20 +62,20 @@ def theirs(prices, signals, config):
 @pytest.mark.parametrize("market", [0, 1, 2, 3, "AAPL", "IBM"])
 def test_the_same_trades_and_the_same_equity(market, allow_short):
     prices = real_prices(market) if isinstance(market, str) else random_prices(market)
-    chosen = np.random.default_rng(sum(str(market).encode())).choice(
+    choices = np.random.default_rng(sum(str(market).encode())).choice(
         ["buy", "hold", "sell"], len(prices) - 50, p=CHANGES
     )
-    signals = pd.Series(chosen, index=prices.index[50:])
+    signals = pd.Series(choices, index=prices.index[50:])
     config = BacktestConfig(allow_short=allow_short)
 
     ours, other = backtest(prices, signals, config), theirs(prices, signals, config)
 
-    closed, trades = ours.trades[ours.trades["exit_date"].notna()], other["_trades"]
-    assert len(closed) > 20
-    assert (closed["quantity"] < 0).any() == allow_short
-    assert closed["entry_date"].tolist() == trades["EntryTime"].tolist()
-    assert closed["exit_date"].tolist() == trades["ExitTime"].tolist()
-    np.testing.assert_allclose(closed["quantity"], trades["Size"], rtol=1e-4)
-    np.testing.assert_allclose(closed["pnl"], trades["PnL"], rtol=1e-4, atol=0.5)
+    closed_trades, trades = ours.trades[ours.trades["exit_date"].notna()], other["_trades"]
+    assert len(closed_trades) > 20
+    assert (closed_trades["quantity"] < 0).any() == allow_short
+    assert closed_trades["entry_date"].tolist() == trades["EntryTime"].tolist()
+    assert closed_trades["exit_date"].tolist() == trades["ExitTime"].tolist()
+    np.testing.assert_allclose(closed_trades["quantity"], trades["Size"], rtol=1e-4)
+    np.testing.assert_allclose(closed_trades["pnl"], trades["PnL"], rtol=1e-4, atol=0.5)
     assert ours.equity["strategy"].iloc[-1] == pytest.approx(other["Equity Final [$]"], rel=1e-4)
     np.testing.assert_allclose(ours.equity["strategy"], other["_equity_curve"]["Equity"].iloc[1:], rtol=1e-4)

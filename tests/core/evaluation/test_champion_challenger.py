@@ -28,7 +28,7 @@ def prices(origins, forecast, actual, close=100.0, horizon=1, lower=90.0, upper=
     )
 
 
-def test_only_rows_that_both_have_and_whose_outcome_is_known_are_paired():
+def test_only_common_rows_with_a_known_outcome_are_paired():
     candidate = prices(DAYS[1:], 101.0, [102.0, np.nan, 99.0])
     champion = prices(DAYS[:3], 100.0, [100.0, 102.0, 103.0])
 
@@ -39,16 +39,16 @@ def test_only_rows_that_both_have_and_whose_outcome_is_known_are_paired():
     assert pairs["error_champion"].tolist() == pytest.approx([-0.02])
 
 
-def test_prices_restated_since_the_champion_was_trained_change_nothing():
+def test_prices_restated_after_the_champion_was_trained_change_nothing():
     candidate = prices(DAYS, 101.0, [99.0, 101.0, 95.0, 120.0])
     champion = prices(DAYS, 101.0, [99.0, 101.0, 95.0, 120.0])
-    halved = prices(DAYS, 50.5, [1.0, 2.0, 3.0, 4.0], close=50.0, lower=45.0, upper=55.0)
+    half_prices = prices(DAYS, 50.5, [1.0, 2.0, 3.0, 4.0], close=50.0, lower=45.0, upper=55.0)
 
-    pd.testing.assert_frame_equal(price_pairs(candidate, halved), price_pairs(candidate, champion))
-    assert price_pairs(candidate, halved)["inside_champion"].tolist() == [True, True, True, False]
+    pd.testing.assert_frame_equal(price_pairs(candidate, half_prices), price_pairs(candidate, champion))
+    assert price_pairs(candidate, half_prices)["inside_champion"].tolist() == [True, True, True, False]
 
 
-def test_a_horizon_counts_by_what_a_random_walk_errs_at_it():
+def test_a_horizon_is_weighted_by_the_random_walk_error():
     near, far = prices(DAYS[:1], 101.0, 100.0, horizon=1), prices(DAYS[:1], 102.0, 100.0, horizon=4)
 
     both = pd.concat([near, far])
@@ -83,10 +83,13 @@ def test_coverage_is_counted_at_some_horizons_with_the_number_of_independent_row
     table = pd.concat([prices(days, 100.0, [100.0] * 8 + [120.0] * 2, horizon=h) for h in (1, 2, 5)])
     narrow = table.assign(lower=100.5)
 
-    found = coverages(price_pairs(table, narrow))
+    comparison = coverages(price_pairs(table, narrow))
 
-    assert [(seen["horizon"], seen["rows"], seen["independent"]) for seen in found] == [(1, 10, 10), (5, 10, 2)]
-    assert [(seen["candidate"], seen["champion"]) for seen in found] == [(0.8, 0.0)] * 2
+    assert [(row["horizon"], row["rows"], row["independent"]) for row in comparison] == [
+        (1, 10, 10),
+        (5, 10, 2),
+    ]
+    assert [(row["candidate"], row["champion"]) for row in comparison] == [(0.8, 0.0)] * 2
 
 
 def signals(days, buy, label):

@@ -12,13 +12,13 @@ ORIGINS = pd.bdate_range("2026-01-05", periods=100)
 
 
 def ledger(inside, horizon=1, made_after=0):
-    """One forecast for each of `inside`, made on neighbouring days, `made_after` days after the day it is for."""
+    """One forecast for each of `inside`, made on neighbouring days, `made_after` days after its target day."""
     origins = ORIGINS[: len(inside)]
     targets = origins + pd.offsets.BDay(horizon)
-    made = (targets + pd.Timedelta(days=made_after)) if made_after else origins
+    made_at = (targets + pd.Timedelta(days=made_after)) if made_after else origins
     return pd.DataFrame(
         {
-            "made_at": made.tz_localize("UTC"),
+            "made_at": made_at.tz_localize("UTC"),
             "origin": origins,
             "horizon": horizon,
             "target_date": targets,
@@ -41,7 +41,7 @@ def test_bands_that_miss_more_often_than_chance_allows_are_a_breach():
 
 
 def test_overlapping_forecasts_count_as_fewer():
-    assert coverage_breach(ledger(hits(45, 60), horizon=5)) is None  # 12 of their own
+    assert coverage_breach(ledger(hits(45, 60), horizon=5)) is None  # 12 independent ones
     assert "5 sessions ahead" in coverage_breach(ledger(hits(25, 60), horizon=5))
 
 

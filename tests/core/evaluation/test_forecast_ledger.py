@@ -43,7 +43,7 @@ def test_a_forecast_becomes_one_row_per_horizon_with_its_target_session():
     assert set(rows["data_version"]) == {"d1"}
 
 
-def test_what_was_first_forecast_stays_when_the_same_origin_is_forecast_again():
+def test_the_first_forecast_from_an_origin_is_not_replaced():
     first = ledger_rows(snapshot(), forecast(101), model_version=3, made_at=NOW)
     again = append_rows(first, ledger_rows(snapshot(), forecast(999), model_version=3, made_at=NOW))
 
@@ -66,10 +66,10 @@ def test_only_closed_sessions_are_scored():
     assert ledger.loc[1:, "actual"].isna().all()
 
 
-def test_a_split_after_the_forecast_does_not_change_what_came():
-    halved = pd.Series([50.0, 51.5], index=pd.DatetimeIndex(["2024-01-01", "2024-01-02"]))
+def test_a_split_after_the_forecast_does_not_change_the_actual():
+    half_prices = pd.Series([50.0, 51.5], index=pd.DatetimeIndex(["2024-01-01", "2024-01-02"]))
 
-    ledger = fill_actuals(ledger_rows(snapshot(), forecast(101), 3, NOW), halved)
+    ledger = fill_actuals(ledger_rows(snapshot(), forecast(101), 3, NOW), half_prices)
 
     assert ledger.loc[0, "actual"] == pytest.approx(103)
 

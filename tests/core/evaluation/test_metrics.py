@@ -1,4 +1,4 @@
-"""The metrics against hand-worked figures, scikit-learn and scipy; they must not be fooled and must not raise NaN."""
+"""The metrics against figures worked out by hand, scikit-learn and scipy, and on hostile tables; never NaN."""
 
 import json
 
@@ -11,7 +11,7 @@ from zenith_core.evaluation.metrics import diebold_mariano, price_metrics, signa
 
 
 def make_forecasts(close, forecast, horizon=1, half_width=0.1):
-    """Forecasts from each session of `close` but the last; the last ones have not come yet."""
+    """Forecasts from each session of `close` but the last; the last ones have not matured."""
     close, forecast = np.asarray(close, dtype=float), np.asarray(forecast, dtype=float)
     dates = pd.bdate_range("2020-01-01", periods=len(close) + horizon, name="date")
     actual = np.concatenate([close[horizon:], np.full(horizon, np.nan)])
@@ -71,8 +71,8 @@ class TestDieboldMariano:
         assert statistic < -3
         assert p_value < 0.01
 
-    @pytest.mark.parametrize(("horizon", "published"), [(1, 0.4435), (10, 0.4681)])
-    def test_the_p_value_is_that_of_the_r_package_forecast(self, horizon, published):
+    @pytest.mark.parametrize(("horizon", "reference"), [(1, 0.4435), (10, 0.4681)])
+    def test_the_p_value_is_that_of_the_r_package_forecast(self, horizon, reference):
         """R's example of `forecast::dm.test`: WWWusage, ets against auto.arima, the last 20 values, one-sided.
 
         Errors and p-values as published in the tests of JuliaStats' HypothesisTests.jl.
@@ -87,7 +87,7 @@ class TestDieboldMariano:
             *(0.5516816, -0.7633238, 4.1229472, 5.8785333, 1.2828331, -3.4854233, 1.1971370),
             *(3.1709314, 2.3408457, 0.4962286, -5.9841362, 0.1537114, 0.4207951),
         ]
-        assert diebold_mariano(ets, arima, horizon)[1] == pytest.approx(published, abs=5e-5)
+        assert diebold_mariano(ets, arima, horizon)[1] == pytest.approx(reference, abs=5e-5)
 
     @pytest.mark.parametrize(("own", "other", "horizon"), [([1, 2], [1, 2], 1), ([1, 2, 3], [2, 1, 0], 3), ([], [], 1)])
     def test_undefined_is_nan(self, own, other, horizon):
@@ -112,7 +112,7 @@ class TestPriceMetrics:
         assert metrics["mase"] == pytest.approx(1.25)
         assert metrics["skill"] == pytest.approx(1 - 0.0225 / 0.02)
         assert metrics["coverage"] == pytest.approx(1 / 3)  # 110 is within 105 +- 6 %
-        # moves: up (forecast up: right), down (forecast unchanged: says nothing), none (left out)
+        # moves: up (forecast up: right), down (forecast unchanged: no direction), none (left out)
         assert (metrics["direction_accuracy"], metrics["base_rate_up"]) == (1.0, 0.5)
 
     def test_the_random_walk_itself_has_no_skill(self):
@@ -170,10 +170,10 @@ class TestPriceMetrics:
         history = pd.Series(np.concatenate([earlier, close]), index=pd.bdate_range(end="2024-06-28", periods=600))
         forecasts = make_forecasts(close, close * 1.0005, horizon=1)
         forecasts["origin"] = history.index[400:]
-        worked = close * (close / 100) ** (1 / np.arange(400, 600))
-        error, drifted = (((guess - forecasts["actual"]) / close)[:-1] for guess in (close * 1.0005, worked))
+        by_hand = close * (close / 100) ** (1 / np.arange(400, 600))
+        error, drift_price = (((guess - forecasts["actual"]) / close)[:-1] for guess in (close * 1.0005, by_hand))
 
-        expected = 1 - (error**2).mean() / (drifted**2).mean()
+        expected = 1 - (error**2).mean() / (drift_price**2).mean()
         assert price_metrics(forecasts, history)["drift_skill"] == pytest.approx(expected)
         assert price_metrics(forecasts)["drift_skill"] != pytest.approx(expected)
 
@@ -196,14 +196,14 @@ class TestPriceMetrics:
         plain = price_metrics(forecasts)
         growth = np.exp(0.02 * np.array([-1.645, -1.282, -0.674, 0, 0.674, 1.282, 1.645]))
         names = ["q05", "q10", "q25", "q50", "q75", "q90", "q95"]
-        scored = price_metrics(forecasts.assign(**dict(zip(names, close * growth[:, np.newaxis], strict=True))))
+        scores = price_metrics(forecasts.assign(**dict(zip(names, close * growth[:, np.newaxis], strict=True))))
 
         assert (plain["pinball"], plain["pinball_skill"]) == (None, None)
-        assert 0 < scored["pinball_skill"] < 0.05
-        assert scored["pinball"] < 0.02
-        json.dumps(scored, allow_nan=False)
+        assert 0 < scores["pinball_skill"] < 0.05
+        assert scores["pinball"] < 0.02
+        json.dumps(scores, allow_nan=False)
 
-    def test_forecasts_whose_day_has_not_come_give_none_not_nan(self):
+    def test_forecasts_not_yet_matured_give_none_not_nan(self):
         close = random_walk(10)
         metrics = price_metrics(make_forecasts(close, close).assign(actual=np.nan))
         json.dumps(metrics, allow_nan=False)
@@ -270,11 +270,11 @@ class TestSignalMetrics:
     def test_rows_without_a_label_are_left_out_and_counted(self):
         signals = self.random_signals(100)
         with_unknown = pd.concat([signals, signals.iloc[:7].assign(label="")], ignore_index=True)
-        scored = signal_metrics(with_unknown)
-        assert (scored.pop("rows"), scored.pop("unlabelled")) == (100, 7)
-        assert scored == {key: value for key, value in signal_metrics(signals).items() if key in scored}
+        scores = signal_metrics(with_unknown)
+        assert (scores.pop("rows"), scores.pop("unlabelled")) == (100, 7)
+        assert scores == {key: value for key, value in signal_metrics(signals).items() if key in scores}
 
-    def test_classes_are_judged_by_the_probabilities_whether_or_not_the_model_abstains(self):
+    def test_classes_are_scored_by_probability_also_when_the_model_abstains(self):
         signals = self.random_signals()
         abstaining = signal_metrics(signals.assign(signal="hold", reason="fails_baseline"))
         same = ("accuracy", "precision", "recall", "f1", "confusion", "brier", "ece")
@@ -306,8 +306,8 @@ class TestSignalMetrics:
 
     def test_knowledge_does(self):
         signals = self.random_signals()
-        known = 0.5 * np.eye(3)[signals["label"].map({"sell": 0, "hold": 1, "buy": 2})] + 0.5 / 3
-        metrics = signal_metrics(make_signals(known, signals["label"]))
+        informed = 0.5 * np.eye(3)[signals["label"].map({"sell": 0, "hold": 1, "buy": 2})] + 0.5 / 3
+        metrics = signal_metrics(make_signals(informed, signals["label"]))
         assert metrics["beats_naive"]
         assert metrics["p_value"] < 0.001
         assert metrics["accuracy"] == 1
@@ -320,7 +320,7 @@ class TestSignalMetrics:
         assert metrics["base_rates"]["buy"] == 0
         assert 0 < metrics["f1"] < 1
 
-    def test_who_knows_only_how_much_prices_will_move_does_not_beat_naive(self):
+    def test_forecasting_only_the_size_of_moves_does_not_beat_naive(self):
         rng = np.random.default_rng(6)
         signals = self.random_signals(900)
         hold = rng.uniform(0.1, 0.9, len(signals))

@@ -1,4 +1,4 @@
-"""The pinball loss worked by hand, and the static baseline that may know no more than the forecaster."""
+"""The pinball loss worked by hand, and the static baseline, which has the same information as the forecaster."""
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ def make_history(sessions=700, seed=0, volatility=0.01):
 
 
 def make_rows(history, horizon, first, spread=0.01):
-    """Normal quantiles around the last close, from each session from `first` on whose target has come."""
+    """Normal quantiles around the last close, from each matured session from `first` on."""
     at = np.arange(first, len(history) - horizon)
     close = history.to_numpy()[at]
     growth = np.exp(spread * np.sqrt(horizon) * norm.ppf(QUANTILES))
@@ -67,17 +67,17 @@ def test_static_quantiles_are_of_the_newest_origins_known_by_then(horizon):
     static = static_quantiles(close, np.array([row]), horizon)
 
     np.testing.assert_allclose(static[0], np.quantile(close[origins + horizon] / close[origins], QUANTILES))
-    changed = close.copy()
-    changed[row + 1 :] *= 2
-    np.testing.assert_array_equal(static_quantiles(changed, np.array([row]), horizon), static)
+    other_history = close.copy()
+    other_history[row + 1 :] *= 2
+    np.testing.assert_array_equal(static_quantiles(other_history, np.array([row]), horizon), static)
 
 
 def test_static_quantiles_are_unknown_where_history_is_too_short():
     close, first = make_history().to_numpy(), STATIC_ORIGINS + 4
 
-    known = np.isfinite(static_quantiles(close, np.array([-1, first - 1, first]), 5)).all(axis=1)
+    is_defined = np.isfinite(static_quantiles(close, np.array([-1, first - 1, first]), 5)).all(axis=1)
 
-    assert known.tolist() == [False, False, True]
+    assert is_defined.tolist() == [False, False, True]
     assert np.isnan(static_quantiles(close[:3], np.array([2]), 5)).all()
 
 
@@ -95,12 +95,12 @@ def test_the_truth_beats_static_quantiles_and_a_wrong_spread_loses():
 
 def test_figures_are_fractions_of_the_close():
     history = make_history()
-    rows, scaled = make_rows(history, 5, 300), make_rows(8 * history, 5, 300)
+    rows, multiple = make_rows(history, 5, 300), make_rows(8 * history, 5, 300)
 
-    assert pinball_metrics(scaled, 5, 8 * history) == pytest.approx(pinball_metrics(rows, 5, history))
+    assert pinball_metrics(multiple, 5, 8 * history) == pytest.approx(pinball_metrics(rows, 5, history))
 
 
-def test_what_is_undefined_is_none():
+def test_undefined_figures_are_none():
     history = make_history()
     rows = make_rows(history, 5, 300)
     nothing = {"pinball": None, "pinball_static": None, "pinball_skill": None}
@@ -109,8 +109,8 @@ def test_what_is_undefined_is_none():
     assert pinball_metrics(rows.drop(columns="q10"), 5, history) == nothing
     alone = pinball_metrics(rows, 5, history.iloc[300:])
     assert alone["pinball"] > 0
-    unmoved = pd.Series(10.0, index=history.index)
-    assert pinball_metrics(make_rows(unmoved, 5, 300), 5, unmoved)["pinball_skill"] is None
+    constant = pd.Series(10.0, index=history.index)
+    assert pinball_metrics(make_rows(constant, 5, 300), 5, constant)["pinball_skill"] is None
 
 
 def test_skill_is_of_the_origins_that_have_a_baseline():

@@ -32,14 +32,14 @@ def test_no_rows_give_no_error_and_no_table():
     assert calibration_error([]) is None
 
 
-def test_loud_probabilities_are_found_out():
+def test_overconfident_probabilities_have_a_large_error():
     rng = np.random.default_rng(1)
     honest = rng.dirichlet([3, 4, 3], 20_000)
     label = (rng.random((20_000, 1)) > honest.cumsum(axis=1)).sum(axis=1)
     loud = honest**3 / (honest**3).sum(axis=1, keepdims=True)
 
-    calibrated, wrong = (calibration_scores(label, p, ("sell", "hold", "buy")) for p in (honest, loud))
+    fair, wrong = (calibration_scores(label, p, ("sell", "hold", "buy")) for p in (honest, loud))
 
-    assert calibrated["ece"] < 0.02 < 0.15 < wrong["ece"]
-    assert calibrated["ece_classwise"] < 0.02 < 0.1 < wrong["ece_classwise"]
+    assert fair["ece"] < 0.02 < 0.15 < wrong["ece"]
+    assert fair["ece_classwise"] < 0.02 < 0.1 < wrong["ece_classwise"]
     assert list(wrong["reliability"]) == ["sell", "hold", "buy"]

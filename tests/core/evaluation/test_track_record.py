@@ -10,8 +10,8 @@ from zenith_core.evaluation.track_record import ORIGINS, track_record
 DAYS = pd.bdate_range("2026-01-01", periods=400)
 
 
-def ledger(origins=1, horizon=1, *, made_after=0, **changed):
-    """Forecasts made day by day, `made_after` days after their origin; they say 102, the price was 100, 104 came."""
+def ledger(origins=1, horizon=1, *, made_after=0, **values):
+    """Forecasts made day by day, `made_after` days after their origin; forecast 102, close 100, actual 104."""
     days = DAYS[:origins]
     rows = {
         "made_at": days.tz_localize("UTC") + pd.Timedelta(days=made_after, hours=22),
@@ -21,13 +21,13 @@ def ledger(origins=1, horizon=1, *, made_after=0, **changed):
         **{"close": 100.0, "forecast": 102.0, "lower": 98.0, "upper": 106.0, "actual": 104.0},
         **{"model_version": 1, "data_version": "d"},
     }
-    return pd.DataFrame({**rows, **changed}, columns=list(COLUMNS))
+    return pd.DataFrame({**rows, **values}, columns=list(COLUMNS))
 
 
-def test_what_matured_is_summed_up_beside_the_forecast_that_the_price_stays():
-    missed = ledger(4).assign(actual=[104.0, 104.0, 110.0, np.nan])
+def test_matured_forecasts_are_summarized_beside_the_naive_forecast():
+    outside = ledger(4).assign(actual=[104.0, 104.0, 110.0, np.nan])
 
-    summary = track_record(missed)["summary"]["1"]
+    summary = track_record(outside)["summary"]["1"]
 
     assert summary["matured"] == 3
     assert summary["coverage"] == pytest.approx(2 / 3)
@@ -76,7 +76,7 @@ def test_horizons_that_are_not_evaluated_are_left_out():
     assert track_record(ledger(horizon=7))["forecasts"] == []
 
 
-def test_a_forecast_is_told_with_its_dates_and_what_has_not_come_is_null():
+def test_a_forecast_has_its_dates_and_an_unknown_actual_is_null():
     (row,) = json.loads(json.dumps(track_record(ledger(actual=np.nan)), allow_nan=False))["forecasts"]
 
     assert row == {

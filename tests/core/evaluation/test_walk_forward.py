@@ -71,8 +71,8 @@ def test_parts_never_touch_and_tests_tile_the_end(folds, share, validation, gap,
             assert fold.validation[0] - newest == gap + 1
             newest = fold.validation[-1]
         assert start - newest == gap + 1
-    tested = np.concatenate([fold.test for fold in parts])
-    np.testing.assert_array_equal(tested, np.arange(tested[0], n))
+    test_rows = np.concatenate([fold.test for fold in parts])
+    np.testing.assert_array_equal(test_rows, np.arange(test_rows[0], n))
     assert len({len(fold.test) for fold in parts}) == 1
 
 

@@ -1,4 +1,4 @@
-"""The indicators against formulas written out here, and what they do with awkward prices."""
+"""The indicators against formulas written out here, also on awkward prices."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The certificate passes the features we have, and fails each of the classic leaks planted in them."""
+"""The certificate passes our features, and fails each of the classic leaks planted in them."""
 
 import json
 
@@ -32,7 +32,7 @@ def certify(make, prices, inputs=INPUTS, table=None):
 
 
 def small(prices):
-    """Features that are in order, and quick."""
+    """Features without leaks, and fast to compute."""
     returns = np.log(prices["close"]).diff()
     return pd.DataFrame({"return": returns, "month": returns.rolling(20).sum(), "close": prices["close"]})
 
@@ -98,7 +98,7 @@ def test_a_planted_look_ahead_fails_on_prefixes(leak):
 
 
 @pytest.mark.parametrize("leak", FROM_THE_START)
-def test_what_accumulates_from_the_first_row_fails_on_late_starts_only(leak):
+def test_accumulation_from_the_first_row_fails_on_late_starts_only(leak):
     certificate = certify(planted(FROM_THE_START[leak]), make_prices(), (*SMALL_INPUTS, "planted"))
 
     assert not certificate["passed"]
@@ -189,19 +189,19 @@ def test_late_starts_are_early_late_and_after_the_largest_jump():
 
 def test_the_certificate_is_json_and_its_summary_one_line():
     passed = certify(small, make_prices(), SMALL_INPUTS)
-    failed = certify(planted(LOOK_AHEAD["negative shift"]), make_prices(), SMALL_INPUTS)
+    failure = certify(planted(LOOK_AHEAD["negative shift"]), make_prices(), SMALL_INPUTS)
 
-    for certificate in (passed, failed):
+    for certificate in (passed, failure):
         assert json.loads(json.dumps(certificate, allow_nan=False)) == certificate
         assert "\n" not in leakage_summary(certificate)
     counts = (
         f"{len(passed['prefixes']['tested'])} histories cut short and {len(passed['late_starts']['tested'])} begun late"
     )
     assert leakage_summary(passed).startswith(f"passed: {counts}, ")
-    assert leakage_summary(failed) == f"failed: planted changed with {counts}"
+    assert leakage_summary(failure) == f"failed: planted changed with {counts}"
 
 
-def test_the_figures_count_what_was_compared():
+def test_the_figures_count_the_comparisons():
     prices = make_prices(400)
     certificate = certify(small, prices, SMALL_INPUTS)
     cuts, starts = prefix_lengths(prices["close"], WARM_UP), late_starts(prices["close"], WARM_UP)

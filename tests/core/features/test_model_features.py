@@ -1,4 +1,4 @@
-"""The model inputs: causal, independent of where history starts, finite and bounded whatever the prices."""
+"""The model inputs: causal, independent of where history starts, finite and bounded for all prices."""
 
 import numpy as np
 import pandas as pd
@@ -36,10 +36,10 @@ def test_a_truncated_history_gives_exactly_the_same_past(length):
 
 def test_a_value_that_looked_ahead_would_be_seen():
     prices = make_prices(400)
-    changed = prices.copy()
-    changed.iloc[350:, :4] *= 3
-    pd.testing.assert_frame_equal(features(changed).iloc[:350], features(prices).iloc[:350], check_exact=True)
-    assert (inputs(changed).iloc[350] != inputs(prices).iloc[350]).any()
+    other_prices = prices.copy()
+    other_prices.iloc[350:, :4] *= 3
+    pd.testing.assert_frame_equal(features(other_prices).iloc[:350], features(prices).iloc[:350], check_exact=True)
+    assert (inputs(other_prices).iloc[350] != inputs(prices).iloc[350]).any()
 
 
 @pytest.mark.parametrize("start", [1, 57, 300])
@@ -55,14 +55,14 @@ def test_inputs_are_nan_in_the_warm_up_and_finite_within_their_ranges_after_it()
     result = inputs(make_prices())
     assert result.iloc[:WARM_UP].isna().all().all()
     after = result.iloc[WARM_UP:]
-    for declared in INPUTS:
-        assert after[declared.name].between(declared.low, declared.high).all(), declared.name
+    for model_input in INPUTS:
+        assert after[model_input.name].between(model_input.low, model_input.high).all(), model_input.name
 
 
 def test_inputs_do_not_depend_on_the_level_of_prices_or_volume():
     prices = make_prices(400)
-    scaled = prices * [8, 8, 8, 8, 1000]
-    np.testing.assert_allclose(inputs(scaled), inputs(prices), atol=1e-9)
+    other_units = prices * [8, 8, 8, 8, 1000]
+    np.testing.assert_allclose(inputs(other_units), inputs(prices), atol=1e-9)
 
 
 def test_constant_prices_without_volume_give_the_neutral_values():
@@ -70,7 +70,7 @@ def test_constant_prices_without_volume_give_the_neutral_values():
     prices[["open", "high", "low", "close"]] = 10.1
     prices["volume"] = 0.0
     result = features(prices)
-    neutral = {declared.name: declared.neutral for declared in INPUTS}
+    neutral = {model_input.name: model_input.neutral for model_input in INPUTS}
     assert result[list(FEATURES)].iloc[-1].to_dict() == pytest.approx(neutral, abs=1e-9)
     assert result["volatility"].iloc[-1] == VOLATILITY_FLOOR
 
@@ -124,20 +124,20 @@ def test_the_columns_are_indicators_inputs_volatility_and_close():
 def test_the_hash_is_of_the_spec(monkeypatch):
     """A changed hash means that models trained before it must be trained again: change it knowingly."""
     assert feature_spec_hash() == "f8b68b1f92dacfc0"
-    assert [declared["name"] for declared in feature_spec()["inputs"]] == list(FEATURES)
+    assert [model_input["name"] for model_input in feature_spec()["inputs"]] == list(FEATURES)
     monkeypatch.setattr("zenith_core.features.model_features.WARM_UP", WARM_UP + 1)
     assert feature_spec_hash() != "f8b68b1f92dacfc0"
 
 
 def test_an_earlier_spec_with_other_ranges_or_fewer_inputs_is_still_computed():
     first, second, *_ = feature_spec()["inputs"]
-    declared = inputs_of({**feature_spec(), "inputs": [second, {**first, "high": 0.5}]})
+    earlier_inputs = inputs_of({**feature_spec(), "inputs": [second, {**first, "high": 0.5}]})
 
     prices = make_prices(400)
-    table = features(prices, declared)
+    table = features(prices, earlier_inputs)
 
     expected = features(prices)
-    assert [one.name for one in declared] == [second["name"], first["name"]]
+    assert [one.name for one in earlier_inputs] == [second["name"], first["name"]]
     assert set(expected) - set(table) == set(FEATURES) - {first["name"], second["name"]}
     pd.testing.assert_series_equal(table[second["name"]], expected[second["name"]])
     pd.testing.assert_series_equal(table[first["name"]], expected[first["name"]].clip(upper=0.5))

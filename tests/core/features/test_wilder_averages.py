@@ -1,4 +1,4 @@
-"""What replaces the loops of `ta` (ATR, ADX, CCI) gives what `ta` gives."""
+"""The vectorized ATR, ADX and CCI equal the loops of `ta`."""
 
 import warnings
 
@@ -44,7 +44,7 @@ def ta_atr(prices):
 
 
 def ta_cci(prices):
-    """Where nothing moves for 20 sessions `ta` answers with rounding, and we with NaN."""
+    """Where nothing moves for 20 sessions `ta` returns rounding noise, and we return NaN."""
     from ta.trend import CCIIndicator
 
     motionless = prices.high.rolling(20).max() == prices.low.rolling(20).min()
@@ -53,7 +53,7 @@ def ta_cci(prices):
 
 @pytest.mark.parametrize("market", [random_walk, halted, real])
 @pytest.mark.parametrize(("name", "reference"), [("atr_14", ta_atr), ("adx_14", ta_adx), ("cci_20", ta_cci)])
-def test_what_replaces_a_loop_of_ta_gives_what_ta_gives(name, reference, market):
+def test_vectorized_averages_equal_those_of_ta(name, reference, market):
     prices = market()
     np.testing.assert_allclose(indicators(prices)[name], reference(prices), rtol=1e-9, atol=1e-9)
 

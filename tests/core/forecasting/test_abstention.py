@@ -1,4 +1,4 @@
-"""Each reason to abstain, both ways; and how long a signal lasts."""
+"""Each reason to abstain, both ways; and the decision for the newest row."""
 
 import json
 from dataclasses import replace
@@ -21,7 +21,7 @@ def one(probabilities=BUY, rows=INSIDE, limits=LIMITS, *, proven=True, stale=Fal
     return signal[0], reason[0]
 
 
-def test_a_model_with_reason_to_speak_speaks():
+def test_a_confident_proven_model_gives_a_signal():
     assert one() == ("buy", "model")
     assert one(np.array([[0.5, 0.3, 0.2]])) == ("sell", "model")
 
@@ -33,7 +33,7 @@ def test_confidence_is_low_below_one_fifth_above_the_base_rate(buy, expected):
     assert one(np.array([[0.2, 0.8 - buy, buy]])) == expected
 
 
-def test_what_is_usual_depends_on_the_base_rate():
+def test_lift_is_relative_to_the_base_rate():
     assert one(limits=replace(LIMITS, base_rates=np.array([0.2, 0.3, 0.5]))) == ("hold", "low_confidence")
 
 
@@ -45,8 +45,8 @@ def test_the_likelier_side_is_taken_or_none():
 @pytest.mark.parametrize(("value", "expected"), [(1.19, "model"), (1.21, "outside_training_range")])
 @pytest.mark.parametrize("sign", [1, -1])
 def test_a_row_a_tenth_beyond_the_training_range_is_outside(value, expected, sign):
-    mirrored = Limits(lower=np.array([-1.0, -1.0]), upper=np.array([1.0, 1.0]), base_rates=LIMITS.base_rates)
-    assert one(rows=np.array([[0.0, sign * value]]), limits=mirrored)[1] == expected
+    mirror = Limits(lower=np.array([-1.0, -1.0]), upper=np.array([1.0, 1.0]), base_rates=LIMITS.base_rates)
+    assert one(rows=np.array([[0.0, sign * value]]), limits=mirror)[1] == expected
 
 
 def test_a_model_that_failed_its_baseline_and_old_data_give_no_signal():
@@ -80,7 +80,7 @@ def test_limits_survive_json():
 
 @pytest.fixture
 def snapshot():
-    window = np.array([[9.0, 9.0], *INSIDE], dtype=np.float32)  # only the newest row is asked about
+    window = np.array([[9.0, 9.0], *INSIDE], dtype=np.float32)  # only the newest row is decided
     day = date(2024, 1, 2)
     return ServingSnapshot(
         "AAPL", "v", "s", day, close=1.0, currency="USD", volatility=0.1, window=window, next_sessions=()
@@ -95,7 +95,7 @@ FACTS = facts_of(proven=True)
 LATEST = {"sell": 0.2, "hold": 0.3, "buy": 0.5}
 
 
-def test_the_newest_row_is_decided_by_what_the_artifact_says(snapshot):
+def test_the_newest_row_is_decided_by_the_facts_of_the_artifact(snapshot):
     assert decide_latest_signal(LATEST, snapshot, FACTS, stale=False).signal == "buy"
     assert decide_latest_signal(LATEST, snapshot, FACTS, stale=True).reason == "stale_data"
     decision = decide_latest_signal(LATEST, snapshot, facts_of(proven=False), stale=False)
@@ -103,7 +103,7 @@ def test_the_newest_row_is_decided_by_what_the_artifact_says(snapshot):
 
 
 @pytest.mark.parametrize("missing", ["limits", "final"])
-def test_an_artifact_that_does_not_say_gives_no_decision(snapshot, missing):
+def test_an_artifact_without_the_facts_gives_no_decision(snapshot, missing):
     study = {key: value for key, value in FACTS["study"].items() if key != missing}
     with pytest.raises(NotAvailable, match=f"^the signal model does not say its {missing}: train it again$"):
         decide_latest_signal(LATEST, snapshot, {"study": study}, stale=False)

@@ -1,4 +1,4 @@
-"""The calibrator finds what was planted, finds nothing in noise, and is not fooled by what it must not know."""
+"""The calibrator finds planted parameters, finds nothing in noise, and ignores the size of moves."""
 
 import numpy as np
 import pytest
@@ -29,36 +29,36 @@ def brier(probabilities, labels):
 
 def test_a_planted_slope_and_planted_intercepts_are_found():
     rng = np.random.default_rng(0)
-    planted = Calibrator(0.6, (0.3, -0.2, -0.1))
-    said = votes(rng, 20_000, concentration=5)
-    labels = drawn(planted(said), rng)
+    true_calibrator = Calibrator(0.6, (0.3, -0.2, -0.1))
+    raw = votes(rng, 20_000, concentration=5)
+    labels = drawn(true_calibrator(raw), rng)
 
-    found = fit_calibrator(said, labels, class_frequencies(labels, 3), horizon=1)
+    estimate = fit_calibrator(raw, labels, class_frequencies(labels, 3), horizon=1)
 
-    assert found.slope == pytest.approx(0.6, abs=0.03)
-    gaps = np.subtract(found.intercepts, planted.intercepts)
+    assert estimate.slope == pytest.approx(0.6, abs=0.03)
+    gaps = np.subtract(estimate.intercepts, true_calibrator.intercepts)
     np.testing.assert_allclose(gaps - gaps.mean(), 0, atol=0.04)
 
 
-def test_what_is_calibrated_already_stays():
+def test_calibrated_probabilities_stay():
     rng = np.random.default_rng(1)
-    said = votes(rng, 20_000, concentration=5)
-    labels = drawn(said, rng)
+    raw = votes(rng, 20_000, concentration=5)
+    labels = drawn(raw, rng)
 
-    calibrated = fit_calibrator(said, labels, class_frequencies(labels, 3), horizon=1)(said)
+    fair = fit_calibrator(raw, labels, class_frequencies(labels, 3), horizon=1)(raw)
 
-    np.testing.assert_allclose(calibrated, said, atol=0.03)
-    np.testing.assert_allclose(calibrated.sum(axis=1), 1)
+    np.testing.assert_allclose(fair, raw, atol=0.03)
+    np.testing.assert_allclose(fair.sum(axis=1), 1)
 
 
 def test_the_slope_loses_the_share_of_its_square_that_chance_explains():
-    """A hundred copies have the same likeliest slope and ten times the t, so that next to nothing is lost of it."""
+    """A hundred copies have the same likeliest slope and ten times the t, so that almost nothing of it is lost."""
     rng = np.random.default_rng(3)
-    said = votes(rng, 400, concentration=300)
-    labels = drawn(said, rng)
-    t, _ = information_test(said, labels, horizon=1)
-    once = fit_calibrator(said, labels, RATES, 1).slope
-    often = fit_calibrator(np.tile(said, (100, 1)), np.tile(labels, 100), RATES, 1).slope
+    raw = votes(rng, 400, concentration=300)
+    labels = drawn(raw, rng)
+    t, _ = information_test(raw, labels, horizon=1)
+    once = fit_calibrator(raw, labels, RATES, 1).slope
+    often = fit_calibrator(np.tile(raw, (100, 1)), np.tile(labels, 100), RATES, 1).slope
 
     assert 1.2 < t < 3
     assert once / often == pytest.approx((1 - 1 / t**2) / (1 - 1 / (10 * t) ** 2), rel=0.03)
@@ -68,11 +68,11 @@ def test_noise_is_shrunk_to_the_base_rates():
     rng = np.random.default_rng(2)
     slopes, losses = [], []
     for _ in range(60):
-        said, labels = votes(rng, 1000), rng.choice(3, 1000, p=RATES)
-        calibrator = fit_calibrator(said[:500], labels[:500], RATES, horizon=1)
+        raw, labels = votes(rng, 1000), rng.choice(3, 1000, p=RATES)
+        calibrator = fit_calibrator(raw[:500], labels[:500], RATES, horizon=1)
         slopes.append(calibrator.slope)
         unseen = labels[500:]
-        losses.append((brier(calibrator(said[500:]), unseen) - brier(RATES, unseen)).mean())
+        losses.append((brier(calibrator(raw[500:]), unseen) - brier(RATES, unseen)).mean())
 
     assert np.median(slopes) == 0
     assert np.mean(slopes) < 0.1
@@ -81,11 +81,11 @@ def test_noise_is_shrunk_to_the_base_rates():
 
 def test_the_mean_answer_is_the_base_rates():
     rng = np.random.default_rng(3)
-    said = votes(rng, 2000)
-    labels = drawn(said, rng)
+    raw = votes(rng, 2000)
+    labels = drawn(raw, rng)
     rates = np.array([0.2, 0.5, 0.3])
 
-    np.testing.assert_allclose(fit_calibrator(said, labels, rates, horizon=1)(said).mean(axis=0), rates, atol=1e-6)
+    np.testing.assert_allclose(fit_calibrator(raw, labels, rates, horizon=1)(raw).mean(axis=0), rates, atol=1e-6)
 
 
 def test_without_any_row_the_answer_is_the_base_rates():
@@ -97,9 +97,9 @@ def test_without_any_row_the_answer_is_the_base_rates():
 
 def test_a_model_that_is_always_wrong_is_silenced_and_not_turned_round():
     rng = np.random.default_rng(4)
-    said = votes(rng, 2000, concentration=5)
+    raw = votes(rng, 2000, concentration=5)
 
-    assert fit_calibrator(said, drawn(said[:, ::-1], rng), RATES, horizon=1).slope == 0
+    assert fit_calibrator(raw, drawn(raw[:, ::-1], rng), RATES, horizon=1).slope == 0
 
 
 def test_perfect_foresight_and_a_constant_answer_are_finite():
@@ -115,14 +115,14 @@ def test_perfect_foresight_and_a_constant_answer_are_finite():
 
 def test_a_class_missing_among_the_judged_rows_keeps_its_base_rate():
     rng = np.random.default_rng(5)
-    said = votes(rng, 3000, concentration=5)
-    labels = drawn(said, rng)
+    raw = votes(rng, 3000, concentration=5)
+    labels = drawn(raw, rng)
     rows = labels != 2
 
-    calibrator = fit_calibrator(said[rows], labels[rows], RATES, horizon=1)
+    calibrator = fit_calibrator(raw[rows], labels[rows], RATES, horizon=1)
 
     assert calibrator.slope > 0.5
-    assert calibrator(said[rows]).mean(axis=0)[2] == pytest.approx(0.3, abs=1e-6)
+    assert calibrator(raw[rows]).mean(axis=0)[2] == pytest.approx(0.3, abs=1e-6)
 
 
 def test_a_class_that_never_occurs_is_refused():
@@ -132,22 +132,22 @@ def test_a_class_that_never_occurs_is_refused():
 
 def test_noise_is_called_information_about_one_time_in_twenty_though_outcomes_overlap():
     rng = np.random.default_rng(6)
-    found = 0
+    rejections = 0
     for _ in range(300):
-        said = votes(rng, 604)[: 604 // 4].repeat(4, axis=0)  # features move slowly
+        raw = votes(rng, 604)[: 604 // 4].repeat(4, axis=0)  # features move slowly
         steps = rng.normal(size=608)
         outcomes = np.convolve(steps, np.ones(5), "valid")  # five sessions each
         labels = np.digitize(outcomes, [-1.1, 1.1])
-        found += information_test(said, labels, horizon=5)[1] < 0.05
-    assert 0.02 < found / 300 < 0.09
+        rejections += information_test(raw, labels, horizon=5)[1] < 0.05
+    assert 0.02 < rejections / 300 < 0.09
 
 
-def test_information_is_found_even_in_a_model_that_is_right_too_loudly():
+def test_information_is_found_even_in_an_overconfident_model():
     rng = np.random.default_rng(7)
-    said = votes(rng, 1500)
-    labels = drawn(Calibrator(0.4, tuple(0.6 * np.log(RATES)))(said), rng)
+    raw = votes(rng, 1500)
+    labels = drawn(Calibrator(0.4, tuple(0.6 * np.log(RATES)))(raw), rng)
 
-    statistic, p_value = information_test(said, labels, horizon=1)
+    statistic, p_value = information_test(raw, labels, horizon=1)
 
     assert p_value < 0.01
     assert statistic > 2.3
@@ -157,10 +157,10 @@ def test_class_frequencies_are_never_zero():
     np.testing.assert_allclose(class_frequencies(np.array([1, 1, 2]), 3), [1 / 6, 3 / 6, 2 / 6])
 
 
-def test_who_knows_only_how_much_prices_move_knows_no_direction():
+def test_knowing_only_the_size_of_moves_is_not_direction():
     rng = np.random.default_rng(8)
     hold = rng.uniform(0.1, 0.9, 1500)
-    split = rng.uniform(0.3, 0.7, 1500)  # the model's opinion on direction: worth nothing
+    split = rng.uniform(0.3, 0.7, 1500)  # the model's direction: no information
     answers = np.column_stack([(1 - hold) * split, hold, (1 - hold) * (1 - split)])
     labels = np.where(rng.random(1500) < hold, 1, rng.choice([0, 2], 1500))
 

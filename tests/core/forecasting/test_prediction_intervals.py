@@ -1,4 +1,4 @@
-"""Bands that hold what they promise, adapt to the volatility of the day, and know nothing of the future."""
+"""Bands have their nominal coverage, adapt to the volatility of the day, and use nothing of the future."""
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,7 @@ class Setting:
         self.returns = forward_log_returns(close.to_numpy(), max(HORIZONS))
         self.targets = standardized_returns(self.returns, self.volatility)
         self.no_change = np.zeros(self.targets.shape)
-        values = np.log(self.volatility[:, np.newaxis]) * 0  # nothing in it
+        values = np.log(self.volatility[:, np.newaxis]) * 0  # no information
         rows = np.arange(30, len(returns))
         self.calibrator = BandCalibrator(values, ("range_ratio",), self.volatility, self.targets, rows)
 
@@ -48,14 +48,14 @@ class Setting:
 
     def coverage(self):
         blocks = [self.quantiles(start, start + 250) for start in range(START, SESSIONS, 250)]
-        bands, came = np.concatenate(blocks), self.returns[START:]
-        inside = (bands[..., 0] <= came) & (came <= bands[..., -1])
-        return [inside[np.isfinite(came[:, h - 1]), h - 1].mean() for h in HORIZONS]
+        bands, actual = np.concatenate(blocks), self.returns[START:]
+        inside = (bands[..., 0] <= actual) & (actual <= bands[..., -1])
+        return [inside[np.isfinite(actual[:, h - 1]), h - 1].mean() for h in HORIZONS]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("simulated", [independent_returns, garch_returns])
-def test_ninety_percent_is_ninety_percent(simulated):
+@pytest.mark.parametrize("simulation", [independent_returns, garch_returns])
+def test_ninety_percent_is_ninety_percent(simulation):
     coverage = np.mean([Setting(simulated(np.random.default_rng(seed))).coverage() for seed in range(4)], axis=0)
 
     np.testing.assert_allclose(coverage, 0.9, atol=0.03)
@@ -84,27 +84,28 @@ def test_quantiles_do_not_cross_and_hold_the_forecast():
 @pytest.mark.slow
 def test_the_future_changes_no_band_before_it():
     returns = garch_returns(np.random.default_rng(2))
-    changed = returns.copy()
-    changed[START + 1 :] *= 3
+    other_targets = returns.copy()
+    other_targets[START + 1 :] *= 3
 
-    before, after = (Setting(series).quantiles(START, START + 1) for series in (returns, changed))
+    before, after = (Setting(series).quantiles(START, START + 1) for series in (returns, other_targets))
 
     np.testing.assert_array_equal(after, before)
     assert (
-        Setting(changed).quantiles(START + 250, START + 251) != Setting(returns).quantiles(START + 250, START + 251)
+        Setting(other_targets).quantiles(START + 250, START + 251)
+        != Setting(returns).quantiles(START + 250, START + 251)
     ).all()
 
 
 def test_forecasts_made_out_of_sample_calibrate_with_their_own_errors():
     setting = Setting(independent_returns(np.random.default_rng(4)))
-    shifted = setting.no_change.copy()
-    shifted[30:] = 5.0
+    other_scores = setting.no_change.copy()
+    other_scores[30:] = 5.0
 
     plain = setting.calibrator.band_at(3000, setting.no_change)
-    moved = setting.calibrator.band_at(3000, shifted)
+    other_band = setting.calibrator.band_at(3000, other_scores)
 
-    np.testing.assert_array_equal(moved.coefficients, plain.coefficients)
-    assert moved.quantiles[0, 3] == pytest.approx(-5, abs=0.5)
+    np.testing.assert_array_equal(other_band.coefficients, plain.coefficients)
+    assert other_band.quantiles[0, 3] == pytest.approx(-5, abs=0.5)
 
 
 def test_errors_count_in_units_of_the_scale_that_was_known_when_they_were_made():

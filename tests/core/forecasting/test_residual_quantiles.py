@@ -53,18 +53,18 @@ def test_a_score_is_a_number_of_deviations_that_grow_with_the_root_of_the_horizo
     np.testing.assert_allclose(prices, 100 * np.exp([[0.02, 0.02 * 2**0.5, -0.01 * 3**0.5, 0.0]]))
 
 
-def test_only_residuals_that_had_come_by_then_are_kept():
+def test_only_matured_residuals_are_used():
     residuals = np.arange(6.0).reshape(2, 3)
 
-    known = matured_values(residuals, np.array([10, 11]), now=12)
+    past_residuals = matured_values(residuals, np.array([10, 11]), now=12)
 
-    np.testing.assert_array_equal(known, [[0, 1, np.nan], [3, np.nan, np.nan]])
+    np.testing.assert_array_equal(past_residuals, [[0, 1, np.nan], [3, np.nan, np.nan]])
 
 
-def test_the_interval_covers_what_it_says_on_residuals_it_has_not_seen():
+def test_the_interval_has_its_nominal_coverage_out_of_sample():
     rng = np.random.default_rng(0)
-    seen, unseen = rng.standard_t(5, size=(2, 20_000, 1))
+    past, unseen = rng.standard_t(5, size=(2, 20_000, 1))
 
-    quantiles = residual_quantiles(seen, np.zeros(20_000, dtype=int))[0]
+    quantiles = residual_quantiles(past, np.zeros(20_000, dtype=int))[0]
 
     assert np.mean((unseen >= quantiles[0]) & (unseen <= quantiles[-1])) == pytest.approx(0.9, abs=0.01)

@@ -15,16 +15,16 @@ def sample():
 
 def test_equals_scikit_learns_ridge_on_standardized_features(sample):
     values, targets, _ = sample
-    standardized = (values - values.mean(axis=0)) / values.std(axis=0)
-    reference = Ridge(alpha=0.5 * len(values), fit_intercept=False).fit(standardized, targets)
-    np.testing.assert_allclose(fit_linear(values, targets, 0.5).predict(values), reference.predict(standardized))
+    z = (values - values.mean(axis=0)) / values.std(axis=0)
+    reference = Ridge(alpha=0.5 * len(values), fit_intercept=False).fit(z, targets)
+    np.testing.assert_allclose(fit_linear(values, targets, 0.5).predict(values), reference.predict(z))
 
 
-def test_finds_the_slopes_whatever_the_units_of_the_features(sample):
+def test_finds_the_slopes_in_any_units_of_the_features(sample):
     values, targets, slopes = sample
     in_deviations = values.std(axis=0)[:, np.newaxis]
-    found = fit_linear(values, targets, penalty=1e-6).weights * in_deviations
-    np.testing.assert_allclose(found, slopes * in_deviations, atol=0.03)
+    slopes_found = fit_linear(values, targets, penalty=1e-6).weights * in_deviations
+    np.testing.assert_allclose(slopes_found, slopes * in_deviations, atol=0.03)
 
 
 def test_average_features_forecast_no_change_however_the_targets_drift(sample):

@@ -1,4 +1,4 @@
-"""The scale finds a term structure that is there, and is the EWMA where there is none."""
+"""The scale finds a real term structure, and is the EWMA without one."""
 
 import numpy as np
 import pytest
@@ -37,12 +37,12 @@ def test_the_inputs_are_a_constant_the_log_volatility_and_the_declared_columns_t
 
 def test_a_planted_term_structure_is_found():
     x = make_inputs(20_000)
-    planted = np.array([[-2.0, -1.0], [-0.5, -0.3], [0.8, 0.2], [-0.1, 0.0]])
+    true_coefficients = np.array([[-2.0, -1.0], [-0.5, -0.3], [0.8, 0.2], [-0.1, 0.0]])
 
-    fitted = fit_scale(x, normal_targets(len(x)) * np.exp(x @ planted))
+    estimate = fit_scale(x, normal_targets(len(x)) * np.exp(x @ true_coefficients))
 
-    np.testing.assert_allclose(fitted[1:], planted[1:], atol=0.06)
-    np.testing.assert_allclose(stretch(x, fitted), np.exp(x @ planted), rtol=0.1)
+    np.testing.assert_allclose(estimate[1:], true_coefficients[1:], atol=0.06)
+    np.testing.assert_allclose(stretch(x, estimate), np.exp(x @ true_coefficients), rtol=0.1)
 
 
 def test_it_is_the_ewma_where_the_inputs_tell_nothing():
@@ -63,13 +63,13 @@ def test_heavy_tails_and_outliers_do_not_make_it_diverge(tails):
 def test_constant_inputs_leave_the_constant_alone():
     x = np.column_stack([np.ones(600), np.full(600, np.log(2e-4)), np.zeros((600, 2))])
 
-    fitted = fit_scale(x, 2 * normal_targets(600))
+    estimate = fit_scale(x, 2 * normal_targets(600))
 
-    np.testing.assert_allclose(fitted[1:], 0, atol=1e-3)
-    np.testing.assert_allclose(stretch(x, fitted), 2, rtol=0.1)
+    np.testing.assert_allclose(estimate[1:], 0, atol=1e-3)
+    np.testing.assert_allclose(stretch(x, estimate), 2, rtol=0.1)
 
 
-def test_what_cannot_be_fitted_is_the_ewma():
+def test_without_enough_targets_the_scale_is_the_ewma():
     x = make_inputs(MIN_TARGETS + 50)
     few, none_moved = normal_targets(len(x)), np.zeros((len(x), 2))
     few[MIN_TARGETS - 1 :] = np.nan
@@ -85,13 +85,13 @@ def test_no_input_stretches_a_band_beyond_the_limit():
     np.testing.assert_allclose(stretch(x, np.ones((4, 1)))[:, 0], np.exp([MAX_EXPONENT, -MAX_EXPONENT]))
 
 
-def test_the_walk_knows_only_what_had_come_before_each_block():
+def test_the_walk_uses_only_targets_matured_before_each_block():
     x, targets, rows = make_inputs(900), normal_targets(900, 3), np.arange(100, 1000)
-    changed = targets.copy()
-    for horizon in (1, 2, 3):  # what comes after the first row of the third block
-        changed[2 * REFIT_EVERY - horizon + 1 :, horizon - 1] *= 9
+    other_targets = targets.copy()
+    for horizon in (1, 2, 3):  # targets after the first row of the third block
+        other_targets[2 * REFIT_EVERY - horizon + 1 :, horizon - 1] *= 9
 
-    before, after = walk_forward_stretch(x, targets, rows), walk_forward_stretch(x, changed, rows)
+    before, after = walk_forward_stretch(x, targets, rows), walk_forward_stretch(x, other_targets, rows)
 
     assert (before[:REFIT_EVERY] == 1).all()
     assert (before[REFIT_EVERY : 2 * REFIT_EVERY] != 1).all()

@@ -21,9 +21,9 @@ def test_lower_case_is_raised():
     ],
 )  # fmt: skip
 def test_anything_else_is_refused_without_an_echo(text):
-    with pytest.raises(InvalidTicker, match="not a ticker") as caught:
+    with pytest.raises(InvalidTicker, match="not a ticker") as error_info:
         validate_ticker(text)
-    assert "A%2F" not in str(caught.value)
+    assert "A%2F" not in str(error_info.value)
 
 
 def test_lists_keep_their_order_and_lose_repetitions():

@@ -23,12 +23,12 @@ def market(length=300, seed=0):
     """A clean random walk of about 1 % a day."""
     random = np.random.default_rng(seed)
     close = 100 * np.exp(np.cumsum(0.01 * random.standard_normal(length)))
-    opened = np.append(100.0, close[:-1])
+    open_ = np.append(100.0, close[:-1])
     return pd.DataFrame(
         {
-            "open": opened,
-            "high": np.maximum(opened, close) * 1.002,
-            "low": np.minimum(opened, close) / 1.002,
+            "open": open_,
+            "high": np.maximum(open_, close) * 1.002,
+            "low": np.minimum(open_, close) / 1.002,
             "close": close,
             "volume": np.round(1e6 * np.exp(0.2 * random.standard_normal(length))),
         },
@@ -37,7 +37,7 @@ def market(length=300, seed=0):
 
 
 def split_at(raw, position, ratio, factor_volume=True):
-    """What the prices look like before a split that nobody took out."""
+    """Return prices that are not adjusted for a split."""
     before = np.arange(len(raw)) < position
     raw.loc[before, OHLC] *= ratio
     if factor_volume:
@@ -55,7 +55,7 @@ def cleaned(raw, **options) -> CleaningResult:
     return clean_prices(raw, "TEST", now=NOW, **options)
 
 
-def test_a_clean_table_comes_back_as_it_is():
+def test_a_clean_table_is_unchanged():
     raw = market()
     result = cleaned(raw)
     pd.testing.assert_frame_equal(result.prices[[*OHLC, "volume"]], raw)
@@ -262,7 +262,7 @@ def test_a_jump_that_reverts_the_next_session_is_flagged_and_kept():
     assert result.counts["unexplained_jumps"] == 0
 
 
-def test_without_one_usable_row_the_reasons_are_told():
+def test_without_a_usable_row_the_error_lists_the_reasons():
     raw = market(3)
     raw["open"] = [np.nan, np.nan, -1]
     with pytest.raises(
@@ -280,7 +280,7 @@ def test_without_one_usable_row_the_reasons_are_told():
         (lambda raw: raw.iloc[:0], "none of 0 rows is usable"),
     ],
 )
-def test_a_table_that_is_none_is_refused(spoil, message):
+def test_an_invalid_table_is_refused(spoil, message):
     with pytest.raises(InvalidPrices, match=message):
         cleaned(spoil(market()))
 
@@ -333,10 +333,10 @@ def test_the_last_close_is_the_last_traded_one(apple):
 
 def test_the_data_version_follows_the_content():
     prices = cleaned(market()).prices
-    changed = prices.copy()
-    changed.iloc[5, 0] += 1e-9
+    other_rows = prices.copy()
+    other_rows.iloc[5, 0] += 1e-9
     assert data_version(prices) == data_version(prices.copy())
-    assert len({data_version(prices), data_version(changed), data_version(prices.iloc[1:])}) == 3
+    assert len({data_version(prices), data_version(other_rows), data_version(prices.iloc[1:])}) == 3
     assert len(data_version(prices)) == 16
 
 
@@ -381,8 +381,8 @@ def test_any_dirt_is_cleaned_or_refused_and_every_row_is_accounted_for(raw, max_
     except ZenithError:
         return
     own = result.prices[~result.prices["carried"]]
-    kept = raw.drop(columns=[]).reset_index().drop(index=result.quarantine["row"])
-    assert sorted(kept.iloc[:, 0]) == own.index.to_list()
+    rows_kept = raw.drop(columns=[]).reset_index().drop(index=result.quarantine["row"])
+    assert sorted(rows_kept.iloc[:, 0]) == own.index.to_list()
     assert len(own) + len(result.quarantine) == len(raw)
     assert (result.quarantine["reason"] != "").all()
     _assert_contract(result.prices)
@@ -403,12 +403,12 @@ def _assert_contract(prices):
 
 
 @pytest.mark.parametrize("cut", [395, 401, 650, 1250, 1650, 2010, 2403, 2900])
-def test_what_comes_later_changes_earlier_rows_by_their_factor_only(cut):
-    """Of a market with every kind of dirt. Whatever is carried or flagged is so from what was known the day after."""
+def test_later_rows_change_earlier_ones_by_their_factor_only(cut):
+    """In a market with every kind of dirt, rows are carried and flagged with data of at most the next day."""
     raw = SimulatedSource().fetch("SIM-DIRTY-3").prices
-    known, whole = (clean_prices(rows, "SIM-DIRTY-3", now=NOW_AND_LATER).prices for rows in (raw.iloc[:cut], raw))
-    past = known.iloc[:-2]  # a jump is judged by the session after it
+    early, whole = (clean_prices(rows, "SIM-DIRTY-3", now=NOW_AND_LATER).prices for rows in (raw.iloc[:cut], raw))
+    past = early.iloc[:-2]  # a jump is tested with the session after it
     later = whole.loc[past.index]
     pd.testing.assert_frame_equal(past[["flat", "carried", "suspect"]], later[["flat", "carried", "suspect"]])
-    unadjusted = (past[OHLC].div(past["factor"], axis=0), later[OHLC].div(later["factor"], axis=0))
-    pd.testing.assert_frame_equal(*unadjusted, rtol=1e-9)
+    raw_close = (past[OHLC].div(past["factor"], axis=0), later[OHLC].div(later["factor"], axis=0))
+    pd.testing.assert_frame_equal(*raw_close, rtol=1e-9)

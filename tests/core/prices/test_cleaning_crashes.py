@@ -32,14 +32,14 @@ def test_a_crash_is_kept_as_it_was(first, leverage):
     moves = np.log1p(leverage * np.array(CRASHES[first]) / 100)
     returns[start : start + len(moves)] = moves
     close = 100 * np.exp(np.cumsum(returns))
-    opened = np.append(100.0, close[:-1])
+    open_ = np.append(100.0, close[:-1])
     raw = pd.DataFrame(
         {
-            "open": opened,
-            "high": np.maximum(opened, close) * 1.002,
-            "low": np.minimum(opened, close) / 1.002,
+            "open": open_,
+            "high": np.maximum(open_, close) * 1.002,
+            "low": np.minimum(open_, close) / 1.002,
             "close": close,
-            "volume": 1e6 * (1 + 40 * np.abs(returns)),  # people trade when it moves
+            "volume": 1e6 * (1 + 40 * np.abs(returns)),  # volume rises with the move
         },
         index=sessions,
     )

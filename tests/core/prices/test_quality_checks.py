@@ -29,7 +29,7 @@ def test_a_session_is_in_the_future_until_it_has_closed():
     assert quality_checks.future_dates(table, NEW_YORK, at(20)) == Finding(1, ("2024-01-03",))
 
 
-def test_rows_there_twice_or_after_a_later_one():
+def test_repeated_and_unsorted_rows_are_found():
     table = prices(4)
     assert quality_checks.repeated_or_unsorted(table) == Finding(0)
     assert quality_checks.repeated_or_unsorted(table.iloc[[0, 1, 1, 2]]) == Finding(1, ("2024-01-03",))
@@ -40,7 +40,7 @@ def test_rows_there_twice_or_after_a_later_one():
     ("column", "value"),
     [("open", 11.1), ("close", 8.9), ("low", 12.0), ("low", 0.0), ("high", np.inf), ("close", np.nan), ("open", -1.0)],
 )
-def test_bars_that_cannot_be(column, value):
+def test_impossible_bars_are_found(column, value):
     table = prices(3)
     assert quality_checks.inconsistent_bars(table) == Finding(0)
     table.iloc[1, table.columns.get_loc(column)] = value
@@ -53,7 +53,7 @@ def test_the_share_of_quarantined_rows_counts_those_without_a_date():
     assert quality_checks.quarantined_share(quarantine.iloc[:0], 0) == Finding(0.0)
 
 
-def test_jumps_that_nothing_explains():
+def test_unexplained_jumps_are_found():
     table = prices()
     assert quality_checks.jumps_without_action(table) == Finding(0)
     table.iloc[5:, table.columns.get_loc("close")] = 4.0

@@ -113,7 +113,7 @@ def test_a_split_that_the_source_works_into_its_history_restates_all_of_it():
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -1.0])
-def test_what_was_impossible_may_be_put_right_or_the_other_way_round(value):
+def test_a_value_may_become_possible_or_impossible(value):
     dirty = changed(raw(), DAYS[1], close=value)
 
     assert kinds(raw(), dirty) == kinds(dirty, raw()) == {"restated": ["2024-01-03"]}
@@ -127,10 +127,10 @@ def test_another_row_of_a_date_that_is_known_is_a_restatement():
 
 
 def test_rows_without_a_date_are_compared_as_well():
-    undated = pd.concat([raw(), raw()[:1].set_axis(pd.DatetimeIndex([pd.NaT], name="date"))])
+    without_date = pd.concat([raw(), raw()[:1].set_axis(pd.DatetimeIndex([pd.NaT], name="date"))])
 
-    assert kinds(raw(), undated) == {"new_sessions": ["no date"]}
-    assert not find_restatements(undated, undated).any
+    assert kinds(raw(), without_date) == {"new_sessions": ["no date"]}
+    assert not find_restatements(without_date, without_date).any
 
 
 def test_an_adjusted_close_that_was_not_there_before_restates_nothing():
@@ -146,18 +146,18 @@ def test_only_the_newest_dates_are_listed():
 
 
 def test_a_bar_that_still_moved_cannot_be_restated():
-    known = closed_sessions(raw(), DAYS[6].date())
+    closed_rows = closed_sessions(raw(), DAYS[6].date())
 
-    assert kinds(known, changed(raw(), DAYS[7], close=12.0, high=13.0)) == {"new_sessions": ["2024-01-11"]}
+    assert kinds(closed_rows, changed(raw(), DAYS[7], close=12.0, high=13.0)) == {"new_sessions": ["2024-01-11"]}
 
 
-def test_an_increment_is_put_behind_what_is_known():
+def test_an_increment_is_appended():
     previous, increment = raw()[:6], raw()[4:] * (1 + 1e-8)
 
-    merged = append_later_rows(previous, increment)
+    combined = append_later_rows(previous, increment)
 
-    pd.testing.assert_frame_equal(merged[:6], previous)
-    pd.testing.assert_frame_equal(merged[6:], increment[2:])
+    pd.testing.assert_frame_equal(combined[:6], previous)
+    pd.testing.assert_frame_equal(combined[6:], increment[2:])
     assert find_restatements(last_sessions(previous, 2), increment).appends_after(DAYS[5].date())
 
 
@@ -188,10 +188,10 @@ def test_each_date_of_two_tables_is_new_gone_or_in_both(before, after):
     def table(rows):
         return raw(pd.DatetimeIndex([pd.NaT if row is None else DAYS[row] for row in rows], name="date")) * 0 + 1
 
-    found = find_restatements(table(before), table(after))
+    restatements = find_restatements(table(before), table(after))
 
-    assert len(found.new_sessions) == len(set(after) - set(before))
-    assert len(found.vanished) == len(set(before) - set(after))
+    assert len(restatements.new_sessions) == len(set(after) - set(before))
+    assert len(restatements.vanished) == len(set(before) - set(after))
     both = {day for day in set(before) & set(after) if before.count(day) != after.count(day)}
-    assert len(found.restated) == len(both)
-    assert date(2024, 1, 1) not in found.restated
+    assert len(restatements.restated) == len(both)
+    assert date(2024, 1, 1) not in restatements.restated

@@ -11,8 +11,8 @@ def test_without_lags_it_is_the_variance():
 
 def test_both_weigh_autocovariances_as_their_formulas_say():
     values = np.array([1.0, 3.0, -1.0, 2.0, 5.0])
-    centred = values - 2.0
-    own, first, second = (centred[lag:] @ centred[: 5 - lag] / 5 for lag in range(3))
+    deviations = values - 2.0
+    own, first, second = (deviations[lag:] @ deviations[: 5 - lag] / 5 for lag in range(3))
     assert flat_variance(values, 2) == pytest.approx(own + 2 * (first + second))
     assert bartlett_variance(values, 2) == pytest.approx(own + 2 * (2 / 3 * first + 1 / 3 * second))
 

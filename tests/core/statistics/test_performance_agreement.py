@@ -1,4 +1,4 @@
-"""The statistics of an equity curve against quantstats, which people know their figures from.
+"""The statistics of an equity curve against quantstats.
 
 Where the definitions agree: total and annual return, volatility, Sharpe, Sortino, Calmar, drawdown, the probabilistic
 Sharpe ratio. Where they do not:

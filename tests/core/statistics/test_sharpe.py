@@ -1,4 +1,4 @@
-"""What a Sharpe ratio is worth: against published examples, closed forms and the `arch` package."""
+"""The evidence for a Sharpe ratio: against published examples, closed forms and the `arch` package."""
 
 import json
 from dataclasses import replace
@@ -45,21 +45,21 @@ def test_the_published_example_of_the_probabilistic_sharpe_ratio():
 
 def test_one_trial_is_held_against_no_skill_and_more_trials_against_more():
     assert deflated_sharpe(PAPER, 1, VARIANCE) == probabilistic_sharpe(PAPER)
-    found = [deflated_sharpe(PAPER, trials, VARIANCE) for trials in (1, 2, 10, 1000)]
-    assert found == sorted(found, reverse=True)
+    estimate = [deflated_sharpe(PAPER, trials, VARIANCE) for trials in (1, 2, 10, 1000)]
+    assert estimate == sorted(estimate, reverse=True)
 
 
-def test_the_best_by_luck_is_what_simulation_says():
+def test_the_expected_best_sharpe_agrees_with_simulation():
     draws = np.random.default_rng(0).normal(0, 0.3, (20_000, 50))
     assert expected_best_sharpe(50, 0.09) == pytest.approx(draws.max(axis=1).mean(), rel=0.02)
 
 
 def test_moments_of_returns():
     returns = np.array([0.02, -0.01, 0.0, 0.03])
-    seen = return_moments(returns)
-    scaled = (returns - returns.mean()) / returns.std()
-    assert seen.sharpe == pytest.approx(returns.mean() / returns.std(ddof=1))
-    assert (seen.skewness, seen.kurtosis) == pytest.approx((np.mean(scaled**3), np.mean(scaled**4)))
+    moments = return_moments(returns)
+    z = (returns - returns.mean()) / returns.std()
+    assert moments.sharpe == pytest.approx(returns.mean() / returns.std(ddof=1))
+    assert (moments.skewness, moments.kurtosis) == pytest.approx((np.mean(z**3), np.mean(z**4)))
     assert return_moments(np.full(9, 0.01)) is None
 
 
@@ -81,7 +81,7 @@ def test_the_interval_of_independent_returns_is_the_closed_form():
     assert (low, high) == pytest.approx((sharpe - 1.645 * error, sharpe + 1.645 * error), abs=0.2 * error)
 
 
-def test_blocks_widen_the_interval_of_returns_that_hang_together():
+def test_blocks_widen_the_interval_of_correlated_returns():
     noise = np.random.default_rng(3).normal(0, 0.01, 2000)
     returns = np.convolve(noise, np.ones(8) / 8, mode="valid")
     widths = [np.ptp(percentile_interval(resampled_sharpes(returns[np.newaxis], block)[0])) for block in (1, 30)]
@@ -117,31 +117,31 @@ def test_the_excess_is_significant_when_it_is_there_and_seldom_when_it_is_not():
 
 
 def test_no_excess_over_itself():
-    held = curve(np.random.default_rng(7).normal(0.001, 0.01, 300))
-    evidence = sharpe_evidence(held, held, [1.0])
+    benchmark = curve(np.random.default_rng(7).normal(0.001, 0.01, 300))
+    evidence = sharpe_evidence(benchmark, benchmark, [1.0])
     assert (evidence["strategy"]["excess_sharpe"], evidence["strategy"]["excess_sharpe_p_value"]) == (0, 1)
     assert evidence["strategy"]["sharpe_low"] == evidence["buy_and_hold"]["sharpe_low"]
 
 
 def test_evidence_is_annual_repeatable_and_deflated_by_the_trials():
-    held, own = (curve(np.random.default_rng(seed).normal(0.0008, 0.01, 600)) for seed in (8, 9))
-    alone, among = sharpe_evidence(own, held, [1.3]), sharpe_evidence(own, held, [1.3, 0.2, -0.4])
+    benchmark, own = (curve(np.random.default_rng(seed).normal(0.0008, 0.01, 600)) for seed in (8, 9))
+    alone, among = sharpe_evidence(own, benchmark, [1.3]), sharpe_evidence(own, benchmark, [1.3, 0.2, -0.4])
     first = alone["strategy"]
-    assert sharpe_evidence(own, held, [1.3]) == alone
+    assert sharpe_evidence(own, benchmark, [1.3]) == alone
     sharpe = return_moments(own[1:] / own[:-1] - 1).sharpe * 252**0.5
     assert first["sharpe_low"] < sharpe < first["sharpe_high"]
     assert first["sharpe_high"] - first["sharpe_low"] == pytest.approx(2 * 1.645 * (252 / 600) ** 0.5, rel=0.2)
     assert (first["trials"], first["deflated_sharpe"]) == (1, first["psr"])
     assert (among["strategy"]["trials"], among["strategy"]["psr"]) == (3, first["psr"])
-    seen = return_moments(own[1:] / own[:-1] - 1)
-    deflated = deflated_sharpe(seen, 3, np.var([1.3, 0.2, -0.4], ddof=1) / 252)
-    assert among["strategy"]["deflated_sharpe"] == pytest.approx(deflated)
+    moments = return_moments(own[1:] / own[:-1] - 1)
+    deflated_ratio = deflated_sharpe(moments, 3, np.var([1.3, 0.2, -0.4], ddof=1) / 252)
+    assert among["strategy"]["deflated_sharpe"] == pytest.approx(deflated_ratio)
 
 
 @pytest.mark.parametrize("sessions", [1, 2, 50])
 def test_an_account_that_never_traded_has_no_evidence(sessions):
-    held = curve(np.random.default_rng(0).normal(0, 0.01, sessions - 1))
-    evidence = sharpe_evidence(np.full(sessions, 100.0), held, [])
+    benchmark = curve(np.random.default_rng(0).normal(0, 0.01, sessions - 1))
+    evidence = sharpe_evidence(np.full(sessions, 100.0), benchmark, [])
     own = evidence["strategy"]
     assert own.pop("trials") == 0
     assert set(own.values()) == {None}
