@@ -56,7 +56,7 @@ class Setting:
 @pytest.mark.slow
 @pytest.mark.parametrize("simulation", [independent_returns, garch_returns])
 def test_ninety_percent_is_ninety_percent(simulation):
-    coverage = np.mean([Setting(simulated(np.random.default_rng(seed))).coverage() for seed in range(4)], axis=0)
+    coverage = np.mean([Setting(simulation(np.random.default_rng(seed))).coverage() for seed in range(4)], axis=0)
 
     np.testing.assert_allclose(coverage, 0.9, atol=0.03)
 
