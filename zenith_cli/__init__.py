@@ -1,1 +1,1 @@
-"""The zenith command: the one place that knows both the pipelines and the service."""
+"""The zenith command: the only package that imports both the pipelines and the service."""

@@ -1,4 +1,4 @@
-"""`zenith cleanup`: the job of the same name, now and here."""
+"""`zenith cleanup`: delete old model versions."""
 
 import json
 from typing import Any
@@ -11,31 +11,31 @@ from zenith_pipelines.tickers import removed_tickers
 
 
 def clean(keep_latest_n: int, *, keep_best: bool, dry_run: bool, as_json: bool) -> None:
-    """Clean up the registry, and print what went, why, and how much room it took."""
+    """Clean up the registry. Print each deletion, its reason and the space freed."""
     settings = Settings()
     registry = ModelRegistry(settings.tracking_uri, settings.artifact_root)
-    removed: set[str] = set()
+    removed_names: set[str] = set()
     if registry.exists:
         with open_instance(settings) as instance:
-            removed = removed_tickers(instance)
-    done = clean_up(registry, RetentionRules(keep_latest_n, keep_best, dry_run), removed)
+            removed_names = removed_tickers(instance)
+    summary = clean_up(registry, RetentionRules(keep_latest_n, keep_best, dry_run), removed_names)
     if as_json:
-        print(json.dumps(done, indent=2, allow_nan=False))
+        print(json.dumps(summary, indent=2, allow_nan=False))
     else:
-        _show(done)
+        _show(summary)
 
 
-def _show(done: dict[str, Any]) -> None:
-    verb = "would delete" if done["dry_run"] else "deleted"
-    for name, model in done["models"].items():
-        for one in model["deleted"]:
-            print(f"{verb} {name} version {one['version']} ({one['why']}), {_size(one['bytes'])}")
+def _show(summary: dict[str, Any]) -> None:
+    verb = "would delete" if summary["dry_run"] else "deleted"
+    for name, model in summary["models"].items():
+        for deletion in model["deleted"]:
+            print(f"{verb} {name} version {deletion['version']} ({deletion['why']}), {_size(deletion['bytes'])}")
         for version in model["broken"]:
-            why = ", ".join(model["kept"][str(version)])
-            print(f"{name} version {version} has lost its artifacts, and is kept: {why}")
-    for one in done["leftovers"]:
-        print(f"{verb} {one['what']} {one['id']} of {one['of']}, {_size(one['bytes'])}")
-    print(f"{'would free' if done['dry_run'] else 'freed'} {_size(done['bytes_freed'])}")
+            reasons = ", ".join(model["kept"][str(version)])
+            print(f"{name} version {version} lost its artifacts but is kept: {reasons}")
+    for leftover in summary["leftovers"]:
+        print(f"{verb} {leftover['what']} {leftover['id']} of {leftover['of']}, {_size(leftover['bytes'])}")
+    print(f"{'would free' if summary['dry_run'] else 'freed'} {_size(summary['bytes_freed'])}")
 
 
 def _size(count: int) -> str:

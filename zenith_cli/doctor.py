@@ -1,4 +1,4 @@
-"""`zenith doctor`: look at each part, and say how to mend what is not well."""
+"""`zenith doctor`: check every component and suggest fixes."""
 
 import json
 import logging
@@ -8,7 +8,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.text import Text
 
-from zenith_cli.health_checks import CHECKUPS, Finding, Patient, State
+from zenith_cli.health_checks import CHECKS, DoctorContext, Finding, State
 from zenith_core.errors import ZenithError
 from zenith_pipelines.settings import Settings
 from zenith_serving.settings import read_settings
@@ -16,36 +16,38 @@ from zenith_serving.settings import read_settings
 _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", "red")}
 
 
-def look(url: str, *, as_json: bool) -> int:
-    """Print what is found of each part; return 1 if any has failed. Raises UserError for settings that are wrong."""
-    found = {}
+def run_doctor(url: str, *, as_json: bool) -> int:
+    """Run every check and print the findings. Return 1 if any failed. Raises UserError for invalid settings."""
+    findings = {}
     console = Console(highlight=False, soft_wrap=True)
-    for part, finding in _findings(Patient(Settings(), read_settings(), url.rstrip("/"))):
-        found[part] = finding
+    for part, finding in _run_checks(DoctorContext(Settings(), read_settings(), url.rstrip("/"))):
+        findings[part] = finding
         if not as_json:
             _show(console, part, finding)
-    failed = _parts(found, "failed")
+    failures, warnings = _parts(findings, "failed"), _parts(findings, "warning")
     if as_json:
-        parts = [{"part": part, **asdict(finding)} for part, finding in found.items()]
-        print(json.dumps({"well": not failed, "parts": parts}, indent=2))
+        parts = [{"part": part, **asdict(finding)} for part, finding in findings.items()]
+        print(json.dumps({"well": not failures, "parts": parts}, indent=2))
     else:
-        pairs = ((failed, "failed"), (_parts(found, "warning"), "to look at"))
-        console.print("; ".join(f"{', '.join(parts)} {word}" for parts, word in pairs if parts) or "all is well")
-    return 1 if failed else 0
+        summary = [
+            f"{title}: {', '.join(parts)}" for title, parts in (("failed", failures), ("warnings", warnings)) if parts
+        ]
+        console.print("; ".join(summary) or "all checks passed")
+    return 1 if failures else 0
 
 
-def _parts(found: Mapping[str, Finding], state: State) -> list[str]:
-    return [part for part, finding in found.items() if finding.state == state]
+def _parts(findings: Mapping[str, Finding], state: State) -> list[str]:
+    return [part for part, finding in findings.items() if finding.state == state]
 
 
-def _findings(patient: Patient) -> Iterator[tuple[str, Finding]]:
-    for part, checkup in CHECKUPS.items():
-        logging.disable()  # of what is away, all is said by its finding
+def _run_checks(context: DoctorContext) -> Iterator[tuple[str, Finding]]:
+    for part, check in CHECKS.items():
+        logging.disable()  # the finding says everything that a log line would
         try:
-            finding = checkup(patient)
+            finding = check(context)
         except ZenithError as error:
             finding = Finding("failed", str(error))
-        except Exception as error:  # what nobody thought of must not hide the other parts
+        except Exception as error:  # an unexpected error must not hide the other findings
             finding = Finding("failed", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
         finally:
             logging.disable(logging.NOTSET)

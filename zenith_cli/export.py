@@ -1,4 +1,4 @@
-"""`zenith export`: a ticker's data out, for anyone who wants to use it or to check us."""
+"""`zenith export`: write a table of a ticker to a file or stdout."""
 
 import sys
 from datetime import date
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from zenith_cli.commands import Format, Model, Table
+from zenith_cli.options import Format, Model, Table
 from zenith_core.errors import NotAvailable, UserError
 from zenith_core.evaluation.probability_scores import QUANTILE_COLUMNS
 from zenith_core.market.tickers import validate_ticker
@@ -25,22 +25,22 @@ def export_table(
 ) -> None:
     """Write a table of the ticker. Raises NotAvailable, InvalidTicker or UserError.
 
-    as_of: the table as it was known at the end of that day; raw and cleaned prices need no run for that
+    as_of: use only data known at the end of this day; raw and cleaned prices need no earlier run for that
     """
     name = validate_ticker(ticker)
-    chosen = format or (Format.PARQUET if output and output.suffix == ".parquet" else Format.CSV)
+    file_format = format or (Format.PARQUET if output and output.suffix == ".parquet" else Format.CSV)
     settings = Settings()
     if as_of is None:
         frame = read_table(DatasetStore(settings.data_uri), name, table, model)
     else:
         frame = read_table_as_of(settings, parse_day(as_of), name, table, model)
-    _write(_encode(frame, chosen), output, binary=chosen is Format.PARQUET)
+    _write(_encode(frame, file_format), output, binary=file_format is Format.PARQUET)
     if output:
-        print(f"{len(frame)} rows of {name} {table.value} in {output}", file=sys.stderr)
+        print(f"wrote {len(frame)} rows of {name} {table.value} to {output}", file=sys.stderr)
 
 
 def read_table(store: DatasetStore, ticker: str, table: Table, model: Model) -> pd.DataFrame:
-    """The table as it is exported: dates as columns, in the documented order. Raises NotAvailable."""
+    """Return the table with dates as columns, in the documented order. Raises NotAvailable."""
     match table:
         case Table.RAW:
             return store.read("raw_prices", ticker).table.reset_index()
@@ -57,7 +57,7 @@ def read_table(store: DatasetStore, ticker: str, table: Table, model: Model) -> 
 
 
 def read_table_as_of(settings: Settings, day: date, ticker: str, table: Table, model: Model) -> pd.DataFrame:
-    """The table as it was known at the end of `day`: prices from the snapshot of then, the rest from what was rebuilt.
+    """Return the table as known at the end of `day`: prices from the snapshot, the rest from the rebuilt datasets.
 
     Raises NotAvailable.
     """
@@ -83,11 +83,11 @@ def _encode(frame: pd.DataFrame, format: Format) -> bytes:
 def _write(content: bytes, output: Path | None, *, binary: bool) -> None:
     if output is None:
         if binary and sys.stdout.isatty():
-            raise UserError("parquet is not for a terminal: name a file with -o FILE")
+            raise UserError("parquet cannot be written to a terminal: name a file with -o FILE")
         sys.stdout.buffer.write(content)
         return
     if not output.parent.is_dir():
-        raise UserError(f"{output.parent} is not a folder: make it first, or name a file in one that is there")
+        raise UserError(f"{output.parent} is not a folder: create it, or name a file in an existing folder")
     try:
         write_atomically(output, content)
     except OSError as error:

@@ -1,7 +1,7 @@
-"""What `zenith doctor` looks at. Each checkup looks at one part, leaves it as it is, and says what it found.
+"""The checks of `zenith doctor`. Each checks one component, changes nothing and returns a finding.
 
-What a part raises on purpose is a finding too: its message says what would be right. Whatever takes an answer from
-somewhere else is asked once, with a time limit.
+A ZenithError is a finding too, because its message says what would be right. Remote services are asked once, with a
+timeout.
 """
 
 import json
@@ -21,14 +21,14 @@ from zenith_serving.settings import Settings as ServingSettings
 
 State = Literal["ok", "warning", "failed"]
 
-MODELS_OPENED = 50  # at most: with thousands, a look at all of them would take minutes
-_SPACE_BYTES = 1e9  # a ticker leaves some 12 MB (docs/capacity.md), and databases that find no room stop everything
-_SECONDS = 5.0
+MAX_MODELS = 50  # opening thousands would take minutes
+_MIN_FREE_BYTES = 1e9  # a ticker needs some 12 MB (docs/capacity.md); a database without space stops everything
+_TIMEOUT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What is the matter with a part, and what would mend it; a warning stops nothing that works now."""
+    """State of a component, and how to fix it. A warning breaks nothing that works now."""
 
     state: State
     says: str
@@ -36,58 +36,58 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Patient:
-    """What there is to look at: the settings of both packages, and where the REST service is thought to be."""
+class DoctorContext:
+    """Settings of both packages, and the expected address of the REST service."""
 
     settings: Settings
     serving: ServingSettings
     service_url: str
 
 
-def installation(patient: Patient) -> Finding:
-    """Whether every library that Zenith names is installed in a version that it can work with."""
-    wrong = list(_unmet_requirements())
-    if wrong:
-        return Finding("failed", "; ".join(wrong), "`make install` installs what requirements.lock says")
-    backend = patient.settings.keras_backend
+def installation(context: DoctorContext) -> Finding:
+    """Check that every required library is installed in a supported version."""
+    problems = list(_unmet_requirements())
+    if problems:
+        return Finding("failed", "; ".join(problems), "`make install` installs the versions of requirements.lock")
+    backend = context.settings.keras_backend
     if find_spec(backend) is None:
-        return Finding("failed", f"KERAS_BACKEND {backend} is not installed", "leave KERAS_BACKEND out, or install it")
-    return Finding("ok", f"zenith {metadata.version('zenith')} and all that it needs; Keras on {backend}")
+        return Finding("failed", f"KERAS_BACKEND {backend} is not installed", "unset KERAS_BACKEND, or install it")
+    return Finding("ok", f"zenith {metadata.version('zenith')} and its requirements; Keras on {backend}")
 
 
-def state_folder(patient: Patient) -> Finding:
-    """Whether ZENITH_HOME can be written, and has room. Raises UserError."""
-    home = prepare_home(patient.settings)
+def state_folder(context: DoctorContext) -> Finding:
+    """Check that ZENITH_HOME is writable and has free space. Raises UserError."""
+    home = prepare_home(context.settings)
     free = shutil.disk_usage(home).free
-    if free < _SPACE_BYTES:
-        remedy = "free some; `zenith cleanup --dry-run` lists old models that may go"
-        return Finding("failed", f"{free / 1e9:.1f} GB are free at {home}", remedy)
+    if free < _MIN_FREE_BYTES:
+        remedy = "free some space; `zenith cleanup --dry-run` lists old models to delete"
+        return Finding("failed", f"only {free / 1e9:.1f} GB free at {home}", remedy)
     return Finding("ok", f"{home} · {free / 1e9:.0f} GB free")
 
 
-def price_source(patient: Patient) -> Finding:
-    """Whether prices are to be had from the source of the settings. Raises ZenithError."""
+def price_source(context: DoctorContext) -> Finding:
+    """Check that the configured source has prices. Raises ZenithError."""
     from zenith_pipelines.ingestion.sources import make_source
     from zenith_pipelines.ingestion.sources.yahoo import YahooSource
     from zenith_pipelines.ingestion.sources.yahoo_retry import RetryPolicy
 
-    name = patient.settings.zenith_price_source
-    source = make_source(name, csv_dir=patient.settings.zenith_csv_dir)
+    name = context.settings.zenith_price_source
+    source = make_source(name, csv_dir=context.settings.zenith_csv_dir)
     if isinstance(source, YahooSource):
-        once = YahooSource(retry_policy=RetryPolicy(tries=1, timeout=_SECONDS))
-        prices = once.fetch("AAPL", since=datetime.now(UTC).date() - timedelta(days=10)).prices
-        return Finding("ok", f"yahoo answers, with prices of AAPL until {prices.index[-1]:%Y-%m-%d}")
+        yahoo = YahooSource(retry_policy=RetryPolicy(tries=1, timeout=_TIMEOUT_SECONDS))
+        prices = yahoo.fetch("AAPL", since=datetime.now(UTC).date() - timedelta(days=10)).prices
+        return Finding("ok", f"yahoo responds; latest AAPL price: {prices.index[-1]:%Y-%m-%d}")
     return Finding("ok", f"{name}, {len(source.tickers() or ())} tickers")
 
 
-def runs(patient: Patient) -> Finding:
-    """Whether the database of runs and events answers. Raises ZenithError."""
+def runs(context: DoctorContext) -> Finding:
+    """Check that the database of runs and events responds. Raises ZenithError."""
     from zenith_pipelines.dagster_runtime.failures import is_unavailable
     from zenith_pipelines.dagster_runtime.instance import dagster_home, open_instance
 
-    settings = patient.settings
+    settings = context.settings
     if settings.database_url is None and not (dagster_home(settings) / "history" / "runs.db").exists():
-        return Finding("warning", "SQLite, not made yet", "`zenith run` or `zenith ui` makes it")
+        return Finding("warning", "SQLite, not created yet", "`zenith run` or `zenith ui` creates it")
     kind = "SQLite" if settings.database_url is None else "PostgreSQL"
     try:
         _connect(settings)
@@ -96,123 +96,131 @@ def runs(patient: Patient) -> Finding:
     except Exception as error:
         if not is_unavailable(error):
             raise
-        remedy = "start it, or mend DATABASE_URL" if settings.database_url else "look for who holds it locked"
-        return Finding("failed", f"{kind} does not answer", remedy)
+        remedy = "start it, or fix DATABASE_URL" if settings.database_url else "find the process that has locked it"
+        return Finding("failed", f"{kind} does not respond", remedy)
 
 
-def registry(patient: Patient) -> Finding:
-    """Whether MLflow answers. Raises RegistryUnavailable, UserError."""
+def registry(context: DoctorContext) -> Finding:
+    """Check that MLflow responds and has Production models. Raises RegistryUnavailable, UserError."""
     from zenith_serving.registry import open_registry
 
-    if not _has_registry(patient.settings):
-        return Finding("warning", "SQLite, not made yet", "`zenith run` makes it")
-    count = len(open_registry(patient.serving.tracking_uri).production())
+    if not _has_registry(context.settings):
+        return Finding("warning", "SQLite, not created yet", "`zenith run` creates it")
+    count = len(open_registry(context.serving.tracking_uri).production())
     if not count:
-        return Finding("warning", "no model in Production", "`zenith models` says why no version was promoted")
+        return Finding("warning", "no model in Production", "`zenith models` shows why no version was promoted")
     return Finding("ok", f"{count} models in Production")
 
 
-def models(patient: Patient) -> Finding:
-    """Whether what is in Production can be loaded, MODELS_OPENED of them. Raises RegistryUnavailable, UserError."""
+def models(context: DoctorContext) -> Finding:
+    """Check that up to MAX_MODELS Production models can be loaded. Raises RegistryUnavailable, UserError."""
     from zenith_serving.errors import ModelUnavailable
     from zenith_serving.prediction.loaded_model import open_model
     from zenith_serving.registry import open_registry
 
-    source = open_registry(patient.serving.tracking_uri)
-    production = sorted(source.production().items()) if _has_registry(patient.settings) else []
+    source = open_registry(context.serving.tracking_uri)
+    production = sorted(source.production().items()) if _has_registry(context.settings) else []
     if not production:
-        return Finding("warning", "none to open", "`zenith run` trains them")
-    broken = []
-    for name, version in production[:MODELS_OPENED]:
+        return Finding("warning", "no model in Production", "`zenith run` trains models")
+    errors = []
+    for name, version in production[:MAX_MODELS]:
         try:
             open_model(name, version, source.fetch(name, version))
         except ModelUnavailable as error:
-            broken.append(f"{name}: {error}")
-    if broken:
-        others = f" (and {len(broken) - 1} more)" if len(broken) > 1 else ""
-        remedy = "`zenith rollback`, or train it again; the last good copy is served meanwhile"
-        return Finding("failed", broken[0] + others, remedy)
-    looked = min(MODELS_OPENED, len(production))
-    return Finding("ok", f"{looked} of {len(production)} opened, each as its checksum says")
+            errors.append(f"{name}: {error}")
+    if errors:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        remedy = "`zenith rollback`, or train it again; until then the last good copy is served"
+        return Finding("failed", errors[0] + more, remedy)
+    count = min(MAX_MODELS, len(production))
+    return Finding("ok", f"{count} of {len(production)} loaded, checksums correct")
 
 
-def data(patient: Patient) -> Finding:
-    """Whether the tickers that are served have prices of late. Raises CorruptData, UserError."""
+def data(context: DoctorContext) -> Finding:
+    """Check that served tickers have recent prices. Raises CorruptData, UserError."""
     from zenith_core.snapshot import STALE_AFTER_SESSIONS
     from zenith_serving.prediction.responses import age_in_sessions
     from zenith_serving.prediction.snapshot_store import SnapshotStore
 
-    store = SnapshotStore(patient.serving.snapshots)
+    store = SnapshotStore(context.serving.snapshots)
     tickers, now = store.tickers(), datetime.now(UTC)
     stale = [ticker for ticker in tickers if age_in_sessions(store.get(ticker), now) > STALE_AFTER_SESSIONS]
     if not tickers:
-        return Finding("warning", "no ticker is served yet", "`zenith run`")
+        return Finding("warning", "no ticker is served yet", "start with `zenith run`")
     if stale:
         says = f"{len(stale)} of {len(tickers)} tickers are older than {STALE_AFTER_SESSIONS} sessions: {_some(stale)}"
-        return Finding("warning", says, "`zenith job refresh_prices`; the sample source ends in 2013")
+        return Finding("warning", says, "`zenith job refresh_prices`; the sample prices end in 2013")
     return Finding("ok", f"{len(tickers)} tickers, none older than {STALE_AFTER_SESSIONS} sessions")
 
 
-def cache(patient: Patient) -> Finding:
-    """Whether Redis answers, if there is to be one."""
+def cache(context: DoctorContext) -> Finding:
+    """Check that Redis responds, if it is configured."""
     from redis import Redis, RedisError
 
-    url = patient.serving.redis_url
+    url = context.serving.redis_url
     if url is None:
-        return Finding("ok", "in each process; REDIS_URL would give several one")
+        return Finding("ok", "in memory of each process; with REDIS_URL, processes share one")
     try:
-        with Redis.from_url(url.get_secret_value(), socket_timeout=_SECONDS, socket_connect_timeout=_SECONDS) as client:
+        with Redis.from_url(
+            url.get_secret_value(), socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
+        ) as client:
             client.ping()
     except RedisError as error:
-        remedy = "start it, or mend REDIS_URL; answers come from memory meanwhile"
+        remedy = "start it, or fix REDIS_URL; until then each process caches in memory"
         return Finding("failed", f"Redis: {type(error).__name__}", remedy)
-    return Finding("ok", "Redis answers")
+    return Finding("ok", "Redis responds")
 
 
-def dagster(patient: Patient) -> Finding:
-    """Whether a training that is asked for over REST would start, and schedules run."""
+def dagster(context: DoctorContext) -> Finding:
+    """Check that training over REST and the schedules can start runs."""
     from zenith_serving.errors import DagsterUnavailable
     from zenith_serving.jobs.dagster_client import DagsterAPI, Job
 
-    api = DagsterAPI(patient.serving.dagster_url)
+    api = DagsterAPI(context.serving.dagster_url)
     try:
         api.readiness(Job("refresh_prices"), ())
     except DagsterUnavailable as error:
-        return Finding("warning", f"{error} ({patient.serving.dagster_url})", "only schedules and /train need it")
+        return Finding("warning", f"{error} ({context.serving.dagster_url})", "only schedules and /train need it")
     finally:
         api.close()
-    return Finding("ok", f"{patient.serving.dagster_url}: webserver, code server and daemon are at work")
+    return Finding("ok", f"{context.serving.dagster_url}: webserver, code server and daemon are running")
 
 
-def service(patient: Patient) -> Finding:
-    """Whether the REST service answers, and with all that it needs."""
-    url = patient.service_url
+def service(context: DoctorContext) -> Finding:
+    """Check that the REST service responds and is ready."""
+    url = context.service_url
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=_SECONDS) as answer:
-            health = json.load(answer)
+        with urllib.request.urlopen(f"{url}/health", timeout=_TIMEOUT_SECONDS) as response:
+            health = json.load(response)
         state, ready = str(health["status"]), bool(health["ready"])
     except (OSError, urllib.error.URLError):
-        return Finding("warning", f"nothing answers at {url}", "`zenith serve` starts it; --url names another address")
+        return Finding(
+            "warning", f"no response from {url}", "start it with `zenith serve`, or name its address with --url"
+        )
     except (ValueError, KeyError, TypeError):
-        return Finding("failed", f"what answers at {url} is not Zenith", "--url names another address")
+        return Finding("failed", f"{url} is not Zenith's REST service", "name its address with --url")
     if state != "ok" or not ready:
-        away = [name for name in ("registry", "cache") if health.get(name, {}).get("state") != "ok"]
-        says = f"{url} is {state}{'' if ready else ', has no ticker'}{': ' + ', '.join(away) if away else ''}"
-        return Finding("warning", says, f"{url}/health says more")
-    return Finding("ok", f"{url} answers for {health['snapshots']['tickers']} tickers")
+        unavailable = [name for name in ("registry", "cache") if health.get(name, {}).get("state") != "ok"]
+        says = f"{url} is {state}{'' if ready else ', no ticker'}{': ' + ', '.join(unavailable) if unavailable else ''}"
+        return Finding("warning", says, f"see {url}/health")
+    return Finding("ok", f"{url} serves {health['snapshots']['tickers']} tickers")
 
 
-def stack(patient: Patient) -> Finding:
-    """Whether a stack of `zenith up` is meant, of which this shell was not told."""
-    folder = patient.settings.home / "stack"
+def stack(context: DoctorContext) -> Finding:
+    """Check that this shell has the settings of the stack of `zenith up`, if there is one."""
+    folder = context.settings.home / "stack"
     if not (folder / "stack.env").exists():
-        return Finding("ok", f"none here; `zenith up` runs {', '.join(SERVICES)} on this machine")
-    if patient.settings.database_url is None:
-        return Finding("warning", f"there is one in {folder}, not looked at", f". {folder / 'stack.env'}")
+        return Finding("ok", f"none; `zenith up` runs {', '.join(SERVICES)} on this machine")
+    if context.settings.database_url is None:
+        return Finding(
+            "warning",
+            f"{folder} exists, but this shell lacks its settings, so it was not checked",
+            f". {folder / 'stack.env'}",
+        )
     return Finding("ok", f"{folder}")
 
 
-CHECKUPS: dict[str, Callable[[Patient], Finding]] = {
+CHECKS: dict[str, Callable[[DoctorContext], Finding]] = {
     "installation": installation,
     "state folder": state_folder,
     "price source": price_source,
@@ -228,18 +236,18 @@ CHECKUPS: dict[str, Callable[[Patient], Finding]] = {
 
 
 def _connect(settings: Settings) -> None:
-    """Ask PostgreSQL once, where Dagster would for ten seconds. Raises UserError, and SQLAlchemy's OperationalError."""
+    """Connect to PostgreSQL without Dagster's ten seconds of retries. Raises UserError or OperationalError."""
     from sqlalchemy import create_engine
 
     from zenith_pipelines.dagster_runtime.storage import database_url
 
     if settings.database_url is not None:
         url = database_url(settings.database_url.get_secret_value())
-        create_engine(url, connect_args={"connect_timeout": int(_SECONDS)}).connect().close()
+        create_engine(url, connect_args={"connect_timeout": int(_TIMEOUT_SECONDS)}).connect().close()
 
 
 def _unmet_requirements() -> Iterator[str]:
-    """What the installed package says it needs, and has not."""
+    """Yield a line for each requirement of the installed package that is not met."""
     from packaging.requirements import Requirement
 
     for text in metadata.requires("zenith") or ():
@@ -252,7 +260,7 @@ def _unmet_requirements() -> Iterator[str]:
             yield f"{requirement.name} is not installed"
             continue
         if not requirement.specifier.contains(version, prereleases=True):
-            yield f"{requirement.name} {version} is installed, {requirement.specifier} is needed"
+            yield f"{requirement.name} {version} is installed, but {requirement.specifier} is required"
 
 
 def _has_registry(settings: Settings) -> bool:

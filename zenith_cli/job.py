@@ -1,4 +1,4 @@
-"""`zenith job`: any job of the Dagster UI from the command line, in this process and its workers."""
+"""`zenith job`: run a Dagster job in this process and its workers."""
 
 import json
 import os
@@ -23,37 +23,37 @@ from zenith_pipelines.execution.worker_pool import run_batch
 from zenith_pipelines.settings import Settings, prepare_home
 from zenith_pipelines.tickers import select_tickers
 
-_MANY = "retrain_all_models"  # as a job it only says which; here the runs follow at once
-_OPTIONS = {RETRAIN: TrainingOptions, _MANY: TrainingOptions, REFRESH: JobOptions}
+_RETRAIN_ALL = "retrain_all_models"  # in Dagster it only requests the runs; here they start at once
+_OPTIONS = {RETRAIN: TrainingOptions, _RETRAIN_ALL: TrainingOptions, REFRESH: JobOptions}
 
 
 def run_named(name: str, tickers: str | None, config: Sequence[str], jobs: int | None, *, as_json: bool) -> int:
-    """Run the job, print what came of it, and return the exit status. Raises UserError before anything is started."""
+    """Run the job, print its outcome and return the exit status. Raises UserError before starting anything."""
     settings = Settings()
     prepare_home(settings)
-    known = job_names()
-    if name not in known:
-        raise UserError(f"no job of that name; the jobs are {', '.join(known)}")
-    values = dict(_value(text) for text in config)
+    per_ticker = job_names()
+    if name not in per_ticker:
+        raise UserError(f"unknown job; the jobs are {', '.join(per_ticker)}")
+    values = dict(_parse_option(text) for text in config)
     if name in _OPTIONS:
-        outcomes = _per_ticker(settings, name, _chosen(settings, tickers), values, jobs)
+        outcomes = _run_tickers(settings, name, _select_tickers(settings, tickers), values, jobs)
         document: dict[str, Any] = {"job": name, "tickers": public_tickers(outcomes)}
-    elif known[name]:
-        outcomes = {ticker: run_job(name, values, ticker) for ticker in _chosen(settings, tickers)}
+    elif per_ticker[name]:
+        outcomes = {ticker: run_job(name, values, ticker) for ticker in _select_tickers(settings, tickers)}
         document = {"job": name, "tickers": public_tickers(outcomes)}
     else:
         if tickers is not None:
-            raise UserError(f"--tickers: {name} is not about single tickers")
+            raise UserError(f"--tickers: {name} does not run per ticker; leave the option out")
         outcomes = {name: run_job(name, values)}
         document = {"job": name, **public_tickers(outcomes)[name]}
     _print(document, outcomes, as_json=as_json)
     return exit_code(outcomes)
 
 
-def _per_ticker(
+def _run_tickers(
     settings: Settings, name: str, tickers: Sequence[str], values: Mapping[str, Any], jobs: int | None
 ) -> dict[str, dict[str, Any]]:
-    """A run for each ticker, in worker processes as `zenith run` has them."""
+    """Run the job for each ticker in worker processes, like `zenith run`."""
     options = TrainingOptions(**_options(name, values).model_dump())
     store = DatasetStore(settings.data_uri)
     for ticker in tickers:
@@ -68,7 +68,7 @@ def _per_ticker(
         return run_batch(runs, jobs or os.cpu_count() or 1, progress.update)
 
 
-def _chosen(settings: Settings, tickers: str | None) -> list[str]:
+def _select_tickers(settings: Settings, tickers: str | None) -> list[str]:
     """Return the tickers of `--tickers`, or all. Raises InvalidTicker or NotAvailable."""
     with open_instance(settings) as instance:
         return select_tickers(instance, [] if tickers is None else [tickers])
@@ -86,11 +86,11 @@ def _options(name: str, values: Mapping[str, Any]) -> JobOptions:
     raise UserError(f"--config: {field}: {message}")
 
 
-def _value(text: str) -> tuple[str, Any]:
-    """`epochs=5` → ("epochs", 5); what is no JSON is text. Raises UserError."""
+def _parse_option(text: str) -> tuple[str, Any]:
+    """Parse `epochs=5` to ("epochs", 5). A value that is not JSON stays text. Raises UserError."""
     key, equals, value = text.partition("=")
     if not (key and equals):
-        raise UserError("--config: expected NAME=VALUE, such as epochs=5")
+        raise UserError("--config: expected NAME=VALUE, for example epochs=5")
     try:
         return key.strip(), json.loads(value)
     except ValueError:
@@ -98,19 +98,19 @@ def _value(text: str) -> tuple[str, Any]:
 
 
 def _print(document: Mapping[str, Any], outcomes: Mapping[str, dict[str, Any]], *, as_json: bool) -> None:
-    """The document, or a line for each outcome; then on stderr what failed."""
+    """Print the document, or a line per outcome. Failures go to stderr."""
     if as_json:
         print(json.dumps(document, indent=2, allow_nan=False))
     for name, outcome in outcomes.items():
         if outcome["status"] != "ok":
             print(f"zenith: {name} {outcome['status']}: {outcome['reason']}", file=sys.stderr)
         elif not as_json:
-            print(f"{name} ok" + "".join(f" · {said}" for said in _said(outcome)))
+            print(f"{name} ok" + "".join(f" · {detail}" for detail in _details(outcome)))
 
 
-def _said(outcome: Mapping[str, Any]) -> list[str]:
+def _details(outcome: Mapping[str, Any]) -> list[str]:
     if "last" in outcome:
         versions = [f"{kind} v{model['version']}" for kind, model in outcome["models"].items()]
         return [f"prices until {outcome['last']}", *versions]
-    told = {key: str(value) for key, value in outcome.items() if key not in ("status", "reason")}
-    return [f"{key} {value}" for key, value in told.items() if "\n" not in value]  # a table is for the UI, or --json
+    texts = {key: str(value) for key, value in outcome.items() if key not in ("status", "reason")}
+    return [f"{key} {value}" for key, value in texts.items() if "\n" not in value]  # tables: in the UI or with --json

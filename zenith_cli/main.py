@@ -1,7 +1,6 @@
-"""The zenith command's entry point.
+"""Entry point of the zenith command.
 
-Results go to stdout, everything else to stderr. Exit status: 0 all that was asked was done, 1 something
-failed, 2 the request cannot be carried out as asked, 130 interrupted,
+Results go to stdout, everything else to stderr. Exit status: 0 success, 1 failure, 2 invalid request, 130 interrupted,
 143 terminated.
 """
 
@@ -15,14 +14,12 @@ from zenith_core.errors import ZenithError
 
 
 def main() -> None:
-    """Run the command; a known error becomes one line and its exit status."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as an exception, so that what was begun is ended
+    """Run the command. Print an expected error as one line and exit with its status."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that cleanup code runs
     try:
-        sys.exit(
-            app(prog_name="zenith", standalone_mode=False) or 0
-        )  # Typer itself would draw a box around what is wrong
+        sys.exit(app(prog_name="zenith", standalone_mode=False) or 0)  # standalone, Typer would draw a box
     except TyperException as error:
-        print(_usage(error), file=sys.stderr)
+        print(_usage_error(error), file=sys.stderr)
         sys.exit(error.exit_code)
     except ZenithError as error:
         print(f"zenith: {error}", file=sys.stderr)
@@ -32,14 +29,14 @@ def main() -> None:
         sys.exit(130)
 
 
-def _usage(error: TyperException) -> str:
-    """One line on what was wrong with the command's words, and where the right ones are; or the help, if none came."""
+def _usage_error(error: TyperException) -> str:
+    """Return one line: the usage error and where to find help. Without arguments the error is the help itself."""
     message = error.format_message()
     if "\n" in message:
         return message
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "zenith"
-    return f"zenith: {message.replace('Value error, ', '').rstrip('.')}; `{command} --help` says what is right"
+    return f"zenith: {message.replace('Value error, ', '').rstrip('.')}; see `{command} --help`"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`zenith predict`: what the REST endpoint answers, without a server."""
+"""`zenith predict`: the answer of the REST endpoints, without a server."""
 
 from rich.console import Console
 from rich.table import Table
@@ -13,7 +13,7 @@ from zenith_serving.settings import Settings
 
 
 def print_prediction(ticker: str, horizon: int, *, signal: bool, as_json: bool) -> None:
-    """Print the forecast of a ticker. Raises NotAvailable if there is no model or no data for it."""
+    """Print the forecast of a ticker. Raises NotAvailable if it has no model or no data."""
     name = validate_ticker(ticker)
     predictor = make_predictor(Settings())
     try:
@@ -22,7 +22,7 @@ def print_prediction(ticker: str, horizon: int, *, signal: bool, as_json: bool) 
             print(answer.model_dump_json(indent=2))
         else:
             _show(predictor.predict_price(name, horizon), predictor.predict_signal(name))
-    except UnknownTicker:  # says no name, since over REST it must not echo one
+    except UnknownTicker:  # its message has no name, because REST must not echo input
         raise NotAvailable(f"no predictions for {name} yet: `zenith run --tickers {name}` makes them") from None
 
 
@@ -36,7 +36,7 @@ def _show(price: PriceAnswer, signal: SignalAnswer) -> None:
     console.print(table)
     console.print(f"signal {signal.signal} ({signal.confidence:.0%}): {signal.reason}")
     verdict = "beats" if price.skill.beats_naive else "no better than"
-    console.print(f"lstm v{price.model_version}: {verdict} assuming that the price stays as it is")
+    console.print(f"lstm v{price.model_version}: {verdict} assuming an unchanged price")
     if price.stale:
         age = f"{price.age_sessions} sessions" + (" or more" if price.age_sessions == HORIZONS else "")
         console.print(f"[bold]stale[/bold]: the data are {age} old")

@@ -1,4 +1,4 @@
-"""Progress bars for a batch: a line per ticker, with its stage and the time left."""
+"""Progress bars of a batch: one per ticker, with its stage and the remaining time."""
 
 from collections.abc import Sequence
 from types import TracebackType
@@ -10,12 +10,12 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from zenith_core.asset_selection import STAGES
 from zenith_pipelines.execution.worker_pool import Update
 
-# Rough shares of a ticker's time, so that bars move evenly; they need not be exact.
+# Rough shares of a ticker's time, so that the bars move evenly.
 _WEIGHTS = {stage: 1.0 for stage in STAGES} | {"lstm_model": 70.0, "ensemble_model": 15.0, "backtest_report": 4.0}
 
 
 class BatchProgress:
-    """Bars on stderr, where a terminal shows them and a pipe does not get them."""
+    """Progress bars on stderr, shown only on a terminal."""
 
     def __init__(self, tickers: list[str], *, visible: bool, stages: Sequence[str] = STAGES) -> None:
         self._progress = Progress(
@@ -35,7 +35,7 @@ class BatchProgress:
             )
             for ticker in tickers
         }
-        self._done: dict[str, dict[str, float]] = {ticker: {} for ticker in tickers}
+        self._work: dict[str, dict[str, float]] = {ticker: {} for ticker in tickers}
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -50,6 +50,6 @@ class BatchProgress:
         """Move the ticker's bar."""
         task = self._tasks[update.ticker]
         self._progress.start_task(task)
-        self._done[update.ticker][update.stage] = _WEIGHTS[update.stage] * update.done / update.total
-        counted = f"{update.stage} {update.done}/{update.total}" if update.total > 1 else update.stage
-        self._progress.update(task, completed=sum(self._done[update.ticker].values()), stage=counted)
+        self._work[update.ticker][update.stage] = _WEIGHTS[update.stage] * update.done / update.total
+        stage = f"{update.stage} {update.done}/{update.total}" if update.total > 1 else update.stage
+        self._progress.update(task, completed=sum(self._work[update.ticker].values()), stage=stage)

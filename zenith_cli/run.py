@@ -1,4 +1,4 @@
-"""`zenith run`: the main job for some tickers, with progress, a table and what to do next."""
+"""`zenith run`: the main job for some tickers, with progress bars, a result table and next steps."""
 
 import json
 import os
@@ -37,24 +37,24 @@ def run_tickers(
     as_json: bool,
     verbose: bool,
 ) -> int:
-    """Run the main job as asked, print what came of it, and return the exit status."""
-    started = time.monotonic()
+    """Run the main job, print its outcome and return the exit status."""
+    start = time.monotonic()
     settings = Settings()
     prepare_home(settings)
     check_until(until)
     template = TickerRun("", epochs=epochs, until=until, log_level="DEBUG" if verbose else "CRITICAL")
     if as_of is not None:
         day = parse_day(as_of)
-        runs = _runs_as_of(settings, day, tickers, template, elsewhere=source or csv_dir)
+        runs = _plan_rebuild(settings, day, tickers, template, has_source=bool(source or csv_dir))
         state: AbstractContextManager[None] = as_of_state(settings, day)
     else:
-        runs, state = _runs(settings, source, csv_dir, tickers, template), nullcontext()
+        runs, state = _plan_runs(settings, source, csv_dir, tickers, template), nullcontext()
     with state, BatchProgress([run.ticker for run in runs], visible=not verbose) as progress:
         outcomes = run_batch(runs, jobs or os.cpu_count() or 1, progress.update)
     document = {
         "source": runs[0].source or "snapshot",
         "as_of": runs[0].as_of,
-        "seconds": round(time.monotonic() - started, 1),
+        "seconds": round(time.monotonic() - start, 1),
         "tickers": outcomes,
     }
     _print(document, settings, as_json=as_json)
@@ -63,28 +63,28 @@ def run_tickers(
     return exit_code(outcomes)
 
 
-def _runs(
+def _plan_runs(
     settings: Settings, source: str | None, csv_dir: Path | None, tickers: str | None, template: TickerRun
 ) -> list[TickerRun]:
-    """The runs asked for; source and tickers are checked before anything is started."""
-    chosen = source or ("csv" if csv_dir else settings.zenith_price_source)
-    offered = make_source(chosen, csv_dir=csv_dir or settings.zenith_csv_dir)
-    names = listed_tickers(tickers) if tickers is not None else list(default_tickers(offered))
-    if missing := [name for name in names if not offered.offers(name)]:
-        known = ", ".join(offered.tickers() or ())
-        raise UserError(f"{', '.join(missing)}: not in the {chosen} prices, which have {known}")
+    """Return a run per ticker. Raises UserError for an unknown source or ticker."""
+    source_name = source or ("csv" if csv_dir else settings.zenith_price_source)
+    prices = make_source(source_name, csv_dir=csv_dir or settings.zenith_csv_dir)
+    names = listed_tickers(tickers) if tickers is not None else list(default_tickers(prices))
+    if missing := [name for name in names if not prices.offers(name)]:
+        available = ", ".join(prices.tickers() or ())
+        raise UserError(f"{', '.join(missing)}: not in the {source_name} prices, which have {available}")
     folder = str(csv_dir.resolve()) if csv_dir else None
-    return [replace(template, ticker=name, source=chosen, csv_dir=folder, run_id=str(uuid4())) for name in names]
+    return [replace(template, ticker=name, source=source_name, csv_dir=folder, run_id=str(uuid4())) for name in names]
 
 
-def _runs_as_of(
-    settings: Settings, day: date, tickers: str | None, template: TickerRun, *, elsewhere: object
+def _plan_rebuild(
+    settings: Settings, day: date, tickers: str | None, template: TickerRun, *, has_source: bool
 ) -> list[TickerRun]:
-    """The runs that rebuild a past day. Raises NotAvailable if nothing was known then of one of the tickers."""
-    if elsewhere:
-        raise UserError("--as-of fetches nothing: it takes stored snapshots, so leave out --source and --csv-dir")
-    usual = make_source(settings.zenith_price_source, csv_dir=settings.zenith_csv_dir)
-    names = listed_tickers(tickers) if tickers is not None else list(default_tickers(usual))
+    """Return the runs that rebuild a past day. Raises NotAvailable if a ticker had no prices by then."""
+    if has_source:
+        raise UserError("--as-of uses stored prices and fetches none: leave out --source and --csv-dir")
+    prices = make_source(settings.zenith_price_source, csv_dir=settings.zenith_csv_dir)
+    names = listed_tickers(tickers) if tickers is not None else list(default_tickers(prices))
     store = DatasetStore(settings.data_uri)
     for name in names:
         snapshot_as_of(store, name, day)
@@ -99,11 +99,11 @@ def _print(document: dict[str, Any], settings: Settings, *, as_json: bool) -> No
     show(document)
     if document["as_of"]:
         home = as_of_home(settings, date.fromisoformat(document["as_of"]))
-        print(f"As of {document['as_of']}; the present is as it was. All of it: `ZENITH_HOME={home} zenith …`")
+        print(f"Rebuilt as of {document['as_of']}; current data is unchanged. To use it: `ZENITH_HOME={home} zenith …`")
 
 
 def _remarks(outcomes: dict[str, dict[str, Any]]) -> Iterator[str]:
-    """A line for each ticker that is not ok, and for each candidate that did not become Production."""
+    """Yield a line for each ticker that is not ok, and for each candidate that was not promoted."""
     for name, outcome in outcomes.items():
         if outcome["status"] != "ok":
             yield f"{name} {outcome['status']}: {outcome['reason']}"
@@ -113,7 +113,7 @@ def _remarks(outcomes: dict[str, dict[str, Any]]) -> Iterator[str]:
 
 
 def exit_code(outcomes: dict[str, dict[str, Any]]) -> int:
-    """0 if each ticker is ok or skipped and something was done; else the failures' own code, or 2."""
+    """Return 0 if no ticker failed and at least one is ok, 1 if any failure has code 1, else 2."""
     failures = [outcome.get("exit_code", 1) for outcome in outcomes.values() if outcome["status"] == "failed"]
     if failures:
         return 1 if 1 in failures else 2
@@ -125,7 +125,7 @@ def _public(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def public_tickers(outcomes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """The outcomes without what is only for the exit status."""
+    """Return the outcomes without their exit codes, which are internal."""
     return {
         name: {key: value for key, value in outcome.items() if key != "exit_code"} for name, outcome in outcomes.items()
     }

@@ -1,24 +1,24 @@
-"""The table at the end of `zenith run`, and the line that says what to do next."""
+"""The result table of `zenith run`, and the next step."""
 
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-_HEADINGS = ("ticker", "last close", "5 sessions on", "signal", "vs naive", "model", "Sharpe (b&h)")
+_HEADINGS = ("ticker", "last close", "in 5 sessions", "signal", "vs naive", "model", "Sharpe (b&h)")
 
 _SHORT = {"lstm": "lstm", "ensemble": "ens."}
-_LEGEND = """5 sessions on: forecast, 90 % interval. vs naive: skill out of sample, against
-the random walk (lstm) and past frequencies (ens., ensemble); * where p < 0.05,
-as one in twenty is by chance. Sharpe: walk-forward, after costs (buy-and-hold)."""
+_LEGEND = """in 5 sessions: forecast, 90 % interval. vs naive: skill out of sample, against
+the random walk (lstm) and past frequencies (ens., ensemble); * if p < 0.05,
+by chance one in twenty. Sharpe: walk-forward, after costs (buy-and-hold)."""
 
 
 def show(document: dict[str, Any]) -> None:
-    """Print the outcome of a batch for people, within 80 columns."""
+    """Print the outcome of a batch as a table, at most 80 columns wide."""
     title = f"zenith run · {document['source']} prices · {document['seconds']:.0f} s"
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    trained = any(outcome.get("forecast") for outcome in document["tickers"].values())
-    for heading in _HEADINGS if trained else _HEADINGS[:2]:
+    has_forecasts = any(outcome.get("forecast") for outcome in document["tickers"].values())
+    for heading in _HEADINGS if has_forecasts else _HEADINGS[:2]:
         table.add_column(heading, no_wrap=True)
     for ticker, outcome in document["tickers"].items():
         if outcome["status"] == "ok":
@@ -27,7 +27,7 @@ def show(document: dict[str, Any]) -> None:
     if table.row_count:
         console.print(title, style="italic")
         console.print(table)
-    if trained:
+    if has_forecasts:
         console.print(_LEGEND, style="dim")
     _show_reports(console, document["tickers"])
     if table.row_count and not document.get("as_of"):
@@ -36,11 +36,11 @@ def show(document: dict[str, Any]) -> None:
 
 def _cells(outcome: dict[str, Any]) -> list[str]:
     close = f"{outcome['last_close']:.2f}\n{outcome['last']}" if outcome["last_close"] else f"{outcome['last'] or '–'}"
-    answer = outcome["forecast"]
-    if not answer:
+    prediction = outcome["forecast"]
+    if not prediction:
         return [close]
-    forecast = f"{answer['forecast']:.2f}\n{answer['lower']:.2f}–{answer['upper']:.2f}"
-    signal = f"{answer['signal']}\n{answer['probability']:.0%}"
+    forecast = f"{prediction['forecast']:.2f}\n{prediction['lower']:.2f}–{prediction['upper']:.2f}"
+    signal = f"{prediction['signal']}\n{prediction['probability']:.0%}"
     versions = "\n".join(f"{_SHORT[kind]} v{model['production']}" for kind, model in outcome["models"].items())
     return [
         close,
@@ -60,8 +60,8 @@ def _skill(metrics: dict[str, Any]) -> str:
 def _sharpe(backtests: dict[str, Any]) -> str:
     lines = []
     for stats in backtests.values():
-        own, held = stats["strategy"]["sharpe"], stats["buy_and_hold"]["sharpe"]
-        lines.append(f"{_number(own)} ({_number(held)})")
+        strategy, benchmark = stats["strategy"]["sharpe"], stats["buy_and_hold"]["sharpe"]
+        lines.append(f"{_number(strategy)} ({_number(benchmark)})")
     return "\n".join(lines)
 
 
@@ -76,8 +76,10 @@ def _show_reports(console: Console, outcomes: dict[str, dict[str, Any]]) -> None
 
 
 def _next_step(outcomes: dict[str, dict[str, Any]]) -> str:
-    served = [ticker for ticker, outcome in outcomes.items() if outcome.get("forecast")]
-    if served:
-        return f"Next: `zenith predict {served[0]}`, `zenith serve` for the API, `zenith ui` for the Dagster UI."
-    made = next(ticker for ticker, outcome in outcomes.items() if outcome["status"] == "ok")
-    return f"Next: `zenith export {made} prices` shows what was made."
+    forecast_tickers = [ticker for ticker, outcome in outcomes.items() if outcome.get("forecast")]
+    if forecast_tickers:
+        return (
+            f"Next: `zenith predict {forecast_tickers[0]}`, `zenith serve` for the API, `zenith ui` for the Dagster UI."
+        )
+    ticker = next(ticker for ticker, outcome in outcomes.items() if outcome["status"] == "ok")
+    return f"Next: `zenith export {ticker} prices` prints the cleaned prices."

@@ -1,4 +1,4 @@
-"""`zenith tickers`: which tickers are scheduled and served."""
+"""`zenith tickers`: add, remove and list the tickers that are scheduled and served."""
 
 import json
 from collections.abc import Sequence
@@ -15,46 +15,48 @@ from zenith_pipelines.tickers import SERVED, add_tickers, known_tickers, remove_
 
 
 def add(texts: Sequence[str], *, as_json: bool) -> None:
-    """Add tickers, and say which are new. Raises InvalidTicker, and then adds none."""
-    settings = Settings()  # first: it knows the exchanges of ZENITH_EXCHANGES
+    """Add tickers and print the new ones. Raises InvalidTicker without adding any."""
+    settings = Settings()  # first, because it registers the exchanges of ZENITH_EXCHANGES
     tickers = listed_tickers(",".join(texts))
     with open_instance(settings) as instance:
-        added = add_tickers(instance, tickers)
-    there = [ticker for ticker in tickers if ticker not in added]
+        new_tickers = add_tickers(instance, tickers)
+    existing = [ticker for ticker in tickers if ticker not in new_tickers]
     if as_json:
-        print(json.dumps({"added": added, "already_there": there}))
+        print(json.dumps({"added": new_tickers, "already_there": existing}))
         return
-    print(f"added: {', '.join(added) or 'none'}" + (f" · already there: {', '.join(there)}" if there else ""))
-    if added:
-        print(f"Next: `zenith run --tickers {','.join(added)}`, or leave it to the schedules of `zenith ui`.")
+    print(
+        f"added: {', '.join(new_tickers) or 'none'}" + (f" · already there: {', '.join(existing)}" if existing else "")
+    )
+    if new_tickers:
+        print(f"Next: `zenith run --tickers {','.join(new_tickers)}`, or wait for the schedules of `zenith ui`.")
 
 
 def remove(texts: Sequence[str], *, as_json: bool) -> None:
-    """Remove tickers. Raises UserError for one that is not there or would come back, and then removes none."""
+    """Remove tickers. Raises UserError without removing any if one is missing or would be added again."""
     settings = Settings()
     tickers = listed_tickers(",".join(texts))
     with open_instance(settings) as instance:
-        removed = remove_tickers(instance, settings, tickers)
+        old_tickers = remove_tickers(instance, settings, tickers)
     if as_json:
-        print(json.dumps({"removed": removed}))
+        print(json.dumps({"removed": old_tickers}))
         return
-    print(f"removed: {', '.join(removed)} · scheduled and served no more; prices, models and forecasts are kept")
+    print(f"removed: {', '.join(old_tickers)} · no longer scheduled or served; prices, models and forecasts are kept")
 
 
 def show(*, as_json: bool) -> None:
-    """List the tickers, and since when each is served."""
+    """List the tickers with the date of their latest served data."""
     settings = Settings()
     with open_instance(settings) as instance:
-        known = known_tickers(instance)
+        tickers = known_tickers(instance)
     store = DatasetStore(settings.data_uri)
-    rows = [_row(store, ticker) for ticker in known]
+    rows = [_row(store, ticker) for ticker in tickers]
     if as_json:
         print(json.dumps({"tickers": rows}, indent=2))
         return
     if not rows:
-        print("no tickers yet: `zenith tickers add AAPL`, or `zenith run`")
+        print("no tickers yet: add one with `zenith tickers add AAPL`, or start with `zenith run`")
         return
-    table = Table("ticker", "exchange", "currency", "served, with data until", box=None, padding=(0, 2, 0, 0))
+    table = Table("ticker", "exchange", "currency", "served data until", box=None, padding=(0, 2, 0, 0))
     for row in rows:
         table.add_row(row["ticker"], row["exchange"], row["currency"], row["as_of"] or "–")
     Console(highlight=False).print(table)

@@ -1,4 +1,4 @@
-"""`zenith track-record`: served forecasts against what came."""
+"""`zenith track-record`: served forecasts beside the actual prices."""
 
 import json
 from typing import Any
@@ -11,14 +11,12 @@ from zenith_core.market.tickers import validate_ticker
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.settings import Settings
 
-_SHOWN = 10  # forecasts
-_LEGEND = (
-    "Counted are forecasts made before the day they are for. Errors are in % of the close that they were made from."
-)
+_MAX_FORECASTS = 10
+_LEGEND = "Only forecasts made before their target date count. Errors are in % of the close at the forecast's origin."
 
 
 def show_track_record(ticker: str, *, as_json: bool) -> None:
-    """Print the track record of a ticker. Raises NotAvailable if nothing was forecast for it yet, or InvalidTicker."""
+    """Print the track record of a ticker. Raises InvalidTicker, or NotAvailable if it has no forecasts yet."""
     name = validate_ticker(ticker)
     record = {"ticker": name, **track_record(DatasetStore(Settings().data_uri).read("forecast_ledger", name).table)}
     if as_json:
@@ -31,23 +29,25 @@ def _show(record: dict[str, Any], console: Console) -> None:
     if any(figures["matured"] for figures in record["summary"].values()):
         console.print(_summary_table(record))
     else:
-        console.print(f"{record['ticker']}: nothing has matured yet. {_why_not(record['forecasts'])}", soft_wrap=True)
-    matured = [row for row in record["forecasts"] if row["actual"] is not None]
-    if matured:
-        console.print(_forecast_table(matured[-_SHOWN:]))
+        console.print(
+            f"{record['ticker']}: no forecast has matured yet. {_why_none(record['forecasts'])}", soft_wrap=True
+        )
+    mature = [row for row in record["forecasts"] if row["actual"] is not None]
+    if mature:
+        console.print(_forecast_table(mature[-_MAX_FORECASTS:]))
         console.print(_LEGEND, style="dim", soft_wrap=True)
 
 
-def _why_not(forecasts: list[dict[str, Any]]) -> str:
-    awaited = [row["target_date"] for row in forecasts if row["in_the_open"] and row["actual"] is None]
-    if awaited:
-        return f"The first forecast to be scored is for {min(awaited)}."
-    return "No forecast was made before the day it is for: the prices are old ones."
+def _why_none(forecasts: list[dict[str, Any]]) -> str:
+    target_dates = [row["target_date"] for row in forecasts if row["in_the_open"] and row["actual"] is None]
+    if target_dates:
+        return f"The first one matures on {min(target_dates)}."
+    return "None was made before its target date, because the prices are old."
 
 
 def _summary_table(record: dict[str, Any]) -> Table:
-    table = _table(f"{record['ticker']} · served forecasts against what came")
-    for heading in ("sessions ahead", "matured", "in 90 % band", "error", 'error of "it stays"'):
+    table = _table(f"{record['ticker']} · served forecasts and actual prices")
+    for heading in ("sessions ahead", "matured", "in 90 % band", "error", "naive error"):
         table.add_column(heading, justify="right", no_wrap=True)
     for horizon, figures in record["summary"].items():
         shares = (_percent(figures[name], digits) for name, digits in (("coverage", 0), ("mae", 2), ("mae_naive", 2)))
@@ -56,21 +56,21 @@ def _summary_table(record: dict[str, Any]) -> Table:
 
 
 def _forecast_table(forecasts: list[dict[str, Any]]) -> Table:
-    table = _table(f"the last {len(forecasts)} that matured")
-    for heading in ("from", "for", "forecast", "90 % band", "came", ""):
+    table = _table(f"last {len(forecasts)} matured forecasts")
+    for heading in ("from", "for", "forecast", "90 % band", "actual", ""):
         table.add_column(heading, no_wrap=True)
     for row in forecasts:
-        forecast, lower, upper, came = (f"{row[name]:.2f}" for name in ("forecast", "lower", "upper", "actual"))
-        table.add_row(row["origin"], row["target_date"], forecast, f"{lower}–{upper}", came, _remark(row))
+        forecast, lower, upper, actual = (f"{row[name]:.2f}" for name in ("forecast", "lower", "upper", "actual"))
+        table.add_row(row["origin"], row["target_date"], forecast, f"{lower}–{upper}", actual, _remark(row))
     return table
 
 
 def _remark(row: dict[str, Any]) -> str:
-    said = {
+    remarks = {
         "outside": not row["lower"] <= row["actual"] <= row["upper"],
-        "made when it was known": not row["in_the_open"],
+        "made too late": not row["in_the_open"],
     }
-    return ", ".join(words for words, holds in said.items() if holds)
+    return ", ".join(remark for remark, applies in remarks.items() if applies)
 
 
 def _table(title: str) -> Table:

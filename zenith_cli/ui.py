@@ -1,4 +1,4 @@
-"""`zenith ui`: the Dagster UI and its daemon, on the same state as `zenith run`."""
+"""`zenith ui`: start the Dagster UI and daemon on the state of `zenith run`."""
 
 import os
 import signal
@@ -13,16 +13,16 @@ from zenith_serving.server import bind
 
 
 def open_ui(host: str, port: int) -> None:
-    """Become `dagster dev` on the embedded instance. Raises UserError for a busy port, or a setting that cannot be."""
-    bind(host, port).close()  # a busy port is named before anything starts
+    """Replace this process with `dagster dev` on the embedded instance. Raises UserError for a bad port or cron."""
+    bind(host, port).close()  # report a busy port before starting anything
     settings = Settings()
     home = dagster_home(settings)
-    make_schedules(settings)  # or a wrong cron expression would be a code location that does not load
-    open_instance(settings).dispose()  # its tables are made before webserver and daemon meet on them
-    fail_dead_runs(settings)  # or the UI would show them as started for ever
+    make_schedules(settings)  # report a bad cron expression here, not as a code location that fails to load
+    open_instance(settings).dispose()  # create the tables before webserver and daemon race to
+    fail_dead_runs(settings)  # or the UI would show them as running for ever
     environment = {**os.environ, "DAGSTER_HOME": str(home), "ZENITH_HOME": str(settings.home)}
     dagster = Path(sys.executable).with_name("dagster")
     command = [str(dagster), "dev", "--workspace", str(WORKSPACE), "--host", host, "--port", str(port)]
-    # A shell starts background jobs with SIGINT ignored; Dagster, finding that, would ignore SIGTERM as well.
+    # A shell starts background jobs with SIGINT ignored. Dagster would then ignore SIGTERM as well.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execve(command[0], command, environment)

@@ -1,4 +1,4 @@
-"""Price files that cannot be believed: one line each on stderr, exit status 2, and nothing of them stored."""
+"""Invalid price files: one line each on stderr, exit status 2, nothing stored."""
 
 import json
 import os
@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from zenith_cli.main import main
-
 ROWS = "Date,Open,High,Low,Close,Volume\n2024-01-02,1,2,1,2,100\n"
 
 BAD = {
@@ -17,7 +15,7 @@ BAD = {
     "BYTES": b"\xff\xfe\x00\x81PK\x03\x04",
     "GROUPED": ROWS.replace(",2,100", ',"1,234.50",100').encode(),
 }
-SAID = {
+MESSAGES = {
     "LACKS": "LACKS.csv has no column low; it has Date, Open, High, Bottom, Close, Volume; expected date, open",
     "BYTES": "BYTES.csv cannot be read as csv: ",
     "GROUPED": "GROUPED.csv, line 2, column close: '1,234.50' is not a number; expected digits and a decimal point",
@@ -25,13 +23,13 @@ SAID = {
 
 
 @pytest.mark.slow
-def test_each_bad_file_is_one_line_and_nothing_of_it_is_stored(tmp_path):
+def test_each_invalid_file_gives_one_line_and_stores_nothing(tmp_path):
     home, folder = tmp_path / "home", tmp_path / "prices"
     folder.mkdir()
     for ticker, content in BAD.items():
         (folder / f"{ticker}.csv").write_bytes(content)
 
-    done = subprocess.run(
+    result = subprocess.run(
         [Path(sys.executable).with_name("zenith"), "run", "--csv-dir", folder, "--jobs", "1", "--json"],
         env={**os.environ, "ZENITH_HOME": str(home)},
         capture_output=True,
@@ -39,34 +37,31 @@ def test_each_bad_file_is_one_line_and_nothing_of_it_is_stored(tmp_path):
         check=False,
     )
 
-    assert done.returncode == 2
-    lines = sorted(done.stderr.splitlines())
+    assert result.returncode == 2
+    lines = sorted(result.stderr.splitlines())
     assert len(lines) == len(BAD)
     for line, ticker in zip(lines, sorted(BAD), strict=True):
         assert line.startswith(f"zenith: {ticker} failed: raw_prices: ")
-        assert SAID[ticker] in line
-    assert {name: told["status"] for name, told in json.loads(done.stdout)["tickers"].items()} == dict.fromkeys(
+        assert MESSAGES[ticker] in line
+    assert {name: outcome["status"] for name, outcome in json.loads(result.stdout)["tickers"].items()} == dict.fromkeys(
         sorted(BAD), "failed"
     )
     assert not [path for path in (home / "data").rglob("*") if path.is_file()]
 
 
-def test_an_export_to_a_folder_that_is_not_there_names_it(monkeypatch, capsys, tmp_path, export_of_aapl):
+@pytest.mark.usefixtures("aapl_prices")
+def test_export_to_a_missing_folder_names_it(zenith, tmp_path):
     target = tmp_path / "nowhere" / "prices.csv"
-    monkeypatch.setattr("sys.argv", ["zenith", "export", "AAPL", "raw", "-o", str(target)])
 
-    with pytest.raises(SystemExit) as exit:
-        main()
+    status, _, err = zenith("export", "AAPL", "raw", "-o", str(target))
 
-    assert exit.value.code == 2
-    assert capsys.readouterr().err == (
-        f"zenith: {target.parent} is not a folder: make it first, or name a file in one that is there\n"
-    )
+    assert status == 2
+    assert err == f"zenith: {target.parent} is not a folder: create it, or name a file in an existing folder\n"
     assert not target.parent.exists()
 
 
 @pytest.fixture
-def export_of_aapl(monkeypatch, tmp_path):
+def aapl_prices(monkeypatch, tmp_path):
     import pandas as pd
 
     from zenith_pipelines.datasets.store import Dataset, DatasetStore

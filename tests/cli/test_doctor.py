@@ -1,4 +1,4 @@
-"""`zenith doctor`: a finding for each part, what would mend it, and an exit status that programs can go by."""
+"""`zenith doctor`: a finding and a fix for each component, and the exit status."""
 
 import json
 import shutil
@@ -11,8 +11,7 @@ import pytest
 
 from tests.live_service import live_service
 from tests.serving.conftest import MLflowHome, make_ensemble, make_lstm, make_snapshot
-from zenith_cli import health_checks as checkups
-from zenith_cli.main import main
+from zenith_cli import health_checks
 from zenith_core.inference import HORIZONS
 from zenith_serving.settings import Settings
 
@@ -20,31 +19,31 @@ OURS = ("ZENITH_PRICE_SOURCE", "ZENITH_CSV_DIR", "DAGSTER_HOME", "DATABASE_URL",
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """AAPL with both models in Production. Not to be changed."""
-    home = MLflowHome(tmp_path_factory.mktemp("made"))
+def trained_home(tmp_path_factory):
+    """AAPL with both models in Production. Read-only."""
+    home = MLflowHome(tmp_path_factory.mktemp("trained"))
     home.register("lstm-AAPL", make_lstm("AAPL"))
     home.register("ensemble-AAPL", make_ensemble("AAPL"))
     return home.home
 
 
 @pytest.fixture
-def nobody_listens():
-    """An address at which nothing answers."""
+def closed_address():
+    """An address that refuses connections."""
     with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))  # bound and not listening: no other process gets it, and it refuses
+        bound.bind(("127.0.0.1", 0))  # bound but not listening: reserved, and refuses connections
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 @pytest.fixture
-def home(made, tmp_path, monkeypatch, nobody_listens):
-    """A copy of `made` with a snapshot of today, whose model files stay where they are."""
+def home(trained_home, tmp_path, monkeypatch, closed_address):
+    """A copy of `trained_home` with a snapshot of today; the model files are not copied."""
     for name in OURS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("DAGSTER_URL", nobody_listens)
+    monkeypatch.setenv("DAGSTER_URL", closed_address)
     (tmp_path / "home" / "mlflow").mkdir(parents=True)
-    shutil.copy(made / "mlflow" / "mlflow.db", tmp_path / "home" / "mlflow")
+    shutil.copy(trained_home / "mlflow" / "mlflow.db", tmp_path / "home" / "mlflow")
     write_snapshot(tmp_path / "home", datetime.now(UTC).date())
     return tmp_path / "home"
 
@@ -58,71 +57,68 @@ def write_snapshot(home, as_of):
 
 
 @pytest.fixture
-def doctor(monkeypatch, capsys, nobody_listens):
-    """What is found of each part: its state, what it says, and what would mend it; and the exit status."""
+def doctor(zenith, closed_address):
+    """Run the command; return state, message and remedy of each part. Check the exit status."""
 
-    def look(*arguments):
-        monkeypatch.setattr("sys.argv", ["zenith", "doctor", "--url", nobody_listens, "--json", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        document = json.loads(capsys.readouterr().out)
-        assert document["well"] is (ended.value.code == 0)
-        parts = {one["part"]: (one["state"], one["says"], one["remedy"]) for one in document["parts"]}
-        assert list(parts) == list(checkups.CHECKUPS)
-        assert ended.value.code == (1 if "failed" in {state for state, *_ in parts.values()} else 0)
+    def run(*arguments):
+        status, out, _ = zenith("doctor", "--url", closed_address, "--json", *arguments)
+        document = json.loads(out)
+        assert document["well"] is (status == 0)
+        parts = {
+            finding["part"]: (finding["state"], finding["says"], finding["remedy"]) for finding in document["parts"]
+        }
+        assert list(parts) == list(health_checks.CHECKS)
+        assert status == (1 if "failed" in {state for state, *_ in parts.values()} else 0)
         return parts
 
-    return look
+    return run
 
 
-def test_a_new_installation_is_told_how_to_begin_and_nothing_has_failed(doctor, monkeypatch, tmp_path, nobody_listens):
+def test_new_installation_has_warnings_with_first_steps_and_no_failure(doctor, monkeypatch, tmp_path, closed_address):
     for name in OURS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path / "new"))
-    monkeypatch.setenv("DAGSTER_URL", nobody_listens)
+    monkeypatch.setenv("DAGSTER_URL", closed_address)
 
     parts = doctor()
 
     assert {part for part, (state, *_) in parts.items() if state == "ok"} == {
         *("installation", "state folder", "price source", "cache", "stack")
     }
-    assert parts["MLflow"] == ("warning", "SQLite, not made yet", "`zenith run` makes it")
+    assert parts["MLflow"] == ("warning", "SQLite, not created yet", "`zenith run` creates it")
     assert parts["runs and events"][0] == parts["models"][0] == parts["data"][0] == "warning"
     assert parts["Dagster"][1].startswith("Dagster's webserver does not answer: `zenith ui` starts it")
-    assert parts["REST service"][1] == f"nothing answers at {nobody_listens}"
+    assert parts["REST service"][1] == f"no response from {closed_address}"
     assert [path for path in (tmp_path / "new").rglob("*.db")] == []
 
 
-def test_what_is_well_is_counted(doctor, home):
+def test_healthy_parts_report_counts(doctor, home):
     parts = doctor()
 
     assert parts["MLflow"] == ("ok", "2 models in Production", None)
-    assert parts["models"] == ("ok", "2 of 2 opened, each as its checksum says", None)
+    assert parts["models"] == ("ok", "2 of 2 loaded, checksums correct", None)
     assert parts["data"] == ("ok", "1 tickers, none older than 5 sessions", None)
 
 
-def test_people_read_lines_with_a_summary(home, monkeypatch, capsys, nobody_listens):
-    monkeypatch.setattr("sys.argv", ["zenith", "doctor", "--url", nobody_listens])
+def test_without_json_each_part_is_a_line_and_the_last_line_sums_up(home, zenith, closed_address):
+    status, out, _ = zenith("doctor", "--url", closed_address)
 
-    with pytest.raises(SystemExit) as ended:
-        main()
-
-    lines = capsys.readouterr().out.splitlines()
-    assert ended.value.code == 0
+    lines = out.splitlines()
+    assert status == 0
     assert "✓ MLflow           2 models in Production" in lines
-    assert lines[-1] == "runs and events, Dagster, REST service to look at"
+    assert lines[-1] == "warnings: runs and events, Dagster, REST service"
 
 
-def test_a_model_file_that_was_changed_is_named(doctor, home, made):
-    files = sorted((made / "mlflow" / "artifacts").glob("*/model.onnx"))
-    kept = {file: file.read_bytes() for file in files}
+def test_changed_model_file_is_named(doctor, home, trained_home):
+    files = sorted((trained_home / "mlflow" / "artifacts").glob("*/model.onnx"))
+    originals = {file: file.read_bytes() for file in files}
     try:
         for file in files:
             file.write_bytes(b"not a model")
 
         state, says, remedy = doctor()["models"]
     finally:
-        for file, content in kept.items():
+        for file, content in originals.items():
             file.write_bytes(content)
 
     assert state == "failed"
@@ -132,7 +128,7 @@ def test_a_model_file_that_was_changed_is_named(doctor, home, made):
     assert "zenith rollback" in remedy
 
 
-def test_old_prices_are_named(doctor, home):
+def test_old_prices_are_reported(doctor, home):
     write_snapshot(home, date(2013, 3, 1))
 
     assert doctor()["data"][:2] == ("warning", "1 of 1 tickers are older than 5 sessions: AAPL")
@@ -143,49 +139,49 @@ def test_old_prices_are_named(doctor, home):
     [
         ("REDIS_URL", "redis://127.0.0.1:1/0", "cache", "Redis: ConnectionError"),
         ("MLFLOW_TRACKING_URI", "http://127.0.0.1:1", "MLflow", "the MLflow server cannot be reached"),
-        ("DATABASE_URL", "postgresql://a:secret@127.0.0.1:1/b", "runs and events", "PostgreSQL does not answer"),
+        ("DATABASE_URL", "postgresql://a:secret@127.0.0.1:1/b", "runs and events", "PostgreSQL does not respond"),
         ("KERAS_BACKEND", "torch", "installation", "KERAS_BACKEND torch is not installed"),
         ("ZENITH_CSV_DIR", "", "price source", "{empty} holds no TICKER.csv"),
         ("ZENITH_PRICE_SOURCE", "bloomberg", "price source", "no price source 'bloomberg'"),
     ],
 )
-def test_what_fails_is_said_and_is_the_exit_status(doctor, home, monkeypatch, tmp_path, name, value, part, says):
+def test_failure_is_reported_and_sets_the_exit_status(doctor, home, monkeypatch, tmp_path, name, value, part, says):
     if name == "ZENITH_CSV_DIR":
         monkeypatch.setenv("ZENITH_PRICE_SOURCE", "csv")
         (tmp_path / "empty").mkdir()
     monkeypatch.setenv(name, value or str(tmp_path / "empty"))
 
-    found = doctor()
+    parts = doctor()
 
-    assert found[part][0] == "failed"
-    assert found[part][1].startswith(says.format(empty=tmp_path / "empty"))
-    assert "secret" not in json.dumps(found)
+    assert parts[part][0] == "failed"
+    assert parts[part][1].startswith(says.format(empty=tmp_path / "empty"))
+    assert "secret" not in json.dumps(parts)
 
 
-def test_libraries_that_do_not_fit_are_named(doctor, home, monkeypatch):
+def test_unmet_requirements_are_named(doctor, home, monkeypatch):
     monkeypatch.setattr(
-        checkups.metadata, "requires", lambda _: ["numpy>=99", "no-such-library", "nothing; extra=='s3'"]
+        health_checks.metadata, "requires", lambda _: ["numpy>=99", "no-such-library", "nothing; extra=='s3'"]
     )
 
     state, says, remedy = doctor()["installation"]
 
     assert state == "failed"
-    assert says.startswith("numpy ") and says.endswith(">=99 is needed; no-such-library is not installed")
+    assert says.startswith("numpy ") and says.endswith(">=99 is required; no-such-library is not installed")
     assert "make install" in remedy
 
 
-def test_a_disk_that_is_nearly_full_is_told(doctor, home, monkeypatch):
-    monkeypatch.setattr(checkups, "_SPACE_BYTES", 1e18)
+def test_nearly_full_disk_fails(doctor, home, monkeypatch):
+    monkeypatch.setattr(health_checks, "_MIN_FREE_BYTES", 1e18)
 
     assert doctor()["state folder"][0] == "failed"
 
 
-def test_the_service_is_asked_how_it_is(doctor, home):
+def test_running_service_is_ok(doctor, home):
     with live_service(Settings()) as url:
-        assert doctor("--url", url)["REST service"] == ("ok", f"{url} answers for 1 tickers", None)
+        assert doctor("--url", url)["REST service"] == ("ok", f"{url} serves 1 tickers", None)
 
 
-def test_something_else_at_the_service_s_address_is_no_service(doctor, home):
+def test_another_server_at_the_service_s_address_fails(doctor, home):
     class Other(BaseHTTPRequestHandler):
         def do_GET(self):
             self.send_response(200)
@@ -200,18 +196,18 @@ def test_something_else_at_the_service_s_address_is_no_service(doctor, home):
     thread.start()
     try:
         url = f"http://127.0.0.1:{server.server_port}"
-        assert doctor("--url", url)["REST service"][:2] == ("failed", f"what answers at {url} is not Zenith")
+        assert doctor("--url", url)["REST service"][:2] == ("failed", f"{url} is not Zenith's REST service")
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
 
 
-def test_what_nobody_thought_of_hides_no_other_part(doctor, home, monkeypatch):
+def test_unexpected_error_hides_no_other_finding(doctor, home, monkeypatch):
     def explode(_):
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setitem(checkups.CHECKUPS, "data", explode)
+    monkeypatch.setitem(health_checks.CHECKS, "data", explode)
 
     parts = doctor()
 
@@ -219,7 +215,7 @@ def test_what_nobody_thought_of_hides_no_other_part(doctor, home, monkeypatch):
     assert parts["stack"][0] == "ok"
 
 
-def test_a_stack_that_this_shell_was_not_told_of_is_pointed_at(doctor, home):
+def test_stack_without_its_settings_is_a_warning_with_the_file_to_source(doctor, home):
     (home / "stack").mkdir()
     (home / "stack" / "stack.env").touch()
 

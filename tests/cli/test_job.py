@@ -22,35 +22,37 @@ def home(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def asked(home, monkeypatch):
-    """The runs that a command starts, which here do nothing."""
-    runs = []
+def started_runs(home, monkeypatch):
+    """Record the runs that a command starts instead of running them."""
+    calls = []
 
-    def run_batch(started, jobs, on_update):
-        runs.extend(started)
-        return {run.ticker: {"status": "ok", "reason": None, "last": "2024-01-02", "models": {}} for run in started}
+    def run_batch(runs, jobs, on_update):
+        calls.extend(runs)
+        return {run.ticker: {"status": "ok", "reason": None, "last": "2024-01-02", "models": {}} for run in runs}
 
     monkeypatch.setattr(job, "run_batch", run_batch)
-    return runs
+    return calls
 
 
-def test_all_tickers_are_refreshed_unless_some_are_named(asked, capsys):
+def test_all_tickers_are_refreshed_by_default(started_runs, capsys):
     assert run_named("refresh_prices", None, [], None, as_json=False) == 0
     assert run_named("refresh_prices", "ibm", [], None, as_json=False) == 0
 
-    assert [(run.ticker, run.job) for run in asked] == [(name, "refresh_prices") for name in ("AAPL", "IBM", "IBM")]
+    assert [(run.ticker, run.job) for run in started_runs] == [
+        (name, "refresh_prices") for name in ("AAPL", "IBM", "IBM")
+    ]
     assert capsys.readouterr().out.splitlines()[0] == "AAPL ok · prices until 2024-01-02"
 
 
 @pytest.mark.parametrize("name", ["retrain_model", "retrain_all_models"])
-def test_a_retraining_takes_its_config(asked, name):
+def test_retraining_accepts_model_type_and_epochs(started_runs, name):
     store = DatasetStore(Settings().data_uri)
     for ticker in ("AAPL", "IBM"):
         store.write("ensemble_model", ticker, Dataset())
 
     run_named(name, None, ["model_type=lstm", "epochs=3"], None, as_json=True)
 
-    assert [(run.ticker, run.job, run.model_type, run.epochs) for run in asked] == [
+    assert [(run.ticker, run.job, run.model_type, run.epochs) for run in started_runs] == [
         ("AAPL", "retrain_model", "lstm", 3),
         ("IBM", "retrain_model", "lstm", 3),
     ]
@@ -59,7 +61,7 @@ def test_a_retraining_takes_its_config(asked, name):
 @pytest.mark.parametrize(
     ("name", "tickers", "config", "message"),
     [
-        ("retrain", None, [], "no job of that name; the jobs are cleanup_old_models, clear_prediction_cache, "),
+        ("retrain", None, [], "unknown job; the jobs are cleanup_old_models, clear_prediction_cache, "),
         ("retrain_model", "MSFT", [], "MSFT: not among the tickers"),
         ("retrain_model", "../etc", [], "not a ticker"),
         ("retrain_model", None, ["epochs"], "expected NAME=VALUE"),
@@ -70,18 +72,18 @@ def test_a_retraining_takes_its_config(asked, name):
         ("retrain_model", None, ["window=3"], "retrain_model takes epochs, model_type, not window"),
         ("refresh_prices", None, ["epochs=3"], "refresh_prices takes nothing, not epochs"),
         ("clear_prediction_cache", None, ["epochs=3"], "clear_prediction_cache takes nothing, not epochs"),
-        ("clear_prediction_cache", "AAPL", [], "clear_prediction_cache is not about single tickers"),
+        ("clear_prediction_cache", "AAPL", [], "clear_prediction_cache does not run per ticker"),
     ],
 )
-def test_a_mistake_is_one_line_and_starts_nothing(asked, name, tickers, config, message):
-    with pytest.raises((UserError, NotAvailable), match=message) as raised:
+def test_invalid_request_is_one_line_and_starts_nothing(started_runs, name, tickers, config, message):
+    with pytest.raises((UserError, NotAvailable), match=message) as failure:
         run_named(name, tickers, config, None, as_json=False)
 
-    assert "\n" not in str(raised.value)
-    assert asked == []
+    assert "\n" not in str(failure.value)
+    assert started_runs == []
 
 
-def test_what_fails_is_named_and_is_the_exit_status(home, monkeypatch, capsys):
+def test_failure_is_printed_and_sets_the_exit_status(home, monkeypatch, capsys):
     outcome = {"status": "failed", "reason": "raw_prices: no such file", "exit_code": 1}
     monkeypatch.setattr(job, "run_batch", lambda runs, jobs, on_update: {run.ticker: outcome for run in runs})
 
@@ -92,7 +94,7 @@ def test_what_fails_is_named_and_is_the_exit_status(home, monkeypatch, capsys):
     assert output.err == "zenith: AAPL failed: raw_prices: no such file\n"
 
 
-def test_without_tickers_it_is_said_how_to_add_one(monkeypatch, tmp_path):
+def test_without_tickers_the_error_says_how_to_add_one(monkeypatch, tmp_path):
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     put_dagster_databases(tmp_path)
@@ -101,17 +103,17 @@ def test_without_tickers_it_is_said_how_to_add_one(monkeypatch, tmp_path):
         run_named("refresh_prices", None, [], None, as_json=False)
 
 
-def test_a_job_that_is_one_op_for_a_ticker_runs_for_each(home, monkeypatch, capsys):
+def test_partitioned_op_job_runs_once_per_ticker(home, monkeypatch, capsys):
     monkeypatch.setattr(job, "job_names", lambda: {"evaluate": True})
-    ran = []
+    calls = []
 
     def run_job(name, config, ticker):
-        ran.append((name, config, ticker))
+        calls.append((name, config, ticker))
         return {"status": "ok", "reason": None, "loss": 0.5, "report": "| a |\n| b |"}
 
     monkeypatch.setattr(job, "run_job", run_job)
 
     assert run_named("evaluate", None, ["model_type=lstm"], None, as_json=False) == 0
 
-    assert ran == [("evaluate", {"model_type": "lstm"}, ticker) for ticker in ("AAPL", "IBM")]
+    assert calls == [("evaluate", {"model_type": "lstm"}, ticker) for ticker in ("AAPL", "IBM")]
     assert capsys.readouterr().out.splitlines() == ["AAPL ok · loss 0.5", "IBM ok · loss 0.5"]

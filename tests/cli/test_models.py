@@ -1,4 +1,4 @@
-"""`zenith models`, `promote` and `rollback` on a real registry: what they print, their exit status, what they move."""
+"""`zenith models`, `promote` and `rollback` on a real registry: output, exit status and alias."""
 
 import json
 import os
@@ -8,13 +8,12 @@ import pytest
 
 from tests.empty_databases import put_mlflow_database
 from tests.pipelines.synthetic_models import current_data, market, register_version, signal_onnx
-from zenith_cli.main import main
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.production.promotion import promote_if_better
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings
 
-# MLflow 3.17 warns of itself, on its first use and on the import of its pyfunc.
+# Warnings of MLflow 3.17 itself, on first use and on import of its pyfunc.
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
@@ -22,8 +21,12 @@ pytestmark = [
 ]
 
 FEATURES = market()
-WORTH = [{"foresight": 0.3, "width": 0.7}, {"foresight": 0.4, "width": 0.6}, {}]  # good, better, then one without skill
-NUMBERS = count(1)
+SKILLS = [
+    {"foresight": 0.3, "width": 0.7},
+    {"foresight": 0.4, "width": 0.6},
+    {},
+]  # good, better, then one without skill
+TICKER_NUMBERS = count(1)
 
 
 @pytest.fixture(scope="module")
@@ -39,54 +42,47 @@ def registry(settings):
 
 @pytest.fixture
 def ticker(settings, registry):
-    """A ticker with three versions of its lstm, of which the second is in Production and the third was refused."""
-    return trained(settings, registry)
+    """A ticker with three lstm versions: the second is in Production, the third was refused."""
+    return register_ticker(settings, registry)
 
 
 @pytest.fixture(scope="module")
-def shown(settings, registry):
+def shared_ticker(settings, registry):
     """The same, for tests that change nothing."""
-    return trained(settings, registry)
+    return register_ticker(settings, registry)
 
 
-def trained(settings, registry):
-    name = f"T{next(NUMBERS)}"
-    here = current_data(name, FEATURES)
+def register_ticker(settings, registry):
+    name = f"T{next(TICKER_NUMBERS)}"
+    current = current_data(name, FEATURES)
     store = DatasetStore(settings.data_uri)
-    store.write("serving_snapshot", name, Dataset(facts=here.snapshot.to_json()))
+    store.write("serving_snapshot", name, Dataset(facts=current.snapshot.to_json()))
     store.write("indicator_features", name, Dataset({"features": FEATURES}))
-    for worth in WORTH:
-        promote_if_better(registry, "lstm", register_version(registry, "lstm", name, FEATURES, **worth).version, here)
+    for skill in SKILLS:
+        version = register_version(registry, "lstm", name, FEATURES, **skill).version
+        promote_if_better(registry, "lstm", version, current)
     return name
 
 
 @pytest.fixture
-def zenith(monkeypatch, capsys, settings):
-    """Run the command; return exit status, stdout and stderr."""
+def zenith(zenith, monkeypatch, settings):
+    """Run the command on the home of `settings`; return exit status, stdout and stderr."""
     for name in ("MLFLOW_TRACKING_URI", "ZENITH_DATA_URI"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ZENITH_HOME", str(settings.home))
-
-    def run(*arguments):
-        monkeypatch.setattr("sys.argv", ["zenith", *arguments])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as exit:
-            main()
-        return exit.value.code or 0, *capsys.readouterr()
-
-    return run
+    return zenith
 
 
 def in_production(registry, ticker):
     return registry.production(f"lstm-{ticker}").version
 
 
-def test_versions_are_listed_with_aliases_figures_and_reasons(zenith, shown):
-    status, out, _ = zenith("models", shown)
+def test_versions_are_listed_with_aliases_figures_and_reasons(zenith, shared_ticker):
+    status, out, _ = zenith("models", shared_ticker)
 
     assert status == 0
     lines = [line.rstrip() for line in out.splitlines()]
-    assert lines[0] == f"{shown} lstm"
+    assert lines[0] == f"{shared_ticker} lstm"
     assert [line.split()[0] for line in lines if line.endswith(("refused", "promoted"))] == ["3", "2", "1"]
     assert any(line.startswith("2       Production") for line in lines)
     assert any(line.startswith("version 3: loss: +") for line in lines)
@@ -94,11 +90,11 @@ def test_versions_are_listed_with_aliases_figures_and_reasons(zenith, shown):
     assert max(len(line) for line in lines if not line.startswith("version ")) <= 80
 
 
-def test_the_same_for_programs(zenith, shown):
-    status, out, _ = zenith("models", shown.lower(), "--history", "--json")
+def test_json_lists_versions_and_history(zenith, shared_ticker):
+    status, out, _ = zenith("models", shared_ticker.lower(), "--history", "--json")
 
     assert status == 0
-    model = json.loads(out)[shown]["lstm"]
+    model = json.loads(out)[shared_ticker]["lstm"]
     assert [version["aliases"] for version in model["versions"]] == [["Candidate"], ["Production"], []]
     newest = model["versions"][0]
     assert newest["metrics"]["loss"] == "mae"
@@ -111,23 +107,23 @@ def test_the_same_for_programs(zenith, shown):
     ]
 
 
-def test_all_tickers_are_listed_and_the_history_is_a_line_per_decision(zenith, shown):
+def test_without_a_ticker_all_are_listed_with_a_line_per_decision(zenith, shared_ticker):
     status, out, _ = zenith("models", "--history")
 
     assert status == 0
-    assert f"{shown} lstm" in out
-    lines = out.split(f"{shown} lstm")[1].splitlines()
-    assert any(" version 3 refused by " in line and "in Production before: 2. loss: +" in line for line in lines)
+    assert f"{shared_ticker} lstm" in out
+    lines = out.split(f"{shared_ticker} lstm")[1].splitlines()
+    assert any(" version 3 refused by " in line and "previously in Production: 2. loss: +" in line for line in lines)
 
 
-def test_a_rollback_goes_back_and_says_who_and_why(zenith, ticker, registry):
+def test_rollback_restores_the_previous_version_and_records_user_and_reason(zenith, ticker, registry):
     status, out, _ = zenith("rollback", ticker, "lstm", "--reason", "it forecast a split", "--json")
 
-    made = json.loads(out)
+    result = json.loads(out)
     assert status == 0
-    assert (made["outcome"], made["production"], made["previous"]) == ("rolled back", 1, 2)
-    assert made["reason"] == "it forecast a split"
-    assert made["by"].endswith(f"@{os.uname().nodename}")
+    assert (result["outcome"], result["production"], result["previous"]) == ("rolled back", 1, 2)
+    assert result["reason"] == "it forecast a split"
+    assert result["by"].endswith(f"@{os.uname().nodename}")
     assert in_production(registry, ticker) == 1
 
     assert zenith("rollback", ticker, "lstm") == (
@@ -138,7 +134,7 @@ def test_a_rollback_goes_back_and_says_who_and_why(zenith, ticker, registry):
     assert in_production(registry, ticker) == 1
 
 
-def test_a_promotion_is_refused_by_its_gates_until_it_is_forced_with_a_reason(zenith, ticker, registry):
+def test_promotion_refused_by_gates_can_be_forced_with_a_reason(zenith, ticker, registry):
     status, out, err = zenith("promote", ticker, "lstm", "3")
     assert status == 1
     assert [line.split()[0] for line in out.splitlines() if " loss: " in line] == ["REFUSED"]
@@ -152,11 +148,11 @@ def test_a_promotion_is_refused_by_its_gates_until_it_is_forced_with_a_reason(ze
 
     status, out, err = zenith("promote", ticker, "lstm", "3", "--force", "--reason", "bad ticks in the others")
     assert (status, err) == (0, "")
-    assert out.splitlines()[-1] == f"lstm-{ticker}: version 3 is in Production, before it version 2 (forced)"
+    assert out.splitlines()[-1] == f"lstm-{ticker}: version 3 is now in Production (forced), previously version 2"
     assert in_production(registry, ticker) == 3
 
 
-def test_a_version_that_cannot_serve_is_not_forced(zenith, ticker, registry):
+def test_version_that_cannot_forecast_cannot_be_forced(zenith, ticker, registry):
     register_version(registry, "lstm", ticker, FEATURES, onnx=signal_onnx())
 
     status, out, err = zenith("promote", ticker, "lstm", "4", "--force", "--reason", "why not", "--json")
@@ -179,33 +175,33 @@ def test_a_version_that_cannot_serve_is_not_forced(zenith, ticker, registry):
         (["rollback", "../x", "lstm"], "zenith: not a ticker: "),
     ],
 )
-def test_a_mistake_is_one_line(zenith, shown, arguments, line):
-    status, out, err = zenith(*[argument.replace("TICKER", shown) for argument in arguments])
+def test_invalid_request_is_one_line(zenith, shared_ticker, arguments, line):
+    status, out, err = zenith(*[argument.replace("TICKER", shared_ticker) for argument in arguments])
 
     assert (status, out) == (2, "")
-    assert err.startswith(line.replace("TICKER", shown))
+    assert err.startswith(line.replace("TICKER", shared_ticker))
     assert len(err.splitlines()) == 1
 
 
-def test_where_nothing_was_ever_trained_listing_makes_no_registry(zenith, monkeypatch, tmp_path):
+def test_listing_without_models_creates_no_registry(zenith, monkeypatch, tmp_path):
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path / "new"))
 
     assert zenith("models") == (2, "", "zenith: no models yet: `zenith run` makes them\n")
     assert list(tmp_path.rglob("*.db")) == []
 
 
-def test_clean_up_lists_what_would_go_then_lets_it_go(zenith, ticker, registry):
+def test_cleanup_deletes_what_the_dry_run_lists(zenith, ticker, registry):
     register_version(registry, "lstm", ticker, FEATURES)
-    asked = ("cleanup", "--keep-latest-n", "0", "--no-keep-best")
+    command = ("cleanup", "--keep-latest-n", "0", "--no-keep-best")
 
-    status, out, _ = zenith(*asked, "--dry-run")
+    status, out, _ = zenith(*command, "--dry-run")
     assert status == 0
     assert f"would delete lstm-{ticker} version 3 (old), " in out
     assert out.splitlines()[-1].startswith("would free ")
 
-    status, out, _ = zenith(*asked, "--json")
+    status, out, _ = zenith(*command, "--json")
     assert status == 0
-    told = json.loads(out)
-    assert told["models"][f"lstm-{ticker}"]["kept"] == {"4": ["Candidate"], "2": ["Production"], "1": ["rollback"]}
-    assert told["bytes_freed"] > 1000
+    summary = json.loads(out)
+    assert summary["models"][f"lstm-{ticker}"]["kept"] == {"4": ["Candidate"], "2": ["Production"], "1": ["rollback"]}
+    assert summary["bytes_freed"] > 1000
     assert [version.version for version in registry.versions(f"lstm-{ticker}")] == [4, 2, 1]

@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from zenith_cli import run_table
-from zenith_cli.run import _remarks, _runs, exit_code
+from zenith_cli.run import _plan_runs, _remarks, exit_code
 from zenith_core.errors import UserError
 from zenith_pipelines.execution.ticker_run import TickerRun
 from zenith_pipelines.settings import Settings
@@ -18,14 +18,14 @@ def model(version=2, production=2, skill=-0.018, beats_naive=False):
 
 def outcome(**changes):
     stats = {"strategy": {"sharpe": 0.71}, "buy_and_hold": {"sharpe": None}}
-    answer = {"forecast": 1435.33, "lower": 1393.99, "upper": 1473.91, "signal": "hold", "probability": 0.41}
+    forecast = {"forecast": 1435.33, "lower": 1393.99, "upper": 1473.91, "signal": "hold", "probability": 0.41}
     return {
         "status": "ok",
         "reason": None,
         "sessions": 3270,
         "last": "2013-03-01",
         "last_close": 1430.47,
-        "forecast": answer,
+        "forecast": forecast,
         "models": {"lstm": model(), "ensemble": model()},
         "backtest": {"lstm": stats, "ensemble": stats},
         "report": None,
@@ -33,7 +33,7 @@ def outcome(**changes):
 
 
 @pytest.fixture
-def shown(monkeypatch):
+def render(monkeypatch):
     def show(**outcomes):
         file = io.StringIO()
         monkeypatch.setattr(run_table, "Console", lambda **options: Console(file=file, width=80, **options))
@@ -43,8 +43,8 @@ def shown(monkeypatch):
     return show
 
 
-def test_the_table_and_its_legend_fit_eighty_columns_unbroken(shown):
-    text = shown(**{"PETR4.SA": outcome()})
+def test_the_table_and_its_legend_fit_eighty_columns_unbroken(render):
+    text = render(**{"PETR4.SA": outcome()})
 
     *lines, next_step = text.splitlines()
     assert max(map(len, lines)) <= 80
@@ -53,31 +53,31 @@ def test_the_table_and_its_legend_fit_eighty_columns_unbroken(shown):
     assert run_table._LEGEND in re.sub(r" +\n", "\n", text)
 
 
-def test_only_skill_that_is_significant_carries_a_star(shown):
-    lucky = model(skill=0.005, beats_naive=True)
-    worthless = model(skill=None)
+def test_only_significant_skill_has_a_star(render):
+    significant = model(skill=0.005, beats_naive=True)
+    without_skill = model(skill=None)
 
-    text = shown(GOOG=outcome(models={"lstm": lucky, "ensemble": worthless}), AAPL=outcome())
+    text = render(GOOG=outcome(models={"lstm": significant, "ensemble": without_skill}), AAPL=outcome())
 
     assert text.count(" *") == 2  # GOOG's, and the legend's
     assert "+0.5% *" in text
 
 
-def test_a_run_that_trained_nothing_shows_no_columns_of_models(shown):
-    text = shown(IBM=outcome(forecast=None, models={}, backtest={}))
+def test_run_without_training_shows_no_model_columns(render):
+    text = render(IBM=outcome(forecast=None, models={}, backtest={}))
 
     assert "Sharpe" not in text
     assert "`zenith export IBM prices`" in text
 
 
-def test_what_failed_is_no_row_and_suggests_no_next_step(shown):
-    assert shown(X={"status": "failed", "reason": "no column volume"}) == ""
+def test_failed_ticker_has_no_row_and_no_next_step(render):
+    assert render(X={"status": "failed", "reason": "no column volume"}) == ""
 
 
-def test_failures_and_refused_candidates_are_remarked_upon():
-    refused = {"lstm": model(version=3, production=2), "ensemble": model()}
+def test_skipped_tickers_and_refused_candidates_have_remarks():
+    models = {"lstm": model(version=3, production=2), "ensemble": model()}
 
-    remarks = _remarks({"FB": {"status": "skipped", "reason": "196 sessions"}, "AAPL": outcome(models=refused)})
+    remarks = _remarks({"FB": {"status": "skipped", "reason": "196 sessions"}, "AAPL": outcome(models=models)})
 
     assert list(remarks) == ["FB skipped: 196 sessions", "AAPL lstm v3 was not promoted: data end: older"]
 
@@ -91,15 +91,15 @@ def test_failures_and_refused_candidates_are_remarked_upon():
         ([("failed", 2), ("failed", 1)], 1),
     ],
 )
-def test_the_exit_status_is_zero_only_if_all_is_ok_or_skipped_and_something_was_done(statuses, code):
+def test_exit_status_is_zero_only_without_failures_and_with_one_ok_ticker(statuses, code):
     outcomes = {str(n): {"status": status, "exit_code": code} for n, (status, code) in enumerate(statuses)}
 
     assert exit_code(outcomes) == code
 
 
-def test_a_source_may_have_more_than_it_lists(tmp_path):
-    (run,) = _runs(Settings(zenith_home=tmp_path), "simulated", None, "SIM-NOISE-7", TickerRun(""))
+def test_simulated_source_accepts_tickers_beyond_its_list(tmp_path):
+    (run,) = _plan_runs(Settings(zenith_home=tmp_path), "simulated", None, "SIM-NOISE-7", TickerRun(""))
 
     assert (run.ticker, run.source) == ("SIM-NOISE-7", "simulated")
     with pytest.raises(UserError, match="SIM-LUCK-1: not in the simulated prices, which have SIM-DIRTY-1"):
-        _runs(Settings(zenith_home=tmp_path), "simulated", None, "SIM-LUCK-1", TickerRun(""))
+        _plan_runs(Settings(zenith_home=tmp_path), "simulated", None, "SIM-LUCK-1", TickerRun(""))

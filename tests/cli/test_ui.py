@@ -12,8 +12,8 @@ from zenith_pipelines.settings import Settings
 def test_dead_runs_are_failed_before_the_ui_starts(monkeypatch, tmp_path):
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    become = []
-    monkeypatch.setattr(ui.os, "execve", lambda *arguments: become.append(arguments))
+    processes = []
+    monkeypatch.setattr(ui.os, "execve", lambda *arguments: processes.append(arguments))
     monkeypatch.setattr(ui.signal, "signal", lambda *_: None)
     with pytest.raises(KeyboardInterrupt), hold_run_lock(Settings(), "dead"):
         raise KeyboardInterrupt
@@ -22,13 +22,13 @@ def test_dead_runs_are_failed_before_the_ui_starts(monkeypatch, tmp_path):
         ui.open_ui("127.0.0.1", 0)
         assert [path.stem for path in locks.iterdir()] == ["living"]
 
-    (_, command, environment) = become[0]
+    (_, command, environment) = processes[0]
     assert command[1:3] == ["dev", "--workspace"]
     assert environment["DAGSTER_HOME"] == str(tmp_path / "dagster")
 
 
 @pytest.mark.parametrize("start", [lambda: ui.open_ui("127.0.0.1", 0), lambda: bring_up(8000)], ids=["ui", "up"])
-def test_a_cron_expression_that_is_none_is_told_before_anything_starts(monkeypatch, tmp_path, start):
+def test_invalid_cron_expression_is_reported_before_anything_starts(monkeypatch, tmp_path, start):
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
     monkeypatch.setenv("ZENITH_RETRAIN_CRON", "weekly")
     monkeypatch.delenv("DAGSTER_HOME", raising=False)

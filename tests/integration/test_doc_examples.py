@@ -37,22 +37,22 @@ SERVICE = "http://127.0.0.1:8000"
 QUICK = ("predict", "models", "export", "track-record", "promote", "rollback", "cleanup", "tickers", "job")
 RUN = {page: [one for one in blocks(page) if one.language == "bash" and not one.excuse] for page in GUIDES}
 ANSWERS = {
-    "README.md": ["signal hold", "version 1 promoted by", "rows of AAPL forecasts in f.csv", '"predictions":['],
-    "figures.md": ["AAPL lstm", "AAPL: nothing has matured yet. No forecast was made before the day it is for"],
+    "README.md": ["signal hold", "version 1 promoted by", "rows of AAPL forecasts to f.csv", '"predictions":['],
+    "figures.md": ["AAPL lstm", "AAPL: no forecast has matured yet. None was made before its target date"],
     "own-prices.md": [
-        "rows of AAPL raw in prices/AAPL.csv",
+        "rows of AAPL raw to prices/AAPL.csv",
         "date,open,high,low,close,volume,dividends,splits,adj_close",
         "added: OMV.VI",
         "removed: VALE3.SA, PETR4.SA",
     ],
     "promotion.md": [
-        "ensemble-AAPL: version 1 is in Production, before it version 2 (rolled back)",
+        "ensemble-AAPL: version 1 is now in Production (rolled back), previously version 2",
         "passed   answers: loads in ONNX Runtime and returns finite numbers",
-        "ensemble-AAPL: version 2 is in Production, before it version 1 (promoted)",
+        "ensemble-AAPL: version 2 is now in Production (promoted), previously version 1",
         "would free",
     ],
-    "report.md": ["rows of AAPL forecasts in forecasts.csv", "rows of AAPL trades in trades.csv"],
-    "runbook.md": ["AAPL ensemble", "rows of AAPL prices in cleaned.csv"],
+    "report.md": ["rows of AAPL forecasts to forecasts.csv", "rows of AAPL trades to trades.csv"],
+    "runbook.md": ["AAPL ensemble", "rows of AAPL prices to cleaned.csv"],
     "scaling.md": ["Set concurrency limit for price_sources to 4."],
     "schedules.md": ["clear_prediction_cache ok", "would free", "added: NOTYET"],
 }

@@ -204,5 +204,5 @@ def test_the_track_record_is_kept_where_serving_reads_it_and_old_prices_make_non
 
     assert shown == {"ticker": "AAPL", **ledger["facts"]["track_record"]}
     assert [(row["horizon"], row["in_the_open"]) for row in shown["forecasts"]] == [(1, False), (5, False), (20, False)]
-    assert trained.zenith("track-record", "AAPL").stdout.startswith("AAPL: nothing has matured yet.")
+    assert trained.zenith("track-record", "AAPL").stdout.startswith("AAPL: no forecast has matured yet.")
     assert "track_record" not in trained.document["tickers"]["AAPL"]["forecast"]

@@ -88,13 +88,13 @@ def test_everything_answers_is_kept_running_and_ends(up):
 
     (mlflow,) = [pid for pid, command in up.processes().items() if "mlflow server" in command]
     os.kill(mlflow, signal.SIGKILL)
-    wait_until(lambda: "mlflow   | ended with status -9, is started again" in up.said(), 10)
+    wait_until(lambda: "mlflow   | exited with status -9, restarting" in up.said(), 10)
     wait_until(lambda: mlflow_answers(up), 60)
 
     up.process.send_signal(signal.SIGINT)
     assert up.process.wait(60) == 130
     assert up.processes() == {}
-    assert "is killed" not in up.said()
+    assert "killing it" not in up.said()
     assert (up.layout.folder / "postgres" / "PG_VERSION").exists()
 
 

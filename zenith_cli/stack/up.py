@@ -1,4 +1,4 @@
-"""`zenith up`: bring the stack up, say where everything is, and take it down again."""
+"""`zenith up`: start the stack, print its addresses, and stop it again."""
 
 import asyncio
 import signal
@@ -21,14 +21,14 @@ def bring_up(port_base: int) -> int:
     """Run the stack until SIGINT or SIGTERM; return the exit status. Raises UserError, StackError."""
     settings = Settings()
     home = prepare_home(settings)
-    make_schedules(settings)  # or a wrong cron expression would be a code location that does not load
+    make_schedules(settings)  # report a bad cron expression here, not as a code location that fails to load
     layout = Layout(home, port_base)
     layout.folder.mkdir(exist_ok=True, mode=0o711)
     lock = FileLock(layout.folder / ".lock")
     try:
         lock.acquire(blocking=False)
     except Timeout:
-        raise UserError(f"a stack is up already on {home}: stop it, or name another ZENITH_HOME") from None
+        raise UserError(f"a stack is already running on {home}: stop it, or set another ZENITH_HOME") from None
     with lock:
         layout.require_free_ports()
         prepare(layout)
@@ -37,12 +37,11 @@ def bring_up(port_base: int) -> int:
 
 async def _run(layout: Layout) -> int:
     stack = services(layout)
-    tell = _Teller([service.name for service in stack])
-    supervisor = Supervisor(stack, tell)
-    received: list[int] = []
+    supervisor = Supervisor(stack, _LogPrinter([service.name for service in stack]))
+    signals: list[int] = []
 
     def on_signal(number: int) -> None:
-        received.append(number)
+        signals.append(number)
         supervisor.stop()
 
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -50,22 +49,22 @@ async def _run(layout: Layout) -> int:
     print(f"starting {', '.join(service.name for service in stack)}", file=sys.stderr)
     await supervisor.run(lambda: print(_addresses(layout), flush=True))
     print("all stopped", file=sys.stderr)
-    return 128 + received[0] if received else 0
+    return 128 + signals[0] if signals else 0
 
 
 def _addresses(layout: Layout) -> str:
     return f"""
 Zenith is up:
-  predictions  {layout.url("api")}        documented on {layout.url("api")}/docs
+  predictions  {layout.url("api")}        documentation: {layout.url("api")}/docs
   Dagster      {layout.url("dagster")}
   MLflow       {layout.url("mlflow")}
 In another terminal: . {layout.folder / "stack.env"}; zenith tickers add AAPL; zenith job retrain_model
-Ctrl-C stops everything; what was made stays in {layout.home}
+Ctrl-C stops everything; data stays in {layout.home}
 """
 
 
-class _Teller:
-    """Prints lines with the name of who said them, in a colour of its own on a terminal."""
+class _LogPrinter:
+    """Print each line with the name of its service, on a terminal in the service's colour."""
 
     def __init__(self, names: list[str]) -> None:
         self._console = Console(stderr=True, soft_wrap=True, highlight=False)

@@ -1,4 +1,4 @@
-"""The supervisor of `zenith up`, over small programs: order, restarts, and that nothing is left behind."""
+"""The supervisor of `zenith up` with small programs: order, restarts, no process left behind."""
 
 import asyncio
 import os
@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from zenith_cli.stack import supervisor as module
-from zenith_cli.stack.service import Service
-from zenith_cli.stack.supervisor import StackError, Supervisor
+from zenith_cli.stack.supervisor import Service, StackError, Supervisor
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="process groups")
 
@@ -21,7 +20,7 @@ SLEEP = "import time; [time.sleep(0.05) for _ in range(2000)]"
 
 
 class Stack:
-    """Services made of Python code that write their names into `log`, as they start and end."""
+    """Services of Python code that write their names to `log` when they start and stop."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -30,10 +29,10 @@ class Stack:
 
     def add(self, name, code=WAIT + SLEEP, needs=(), is_ready=None):
         log = self.folder / "log"
-        told = f"import atexit; f = open({str(log)!r}, 'a', buffering=1); print('+{name}', file=f); "
-        told += f"atexit.register(lambda: print('-{name}', file=f)); "
+        log_code = f"import atexit; f = open({str(log)!r}, 'a', buffering=1); print('+{name}', file=f); "
+        log_code += f"atexit.register(lambda: print('-{name}', file=f)); "
         ready = is_ready or (lambda: log.exists() and f"+{name}\n" in log.read_text())
-        command = [sys.executable, "-S", "-c", WAIT + told + code]  # who is ready can be asked to end
+        command = [sys.executable, "-S", "-c", WAIT + log_code + code]  # WAIT first: handles SIGTERM once ready
         self.services.append(Service(name, command, ready, needs=needs))
 
     @property
@@ -41,7 +40,7 @@ class Stack:
         return (self.folder / "log").read_text().split()
 
     def run(self, when_ready=None):
-        """Run the services; once they are ready do `when_ready`, given the supervisor, and stop if it does nothing."""
+        """Run the services. Once ready, call `when_ready(supervisor)`; by default stop."""
 
         async def running():
             supervisor = Supervisor(self.services, lambda name, line: self.lines.append((name, line)))
@@ -56,7 +55,7 @@ def stack(tmp_path):
     return Stack(tmp_path)
 
 
-def test_what_needs_another_starts_after_it_and_ends_before_it(stack):
+def test_service_starts_after_its_dependency_and_stops_before_it(stack):
     stack.add("api", needs=("mlflow",))
     stack.add("mlflow", needs=("postgres",))
     stack.add("postgres")
@@ -66,7 +65,7 @@ def test_what_needs_another_starts_after_it_and_ends_before_it(stack):
     assert stack.log == ["+postgres", "+mlflow", "+api", "-api", "-mlflow", "-postgres"]
 
 
-def test_what_it_needs_must_be_ready_and_not_only_started(stack):
+def test_service_waits_until_its_dependency_is_ready(stack):
     ready = stack.folder / "ready"
     stack.add(
         "slow", f"import time; time.sleep(0.5); open({str(ready)!r}, 'w'); " + WAIT + SLEEP, is_ready=ready.exists
@@ -78,7 +77,7 @@ def test_what_it_needs_must_be_ready_and_not_only_started(stack):
     assert ("next", "True") in stack.lines
 
 
-def test_every_line_is_told_with_the_name_of_who_said_it(stack):
+def test_each_line_is_logged_with_its_service(stack):
     stack.add("one", "import sys; print('out'); print('err', file=sys.stderr); sys.stdout.flush(); " + WAIT + SLEEP)
 
     stack.run()
@@ -86,12 +85,12 @@ def test_every_line_is_told_with_the_name_of_who_said_it(stack):
     assert {("one", "out"), ("one", "err")} <= set(stack.lines)
 
 
-def test_what_dies_is_started_again(stack):
+def test_dead_service_is_restarted(stack):
     stack.add(
         "frail", f"import os; os._exit(3) if len(open({str(stack.folder / 'log')!r}).readlines()) < 3 else 0; " + SLEEP
     )
 
-    def once_alive(supervisor):
+    def after_two_restarts(supervisor):
         async def wait():
             while stack.log.count("+frail") < 3:
                 await asyncio.sleep(0.05)
@@ -99,41 +98,39 @@ def test_what_dies_is_started_again(stack):
 
         stack.task = asyncio.ensure_future(wait())
 
-    stack.run(once_alive)
+    stack.run(after_two_restarts)
 
     assert stack.log.count("+frail") == 3
-    assert [line for line in stack.lines if line[0] == "frail"] == [
-        ("frail", "ended with status 3, is started again")
-    ] * 2
+    assert [line for line in stack.lines if line[0] == "frail"] == [("frail", "exited with status 3, restarting")] * 2
 
 
-def test_what_dies_again_and_again_ends_the_stack_and_is_named(stack, monkeypatch):
+def test_service_that_keeps_dying_stops_the_stack(stack, monkeypatch):
     monkeypatch.setattr(module, "RESTARTS", 2)
-    stack.add("well")
+    stack.add("healthy")
     stack.add("sick", "import os; os._exit(1)")
 
-    with pytest.raises(StackError, match="sick has died 3 times"):
+    with pytest.raises(StackError, match="sick died 3 times"):
         stack.run(lambda supervisor: None)
 
     assert stack.log.count("+sick") == 3
-    assert "-well" in stack.log
+    assert "-healthy" in stack.log
 
 
-def test_what_does_not_become_ready_ends_the_stack_and_is_named(stack, monkeypatch):
+def test_service_that_is_never_ready_stops_the_stack(stack, monkeypatch):
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.5)
     stack.add("deaf", is_ready=lambda: False)
 
-    with pytest.raises(StackError, match="deaf has not become ready"):
+    with pytest.raises(StackError, match="deaf was not ready"):
         stack.run()
 
 
-def test_a_service_that_does_not_end_when_asked_is_killed_with_its_children(stack, monkeypatch):
+def test_service_that_ignores_the_stop_signal_is_killed_with_its_children(stack, monkeypatch):
     monkeypatch.setattr(module, "GRACE_SECONDS", 0.5)
     deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
     child = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-S', '-c', {deaf + SLEEP!r}]); "
     stack.add("deaf", child + "print(p.pid, flush=True); " + deaf + SLEEP)
 
-    def once_told(supervisor):
+    def after_first_line(supervisor):
         async def wait():
             while not stack.lines:
                 await asyncio.sleep(0.05)
@@ -141,18 +138,18 @@ def test_a_service_that_does_not_end_when_asked_is_killed_with_its_children(stac
 
         stack.task = asyncio.ensure_future(wait())
 
-    stack.run(once_told)
+    stack.run(after_first_line)
 
-    assert ("deaf", "has not ended in 0 s and is killed") in stack.lines
+    assert ("deaf", "did not stop within 0 s, killing it") in stack.lines
     assert is_gone(int(stack.lines[0][1]))
 
 
-def test_what_a_dead_service_leaves_running_is_killed_before_it_starts_again(stack):
+def test_children_of_a_dead_service_are_killed_before_its_restart(stack):
     child = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-S', '-c', {SLEEP!r}]); "
     stack.add("parent", child + "print(p.pid, flush=True); import os; os._exit(0)")
     orphans = []
 
-    def once_again(supervisor):
+    def after_restart(supervisor):
         async def wait():
             while len(orphans) < 2:
                 orphans[:] = [int(line) for _, line in stack.lines if line.isdigit()]
@@ -161,23 +158,22 @@ def test_what_a_dead_service_leaves_running_is_killed_before_it_starts_again(sta
 
         stack.task = asyncio.ensure_future(wait())
 
-    stack.run(once_again)
+    stack.run(after_restart)
 
     assert is_gone(orphans[0])
 
 
 SUPERVISOR = f"""
 import asyncio, sys
-from zenith_cli.stack.service import Service
-from zenith_cli.stack.supervisor import Supervisor
+from zenith_cli.stack.supervisor import Service, Supervisor
 code = "import os; print(os.getpid(), flush=True); {SLEEP}"
 service = Service("one", [sys.executable, "-S", "-c", code], lambda: True)
 asyncio.run(Supervisor([service], lambda name, line: print(line, flush=True)).run(lambda: None))
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
-def test_services_end_with_a_supervisor_that_is_killed():
+@pytest.mark.skipif(sys.platform != "linux", reason="prctl exists only on Linux")
+def test_services_end_if_the_supervisor_is_killed():
     supervisor = subprocess.Popen([sys.executable, "-c", SUPERVISOR], stdout=subprocess.PIPE, text=True)
     service = int(supervisor.stdout.readline())
 
@@ -188,7 +184,7 @@ def test_services_end_with_a_supervisor_that_is_killed():
 
 
 def is_gone(pid):
-    """Whether no such process runs; one that nobody has waited for yet is dead too."""
+    """Wait up to 5 s for the process to end; return True if it did. A zombie counts as ended."""
     for _ in range(100):
         with suppress(OSError):
             os.kill(pid, 0)

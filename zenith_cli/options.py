@@ -1,0 +1,45 @@
+"""Option and argument types shared by the commands."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+Ticker = Annotated[str, typer.Argument(help="Ticker, for example AAPL or PETR4.SA.")]
+Tickers = Annotated[list[str], typer.Argument(help="Tickers, for example AAPL PETR4.SA or AAPL,PETR4.SA.")]
+TickerList = Annotated[str | None, typer.Option(help="Comma-separated tickers. Default: all.")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Tickers to process in parallel. Default: one per core.")]
+AsOf = Annotated[str | None, typer.Option(help="Use only data known at the end of this day, for example 2026-11-20.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Reason = Annotated[str | None, typer.Option(help="Reason to record in the decision history.")]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
+
+
+class Table(StrEnum):
+    """Tables of a ticker that can be exported."""
+
+    RAW = "raw"
+    PRICES = "prices"
+    FEATURES = "features"
+    FORECASTS = "forecasts"
+    SIGNALS = "signals"
+    TRADES = "trades"
+    EQUITY = "equity"
+
+
+class Model(StrEnum):
+    """Kinds of model."""
+
+    LSTM = "lstm"
+    ENSEMBLE = "ensemble"
+
+
+class Format(StrEnum):
+    """File formats of an export."""
+
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+ModelKind = Annotated[Model, typer.Argument(help="Kind of model.")]
