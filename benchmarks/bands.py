@@ -1,8 +1,8 @@
-"""How well bands hold what comes: ours beside static rolling quantiles, GARCH(1,1), AutoETS and AutoTheta.
+"""Coverage and pinball loss of our bands beside static rolling quantiles, GARCH(1,1), AutoETS and AutoTheta.
 
 All forecast the same walk-forward test origins of the sample tickers and of N seeds of each simulated regime. Ours, the
-GARCH (Student t) and the statsforecast models are fitted once per fold on what was known when its test begins, and then
-only fed with new closes. Our bands stand around the last close, or around the LSTM's forecast with --lstm.
+GARCH (Student t) and the statsforecast models are fitted once per fold on data before its test rows, and then only
+receive new closes. Our bands are centred on the last close, or on the LSTM's forecast with --lstm.
 """
 
 import argparse
@@ -35,7 +35,7 @@ from zenith_pipelines.models.training_inputs import ModelInputs, model_inputs
 GROUPS = ("sample", "noise", "edge", "regime")
 PEERS = {"garch": "GARCH(1,1) t", "ets": "AutoETS", "theta": "AutoTheta"}
 FIGURES = (
-    *(f"{what}_{group}" for what in ("coverage", "pinball") for group in GROUPS),
+    *(f"{metric}_{group}" for metric in ("coverage", "pinball") for group in GROUPS),
     *("pinball_5", "pinball_20", *PEERS),
 )
 SHOWN = (1, 5, 20)
@@ -48,7 +48,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Market:
-    """A ticker's inputs, and the rows that are forecast from in each fold."""
+    """Inputs of a ticker, and the forecast origins of each fold."""
 
     inputs: ModelInputs
     table: pd.DataFrame
@@ -56,7 +56,7 @@ class Market:
 
     @property
     def rows(self) -> NDArray[np.int64]:
-        """All rows that are forecast from, oldest first."""
+        """Rows of all forecast origins, oldest first."""
         return np.concatenate(self.folds)
 
 
@@ -65,7 +65,7 @@ Method = Callable[[Market], Floats]
 
 
 def zenith(market: Market) -> Floats:
-    """Our bands around the last close."""
+    """Return our bands around the last close."""
     inputs = market.inputs
     targets = standardized_returns(forward_log_returns(inputs.close, HORIZONS), inputs.volatility)
     calibrator = BandCalibrator(inputs.values, inputs.columns, inputs.volatility, targets, inputs.origins)
@@ -77,7 +77,7 @@ def zenith(market: Market) -> Floats:
 
 
 def zenith_lstm(market: Market, epochs: int) -> Floats:
-    """Our bands around the LSTM's forecast."""
+    """Return our bands around the LSTM's forecast."""
     from zenith_pipelines.models.lstm_walk_forward import study_prices
 
     study = study_prices(market.table, FEATURES, LSTMConfig(epochs=epochs), SPLIT)
@@ -87,48 +87,48 @@ def zenith_lstm(market: Market, epochs: int) -> Floats:
 
 
 def static(market: Market) -> Floats:
-    """Quantiles of the last 250 returns over each horizon."""
+    """Return quantiles of the last 250 returns over each horizon."""
     return np.stack([static_quantiles(market.inputs.close, market.rows, h) for h in SHOWN], axis=1)
 
 
 def garch(market: Market) -> Floats:
-    """GARCH(1,1) with Student's t at one session; the sum over more sessions is taken to be normal."""
+    """Forecast with GARCH(1,1): Student's t at one session; the sum over more sessions is assumed normal."""
     from arch import arch_model
     from scipy.stats import norm, t
 
     returns = 100 * np.diff(np.log(market.inputs.close))  # the one at k ends at row k + 1
     quantiles = []
     for rows in market.folds:
-        fitted = arch_model(returns[: rows[0]], dist="t").fit(disp="off", show_warning=False)
-        answer = arch_model(returns[: rows[-1]], dist="t").fix(fitted.params)
+        estimate = arch_model(returns[: rows[0]], dist="t").fit(disp="off", show_warning=False)
+        answer = arch_model(returns[: rows[-1]], dist="t").fix(estimate.params)
         variance = answer.forecast(horizon=max(SHOWN), start=int(rows[0]) - 1, reindex=False).variance.to_numpy()
         deviation = np.sqrt(variance.cumsum(axis=1))[rows - rows[0]] / 100
-        freedom = fitted.params["nu"]
+        freedom = estimate.params["nu"]
         heavy = t.ppf(QUANTILES, freedom) * np.sqrt((freedom - 2) / freedom)
         shape = [heavy if h == 1 else norm.ppf(QUANTILES) for h in SHOWN]
-        drift = fitted.params["mu"] / 100 * np.array(SHOWN)[:, np.newaxis]
+        drift = estimate.params["mu"] / 100 * np.array(SHOWN)[:, np.newaxis]
         quantiles.append(drift + deviation[:, [h - 1 for h in SHOWN], np.newaxis] * shape)
     return np.exp(np.concatenate(quantiles))
 
 
 def statsforecast(market: Market, model: str) -> Floats:
-    """AutoETS or AutoTheta of the log closes."""
+    """Forecast the log closes with AutoETS or AutoTheta."""
     from statsforecast import models
 
     log_close = np.log(market.inputs.close)
     levels = [f"lo-{n}" for n in (90, 80, 50)] + ["mean"] + [f"hi-{n}" for n in (50, 80, 90)]
     quantiles = []
     for rows in market.folds:
-        fitted = getattr(models, model)(season_length=1).fit(log_close[: rows[0] + 1])
+        estimate = getattr(models, model)(season_length=1).fit(log_close[: rows[0] + 1])
         for row in rows:
-            answer = fitted.forward(log_close[: row + 1], h=max(SHOWN), level=[50, 80, 90])
+            answer = estimate.forward(log_close[: row + 1], h=max(SHOWN), level=[50, 80, 90])
             ahead = np.stack([answer[level] for level in levels], axis=1)[[h - 1 for h in SHOWN]]
             quantiles.append(ahead - log_close[row])
     return np.exp(np.array(quantiles))
 
 
 def methods(lstm_epochs: int) -> dict[str, Method]:
-    """All methods by name; the LSTM's if it may train."""
+    """Return all methods by name, with the LSTM if it has epochs."""
     ours: dict[str, Method] = {"Zenith, last close": zenith}
     if lstm_epochs:
         ours["Zenith, LSTM"] = partial(zenith_lstm, epochs=lstm_epochs)
@@ -141,7 +141,7 @@ def methods(lstm_epochs: int) -> dict[str, Method]:
 
 
 def markets(seeds: range, sample: bool, every: int) -> Iterator[tuple[str, Callable[[], Market]]]:
-    """Groups of tickers, each ticker loaded when asked for."""
+    """Yield groups and a function that loads a ticker."""
     for regime in REGIMES:
         for seed in seeds:
             yield regime.lower(), partial(_market, "simulated", f"SIM-{regime}-{seed}", every)
@@ -157,79 +157,85 @@ def _market(source: str, ticker: str, every: int) -> Market:
 
 
 def scores(market: Market, quantiles: Floats) -> Floats:
-    """Mean pinball loss and the share within the 90 % band at each of SHOWN: (2, horizons)."""
-    came = np.exp(forward_log_returns(market.inputs.close, max(SHOWN)))[market.rows]
+    """Return the mean pinball loss and the coverage of the 90 % band at each of SHOWN: (2, horizons)."""
+    growth = np.exp(forward_log_returns(market.inputs.close, max(SHOWN)))[market.rows]
     figures = []
     for at, horizon in enumerate(SHOWN):
-        known = np.isfinite(came[:, horizon - 1])
-        actual, own = came[known, horizon - 1], quantiles[known, at]
+        has_outcome = np.isfinite(growth[:, horizon - 1])
+        actual, own = growth[has_outcome, horizon - 1], quantiles[has_outcome, at]
         inside = (own[:, 0] <= actual) & (actual <= own[:, -1])
         figures.append([pinball_loss(own, actual).mean(), inside.mean()])
     return np.array(figures).T
 
 
 def show(group: str, by_method: dict[str, Floats]) -> None:
-    """Print a group's figures, (tickers, 2, horizons) by method."""
-    pooled = {name: figures.mean(axis=0) for name, figures in by_method.items()}
-    title = f"{group}, {len(next(iter(by_method.values())))} tickers: share in the 90 % band, pinball, beside static"
+    """Print the figures of a group, (tickers, 2, horizons) by method."""
+    means = {name: figures.mean(axis=0) for name, figures in by_method.items()}
+    title = (
+        f"{group}, {len(next(iter(by_method.values())))} tickers: 90 % coverage, pinball loss, reduction from static"
+    )
     table = Table(title=title, title_justify="left", box=None)
     table.add_column("", no_wrap=True)
     for horizon in SHOWN:
         table.add_column(f"h={horizon}", justify="right", no_wrap=True)
-    for name, (pinball, coverage) in pooled.items():
-        skill = 1 - pinball / pooled["static quantiles"][0]
+    for name, (pinball, coverage) in means.items():
+        skill = 1 - pinball / means["static quantiles"][0]
         cells = [f"{c:.1%} {1e4 * p:.1f} {s:+.1%}" for c, p, s in zip(coverage, pinball, skill, strict=True)]
         table.add_row(name, *cells)
     Console().print(table)
-    best = [min(pooled, key=lambda name: pooled[name][0][at]) for at in range(len(SHOWN))]
+    best = [min(means, key=lambda name: means[name][0][at]) for at in range(len(SHOWN))]
     print("lowest pinball loss: " + "; ".join(f"h={h} {name}" for h, name in zip(SHOWN, best, strict=True)) + "\n")
 
 
 def figures(by_group: dict[str, dict[str, Floats]], together: dict[str, Floats], ours: str) -> list[Figure]:
-    """Coverage and loss of our bands by group, and beside each peer for all; losses in 1/10,000 of the close."""
-    found = []
+    """Return coverage and loss by group, and loss beside each peer on all markets, in 1/10,000 of the close."""
+    results = []
     for group, by_method in by_group.items():
         pinball, coverage = by_method[ours].mean(axis=0)
         static_pinball = by_method["static quantiles"].mean(axis=0)[0]
-        found += [
+        results += [
             Figure(f"coverage_{group}", float(max(coverage, key=lambda share: abs(share - 0.9)))),
             Figure(f"pinball_{group}", float(1e4 * pinball[0]), float(1e4 * static_pinball[0])),
         ]
     loss = {name: 1e4 * figures.mean(axis=0)[0] for name, figures in together.items()}
     for at, horizon in enumerate(SHOWN[1:], start=1):
-        found.append(Figure(f"pinball_{horizon}", float(loss[ours][at]), float(loss["static quantiles"][at])))
-    return found + [Figure(name, float(loss[ours][0]), float(loss[peer][0])) for name, peer in PEERS.items()]
+        results.append(Figure(f"pinball_{horizon}", float(loss[ours][at]), float(loss["static quantiles"][at])))
+    return results + [Figure(name, float(loss[ours][0]), float(loss[peer][0])) for name, peer in PEERS.items()]
 
 
 def main() -> None:
-    """Measure all methods on all markets, print a table for each group and one for all."""
+    """Measure all methods on all markets; print a table for each group and one for all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3, help="of each simulated regime")
-    parser.add_argument("--first", type=int, default=1, help="first seed; 500 and above were tuned on")
-    parser.add_argument("--every", type=int, default=5, help="score every so many origins")
+    parser.add_argument("--first", type=int, default=1, help="first seed; 500 and above were used for tuning")
+    parser.add_argument("--every", type=int, default=5, help="score every N-th origin")
     parser.add_argument("--no-sample", action="store_true", help="simulated markets only")
-    parser.add_argument("--lstm", type=int, default=0, metavar="EPOCHS", help="train the LSTM too, a minute a ticker")
+    parser.add_argument(
+        "--lstm", type=int, default=0, metavar="EPOCHS", help="also train the LSTM, about a minute a ticker"
+    )
     add_json(parser)
-    asked = parser.parse_args()
-    if asked.lstm:
+    arguments = parser.parse_args()
+    if arguments.lstm:
         from zenith_pipelines.models import prepare_backend
 
         prepare_backend("jax", Path(gettempdir()) / "zenith-benchmarks")
     warnings.filterwarnings("ignore", module="arch|statsforecast")
-    found: dict[str, dict[str, list[Floats]]] = {}
-    todo = list(markets(range(asked.first, asked.first + asked.seeds), not asked.no_sample, asked.every))
+    by_market: dict[str, dict[str, list[Floats]]] = {}
+    todo = list(
+        markets(range(arguments.first, arguments.first + arguments.seeds), not arguments.no_sample, arguments.every)
+    )
     for group, load in track(todo, "tickers", console=Console(stderr=True)):
         market = load()
-        for name, method in methods(asked.lstm).items():
-            found.setdefault(group, {}).setdefault(name, []).append(scores(market, method(market)))
-    by_group = {group: {name: np.array(figures) for name, figures in each.items()} for group, each in found.items()}
+        for name, method in methods(arguments.lstm).items():
+            by_market.setdefault(group, {}).setdefault(name, []).append(scores(market, method(market)))
+    by_group = {group: {name: np.array(figures) for name, figures in each.items()} for group, each in by_market.items()}
     for group, by_method in by_group.items():
         show(group, by_method)
-    together = {name: np.concatenate([each[name] for each in by_group.values()]) for name in methods(asked.lstm)}
+    together = {name: np.concatenate([each[name] for each in by_group.values()]) for name in methods(arguments.lstm)}
     show("all", together)
-    print("pinball: mean over seven quantiles, in 1/10,000 of the close; beside static: how much smaller than theirs")
-    ours = "Zenith, LSTM" if asked.lstm else "Zenith, last close"
-    report("bands", figures(by_group, together, ours), asked.json)
+    print("pinball: mean over seven quantiles, in 1/10,000 of the close; reduction: beside static quantiles")
+    ours = "Zenith, LSTM" if arguments.lstm else "Zenith, last close"
+    report("bands", figures(by_group, together, ours), arguments.json)
 
 
 if __name__ == "__main__":

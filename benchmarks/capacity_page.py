@@ -1,6 +1,6 @@
-"""Writes docs/capacity.md from the JSON that run_all.py keeps: its figures were measured, or are computed of such.
+"""Write docs/capacity.md from the JSON of run_all.py: every figure is measured, or computed from measurements.
 
-The words are in capacity.md.j2. Where no capacity was measured, the page stays as it is.
+The text is in capacity.md.j2. Without a capacity measurement the page does not change.
 """
 
 import json
@@ -9,21 +9,21 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from capacity import left
+from capacity import bytes_per_run
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "capacity.md"
 SCALES = (50, 1_000, 10_000)
 NIGHT_HOURS = 8
 WEEKS = 52
-KEPT_VERSIONS = 5  # of each model, by `zenith cleanup`
+KEPT_VERSIONS = 5  # of each model, the default of `zenith cleanup`
 WORKER_GB = 1.5  # the bar of one ticker's job
 
 Batch = dict[str, Any]
 
 
 def page(results: Mapping[str, Any]) -> str | None:
-    """The page's text; None if the results have no capacity in them."""
+    """Return the text of the page, or None if the results have no capacity measurement."""
     import jinja2
 
     entry = results["benchmarks"].get("capacity")
@@ -38,16 +38,16 @@ def page(results: Mapping[str, Any]) -> str | None:
         "gb": lambda count: number(count / 1e9),
     }
     facts = facts_of(entry["series"]["batches"], results["machines"][entry["machine"]])
-    drawn = [name for name, each in results["benchmarks"].items() if each["series"]]
-    return environment.get_template("capacity.md.j2").render(entry=entry, drawn=drawn, **facts) + "\n"
+    plotted_benchmarks = [name for name, each in results["benchmarks"].items() if each["series"]]
+    return environment.get_template("capacity.md.j2").render(entry=entry, drawn=plotted_benchmarks, **facts) + "\n"
 
 
 def facts_of(batches: Sequence[Batch], machine: Mapping[str, Any]) -> dict[str, Any]:
-    """What the template draws on."""
+    """Return the variables of the template."""
     first = [batch for batch in batches if batch["kind"] == "first"]
     postgres = next(batch for batch in batches if batch["kind"] == "postgres")
     last, many = first[-1], [batch for batch in first if batch["batch"] > 1]
-    kinds = [{"kind": kind, **left(batches, kind)} for kind in last["bytes"]]
+    kinds = [{"kind": kind, **bytes_per_run(batches, kind)} for kind in last["bytes"]]
     one, two = postgres["bytes"]
     cost = {
         "cpu": mean(many, "cpu_seconds"),
@@ -75,7 +75,7 @@ def facts_of(batches: Sequence[Batch], machine: Mapping[str, Any]) -> dict[str, 
 
 
 def scale(tickers: int, cost: Mapping[str, Any], kinds: Sequence[Mapping[str, Any]], cores: int) -> dict[str, Any]:
-    """What so many tickers take if each takes what one was measured to take."""
+    """Return the cost of a number of tickers, extrapolated from the measured cost of one."""
     by_kind = {kind["kind"]: kind for kind in kinds}
     events, database, artifacts = (
         by_kind[kind] for kind in ("Dagster's runs and events", "MLflow's database", "MLflow's artifacts")
@@ -100,24 +100,24 @@ def scale(tickers: int, cost: Mapping[str, Any], kinds: Sequence[Mapping[str, An
 
 
 def mean(batches: Sequence[Batch], key: str) -> float:
-    """Of a ticker."""
+    """Return the mean per ticker."""
     return float(sum(batch[key] for batch in batches) / sum(batch["batch"] for batch in batches))
 
 
 def weighted(batches: Sequence[Batch], stage: str) -> float:
-    """Mean seconds of a stage."""
+    """Return the mean seconds of a stage."""
     total = sum(batch["stages"][stage] * batch["batch"] for batch in batches)
     return float(total / sum(batch["batch"] for batch in batches))
 
 
 def number(value: float) -> str:
-    """Two or three digits that count."""
+    """Format with two or three significant digits."""
     digits = 0 if abs(value) >= 20 else 1 if abs(value) >= 1 else 2
     return f"{value:,.{digits}f}"
 
 
 def main() -> None:
-    """Write the page of the results that are named, or of those that are committed."""
+    """Write the page from the given results, or from the committed ones."""
     file = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "results" / "bench.json"
     text = page(json.loads(file.read_text()))
     if text is not None:

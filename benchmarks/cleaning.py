@@ -1,8 +1,8 @@
-"""Reading and cleaning 100 tickers of 5,000 sessions from CSV: time per ticker beside the parse, and peak memory.
+"""Read and clean 100 tickers of 5,000 sessions from CSV: time per ticker beside the parse, and peak memory.
 
-One process, one core, one ticker after the other, as `zenith run` does in each of its workers. Each count of tickers
-is a process of its own, so that the peak of one does not hide in another's. Times are the processor's, best of three,
-because other programs on the machine slow its memory down.
+One process on one core takes one ticker after the other, like a worker of `zenith run`. Each count of tickers runs in
+a separate process, so that their peaks do not mix. Times are CPU times, best of three, because other programs slow
+memory down.
 """
 
 import argparse
@@ -29,24 +29,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tickers", type=int, default=TICKERS)
     add_json(parser)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        _write_files(Path(folder), asked.tickers)
-        few, all_ = _measured(folder, asked.tickers // 10), _measured(folder, asked.tickers)
-    print(f"{asked.tickers} tickers of {SESSIONS} sessions, ms a ticker on one core (median, slowest)")
+        _write_files(Path(folder), arguments.tickers)
+        few, all_ = _measure_apart(folder, arguments.tickers // 10), _measure_apart(folder, arguments.tickers)
+    print(f"{arguments.tickers} tickers of {SESSIONS} sessions, ms a ticker on one core (median, slowest)")
     for step in STEPS:
         print(f"  {step:<24}{statistics.median(all_[step]):>8.1f}{max(all_[step]):>8.1f}")
-    beyond = sum(sum(all_[step]) for step in STEPS[1:]) / asked.tickers
+    beyond = sum(sum(all_[step]) for step in STEPS[1:]) / arguments.tickers
     figures = [
-        Figure("beyond_parse", beyond, sum(all_["parse"]) / asked.tickers),
+        Figure("beyond_parse", beyond, sum(all_["parse"]) / arguments.tickers),
         Figure("growth", all_["peak"], few["peak"]),
     ]
-    report("cleaning", figures, asked.json)
+    report("cleaning", figures, arguments.json)
 
 
-def _measured(folder: str, tickers: int) -> dict:
-    done = subprocess.run([sys.executable, __file__, folder, str(tickers)], check=True, capture_output=True, text=True)
-    return json.loads(done.stdout)
+def _measure_apart(folder: str, tickers: int) -> dict:
+    result = subprocess.run(
+        [sys.executable, __file__, folder, str(tickers)], check=True, capture_output=True, text=True
+    )
+    return json.loads(result.stdout)
 
 
 def measure(folder: Path, tickers: int) -> None:
@@ -55,7 +57,7 @@ def measure(folder: Path, tickers: int) -> None:
 
     paths = sorted(folder.iterdir())[:tickers]
     timezone = exchange_of("AAPL").timezone
-    _times(paths[0], timezone)  # the exchange's calendar is made once a process
+    _times(paths[0], timezone)  # creates the exchange's calendar, once per process
     figures: dict = {step: [] for step in STEPS}
     for path in paths:
         runs = zip(*(_times(path, timezone) for _ in range(3)), strict=True)
@@ -66,23 +68,23 @@ def measure(folder: Path, tickers: int) -> None:
 
 
 def _times(path: Path, timezone: str) -> tuple[float, float, float]:
-    """Seconds to parse a file, to read it beyond that, and to clean it."""
+    """Return the seconds to parse a file, to read it beyond the parse, and to clean it."""
     import pandas as pd
 
     from zenith_core.prices.cleaning import clean_prices
     from zenith_pipelines.ingestion.sources.csv_table import read_table
 
-    started = time.process_time()
+    start = time.process_time()
     pd.read_csv(path)
-    parsed = time.process_time()
+    parse = time.process_time() - start
     raw = read_table(path, timezone)
-    read = time.process_time()
+    read = time.process_time() - start - parse
     clean_prices(raw, path.stem)
-    return parsed - started, (read - parsed) - (parsed - started), time.process_time() - read
+    return parse, read - parse, time.process_time() - start - parse - read
 
 
 def _write_files(folder: Path, tickers: int) -> None:
-    """Random walks with what real files have: a dividend a quarter, a split, holes, impossible and flat rows."""
+    """Write random walks with quarterly dividends, a split, gaps, impossible and flat rows."""
     import numpy as np
     import pandas as pd
 
@@ -93,12 +95,12 @@ def _write_files(folder: Path, tickers: int) -> None:
     for number in range(tickers):
         random = np.random.default_rng(number)
         close = 50 * np.exp(np.cumsum(0.015 * random.standard_normal(SESSIONS)))
-        opened = close * np.exp(0.005 * random.standard_normal(SESSIONS))
+        open_ = close * np.exp(0.005 * random.standard_normal(SESSIONS))
         table = pd.DataFrame(
             {
-                "Open": opened,
-                "High": np.maximum(opened, close) * 1.005,
-                "Low": np.minimum(opened, close) * 0.995,
+                "Open": open_,
+                "High": np.maximum(open_, close) * 1.005,
+                "Low": np.minimum(open_, close) * 0.995,
                 "Close": close,
                 "Volume": np.round(1e6 * np.exp(0.3 * random.standard_normal(SESSIONS))),
                 "Dividends": np.where(np.arange(SESSIONS) % 63 == 50, 0.2, 0.0),

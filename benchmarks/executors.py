@@ -1,7 +1,7 @@
-"""Dagster on Celery, by runs and by steps, and on Dask: what four empty steps cost, and what a killed worker does.
+"""Dagster on Celery (a task per run or per step) and on Dask: cost of four empty steps, and effect of a killed worker.
 
-    .venv/bin/uv pip install dagster-dask==0.29.27   # which nothing else needs
-    .venv/bin/python benchmarks/executors.py           # or some of in_one_process, on_celery, on_dask
+    .venv/bin/uv pip install dagster-dask==0.29.27   # only this script needs it
+    .venv/bin/python benchmarks/executors.py           # or with some of in_one_process, on_celery, on_dask
 
 Two workers on one machine, Redis as the broker, PostgreSQL for Dagster. Prints a table in Markdown (decision 0033).
 """
@@ -36,7 +36,7 @@ with dg.DagsterInstance.get() as instance:
 
 
 def free_port():
-    """A port that nobody listens on."""
+    """Return a free port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return probe.getsockname()[1]
 
@@ -84,7 +84,7 @@ run_launcher:
         return self.processes[-1]
 
     def celery(self):
-        """Celery's workers."""
+        """Start and return Celery's workers."""
         names = [f"w{number}@%h" for number in range(WORKERS)]
         return [
             self.start("celery", "-A", "dagster_celery.app", "worker", "-l", "info", "-c", "1", "-n", name)
@@ -92,7 +92,7 @@ run_launcher:
         ]
 
     def dask_workers(self):
-        """Dask's workers, and their scheduler."""
+        """Start Dask's scheduler and workers; return the workers."""
         self.start("distributed.cli.dask_scheduler", "--port", self.dask.rpartition(":")[2], "--no-dashboard")
         worker = ("distributed.cli.dask_worker", self.dask, "--nthreads", "1", "--no-nanny", "--no-dashboard")
         return [self.start(*worker) for _ in range(WORKERS)]
@@ -113,7 +113,7 @@ run_launcher:
         self.postgres.remove()
 
     def config(self, job, ticker, seconds):
-        """The run's configuration."""
+        """Return the run configuration."""
         work = {"config": {"ticker": ticker, "seconds": seconds}}
         config = {"ops": {name: work for name in ("first", "second", "third", "fourth")}}
         if job == "on_celery":
@@ -123,14 +123,14 @@ run_launcher:
         return config
 
     def by_steps(self, job, ticker, seconds=0.0):
-        """A process for the run, whose steps are done by the workers."""
+        """Start a process for the run; the workers execute its steps."""
         arguments = [job, ticker, json.dumps(self.config(job, ticker, seconds))]
         command = [sys.executable, "-c", ORCHESTRATE, *arguments]
         log = (self.folder / f"{job}-{ticker}.log").open("wb")
         return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
     def by_runs(self, ticker, seconds=0.0):
-        """The whole run is a task."""
+        """Launch the whole run as one task."""
         job = dg.reconstructable(executors_job.in_one_process)
         run = self.instance.create_run_for_job(
             job.get_definition(),
@@ -142,27 +142,27 @@ run_launcher:
         self.instance.run_launcher.launch_run(LaunchRunContext(self.instance.get_run_by_id(run.run_id), None))
 
     def runs(self, ticker):
-        """The runs about a ticker."""
+        """Return the runs of a ticker."""
         return self.instance.get_runs(dg.RunsFilter(tags={"bench": ticker}))
 
-    def wait(self, holds, seconds):
-        """What `holds` returns, waited for."""
+    def wait(self, condition, seconds):
+        """Wait until `condition()` is true or time is up; return its last value."""
         until = time.monotonic() + seconds
-        while not (found := holds()) and time.monotonic() < until:
+        while not (value := condition()) and time.monotonic() < until:
             time.sleep(0.2)
-        return found
+        return value
 
     def ended(self, ticker):
-        """Whether one of them has ended."""
+        """Return True if a run of the ticker has ended."""
         return any(run.is_finished for run in self.runs(ticker))
 
     def events(self, ticker, kind):
-        """Their events of a kind."""
+        """Return the ticker's events of a kind."""
         return [log for run in self.runs(ticker) for log in self.instance.all_logs(run.run_id, kind)]
 
 
 def batch(bench, kind):
-    """Seconds per run of a batch, two at a time, workers warm."""
+    """Run a batch two at a time on warm workers; return seconds per run, successes and runs with their own output."""
 
     def one(ticker):
         if kind == "in_one_process":
@@ -176,35 +176,35 @@ def batch(bench, kind):
         began = time.monotonic()
         list(two.map(one, [f"{kind}-{number}" for number in range(RUNS)]))
         took = (time.monotonic() - began) / RUNS
-    said = {}
+    outputs_by_ticker = {}
     for number in range(RUNS):
         ticker = f"{kind}-{number}"
         outputs = [log for log in bench.events(ticker, dg.DagsterEventType.STEP_OUTPUT) if log.step_key == "first"]
-        said[ticker] = [log.dagster_event.event_specific_data.metadata["ticker"].value for log in outputs]
-    own = sum(found == [ticker] for ticker, found in said.items())
-    good = sum(any(run.is_success for run in bench.runs(ticker)) for ticker in said)
+        outputs_by_ticker[ticker] = [log.dagster_event.event_specific_data.metadata["ticker"].value for log in outputs]
+    own = sum(tickers == [ticker] for ticker, tickers in outputs_by_ticker.items())
+    good = sum(any(run.is_success for run in bench.runs(ticker)) for ticker in outputs_by_ticker)
     return took, good, own
 
 
 def kill(bench, kind, workers):
-    """Kill the worker that is in the third step; what becomes of the run within a minute."""
+    """Kill the worker in the third step; return the state of the run after at most a minute."""
     ticker = f"{kind}-killed"
     orchestrator = bench.by_runs(ticker, SLEEP) if kind == "in_one_process" else bench.by_steps(kind, ticker, SLEEP)
     starts = lambda: [e for e in bench.events(ticker, dg.DagsterEventType.STEP_START) if e.step_key == "third"]  # noqa: E731
     assert bench.wait(starts, 60)
     busy = max(workers, key=lambda worker: children_of(bench, worker, kind))
     os.killpg(busy.pid, signal.SIGKILL)
-    killed = time.monotonic()
+    start = time.monotonic()
     bench.wait(lambda: bench.ended(ticker), PATIENCE)
-    took = time.monotonic() - killed
+    took = time.monotonic() - start
     status = "/".join(run.status.value for run in bench.runs(ticker))
     if orchestrator and orchestrator.poll() is None:
         os.killpg(orchestrator.pid, signal.SIGKILL)
-    return f"{status} after {took:.0f} s; the step was begun {len(starts())} times"
+    return f"{status} after {took:.0f} s; the step was started {len(starts())} times"
 
 
 def children_of(bench, worker, kind):
-    """Whether the worker is the one at work: it says so in the events (Celery), or holds the task (Dask)."""
+    """Return a truthy value for the busy worker: from its log (Celery), or because it holds the task (Dask)."""
     if kind == "on_dask":
         from distributed import Client
 
@@ -219,7 +219,7 @@ def children_of(bench, worker, kind):
 
 
 def client_pids(address):
-    """Process id of each of Dask's workers."""
+    """Return the process ids of Dask's workers."""
     from distributed import Client
 
     with Client(address) as client:
@@ -227,7 +227,7 @@ def client_pids(address):
 
 
 def main():
-    """Print the table."""
+    """Measure the named kinds, or all, and print the table."""
     with tempfile.TemporaryDirectory(prefix="zenith-executors-") as folder:
         bench = Bench(Path(folder))
         try:

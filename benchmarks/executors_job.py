@@ -1,4 +1,4 @@
-"""What benchmarks/executors.py runs on Celery and on Dask: four steps in a row that do nothing, or one that sleeps."""
+"""Job of benchmarks/executors.py on Celery and on Dask: four empty steps in a row, the third may sleep."""
 
 import time
 
@@ -8,7 +8,7 @@ from dagster_dask import dask_executor
 
 
 class Work(dg.Config):
-    """`ticker` is what the run is about; the third step sleeps for `seconds`."""
+    """Ticker of the run, and the seconds that the third step sleeps."""
 
     ticker: str
     seconds: float = 0.0
@@ -16,21 +16,21 @@ class Work(dg.Config):
 
 @dg.op(out=dg.Out(io_manager_key="io_manager"))
 def first(context: dg.OpExecutionContext, config: Work) -> str:
-    """Says which ticker the run is about."""
+    """Record the ticker of the run."""
     context.add_output_metadata({"ticker": config.ticker})
     return config.ticker
 
 
 def step(name: str) -> dg.OpDefinition:
-    """A step that hands on what it got."""
+    """Return an op that passes its input on."""
 
     @dg.op(name=name)
-    def handed_on(config: Work, ticker: str) -> str:
+    def pass_on(config: Work, ticker: str) -> str:
         if name == "third":
             time.sleep(config.seconds)
         return ticker
 
-    return handed_on
+    return pass_on
 
 
 @dg.graph

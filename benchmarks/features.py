@@ -1,7 +1,7 @@
-"""The indicators and model inputs of one ticker: time on one core beside `ta`'s and TA-Lib's indicators, in one run.
+"""Indicators and model inputs of one ticker: time on one core beside the indicators of `ta` and TA-Lib, in one run.
 
-`ta` alone computes the indicator columns, with its own loops for ATR, ADX and CCI; TA-Lib does so in C, without a
-table, an index or a check. Times are the processor's, best of seven, because other programs slow the machine down.
+`ta` computes only the indicator columns, with Python loops for ATR, ADX and CCI. TA-Lib does so in C, without a table,
+index or check. Times are CPU times, best of seven, because other programs slow the machine down.
 """
 
 import argparse
@@ -17,10 +17,10 @@ SESSIONS = (1_000, 2_000, 3_270, 5_000)
 
 
 def main() -> None:
-    """Print the milliseconds for each count of sessions, and report on the last."""
+    """Print milliseconds for each number of sessions; report on the last."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_json(parser)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     import numpy as np
 
@@ -41,21 +41,21 @@ def main() -> None:
         Figure("ta", last["indicators"], last["ta"]),
         Figure("talib", last["indicators"], last["TA-Lib"]),
     ]
-    report("features", figures, asked.json, {"sessions": SESSIONS, "ms": ms})
+    report("features", figures, arguments.json, {"sessions": SESSIONS, "ms": ms})
 
 
 def _best(compute: Callable, prices) -> float:
     compute(prices)  # imports
     times = []
     for _ in range(7):
-        started = time.process_time()
+        start = time.process_time()
         compute(prices)
-        times.append(time.process_time() - started)
+        times.append(time.process_time() - start)
     return 1000 * min(times)
 
 
 def _ta_indicators(prices) -> list:
-    """The columns of `zenith_core.features.indicators.INDICATORS`, each by `ta`."""
+    """Compute the columns of `zenith_core.features.indicators.INDICATORS` with `ta`."""
     from ta import momentum, trend, volatility, volume
 
     from zenith_core.features.indicators import AVERAGES
@@ -80,7 +80,7 @@ def _ta_indicators(prices) -> list:
 
 
 def _talib_indicators(prices) -> list:
-    """The same columns, each by TA-Lib."""
+    """Compute the same columns with TA-Lib."""
     import talib
 
     from zenith_core.features.indicators import AVERAGES
@@ -105,11 +105,11 @@ def _random_walk(random, sessions: int):
     import pandas as pd
 
     close = 50 * np.exp(np.cumsum(0.015 * random.standard_normal(sessions)))
-    opened = close * np.exp(0.005 * random.standard_normal(sessions))
+    open_ = close * np.exp(0.005 * random.standard_normal(sessions))
     table = {
-        "open": opened,
-        "high": np.maximum(opened, close) * 1.005,
-        "low": np.minimum(opened, close) * 0.995,
+        "open": open_,
+        "high": np.maximum(open_, close) * 1.005,
+        "low": np.minimum(open_, close) * 0.995,
         "close": close,
         "volume": np.round(1e6 * np.exp(0.3 * random.standard_normal(sessions))),
     }

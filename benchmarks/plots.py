@@ -1,6 +1,6 @@
-"""The scaling plots of docs/pictures, drawn from the JSON that run_all.py writes; those it has no figures of stay.
+"""Draw the scaling plots of docs/pictures from the JSON of run_all.py; plots without data do not change.
 
-Lines differ in colour (Okabe and Ito's, which the colour-blind can tell apart), marker and dash.
+Lines differ in colour (the colour-blind safe palette of Okabe and Ito), marker and dash.
 """
 
 import json
@@ -18,7 +18,7 @@ MB = 1e6
 
 
 def features(axes: Sequence["Axes"], series: Mapping[str, Any]) -> None:
-    """Milliseconds by sessions."""
+    """Plot milliseconds by sessions."""
     names = {"ta": "ta's own classes", "TA-Lib": "TA-Lib (C)", "indicators": "our indicators"}
     names["features"] = "ours, with the models' inputs"
     lines(axes[0], series["sessions"], {names[name]: ms for name, ms in series["ms"].items()})
@@ -27,7 +27,7 @@ def features(axes: Sequence["Axes"], series: Mapping[str, Any]) -> None:
 
 
 def serving_scaling(axes: Sequence["Axes"], series: Mapping[str, Any]) -> None:
-    """Requests per second by connections; memory by tickers."""
+    """Plot requests per second by connections, and memory by tickers."""
     lines(axes[0], series["connections"], series["rates"])
     axes[0].set_xscale("log", base=2)
     axes[0].set(title="One service process", xlabel="connections", ylabel="requests/s", xticks=series["connections"])
@@ -37,7 +37,7 @@ def serving_scaling(axes: Sequence["Axes"], series: Mapping[str, Any]) -> None:
 
 
 def capacity(axes: Sequence["Axes"], series: Mapping[str, Any]) -> None:
-    """Time and bytes of a ZENITH_HOME by tickers."""
+    """Plot time and bytes of a ZENITH_HOME by tickers."""
     first = [batch for batch in series["batches"] if batch["kind"] == "first"]
     counts = [batch["tickers"] for batch in first]
     times = {
@@ -50,17 +50,17 @@ def capacity(axes: Sequence["Axes"], series: Mapping[str, Any]) -> None:
     kinds = {kind: [batch["bytes"][kind]["bytes"] / MB for batch in first] for kind in first[0]["bytes"]}
     largest = sorted(kinds, key=lambda kind: -kinds[kind][-1])
     lines(axes[1], counts, {kind: kinds[kind] for kind in largest[: len(STYLES)]})
-    axes[1].set(title="What is on disk", xlabel="tickers", ylabel="MB")
+    axes[1].set(title="Disk space", xlabel="tickers", ylabel="MB")
     axes[1].set_xticks(counts)
 
 
 def running(values: Sequence[float]) -> list[float]:
-    """Sums up to each."""
+    """Return cumulative sums."""
     return [sum(values[: end + 1]) for end in range(len(values))]
 
 
 def lines(axes: "Axes", x: Sequence[float], by_name: Mapping[str, Sequence[float]]) -> None:
-    """One line for each name."""
+    """Plot a line for each name."""
     for (name, y), (colour, marker, dash) in zip(by_name.items(), STYLES, strict=False):
         axes.plot(x, y, label=name, color=colour, marker=marker, linestyle=dash, markersize=5)
     axes.grid(alpha=0.3)
@@ -77,28 +77,28 @@ PLOTS: dict[str, tuple[int, Callable[[Sequence["Axes"], Mapping[str, Any]], None
 
 
 def draw(results: Mapping[str, Any], folder: Path) -> list[Path]:
-    """Draw what there are series of; the pictures' paths."""
+    """Draw every plot that has data; return the paths."""
     import matplotlib
 
     matplotlib.use("agg")
     matplotlib.rcParams["font.size"] = 10
     from matplotlib import pyplot
 
-    drawn = []
+    pictures = []
     for name, (panels, plot) in PLOTS.items():
         series = results["benchmarks"].get(name, {}).get("series")
         if not series:
             continue
         figure, axes = pyplot.subplots(1, panels, figsize=(5.2 * panels, 3.6), squeeze=False, layout="constrained")
         plot(axes[0], series)
-        drawn.append(folder / f"scaling-{name.removesuffix('_scaling')}.png")
-        figure.savefig(drawn[-1], dpi=110, metadata={"Software": None})
+        pictures.append(folder / f"scaling-{name.removesuffix('_scaling')}.png")
+        figure.savefig(pictures[-1], dpi=110, metadata={"Software": None})
         pyplot.close(figure)
-    return drawn
+    return pictures
 
 
 def main() -> None:
-    """Draw the results that are named, or those that are committed."""
+    """Draw the given results, or the committed ones."""
     file = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "results" / "bench.json"
     for path in draw(json.loads(file.read_text()), PICTURES):
         print(f"drawn: {path}")

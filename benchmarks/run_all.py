@@ -1,10 +1,10 @@
-"""Every figure that Zenith has promised, measured beside its peer in one run: `make bench`, `make bench-quick`.
+"""Measure every promised figure beside its peer in one run: `make bench`, `make bench-quick`.
 
-Benchmarks run one after the other, each in a process of its own, in an environment without Zenith's settings. One that
-fails is reported as such, and the others go on. Absolute times depend on the machine: what other programs took of it
-meanwhile is measured and printed.
+Benchmarks run one after the other in separate processes, in an environment without Zenith's settings. A failure is
+reported and the others continue. Absolute times depend on the machine, so the CPU use of other programs is measured and
+printed.
 
-Exit status: 0 if every benchmark ran, also where a bar was missed, because a slow or busy machine is no error; 1 if one
+Exit status: 0 if every benchmark ran, even if a bar was missed, because a slow or busy machine is no error; 1 if one
 could not run; with --strict also 1 if a bar was missed.
 """
 
@@ -19,22 +19,22 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.results import FORMS, Outcome, Results, measured
+from harness.results import FORMS, Outcome, Results, run_benchmark
 from harness.summary import last_line, table
 from rich.console import Console
 
 HERE = Path(__file__).parent
 WORK = Path(".zenith/benchmarks")
-LIMIT_SECONDS = 6 * 3600.0  # a benchmark that hangs is a failure, not the end of the night
+LIMIT_SECONDS = 6 * 3600.0  # a benchmark that hangs must not stop the suite
 OURS = ("ZENITH_", "DAGSTER_", "MLFLOW_", "REDIS_URL", "DATABASE_URL", "MODELS_PATH", "ML_CACHE_TTL", "KERAS_BACKEND")
 
 
 @dataclass(frozen=True)
 class Benchmark:
-    """A script, and its arguments in each form; a form that is not there leaves it out.
+    """A script and its arguments in each form; without arguments for a form it is skipped.
 
-    rough:       forms that are too short to hold anybody to a bar
-    needs_model: whether it needs a ZENITH_HOME in which AAPL was trained
+    rough:       forms that are too short to judge
+    needs_model: True if it needs a ZENITH_HOME with a trained AAPL
     """
 
     name: str
@@ -44,7 +44,7 @@ class Benchmark:
 
     @property
     def command(self) -> list[str]:
-        """How it is started."""
+        """The command that starts it."""
         return [sys.executable, str(HERE / f"{self.name}.py")]
 
 
@@ -76,7 +76,7 @@ BENCHMARKS = (
 
 @dataclass
 class Suite:
-    """One run of all that were asked for. Each is written to `out` as it ends."""
+    """One run of the selected benchmarks. Each outcome is written to `out` when it ends."""
 
     form: str
     out: Path
@@ -84,94 +84,96 @@ class Suite:
     outcomes: list[Outcome] = field(default_factory=list)
 
     def run(self, benchmarks: Sequence[Benchmark]) -> None:
-        """Each in turn, with a line as it begins and as it ends."""
+        """Run the benchmarks in turn; print a line when each starts and ends."""
         with tempfile.TemporaryDirectory() as folder:
             home = Path(folder) / "home"
-            trained = any(each.needs_model for each in benchmarks) and self._train(home)
+            has_model = any(each.needs_model for each in benchmarks) and self._train(home)
             for number, benchmark in enumerate(benchmarks, start=1):
                 label = f"[{number}/{len(benchmarks)}] {benchmark.name}"
-                if benchmark.needs_model and not trained:
-                    outcome = Outcome(benchmark.name, failure="there is no trained model for it")
+                if benchmark.needs_model and not has_model:
+                    outcome = Outcome(benchmark.name, failure="no trained model")
                 else:
                     arguments = benchmark.arguments[self.form]
-                    outcome = self._one(label, benchmark.name, [*benchmark.command, *arguments], home)
+                    outcome = self._run_one(label, benchmark.name, [*benchmark.command, *arguments], home)
                 outcome.rough = self.form in benchmark.rough
                 self.outcomes.append(outcome)
-                self._keep(outcome)
-                self.console.print(f"{label}: {outcome.told}", markup=False, highlight=False)
+                self._save(outcome)
+                self.console.print(f"{label}: {outcome.summary}", markup=False, highlight=False)
 
-    def _keep(self, outcome: Outcome) -> None:
+    def _save(self, outcome: Outcome) -> None:
         results = Results.load(self.out)
         results.add(self.form, [outcome])
         results.save(self.out)
 
     def _train(self, home: Path) -> bool:
-        """A home with AAPL in it for those who need one; its speed does not depend on the epochs."""
+        """Train AAPL in `home` for the benchmarks that need a model; their speed does not depend on its epochs."""
         zenith = Path(sys.executable).with_name("zenith")
         command = [str(zenith), "run", "--source", "sample", "--tickers", "AAPL", "--epochs", "2"]
-        outcome = self._one("training a model to serve", "train", command, home, has_figures=False)
-        self.console.print(f"training a model to serve: {outcome.told}", markup=False, highlight=False)
+        outcome = self._run_one("training a model to serve", "train", command, home, has_figures=False)
+        self.console.print(f"training a model to serve: {outcome.summary}", markup=False, highlight=False)
         return outcome.failure is None
 
-    def _one(self, label: str, name: str, command: list[str], home: Path, has_figures: bool = True) -> Outcome:
+    def _run_one(self, label: str, name: str, command: list[str], home: Path, has_figures: bool = True) -> Outcome:
         log = WORK / "logs" / f"{name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         self.console.print(f"{label} …  (tail -f {log})", markup=False, highlight=False)
-        shown = self.console.status(label) if self.console.is_terminal else nullcontext()
-        with shown, log.open("w") as out:
-            return measured(name, command, environment(home), out, LIMIT_SECONDS, has_figures)
+        status_line = self.console.status(label) if self.console.is_terminal else nullcontext()
+        with status_line, log.open("w") as out:
+            return run_benchmark(name, command, environment(home), out, LIMIT_SECONDS, has_figures)
 
 
 def environment(home: Path) -> dict[str, str]:
-    """This process's, without what would change what is measured."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-    return {**kept, "ZENITH_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+    """Return this environment without variables that would change the measurements."""
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+    return {**variables, "ZENITH_HOME": str(home), "PYTHONUNBUFFERED": "1"}
 
 
 def main() -> int:
     """Run, print the table, write the JSON, draw the plots."""
-    asked = arguments()
+    options = parse_arguments()
     console = Console(width=None if sys.stdout.isatty() else 150)
-    if asked.show:
-        console.print(table(Results.load(asked.out).outcomes()))
+    if options.show:
+        console.print(table(Results.load(options.out).outcomes()))
         return 0
-    known = {each.name: each for each in BENCHMARKS if asked.form in each.arguments}
-    if unknown := [name for name in asked.only or () if name not in known]:
-        sys.exit(f"--only: there is no {', '.join(unknown)} in the {asked.form} form; there are {', '.join(known)}")
-    suite, started = Suite(asked.form, asked.out, console), time.perf_counter()
+    selectable = {each.name: each for each in BENCHMARKS if options.form in each.arguments}
+    if unknown := [name for name in options.only or () if name not in selectable]:
+        sys.exit(f"--only: no {', '.join(unknown)} in the {options.form} form; available: {', '.join(selectable)}")
+    suite, start = Suite(options.form, options.out, console), time.perf_counter()
     try:
-        suite.run([benchmark for name, benchmark in known.items() if not asked.only or name in asked.only])
+        suite.run([benchmark for name, benchmark in selectable.items() if not options.only or name in options.only])
     except KeyboardInterrupt:
-        console.print("stopped; what had ended is kept")
+        console.print("stopped; the finished benchmarks are saved")
         return 130
     suite.console.print(table(suite.outcomes))
-    suite.console.print(last_line(suite.outcomes, time.perf_counter() - started), markup=False, highlight=False)
-    suite.console.print(f"written: {asked.out}", markup=False, highlight=False)
-    if asked.form != "quick":
+    suite.console.print(last_line(suite.outcomes, time.perf_counter() - start), markup=False, highlight=False)
+    suite.console.print(f"written: {options.out}", markup=False, highlight=False)
+    if options.form != "quick":
         for script in ("plots.py", "capacity_page.py"):
-            subprocess.run([sys.executable, HERE / script, asked.out], check=True)
-    return status(suite.outcomes, asked.strict)
+            subprocess.run([sys.executable, HERE / script, options.out], check=True)
+    return status(suite.outcomes, options.strict)
 
 
 def status(outcomes: Sequence[Outcome], is_strict: bool) -> int:
-    """See the module."""
-    return int(any(each.failure or (is_strict and each.missed) for each in outcomes))
+    """Return the exit status, as in the module's docstring."""
+    return int(any(each.failure or (is_strict and each.missed_bars) for each in outcomes))
 
 
-def arguments() -> argparse.Namespace:
-    """What was asked for."""
+def parse_arguments() -> argparse.Namespace:
+    """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     forms = parser.add_mutually_exclusive_group()
-    forms.add_argument("--quick", dest="form", action="store_const", const="quick", help="in about five minutes")
+    forms.add_argument("--quick", dest="form", action="store_const", const="quick", help="about five minutes")
     forms.add_argument("--long", dest="form", action="store_const", const="long", help="hours: all seeds, 50 tickers")
-    parser.add_argument("--only", type=lambda text: text.split(","), help="some of them: features,serving")
-    parser.add_argument("--out", type=Path, help="the JSON; those not run now keep what is there of them")
-    parser.add_argument("--show", action="store_true", help="only print the table of what the JSON has")
+    parser.add_argument(
+        "--only", type=lambda text: text.split(","), help="comma-separated benchmarks, for example features,serving"
+    )
+    parser.add_argument("--out", type=Path, help="JSON file; other benchmarks in it are kept")
+    parser.add_argument("--show", action="store_true", help="only print the table of the JSON file")
     parser.add_argument("--strict", action="store_true", help="exit status 1 also if a bar was missed")
-    asked = parser.parse_args()
-    asked.form = asked.form or "full"
-    asked.out = asked.out or (WORK / "quick.json" if asked.form == "quick" else HERE / "results" / "bench.json")
-    return asked
+    options = parser.parse_args()
+    options.form = options.form or "full"
+    options.out = options.out or (WORK / "quick.json" if options.form == "quick" else HERE / "results" / "bench.json")
+    return options
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Seconds per epoch of the LSTM: a plain Keras/TensorFlow script beside ours, each in a process of its own, in turns.
+"""Seconds per epoch of the LSTM: a plain Keras/TensorFlow script and our trainer, in separate processes and in turns.
 
-Same simulated data, same layers, dropout, loss and optimizer, same windows per epoch (ours but for an incomplete
-batch). The plain script is Keras' own `fit` with both cores, at its default batch of 32 and at our batch.
-Ours also computes the validation loss.
+Same simulated data, layers, dropout, loss and optimizer, and the same windows per epoch (ours drops an incomplete
+batch). The plain script uses Keras' `fit` on both cores, with its default batch of 32 and with our batch. Ours also
+computes the validation loss.
 """
 
 import argparse
@@ -30,7 +30,7 @@ OURS = "ours, batch 64, two threads"
 
 
 def plain(batch: int, epochs: int) -> tuple[list[float], int]:
-    """A careful user's script: windows, layers, compile, fit."""
+    """Train with a careful user's script: windows, layers, compile, fit."""
     import keras
 
     from zenith_pipelines.models.lstm import LSTMConfig
@@ -46,7 +46,7 @@ def plain(batch: int, epochs: int) -> tuple[list[float], int]:
 
 
 def network():
-    """The same layers as ours, as the Keras guide has them."""
+    """Return the same layers as ours, as in the Keras guide."""
     import keras
     from keras import layers
 
@@ -65,7 +65,7 @@ def network():
 
 
 def ours(batch: int, epochs: int) -> tuple[list[float], int]:
-    """Our trainer, as `zenith run` sets it up, without early stopping."""
+    """Train with our trainer, set up as by `zenith run`, without early stopping."""
     import numpy as np
 
     from zenith_pipelines.models.lstm import LSTMConfig, LSTMTrainer
@@ -75,13 +75,13 @@ def ours(batch: int, epochs: int) -> tuple[list[float], int]:
     rows = np.arange(config.window - 1, SESSIONS)
     ends: list[float] = []
     trainer = LSTMTrainer(config, FEATURES)
-    # The held-out rows are trained on too, so that an epoch has as many windows as the plain script's.
+    # Train on the held-out rows too, so that an epoch has as many windows as in the plain script.
     trainer.fit(values, targets, rows, rows[-HELD_OUT:], lambda _: ends.append(time.perf_counter()))
     return ends, len(rows) // batch * batch
 
 
 def data(horizons: int):
-    """Noise takes as long to learn as prices."""
+    """Return noise, which takes as long to learn as prices."""
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -89,7 +89,7 @@ def data(horizons: int):
 
 
 def plain_windows(window: int, horizons: int):
-    """(windows, window, features) and (windows, horizons), as numpy cuts them."""
+    """Return (windows, window, features) and (windows, horizons), cut by numpy."""
     import numpy as np
 
     values, targets = data(horizons)
@@ -99,22 +99,22 @@ def plain_windows(window: int, horizons: int):
 
 def measure(train: Callable[[int, int], tuple[list[float], int]], batch: int, epochs: int) -> None:
     """Print seconds per later epoch (median), seconds from the start of this module to the last epoch, and windows."""
-    started = time.perf_counter()
+    start = time.perf_counter()
     ends, windows = train(batch, epochs)
     later = [after - before for before, after in pairwise(ends)]
-    print(statistics.median(later), ends[-1] - started, windows)
+    print(statistics.median(later), ends[-1] - start, windows)
 
 
 def run(kind: str, batch: int, epochs: int, home: Path) -> tuple[float, float, int]:
-    """Measure one kind in a fresh process; `home` keeps what JAX compiles."""
+    """Measure one kind in a fresh process; `home` holds JAX's compilation cache."""
     command = [sys.executable, __file__, "--measure", kind, str(batch), str(epochs), str(home)]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    epoch, total, windows = done.stdout.split()[-3:]
+    result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    epoch, total, windows = result.stdout.split()[-3:]
     return float(epoch), float(total), int(windows)
 
 
 def prepare(kind: str, home: Path) -> None:
-    """Set the backend as the plain user, or `zenith run` with a core to spare, has it."""
+    """Set the backend of a plain user, or of `zenith run` with a spare core."""
     from zenith_pipelines.models import TRAINING_THREADS, prepare_backend
 
     if kind == "plain":
@@ -125,34 +125,34 @@ def prepare(kind: str, home: Path) -> None:
 
 
 def main() -> None:
-    """Each case in turn, several times over; medians and ratios."""
+    """Measure the cases in turn, several times; print medians and ratios."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--repeats", type=int, default=3)
     add_json(parser)
-    asked = parser.parse_args()
-    measured: dict[str, list[tuple[float, float, int]]] = {name: [] for name in CASES}
+    arguments = parser.parse_args()
+    timings: dict[str, list[tuple[float, float, int]]] = {name: [] for name in CASES}
     with tempfile.TemporaryDirectory() as home:
-        for _ in range(asked.repeats):
+        for _ in range(arguments.repeats):
             for name, (kind, batch) in CASES.items():
-                measured[name].append(run(kind, batch, asked.epochs, Path(home)))
-                print(f"{name}: {measured[name][-1]}, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
-    median = table(measured, asked.epochs)
+                timings[name].append(run(kind, batch, arguments.epochs, Path(home)))
+                print(f"{name}: {timings[name][-1]}, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
+    median = table(timings, arguments.epochs)
     ours, default, same = (median[name] for name in (OURS, "plain TensorFlow, batch 32", "plain TensorFlow, batch 64"))
     figures = [
         Figure("epoch", ours[0], default[0]),
         Figure("epoch_same_batch", ours[0], same[0]),
         Figure("total", ours[1], default[1]),
     ]
-    report("training_speed", figures, asked.json)
+    report("training_speed", figures, arguments.json)
 
 
-def table(measured: dict[str, list[tuple[float, float, int]]], epochs: int) -> dict[str, list[float]]:
-    """Print and return medians: epoch, total, windows; and how many times as fast each case is as the plain ones."""
-    median = {n: [statistics.median(column) for column in zip(*rows, strict=True)] for n, rows in measured.items()}
+def table(timings: dict[str, list[tuple[float, float, int]]], epochs: int) -> dict[str, list[float]]:
+    """Print medians (epoch, total, windows) and speed relative to the plain cases; return the medians."""
+    median = {n: [statistics.median(column) for column in zip(*rows, strict=True)] for n, rows in timings.items()}
     plain_cases = [name for name in CASES if name.startswith("plain")]
     print(f"{epochs} epochs, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    print(f"{'':<30}{'epoch, s':>10}{'total, s':>10}{'windows':>9}   as fast as: " + ", ".join(plain_cases))
+    print(f"{'':<30}{'epoch, s':>10}{'total, s':>10}{'windows':>9}   speed-up over: " + ", ".join(plain_cases))
     for name, (epoch, total, windows) in median.items():
         ratios = [f"{median[p][0] / epoch:.1f} (total {median[p][1] / total:.1f})" for p in plain_cases]
         print(f"{name:<30}{epoch:>10.2f}{total:>10.1f}{windows:>9.0f}   " + ", ".join(ratios))

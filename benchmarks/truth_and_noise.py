@@ -1,12 +1,12 @@
-"""Does the evaluation accept truth and reject noise? Whole studies on simulated markets whose truth is known.
+"""Does the evaluation accept truth and reject noise? Whole studies on simulated markets with known truth.
 
-noise:     a random walk: whoever claims skill is wrong
-edge:      a hidden state drifts the price and shows in volume; an oracle trading on it has Sharpe 2
+noise:     a random walk: any claim of skill is wrong
+edge:      a hidden state drives the drift and shows in volume; an oracle that trades on it has Sharpe 2
 regime:    a random walk whose volatility changes between calm and wild
-shuffled:  the edge's bars in random order beside its volumes in their own: the same numbers, the tie cut
+shuffled:  the bars of edge in random order, its volumes in their own: the same numbers, the link cut
 
-Every study is that of `zenith run`: cleaning, features, walk-forward training, backtest; only the store and the
-registry are left out. Rows are kept in --out as they come, so that an interrupted run goes on where it stopped.
+A study does the same as `zenith run`: cleaning, features, walk-forward training, backtest; without store and registry.
+Rows are saved in --out as they finish, so an interrupted run continues where it stopped.
 """
 
 import argparse
@@ -21,29 +21,29 @@ from harness.figures import Figure, add_json, report
 
 FIGURES = ("claims_noise", "claims_shuffled", "claims_regime", "excess", "found", "coverage", "pinball")
 MARKETS = ("noise", "edge", "regime", "shuffled")
-FLAT = ("noise", "shuffled", "regime")  # where nothing is to be found
+FLAT = ("noise", "shuffled", "regime")  # markets without an edge
 HORIZONS = (1, 5, 20)
 MODELS = ("lstm", "ensemble")
 ORACLE = 2.0
 
 
 def main() -> None:
-    """Run what is missing in --out, then print the table with each figure beside its bar."""
+    """Run the studies missing in --out; print the table, and each figure beside its bar."""
     arguments = _arguments()
     if arguments.afresh:
         arguments.out.unlink(missing_ok=True)
     seeds = range(arguments.first, arguments.first + arguments.seeds)
-    asked = [(market, seed) for seed in seeds for market in arguments.markets]
-    rows = {(row["market"], row["seed"]): row for row in _kept(arguments.out)}
-    for row in _run([study for study in asked if study not in rows], arguments):
+    studies = [(market, seed) for seed in seeds for market in arguments.markets]
+    rows = {(row["market"], row["seed"]): row for row in _load(arguments.out)}
+    for row in _run([study for study in studies if study not in rows], arguments):
         rows[row["market"], row["seed"]] = row
-    table = pd.DataFrame([rows[study] for study in asked])
+    table = pd.DataFrame([rows[study] for study in studies])
     show(table)
     report("truth_and_noise", figures(table), arguments.json)
 
 
 def study(market: str, seed: int, epochs: int | None = None) -> dict:
-    """One market, whole: the figures that the bars are about."""
+    """Run one study; return its figures."""
     from zenith_core.backtesting.backtest import BacktestConfig, backtest, forecast_signals
     from zenith_core.evaluation.metrics import HEADLINE_HORIZON
     from zenith_core.features.model_features import features
@@ -52,14 +52,14 @@ def study(market: str, seed: int, epochs: int | None = None) -> dict:
     from zenith_pipelines.models.lstm import LSTMConfig
     from zenith_pipelines.models.training import Lineage, TrainingData, train_ensemble, train_lstm
 
-    started = time.perf_counter()
+    start = time.perf_counter()
     ticker = f"SIM-{'EDGE' if market == 'shuffled' else market.upper()}-{seed}"
     cleaned = clean_prices(_bars(market, ticker, seed), ticker).prices
     lineage = Lineage(ticker, data_version="", raw_content_hash="", data_end="", feature_spec="")
     data = TrainingData(features=features(cleaned), usable=~cleaned["suspect"], future=[], lineage=lineage)
     config = LSTMConfig(epochs=epochs) if epochs else LSTMConfig()
-    lstm = train_lstm(data, config, lambda done, total: None)
-    ensemble = train_ensemble(data, EnsembleConfig(), lambda done, total: None)
+    lstm = train_lstm(data, config, lambda *_: None)
+    ensemble = train_ensemble(data, EnsembleConfig(), lambda *_: None)
     costs = BacktestConfig(holding_period=HEADLINE_HORIZON)
     signals = {
         "lstm": forecast_signals(lstm.evidence, HEADLINE_HORIZON, threshold=costs.round_trip_cost),
@@ -72,11 +72,11 @@ def study(market: str, seed: int, epochs: int | None = None) -> dict:
     for horizon in HORIZONS:
         figures = lstm.metrics["by_horizon"][str(horizon)]
         row |= {f"{key}_{horizon}": figures.get(key) for key in ("rows", "coverage", "pinball", "pinball_static")}
-    return row | {"seconds": time.perf_counter() - started}
+    return row | {"seconds": time.perf_counter() - start}
 
 
 def show(rows: pd.DataFrame) -> None:
-    """Print the table, a line per market and model."""
+    """Print a table with a line per market and model."""
     print(f"{'market':<10}{'model':<10}{'runs':>5}{'claims':>8}{'skill':>8}{'excess Sharpe':>20}{'exposure':>10}")
     for market, runs in rows.groupby("market", sort=False):
         for model in MODELS:
@@ -87,31 +87,31 @@ def show(rows: pd.DataFrame) -> None:
                 f"{market:<10}{model:<10}{len(runs):>5}{claims.sum():>8}{skill:>8.1%}"
                 f"{mean:>11.2f} ± {error:<6.2f}{exposure:>10.0%}"
             )
-    print(f"a study takes {rows['seconds'].median():.0f} s of one worker in the median")
+    print(f"median time of a study: {rows['seconds'].median():.0f} s of one worker")
 
 
 def figures(rows: pd.DataFrame) -> list[Figure]:
-    """What bars.toml promises, of those markets that were asked for."""
+    """Return the figures of bars.toml for the markets in `rows`."""
     by_market = {str(market): runs for market, runs in rows.groupby("market", sort=False)}
-    found = [Figure(f"claims_{market}", _claims(by_market[market])) for market in FLAT if market in by_market]
+    results = [Figure(f"claims_{market}", _claims(by_market[market])) for market in FLAT if market in by_market]
     if "noise" in by_market and len(by_market["noise"]) > 1:
-        found.append(Figure("excess", max(_standard_errors(by_market["noise"], model) for model in MODELS)))
+        results.append(Figure("excess", max(_standard_errors(by_market["noise"], model) for model in MODELS)))
     if "edge" in by_market:
         either = [by_market["edge"][f"{model}_beats_naive"].astype(bool) for model in MODELS]
-        found.append(Figure("found", float((either[0] | either[1]).mean())))
+        results.append(Figure("found", float((either[0] | either[1]).mean())))
     coverages = [_coverage(runs, horizon) for runs in by_market.values() for horizon in HORIZONS]
-    found.append(Figure("coverage", max(coverages, key=lambda share: abs(share - 0.9))))
+    results.append(Figure("coverage", max(coverages, key=lambda share: abs(share - 0.9))))
     ours, static = (float(1e4 * rows[column].mean()) for column in ("pinball_1", "pinball_static_1"))
-    return [*found, Figure("pinball", ours, static)]
+    return [*results, Figure("pinball", ours, static)]
 
 
 def _claims(runs: pd.DataFrame) -> float:
-    """The share of runs in which the model that claims more often claims skill."""
+    """Return the share of runs with a claim of skill, for the model with more claims."""
     return max(float(runs[f"{model}_beats_naive"].astype(bool).mean()) for model in MODELS)
 
 
 def _standard_errors(runs: pd.DataFrame, model: str) -> float:
-    """The mean excess Sharpe ratio in its standard errors."""
+    """Return the mean excess Sharpe ratio in units of its standard error."""
     mean, error = _mean_and_error(runs[f"{model}_excess_sharpe"])
     return mean / error if error else 0.0
 
@@ -128,35 +128,35 @@ def _bars(market: str, ticker: str, seed: int) -> pd.DataFrame:
 
 
 def _shuffled(prices: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
-    """The bars' shapes in random order, chained anew from the first close; the volumes stay where they are."""
+    """Shuffle the shapes of the bars, and chain them again from the first close; the volumes keep their order."""
     columns = ["open", "high", "low", "close"]
     before = prices["close"].shift(1)
     shapes = prices[columns].div(before, axis=0).iloc[1:].to_numpy()
     shapes = random.permutation(shapes)
     closes = prices["close"].iloc[0] * np.cumprod(np.concatenate([[1.0], shapes[:, 3]]))
-    chained = prices.copy()
-    chained.iloc[1:, [prices.columns.get_loc(name) for name in columns]] = shapes * closes[:-1, None]
-    return chained
+    bars = prices.copy()
+    bars.iloc[1:, [prices.columns.get_loc(name) for name in columns]] = shapes * closes[:-1, None]
+    return bars
 
 
 def _oracle_sharpe(market: str, ticker: str) -> float | None:
-    """Sharpe ratio of who sees the hidden state at each close, and is long or flat by its sign, without costs."""
+    """Return the Sharpe ratio, without costs, of an oracle that is long while the hidden state is positive."""
     from zenith_pipelines.ingestion.sources.simulated import SimulatedSource
 
     if market != "edge":
         return None
     truth = SimulatedSource(ORACLE).market(ticker)
-    earned = np.expm1(truth.returns[1:]) * (truth.state[:-1] > 0)
-    return float(earned.mean() / earned.std(ddof=1) * np.sqrt(252))
+    returns = np.expm1(truth.returns[1:]) * (truth.state[:-1] > 0)
+    return float(returns.mean() / returns.std(ddof=1) * np.sqrt(252))
 
 
 def _excess(name: str, stats: dict) -> dict:
-    """Sharpe ratio beyond buy-and-hold's; who never trades has cash, and 0."""
-    own, held = stats["strategy"], stats["buy_and_hold"]
+    """Return the Sharpe ratio in excess of buy-and-hold. A strategy that never trades holds cash and has 0."""
+    own, benchmark = stats["strategy"], stats["buy_and_hold"]
     sharpe = own["sharpe"] or 0.0
     return {
         f"{name}_sharpe": sharpe,
-        f"{name}_excess_sharpe": sharpe - (held["sharpe"] or 0.0),
+        f"{name}_excess_sharpe": sharpe - (benchmark["sharpe"] or 0.0),
         f"{name}_exposure": own["exposure"],
     }
 
@@ -167,22 +167,22 @@ def _mean_and_error(values: pd.Series) -> tuple[float, float]:
 
 
 def _run(todo: list[tuple[str, int]], arguments: argparse.Namespace) -> list[dict]:
-    """A new process every few studies, because each Keras fit keeps some memory."""
+    """Run studies in processes that are replaced every few studies, because each Keras fit leaks some memory."""
     from rich.progress import track
 
     rows: list[dict] = []
-    asked = [(market, seed, arguments.epochs) for market, seed in todo]
+    studies = [(market, seed, arguments.epochs) for market, seed in todo]
     context = multiprocessing.get_context("spawn")
     with context.Pool(arguments.jobs, _prepare, (arguments.out.parent,), maxtasksperchild=8) as pool:
-        for row in track(pool.imap_unordered(_study, asked), description="studies", total=len(asked)):
+        for row in track(pool.imap_unordered(_study, studies), description="studies", total=len(studies)):
             rows.append(row)
             with arguments.out.open("a") as out:
                 out.write(json.dumps(row) + "\n")
     return rows
 
 
-def _study(asked: tuple[str, int, int | None]) -> dict:
-    return study(*asked)
+def _study(arguments: tuple[str, int, int | None]) -> dict:
+    return study(*arguments)
 
 
 def _prepare(folder: Path) -> None:
@@ -194,7 +194,7 @@ def _prepare(folder: Path) -> None:
     prepare_backend("jax", folder)
 
 
-def _kept(out: Path) -> list[dict]:
+def _load(out: Path) -> list[dict]:
     out.parent.mkdir(parents=True, exist_ok=True)
     return [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
 
@@ -203,13 +203,17 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=40, help="seeds of each market (default 40)")
     parser.add_argument(
-        "--first", type=int, default=1, help="the first seed; from 500 on they were tuned on (default 1)"
+        "--first", type=int, default=1, help="first seed; 500 and above were used for tuning (default 1)"
     )
-    parser.add_argument("--markets", type=lambda text: text.split(","), default=list(MARKETS), help="default all")
-    parser.add_argument("--jobs", type=int, default=2, help="studies at a time (default 2)")
-    parser.add_argument("--epochs", type=int, help="of the LSTM; default its own")
+    parser.add_argument(
+        "--markets", type=lambda text: text.split(","), default=list(MARKETS), help="comma-separated (default all)"
+    )
+    parser.add_argument("--jobs", type=int, default=2, help="studies to run in parallel (default 2)")
+    parser.add_argument("--epochs", type=int, help="training epochs of the LSTM (default: its own)")
     parser.add_argument("--out", type=Path, default=Path(".zenith/benchmarks/truth_and_noise.jsonl"))
-    parser.add_argument("--afresh", action="store_true", help="forget what --out has, perhaps of other code")
+    parser.add_argument(
+        "--afresh", action="store_true", help="delete the rows in --out first, for example those of older code"
+    )
     add_json(parser)
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""One ticker's whole job in a fresh home: seconds in all and by stage, and peak memory. Linux only."""
+"""Whole job of one ticker in a fresh home: total seconds, seconds by stage, and peak memory. Linux only."""
 
 import argparse
 import json
@@ -16,32 +16,32 @@ POLL_SECONDS = 0.2
 
 
 def main() -> None:
-    """Run `zenith run` for AAPL as a user would, watch its processes, print what it took beside the bars."""
+    """Run `zenith run` for AAPL like a user, watch its processes, and report time and memory."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_json(parser)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     zenith = Path(sys.executable).with_name("zenith")
     command = [zenith, "run", "--source", "sample", "--tickers", "AAPL", "--json"]
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "ZENITH_HOME": home}
-        load, started, peak = os.getloadavg()[0], time.perf_counter(), 0.0
+        load, start, peak = os.getloadavg()[0], time.perf_counter(), 0.0
         job = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         while job.poll() is None:
             peak = max(peak, sum(map(resident_gb, [job.pid, *descendants(job.pid)])))
             time.sleep(POLL_SECONDS)
-        seconds = time.perf_counter() - started
+        seconds = time.perf_counter() - start
         answer = json.loads(job.communicate()[0])
     print(f"{os.cpu_count()} cores, load before {load:.1f}, at the end {os.getloadavg()[0]:.1f}")
     for stage, took in answer["tickers"]["AAPL"]["seconds"].items():
         print(f"  {stage:<24}{took:8.1f} s")
     if job.returncode:
-        sys.exit(f"zenith run ended with status {job.returncode}")
-    # Memory: pages that processes share are counted once for each.
-    report("whole_job", [Figure("seconds", seconds), Figure("memory", peak)], asked.json)
+        sys.exit(f"zenith run failed with status {job.returncode}")
+    # Memory: pages shared by processes count once for each.
+    report("whole_job", [Figure("seconds", seconds), Figure("memory", peak)], arguments.json)
 
 
 def descendants(pid: int) -> list[int]:
-    """All living processes that `pid` started, and those they started."""
+    """Return the living children of `pid`, and their children."""
     try:
         children = [
             int(child)
@@ -54,7 +54,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def resident_gb(pid: int) -> float:
-    """What the process has in memory now; 0 if it has just ended."""
+    """Return the resident memory of the process now; 0 if it has just ended."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e9
     except OSError:

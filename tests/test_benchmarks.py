@@ -1,7 +1,4 @@
-"""The benchmarks' bookkeeping: which figures there are, how they are judged, and what becomes of one that fails.
-
-No time is asserted here: what the benchmarks measure is theirs.
-"""
+"""Bookkeeping of the benchmarks: declared figures, verdicts, failures and stored results. No time is asserted."""
 
 import importlib
 import json
@@ -21,7 +18,7 @@ from rich.console import Console
 NAMES = [benchmark.name for benchmark in run_all.BENCHMARKS]
 
 
-def shown(outcomes):
+def render(outcomes):
     console = Console(file=StringIO(), width=200)
     console.print(summary.table(outcomes))
     return console.file.getvalue()
@@ -32,11 +29,11 @@ def line_of(text, start):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_benchmark_declares_the_figures_that_the_bars_are_on(name):
+def test_each_benchmark_declares_its_figures_in_bars_toml(name):
     assert set(importlib.import_module(name).FIGURES) == set(figures.promises()[name])
 
 
-def test_there_is_a_benchmark_for_each_bar():
+def test_each_bar_has_a_benchmark():
     assert set(figures.promises()) == set(NAMES)
 
 
@@ -52,7 +49,7 @@ def test_each_promise_can_be_judged():
 
 
 @pytest.mark.parametrize(
-    ("promise", "figure", "judged", "said"),
+    ("promise", "figure", "value", "verdict"),
     [
         (Promise("a", "s", bar=75), Figure("a", 75.0), 75, "bar met"),
         (Promise("a", "s", bar=75), Figure("a", 75.1), 75.1, "MISSED"),
@@ -74,43 +71,45 @@ def test_each_promise_can_be_judged():
         (Promise("a", "s", "b", "ours/peer", bar=1.1), Figure("a", 1.0), math.nan, "MISSED"),
     ],
 )
-def test_a_figure_is_judged_by_what_its_bar_is_on(promise, figure, judged, said):
-    assert figures.judged_value(promise, figure) == pytest.approx(judged, nan_ok=True)
-    assert figures.verdict(promise, figure) == said
+def test_figure_is_judged_by_the_quantity_of_its_bar(promise, figure, value, verdict):
+    assert figures.judged_value(promise, figure) == pytest.approx(value, nan_ok=True)
+    assert figures.verdict(promise, figure) == verdict
 
 
-def test_the_table_says_what_was_missed_and_what_was_not_measured():
+def test_table_marks_missed_and_unmeasured_figures():
     outcome = results.Outcome("whole_job", figures=[Figure("seconds", 80.0)])
-    text = shown([outcome])
+    text = render([outcome])
     assert line_of(text, "one ticker's whole job ").split()[-6:] == ["80.0", "s", "≤", "75.0", "s", "MISSED"]
     assert line_of(text, "one ticker's whole job, peak").endswith("not measured")
-    assert outcome.missed == ["seconds"]
+    assert outcome.missed_bars == ["seconds"]
     assert "0 of 1 bars met" in summary.last_line([outcome], 60)
     assert "MISSED: whole_job.seconds" in summary.last_line([outcome], 60)
 
 
-def test_what_was_too_short_to_judge_is_neither_met_nor_missed():
+def test_rough_outcome_neither_meets_nor_misses_a_bar():
     outcome = results.Outcome("whole_job", rough=True, figures=[Figure("seconds", 80.0), Figure("memory", 1.0)])
-    assert "MISSED" not in shown([outcome])
-    assert "bar met" not in shown([outcome])
-    assert outcome.missed == []
+    assert "MISSED" not in render([outcome])
+    assert "bar met" not in render([outcome])
+    assert outcome.missed_bars == []
     assert summary.last_line([outcome], 60) == "0 of 0 bars met in 1 min"
 
 
-def test_a_missed_bar_is_no_failure_unless_asked():
-    missed = results.Outcome("whole_job", figures=[Figure("seconds", 80.0)])
-    failed = results.Outcome("features", failure="exit status 1")
-    assert (run_all.status([missed], False), run_all.status([missed], True)) == (0, 1)
-    assert run_all.status([missed, failed], False) == 1
-    assert "FAILED" in line_of(shown([missed, failed]), "features")
-    assert "FAILED: features" in summary.last_line([missed, failed], 60)
+def test_missed_bar_fails_only_with_strict():
+    slow = results.Outcome("whole_job", figures=[Figure("seconds", 80.0)])
+    crash = results.Outcome("features", failure="exit status 1")
+    assert (run_all.status([slow], False), run_all.status([slow], True)) == (0, 1)
+    assert run_all.status([slow, crash], False) == 1
+    assert "FAILED" in line_of(render([slow, crash]), "features")
+    assert "FAILED: features" in summary.last_line([slow, crash], 60)
 
 
 def run(tmp_path, code, name="whole_job"):
     script = tmp_path / "script.py"
     script.write_text(code)
     with (tmp_path / "log").open("w") as log:
-        return results.measured(name, [sys.executable, str(script)], run_all.environment(tmp_path), log, 20.0, True)
+        return results.run_benchmark(
+            name, [sys.executable, str(script)], run_all.environment(tmp_path), log, 20.0, True
+        )
 
 
 WRITE = (
@@ -119,17 +118,17 @@ WRITE = (
 
 
 @pytest.mark.parametrize(
-    ("code", "why"),
+    ("code", "reason"),
     [
-        ("print('so far'); raise SystemExit('no such model')", "exit status 1; the end of .*log: no such model"),
+        ("print('so far'); raise SystemExit('no such model')", "exit status 1; last line of .*log: no such model"),
         ("pass", "wrote no figures"),
-        (f"FIGURES = [dict(name='other', ours=1.0)]\n{WRITE}", "bars.toml does not declare: other"),
-        (f"FIGURES = [dict(name='seconds', ours=float('nan'))]\n{WRITE}", "no finite figure: seconds"),
+        (f"FIGURES = [dict(name='other', ours=1.0)]\n{WRITE}", "not declared in bars.toml: other"),
+        (f"FIGURES = [dict(name='seconds', ours=float('nan'))]\n{WRITE}", "figures that are not finite: seconds"),
     ],
 )
-def test_a_benchmark_that_cannot_run_is_a_failure_with_its_reason(tmp_path, code, why):
+def test_a_benchmark_that_cannot_run_fails_with_its_reason(tmp_path, code, reason):
     outcome = run(tmp_path, code)
-    assert re.search(why, str(outcome.failure))
+    assert re.search(reason, str(outcome.failure))
 
 
 def test_settings_of_the_caller_do_not_reach_a_benchmark(tmp_path, monkeypatch):
@@ -141,29 +140,31 @@ def test_settings_of_the_caller_do_not_reach_a_benchmark(tmp_path, monkeypatch):
     assert outcome.figures == [Figure("seconds", 1.0)]
 
 
-def test_results_keep_what_was_not_run_now(tmp_path, monkeypatch):
+def test_results_keep_benchmarks_that_were_not_run(tmp_path, monkeypatch):
     file = tmp_path / "bench.json"
     for cpu, name in (("one", "whole_job"), ("another", "whole_job"), ("a third", "features")):
         monkeypatch.setattr(results, "_cpu", lambda cpu=cpu: cpu)
-        kept = results.Results.load(file)
-        kept.add("full", [results.Outcome(name, figures=[Figure(next(iter(figures.promises()[name])), 10.0)])])
-        kept.save(file)
+        document = results.Results.load(file)
+        document.add("full", [results.Outcome(name, figures=[Figure(next(iter(figures.promises()[name])), 10.0)])])
+        document.save(file)
     document = json.loads(file.read_text())
-    measured_on = {name: document["machines"][each["machine"]]["cpu"] for name, each in document["benchmarks"].items()}
-    assert measured_on == {"whole_job": "another", "features": "a third"}
+    cpu_by_benchmark = {
+        name: document["machines"][each["machine"]]["cpu"] for name, each in document["benchmarks"].items()
+    }
+    assert cpu_by_benchmark == {"whole_job": "another", "features": "a third"}
     assert {each["cpu"] for each in document["machines"].values()} == {"another", "a third"}
     assert document["benchmarks"]["whole_job"]["figures"][0]["verdict"] == "bar met"
     assert [each.figures[0].ours for each in results.Results.load(file).outcomes()] == [10.0, 10.0]
 
 
-def test_the_capacity_page_says_what_the_committed_results_do():
-    committed = json.loads((run_all.HERE / "results" / "bench.json").read_text())
-    assert capacity_page.page(committed) == capacity_page.PAGE.read_text(), "benchmarks/capacity_page.py writes it"
+def test_capacity_page_matches_the_committed_results():
+    results = json.loads((run_all.HERE / "results" / "bench.json").read_text())
+    assert capacity_page.page(results) == capacity_page.PAGE.read_text(), "run benchmarks/capacity_page.py"
 
 
 @pytest.mark.slow
-def test_plots_are_drawn_of_what_there_is(tmp_path):
+def test_plots_are_drawn_for_benchmarks_with_data(tmp_path):
     series = {"sessions": [1000, 5000], "ms": {name: [1.0, 5.0] for name in ("ta", "TA-Lib", "indicators", "features")}}
-    drawn = plots.draw({"benchmarks": {"features": {"series": series}, "serving": {"series": {}}}}, tmp_path)
-    assert [path.name for path in drawn] == ["scaling-features.png"]
-    assert drawn[0].read_bytes().startswith(b"\x89PNG")
+    pictures = plots.draw({"benchmarks": {"features": {"series": series}, "serving": {"series": {}}}}, tmp_path)
+    assert [path.name for path in pictures] == ["scaling-features.png"]
+    assert pictures[0].read_bytes().startswith(b"\x89PNG")

@@ -1,6 +1,6 @@
-"""Figures as data: what was measured, the bar that it is held to, and the lines and the JSON that both become.
+"""Figures as data: the measured value, its bar, and their text and JSON.
 
-Every figure is declared in bars.toml, under the script that measures it, with what was promised of it.
+Every figure is declared in bars.toml with its bar, under the script that measures it.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from typing import Any
 
 BARS = Path(__file__).parents[1] / "bars.toml"
 
-# What of a figure the bar is on.
+# The quantity that the bar applies to.
 _JUDGED: Mapping[str, Callable[[float, float], float]] = {
     "ours": lambda ours, peer: ours,
     "ours/peer": lambda ours, peer: ours / peer,
@@ -28,11 +28,11 @@ _JUDGED: Mapping[str, Callable[[float, float], float]] = {
 class Promise:
     """A figure as bars.toml declares it.
 
-    what:     what is measured, in `unit`, for us and for `peer` (None: there is nobody to compare with)
-    judged:   a key of _JUDGED: what bar and aim are on; that has the unit `judged_unit`
+    what:     the measured quantity, in `unit`, for us and for `peer` (None: no comparison)
+    judged:   a key of _JUDGED: the quantity that bar and aim apply to, in `judged_unit`
     better:   higher, lower or between (then bar and aim are pairs)
-    bar, aim: None where none was promised
-    source:   who promised it
+    bar, aim: None if nothing was promised
+    source:   origin of the promise
     """
 
     what: str
@@ -46,11 +46,11 @@ class Promise:
 
     @property
     def judged_unit(self) -> str:
-        """x for a ratio, a bare number for a share, else the figure's own."""
+        """x for a ratio, empty for a share, else the unit of the figure."""
         return {"ours/peer": "x", "peer/ours": "x", "1-ours/peer": ""}.get(self.judged, self.unit)
 
     def meets(self, value: float, limit: float | tuple[float, float]) -> bool:
-        """Whether a judged value is on the right side of a limit."""
+        """Return True if a judged value is within the limit."""
         if isinstance(limit, tuple):
             return limit[0] <= value <= limit[1]
         return value >= limit if self.better == "higher" else value <= limit
@@ -58,7 +58,7 @@ class Promise:
 
 @dataclass(frozen=True)
 class Figure:
-    """What was measured of the figure `name`: ours, and the peer's in the same run."""
+    """Measured values of the figure `name`: ours, and the peer's from the same run."""
 
     name: str
     ours: float
@@ -66,13 +66,13 @@ class Figure:
 
 
 def judged_value(promise: Promise, figure: Figure) -> float:
-    """What bar and aim are on."""
+    """Return the value that bar and aim apply to."""
     peer = float("nan") if figure.peer is None else figure.peer
     return _JUDGED[promise.judged](figure.ours, peer)
 
 
 def verdict(promise: Promise, figure: Figure) -> str:
-    """`aim met`, `bar met`, `MISSED`, or nothing where nothing was promised. NaN misses."""
+    """Return `aim met`, `bar met`, `MISSED`, or an empty string without a bar. NaN misses."""
     if promise.bar is None:
         return ""
     value = judged_value(promise, figure)
@@ -83,53 +83,53 @@ def verdict(promise: Promise, figure: Figure) -> str:
 
 @cache
 def promises(path: Path = BARS) -> dict[str, dict[str, Promise]]:
-    """All declared figures by benchmark and name."""
-    declared = tomllib.loads(path.read_text())
+    """Return all declared figures by benchmark and name."""
+    tables = tomllib.loads(path.read_text())
     return {
         benchmark: {
-            name: Promise(**{key: _frozen(value) for key, value in given.items()}) for name, given in of.items()
+            name: Promise(**{key: _frozen(value) for key, value in table.items()}) for name, table in of.items()
         }
-        for benchmark, of in declared.items()
+        for benchmark, of in tables.items()
     }
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """The option that `run_all.py` gives to each benchmark."""
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there, too")
+    """Add the option that `run_all.py` passes to each benchmark."""
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures to this file")
 
 
 def report(
     benchmark: str, figures: Sequence[Figure], file: Path | None = None, series: Mapping[str, Any] | None = None
 ) -> None:
-    """Print each figure beside its bar, and write all as JSON if a file is named. Plots are drawn of `series`."""
-    known = promises()[benchmark]
+    """Print each figure beside its bar; write all to `file` as JSON. `series` is the data of the plots."""
+    declarations = promises()[benchmark]
     print()
     for figure in figures:
-        print(line(known[figure.name], figure))
+        print(line(declarations[figure.name], figure))
     if file:
         document = {"figures": [vars(figure) for figure in figures], "series": dict(series or {})}
         file.write_text(json.dumps(document, indent=1) + "\n")
 
 
 def line(promise: Promise, figure: Figure) -> str:
-    """One figure for people."""
-    ours, peer, judged, bar, aim = cells(promise, figure)
+    """Format a figure as one line of text."""
+    ours, peer, ratio, bar, aim = cells(promise, figure)
     beside = f"; {promise.peer}: {peer}" if peer else ""
-    value = f"; {judged}" if judged else ""
-    held = f"; bar {bar}" + (f", aim {aim}" if aim else "") if bar else ""
-    return f"{promise.what}: {ours}{beside}{value}{held}  {verdict(promise, figure)}".rstrip()
+    value = f"; {ratio}" if ratio else ""
+    limits = f"; bar {bar}" + (f", aim {aim}" if aim else "") if bar else ""
+    return f"{promise.what}: {ours}{beside}{value}{limits}  {verdict(promise, figure)}".rstrip()
 
 
 def cells(promise: Promise, figure: Figure) -> tuple[str, str, str, str, str]:
-    """Ours, the peer's, what is judged if that is another number, bar and aim: as text, empty where there is none."""
+    """Format ours, the peer's, the judged value if it is another number, bar and aim. Missing values are empty."""
     peer = "" if figure.peer is None else number(figure.peer, promise.unit)
-    judged = "" if promise.judged == "ours" or not peer else number(judged_value(promise, figure), promise.judged_unit)
+    ratio = "" if promise.judged == "ours" or not peer else number(judged_value(promise, figure), promise.judged_unit)
     bar, aim = (_limit(promise, limit) for limit in (promise.bar, promise.aim))
-    return number(figure.ours, promise.unit), peer, judged, bar, aim
+    return number(figure.ours, promise.unit), peer, ratio, bar, aim
 
 
 def number(value: float, unit: str) -> str:
-    """Three digits that count, and the unit; shares (unit "") as per cent."""
+    """Format with three significant digits and the unit; a share (unit "") as a percentage."""
     if unit == "":
         return f"{100 * value:.1f} %"
     digits = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2 if abs(value) >= 0.1 else 3
