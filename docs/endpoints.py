@@ -1,17 +1,17 @@
-"""The reference page of the endpoints, from the service's OpenAPI document."""
+"""Make the reference page of the endpoints from the service's OpenAPI document."""
 
 from typing import Any
 
 from docs.markdown import default, page, table
 
 _INTRO = (
-    "What `/openapi.json` says of `zenith serve`. ● needs a key where keys are set. Examples are in "
+    "The endpoints of `/openapi.json`. ● needs a key if API keys are set. Examples are in "
     "[the guide](../rest-api.md), errors in [the runbook](../runbook.md#errors-of-the-service)."
 )
 
 
 def endpoints_page(document: dict[str, Any]) -> str:
-    """Every address, and every object that goes in or out."""
+    """Return a page with every endpoint and every object."""
     parts, tag = [], ""
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -27,27 +27,30 @@ def endpoints_page(document: dict[str, Any]) -> str:
 
 def _endpoint(title: str, operation: dict[str, Any]) -> list[str]:
     needs_key = " ●" if operation.get("security") else ""
-    return [f"### `{title}`{needs_key}", _sentence(operation), *_asks(operation), _answers(operation)]
+    return [f"### `{title}`{needs_key}", _sentence(operation), *_request(operation), _response(operation)]
 
 
-def _asks(operation: dict[str, Any]) -> list[str]:
+def _request(operation: dict[str, Any]) -> list[str]:
     rows = [
-        (f"`{one['name']}`", f"in the {one['in']}", _type(one["schema"]), one.get("description", ""))
-        for one in operation.get("parameters", ())
+        (f"`{item['name']}`", f"in the {item['in']}", _type(item["schema"]), item.get("description", ""))
+        for item in operation.get("parameters", ())
     ]
     parts = [table(("parameter", "where", "type", "meaning"), rows)]
     if body := operation.get("requestBody"):
         schema = body["content"]["application/json"]["schema"]
-        named = "properties" not in schema
-        parts += [f"Asks: {_type(schema)}, as JSON." if named else "Asks, as JSON:", _fields(schema)]
+        is_reference = "properties" not in schema
+        parts += [
+            f"Request body: {_type(schema)}, as JSON." if is_reference else "Request body, as JSON:",
+            _fields(schema),
+        ]
     return parts
 
 
-def _answers(operation: dict[str, Any]) -> str:
-    (good, answer), *errors = operation["responses"].items()
-    content = next(iter(answer.get("content", {}).values()), {})
-    says = f": {_type(content['schema'])}" if content.get("schema") else ""
-    return f"Answers {good}{says}. Errors: {', '.join(sorted(status for status, _ in errors))}."
+def _response(operation: dict[str, Any]) -> str:
+    (status, response), *errors = operation["responses"].items()
+    content = next(iter(response.get("content", {}).values()), {})
+    body = f": {_type(content['schema'])}" if content.get("schema") else ""
+    return f"Response {status}{body}. Errors: {', '.join(sorted(code for code, _ in errors))}."
 
 
 def _fields(schema: dict[str, Any]) -> str:
@@ -59,7 +62,7 @@ def _fields(schema: dict[str, Any]) -> str:
 
 
 def _type(schema: dict[str, Any]) -> str:
-    """The type of a JSON schema in words."""
+    """Describe the type of a JSON schema in words."""
     if ref := schema.get("$ref"):
         name = ref.rpartition("/")[2]
         return f"[{name}](#{name.lower()})"

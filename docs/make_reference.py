@@ -1,7 +1,7 @@
-"""Make docs/reference from the code, so that it cannot say anything else: `make reference`.
+"""Generate docs/reference from the code: `make reference`.
 
-A page for the settings, the endpoints, the assets and what runs them, and the commands. tests/test_reference.py holds
-what is committed against these.
+Pages: settings, endpoints, assets with jobs, schedules and sensors, and commands. tests/test_reference.py fails if the
+committed pages differ.
 """
 
 import html
@@ -30,17 +30,17 @@ READERS: dict[str, type[BaseSettings]] = {"pipelines": PipelinesSettings, "servi
 
 _SETTINGS = (
     "Environment variables, all optional. `zenith serve` reads those of serving, `zenith predict` and `zenith up` both "
-    "kinds, everything else those of the pipelines. A value that cannot be is told in one line when a command begins."
+    "kinds, everything else those of the pipelines. An invalid value stops a command at its start with one line."
 )
 _ASSETS = (
-    "There is one partition for each ticker. Assets are in the order in which a job makes them. A check that blocks "
-    "leaves what is downstream as it was when it fails; [the runbook](../runbook.md#asset-checks) says what to do. "
+    "Each ticker is a partition. Assets are listed in the order in which a job computes them. If a blocking check "
+    "fails, downstream assets stay unchanged; [the runbook](../runbook.md#asset-checks) has the remedies. "
     "Crons are the defaults of [their settings](settings.md)."
 )
 
 
 def main() -> None:
-    """Write the pages, with the defaults of the settings, whatever the environment says."""
+    """Write the pages with default settings, regardless of the environment."""
     for name in setting_names():
         os.environ.pop(name, None)
     FOLDER.mkdir(exist_ok=True)
@@ -50,12 +50,12 @@ def main() -> None:
 
 
 def setting_names() -> list[str]:
-    """The environment variables that are settings, in the order of their page."""
+    """Return the environment variables of all settings, in page order."""
     return list(dict.fromkeys(name.upper() for settings in READERS.values() for name in settings.model_fields))
 
 
 def pages() -> dict[str, str]:
-    """The text of each page, by file name."""
+    """Return the text of each page by file name."""
     return {
         "settings.md": settings_page(),
         "endpoints.md": endpoints_page(create_app(ServingSettings()).openapi()),
@@ -65,22 +65,22 @@ def pages() -> dict[str, str]:
 
 
 def settings_page() -> str:
-    """Every environment variable: what it means, its default, and who reads it."""
+    """Return a page with the meaning, default and readers of every environment variable."""
     rows = []
     for name in setting_names():
-        fields = {who: settings.model_fields.get(name.lower()) for who, settings in READERS.items()}
-        found = {who: field for who, field in fields.items() if field}
-        texts = dict.fromkeys(field.description or "" for field in found.values())
-        first = next(iter(found.values()))
-        rows.append((f"`{name}`", " ".join(texts), default(first.default), ", ".join(found)))
+        by_reader = {reader: settings.model_fields.get(name.lower()) for reader, settings in READERS.items()}
+        fields = {reader: field for reader, field in by_reader.items() if field}
+        texts = dict.fromkeys(field.description or "" for field in fields.values())
+        first = next(iter(fields.values()))
+        rows.append((f"`{name}`", " ".join(texts), default(first.default), ", ".join(fields)))
     return page("Settings", _SETTINGS, table(("variable", "meaning", "default", "read by"), rows))
 
 
 def assets_page() -> str:
-    """Every asset with its checks and config, and every job, schedule and sensor."""
-    made = definitions(Progress())
-    repository = made.get_repository_def()
-    specs = {spec.key.to_user_string(): spec for spec in made.resolve_all_asset_specs()}
+    """Return a page with every asset, its checks and config, and every job, schedule and sensor."""
+    location = definitions(Progress())
+    repository = location.get_repository_def()
+    specs = {spec.key.to_user_string(): spec for spec in location.resolve_all_asset_specs()}
     order = [*STAGES, *sorted(set(specs) - set(STAGES))]
     parts = ["## Assets"]
     for name in order:
@@ -93,8 +93,8 @@ def assets_page() -> str:
 
 def _asset(spec: dg.AssetSpec, order: Sequence[str]) -> list[str]:
     deps = sorted((dep.asset_key.to_user_string() for dep in spec.deps), key=order.index)
-    made_from = ", ".join(f"[{dep}](#{dep})" for dep in deps) or "what a price source says"
-    facts = f"Group `{spec.group_name}`. Made from {made_from}. Kinds: {', '.join(sorted(spec.kinds))}."
+    inputs = ", ".join(f"[{dep}](#{dep})" for dep in deps) or "a price source"
+    facts = f"Group `{spec.group_name}`. Inputs: {inputs}. Kinds: {', '.join(sorted(spec.kinds))}."
     return [_line(spec.description), facts]
 
 
@@ -102,11 +102,11 @@ def _checks(repository: dg.RepositoryDefinition, asset: str) -> str:
     keys = sorted(key for key in repository.asset_checks_defs_by_key if key.asset_key.to_user_string() == asset)
     specs = [repository.asset_checks_defs_by_key[key].get_spec_for_check_key(key) for key in keys]
     rows = [(f"`{one.name}`", "blocks" if one.blocking else "warns", one.description or "") for one in specs]
-    return table(("check", "if it fails", "what must hold"), rows)
+    return table(("check", "if it fails", "condition"), rows)
 
 
 def _config(op: Any) -> str:
-    """What a run config may say of an asset or op."""
+    """Return a table of the run config of an asset or op."""
     fields = getattr(op.config_schema.config_type, "fields", {}) if op.config_schema else {}
     rows = [
         (f"`{name}`", default(field.default_value if field.default_provided else None), field.description or "")
@@ -122,7 +122,7 @@ def _jobs(repository: dg.RepositoryDefinition, order: Sequence[str]) -> Iterable
         yield f"### {job.name}"
         yield _line(job.description)
         if keys := job.asset_layer.executable_asset_keys:
-            yield f"Makes {', '.join(sorted((key.to_user_string() for key in keys), key=order.index))}."
+            yield f"Computes {', '.join(sorted((key.to_user_string() for key in keys), key=order.index))}."
         else:
             yield from (_config(node.definition) for node in job.graph.nodes)
 
@@ -132,7 +132,7 @@ def _schedules(repository: dg.RepositoryDefinition) -> str:
         (f"`{one.name}`", f"`{one.cron_schedule}`", f"`{one.job_name}`", one.description or "")
         for one in _by_name(repository.schedule_defs)
     ]
-    return table(("schedule", "cron", "launches", "what it does"), rows)
+    return table(("schedule", "cron", "launches", "description"), rows)
 
 
 def _sensors(repository: dg.RepositoryDefinition) -> str:
@@ -145,11 +145,11 @@ def _sensors(repository: dg.RepositoryDefinition) -> str:
         )
         for one in _by_name(repository.sensor_defs)
     ]
-    return table(("sensor", "looks every", "launches", "what it does"), rows)
+    return table(("sensor", "interval", "launches", "description"), rows)
 
 
 def commands_page() -> str:
-    """Every command with its arguments and options, by typer's own `utils docs`."""
+    """Return a page with every command, its arguments and options, from typer's `utils docs`."""
     from typer.cli import get_docs_for_click
     from typer.main import get_command
 

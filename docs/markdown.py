@@ -1,4 +1,4 @@
-"""What the generated pages are put together from."""
+"""Building blocks of the generated pages."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,12 +6,12 @@ MADE = "<!-- Made by `make reference`: change the code, not this page. -->"
 
 
 def page(title: str, *parts: str) -> str:
-    """A page; empty parts are left out."""
+    """Return a page without empty parts."""
     return "\n\n".join(part for part in (f"# {title}", MADE, *parts) if part) + "\n"
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table, or nothing for no rows. A cell's text becomes one line."""
+    """Return a table, or an empty string without rows. Line breaks in cells become spaces."""
     lines = [[" ".join(cell.split()).replace("|", "\\|") for cell in row] for row in rows]
     if not lines:
         return ""
@@ -19,7 +19,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def default(value: object) -> str:
-    """A default value, as it is written; nothing for one that is empty."""
+    """Format a default value as code; return an empty string for an empty value."""
     if value is None or value in ("", (), []):
         return ""
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"

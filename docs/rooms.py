@@ -19,7 +19,7 @@ def architecture_page() -> str:
     _, _, after = rest.partition(END)
     parts = [f"### {package}\n\n{folder_table(package)}" for package in PACKAGES]
     for index, package in enumerate(PACKAGES):
-        if package != "zenith_cli":  # a file for each command: there is nothing to draw
+        if package != "zenith_cli":  # one file per command has no structure to draw
             parts[index] += f"\n\n{picture(package)}"
     return before + "\n\n".join([BEGIN, *parts, END]) + after
 
@@ -59,13 +59,13 @@ def imports(package: str) -> Iterator[tuple[str, str]]:
             if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == package:
                 parts = node.module.split(".")
                 for name in [parts[1]] if len(parts) > 1 else [alias.name for alias in node.names]:
-                    imported = name if (ROOT / package / name).is_dir() else f"{name}.py"
-                    if imported != room:
-                        yield room, imported
+                    target = name if (ROOT / package / name).is_dir() else f"{name}.py"
+                    if target != room:
+                        yield room, target
 
 
 def _reduced(arrows: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Leave out each arrow that a longer way says already, so that the picture stays readable."""
+    """Drop each arrow that a longer path implies, so that the picture stays readable."""
     return {(one, other) for one, other in arrows if not _reaches(one, other, arrows - {(one, other)})}
 
 

@@ -1,4 +1,4 @@
-"""Take the pictures of the docs from the running program: after `make run`, with `zenith ui` and `zenith serve`.
+"""Take the screenshots of the docs from the running program: after `make run`, with `zenith ui` and `zenith serve`.
 
 .venv/bin/python docs/screenshots.py http://127.0.0.1:3000 http://127.0.0.1:8000
 """
@@ -40,7 +40,7 @@ def main(dagster: str, service: str) -> None:
 
 
 def take_the_page(browser: Browser, service: str) -> None:
-    """The page at /, light on a desk and dark on a phone."""
+    """Take the page at /: light theme on a desktop, dark theme on a phone."""
     desk = {"viewport": {"width": 1280, "height": 930}}
     phone = {"viewport": {"width": 375, "height": 1180}, "color_scheme": "dark", "locale": "pt-BR"}
     for name, how in (("page", desk), ("page-phone", phone)):
@@ -52,15 +52,15 @@ def take_the_page(browser: Browser, service: str) -> None:
 
 
 def take_asset_graph(page: Page, dagster: str) -> None:
-    """The whole graph, each group opened."""
-    opened = ",".join(f"global@global:{group}" for group in GROUPS)
-    page.goto(f"{dagster}/asset-groups?expanded={opened}", wait_until="networkidle")
+    """Take the asset graph with every group expanded."""
+    groups = ",".join(f"global@global:{group}" for group in GROUPS)
+    page.goto(f"{dagster}/asset-groups?expanded={groups}", wait_until="networkidle")
     page.wait_for_timeout(3000)
     page.screenshot(path=PICTURES / "asset-graph.png")
 
 
 def take_plot(page: Page, dagster: str) -> None:
-    """A plot of an asset's metadata, opened."""
+    """Take an open plot of an asset's metadata."""
     page.goto(f"{dagster}/assets/lstm_model?view=partitions&partition=AAPL", wait_until="networkidle")
     page.get_by_role("row").filter(has_text="forecasts").get_by_text("[Show Markdown]").click()
     page.wait_for_timeout(2000)

@@ -1,4 +1,4 @@
-"""The pages of the documentation, as Markdown: their blocks of code, links and headings."""
+"""Documentation pages as Markdown: code blocks, links and headings."""
 
 import re
 import shlex
@@ -14,7 +14,7 @@ from markdown_it.token import Token
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 GUIDES = [ROOT / "README.md", *sorted((DOCS / "guides").glob("*.md")), DOCS / "runbook.md"]
-"""Pages whose `bash` blocks are run."""
+"""Pages whose `bash` blocks are executed."""
 PAGES = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
@@ -33,7 +33,7 @@ def _tokens(page: Path) -> list[Token]:
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code. `excuse` is why it is not run, as the comment right above it says."""
+    """A code block. `excuse` is the reason not to run it, from the comment above it."""
 
     page: Path
     line: int
@@ -46,12 +46,12 @@ class Block:
 
     @property
     def lines(self) -> list[str]:
-        """Its lines as the shell has them: continued ones as one, without empty ones."""
+        """Return its shell lines: continuation lines joined, empty lines removed."""
         return [line for line in self.text.replace("\\\n", " ").splitlines() if line.strip()]
 
 
 def blocks(page: Path) -> Iterator[Block]:
-    """The page's blocks of code."""
+    """Yield the code blocks of a page."""
     before = None
     for token in _tokens(page):
         if token.type == "fence":
@@ -61,7 +61,7 @@ def blocks(page: Path) -> Iterator[Block]:
 
 
 def commands(page: Path) -> Iterator[tuple[Block, list[str]]]:
-    """The words of every `zenith …` in the page's blocks of bash, without what the shell itself makes of them."""
+    """Yield the arguments of every `zenith` command in the bash blocks of a page, without shell expansion."""
     for block in blocks(page):
         if block.language == "bash":
             for line in block.lines:
@@ -71,10 +71,10 @@ def commands(page: Path) -> Iterator[tuple[Block, list[str]]]:
 
 
 def zenith_words(text: str) -> list[str] | None:
-    """The words after `zenith` if that is the command, perhaps behind VARIABLE=value."""
+    """Return the arguments if the command is `zenith`, possibly after VARIABLE=value."""
     try:
         words = shlex.split(text, comments=True)
-    except ValueError:  # a quotation that goes on in the next line
+    except ValueError:  # a quote that continues on the next line
         return None
     while words and re.match(r"[A-Z_]+=", words[0]):
         words = words[1:]
@@ -82,7 +82,7 @@ def zenith_words(text: str) -> list[str] | None:
 
 
 def links(page: Path) -> Iterator[str]:
-    """Where the page's links and pictures lead, but for those to other places on the net."""
+    """Yield the targets of local links and pictures."""
     for token in _tokens(page):
         for child in token.children or ():
             target = child.attrGet("href") or child.attrGet("src")
@@ -91,7 +91,7 @@ def links(page: Path) -> Iterator[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors of the page's headings, as GitHub makes them."""
+    """Return the anchors of the headings, in GitHub's form."""
     tokens = _tokens(page)
     headings = [after.content for token, after in pairwise(tokens) if token.type == "heading_open"]
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -1,4 +1,4 @@
-"""The documentation says what there is, and what it says is there."""
+"""Everything public is documented, and everything documented exists."""
 
 import re
 import subprocess
@@ -35,10 +35,10 @@ EXCUSES = {
     "deletes what other tests need": 1,
     "looks at ports of this machine": 1,
 }
-"""Why a block may be left out, and how many at most. What a test elsewhere runs is excused by its name."""
+"""Accepted reasons not to run a block, with the maximum number of blocks. A test that runs it is named instead."""
 
 
-def test_links_lead_somewhere():
+def test_links_resolve():
     for page in PAGES:
         for link in links(page):
             name, _, anchor = link.partition("#")
@@ -60,7 +60,7 @@ def test_every_page_is_in_the_index():
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_command_that_is_shown_exists_with_its_options(page):
+def test_every_command_shown_exists_with_its_options(page):
     for block, words in commands(page):
         context = ZENITH
         command = words
@@ -70,24 +70,24 @@ def test_every_command_that_is_shown_exists_with_its_options(page):
         context.make_context("zenith", [word for word in command if word != "&"])
 
 
-def test_every_make_target_that_is_shown_exists():
+def test_every_make_target_shown_exists():
     targets = set(re.findall(r"^([\w./-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    shown = {
+    names = {
         name for page in PAGES for block in blocks(page) for name in re.findall(r"^make ([\w./-]+)", block.text, re.M)
     }
-    assert {"run", "test"} <= shown
-    assert shown <= targets
+    assert {"run", "test"} <= names
+    assert names <= targets
 
 
-def test_every_command_is_told_of_outside_the_reference():
+def test_every_command_is_mentioned_outside_the_reference():
     names = [*ZENITH.commands, *(f"tickers {name}" for name in ZENITH.commands["tickers"].commands)]
     assert [name for name in names if f"zenith {name}" not in PROSE] == []
 
 
-def test_every_variable_of_a_name_like_ours_is_one():
-    deployed = [ROOT / "docker-compose.yml", ROOT / ".env.example", *(ROOT / "deploy").rglob("*.yaml")]
-    known = set(re.findall(r"\bZENITH_[A-Z_]+\b", "".join(file.read_text() for file in deployed)))
-    assert set(re.findall(r"\bZENITH_[A-Z_]+\b", PROSE)) - set(setting_names()) - known == set()
+def test_every_zenith_variable_mentioned_exists():
+    files = [ROOT / "docker-compose.yml", ROOT / ".env.example", *(ROOT / "deploy").rglob("*.yaml")]
+    others = set(re.findall(r"\bZENITH_[A-Z_]+\b", "".join(file.read_text() for file in files)))
+    assert set(re.findall(r"\bZENITH_[A-Z_]+\b", PROSE)) - set(setting_names()) - others == set()
 
 
 def test_every_alert_has_its_entry_in_the_runbook():
@@ -107,7 +107,7 @@ def test_every_kind_of_problem_has_its_entry_in_the_runbook():
     assert [kind for kind in kinds if not re.search(rf"^\| .*`{kind}`.* \|", RUNBOOK, re.MULTILINE)] == []
 
 
-def test_every_metric_is_in_the_runbook_and_the_rules_ask_for_no_other():
+def test_every_metric_is_in_the_runbook_and_the_rules_use_no_other():
     from zenith_serving.observability.metrics import Metrics
 
     text = Metrics(make_predictor(ServingSettings())).text().decode()
@@ -115,34 +115,32 @@ def test_every_metric_is_in_the_runbook_and_the_rules_ask_for_no_other():
         family.name: family for family in text_string_to_metric_families(text) if family.name.startswith("zenith")
     }
     suffixes = {"counter": ("_total",), "histogram": ("", "_bucket"), "info": ("_info",), "gauge": ("",)}
-    known = {f"{name}{suffix}" for name, family in families.items() for suffix in suffixes[family.type]}
-    described = set(re.findall(r"`(zenith_\w+)`", RUNBOOK))
+    names = {f"{name}{suffix}" for name, family in families.items() for suffix in suffixes[family.type]}
+    in_runbook = set(re.findall(r"`(zenith_\w+)`", RUNBOOK))
     rules = yaml.safe_load(next(block.text for block in blocks(DOCS / "runbook.md") if block.language == "yaml"))
-    asked = {name for rule in rules["groups"][0]["rules"] for name in re.findall(r"zenith_\w+", rule["expr"])}
+    in_rules = {name for rule in rules["groups"][0]["rules"] for name in re.findall(r"zenith_\w+", rule["expr"])}
 
-    assert {name for name in known if not name.endswith("_bucket")} == described
-    assert asked <= known
+    assert {name for name in names if not name.endswith("_bucket")} == in_runbook
+    assert in_rules <= names
 
 
-def test_only_a_few_blocks_are_not_run_and_each_says_why():
-    excused = [block for page in GUIDES for block in blocks(page) if block.language == "bash" and block.excuse]
-    elsewhere = [
-        block.excuse.removeprefix("like it in ") for block in excused if block.excuse.startswith("like it in ")
-    ]
+def test_only_a_few_blocks_are_not_run_and_each_has_a_reason():
+    skips = [block for page in GUIDES for block in blocks(page) if block.language == "bash" and block.excuse]
+    elsewhere = [block.excuse.removeprefix("like it in ") for block in skips if block.excuse.startswith("like it in ")]
     assert [name for name in elsewhere if not (ROOT / name).exists()] == []
 
-    told = [block.excuse for block in excused if not block.excuse.startswith("like it in ")]
-    assert [excuse for excuse in told if told.count(excuse) > EXCUSES.get(excuse, 0)] == []
+    excuses = [block.excuse for block in skips if not block.excuse.startswith("like it in ")]
+    assert [excuse for excuse in excuses if excuses.count(excuse) > EXCUSES.get(excuse, 0)] == []
 
 
 def test_every_benchmark_is_listed():
-    listed = (ROOT / "benchmarks" / "README.md").read_text()
-    assert [path.name for path in (ROOT / "benchmarks").glob("*.py") if f"`{path.name}`" not in listed] == []
+    index = (ROOT / "benchmarks" / "README.md").read_text()
+    assert [path.name for path in (ROOT / "benchmarks").glob("*.py") if f"`{path.name}`" not in index] == []
 
 
 def test_nothing_refers_to_files_outside_the_project():
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    files = [file for name in tracked.split("\0") if name and (file := ROOT / name).is_file()]
+    output = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    files = [file for name in output.split("\0") if name and (file := ROOT / name).is_file()]
     pages = {file.name for file in files if file.suffix == ".md"}
     outside = []
     for file in files:
@@ -159,6 +157,6 @@ def test_nothing_refers_to_files_outside_the_project():
 @pytest.mark.parametrize(
     "block", [block for page in PAGES for block in blocks(page) if block.language == "bash"], ids=str
 )
-def test_every_block_of_bash_is_bash(block):
-    checked = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True, check=False)
-    assert checked.stderr == ""
+def test_every_bash_block_is_valid(block):
+    result = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True, check=False)
+    assert result.stderr == ""

@@ -1,4 +1,4 @@
-"""The reference that is committed is the one that the code makes."""
+"""The committed reference equals the one generated from the code."""
 
 import pytest
 
@@ -11,17 +11,17 @@ def _defaults(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-def test_the_reference_is_made_anew():
-    made = pages()
+def test_reference_is_up_to_date():
+    texts = pages()
 
-    assert {path.name for path in FOLDER.iterdir()} == set(made)
-    assert [name for name, text in made.items() if (FOLDER / name).read_text() != text] == [], "make reference"
+    assert {path.name for path in FOLDER.iterdir()} == set(texts)
+    assert [name for name, text in texts.items() if (FOLDER / name).read_text() != text] == [], "run `make reference`"
 
 
-def test_no_setting_no_config_and_no_check_is_without_a_description():
-    made = pages()
+def test_every_setting_config_and_check_has_a_description():
+    texts = pages()
 
     for page, meaning in (("settings.md", 1), ("assets.md", -1)):
-        rows = [line[2:].removesuffix(" |").split(" | ") for line in made[page].splitlines() if line.startswith("| `")]
+        rows = [line[2:].removesuffix(" |").split(" | ") for line in texts[page].splitlines() if line.startswith("| `")]
         assert len(rows) > 20
         assert [row for row in rows if not row[meaning].strip()] == []

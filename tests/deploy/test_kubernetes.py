@@ -1,5 +1,5 @@
-"""The values for Dagster's Helm chart and the manifests, held against what PyPI has: the launcher's own configuration
-schema and its making of a Job, Dagster's instance schema, and the Kubernetes client's models.
+"""Check the values for Dagster's Helm chart and the manifests with packages from PyPI: the launcher's config schema and
+its Job, Dagster's instance schema, and the models of the Kubernetes client.
 """
 
 import json
@@ -42,30 +42,30 @@ SNAKE = {
 
 
 def renamed(values):
-    """Keys as the chart's templates write them into dagster.yaml."""
+    """Rename keys as the chart's templates do for dagster.yaml."""
     if isinstance(values, dict):
         return {SNAKE.get(key, key): renamed(value) for key, value in values.items()}
     return values
 
 
 def launcher_config():
-    """What the chart's template makes of the values for the run launcher."""
-    given = VALUES["runLauncher"]["config"]["k8sRunLauncher"]
+    """Return the run launcher's config as the chart's template renders it."""
+    values = VALUES["runLauncher"]["config"]["k8sRunLauncher"]
     return {
-        "load_incluster_config": given["loadInclusterConfig"],
-        "image_pull_policy": given["imagePullPolicy"],
+        "load_incluster_config": values["loadInclusterConfig"],
+        "image_pull_policy": values["imagePullPolicy"],
         "service_account_name": "dagster",
         "dagster_home": VALUES["global"]["dagsterHome"],
         "instance_config_map": "dagster-instance",
         "postgres_password_secret": VALUES["global"]["postgresqlSecretName"],
-        "resources": given["resources"],
-        "security_context": given["securityContext"],
-        "run_k8s_config": renamed(given["runK8sConfig"]),
+        "resources": values["resources"],
+        "security_context": values["securityContext"],
+        "run_k8s_config": renamed(values["runK8sConfig"]),
     }
 
 
 def instance_config():
-    """What the chart's template makes of the values for the rest of dagster.yaml."""
+    """Return the rest of dagster.yaml as the chart's template renders it."""
     daemon, concurrency = VALUES["dagsterDaemon"], renamed(VALUES["concurrency"])
     return {
         "concurrency": {key: concurrency[key] for key in ("runs", "pools")},
@@ -77,19 +77,19 @@ def instance_config():
     }
 
 
-def test_the_launcher_takes_its_configuration():
+def test_launcher_accepts_its_configuration():
     from dagster_k8s.launcher import K8sRunLauncher
 
-    checked = validate_config(Shape(K8sRunLauncher.config_type()), launcher_config())
-    assert checked.success, checked.errors
+    result = validate_config(Shape(K8sRunLauncher.config_type()), launcher_config())
+    assert result.success, result.errors
 
 
-def test_dagster_takes_the_instances_configuration():
-    checked = validate_config(Shape(dagster_instance_config_schema()), instance_config())
-    assert checked.success, checked.errors
+def test_dagster_accepts_the_instance_configuration():
+    result = validate_config(Shape(dagster_instance_config_schema()), instance_config())
+    assert result.success, result.errors
 
 
-def test_the_instance_is_the_projects_own_but_for_how_much_at_once_and_how_long_a_start_takes():
+def test_instance_equals_the_project_s_except_run_limit_and_start_timeout():
     own, values = yaml.safe_load((ROOT / "dagster.yaml").read_text()), instance_config()
     own["concurrency"]["runs"].pop("max_concurrent_runs")
     values["concurrency"]["runs"].pop("max_concurrent_runs")
@@ -99,24 +99,24 @@ def test_the_instance_is_the_projects_own_but_for_how_much_at_once_and_how_long_
         assert values[section] == own[section]
 
 
-def test_a_run_is_a_job_with_limits_that_is_not_root_and_is_not_repeated_by_kubernetes():
+def test_run_is_a_job_with_limits_without_root_and_without_retries_by_kubernetes():
     import kubernetes.client as k8s
     from dagster_k8s.job import DagsterK8sJobConfig, UserDefinedDagsterK8sConfig, construct_dagster_k8s_job
 
     config = launcher_config()
-    about = DagsterK8sJobConfig(
+    job_config = DagsterK8sJobConfig(
         job_image="zenith-cluster",
         dagster_home=config["dagster_home"],
         instance_config_map=config["instance_config_map"],
         postgres_password_secret=config["postgres_password_secret"],
     )
-    defined = UserDefinedDagsterK8sConfig.from_dict(
+    user_config = UserDefinedDagsterK8sConfig.from_dict(
         {
             **config["run_k8s_config"],
             "container_config": {"resources": config["resources"], "security_context": config["security_context"]},
         }
     )
-    job = construct_dagster_k8s_job(about, ["dagster"], "run", user_defined_k8s_config=defined)
+    job = construct_dagster_k8s_job(job_config, ["dagster"], "run", user_defined_k8s_config=user_config)
     spec = k8s.ApiClient().sanitize_for_serialization(job)["spec"]
     pod = spec["template"]["spec"]
     (container,) = pod["containers"]
@@ -128,7 +128,7 @@ def test_a_run_is_a_job_with_limits_that_is_not_root_and_is_not_repeated_by_kube
     assert pod["restartPolicy"] == "Never"
 
 
-def test_every_container_is_not_root_and_has_a_limit_of_memory():
+def test_no_container_is_root_and_each_has_a_memory_limit():
     (deployment,) = VALUES["dagster-user-deployments"]["deployments"]
     for pod in (VALUES["dagsterWebserver"], VALUES["dagsterDaemon"], deployment):
         assert pod["podSecurityContext"]["runAsNonRoot"]
@@ -136,7 +136,7 @@ def test_every_container_is_not_root_and_has_a_limit_of_memory():
         assert pod["resources"]["limits"]["memory"]
 
 
-def test_every_variable_is_one_that_somebody_reads():
+def test_every_variable_is_a_setting():
     (deployment,) = VALUES["dagster-user-deployments"]["deployments"]
     assert unread(deployment["env"], PipelinesSettings) == []
     (container,) = MANIFESTS[0]["spec"]["template"]["spec"]["containers"]
@@ -144,12 +144,12 @@ def test_every_variable_is_one_that_somebody_reads():
 
 
 def unread(names, settings):
-    known = {field.upper() for field in settings.model_fields}
-    return [name for name in names if name not in known and not name.startswith(OTHERS)]
+    variables = {field.upper() for field in settings.model_fields}
+    return [name for name in names if name not in variables and not name.startswith(OTHERS)]
 
 
 @pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda manifest: manifest["kind"])
-def test_a_manifest_has_no_key_that_kubernetes_does_not_know(manifest):
+def test_manifest_has_no_key_unknown_to_kubernetes(manifest):
     import kubernetes.client as k8s
 
     version = manifest["apiVersion"].rpartition("/")[2].capitalize()
@@ -158,7 +158,7 @@ def test_a_manifest_has_no_key_that_kubernetes_does_not_know(manifest):
     assert client.sanitize_for_serialization(read) == manifest
 
 
-def test_the_service_leads_to_the_deployment():
+def test_service_selects_the_deployment():
     deployment, service, budget, scaler = MANIFESTS
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     assert service["spec"]["selector"] == budget["spec"]["selector"]["matchLabels"] == labels

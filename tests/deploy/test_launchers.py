@@ -1,4 +1,4 @@
-"""The files that ZENITH_DAGSTER_CONFIG is given: Dagster and the launchers take them."""
+"""Files for ZENITH_DAGSTER_CONFIG: Dagster and the launchers accept them."""
 
 from pathlib import Path
 
@@ -28,20 +28,20 @@ def settings(path):
     return Settings(zenith_dagster_config=path)
 
 
-def test_celerys_launcher_is_the_instances_and_the_rest_stays_as_it_is():
-    chosen = settings(DEPLOY / "celery" / "dagster.yaml")
-    with open_instance(chosen) as instance:
+def test_celery_launcher_is_used_and_other_settings_stay():
+    celery = settings(DEPLOY / "celery" / "dagster.yaml")
+    with open_instance(celery) as instance:
         assert isinstance(instance.run_launcher, CeleryRunLauncher)
         assert instance.run_launcher.celery.conf.broker_url == "redis://:secret@redis:6379/1"
         assert instance.run_launcher.celery.conf.task_acks_late
         assert instance.run_monitoring_start_timeout_seconds == 1800
         assert instance.run_monitoring_max_runtime_seconds == 7200  # of dagster.yaml
-    written = (dagster_home(chosen) / "dagster.yaml").read_text()
-    assert yaml.safe_load(written)["concurrency"]["runs"]["tag_concurrency_limits"][0]["limit"] == 1
-    assert "secret" not in written
+    text = (dagster_home(celery) / "dagster.yaml").read_text()
+    assert yaml.safe_load(text)["concurrency"]["runs"]["tag_concurrency_limits"][0]["limit"] == 1
+    assert "secret" not in text
 
 
-def test_dockers_launcher_gives_each_run_a_container_with_limits():
+def test_docker_launcher_gives_each_run_a_container_with_limits():
     with open_instance(settings(DEPLOY / "docker-run-launcher" / "dagster.yaml")) as instance:
         launcher = instance.run_launcher
         assert isinstance(launcher, DockerRunLauncher)
@@ -56,7 +56,7 @@ def test_without_the_setting_nothing_changes():
 
 
 @pytest.mark.parametrize(
-    ("content", "words"),
+    ("content", "message"),
     [
         (None, "cannot be read: No such file"),
         ("- a list", "must have keys of dagster.yaml"),
@@ -64,16 +64,16 @@ def test_without_the_setting_nothing_changes():
         ("run_louncher: {}", "Dagster rejects .*run_louncher"),
     ],
 )
-def test_a_file_that_cannot_be_is_named_in_one_line(tmp_path, content, words):
+def test_invalid_file_is_reported_in_one_line(tmp_path, content, message):
     path = tmp_path / "over.yaml"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(UserError, match=words) as caught:
+    with pytest.raises(UserError, match=message) as failure:
         open_instance(settings(path))
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(failure.value)
 
 
-def test_a_worker_without_celerys_launcher_says_what_is_missing():
+def test_worker_without_the_celery_launcher_names_the_missing_file():
     worker_app.cache_clear()
     with pytest.raises(UserError, match="deploy/celery/dagster.yaml"):
         worker_app()

@@ -1,7 +1,7 @@
-"""`make test-docker`: the images and docker-compose.yml, as a person would use them, from nothing to predictions.
+"""`make test-docker`: use the images and docker-compose.yml like a person, from nothing to predictions.
 
-Needs a Docker engine and nothing of this project's environment. The compose file is taken as it is; passwords and ports
-of its own come by an --env-file, and its name and images are its own, so it can run beside a stack in use.
+Needs a Docker engine, but not the project's virtual environment. The compose file is unchanged; an --env-file sets test
+passwords and ports. Project name and images are separate, so the test can run beside a stack in use.
 """
 
 import argparse
@@ -22,7 +22,11 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).parents[2]
 PROJECT = "zenith-test"
 TAG = "test"
-IMAGES = {"api": "zenith-serving", "mlflow": "zenith-mlflow", "code": "zenith-pipelines"}  # by a service that has it
+IMAGES = {
+    "api": "zenith-serving",
+    "mlflow": "zenith-mlflow",
+    "code": "zenith-pipelines",
+}  # by one of the services that use it
 SERVICES = ("postgres", "redis", "mlflow", "code", "dagster-webserver", "dagster-daemon", "api")
 PORTS = ("ZENITH_PORT", "DAGSTER_PORT", "MLFLOW_PORT")
 TICKER = "AAPL"
@@ -36,20 +40,20 @@ def say(text):
 
 
 def run(*command, check=True, **options):
-    """The completed command; its output is shown if it fails."""
-    done = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, **options)
-    if check and done.returncode != 0:
+    """Run a command; raise AssertionError with its output if it fails."""
+    result = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True, **options)
+    if check and result.returncode != 0:
         raise AssertionError(
-            f"{' '.join(command)}: status {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+            f"{' '.join(command)}: status {result.returncode}\n{result.stdout[-4000:]}\n{result.stderr[-4000:]}"
         )
-    return done
+    return result
 
 
-def wait_until(what, seconds, happened):
-    """What `happened` returns, once that is true. AssertionError after `seconds`."""
+def wait_until(state, seconds, condition):
+    """Wait until `condition()` is true and return its value. Raise AssertionError after `seconds`."""
     end = time.monotonic() + seconds
-    while not (result := happened()):
-        assert time.monotonic() < end, f"not {what} within {seconds} s"
+    while not (result := condition()):
+        assert time.monotonic() < end, f"not {state} within {seconds} s"
         time.sleep(1)
     return result
 
@@ -63,14 +67,14 @@ def free_ports(number):
 
 
 def fill_in(example, ports):
-    """The text of .env.example with a password for each that it wants, and our ports."""
+    """Return .env.example with generated passwords and our ports."""
     lines = [line + secrets.token_urlsafe(24) if line.endswith("=") else line for line in example.splitlines()]
     lines += [f"{name}={port}" for name, port in ports.items()] + [f"ZENITH_IMAGE_TAG={TAG}"]
     return "\n".join(lines) + "\n"
 
 
 class Stack:
-    """The compose file, unchanged, under a name of its own."""
+    """The unchanged compose file under its own project name."""
 
     def __init__(self, folder):
         self.ports = dict(zip(PORTS, free_ports(len(PORTS)), strict=True))
@@ -82,7 +86,7 @@ class Stack:
 
     @property
     def reader(self):
-        """The MLflow user that the API is."""
+        """MLflow user of the API."""
         return "serving", self.env["MLFLOW_SERVING_PASSWORD"]
 
     def build(self):
@@ -96,18 +100,18 @@ class Stack:
         return run(*self.command, *arguments, **options)
 
     def inside(self, service, *command, **options):
-        """What a command in the service's container says."""
+        """Run a command in the container of a service."""
         return run("docker", "exec", self.containers()[service]["Id"], *command, **options)
 
     def containers(self):
-        """Docker's facts by service, of all that there are. Not by compose, which takes a second for each question."""
+        """Inspect all containers, by service. Uses docker directly, because each call of compose takes a second."""
         label = "com.docker.compose.project"
         ids = run("docker", "ps", "-aq", "--filter", f"label={label}={PROJECT}").stdout.split()
-        found = json.loads(run("docker", "inspect", *ids).stdout) if ids else []
-        return {facts["Config"]["Labels"]["com.docker.compose.service"]: facts for facts in found}
+        details = json.loads(run("docker", "inspect", *ids).stdout) if ids else []
+        return {facts["Config"]["Labels"]["com.docker.compose.service"]: facts for facts in details}
 
     def health(self):
-        """State by service: healthy, starting, unhealthy, or how the container is if it does not run."""
+        """Return the health of each service, or the container's status if it does not run."""
         states = {service: facts["State"] for service, facts in self.containers().items()}
         return {name: one["Health"]["Status"] if one["Running"] else one["Status"] for name, one in states.items()}
 
@@ -115,7 +119,7 @@ class Stack:
         wait_until("healthy", HEALTHY_SECONDS, lambda: self.health() == dict.fromkeys(SERVICES, "healthy"))
 
     def ask(self, port, path, body=None, *, user=None, key=None):
-        """Status and decoded answer of one of the published ports."""
+        """Send a request to a published port; return status and decoded body."""
         headers = {"Content-Type": "application/json"}
         if user:
             headers["Authorization"] = "Basic " + b64encode(":".join(user).encode()).decode()
@@ -140,7 +144,7 @@ class Stack:
         return answer
 
     def predict(self):
-        """Model versions that answered, computed and not from a cache; whatever is wrong is an AssertionError."""
+        """Return the model versions of uncached predictions. Raise AssertionError for a wrong response."""
         price = self.api("predict/price", {"ticker": TICKER, "use_cache": False})
         signal = self.api("predict/signal", {"ticker": TICKER, "use_cache": False})
         assert len(price["predictions"]) == 5, price
@@ -148,15 +152,15 @@ class Stack:
         return price["model_version"], signal["model_version"]
 
 
-def check_doors(stack):
-    """Nobody is root, only three ports are open, two of them on loopback, and no door opens without its key."""
-    published = {}
+def check_security(stack):
+    """Check that no service is root, and that three ports are published, two on loopback, none without a key."""
+    addresses = {}
     for service, facts in stack.containers().items():
         assert stack.inside(service, "id", "-u").stdout.strip() != "0", service
         assert facts["HostConfig"]["Memory"] > 0, service
         for bindings in facts["HostConfig"]["PortBindings"].values():
-            published[service] = {binding["HostIp"] for binding in bindings}
-    assert published == {"mlflow": {"127.0.0.1"}, "dagster-webserver": {"127.0.0.1"}, "api": {""}}, published
+            addresses[service] = {binding["HostIp"] for binding in bindings}
+    assert addresses == {"mlflow": {"127.0.0.1"}, "dagster-webserver": {"127.0.0.1"}, "api": {""}}, addresses
     search = "/api/2.0/mlflow/registered-models/search"
     assert stack.ask("MLFLOW_PORT", search)[0] == 401
     assert stack.ask("MLFLOW_PORT", search, user=("admin", "password1234"))[0] == 401
@@ -166,25 +170,24 @@ def check_doors(stack):
     assert stack.ask("DAGSTER_PORT", "/")[0] == stack.ask("ZENITH_PORT", "/")[0] == 200
     assert stack.ask("MLFLOW_PORT", "/", user=stack.reader)[0] == 200
     wrong = ("env", "MLFLOW_TRACKING_PASSWORD=wrong", "zenith", "cleanup", "--dry-run")
-    refused = stack.inside("code", *wrong, check=False)
-    assert refused.returncode == 2 and "refuses MLFLOW_TRACKING_USERNAME" in refused.stderr, refused
+    result = stack.inside("code", *wrong, check=False)
+    assert result.returncode == 2 and "refuses MLFLOW_TRACKING_USERNAME" in result.stderr, result
 
 
 def train(stack):
-    """Train through the API, until its gates have judged."""
+    """Train through the API and wait for the end of the run."""
     stack.inside("code", "zenith", "tickers", "add", TICKER)
     key = stack.env["ZENITH_API_KEYS"]
-    asked = {"ticker": TICKER, "epochs": 10}
-    launched = stack.api("train", asked, key=key)
-    say(f"training {TICKER}: run {launched['run_id']}")
+    launch = stack.api("train", {"ticker": TICKER, "epochs": 10}, key=key)
+    say(f"training {TICKER}: run {launch['run_id']}")
 
     def ended():
-        status, told = stack.ask("ZENITH_PORT", f"/api/v1/ml/train/{launched['run_id']}")
-        assert status in (200, 503), told  # Dagster's answer may come late on a busy machine
-        return told if told["status"] in ("succeeded", "failed", "canceled") else None
+        status, run = stack.ask("ZENITH_PORT", f"/api/v1/ml/train/{launch['run_id']}")
+        assert status in (200, 503), run  # on a busy machine Dagster may respond too late
+        return run if run["status"] in ("succeeded", "failed", "canceled") else None
 
-    told = wait_until("trained", TRAINED_SECONDS, ended)
-    assert told["status"] == "succeeded", told
+    run = wait_until("trained", TRAINED_SECONDS, ended)
+    assert run["status"] == "succeeded", run
     move = {"name": f"lstm-{TICKER}", "alias": "Production", "version": "1"}
     assert stack.ask("MLFLOW_PORT", "/api/2.0/mlflow/registered-models/alias", move, user=stack.reader)[0] == 403
 
@@ -205,24 +208,24 @@ def restart_each(stack, expected):
 
 
 def answers(stack):
-    """Versions, or None while the service is not there."""
+    """Return the model versions, or None while the service is unavailable."""
     try:
         return stack.predict()
     except (OSError, AssertionError):
         return None
 
 
-def tell_why(stack):
+def print_logs(stack):
     print(stack.compose("ps", check=False).stdout, file=sys.stderr)
     print(stack.compose("logs", "--no-color", "--tail", "40", check=False).stdout[-12000:], file=sys.stderr)
 
 
-def whole(stack):
+def run_scenario(stack):
     stack.compose("up", "-d")
     stack.wait_until_healthy()
     say("up, and all seven services healthy")
-    check_doors(stack)
-    say("no root, no other port, no door without its key")
+    check_security(stack)
+    say("no root, no other port, no access without a key")
     train(stack)
     versions = wait_until("predicting", 60, lambda: answers(stack))
     say(f"trained, and predicting price and signal with versions {versions}")
@@ -232,29 +235,29 @@ def whole(stack):
     stack.compose("up", "-d")
     stack.wait_until_healthy()
     assert wait_until("predicting", 60, lambda: answers(stack)) == versions
-    say("taken down, up again: the models are there")
+    say("down and up again: the models are still served")
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--no-build", action="store_true", help=f"take the images tagged {TAG} that are there")
-    arguments.add_argument("--keep", action="store_true", help="leave the stack up")
-    asked = arguments.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the stack is taken down then too
+    arguments.add_argument("--no-build", action="store_true", help=f"use the existing images tagged {TAG}")
+    arguments.add_argument("--keep", action="store_true", help="leave the stack running")
+    options = arguments.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the stack is stopped then too
     if not shutil.which("docker"):
         sys.exit("docker is not installed: tests/docker/engine.sh installs it from Debian's packages")
     with TemporaryDirectory() as folder:
         stack = Stack(Path(folder))
-        if not asked.no_build:
+        if not options.no_build:
             stack.build()
         stack.compose("down", "-v", "--remove-orphans")
         try:
-            whole(stack)
+            run_scenario(stack)
         except BaseException:
-            tell_why(stack)
+            print_logs(stack)
             raise
         finally:
-            if not asked.keep:
+            if not options.keep:
                 stack.compose("down", "-v", check=False)
     say("passed")
 
