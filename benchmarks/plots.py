@@ -19,7 +19,7 @@ MB = 1e6
 
 def features(axes: Sequence["Axes"], series: Mapping[str, Any]) -> None:
     """Plot milliseconds by sessions."""
-    names = {"ta": "ta's own classes", "TA-Lib": "TA-Lib (C)", "indicators": "our indicators"}
+    names = {"ta": "ta's classes", "TA-Lib": "TA-Lib (C)", "indicators": "our indicators"}
     names["features"] = "ours, with the models' inputs"
     lines(axes[0], series["sessions"], {names[name]: ms for name, ms in series["ms"].items()})
     axes[0].set_yscale("log", nonpositive="mask")

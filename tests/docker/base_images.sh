@@ -1,8 +1,8 @@
 #!/bin/sh
-# Local stand-ins for the images that the Dockerfiles and docker-compose.yml name, where no image registry can be reached.
-# Made from Debian's packages, from where and with which certificates this machine's own apt takes them;
-# so they are for tests on this machine, and not to be given away. An image that is there already is kept, and without
-# debootstrap nothing is made: Docker then fetches the official ones.
+# Build local stand-ins for the base images of the Dockerfiles and docker-compose.yml, if no image registry is reachable.
+# They are built from Debian's packages with the sources and certificates of this machine's apt, so they are only for
+# tests on this machine. Existing images are kept. Without debootstrap nothing is built, and Docker pulls the official
+# images.
 set -eu
 HERE=$(cd "$(dirname "$0")" && pwd)
 SUITE=bookworm

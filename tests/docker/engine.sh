@@ -1,6 +1,6 @@
 #!/bin/sh
-# A Docker engine on this machine: installed from Debian's packages if it is missing, started if it does not run.
-# With DOCKER_HOST set, or an engine that answers already, it does nothing.
+# Install a Docker engine from Debian's packages if it is missing, and start it if it does not run.
+# Does nothing if DOCKER_HOST is set or an engine responds already.
 set -eu
 DATA=${ZENITH_DOCKER_DATA:-/var/lib/docker}
 LOG=${ZENITH_DOCKER_LOG:-/var/log/dockerd.log}
@@ -17,7 +17,7 @@ if ! command -v dockerd >/dev/null || ! command -v docker-compose >/dev/null || 
     as_root "Docker is not installed"
     echo "installing docker.io, docker-compose and debootstrap" >&2
     apt-get update -qq
-    # iptables: the engine's network needs it, and it is only recommended.
+    # The engine's network needs iptables, which is only a recommended package.
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
         docker.io docker-compose debootstrap iptables ca-certificates >/dev/null
 fi

@@ -1,1 +1,1 @@
-"""`zenith up`: the full stack on one machine, from servers that pip installs."""
+"""`zenith up`: the full stack on one machine, with servers from pip packages."""

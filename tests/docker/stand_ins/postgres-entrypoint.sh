@@ -1,5 +1,5 @@
 #!/bin/bash
-# The first start makes the database from POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB and /docker-entrypoint-initdb.d.
+# The first start creates the database from POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB and /docker-entrypoint-initdb.d.
 set -euo pipefail
 
 if [ "$(id -u)" = 0 ]; then

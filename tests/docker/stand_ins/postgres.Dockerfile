@@ -1,4 +1,4 @@
-# Like the official image as far as docker-compose.yml needs it.
+# The parts of the official image that docker-compose.yml needs.
 FROM debian:bookworm-slim
 ENV LANG=C.UTF-8 PGDATA=/var/lib/postgresql/data PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postgresql/15/bin
 RUN groupadd -r -g 999 postgres && useradd -r -g postgres -u 999 --home-dir /var/lib/postgresql postgres \

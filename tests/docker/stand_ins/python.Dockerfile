@@ -1,4 +1,4 @@
-# Like the official image as far as ours need it: python and pip on the path, free to install.
+# The parts of the official image that ours need: python and pip on the path, without EXTERNALLY-MANAGED.
 FROM debian:bookworm-slim
 ENV LANG=C.UTF-8
 RUN apt-get update -qq && apt-get install -y -qq --no-install-recommends python3 python3-pip python3-venv \

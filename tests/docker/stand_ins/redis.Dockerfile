@@ -1,4 +1,4 @@
-# Like the official image as far as docker-compose.yml needs it.
+# The parts of the official image that docker-compose.yml needs.
 FROM debian:bookworm-slim
 RUN groupadd -r -g 999 redis && useradd -r -g redis -u 999 redis \
     && apt-get update -qq && apt-get install -y -qq --no-install-recommends redis-server \
