@@ -12,6 +12,8 @@ from zenith_pipelines.dagster_runtime.celery_worker import worker_app
 from zenith_pipelines.dagster_runtime.instance import dagster_home, open_instance
 from zenith_pipelines.settings import Settings
 
+pytestmark = pytest.mark.slow  # opens an instance with each launcher
+
 DEPLOY = Path(__file__).parents[2] / "deploy"
 
 

@@ -49,6 +49,7 @@ def test_without_validation_there_is_one_gap():
     assert [spans(fold) for fold in split.split(200)] == [((0, 114), None, (120, 159)), ((0, 154), None, (160, 199))]
 
 
+@pytest.mark.slow
 @given(
     folds=st.integers(1, 6),
     share=st.floats(0.1, 0.6),

@@ -73,6 +73,7 @@ FROM_THE_START = {
 }
 
 
+@pytest.mark.slow
 def test_our_features_pass_and_prefixes_agree_to_the_last_bit():
     prices = make_prices(crash=400)
     certificate = certify(features, prices)

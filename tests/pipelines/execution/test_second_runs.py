@@ -64,6 +64,7 @@ def test_there_is_no_further_run(answers, stop):
     assert slot.answers == []
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # raised inside Dagster
 @pytest.mark.parametrize(("error", "expected"), [(LOCKED, StorageUnavailable), (CorruptData("damaged"), None)])
 def test_a_run_raises_if_it_failed_because_a_database_was_unavailable(monkeypatch, tmp_path, error, expected):

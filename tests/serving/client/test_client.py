@@ -210,6 +210,7 @@ def test_waiting_for_a_run_has_a_time_limit(server):
         zenith.wait(LAUNCHED, seconds=0)
 
 
+@pytest.mark.slow
 def test_it_imports_neither_the_service_nor_numpy():
     code = "import json, sys, zenith_serving.client; print(json.dumps(sorted({n.split('.')[0] for n in sys.modules})))"
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

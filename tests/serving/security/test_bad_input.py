@@ -167,7 +167,11 @@ def test_every_input_that_takes_a_ticker_is_found(all_inputs):
     assert {f"post /api/v1/ml/predict/{kind} ticker" for kind in ("price", "signal", "comprehensive")} <= names
 
 
-@pytest.mark.parametrize("ticker", OUTSIDE + INVALID_TICKERS, ids=lambda text: repr(text[:12]))
+@pytest.mark.parametrize(
+    "ticker",
+    [*OUTSIDE[:3], *(pytest.param(ticker, marks=pytest.mark.slow) for ticker in OUTSIDE[3:] + INVALID_TICKERS)],
+    ids=lambda text: repr(text[:12]),
+)
 def test_an_invalid_ticker_is_refused_by_every_input_and_changes_no_file(all_inputs, home, write_snapshot, ticker):
     write_snapshot(home / "data" / "serving_snapshot" / "..", "AAPL")  # the target of a path out of the folder
     (home / "data" / "serving_snapshot").joinpath("../evil").mkdir()

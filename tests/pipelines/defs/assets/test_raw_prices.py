@@ -28,6 +28,7 @@ def materializations(monkeypatch, tmp_path):
         yield [log.asset_materialization for (log,) in logs], instance
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # raised inside Dagster
 def test_the_hash_of_the_rows_is_the_data_version_and_each_kind_of_difference_is_counted(materializations):
     (first, second), instance = materializations

@@ -40,6 +40,7 @@ def test_the_source_that_the_environment_names_takes_precedence(store, tmp_path,
     assert default_source(Settings(), store, "AAPL") == ("csv", tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # raised by Dagster itself
 def test_later_runs_continue_with_the_folder_of_the_first_run(store, tmp_path):
     prices = tmp_path / "prices"

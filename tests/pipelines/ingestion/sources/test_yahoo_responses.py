@@ -43,6 +43,7 @@ def test_any_retry_after_is_a_finite_wait(header):
     assert 0 <= retry_after(header, NOW) < float("inf")
 
 
+@pytest.mark.slow
 @given(
     status=st.sampled_from([200, 400, 401, 403, 404, 422]), chart=JSON, since=st.sampled_from([None, date(2024, 1, 3)])
 )
