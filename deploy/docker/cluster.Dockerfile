@@ -1,6 +1,6 @@
 # The pipelines' image with what runs beyond one machine need: Celery, launchers, object storage. From the project's folder:
 #   docker build -f deploy/docker/cluster.Dockerfile -t zenith-cluster .
-ARG PIPELINES=zenith-pipelines:0.1.0
+ARG PIPELINES=zenith-pipelines:0.2.0
 FROM python:3.11-slim-bookworm AS builder
 COPY requirements-bootstrap.lock .
 RUN python3 -m venv /opt/tools && /opt/tools/bin/pip install -q --no-cache-dir --require-hashes -r requirements-bootstrap.lock
