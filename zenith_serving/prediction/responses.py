@@ -1,5 +1,6 @@
 """From a kept forecast to a response. Pure."""
 
+from bisect import bisect_right
 from datetime import datetime
 from typing import Any
 
@@ -34,8 +35,7 @@ def age_in_sessions(snapshot: ServingSnapshot, now: datetime) -> int:
 
     Begun sessions, by the snapshot's own dates: the exchange calendars, which know closing times, need pandas.
     """
-    today = now.date()
-    return sum(session <= today for session in snapshot.next_sessions)
+    return bisect_right(snapshot.next_sessions, now.date())
 
 
 def _price_answer(model: ServedModel, points: tuple[PricePoint, ...], now: datetime) -> PriceAnswer:
