@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     zenith_model_memory_mb: int = Field(
         default=512,
         gt=0,
-        description="Memory for models in each process, in MB; the least recently used ones are dropped.",
+        description="Memory for models' forecasts in each process, in MB; the least recently used are dropped.",
     )
     ml_cache_ttl: int = Field(default=3600, gt=0, description="Seconds that an answer is kept.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(

@@ -1,4 +1,4 @@
-"""What a serving process loads, seen in a fresh one that has answered as `zenith serve` would."""
+"""The modules and the memory of a fresh process that has answered like `zenith serve`."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What was there and is there no more: a removed or delisted ticker, a deleted artifact."""
+"""A removed ticker, a delisted one, and a deleted artifact."""
 
 import shutil
 from urllib.parse import unquote, urlsplit

@@ -43,7 +43,7 @@ def flights():
 
 
 def all_at_once(work):
-    """What each of CALLERS callers got: a result, or which call had failed."""
+    """Return the outcome of each of CALLERS callers: a result, or the number of the call that failed."""
 
     def call(_):
         try:
