@@ -63,20 +63,20 @@ def keras(calls: int) -> dict[str, float]:
 
 def median_ms(work: Callable[[], object], calls: int) -> float:
     """The median of so many calls, after a few that are not counted."""
-    took = []
+    durations = []
     for _ in range(calls + 5):
-        started = time.perf_counter()
+        start = time.perf_counter()
         work()
-        took.append(1000 * (time.perf_counter() - started))
-    return statistics.median(took[5:])
+        durations.append(1000 * (time.perf_counter() - start))
+    return statistics.median(durations[5:])
 
 
 def measured(kind: str, calls: int) -> dict[str, float]:
     """One side, in a process of its own."""
     command = [sys.executable, __file__, "--only", kind, "--calls", str(calls)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
-    return told
+    process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    results: dict[str, float] = json.loads(process.stdout.splitlines()[-1])
+    return results
 
 
 def main() -> None:
@@ -86,17 +86,17 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=400)
     parser.add_argument("--only", choices=["onnx", "keras"], help=argparse.SUPPRESS)
     add_json(parser)
-    asked = parser.parse_args()
-    if asked.only:
-        print(json.dumps({"onnx": onnx, "keras": keras}[asked.only](asked.calls)))
+    options = parser.parse_args()
+    if options.only:
+        print(json.dumps({"onnx": onnx, "keras": keras}[options.only](options.calls)))
         return
-    rounds = [{kind: measured(kind, asked.calls) for kind in ("onnx", "keras")} for _ in range(asked.rounds)]
+    rounds = [{kind: measured(kind, options.calls) for kind in ("onnx", "keras")} for _ in range(options.rounds)]
     ours, theirs = (
         {key: statistics.median(one[kind][key] for one in rounds) for key in rounds[0][kind]}
         for kind in ("onnx", "keras")
     )
     pairs = [("one", "one", "one"), ("one_call", "one", "call"), ("many", "many", "many")]
-    report("inference", [Figure(name, ours[a], theirs[b]) for name, a, b in pairs], asked.json)
+    report("inference", [Figure(name, ours[a], theirs[b]) for name, a, b in pairs], options.json)
 
 
 if __name__ == "__main__":

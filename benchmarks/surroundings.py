@@ -68,13 +68,13 @@ def layers(nowhere):
     """Return calls of the same constant route in more and more layers."""
     settings = Settings(zenith_home=Path(tempfile.mkdtemp()), zenith_rate_limit="100000000/minute")
     without = settings.model_copy(update={"zenith_rate_limit": "off"})
-    limited = create_app(settings, RequestLog(settings, nowhere))
+    with_limit = create_app(settings, RequestLog(settings, nowhere))
     return {
         BARE: question(constant_endpoint()),
         "ours, without log and limit": question(create_app(without)),
         "and with a line in the log": question(create_app(without, RequestLog(settings, nowhere))),
-        HERE: question(limited),
-        "and with the rate limit, from elsewhere": question(limited, client="8.8.8.8"),
+        HERE: question(with_limit),
+        "and with the rate limit, from elsewhere": question(with_limit, client="8.8.8.8"),
     }
 
 
@@ -102,10 +102,10 @@ def predictions(nowhere):
 
 async def microseconds(ask):
     """Return the processor time of a request, in microseconds."""
-    started = time.thread_time()
+    start = time.thread_time()
     for _ in range(REQUESTS):
         await ask()
-    return 1e6 * (time.thread_time() - started) / REQUESTS
+    return 1e6 * (time.thread_time() - start) / REQUESTS
 
 
 async def main():

@@ -44,9 +44,9 @@ def test_a_price_is_predicted_from_the_model_in_production(client):
 
 
 def test_the_second_time_the_answer_is_cached_unless_told_otherwise(client):
-    asked = {"ticker": "aapl", "horizon": 30}
-    assert [client.post(PRICE, json=asked).json()["cached"] for _ in range(2)] == [False, True]
-    assert not client.post(PRICE, json={**asked, "use_cache": False}).json()["cached"]
+    question = {"ticker": "aapl", "horizon": 30}
+    assert [client.post(PRICE, json=question).json()["cached"] for _ in range(2)] == [False, True]
+    assert not client.post(PRICE, json={**question, "use_cache": False}).json()["cached"]
 
 
 def test_a_signal_is_predicted_from_the_model_in_production(client):
@@ -130,9 +130,9 @@ BAD_TICKERS = [
 
 @pytest.mark.parametrize("ticker", BAD_TICKERS, ids=lambda text: repr(text[:8]))
 def test_text_that_is_no_ticker_is_422_quickly_and_not_echoed(client, ticker):
-    started = time.perf_counter()
+    start = time.perf_counter()
     answer = client.post(PRICE, json={"ticker": ticker})
-    assert time.perf_counter() - started < 1
+    assert time.perf_counter() - start < 1
     is_problem(answer, 422)
     assert len(ticker.strip()) < 3 or ticker not in answer.json()["detail"]
 
@@ -194,11 +194,11 @@ def test_without_anything_behind_it_the_service_is_live_and_says_what_is_away(se
 def test_a_moved_alias_is_followed_within_five_seconds_and_no_request_fails(client, mlflow_home, models):
     assert client.post(PRICE, json={"ticker": "AAPL"}).json()["model_version"] == "1"
     mlflow_home.register("lstm-AAPL", models.lstm("AAPL", growth=1.02))
-    seen, started = [], time.monotonic()
-    while time.monotonic() - started < 5 and (not seen or seen[-1] == ("1", 101.0)):
+    answers, start = [], time.monotonic()
+    while time.monotonic() - start < 5 and (not answers or answers[-1] == ("1", 101.0)):
         body = client.post(PRICE, json={"ticker": "AAPL"}).json()
-        seen.append((body["model_version"], round(body["predictions"][0]["price"], 3)))
-    assert seen[-1] == ("2", 102.0)
+        answers.append((body["model_version"], round(body["predictions"][0]["price"], 3)))
+    assert answers[-1] == ("2", 102.0)
 
 
 def test_a_restart_without_the_registry_answers_from_the_last_good_copies(settings, home):
@@ -227,8 +227,8 @@ def test_a_browser_of_another_origin_is_let_in_only_if_named(settings):
     headers = {"origin": "https://dashboard.example"}
     with TestClient(create_app(settings)) as client:
         assert "access-control-allow-origin" not in client.get("/health", headers=headers).headers
-    named = settings.model_copy(update={"cors_origins": ("https://dashboard.example",)})
-    with TestClient(create_app(named)) as client:
+    with_cors = settings.model_copy(update={"cors_origins": ("https://dashboard.example",)})
+    with TestClient(create_app(with_cors)) as client:
         answer = client.get("/health", headers=headers)
         assert answer.headers["access-control-allow-origin"] == "https://dashboard.example"
 

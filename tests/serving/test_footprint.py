@@ -30,8 +30,8 @@ HEAVY |= {"opentelemetry.sdk"}  # comes with MLflow; only wanted where spans are
 def footprint(home):
     environment = {"PATH": "", "ZENITH_HOME": str(home)}
     command = [sys.executable, "-c", ANSWER]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
-    return json.loads(done.stdout)
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    return json.loads(process.stdout)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

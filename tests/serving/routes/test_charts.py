@@ -21,10 +21,10 @@ def client(settings):
 
 
 def test_every_ticker_is_listed_with_its_last_close_and_age(client):
-    listed = client.get(TICKERS).json()["tickers"]
+    summaries = client.get(TICKERS).json()["tickers"]
 
-    assert [one["ticker"] for one in listed] == ["AAPL", "IBM", "MSFT"]
-    assert listed[0] == {
+    assert [one["ticker"] for one in summaries] == ["AAPL", "IBM", "MSFT"]
+    assert summaries[0] == {
         "ticker": "AAPL",
         "close": 100.0,
         "as_of": "2013-03-01",
@@ -37,9 +37,9 @@ def test_every_ticker_is_listed_with_its_last_close_and_age(client):
 def test_a_ticker_whose_snapshot_cannot_be_read_is_listed_by_name(client, home):
     (home / "data" / "serving_snapshot" / "IBM" / "current.json").write_text("{")
 
-    listed = {one["ticker"]: one["close"] for one in client.get(TICKERS).json()["tickers"]}
+    summaries = {one["ticker"]: one["close"] for one in client.get(TICKERS).json()["tickers"]}
 
-    assert listed == {"AAPL": 100.0, "IBM": None, "MSFT": 100.0}
+    assert summaries == {"AAPL": 100.0, "IBM": None, "MSFT": 100.0}
 
 
 def test_without_tickers_the_list_is_empty(tmp_path):
