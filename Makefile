@@ -86,9 +86,9 @@ lock: .venv/.runtime ## Resolve the requirements anew
 	$(BIN)/uv pip compile $(LOCK) --group mlflow -c requirements.lock -o requirements-mlflow.lock
 
 dist: .venv/.runtime ## Build the wheel into dist/
-	@rm -rf build dist
+	@rm -rf dist
 	@$(BIN)/uv build -q --no-build-isolation --wheel --python $(BIN)/python -o dist .
-	@rm -rf build
+	@rm -rf build zenith.egg-info  # else Python would take its version for the installed one
 	@ls dist/*.whl
 
 bench: .venv/.bench .venv/.stack ## Measure every promised figure beside its peer: half an hour; ARGS=--long: a night

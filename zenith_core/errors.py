@@ -97,8 +97,9 @@ class ParityError(TrainingError):
 
 
 def errors_by_name() -> dict[str, type[ZenithError]]:
-    """Return every error class raised on purpose, by name."""
-    pending, classes = [ZenithError], {}
+    """Return every error class raised on purpose, by the name that a run's log records."""
+    pending: list[type[ZenithError]] = [ZenithError]
+    classes: dict[str, type[ZenithError]] = {"StorageAway": StorageUnavailable}  # its name in the logs of 0.1.0
     while pending:
         cls = pending.pop()
         classes[cls.__name__] = cls
