@@ -8,6 +8,7 @@ generation of answers, which `check` notices (docs/decisions/0024).
 
 from collections.abc import Sequence
 from copy import copy
+from datetime import date
 from pathlib import Path
 from threading import Lock
 from typing import Any, Literal, Protocol
@@ -19,6 +20,11 @@ TICKERS = 250
 ANSWERS = 40  # of each ticker: 30 horizons, a signal and some room; 10,000 in all, of 1 to 5 kB
 
 Scope = Literal["this process", "all processes"]
+
+
+def cache_key(model: str, version: int, data_version: str, request: str, day: date) -> str:
+    """Return the key of an answer. The day is part of it because the age of the data is part of the answer."""
+    return f"{model}:{version}:{data_version}:{request}:{day}"
 
 
 class Cache(Protocol):

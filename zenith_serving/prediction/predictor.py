@@ -9,7 +9,7 @@ from zenith_core.inference import HORIZONS
 from zenith_core.market.tickers import validate_ticker
 from zenith_core.names import CACHE_GENERATION_FILE, Kind
 from zenith_serving.errors import TickerGone
-from zenith_serving.prediction.cache import Cache, LocalCache
+from zenith_serving.prediction.cache import Cache, LocalCache, cache_key
 from zenith_serving.prediction.last_known_good import LastKnownGood
 from zenith_serving.prediction.model_store import ModelStore
 from zenith_serving.prediction.redis_cache import RedisCache
@@ -99,12 +99,14 @@ class Predictor:
         if not 1 <= horizon <= HORIZONS:
             raise UserError(f"horizon must be 1 to {HORIZONS} sessions")
         model, now = self._model(kind, ticker), self._clock()
-        key = _key(model, kind, horizon, now)
+        task = _TASKS[kind]
+        request = f"{task}:{horizon}" if kind == "lstm" else task
+        key = cache_key(model.name, model.version, model.snapshot.data_version, request, now.date())
         if use_cache:
             answer, is_cached = self._cached(key, kind, model, horizon, now)
         else:
             answer, is_cached = self._compute(key, model, horizon, now), False
-        self.on_answer(_TASKS[kind], is_cached)
+        self.on_answer(task, is_cached)
         return answer
 
     def refresh(self) -> None:
@@ -144,9 +146,3 @@ class Predictor:
         cached = answer.model_copy(update={"cached": True})
         self.cache.put(model.snapshot.ticker, key, cached.model_dump_json().encode())
         return answer.model_dump_json().encode()
-
-
-def _key(model: ServedModel, kind: Kind, horizon: int, now: datetime) -> str:
-    """The cache key of an answer. The day is part of it because the age of the data is part of the answer."""
-    task = f"price:{horizon}" if kind == "lstm" else "signal"
-    return f"{model.name}:{model.version}:{model.snapshot.data_version}:{task}:{now.date()}"
