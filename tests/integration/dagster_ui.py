@@ -37,6 +37,14 @@ class Dagster:
         except (OSError, urllib.error.URLError):
             return False
 
+    def stop_sensor(self, name):
+        """Turn a sensor off; it stays off when the UI starts again."""
+        query = "query($s: SensorSelector!){sensorOrError(sensorSelector: $s){... on Sensor{id}}}"
+        sensor = self.ask(query, s={**REPOSITORY, "sensorName": name})["sensorOrError"]
+        stop = "mutation($id: String!){stopSensor(id: $id){__typename ... on PythonError{message}}}"
+        outcome = self.ask(stop, id=sensor["id"])["stopSensor"]
+        assert outcome["__typename"] == "StopSensorMutationResult", outcome
+
     def status(self, run_id):
         return self.ask("query($id: ID!){runOrError(runId: $id){... on Run{status}}}", id=run_id)["runOrError"][
             "status"
