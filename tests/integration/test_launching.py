@@ -39,12 +39,16 @@ class Ui:
 
     def __init__(self, home):
         self.home = home
-        with open_instance(PipelinesSettings(zenith_home=home)) as instance:
+        self.dagster = Dagster(free_port())
+        self.server = start_ui(home, int(self.dagster.url.rpartition(":")[2]))
+
+    def add_tickers(self):
+        """Add them where the UI refreshes none by itself: its runs would take the places of those of the tests."""
+        self.dagster.stop_sensor("refresh_after_close")
+        with open_instance(PipelinesSettings(zenith_home=self.home)) as instance:
             instance.add_dynamic_partitions("tickers", ["AAPL", "IBM", "FB"])
             made = dg.AssetMaterialization("ensemble_model", partition="AAPL")
             instance.report_runless_asset_event(made)
-        self.dagster = Dagster(free_port())
-        self.server = start_ui(home, int(self.dagster.url.rpartition(":")[2]))
 
     def processes(self, part):
         """Those whose command names a part of Dagster: `grpc`, `_daemon`."""
@@ -75,6 +79,7 @@ def ui(tmp_path_factory):
     ui = Ui(tmp_path_factory.mktemp("ui"))
     try:
         wait_until(ui.dagster.is_up, 90)
+        ui.add_tickers()
         yield ui
     finally:
         os.killpg(ui.server.pid, signal.SIGKILL)
