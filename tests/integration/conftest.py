@@ -1,10 +1,12 @@
 """Real runs of the command in a fresh state folder, made once per session."""
 
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from filelock import FileLock
 
 from tests.empty_databases import put_dagster_databases
+from zenith_cli.main import main
 
 ZENITH = Path(sys.executable).with_name("zenith")
 
@@ -25,6 +28,20 @@ class Command:
     def __call__(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "ZENITH_HOME": str(self.home)}
         done = subprocess.run([ZENITH, *arguments], capture_output=True, text=True, env=environment, check=False)
+        assert done.returncode == status, done.stderr
+        return done
+
+    def here(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
+        """Run a quick command in this process: to start Python and import the libraries takes longer than its work."""
+        output, errors = io.TextIOWrapper(io.BytesIO()), io.TextIOWrapper(io.BytesIO())
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
+            patch.setenv("ZENITH_HOME", str(self.home))
+            patch.setattr(sys, "argv", ["zenith", *arguments])
+            with pytest.raises(SystemExit) as ended:
+                main()
+        output.seek(0)
+        errors.seek(0)
+        done = subprocess.CompletedProcess(arguments, ended.value.code or 0, output.read(), errors.read())
         assert done.returncode == status, done.stderr
         return done
 

@@ -158,7 +158,7 @@ def test_one_model_is_not_trained_where_the_other_is_not_there(client):
     answer = post(client, "train", {"ticker": "IBM", "model_type": "ensemble"})
 
     assert answer.status_code == 422
-    assert "train all of them the first time" in answer.json()["detail"]
+    assert "the first time, train all models" in answer.json()["detail"]
 
 
 def test_a_training_that_fails_says_why_in_one_line(last_states):
@@ -265,7 +265,7 @@ def test_without_a_daemon_nothing_is_queued_in_silence(ui, client, monkeypatch):
 
     assert (state["status"], state["note"]) == ("queued", "queued, no daemon is running")
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:zenith:problem:dagster-away")
-    assert "no daemon" in answer.json()["detail"]
+    assert "no Dagster daemon is running" in answer.json()["detail"]
     assert int(answer.headers["retry-after"]) > 0
 
 

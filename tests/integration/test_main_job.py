@@ -76,15 +76,15 @@ COLUMNS = {
 
 @pytest.mark.parametrize("table", COLUMNS)
 def test_exported_tables_have_the_documented_columns(trained, table):
-    frame = pd.read_csv(io.StringIO(trained.zenith("export", "AAPL", table).stdout))
+    frame = pd.read_csv(io.StringIO(trained.zenith.here("export", "AAPL", table).stdout))
 
     assert list(frame.columns) == COLUMNS[table]
     assert len(frame) > 0 or table == "trades"  # a model that abstains throughout makes none
 
 
 def test_exported_forecasts_agree_with_the_exported_prices(trained, tmp_path):
-    trained.zenith("export", "AAPL", "forecasts", "-o", str(tmp_path / "forecasts.parquet"))
-    prices = pd.read_csv(io.StringIO(trained.zenith("export", "AAPL", "prices").stdout), parse_dates=["date"])
+    trained.zenith.here("export", "AAPL", "forecasts", "-o", str(tmp_path / "forecasts.parquet"))
+    prices = pd.read_csv(io.StringIO(trained.zenith.here("export", "AAPL", "prices").stdout), parse_dates=["date"])
     forecasts = pd.read_parquet(tmp_path / "forecasts.parquet").dropna(subset=["actual"])
 
     close = prices.set_index("date")["close"]
@@ -154,7 +154,7 @@ def test_the_decision_on_each_model_is_shown_in_the_dagster_ui_gate_by_gate(trai
 
 
 def test_every_version_carries_what_it_was_made_from_and_what_was_decided(trained):
-    models = json.loads(trained.zenith("models", "AAPL", "--history", "--json").stdout)["AAPL"]
+    models = json.loads(trained.zenith.here("models", "AAPL", "--history", "--json").stdout)["AAPL"]
 
     for model in models.values():
         (version,), (decision,) = model["versions"], model["history"]
@@ -192,7 +192,7 @@ def test_predict_answers_for_the_asked_horizon(trained):
 
 
 def test_predict_says_how_to_get_a_model_that_is_not_there(trained):
-    done = trained.zenith("predict", "MSFT", status=2)
+    done = trained.zenith.here("predict", "MSFT", status=2)
 
     assert "MSFT" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
@@ -200,9 +200,9 @@ def test_predict_says_how_to_get_a_model_that_is_not_there(trained):
 
 def test_the_track_record_is_kept_where_serving_reads_it_and_old_prices_make_none(trained):
     ledger = json.loads((trained.zenith.home / "data" / "forecast_ledger" / "AAPL" / "current.json").read_text())
-    shown = json.loads(trained.zenith("track-record", "AAPL", "--json").stdout)
+    shown = json.loads(trained.zenith.here("track-record", "AAPL", "--json").stdout)
 
     assert shown == {"ticker": "AAPL", **ledger["facts"]["track_record"]}
     assert [(row["horizon"], row["in_the_open"]) for row in shown["forecasts"]] == [(1, False), (5, False), (20, False)]
-    assert trained.zenith("track-record", "AAPL").stdout.startswith("AAPL: no forecast has matured yet.")
+    assert trained.zenith.here("track-record", "AAPL").stdout.startswith("AAPL: no forecast has matured yet.")
     assert "track_record" not in trained.document["tickers"]["AAPL"]["forecast"]

@@ -102,9 +102,9 @@ def statuses(settings):
 
 def test_a_removed_ticker_is_served_no_more(zenith):
     zenith("run", "--tickers", "IBM", "--until", "serving_snapshot")
-    assert "no predictions for IBM" not in zenith("predict", "IBM", status=1).stderr  # there is no model yet
+    assert "no predictions for IBM" not in zenith.here("predict", "IBM", status=1).stderr  # there is no model yet
 
-    zenith("tickers", "remove", "IBM")
+    zenith.here("tickers", "remove", "IBM")
 
-    assert "no predictions for IBM yet" in zenith("predict", "IBM", status=2).stderr
+    assert "no predictions for IBM yet" in zenith.here("predict", "IBM", status=2).stderr
     assert (zenith.home / "data" / "raw_prices" / "IBM" / "current.json").exists()
