@@ -82,8 +82,9 @@ class MLflowStore:
 
     @cached_property
     def _experiment_id(self) -> str:
+        client = self._client  # takes the lock itself, so it must not be held yet
         with self._first_contact():
-            experiment = self._client.get_experiment_by_name(_EXPERIMENT)
+            experiment = client.get_experiment_by_name(_EXPERIMENT)
             return str(experiment.experiment_id) if experiment else self._new_experiment()
 
     def _new_experiment(self) -> str:

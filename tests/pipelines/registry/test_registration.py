@@ -136,7 +136,14 @@ def test_only_retries_by_dagsters_daemon_count_as_earlier_attempts():
         assert earlier_attempts(instance, first.run_id) == earlier_attempts(instance, by_hand.run_id) == set()
 
 
+def test_the_experiment_may_be_the_first_thing_asked_of_a_store(registry_dir, tmp_path):
+    registry = ModelRegistry(f"sqlite:///{registry_dir}/mlflow.db", tmp_path / "artifacts")
+
+    assert registry.experiment_id.isdigit()  # without a wait for its own lock
+
+
 def test_two_machines_that_create_the_experiment_at_once_both_find_it(registry, registry_dir, tmp_path, monkeypatch):
+    expected = registry.experiment_id
     other = ModelRegistry(f"sqlite:///{registry_dir}/mlflow.db", tmp_path / "another-machine")
     get_experiment, calls = other.client.get_experiment_by_name, []
 
@@ -145,5 +152,5 @@ def test_two_machines_that_create_the_experiment_at_once_both_find_it(registry, 
         return get_experiment(name) if len(calls) > 1 else None
 
     monkeypatch.setattr(other.client, "get_experiment_by_name", missing_at_first)
-    assert other.experiment_id == registry.experiment_id
+    assert other.experiment_id == expected
     assert len(calls) == 2

@@ -39,7 +39,7 @@ application.create_app = with_slow_routes
 serve.serve("127.0.0.1", int(sys.argv[1]), read_settings())
 """
 HEAD = b"POST /api/v1/ml/predict/price HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-CHUNKED = HEAD + b"Transfer-Encoding: connection\r\n\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 GOOD = b'{"ticker": "AAPL"}'
 MEGABYTE = b" " * 1_000_000
 
