@@ -30,11 +30,11 @@ PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 test: .venv/.dev ## Run all tests but the long ones
 	$(PYTEST) -n 3 -m "not long" --junitxml=.pytest_cache/tests.xml $(ARGS)
 
-test-quick: .venv/.dev ## Run the tests that take under a minute together
+test-quick: .venv/.dev ## Run the quick tests: two minutes, to become one
 	$(PYTEST) -n 2 -m "not slow and not long" --ignore tests/integration --ignore tests/cluster $(ARGS)
 
 test-long: .venv/.dev ## Run the tests that take long by nature, before a release
-	@echo "this takes about 10 minutes: 12,000 drawn requests, 300 killed writers, a study of shuffled prices"
+	@echo "estimated at 10 minutes: 12,000 drawn requests, 300 killed writers, a study of shuffled prices"
 	$(BIN)/python -m pytest -m long -s $(ARGS)
 
 coverage: .venv/.dev ## Run the tests of make test and measure which lines they run; htmlcov/index.html shows them
