@@ -37,6 +37,8 @@ def _show(price: PriceAnswer, signal: SignalAnswer) -> None:
     console.print(f"signal {signal.signal} ({signal.confidence:.0%}): {signal.reason}")
     verdict = "beats" if price.skill.beats_naive else "no better than"
     console.print(f"lstm v{price.model_version}: {verdict} assuming an unchanged price")
+    if price.dates_estimated_after:
+        console.print(f"dates after {price.dates_estimated_after} are estimated: the exchange's calendar ends there")
     if price.stale:
         age = f"{price.age_sessions} sessions" + (" or more" if price.age_sessions == HORIZONS else "")
         console.print(f"[bold]stale[/bold]: the data are {age} old")

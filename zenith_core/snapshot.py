@@ -26,6 +26,7 @@ class ServingSnapshot:
     volatility:     daily volatility of log returns at `as_of`, a fraction
     window:         (sessions, features) float32, the last row is `as_of`
     next_sessions:  the next 30 sessions of the ticker's exchange after `as_of`
+    calendar_end:   if some of them lie beyond the exchange's published calendar, its last day; those are estimated
     recent:         the last sessions' (date, close) for a chart
     other_specs:    snapshots with the inputs of other feature specs that registered models use, by spec; if this
                     code cannot compute a spec, its last snapshot, with an older `as_of`
@@ -41,6 +42,7 @@ class ServingSnapshot:
     window: Floats32
     next_sessions: tuple[date, ...]
     recent: tuple[tuple[date, float], ...] = ()
+    calendar_end: date | None = None
     other_specs: "Mapping[str, ServingSnapshot]" = field(default_factory=dict)
 
     def for_spec(self, spec: str) -> "ServingSnapshot | None":
@@ -68,6 +70,7 @@ class ServingSnapshot:
             "volatility": self.volatility,
             "window": self.window.tolist(),
             "next_sessions": [session.isoformat() for session in self.next_sessions],
+            "calendar_end": self.calendar_end and self.calendar_end.isoformat(),
             "recent": [[session.isoformat(), close] for session, close in self.recent],
             "other_specs": {spec: snapshot.to_json() for spec, snapshot in self.other_specs.items()},
         }
@@ -76,7 +79,7 @@ class ServingSnapshot:
     def from_json(cls, document: dict[str, Any]) -> Self:
         """Restore a snapshot from `to_json`. Raises KeyError, TypeError or ValueError on any other document.
 
-        A snapshot written by an older release has no `other_specs`.
+        A snapshot written by an older release has no `other_specs` and no `calendar_end`.
         """
         return cls(
             ticker=document["ticker"],
@@ -88,6 +91,7 @@ class ServingSnapshot:
             volatility=float(document["volatility"]),
             window=np.asarray(document["window"], dtype=np.float32),
             next_sessions=tuple(date.fromisoformat(text) for text in document["next_sessions"]),
+            calendar_end=date.fromisoformat(end) if (end := document.get("calendar_end")) else None,
             recent=tuple((date.fromisoformat(text), float(close)) for text, close in document["recent"]),
             other_specs={spec: cls.from_json(other) for spec, other in document.get("other_specs", {}).items()},
         )

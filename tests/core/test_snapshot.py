@@ -36,5 +36,11 @@ def test_the_inputs_of_other_specs_survive_json(snapshot):
 
 def test_a_snapshot_of_an_older_release_holds_its_own_inputs_alone(snapshot):
     document = snapshot.to_json()
-    del document["other_specs"]
-    assert ServingSnapshot.from_json(document).other_specs == {}
+    del document["other_specs"], document["calendar_end"]
+    older = ServingSnapshot.from_json(document)
+    assert (older.other_specs, older.calendar_end) == ({}, None)
+
+
+def test_the_end_of_the_calendar_survives_json(snapshot):
+    ending = replace(snapshot, calendar_end=date(2024, 1, 1))
+    assert ServingSnapshot.from_json(ending.to_json()).calendar_end == date(2024, 1, 1)

@@ -1,12 +1,18 @@
-"""Trading sessions of an exchange: past, next and closed ones. Dates are naive and local."""
+"""Trading sessions of an exchange: past, next and closed ones. Dates are naive and local.
+
+The calendars of some exchanges end, in `exchange_calendars`, with the last year whose holidays are published. Later
+sessions are estimated by the exchange's weekly rule: its usual days, without holidays, closing at the usual time.
+"""
 
 import warnings
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
+from zenith_core.errors import UserError
 from zenith_core.market.exchanges import Exchange
 
 if TYPE_CHECKING:
@@ -21,7 +27,7 @@ HOLIDAYS_FROM = 1970
 def sessions_between(exchange: Exchange, first: date, last: date) -> pd.DatetimeIndex:
     """Return the sessions from `first` to `last`, both included: naive, midnight, sorted.
 
-    There are none outside the years of the calendar (1900 to 2199, less for some exchanges).
+    There are none before 1900 (later for some exchanges) and after 2199. Those after `calendar_end` are estimated.
     """
     first, last = max(first, FIRST_DAY), min(last, LAST_DAY)
     if first > last:
@@ -42,14 +48,20 @@ def next_sessions(exchange: Exchange, after: date, count: int) -> list[date]:
 def last_closed_session(exchange: Exchange, now: datetime) -> date:
     """Return the newest session whose regular trading has ended at `now` (zone-aware)."""
     moment = pd.Timestamp(now.astimezone(UTC))
-    closes = _calendar(exchange.calendar, *_decades((now - timedelta(days=30)).date(), now.date())).closes
-    newest: pd.Timestamp = closes.index[closes.searchsorted(moment, side="right") - 1]
+    closes = _closes(exchange.calendar, *_decades((now - timedelta(days=30)).date(), now.date()))
+    newest: pd.Timestamp = closes.index[int(closes.searchsorted(moment, side="right")) - 1]
     return newest.date()
 
 
 def sessions_closed_since(exchange: Exchange, last: date, now: datetime) -> pd.DatetimeIndex:
     """Return the sessions after `last` whose regular trading has ended at `now` (zone-aware): the age of data."""
     return sessions_between(exchange, last + timedelta(days=1), last_closed_session(exchange, now))
+
+
+def calendar_end(exchange: Exchange) -> date | None:
+    """Return the last day with published sessions, or None if the calendar's rules go on. Later ones are estimated."""
+    _, end = _bounds(exchange.calendar)
+    return end.date() if end < pd.Timestamp(LAST_DAY) else None
 
 
 def _decades(first: date, last: date) -> tuple[int, int]:
@@ -65,7 +77,29 @@ def _sessions(name: str, first_decade: int, last_decade: int) -> pd.DatetimeInde
         # By default the library has holidays from 1970 on only; pandas can compute the earlier ones.
         early = calendar.regular_holidays.holidays(calendar.first_session, pd.Timestamp(HOLIDAYS_FROM, 1, 1))
         sessions = sessions[~sessions.isin(early)]
-    return sessions
+    return pd.DatetimeIndex(sessions.append(_estimated_sessions(name, last_decade)))
+
+
+@cache
+def _closes(name: str, first_decade: int, last_decade: int) -> "pd.Series[pd.Timestamp]":
+    """Return the closing times in UTC by session, estimated ones included."""
+    calendar = _calendar(name, first_decade, last_decade)
+    closes: pd.Series[pd.Timestamp] = calendar.closes
+    estimated = _estimated_sessions(name, last_decade)
+    if estimated.empty:
+        return closes
+    usual_close = (closes.dt.tz_convert(calendar.tz).dt.tz_localize(None) - closes.index).mode().iloc[0]
+    later = (estimated + usual_close).tz_localize(calendar.tz, nonexistent="shift_forward", ambiguous=False)
+    closes = pd.concat([closes, pd.Series(later.tz_convert(UTC), index=estimated)])
+    return closes
+
+
+def _estimated_sessions(name: str, last_decade: int) -> pd.DatetimeIndex:
+    """Return the usual trading days after the calendar's end, up to the end of the decade."""
+    _, end = _bounds(name)
+    calendar = _calendar(name, last_decade, last_decade)
+    days = pd.date_range(end + pd.Timedelta(days=1), pd.Timestamp(last_decade + 9, 12, 31), name="date", unit="ns")
+    return days[np.array([flag == "1" for flag in calendar.weekmask])[days.day_of_week]]
 
 
 @cache
@@ -92,4 +126,8 @@ def _make(name: str, start: pd.Timestamp, end: pd.Timestamp) -> "ExchangeCalenda
     with warnings.catch_warnings():
         # The library reads zone-aware columns through Series.values, which pandas 3.1 deprecates.
         warnings.simplefilter("ignore", DeprecationWarning)
-        return exchange_calendars.get_calendar(name, start=start, end=end)
+        try:
+            return exchange_calendars.get_calendar(name, start=start, end=end)
+        except ValueError as error:
+            reason = " ".join(str(error).split())[:80]
+            raise UserError(f"exchange_calendars cannot build its calendar {name}: {reason}") from None

@@ -14,7 +14,7 @@ from zenith_core.features.model_features import FEATURES, feature_spec, feature_
 from zenith_core.forecasting.abstention import SignalDecision, decide_latest_signal
 from zenith_core.inference import HORIZONS, PriceForecast, forecast_prices, signal_probabilities
 from zenith_core.market.exchanges import exchange_of
-from zenith_core.market.sessions import next_sessions
+from zenith_core.market.sessions import calendar_end, next_sessions
 from zenith_core.names import KINDS, Kind, model_name
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
@@ -56,6 +56,8 @@ def make_snapshot(
     table = indicators.table
     exchange = exchange_of(ticker)
     as_of = table.index[-1].date()
+    following = next_sessions(exchange, as_of, HORIZONS)
+    end = calendar_end(exchange)
     closes = cleaned.tables["prices"]["close"].iloc[-_RECENT:]
     return ServingSnapshot(
         ticker=ticker,
@@ -66,7 +68,8 @@ def make_snapshot(
         currency=exchange.currency,
         volatility=float(table["volatility"].iloc[-1]),
         window=table[list(inputs)].iloc[-LSTMConfig().window :].to_numpy(dtype=np.float32),
-        next_sessions=tuple(next_sessions(exchange, as_of, HORIZONS)),
+        next_sessions=tuple(following),
+        calendar_end=end if end and end < following[-1] else None,
         recent=tuple(zip(pd.DatetimeIndex(closes.index).date, closes.tolist(), strict=True)),
     )
 

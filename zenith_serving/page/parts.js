@@ -40,6 +40,7 @@ export function headline(ticker, data, listed) {
     known && h("p", { class: "quote" },
       h("span", { class: "last" }, price(known.current_price)), " ", h("span", { class: "currency" }, known.currency)),
     known && h("p", { class: "origin" }, t("as.of", { date: day(known.as_of) }), " ", age(known)),
+    priceOf(data)?.dates_estimated_after && note(t("dates.estimated", { date: day(priceOf(data).dates_estimated_after) })),
     known && badge(data),
   ];
 }

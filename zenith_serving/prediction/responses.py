@@ -40,12 +40,14 @@ def age_in_sessions(snapshot: ServingSnapshot, now: datetime) -> int:
 
 def _price_answer(model: ServedModel, points: tuple[PricePoint, ...], now: datetime) -> PriceAnswer:
     skill, coverage = model.skill_at(len(points))
+    calendar_end = model.snapshot.calendar_end
     return PriceAnswer(
         **_common(model, skill, now),
         horizon=len(points),
         predictions=list(points),
         confidence=INTERVAL,
         coverage=coverage,
+        dates_estimated_after=calendar_end if calendar_end and points[-1].date > calendar_end else None,
     )
 
 

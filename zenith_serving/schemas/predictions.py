@@ -87,6 +87,10 @@ class PriceAnswer(ModelAnswer):
     predictions: list[PricePoint]
     confidence: Finite = Field(description="Nominal level of [lower, upper]. Not the chance that `price` is right.")
     coverage: Finite | None = Field(description="Share of such intervals that held the actual price, out of sample.")
+    dates_estimated_after: date | None = Field(
+        description="The end of the exchange's published calendar, if `predictions` go beyond it: later dates follow"
+        " its usual week, without holidays."
+    )
 
 
 class Probabilities(Response):

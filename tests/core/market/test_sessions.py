@@ -1,10 +1,17 @@
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pandas as pd
 import pytest
 
-from zenith_core.market.exchanges import exchange_of
-from zenith_core.market.sessions import last_closed_session, next_sessions, sessions_between
+from zenith_core.errors import UserError
+from zenith_core.market.exchanges import EXCHANGES, Exchange, exchange_of
+from zenith_core.market.sessions import (
+    calendar_end,
+    last_closed_session,
+    next_sessions,
+    sessions_between,
+    sessions_closed_since,
+)
 
 NEW_YORK = exchange_of("AAPL")
 SAO_PAULO = exchange_of("PETR4.SA")
@@ -69,3 +76,61 @@ def test_last_closed_session_waits_for_the_close(now, expected):
 
 def test_last_closed_session_across_the_date_line():
     assert last_closed_session(TOKYO, datetime(2024, 7, 4, 23, 0, tzinfo=UTC)) == date(2024, 7, 4)
+
+
+PEOPLE_ADD = [
+    Exchange("XBOM", "XBOM", "INR", "Asia/Kolkata"),
+    Exchange("XSHG", "XSHG", "CNY", "Asia/Shanghai"),
+    Exchange("XSES", "XSES", "SGD", "Asia/Singapore"),
+    Exchange("XWBO", "XWBO", "EUR", "Europe/Vienna"),
+    Exchange("XSTO", "XSTO", "SEK", "Europe/Stockholm"),
+]
+CLOCKS = [
+    datetime(2026, 12, 30, 23, tzinfo=UTC),
+    datetime(2027, 1, 2, 12, tzinfo=UTC),
+    datetime(2028, 2, 29, 12, tzinfo=UTC),
+]
+SHANGHAI = PEOPLE_ADD[1]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "exchange",
+    [*EXCHANGES.values(), *PEOPLE_ADD],
+    ids=lambda exchange: exchange.code,
+)
+def test_there_are_always_30_next_sessions_and_data_always_age(exchange):
+    for now in CLOCKS:
+        following = next_sessions(exchange, now.date(), 30)
+        assert len(following) == 30
+        assert timedelta(days=30) < following[-1] - now.date() < timedelta(days=60)
+        assert now.date() - last_closed_session(exchange, now) < timedelta(days=7)
+        age = len(sessions_closed_since(exchange, date(2026, 11, 27), now))
+        assert 0.55 < age / (now.date() - date(2026, 11, 27)).days < 0.75
+
+
+def test_sessions_after_the_end_of_a_calendar_follow_its_usual_week_and_closing_time():
+    end = calendar_end(SHANGHAI)
+    days = next_sessions(SHANGHAI, end, 10)
+    assert [day.weekday() for day in days].count(4) == 2
+    assert not {5, 6} & {day.weekday() for day in days}
+    first = datetime(days[0].year, days[0].month, days[0].day, tzinfo=UTC)
+    assert last_closed_session(SHANGHAI, first.replace(hour=6, minute=59)) <= end  # Shanghai closes at 15:00, 7:00 UTC
+    assert last_closed_session(SHANGHAI, first.replace(hour=7)) == days[0]
+
+
+def test_a_calendar_whose_rules_go_on_has_no_end():
+    assert calendar_end(NEW_YORK) is None
+
+
+def test_a_calendar_that_the_library_cannot_build_is_one_line(monkeypatch):
+    import exchange_calendars
+
+    def fail(*_, **__):
+        raise ValueError("Special dates [Timestamp('2020-01-05'),\n Timestamp('2020-01-12')] are not sessions." * 40)
+
+    monkeypatch.setattr(exchange_calendars, "get_calendar", fail)
+    with pytest.raises(
+        UserError, match=r"^exchange_calendars cannot build its calendar BROKEN: Special dates .{60,70}$"
+    ):
+        calendar_end(Exchange("BROKEN", "BROKEN", "EUR", "Europe/Vienna"))

@@ -57,6 +57,7 @@ def test_a_price_answer_has_every_field(predictor, clock):
         "horizon": 4,
         "confidence": 0.9,
         "coverage": 0.88,
+        "dates_estimated_after": None,
     }
 
 
@@ -70,6 +71,13 @@ def test_each_session_ahead_has_its_price_its_change_and_its_interval(predictor)
 @pytest.mark.parametrize("horizon", [1, 30])
 def test_the_horizon_is_the_number_of_sessions_forecast(predictor, horizon):
     assert [point.day for point in predictor.predict_price("AAPL", horizon).predictions] == list(range(1, horizon + 1))
+
+
+def test_dates_beyond_the_published_calendar_are_marked(predictor, tmp_path, write_snapshot):
+    write_snapshot(tmp_path, "AAPL", data_version="beef", calendar_end=date(2013, 3, 5))
+    predictor.snapshots.check()
+    assert predictor.predict_price("AAPL", 2).dates_estimated_after is None
+    assert predictor.predict_price("AAPL", 3).dates_estimated_after == date(2013, 3, 5)
 
 
 def test_a_signal_answer_has_every_field(predictor, clock):
