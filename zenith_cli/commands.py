@@ -209,11 +209,18 @@ def serve(
 
 
 @app.command()
-def ui(host: Host = "127.0.0.1", port: Port = 3000) -> None:
-    """Start the Dagster UI to watch and materialize assets and to add tickers."""
+def ui(
+    host: Host = "127.0.0.1",
+    port: Port = 3000,
+    open_to_network: Annotated[
+        bool, typer.Option("--open-to-network", help="Allow a --host that other machines reach. Dagster has no login.")
+    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show Dagster's log on stderr.")] = False,
+) -> None:
+    """Start the Dagster UI to watch and materialize assets and to add tickers. Ctrl-C stops it."""
     from zenith_cli.ui import open_ui
 
-    open_ui(host, port)
+    raise typer.Exit(open_ui(host, port, open_to_network=open_to_network, verbose=verbose))
 
 
 @app.command()

@@ -26,6 +26,12 @@ class Settings(BaseSettings):
     zenith_csv_dir: Path | None = Field(
         default=None, description="The folder of TICKER.csv or TICKER.parquet files that the `csv` source reads."
     )
+    zenith_data_roots: str = Field(
+        default="",
+        description="More folders, or URIs such as `s3://bucket/archive`, separated by commas. A run that Dagster "
+        "launches reads the folders and stores that its run config names only below these, `ZENITH_CSV_DIR` and the "
+        "datasets.",
+    )
     zenith_data_uri: str | None = Field(
         default=None,
         description="The place of datasets: a folder, or an fsspec URI such as `s3://bucket/zenith`, which needs the "
@@ -43,6 +49,11 @@ class Settings(BaseSettings):
     zenith_dagster_config: Path | None = Field(
         default=None,
         description="A YAML file merged over Dagster's configuration: another run launcher, more concurrent runs.",
+    )
+    zenith_dagster_hosts: str = Field(
+        default="",
+        description="Host names under which the Dagster UI may be opened beside those of this machine, separated by "
+        "commas.",
     )
     zenith_exchanges: str = Field(
         default="",
@@ -103,6 +114,20 @@ class Settings(BaseSettings):
         return listed_tickers(self.zenith_tickers) if self.zenith_tickers.strip() else []
 
     @property
+    def dagster_hosts(self) -> list[str]:
+        """`ZENITH_DAGSTER_HOSTS` as a list, in lower case."""
+        return _listed(self.zenith_dagster_hosts.lower())
+
+    @property
+    def data_roots(self) -> list[str]:
+        """Folders and URIs below which run config may name others: those of `ZENITH_DATA_ROOTS` and its siblings."""
+        return [
+            *_listed(self.zenith_data_roots),
+            self.data_uri,
+            *([str(self.zenith_csv_dir)] if self.zenith_csv_dir else []),
+        ]
+
+    @property
     def data_uri(self) -> str:
         """Root of the dataset store: `ZENITH_DATA_URI`, or the folder `data` in home."""
         return self.zenith_data_uri or str(self.home / "data")
@@ -121,6 +146,10 @@ class Settings(BaseSettings):
     def artifact_root(self) -> Path:
         """Folder of MLflow's artifacts if there is no MLflow server."""
         return self.home / "mlflow" / "artifacts"
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def prepare_home(settings: Settings) -> Path:

@@ -7,7 +7,8 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from zenith_core.errors import UserError
-from zenith_serving.settings import Settings, is_loopback, read_settings
+from zenith_core.same_site import is_loopback
+from zenith_serving.settings import Settings, read_settings
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

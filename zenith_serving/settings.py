@@ -1,6 +1,5 @@
-"""Every environment variable of serving, in one object; loopback hosts; the installed version. Not read at import."""
+"""Every environment variable of serving, in one object; the installed version. Not read at import."""
 
-import ipaddress
 import re
 from contextlib import suppress
 from functools import cache
@@ -173,14 +172,6 @@ def require_home(settings: Settings) -> None:
         raise UserError(
             f"ZENITH_HOME {settings.home} cannot be a folder, because {existing} is a file: set another one"
         )
-
-
-def is_loopback(host: str) -> bool:
-    """Return True if a host name or address is a loopback one."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 @cache

@@ -1,4 +1,5 @@
 import pytest
+from dagster import DagsterInstance
 from filelock import FileLock
 
 from zenith_cli import ui
@@ -12,9 +13,8 @@ from zenith_pipelines.settings import Settings
 def test_dead_runs_are_failed_before_the_ui_starts(monkeypatch, tmp_path):
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    processes = []
-    monkeypatch.setattr(ui.os, "execve", lambda *arguments: processes.append(arguments))
-    monkeypatch.setattr(ui.signal, "signal", lambda *_: None)
+    stacks = []
+    monkeypatch.setattr(ui, "run_in_foreground", record_services(stacks))
     with pytest.raises(KeyboardInterrupt), hold_run_lock(Settings(), "dead"):
         raise KeyboardInterrupt
     locks = tmp_path / "dagster" / "alive"
@@ -22,9 +22,40 @@ def test_dead_runs_are_failed_before_the_ui_starts(monkeypatch, tmp_path):
         ui.open_ui("127.0.0.1", 0)
         assert [path.stem for path in locks.iterdir()] == ["living"]
 
-    (_, command, environment) = processes[0]
-    assert command[1:3] == ["dev", "--workspace"]
-    assert environment["DAGSTER_HOME"] == str(tmp_path / "dagster")
+    (services,) = stacks
+    assert [service.name for service in services] == ["code", "dagster", "daemon"]
+    assert {service.environment["DAGSTER_HOME"] for service in services} == {str(tmp_path / "dagster")}
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])
+def test_a_host_that_others_reach_is_refused_without_the_flag(monkeypatch, host):
+    monkeypatch.setattr(ui, "bind", lambda *_: pytest.fail("the port was opened"))
+
+    with pytest.raises(UserError, match=r"lets other machines command Dagster.*--open-to-network"):
+        ui.open_ui(host, 3000)
+
+
+def test_the_flag_opens_dagster_to_the_network_behind_its_guard(monkeypatch, tmp_path):
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    stacks = []
+    monkeypatch.setattr(ui, "run_in_foreground", record_services(stacks))
+    monkeypatch.setattr(ui, "open_instance", lambda _: DagsterInstance.ephemeral())
+    monkeypatch.setattr(ui, "fail_dead_runs", lambda _: None)
+
+    assert ui.open_ui("0.0.0.0", 0, open_to_network=True) == 0
+
+    command = next(service.command for service in stacks[0] if service.name == "dagster")
+    assert "zenith_pipelines.dagster_runtime.webserver" in command
+    assert command[command.index("--host") + 1] == "0.0.0.0"
+
+
+def record_services(stacks):
+    async def run(services, addresses):
+        stacks.append(services)
+        return 0
+
+    return run
 
 
 @pytest.mark.parametrize("start", [lambda: ui.open_ui("127.0.0.1", 0), lambda: bring_up(8000)], ids=["ui", "up"])
@@ -32,7 +63,7 @@ def test_invalid_cron_expression_is_reported_before_anything_starts(monkeypatch,
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
     monkeypatch.setenv("ZENITH_RETRAIN_CRON", "weekly")
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
-    monkeypatch.setattr(ui.os, "execve", lambda *_: pytest.fail("the UI was started"))
+    monkeypatch.setattr(ui, "run_in_foreground", lambda *_: pytest.fail("the UI was started"))
     monkeypatch.setattr(Layout, "require_free_ports", lambda _: pytest.fail("the stack is about to be started"))
 
     with pytest.raises(UserError, match="ZENITH_RETRAIN_CRON 'weekly' is not a cron expression"):

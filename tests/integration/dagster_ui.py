@@ -8,7 +8,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.waiting import wait_until
@@ -78,8 +78,27 @@ def running_ui(home, **settings):
         wait_until(dagster.is_up, 90)
         yield dagster
     finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
+        cut_off(server, home)
+
+
+def processes_of_home(home):
+    """The command lines of all processes on `home`, by process id."""
+    commands = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"ZENITH_HOME={home}".encode() in (folder / "environ").read_bytes().split(b"\0"):
+                commands[int(folder.name)] = (folder / "cmdline").read_text().replace("\0", " ")
+        except OSError:
+            continue
+    return commands
+
+
+def cut_off(server, home):
+    """Kill the server and all that it started, at once, as a power cut would."""
+    for pid in processes_of_home(home):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    server.wait()
 
 
 def process_of(home, run_id):

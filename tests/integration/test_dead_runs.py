@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from tests.empty_databases import put_dagster_databases
-from tests.integration.dagster_ui import REPOSITORY, Dagster, free_port, process_of, start_ui
+from tests.integration.dagster_ui import REPOSITORY, Dagster, cut_off, free_port, process_of, start_ui
 from tests.waiting import wait_until
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.ingestion.sources import SampleSource
@@ -43,14 +43,12 @@ class Machine:
 
     def turn_on(self):
         # Or a refresh would go on with the folder of csv files, and hang at the pipes in it.
-        self.servers.append(
-            start_ui(self.home, self.port, ZENITH_PRICE_SOURCE="sample", ZENITH_DAGSTER_CONFIG=str(self.config))
-        )
+        settings = {"ZENITH_PRICE_SOURCE": "sample", "ZENITH_DATA_ROOTS": str(self.prices)}
+        self.servers.append(start_ui(self.home, self.port, **settings, ZENITH_DAGSTER_CONFIG=str(self.config)))
         wait_until(self.dagster.is_up, 90)
 
     def cut_the_power(self):
-        os.killpg(self.servers[-1].pid, signal.SIGKILL)
-        self.servers[-1].wait()
+        cut_off(self.servers[-1], self.home)
 
     def start_a_fetch_that_hangs(self, ticker, **tags):
         """Launch a run whose csv file is a pipe that nobody writes to; return its id once it holds its slot."""

@@ -6,13 +6,12 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
-from pathlib import Path
 
 import dagster as dg
 import httpx
 import pytest
 
-from tests.integration.dagster_ui import Dagster, free_port, start_ui
+from tests.integration.dagster_ui import Dagster, cut_off, free_port, processes_of_home, start_ui
 from tests.live_service import live_service
 from tests.waiting import wait_until
 from zenith_core.asset_selection import assets_to_retrain
@@ -51,19 +50,13 @@ class Ui:
             instance.report_runless_asset_event(made)
 
     def processes(self, part):
-        """Those whose command names a part of Dagster: `grpc`, `_daemon`."""
-        for folder in Path("/proc").glob("[0-9]*"):
-            pid = int(folder.name)
-            try:
-                if os.getsid(pid) == self.server.pid and part in (folder / "cmdline").read_text():
-                    yield pid
-            except (OSError, ProcessLookupError):
-                continue
+        """Those whose command names a part of Dagster: `grpc`, `dagster-daemon`."""
+        return [pid for pid, command in processes_of_home(self.home).items() if part in command]
 
     @contextmanager
     def without(self, part):
         """Hold a part up, as if its machine did not answer any more."""
-        held = list(self.processes(part))
+        held = self.processes(part)
         assert held
         for pid in held:
             os.kill(pid, signal.SIGSTOP)
@@ -82,8 +75,7 @@ def ui(tmp_path_factory):
         ui.add_tickers()
         yield ui
     finally:
-        os.killpg(ui.server.pid, signal.SIGKILL)
-        ui.server.wait()
+        cut_off(ui.server, ui.home)
 
 
 @pytest.fixture(scope="module")
@@ -256,7 +248,7 @@ def test_twenty_at_once_from_four_processes_start_one_run(ui, client):
 
 def test_without_a_daemon_nothing_is_queued_in_silence(ui, client, monkeypatch):
     """Row 4."""
-    with ui.without("_daemon"):
+    with ui.without("dagster-daemon"):
         run = launched(client, "train", {"ticker": "IBM", "epochs": 10})
         monkeypatch.setattr("zenith_serving.jobs.dagster_client.HEARTBEAT_SECONDS", 0.0)  # as if they had passed
 

@@ -1,27 +1,24 @@
 """Services of the stack: their ports, environment and readiness checks."""
 
-import json
 import socket
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import SecretStr
 
+from zenith_cli.stack.dagster import DagsterServers, program
+from zenith_cli.stack.probes import fetch, listens
 from zenith_cli.stack.servers import HOST, postgres, postgres_url, redis, redis_url
 from zenith_cli.stack.supervisor import Service
 from zenith_core.errors import UserError
 from zenith_pipelines.dagster_runtime.instance import write_configuration
-from zenith_pipelines.datasets.atomic_files import write_atomically
 from zenith_pipelines.settings import Settings
 
 SERVICES = ("api", "dagster", "mlflow", "postgres", "redis", "code")  # in the order of their ports
 _LAST_BASE = 65_535 - len(SERVICES) + 1
-_DAEMONS = "{instance{daemonHealth{allDaemonStatuses{healthy required}}}}"
 
 
 @dataclass(frozen=True)
@@ -80,59 +77,52 @@ def prepare(layout: Layout) -> None:
         mlflow_tracking_uri=layout.environment["MLFLOW_TRACKING_URI"],
     )
     write_configuration(settings, dagster_home)
-    location = {"grpc_server": {"host": HOST, "port": layout.port("code"), "location_name": "zenith"}}
-    write_atomically(layout.folder / "workspace.yaml", json.dumps({"load_from": [location]}).encode())
+    dagster_servers(layout).write_workspace({"host": HOST, "port": layout.port("code")})
     lines = "".join(f"export {name}='{value}'\n" for name, value in layout.environment.items())
     variables = layout.folder / "stack.env"
     variables.touch(mode=0o600)
     variables.write_text(lines)
 
 
+def dagster_servers(layout: Layout) -> DagsterServers:
+    """Return the stack's Dagster processes."""
+    return DagsterServers(
+        workspace=layout.folder / "workspace.yaml",
+        code_options=("-h", HOST, "-p", str(layout.port("code"))),
+        host=HOST,
+        port=layout.port("dagster"),
+        environment=layout.environment,
+    )
+
+
 def services(layout: Layout) -> list[Service]:
     """Return all services. Raises UserError if PostgreSQL or Redis is not installed or cannot run here."""
     environment = layout.environment
-    workspace = ["-w", str(layout.folder / "workspace.yaml")]
-    code = ["code-server", "start", "-h", HOST, "-p", str(layout.port("code")), "-m", "zenith_pipelines.definitions"]
+    dagster = dagster_servers(layout)
     mlflow = ["--host", HOST, "--port", str(layout.port("mlflow"))]
-    web = ["-h", HOST, "-p", str(layout.port("dagster")), *workspace, "--dagster-log-level", "warning"]
     return [
         postgres(layout.folder, layout.port("postgres")),
         redis(layout.folder, layout.port("redis")),
         Service(
             name="mlflow",
-            command=_program("mlflow", "server", *mlflow, "--workers", "1", "--uvicorn-opts", "--log-level warning"),
+            command=program("mlflow", "server", *mlflow, "--workers", "1", "--uvicorn-opts", "--log-level warning"),
             environment=_mlflow_environment(layout),
             needs=("postgres",),
-            is_ready=lambda: _get(f"{layout.url('mlflow')}/health") is not None,
+            is_ready=lambda: fetch(f"{layout.url('mlflow')}/health") is not None,
         ),
-        Service(
-            name="code",
-            command=_program("dagster", *code, "--location-name", "zenith"),
-            environment=environment,
-            needs=("postgres",),
+        dagster.code(
+            is_ready=lambda: listens((HOST, layout.port("code"))),
             prepare=lambda: _create_tables(environment),
-            is_ready=lambda: _listens(layout.port("code")),
+            needs=("postgres",),
         ),
-        Service(
-            name="dagster",
-            command=_program("dagster-webserver", *web),
-            environment=environment,
-            needs=("code",),
-            is_ready=lambda: _get(f"{layout.url('dagster')}/server_info") is not None,
-        ),
-        Service(
-            name="daemon",
-            command=_program("dagster-daemon", "run", *workspace, "--log-level", "warning"),
-            environment=environment,
-            needs=("dagster", "mlflow"),
-            is_ready=lambda: _daemons_are_healthy(layout.url("dagster")),
-        ),
+        dagster.webserver(),
+        dagster.daemon(needs=("dagster", "mlflow")),
         Service(
             name="api",
-            command=_program("zenith", "serve", "--host", HOST, "--port", str(layout.port("api"))),
+            command=program("zenith", "serve", "--host", HOST, "--port", str(layout.port("api"))),
             environment=environment,
             needs=("mlflow", "redis"),
-            is_ready=lambda: _get(f"{layout.url('api')}/health") is not None,
+            is_ready=lambda: fetch(f"{layout.url('api')}/health") is not None,
         ),
     ]
 
@@ -142,42 +132,12 @@ def _mlflow_environment(layout: Layout) -> Mapping[str, str]:
     return {
         "MLFLOW_BACKEND_STORE_URI": postgres_url(layout.folder, layout.port("postgres"), "mlflow"),
         "MLFLOW_ARTIFACTS_DESTINATION": str(layout.folder / "artifacts"),
+        # By default MLflow accepts names such as 10.evil.example, which a web page may lead here.
+        "MLFLOW_SERVER_ALLOWED_HOSTS": f"127.0.0.1:{layout.port('mlflow')},localhost:{layout.port('mlflow')}",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # for its GenAI features
     }
-
-
-def _program(name: str, *arguments: str) -> list[str]:
-    """Return the command line of a program of this virtual environment."""
-    return [str(Path(sys.executable).with_name(name)), *arguments]
 
 
 def _create_tables(environment: Mapping[str, str]) -> None:
     """Create Dagster's tables in one process, before several processes race to."""
     subprocess.run([sys.executable, "-m", "zenith_pipelines.dagster_runtime.prepare"], env={**environment}, check=True)
-
-
-def _get(url: str, body: bytes | None = None) -> bytes | None:
-    """Return the body of a response with status 200, else None."""
-    request = urllib.request.Request(url, body, {"content-type": "application/json"})
-    try:
-        with urllib.request.urlopen(request, timeout=5) as response:
-            content: bytes = response.read()
-            return content
-    except (OSError, urllib.error.URLError, ValueError):
-        return None
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection((HOST, port), timeout=2).close()
-    except OSError:
-        return False
-    return True
-
-
-def _daemons_are_healthy(url: str) -> bool:
-    body = _get(f"{url}/graphql", json.dumps({"query": _DAEMONS}).encode())
-    if body is None:
-        return False
-    daemons = json.loads(body)["data"]["instance"]["daemonHealth"]["allDaemonStatuses"]
-    return all(daemon["healthy"] for daemon in daemons if daemon["required"])

@@ -11,7 +11,6 @@ from hashlib import sha256
 from http import HTTPStatus
 from ipaddress import ip_address
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
@@ -19,15 +18,14 @@ from pydantic import SecretStr
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from zenith_core.same_site import host_name, is_from_other_site, is_loopback
 from zenith_serving.errors import CrossSite, KeyMissing, KeyWrong
 from zenith_serving.problem_details import error_response
-from zenith_serving.settings import is_loopback
 
 KEY_HEADER = "X-API-Key"
 KEY_STATUSES = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _BEARER = HTTPBearer(scheme_name="Bearer", description="Authorization: Bearer KEY", auto_error=False)
 _HEADER = APIKeyHeader(name=KEY_HEADER, scheme_name=KEY_HEADER, description=f"{KEY_HEADER}: KEY", auto_error=False)
-_OWN_SITE = ("", "none", "same-origin")  # Sec-Fetch-Site of requests that no other site caused
 
 
 class KeyRing:
@@ -103,17 +101,8 @@ def refuse_other_sites(headers: Headers, allowed_origins: Iterable[str]) -> None
     host, origin = headers.get("host", ""), headers.get("origin", "")
     if origin and origin in allowed_origins:
         return
-    is_other_origin = origin and origin.partition("://")[2] != host
-    if is_other_origin or not _is_loopback_host(host) or headers.get("sec-fetch-site", "") not in _OWN_SITE:
+    if not is_loopback(host_name(host)) or is_from_other_site(host, origin, headers.get("sec-fetch-site", "")):
         raise CrossSite
-
-
-def _is_loopback_host(host: str) -> bool:
-    """Return True if a Host header, with or without a port, is a loopback one."""
-    try:
-        return is_loopback(urlsplit(f"//{host}").hostname or "")
-    except ValueError:
-        return False
 
 
 class ReadKeys:

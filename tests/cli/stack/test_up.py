@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from filelock import FileLock
+from mlflow.server.security_utils import is_allowed_host_header
 
 from zenith_cli.stack import servers
 from zenith_cli.stack.layout import SERVICES, Layout, prepare, services
@@ -91,10 +92,14 @@ def test_password_does_not_change(layout):
     assert servers.password(layout.folder) == servers.password(layout.folder)
 
 
-def test_no_password_is_an_argument_of_a_program(layout):
-    prepare(layout)
+def pretend_a_cluster(layout):
     (layout.folder / "postgres").mkdir()
     (layout.folder / "postgres" / "PG_VERSION").touch()
+
+
+def test_no_password_is_an_argument_of_a_program(layout):
+    prepare(layout)
+    pretend_a_cluster(layout)
 
     commands = [argument for service in services(layout) for argument in service.command]
 
@@ -109,3 +114,20 @@ def test_dagster_is_configured_with_the_code_server_and_postgresql(layout):
 
     assert location["grpc_server"]["port"] == layout.port("code")
     assert instance["storage"]["custom"]["class"] == "PostgresStorage"
+
+
+@pytest.mark.parametrize(
+    ("host", "is_allowed"),
+    [
+        ("127.0.0.1:{port}", True),
+        ("localhost:{port}", True),
+        ("10.evil.example", False),
+        ("evil.example:{port}", False),
+    ],
+)
+def test_mlflow_is_opened_by_names_of_this_machine_only(layout, host, is_allowed):
+    pretend_a_cluster(layout)
+    (mlflow,) = [service for service in services(layout) if service.name == "mlflow"]
+    hosts = mlflow.environment["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")
+
+    assert is_allowed_host_header(hosts, host.format(port=layout.port("mlflow"))) == is_allowed

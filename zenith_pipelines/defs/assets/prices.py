@@ -18,6 +18,7 @@ from zenith_pipelines.defs.code_versions import code_version
 from zenith_pipelines.defs.metadata import OWNERS, column_schema, date_range, prices_plot
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import KEEP_HISTORY, ZenithResource
+from zenith_pipelines.ingestion.data_roots import require_below_roots
 from zenith_pipelines.ingestion.fetch import FetchResult, clean_snapshot, fetch_and_record_delisting
 from zenith_pipelines.ingestion.point_in_time import parse_day, snapshot_as_of
 from zenith_pipelines.ingestion.sources import PriceSource, make_source
@@ -33,7 +34,9 @@ class FetchConfig(dg.Config):
         default=None,
         description="`yahoo`, `csv`, `sample` or `simulated`; by default the ticker's last one.",
     )
-    csv_dir: str | None = Field(default=None, description="The folder that the `csv` source reads.")
+    csv_dir: str | None = Field(
+        default=None, description="The folder that the `csv` source reads, below a root of the settings."
+    )
     as_of: str | None = Field(
         default=None, description="With `archive`: take the newest snapshot by the end of that day instead of a source."
     )
@@ -58,7 +61,7 @@ def raw_prices(
     no snapshot; only this materialization records it, with `checked_at`.
     """
     ticker = require_ticker(context.instance, context.partition_key)
-    fetch = _fetch(context, zenith.store, _source(config, zenith, ticker))
+    fetch = _fetch(context, zenith.store, _source(context, config, zenith, ticker))
     metadata = {**date_range(fetch.snapshot.table.index), **column_schema(raw_schema()), **fetch.facts}
     version = dg.DataVersion(fetch.facts["content_hash"])
     if fetch.is_new:
@@ -108,7 +111,15 @@ def _fetch(context: dg.AssetExecutionContext, store: DatasetStore, source: Price
         raise
 
 
-def _source(config: FetchConfig, zenith: ZenithResource, ticker: str) -> PriceSource:
+def _source(context: dg.AssetExecutionContext, config: FetchConfig, zenith: ZenithResource, ticker: str) -> PriceSource:
+    """Return the source of the run. Raises UserError for a folder or store outside the roots of the settings.
+
+    The command line may read all that its user can; a run that Dagster launched may come from a web page.
+    """
+    if context.run.remote_job_origin:
+        for option, place in (("csv_dir", config.csv_dir), ("archive", config.archive)):
+            if place:
+                require_below_roots(option, place, zenith.settings.data_roots)
     if config.as_of and config.archive:
         return SnapshotSource(ticker, snapshot_as_of(DatasetStore(config.archive), ticker, parse_day(config.as_of)))
     source, folder = default_source(zenith.settings, zenith.store, ticker)

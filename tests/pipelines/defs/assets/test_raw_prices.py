@@ -6,10 +6,11 @@ import dagster as dg
 import pytest
 
 from tests.empty_databases import put_dagster_databases
-from zenith_core.errors import Delisted, RateLimited, SourceUnavailable, UnknownTicker
+from zenith_core.errors import Delisted, RateLimited, SourceUnavailable, UnknownTicker, UserError
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.defs.assets import prices
 from zenith_pipelines.defs.assets.prices import PRICE_SOURCES, _fetch
 from zenith_pipelines.execution.ticker_run import TickerRun, run_ticker
 from zenith_pipelines.settings import Settings
@@ -77,8 +78,7 @@ class UnavailableSource:
     ],
 )
 def test_only_a_run_launched_by_dagster_retries_an_unavailable_source(tmp_path, launched_by_dagster, error, expected):
-    run = SimpleNamespace(remote_job_origin="the code location" if launched_by_dagster else None)
-    context = SimpleNamespace(partition_key="AAPL", run=run)
+    context = run_context(launched_by_dagster)
 
     with pytest.raises(expected) as raised_error:
         _fetch(context, DatasetStore(str(tmp_path)), UnavailableSource(error))
@@ -87,3 +87,41 @@ def test_only_a_run_launched_by_dagster_retries_an_unavailable_source(tmp_path, 
     if expected is dg.RetryRequested:
         assert (raised_error.value.max_retries, raised_error.value.__cause__) == (1, error)
         assert 60 <= raised_error.value.seconds_to_wait <= 120
+
+
+def run_context(launched_by_dagster):
+    run = SimpleNamespace(remote_job_origin="the code location" if launched_by_dagster else None)
+    return SimpleNamespace(partition_key="AAPL", run=run)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"source": "csv", "csv_dir": "/etc"},
+        {"as_of": "2026-01-02", "archive": "http://127.0.0.1:9/archive"},
+        {"as_of": "2026-01-02", "archive": "/etc"},
+    ],
+    ids=str,
+)
+def test_run_config_of_a_launched_run_names_no_place_outside_the_roots(tmp_path, monkeypatch, config):
+    monkeypatch.setattr(prices, "DatasetStore", lambda place: pytest.fail(f"{place} was opened"))
+    monkeypatch.setattr(prices, "make_source", lambda *_, **__: pytest.fail("the folder was opened"))
+    zenith = SimpleNamespace(settings=Settings(zenith_home=tmp_path, zenith_csv_dir=None), store=None)
+
+    with pytest.raises(UserError, match=r"not below ZENITH_CSV_DIR.*ZENITH_DATA_ROOTS"):
+        prices._source(run_context(launched_by_dagster=True), prices.FetchConfig(**config), zenith, "AAPL")
+
+
+@pytest.mark.parametrize("launched_by_dagster", [True, False])
+def test_folders_below_the_roots_are_read_and_the_command_line_reads_any(tmp_path, launched_by_dagster):
+    folder = tmp_path / "prices"
+    folder.mkdir()
+    (folder / "AAPL.csv").write_text("date,open,high,low,close,volume\n2024-01-02,1,1,1,1,1\n")
+    roots = str(tmp_path) if launched_by_dagster else ""
+    settings = Settings(zenith_home=tmp_path / "home", zenith_csv_dir=None, zenith_data_roots=roots)
+    zenith = SimpleNamespace(settings=settings, store=DatasetStore(settings.data_uri))
+    config = prices.FetchConfig(source="csv", csv_dir=str(folder))
+
+    source = prices._source(run_context(launched_by_dagster), config, zenith, "AAPL")
+
+    assert source.tickers() == ["AAPL"]

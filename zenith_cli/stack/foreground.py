@@ -1,0 +1,43 @@
+"""Run services in the foreground: their output by name, their addresses last, and a stop by Ctrl-C."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.text import Text
+
+from zenith_cli.stack.supervisor import Service, Supervisor
+
+_COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "bright_cyan", "bright_magenta")
+
+
+async def run_in_foreground(services: Sequence[Service], addresses: str) -> int:
+    """Run until SIGINT or SIGTERM; print `addresses` once all are ready; return the exit status. Raises StackError."""
+    supervisor = Supervisor(services, _LogPrinter([service.name for service in services]))
+    signals: list[int] = []
+
+    def on_signal(number: int) -> None:
+        signals.append(number)
+        supervisor.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal, number)
+    print(f"starting {', '.join(service.name for service in services)}", file=sys.stderr)
+    await supervisor.run(lambda: print(addresses, flush=True))
+    print("all stopped", file=sys.stderr)
+    return 128 + signals[0] if signals else 0
+
+
+class _LogPrinter:
+    """Print each line with the name of its service, on a terminal in the service's colour."""
+
+    def __init__(self, names: list[str]) -> None:
+        self._console = Console(stderr=True, soft_wrap=True, highlight=False)
+        self._colours = dict(zip(names, _COLOURS, strict=False))
+        self._width = max(map(len, names))
+
+    def __call__(self, name: str, line: str) -> None:
+        prefix = Text(f"{name:<{self._width}} | ", style=self._colours[name])
+        self._console.print(prefix + Text.from_ansi(line))
