@@ -122,16 +122,21 @@ def models(context: DoctorContext) -> Finding:
     production = sorted(source.production().items()) if _has_registry(context.settings) else []
     if not production:
         return Finding("warning", "no model in Production", "`zenith run` trains models")
-    errors = []
+    errors = {}
     for name, version in production[:MAX_MODELS]:
         try:
             open_model(name, version, source.fetch(name, version))
         except ModelUnavailable as error:
-            errors.append(f"{name}: {error}")
+            errors[name] = error
     if errors:
+        name, reason = next(iter(errors.items()))
+        kind, _, ticker = name.partition("-")
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        remedy = "`zenith rollback`, or train it again; until then the last good copy is served"
-        return Finding("failed", errors[0] + more, remedy)
+        remedy = (
+            f"`zenith run --tickers {ticker}` trains it again, `zenith rollback {ticker} {kind}` returns to the version"
+            " before, if there is one; until then the last good copy is served"
+        )
+        return Finding("failed", f"{name}: {reason}{more}", remedy)
     count = min(MAX_MODELS, len(production))
     return Finding("ok", f"{count} of {len(production)} loaded, checksums correct")
 

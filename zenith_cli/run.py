@@ -21,7 +21,7 @@ from zenith_pipelines.execution.ticker_run import TickerRun, check_until
 from zenith_pipelines.execution.worker_pool import run_batch
 from zenith_pipelines.ingestion.point_in_time import as_of_home, as_of_state, parse_day, snapshot_as_of
 from zenith_pipelines.ingestion.sources import make_source
-from zenith_pipelines.ingestion.sources.defaults import default_tickers
+from zenith_pipelines.ingestion.sources.defaults import default_source, default_tickers
 from zenith_pipelines.settings import Settings, prepare_home
 
 
@@ -52,7 +52,7 @@ def run_tickers(
     with state, BatchProgress([run.ticker for run in runs], visible=not verbose) as progress:
         outcomes = run_batch(runs, jobs or os.cpu_count() or 1, progress.update)
     document = {
-        "source": runs[0].source or "snapshot",
+        "source": ", ".join(sorted({run.source or "snapshot" for run in runs})),
         "as_of": runs[0].as_of,
         "seconds": round(time.monotonic() - start, 1),
         "tickers": outcomes,
@@ -66,15 +66,28 @@ def run_tickers(
 def _plan_runs(
     settings: Settings, source: str | None, csv_dir: Path | None, tickers: str | None, template: TickerRun
 ) -> list[TickerRun]:
-    """Return a run per ticker. Raises UserError for an unknown source or ticker."""
-    source_name = source or ("csv" if csv_dir else settings.zenith_price_source)
-    prices = make_source(source_name, csv_dir=csv_dir or settings.zenith_csv_dir)
-    names = listed_tickers(tickers) if tickers is not None else list(default_tickers(prices))
-    if missing := [name for name in names if not prices.offers(name)]:
-        available = ", ".join(prices.tickers() or ())
-        raise UserError(f"{', '.join(missing)}: not in the {source_name} prices, which have {available}")
-    folder = str(csv_dir.resolve()) if csv_dir else None
-    return [replace(template, ticker=name, source=source_name, csv_dir=folder, run_id=str(uuid4())) for name in names]
+    """Return a run per ticker, by default from its own source. Raises UserError for an unknown source or ticker."""
+    chosen = source or ("csv" if csv_dir else None)
+    default = make_source(chosen or settings.zenith_price_source, csv_dir=csv_dir or settings.zenith_csv_dir)
+    names = listed_tickers(tickers) if tickers is not None else list(default_tickers(default))
+    if chosen:
+        places = {name: (chosen, csv_dir) for name in names}
+    else:
+        store = DatasetStore(settings.data_uri)
+        places = {name: default_source(settings, store, name) for name in names}
+    for place in dict.fromkeys(places.values()):
+        prices = make_source(place[0], csv_dir=place[1] or settings.zenith_csv_dir)
+        if missing := [name for name in names if places[name] == place and not prices.offers(name)]:
+            available = ", ".join(prices.tickers() or ())
+            raise UserError(f"{', '.join(missing)}: not in the {prices.name} prices, which have {available}")
+    return [
+        replace(template, ticker=name, source=source, csv_dir=_folder_of(source, folder), run_id=str(uuid4()))
+        for name, (source, folder) in places.items()
+    ]
+
+
+def _folder_of(source: str, folder: Path | None) -> str | None:
+    return str(folder.resolve()) if folder and source == "csv" else None
 
 
 def _plan_rebuild(

@@ -20,8 +20,8 @@ class Settings(BaseSettings):
     zenith_home: Path = Field(default=Path(".zenith"), description="The folder of all state.")
     zenith_price_source: str = Field(
         default="sample",
-        description="The source of prices: `yahoo`, `csv`, `sample` or `simulated`. If it is not set, schedules and "
-        "jobs use the source that a ticker had last.",
+        description="The source of prices: `yahoo`, `csv`, `sample` or `simulated`. Not set: the source that a ticker "
+        "had last; for a new ticker `sample` or `simulated` if they have it, else `yahoo`.",
     )
     zenith_csv_dir: Path | None = Field(
         default=None, description="The folder of TICKER.csv or TICKER.parquet files that the `csv` source reads."

@@ -125,7 +125,7 @@ def test_changed_model_file_is_named(doctor, home, trained_home):
     assert says.startswith("ensemble-AAPL: version 1 of ensemble-AAPL cannot be loaded") and says.endswith(
         "(and 1 more)"
     )
-    assert "zenith rollback" in remedy
+    assert "`zenith rollback AAPL ensemble`" in remedy
 
 
 def test_old_prices_are_reported(doctor, home):

@@ -7,6 +7,7 @@ from rich.console import Console
 from zenith_cli import run_table
 from zenith_cli.run import _plan_runs, _remarks, exit_code
 from zenith_core.errors import UserError
+from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.execution.ticker_run import TickerRun
 from zenith_pipelines.settings import Settings
 
@@ -103,3 +104,24 @@ def test_simulated_source_accepts_tickers_beyond_its_list(tmp_path):
     assert (run.ticker, run.source) == ("SIM-NOISE-7", "simulated")
     with pytest.raises(UserError, match="SIM-LUCK-1: not in the simulated prices, which have SIM-DIRTY-1"):
         _plan_runs(Settings(zenith_home=tmp_path), "simulated", None, "SIM-LUCK-1", TickerRun(""))
+
+
+def test_without_a_named_source_each_ticker_takes_its_own(tmp_path, monkeypatch):
+    monkeypatch.delenv("ZENITH_PRICE_SOURCE", raising=False)
+    settings = Settings(zenith_home=tmp_path)
+    prices = tmp_path / "prices"
+    prices.mkdir()
+    (prices / "IBM.csv").write_text("date,close\n2013-03-01,1\n")
+    earlier = Dataset(facts={"source": "csv", "folder": str(prices)})
+    DatasetStore(settings.data_uri).write("raw_prices", "IBM", earlier, keep_history=True)
+
+    runs = _plan_runs(settings, None, None, "AAPL,IBM,PETR4.SA", TickerRun(""))
+
+    assert [(run.ticker, run.source, run.csv_dir) for run in runs] == [
+        ("AAPL", "sample", None),
+        ("IBM", "csv", str(prices)),
+        ("PETR4.SA", "yahoo", None),
+    ]
+    monkeypatch.setenv("ZENITH_PRICE_SOURCE", "sample")
+    with pytest.raises(UserError, match=r"PETR4.SA: not in the sample prices, which have AAPL"):
+        _plan_runs(Settings(zenith_home=tmp_path), None, None, "PETR4.SA", TickerRun(""))

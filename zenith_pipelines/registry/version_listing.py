@@ -20,8 +20,9 @@ def list_versions(registry: ModelRegistry, ticker: str | None = None) -> dict[st
     tickers = [] if not registry.exists else _tickers(registry) if ticker is None else [ticker]
     listing = {name: _versions_of(registry, name) for name in tickers}
     if not any(listing.values()):
-        of = f" of {ticker}" if ticker else ""
-        raise NotAvailable(f"no models{of} yet: `zenith run{f' --tickers {ticker}' if ticker else ''}` makes them")
+        if ticker:
+            raise NotAvailable(f"no models of {ticker} yet: `zenith run --tickers {ticker}` makes them")
+        raise NotAvailable("no models yet: `zenith run` makes them")
     return listing
 
 

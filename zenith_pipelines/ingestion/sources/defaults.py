@@ -6,6 +6,8 @@ from pathlib import Path
 from zenith_core.errors import CorruptData, NotAvailable, UserError
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.ingestion.sources.base import RAW_PRICES, PriceSource
+from zenith_pipelines.ingestion.sources.sample import SampleSource
+from zenith_pipelines.ingestion.sources.simulated import SimulatedSource
 from zenith_pipelines.settings import Settings
 
 _DEFAULT_TICKERS = {
@@ -17,18 +19,20 @@ _DEFAULT_TICKERS = {
 def default_source(settings: Settings, store: DatasetStore, ticker: str) -> tuple[str, Path | None]:
     """Return the name of the ticker's source, and its folder if it has one.
 
-    In this order: the source that the environment names; the source of the ticker's newest snapshot, so that a
-    schedule continues an earlier run; the default of the settings.
+    In this order: the source that the environment names; the source of the ticker's newest snapshot, so that a run
+    continues the earlier ones; for a new ticker the sample or the simulated prices if they have it, else Yahoo.
     """
-    if "zenith_price_source" not in settings.model_fields_set:
-        try:
-            facts = store.facts(RAW_PRICES, ticker)
-        except (NotAvailable, CorruptData):
-            facts = {}
-        if source := facts.get("source"):
-            folder = facts.get("folder")
-            return str(source), Path(folder) if folder else settings.zenith_csv_dir
-    return settings.zenith_price_source, settings.zenith_csv_dir
+    if "zenith_price_source" in settings.model_fields_set:
+        return settings.zenith_price_source, settings.zenith_csv_dir
+    try:
+        facts = store.facts(RAW_PRICES, ticker)
+    except (NotAvailable, CorruptData):
+        facts = {}
+    if source := facts.get("source"):
+        folder = facts.get("folder")
+        return str(source), Path(folder) if folder else settings.zenith_csv_dir
+    packaged = (source for source in (SampleSource(), SimulatedSource()) if source.offers(ticker))
+    return next((source.name for source in packaged), "yahoo"), settings.zenith_csv_dir
 
 
 def default_tickers(source: PriceSource) -> Sequence[str]:

@@ -20,8 +20,11 @@ def store(tmp_path, monkeypatch):
     return DatasetStore(Settings().data_uri)
 
 
-def test_a_new_ticker_takes_the_default_source(store):
-    assert default_source(Settings(), store, "AAPL") == ("sample", None)
+@pytest.mark.parametrize(
+    ("ticker", "source"), [("AAPL", "sample"), ("SIM-NOISE-7", "simulated"), ("PETR4.SA", "yahoo"), ("TSLA", "yahoo")]
+)
+def test_a_new_ticker_takes_the_packaged_prices_if_they_have_it_and_else_yahoo(store, ticker, source):
+    assert default_source(Settings(), store, ticker) == (source, None)
 
 
 def test_a_ticker_continues_with_the_source_and_folder_of_its_newest_snapshot(store, tmp_path):
