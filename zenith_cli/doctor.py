@@ -19,7 +19,7 @@ _MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "failed": ("✗", 
 def run_doctor(url: str, *, as_json: bool) -> int:
     """Run every check and print the findings. Return 1 if any failed. Raises UserError for invalid settings."""
     findings = {}
-    console = Console(highlight=False, soft_wrap=True)
+    console = Console(highlight=False, markup=False, soft_wrap=True)
     for part, finding in _run_checks(DoctorContext(Settings(), read_settings(), url.rstrip("/"))):
         findings[part] = finding
         if not as_json:

@@ -17,6 +17,7 @@ from zenith_pipelines.ingestion.point_in_time import as_of_state, parse_day, sna
 from zenith_pipelines.settings import Settings
 
 FORECASTS = ["origin", "horizon", "target_date", "forecast", "lower", "upper", "actual", *QUANTILE_COLUMNS]
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 SIGNALS = ["date", "sell", "hold", "buy", "likeliest", "signal", "reason", "label"]
 
 
@@ -76,8 +77,26 @@ def read_table_as_of(settings: Settings, day: date, ticker: str, table: Table, m
 
 def _encode(frame: pd.DataFrame, format: Format) -> bytes:
     if format is Format.CSV:
-        return frame.to_csv(index=False, date_format="%Y-%m-%d").encode()
+        return _without_formulas(frame).to_csv(index=False, date_format="%Y-%m-%d").encode()
     return parquet_bytes(frame, index=False)
+
+
+def _without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put an apostrophe before texts that a spreadsheet would run as a formula. Numbers are untouched."""
+    kinds = pd.api.types
+    texts = [
+        name
+        for name in frame
+        if not (kinds.is_numeric_dtype(frame[name]) or kinds.is_datetime64_any_dtype(frame[name]))
+    ]
+    return frame.assign(**{name: frame[name].map(_as_text) for name in texts})
+
+
+def _as_text(cell: object) -> object:
+    if not isinstance(cell, str):
+        return cell
+    mark = "'" if cell.startswith(_FORMULA) else ""
+    return mark + cell.replace("\r", " ")  # unquoted by pandas, it would begin another row
 
 
 def _write(content: bytes, output: Path | None, *, binary: bool) -> None:

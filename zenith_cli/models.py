@@ -31,7 +31,7 @@ def list_models(ticker: str | None, *, history: bool, as_json: bool) -> None:
     if as_json:
         print(json.dumps(models, indent=2, allow_nan=False))
     else:
-        _show(models, Console(highlight=False))
+        _show(models, Console(highlight=False, markup=False))
 
 
 def _show(models: dict[str, dict[str, Any]], console: Console) -> None:

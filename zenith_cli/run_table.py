@@ -23,7 +23,7 @@ def show(document: dict[str, Any]) -> None:
     for ticker, outcome in document["tickers"].items():
         if outcome["status"] == "ok":
             table.add_row(ticker, *_cells(outcome))
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     if table.row_count:
         console.print(title, style="italic")
         console.print(table)

@@ -59,7 +59,7 @@ def show(*, as_json: bool) -> None:
     table = Table("ticker", "exchange", "currency", "served data until", box=None, padding=(0, 2, 0, 0))
     for row in rows:
         table.add_row(row["ticker"], row["exchange"], row["currency"], row["as_of"] or "–")
-    Console(highlight=False).print(table)
+    Console(highlight=False, markup=False).print(table)
 
 
 def _row(store: DatasetStore, ticker: str) -> dict[str, str | None]:

@@ -22,7 +22,7 @@ def show_track_record(ticker: str, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(record, indent=2, allow_nan=False))
     else:
-        _show(record, Console(highlight=False))
+        _show(record, Console(highlight=False, markup=False))
 
 
 def _show(record: dict[str, Any], console: Console) -> None:

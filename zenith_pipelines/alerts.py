@@ -7,11 +7,19 @@ import urllib.request
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.client import HTTPException
-from typing import Literal
+from typing import Any, Literal
 
 from zenith_pipelines.settings import Settings
 
 TIMEOUT_SECONDS = 5.0
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Goes to no address but the one of the setting."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Refuse; the response then counts as an error."""
+
 
 Kind = Literal["run_failed", "stale_prices", "retraining"]
 """The kinds of alert; docs/runbook.md has the steps for each."""
@@ -46,7 +54,7 @@ def send_alert(alert: Alert, settings: Settings, log: logging.Logger) -> None:
         {"content-type": "application/json", "user-agent": "zenith"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS):
+        with urllib.request.build_opener(_NoRedirects).open(request, timeout=TIMEOUT_SECONDS):
             pass
     except (OSError, HTTPException, ValueError) as error:
         reason = f"HTTP {error.code}" if isinstance(error, urllib.error.HTTPError) else type(error).__name__

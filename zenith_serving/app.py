@@ -25,7 +25,7 @@ from zenith_serving.registry import open_registry
 from zenith_serving.request_id import RequestObserver
 from zenith_serving.routes import cache, jobs, models, operations, page, predictions, tickers, track_record
 from zenith_serving.routes.dependencies import PREFIX, BoundedThreads
-from zenith_serving.security.authentication import KEY_HEADER, KeyRing, ReadKeys
+from zenith_serving.security.authentication import KEY_HEADER, ReadKeys, open_keys
 from zenith_serving.security.body_limit import BodyLimit
 from zenith_serving.security.rate_limit import Counts, RateLimit, open_counts
 from zenith_serving.settings import Settings, version
@@ -81,7 +81,7 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
         redirect_slashes=False,  # DELETE /cache/ without a ticker must not become DELETE /cache
     )
     app.state.predictor, app.state.settings, app.state.metrics = predictor, settings, metrics
-    app.state.keys = KeyRing(settings.zenith_api_keys)
+    app.state.keys = open_keys(settings)
     app.state.registry, app.state.registry_threads = open_registry(settings.tracking_uri), BoundedThreads(4)
     app.state.launcher, app.state.dagster_threads = Launcher(settings, dagster, PREFIX), BoundedThreads(8)
     app.state.ledgers = DatasetReader(settings.facts("forecast_ledger"))
@@ -109,7 +109,7 @@ def surround(app: FastAPI, settings: Settings, counts: Counts | None, request_lo
     if counts:
         app.add_middleware(RateLimit, keys=app.state.keys, counts=counts)
     if settings.zenith_read_keys:
-        if not settings.zenith_api_keys:
+        if not app.state.keys:
             raise UserError("ZENITH_READ_KEYS needs a key and there is none: set ZENITH_API_KEYS")
         app.add_middleware(ReadKeys, keys=app.state.keys, prefixes=(PREFIX, "/metrics"))
     if settings.cors_origins:

@@ -55,10 +55,10 @@ class KeyMissing(ZenithError):
 
 
 class KeyWrong(ZenithError):
-    """The request has an invalid key."""
+    """The request has an invalid key, or one that may only read."""
 
-    def __init__(self) -> None:
-        super().__init__("this key is not valid: use one of ZENITH_API_KEYS")
+    def __init__(self, problem: str = "this key is not valid") -> None:
+        super().__init__(f"{problem}: use one of ZENITH_API_KEYS")
 
 
 class CrossSite(ZenithError):

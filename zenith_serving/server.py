@@ -95,7 +95,8 @@ def _serve_in_processes(listener: socket.socket, settings: Settings, workers: in
 
 def require_keys_beyond_loopback(host: str, settings: Settings) -> None:
     """Raise UserError if other machines could reach the service and no API key is set."""
-    if not settings.zenith_api_keys and not is_loopback(host):
+    has_keys = settings.zenith_api_keys or settings.zenith_read_only_keys
+    if not has_keys and not is_loopback(host):
         raise UserError(f"{host} can be reached by others: set ZENITH_API_KEYS first, or listen on 127.0.0.1")
 
 

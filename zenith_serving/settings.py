@@ -54,6 +54,9 @@ class Settings(BaseSettings):
         default=(),
         description="Keys for requests that change something, separated by commas. Required to listen beyond loopback.",
     )
+    zenith_read_only_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        default=(), description="Keys with which nothing can be changed, separated by commas."
+    )
     zenith_read_keys: bool = Field(
         default=False, description="Require a key for reading too, except for `/health` and the files of the page."
     )
@@ -70,7 +73,7 @@ class Settings(BaseSettings):
         default="auto", description="`json`, `console` for people, or `auto`: for people if stderr is a terminal."
     )
 
-    @field_validator("cors_origins", "zenith_api_keys", mode="before")
+    @field_validator("cors_origins", "zenith_api_keys", "zenith_read_only_keys", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):

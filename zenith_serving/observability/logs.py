@@ -16,7 +16,7 @@ from starlette.types import Scope
 from structlog.types import EventDict, Processor
 
 from zenith_serving.request_id import RequestRecord, request_id
-from zenith_serving.security.authentication import KeyRing
+from zenith_serving.security.authentication import open_keys
 from zenith_serving.security.client_identity import caller_of
 from zenith_serving.settings import Settings
 
@@ -50,7 +50,7 @@ class RequestLog:
     """
 
     def __init__(self, settings: Settings, stream: TextIO | None = None) -> None:
-        self._keys = KeyRing(settings.zenith_api_keys)
+        self._keys = open_keys(settings)
         self._stream = stream or sys.stderr
         self._lowest_level = logging.getLevelName(settings.log_level.upper())
         self._console: structlog.typing.FilteringBoundLogger | None = None

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from zenith_core.same_site import host_name, is_from_other_site, is_loopback
 from zenith_serving.errors import CrossSite, KeyMissing, KeyWrong
 from zenith_serving.problem_details import error_response
+from zenith_serving.settings import Settings
 
 KEY_HEADER = "X-API-Key"
 KEY_STATUSES = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -29,10 +30,12 @@ _HEADER = APIKeyHeader(name=KEY_HEADER, scheme_name=KEY_HEADER, description=f"{K
 
 
 class KeyRing:
-    """The valid keys; several, so that one can be replaced without an outage."""
+    """The valid keys; several, so that one can be replaced without an outage. Those of `read_only` change nothing."""
 
-    def __init__(self, keys: Iterable[SecretStr]) -> None:
+    def __init__(self, keys: Iterable[SecretStr], read_only: Iterable[SecretStr] = ()) -> None:
         self._digests = [_digest(key.get_secret_value().encode()) for key in keys]
+        self._first_read_only = len(self._digests)
+        self._digests += [_digest(key.get_secret_value().encode()) for key in read_only]
 
     def __bool__(self) -> bool:
         return bool(self._digests)
@@ -46,13 +49,21 @@ class KeyRing:
                 match = position
         return match
 
-    def check(self, headers: Headers) -> None:
-        """Raise KeyMissing or KeyWrong unless the headers carry a valid key."""
+    def check(self, headers: Headers, *, to_change: bool) -> None:
+        """Raise KeyMissing or KeyWrong unless the headers carry a valid key, and one that may change something."""
         key = presented_key(headers)
         if key is None:
             raise KeyMissing
-        if self.find(key) is None:
+        position = self.find(key)
+        if position is None:
             raise KeyWrong
+        if to_change and position >= self._first_read_only:
+            raise KeyWrong("this key may only read")
+
+
+def open_keys(settings: Settings) -> KeyRing:
+    """Return the keys of the settings."""
+    return KeyRing(settings.zenith_api_keys, settings.zenith_read_only_keys)
 
 
 def presented_key(headers: Headers) -> bytes | None:
@@ -73,7 +84,7 @@ async def require_key(
     """
     keys: KeyRing = request.app.state.keys
     if keys:
-        keys.check(request.headers)
+        keys.check(request.headers, to_change=True)
     else:
         refuse_other_machines(request.client.host if request.client else "")
         refuse_other_sites(request.headers, request.app.state.settings.cors_origins)
@@ -118,7 +129,7 @@ class ReadKeys:
         app = self._app
         if scope["type"] == "http" and scope["method"] != "OPTIONS" and scope["path"].startswith(self._prefixes):
             try:
-                self._keys.check(Headers(scope=scope))
+                self._keys.check(Headers(scope=scope), to_change=False)
             except (KeyMissing, KeyWrong) as error:
                 app = error_response(error)
         await app(scope, receive, send)

@@ -32,6 +32,13 @@ def webhook():
         def do_POST(self):
             bodies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
             self.send_response(server.status)
+            if server.status == 302:
+                self.send_header("location", f"http://127.0.0.1:{server.server_port}/elsewhere")
+            self.end_headers()
+
+        def do_GET(self):
+            bodies.append("followed")
+            self.send_response(200)
             self.end_headers()
 
         def log_message(self, *_):
@@ -69,6 +76,15 @@ def test_a_refusal_of_the_webhook_is_logged_without_its_address(webhook, caplog)
 
     assert caplog.messages[1] == "the alert was not delivered to ZENITH_ALERT_WEBHOOK: HTTP 500"
     assert "s3cret" not in caplog.text
+
+
+def test_a_redirect_of_the_webhook_is_not_followed(webhook, caplog):
+    webhook.status = 302
+
+    send_alert(ALERT, Settings(zenith_alert_webhook=webhook.url), LOG)
+
+    assert len(webhook.bodies) == 1
+    assert "not delivered to ZENITH_ALERT_WEBHOOK: HTTP 302" in caplog.text
 
 
 def test_a_webhook_that_hangs_or_does_not_exist_raises_nothing(caplog, monkeypatch):

@@ -133,6 +133,24 @@ def test_reading_needs_no_key_unless_configured(client, key_settings):
     assert read_key_client.get("/health").status_code == 200
 
 
+def test_a_read_only_key_reads_and_changes_nothing(key_settings):
+    keys = {"zenith_read_keys": True, "zenith_read_only_keys": (SecretStr("reader"),)}
+    client = client_of(app_with_change_route(key_settings.model_copy(update=keys), require_key))
+
+    assert client.get("/api/v1/ml/disclaimer", headers={"x-api-key": "reader"}).status_code == 200
+    refused = client.post(CHANGE, headers={"x-api-key": "reader"})
+    assert (refused.status_code, refused.json()["type"]) == (403, "urn:zenith:problem:key-wrong")
+    assert refused.json()["detail"] == "this key may only read: use one of ZENITH_API_KEYS"
+    assert client.post(CHANGE, headers={"x-api-key": "first-key"}).json() == "changed"
+
+
+def test_with_read_only_keys_alone_nobody_changes_anything(settings):
+    settings = settings.model_copy(update={"zenith_read_only_keys": (SecretStr("reader"),)})
+    client = client_of(app_with_change_route(settings, require_key))
+
+    assert [client.post(CHANGE, headers=headers).status_code for headers in ({}, {"x-api-key": "reader"})] == [401, 403]
+
+
 def test_read_keys_without_any_key_are_refused_at_startup(settings):
     with pytest.raises(UserError, match="ZENITH_API_KEYS"):
         create_app(settings.model_copy(update={"zenith_read_keys": True}))
