@@ -89,7 +89,7 @@ def _without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
         for name in frame
         if not (kinds.is_numeric_dtype(frame[name]) or kinds.is_datetime64_any_dtype(frame[name]))
     ]
-    return frame.assign(**{name: frame[name].map(_as_text) for name in texts})
+    return frame.assign(**{str(name): frame[name].map(_as_text) for name in texts})
 
 
 def _as_text(cell: object) -> object:

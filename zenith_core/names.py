@@ -26,6 +26,12 @@ CACHE_GENERATION_FILE = "cache-generation"
 DELISTED = "delisted"
 """A dataset without rows that marks a ticker which its source reports as no longer traded."""
 
+QUEUE = "dagster-celery/queue"
+"""The tag of a run that names its queue, as Celery's run launcher reads it."""
+
+QUEUES = ("ml_training", "maintenance")
+"""The queues of runs."""
+
 HORIZONS = 30
 """The longest forecast horizon, in sessions."""
 

@@ -36,6 +36,8 @@ def test_celery_launcher_is_used_and_other_settings_stay():
         assert isinstance(instance.run_launcher, CeleryRunLauncher)
         assert instance.run_launcher.celery.conf.broker_url == "redis://:secret@redis:6379/1"
         assert instance.run_launcher.celery.conf.task_acks_late
+        queues = {queue.name for queue in instance.run_launcher.celery.conf.task_queues}
+        assert queues == {"dagster", "ml_training", "maintenance"}
         assert instance.run_monitoring_start_timeout_seconds == 1800
         assert instance.run_monitoring_max_runtime_seconds == 7200  # of dagster.yaml
     text = (dagster_home(celery) / "dagster.yaml").read_text()

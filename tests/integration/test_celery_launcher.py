@@ -10,6 +10,7 @@ import pytest
 from dagster._core.launcher import LaunchRunContext, WorkerStatus
 
 from tests.waiting import wait_until
+from zenith_core.names import QUEUE
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.settings import Settings
 
@@ -75,6 +76,7 @@ def launch(instance, seconds):
     run = instance.create_run_for_job(
         sleeping,
         run_config={"ops": {"slept": {"config": {"seconds": seconds}}}},
+        tags={QUEUE: "maintenance"},
         job_code_origin=job.get_python_origin(),
     )
     instance.report_dagster_event(dg.DagsterEvent("PIPELINE_STARTING", "sleeping"), run_id=run.run_id)

@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from zenith_core.asset_selection import STAGES
+from zenith_core.names import QUEUES
 from zenith_pipelines.definitions import defs
 
 
@@ -144,3 +145,17 @@ def test_loading_the_code_location_imports_no_learning_library():
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 
     assert heavy.isdisjoint(modules)
+
+
+def test_a_run_of_a_ticker_waits_for_training_and_a_run_over_all_for_maintenance():
+    jobs = [job for job in defs.resolve_all_job_defs() if not job.name.startswith("__")]
+    queues = {job.name: job.run_tags["dagster-celery/queue"] for job in jobs}
+    assert queues == {
+        "retrain_model": "ml_training",
+        "refresh_prices": "ml_training",
+        "evaluate_model": "ml_training",
+        "retrain_all_models": "maintenance",
+        "cleanup_old_models": "maintenance",
+        "clear_prediction_cache": "maintenance",
+    }
+    assert set(queues.values()) == set(QUEUES)

@@ -1,13 +1,29 @@
 """Dagster's Celery run launcher, adapted to run locks. deploy/celery/dagster.yaml names this class."""
 
+from typing import Any
+
 import dagster as dg
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster_celery import launcher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
+from kombu.entity import Queue
+
+from zenith_core.names import QUEUES
 
 
 class CeleryRunLauncher(launcher.CeleryRunLauncher):
-    """Launch each run as a Celery task. The lock of the run shows if its process is alive (`run_locks`)."""
+    """Launch each run as a Celery task. The lock of the run shows if its process is alive (`run_locks`).
+
+    A task waits in the queue that its run's tag names, or in Dagster's own; a worker takes from all of them, unless
+    its option `-Q` names some.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.celery.conf.task_queues = [
+            *self.celery.conf.task_queues,
+            *(_queue(name) for name in QUEUES),
+        ]
 
     def terminate(self, run_id: str) -> bool:
         """End a run. It is marked as canceling first, or it would count as failed and be retried."""
@@ -27,3 +43,7 @@ class CeleryRunLauncher(launcher.CeleryRunLauncher):
             if health.status is WorkerStatus.FAILED:
                 return health
         return CheckRunHealthResult(WorkerStatus.RUNNING)
+
+
+def _queue(name: str) -> Queue:
+    return Queue(name, routing_key=f"{name}.#", queue_arguments={"x-max-priority": 10})  # type: ignore[no-untyped-call]

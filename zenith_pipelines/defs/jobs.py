@@ -8,27 +8,37 @@ import dagster as dg
 
 from zenith_core.asset_selection import REFRESH, REFRESH_ASSETS, RETRAIN
 from zenith_core.job_options import CleanUpOptions, RetrainingOptions
+from zenith_core.names import QUEUE
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.defs.run_requests import check_model_type
 from zenith_pipelines.production.cache_invalidation import clear_predictions
 from zenith_pipelines.registry.retention import RetentionRules, clean_up, cleanup_table
 from zenith_pipelines.tickers import removed_tickers, select_tickers
 
+TRAINING_QUEUE = {QUEUE: "ml_training"}
+"""The tag of runs of one ticker. Celery's workers take runs by it, and dagster.yaml may limit them."""
+
+MAINTENANCE_QUEUE = {QUEUE: "maintenance", "dagster/priority": "1"}
+"""The tag of short runs over all tickers; they do not wait behind trainings."""
+
 retrain_model = dg.define_asset_job(
     RETRAIN,
     selection=dg.AssetSelection.all() - dg.AssetSelection.assets("production_evaluation"),
+    tags=TRAINING_QUEUE,
     description="Everything for one ticker: prices, features, both models, backtests, report, promotion, snapshot.",
 )
 
 refresh_prices = dg.define_asset_job(
     REFRESH,
     selection=dg.AssetSelection.assets(*REFRESH_ASSETS),
+    tags=TRAINING_QUEUE,
     description="New prices, features and snapshot for one ticker; matured forecasts are scored. No training.",
 )
 
 evaluate_model = dg.define_asset_job(
     "evaluate_model",
     selection=dg.AssetSelection.assets("production_evaluation"),
+    tags=TRAINING_QUEUE,
     description="Score the Production models on the sessions after their training.",
 )
 
@@ -46,7 +56,7 @@ def tickers_to_retrain(context: dg.OpExecutionContext, config: RetrainConfig, ze
     context.add_output_metadata({"tickers": tickers, "runs": len(tickers)})
 
 
-@dg.job
+@dg.job(tags=MAINTENANCE_QUEUE)
 def retrain_all_models() -> None:
     """Retrain some tickers, or all: one run of retrain_model for each, launched by the sensor requested_retraining.
 
@@ -78,7 +88,7 @@ def clean_model_registry(
     )
 
 
-@dg.job
+@dg.job(tags=MAINTENANCE_QUEUE)
 def cleanup_old_models() -> None:
     """Delete leftovers, and versions that are neither new, best, in use nor needed for a rollback."""
     clean_model_registry()
@@ -90,7 +100,7 @@ def forget_predictions(context: dg.OpExecutionContext, zenith: ZenithResource) -
     context.add_output_metadata({"generation": clear_predictions(zenith.settings)})
 
 
-@dg.job
+@dg.job(tags=MAINTENANCE_QUEUE)
 def clear_prediction_cache() -> None:
     """Make all serving processes forget their cached answers, within two seconds."""
     forget_predictions()
