@@ -205,7 +205,9 @@ def service(context: DoctorContext) -> Finding:
     except (ValueError, KeyError, TypeError):
         return Finding("failed", f"{url} is not Zenith's REST service", "name its address with --url")
     if state != "ok" or not ready:
-        unavailable = [name for name in ("registry", "cache") if health.get(name, {}).get("state") != "ok"]
+        unavailable = [
+            name for name in ("registry", "cache", "snapshots") if health.get(name, {}).get("state", "ok") != "ok"
+        ]
         says = f"{url} is {state}{'' if ready else ', no ticker'}{': ' + ', '.join(unavailable) if unavailable else ''}"
         return Finding("warning", says, f"see {url}/health")
     return Finding("ok", f"{url} serves {health['snapshots']['tickers']} tickers")

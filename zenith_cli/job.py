@@ -13,7 +13,7 @@ from zenith_cli.progress_bars import BatchProgress
 from zenith_cli.run import exit_code, public_tickers
 from zenith_core.asset_selection import REFRESH, REFRESH_ASSETS, RETRAIN, assets_to_retrain
 from zenith_core.errors import UserError
-from zenith_core.job_options import JobOptions, TrainingOptions
+from zenith_core.job_options import JobOptions, TickerTrainingOptions, TrainingOptions
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.defs.run_requests import check_model_type
@@ -24,7 +24,7 @@ from zenith_pipelines.settings import Settings, prepare_home
 from zenith_pipelines.tickers import select_tickers
 
 _RETRAIN_ALL = "retrain_all_models"  # in Dagster it only requests the runs; here they start at once
-_OPTIONS = {RETRAIN: TrainingOptions, _RETRAIN_ALL: TrainingOptions, REFRESH: JobOptions}
+_OPTIONS = {RETRAIN: TickerTrainingOptions, _RETRAIN_ALL: TrainingOptions, REFRESH: JobOptions}
 
 
 def run_named(name: str, tickers: str | None, config: Sequence[str], jobs: int | None, *, as_json: bool) -> int:
@@ -54,15 +54,12 @@ def _run_tickers(
     settings: Settings, name: str, tickers: Sequence[str], values: Mapping[str, Any], jobs: int | None
 ) -> dict[str, dict[str, Any]]:
     """Run the job for each ticker in worker processes, like `zenith run`."""
-    options = TrainingOptions(**_options(name, values).model_dump())
+    options = TickerTrainingOptions(**_options(name, values).model_dump())
     store = DatasetStore(settings.data_uri)
     for ticker in tickers:
         check_model_type(store, ticker, options.model_type)
     job = REFRESH if name == REFRESH else RETRAIN
-    runs = [
-        TickerRun(ticker, job=job, model_type=options.model_type, epochs=options.epochs, run_id=str(uuid4()))
-        for ticker in tickers
-    ]
+    runs = [TickerRun(ticker, job=job, **options.model_dump(), run_id=str(uuid4())) for ticker in tickers]
     stages = REFRESH_ASSETS if job == REFRESH else assets_to_retrain(options.model_type)
     with BatchProgress(list(tickers), visible=True, stages=stages) as progress:
         return run_batch(runs, jobs or os.cpu_count() or 1, progress.update)

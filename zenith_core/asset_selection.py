@@ -23,6 +23,7 @@ STAGES = (
 PRICE_SOURCES = "price_sources"  # the Dagster pool whose limit is the number of runs that may query a source at once
 RETRAIN, REFRESH = "retrain_model", "refresh_prices"
 ALL = "all"  # the model type that stands for both kinds
+END_CHECK = "cleaned_prices_end_not_before_served"  # Dagster's op of the check
 REFRESH_ASSETS = ("raw_prices", "cleaned_prices", "indicator_features", "serving_snapshot", "forecast_ledger")
 
 
@@ -37,6 +38,12 @@ def assets_to_refresh(*, forecasts: bool) -> tuple[str, ...]:
     return REFRESH_ASSETS if forecasts else REFRESH_ASSETS[:-1]
 
 
-def training_config(epochs: int | None) -> dict[str, object]:
-    """Return the `ops` of a run config that trains the LSTM for `epochs`, or for the default number if None."""
-    return {"lstm_model": {"config": {"epochs": epochs}}} if epochs else {}
+def training_config(epochs: int | None, *, allow_earlier_end: bool = False) -> dict[str, object]:
+    """Return the `ops` of a run config that trains the LSTM for `epochs`, or for the default number if None.
+
+    allow_earlier_end: the data may end before those that are served
+    """
+    ops: dict[str, object] = {"lstm_model": {"config": {"epochs": epochs}}} if epochs else {}
+    if allow_earlier_end:
+        ops[END_CHECK] = {"config": {"allow_earlier_end": True}}
+    return ops

@@ -29,6 +29,14 @@ class TrainingOptions(LSTMOptions):
     model_type: ModelType = Field(default="all", description="The models to train; the other keeps its last version.")
 
 
+class TickerTrainingOptions(TrainingOptions):
+    """Options of one ticker's retraining."""
+
+    allow_earlier_end: bool = Field(
+        default=False, description="Train and serve on data that end before those that are served now."
+    )
+
+
 class RetrainingOptions(TrainingOptions):
     """Options of a retraining of several tickers."""
 

@@ -1,7 +1,8 @@
 """Build the FastAPI application: routes and middleware over one Predictor."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from copy import copy
 from typing import Any
 
 from fastapi import FastAPI
@@ -12,14 +13,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute
 
 from zenith_core.errors import UserError
-from zenith_serving.background import Watcher
+from zenith_serving.background import POLL_SECONDS, Watcher
 from zenith_serving.jobs.dagster_client import DagsterAPI
 from zenith_serving.jobs.launcher import Launcher
 from zenith_serving.observability.logs import QUIET_PATHS, RequestLog
 from zenith_serving.observability.metrics import Metrics
 from zenith_serving.openapi import document_refusals
-from zenith_serving.prediction.dataset_reader import DatasetReader
 from zenith_serving.prediction.predictor import make_predictor
+from zenith_serving.prediction.snapshot_store import LEDGER
 from zenith_serving.problem_details import add_handlers
 from zenith_serving.registry import open_registry
 from zenith_serving.request_id import RequestObserver
@@ -51,7 +52,9 @@ _TELEMETRY: TelemetryConfig = {
 ROUTES = (predictions, tickers, track_record, models, jobs, cache, operations, page)
 
 
-def create_app(settings: Settings, request_log: RequestLog | None = None) -> FastAPI:
+def create_app(
+    settings: Settings, request_log: RequestLog | None = None, poll_seconds: float = POLL_SECONDS
+) -> FastAPI:
     """Return the service over ZENITH_HOME and the registry. Neither needs to exist yet."""
     predictor = make_predictor(settings)
     dagster = DagsterAPI(settings.dagster_url, settings.dagster_public_url)
@@ -62,10 +65,16 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         predictor.snapshots.check()
-        watcher = Watcher([predictor.refresh, predictor.cache.check, predictor.snapshots.check, metrics.check])
-        watcher.start()
+        # Two threads: a registry that hangs must not delay the look at files and cache.
+        watchers = (
+            Watcher([predictor.refresh], poll_seconds),
+            Watcher([predictor.cache.check, predictor.snapshots.check, metrics.check], poll_seconds),
+        )
+        for watcher in watchers:
+            watcher.start()
         yield
-        await run_in_threadpool(watcher.stop)
+        for watcher in watchers:
+            await run_in_threadpool(watcher.stop)
         if counts:
             await counts.close()
         dagster.close()
@@ -84,16 +93,28 @@ def create_app(settings: Settings, request_log: RequestLog | None = None) -> Fas
     app.state.keys = open_keys(settings)
     app.state.registry, app.state.registry_threads = open_registry(settings.tracking_uri), BoundedThreads(4)
     app.state.launcher, app.state.dagster_threads = Launcher(settings, dagster, PREFIX), BoundedThreads(8)
-    app.state.ledgers = DatasetReader(settings.facts("forecast_ledger"))
+    app.state.ledgers = predictor.snapshots.reader(LEDGER)
     # Not include_router: FastAPI's matching of nested routers takes as long as a cached answer. Routes are matched in
     # this order, before FastAPI's own.
     app.router.routes[:0] = [_with_operation_id(route) for module in ROUTES for route in module.router.routes]
+    app.router.routes.extend(_head_routes(app.router.routes))
     app.mount("/page", page.files)
     app.mount("/docs/assets", page.swagger_ui)
     surround(app, settings, counts, request_log)
     add_handlers(app)
     document_refusals(app, read_keys=settings.zenith_read_keys)
     return app
+
+
+def _head_routes(routes: Sequence[BaseRoute]) -> list[APIRoute]:
+    """Return a route for HEAD beside each for GET, which FastAPI does not add. The server sends no body."""
+    head_routes = []
+    for route in routes:
+        if isinstance(route, APIRoute) and route.methods == {"GET"}:
+            head_route = copy(route)
+            head_route.methods, head_route.include_in_schema = {"HEAD"}, False
+            head_routes.append(head_route)
+    return head_routes
 
 
 def _with_operation_id(route: BaseRoute) -> BaseRoute:

@@ -10,12 +10,16 @@ _logger = logging.getLogger(__name__)
 
 
 class Watcher:
-    """Runs `tasks` at once and then every `seconds`, between `start` and `stop`. A task that fails is logged."""
+    """Runs `tasks` at once and then every `seconds`, between `start` and `stop`.
+
+    A task that fails is logged, once for the same error.
+    """
 
     def __init__(self, tasks: Sequence[Callable[[], object]], seconds: float = POLL_SECONDS) -> None:
         self._tasks = tasks
         self._seconds = seconds
         self._stopped = Event()
+        self._errors: dict[int, str] = {}  # the last error of each task that failed
         self._thread = Thread(target=self._run, name="zenith-watcher", daemon=True)
 
     def start(self) -> None:
@@ -29,9 +33,13 @@ class Watcher:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            for task in self._tasks:
+            for number, task in enumerate(self._tasks):
                 try:
                     task()
-                except Exception:
-                    _logger.exception("a background task failed")
+                except Exception as error:
+                    if self._errors.get(number) != repr(error):
+                        _logger.exception("a background task failed")
+                    self._errors[number] = repr(error)
+                else:
+                    self._errors.pop(number, None)
             self._stopped.wait(self._seconds)

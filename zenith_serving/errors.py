@@ -1,6 +1,7 @@
 """Errors of serving; `problem_details` maps each to its HTTP status."""
 
 import difflib
+from collections.abc import Collection
 
 from zenith_core.errors import NotAvailable, ZenithError
 
@@ -8,6 +9,12 @@ from zenith_core.errors import NotAvailable, ZenithError
 def nearby(ticker: str, tickers: list[str]) -> list[str]:
     """Return up to three of `tickers` that look like this one."""
     return difflib.get_close_matches(ticker, tickers, n=3, cutoff=0.5)
+
+
+def unknown_name(what: str, name: str, names: Collection[str]) -> str:
+    """Return the message about an unknown name: the nearest of `names`, or all of them; never the name itself."""
+    nearest = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"unknown {what}: " + (f"did you mean {nearest[0]}?" if nearest else f"the {what}s are {', '.join(names)}")
 
 
 class UnknownTicker(NotAvailable):

@@ -1,12 +1,13 @@
 """Errors as problem documents (RFC 9457). A document never repeats client input."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from zenith_core.errors import CorruptData, UserError, ZenithError
 from zenith_serving.errors import (
@@ -22,6 +23,7 @@ from zenith_serving.errors import (
     UnknownJob,
     UnknownRun,
     UnknownTicker,
+    unknown_name,
 )
 from zenith_serving.request_id import request_id
 from zenith_serving.schemas.predictions import Problem
@@ -30,6 +32,7 @@ MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_SECONDS = 10
 _MAX_ERRORS = 3  # keeps a document below 1 kB
 _TYPE = "urn:zenith:problem:"
+BODY_KIND = "zenith.body_kind"  # in a scope: the schema of a body that its route reads itself
 
 # From specific to general: the first match is used.
 _KINDS: tuple[tuple[type[ZenithError], str, HTTPStatus, str], ...] = (
@@ -127,9 +130,10 @@ async def _on_zenith_error(_: Request, error: Exception) -> Response:
     return error_response(error)
 
 
-async def _on_invalid_request(_: Request, error: Exception) -> Response:
+async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [{"field": _field(one["loc"]), "message": one["msg"][:160]} for one in error.errors()[:_MAX_ERRORS]]
+    fields = _body_fields(request.scope)
+    errors = [_error(one, fields) for one in error.errors()[:_MAX_ERRORS]]
     problem = problem_of(UserError("; ".join(f"{one['field']}: {one['message']}" for one in errors)))
     return _respond(problem.model_copy(update={"errors": errors}))
 
@@ -144,6 +148,21 @@ async def _on_unexpected_error(_: Request, error: Exception) -> Response:
     # Starlette answers outside of all middleware, so RequestObserver cannot add the header.
     headers = {"X-Request-ID": current_id} if (current_id := request_id.get()) else None
     return http_problem(HTTPStatus.INTERNAL_SERVER_ERROR, headers)
+
+
+def _error(error: Mapping[str, Any], fields: Collection[str]) -> dict[str, str]:
+    """Return the declared field and the message of one of pydantic's errors."""
+    if error["type"] == "extra_forbidden":
+        message = unknown_name("field", str(error["loc"][-1]), fields)
+        return {"field": _field(error["loc"][:-1]), "message": message}
+    return {"field": _field(error["loc"]), "message": error["msg"][:160]}
+
+
+def _body_fields(scope: Scope) -> Collection[str]:
+    """Return the names of the fields of the route's body."""
+    field = getattr(scope.get("route"), "body_field", None)
+    kind = scope.get(BODY_KIND) or getattr(getattr(field, "field_info", None), "annotation", None)
+    return list(getattr(kind, "model_fields", ()))
 
 
 def _field(location: tuple[int | str, ...]) -> str:

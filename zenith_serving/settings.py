@@ -89,6 +89,7 @@ class Settings(BaseSettings):
         with suppress(ValueError):  # the port is no number, for example after an unescaped # in a password
             parts = urlsplit(url.get_secret_value())
             if (parts.scheme in ("redis", "rediss") and parts.hostname and parts.port != 0) or parts.scheme == "unix":
+                _require_redis_options(url.get_secret_value())
                 return url
         raise ValueError(
             "it must look like redis://user:password@host:port/0, with #, /, @ and : in a password escaped, as %23"
@@ -156,6 +157,21 @@ class Settings(BaseSettings):
     def last_good(self) -> Path:
         """Return `MODELS_PATH`, or a folder under home."""
         return self.models_path.expanduser().resolve() if self.models_path else self.home / "serving-models"
+
+
+def _require_redis_options(url: str) -> None:
+    """Raise UserError for options after the ? that redis-py does not have or cannot read. Connects to nothing."""
+    if "?" not in url:
+        return
+    from redis import Redis
+
+    try:
+        Redis.from_url(url).connection_pool.make_connection()
+    except (TypeError, ValueError, AttributeError):
+        raise UserError(
+            "REDIS_URL is not valid: an option after its ? is none of redis-py's, or its value is of the wrong type: "
+            "leave it out, or write for example ?socket_timeout=5"
+        ) from None
 
 
 def read_settings() -> Settings:

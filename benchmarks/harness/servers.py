@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from zenith_core.names import KINDS, model_name
+from zenith_core.sealed_json import seal, unseal
 from zenith_serving.prediction.last_known_good import LastKnownGood
 from zenith_serving.settings import Settings
 
@@ -84,10 +85,10 @@ def many_tickers(settings: Settings, folder: Path, count: int) -> Settings:
     copies = Settings(zenith_home=folder, models_path=folder / "models", zenith_data_uri=None, mlflow_tracking_uri=None)
     for number in range(count):
         ticker, original = f"T{number}", originals[number % len(originals)]
-        document = json.loads((settings.snapshots / original / "current.json").read_text())
+        document = unseal((settings.snapshots / original / "current.json").read_bytes())
         document["facts"]["ticker"] = ticker
         (copies.snapshots / ticker).mkdir(parents=True)
-        (copies.snapshots / ticker / "current.json").write_text(json.dumps(document))
+        (copies.snapshots / ticker / "current.json").write_bytes(seal(document))
         for kind in KINDS:
             copy = LastKnownGood(settings.last_good).load(model_name(kind, original))
             if copy is None:

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from tests.live_service import live_service
+from tests.published import publish
 from tests.serving.conftest import MLflowHome, make_ensemble, make_lstm, make_snapshot
 from zenith_cli import health_checks
 from zenith_core.inference import HORIZONS
@@ -49,11 +50,9 @@ def home(trained_home, tmp_path, monkeypatch, closed_address):
 
 
 def write_snapshot(home, as_of):
-    folder = home / "data" / "serving_snapshot" / "AAPL"
-    folder.mkdir(parents=True, exist_ok=True)
     following = tuple(as_of + timedelta(days=days) for days in range(1, HORIZONS + 1))
     facts = make_snapshot("AAPL", as_of=as_of, next_sessions=following).to_json()
-    (folder / "current.json").write_text(json.dumps({"stamp": "1", "facts": facts, "tables": {}}))
+    publish(home, "serving_snapshot", "AAPL", facts)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from tests.empty_databases import put_mlflow_database
+from tests.published import publish
 from zenith_core.inference import HORIZONS, METADATA_KEY, QUANTILES
 from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
@@ -168,11 +169,7 @@ def write_snapshot():
     """Write a snapshot as the pipelines do."""
 
     def write(home, ticker, **changes):
-        folder = home / "data" / "serving_snapshot" / ticker
-        folder.mkdir(parents=True, exist_ok=True)
-        content = {"stamp": "1", "facts": make_snapshot(ticker, **changes).to_json(), "tables": {}}
-        (folder / "new").write_text(json.dumps(content))
-        (folder / "new").replace(folder / "current.json")
+        publish(home, "serving_snapshot", ticker, make_snapshot(ticker, **changes).to_json())
 
     return write
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 
+from tests.published import publish
 from zenith_pipelines.production.chart_data import candles, equity_curve, past_forecasts
 
 SESSIONS = 300
@@ -32,10 +33,7 @@ def forecasts(close):
 
 def write_facts(home, asset, ticker, facts):
     """As `zenith_pipelines.datasets.store` writes them, in the place of what is there."""
-    folder = home / "data" / asset / ticker
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "new").write_text(json.dumps({"stamp": "1", "facts": facts, "tables": {}}))
-    (folder / "new").replace(folder / "current.json")
+    publish(home, asset, ticker, facts)
 
 
 def read_facts(home, asset, ticker):

@@ -6,6 +6,7 @@ from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from zenith_core.names import DISCLAIMER
 from zenith_serving.app import create_app
@@ -174,9 +175,38 @@ def test_health_is_ok_when_all_is_there(client):
     wait_for(lambda: client.get("/health").json()["models"]["production"] == 4)
     body = client.get("/health").json()
     assert (body["status"], body["live"], body["ready"]) == ("ok", True, True)
-    assert body["registry"] == {"state": "ok", "detail": None}
+    assert (body["registry"]["state"], body["registry"]["detail"]) == ("ok", None)
+    assert body["registry"]["last_look_seconds"] < 60
     assert body["cache"]["kind"] == "in-process"
-    assert body["snapshots"] == {"tickers": 3}
+    assert body["snapshots"] == {"state": "ok", "tickers": 3, "problems": {}}
+
+
+@pytest.mark.parametrize("path", ["/health", "/metrics", "/", f"{PRICE.rpartition('/predict')[0]}/tickers"])
+def test_head_is_answered_wherever_get_is(client, path):
+    get, head = client.get(path), client.head(path)
+    assert head.status_code == get.status_code == 200
+    assert head.headers["content-type"] == get.headers["content-type"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "message"),
+    [
+        (PRICE, {"ticker": "AAPL", "horizen": 3}, "unknown field: did you mean horizon?"),
+        (SIGNAL, {"ticker": "AAPL", "usecache": False}, "unknown field: did you mean use_cache?"),
+        (SIGNAL, {"ticker": "AAPL", "zzz": 3}, "unknown field: the fields are ticker, use_cache"),
+        ("/api/v1/ml/train", {"ticker": "AAPL", "epoch": 3}, "unknown field: did you mean epochs?"),
+    ],
+)
+def test_an_unknown_field_is_422_with_the_nearest_name(settings, path, body, message):
+    app = create_app(settings.model_copy(update={"zenith_api_keys": (SecretStr("the-key"),)}))
+    with TestClient(app) as client:
+        document = is_problem(client.post(path, json=body, headers={"x-api-key": "the-key"}), 422)
+    assert document["errors"] == [{"field": "body", "message": message}]
+
+
+def test_an_unknown_query_parameter_is_422_with_the_nearest_name(client):
+    document = is_problem(client.get("/api/v1/ml/models?tiker=AAPL"), 422)
+    assert document["detail"] == "unknown parameter: did you mean ticker?"
 
 
 def test_without_anything_behind_it_the_service_is_live_and_says_what_is_away(settings, tmp_path_factory):

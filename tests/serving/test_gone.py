@@ -6,6 +6,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from fastapi.testclient import TestClient
 
+from tests.published import publish
 from zenith_serving.app import create_app
 
 PRICE, SIGNAL, BOTH = (f"/api/v1/ml/predict/{kind}" for kind in ("price", "signal", "comprehensive"))
@@ -31,9 +32,7 @@ def test_a_removed_ticker_is_404_although_its_answers_are_cached(client, home):
 
 def test_a_delisted_ticker_is_410_when_nothing_is_left_to_forecast(client, home):
     assert client.post(PRICE, json={"ticker": "AAPL"}).json()["stale"]
-    folder = home / "data" / "delisted" / "AAPL"
-    folder.mkdir(parents=True)
-    (folder / "current.json").write_text('{"facts": {"reason": "last traded on 2013-03-01"}}')
+    publish(home, "delisted", "AAPL", {"reason": "last traded on 2013-03-01"})
     client.app.state.predictor.snapshots.check()  # as the watcher does every two seconds
     for path in (PRICE, SIGNAL, BOTH):
         document = problem(client.post(path, json={"ticker": "AAPL"}), 410)

@@ -102,6 +102,19 @@ def test_redis_urls_are_accepted(monkeypatch, url):
     assert read_settings().redis_url.get_secret_value() == url
 
 
+@pytest.mark.parametrize("options", ["foo=1", "socket_timeout=abc", "db=x", "health_check_interval=now", "db=0&foo=1"])
+def test_an_option_that_redis_py_does_not_take_is_refused_at_the_start(monkeypatch, options):
+    monkeypatch.setenv("REDIS_URL", f"redis://:secret@127.0.0.1:1/0?{options}")
+    with pytest.raises(UserError, match="^REDIS_URL is not valid: an option after its") as error:
+        read_settings()
+    assert "secret" not in str(error.value)
+
+
+def test_options_of_redis_py_are_accepted(monkeypatch):
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1/0?socket_timeout=5&client_name=zenith")
+    assert read_settings().redis_url is not None
+
+
 def test_an_empty_redis_url_is_none(monkeypatch):
     monkeypatch.setenv("REDIS_URL", "")
     assert read_settings().redis_url is None

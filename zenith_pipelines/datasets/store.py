@@ -27,6 +27,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from zenith_core.errors import CorruptData, NotAvailable, UserError
 from zenith_core.market.tickers import validate_ticker
+from zenith_core.sealed_json import seal, unseal
 from zenith_pipelines.datasets.atomic_files import LEFT_BEHIND_SECONDS, parquet_bytes, parquet_table, write_atomically
 
 QUARANTINE = "quarantine"
@@ -83,7 +84,7 @@ class DatasetStore:
             "facts": facts,
             "tables": {key: self._write_table(f"{folder}/{stamp}", key, t) for key, t in dataset.tables.items()},
         }
-        content = _seal(manifest)
+        content = seal(manifest)
         fence()
         self._write_file(f"{folder}/{stamp}/manifest.json", content)
         self._write_file(f"{folder}/{_CURRENT}", content)
@@ -135,7 +136,7 @@ class DatasetStore:
         folder, entry = self._folder(name, ticker), stamp or _CURRENT
         path = f"{folder}/{stamp}/manifest.json" if stamp else f"{folder}/{_CURRENT}"
         try:
-            return _unseal(self._fs.cat_file(path))
+            return unseal(self._fs.cat_file(path))
         except FileNotFoundError:
             raise NotAvailable(f"no {name} for {ticker} yet: `zenith run --tickers {ticker}` makes it") from None
         except ValueError as error:
@@ -174,7 +175,7 @@ class DatasetStore:
         for stamp in reversed(self._stamps(folder)):
             with suppress(CorruptData, ValueError, FileNotFoundError):
                 content = self._fs.cat_file(f"{folder}/{stamp}/manifest.json")
-                self._tables(folder, _unseal(content))
+                self._tables(folder, unseal(content))
                 self._write_file(f"{folder}/{_CURRENT}", content)
                 return stamp
         if self._fs.exists(f"{folder}/{_CURRENT}"):
@@ -213,20 +214,3 @@ class DatasetStore:
 
 def _moment(seconds_ago: float = 0.0) -> str:
     return (datetime.now(UTC) - timedelta(seconds=seconds_ago)).strftime("%Y%m%dT%H%M%S.%fZ")
-
-
-def _seal(manifest: dict[str, Any]) -> bytes:
-    """Return the manifest as JSON that contains its own checksum."""
-    return json.dumps({**manifest, "sha256": _digest(manifest)}).encode()
-
-
-def _unseal(content: bytes) -> dict[str, Any]:
-    """Inverse of `_seal`. Raises ValueError for other content."""
-    manifest = json.loads(content)
-    if not isinstance(manifest, dict) or manifest.pop("sha256", None) != _digest(manifest):
-        raise ValueError("its checksum does not match")
-    return manifest
-
-
-def _digest(manifest: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(manifest).encode()).hexdigest()

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 import pandas as pd
+from pydantic import Field
 
 from zenith_core.features.leakage import leakage_summary
 from zenith_core.market.exchanges import exchange_of
@@ -22,7 +23,9 @@ from zenith_core.snapshot import STALE_AFTER_SESSIONS
 from zenith_core.table_schemas import violations
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.defs.partitions import ticker_partitions
+from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.models.training import MIN_SESSIONS
+from zenith_pipelines.production.serving_snapshot import served_until
 
 # Dagster calls partitioned checks a preview, and would warn at each start.
 warnings.filterwarnings("ignore", "Specifying a partitions_def on an AssetCheckSpec", dg.PreviewWarning)
@@ -78,6 +81,36 @@ def few_rows_quarantined(cleaned_prices: Dataset) -> dg.AssetCheckResult:
             "offending": list(finding.days[:_MAX_DAYS]),
             "reasons": {str(reason): int(count) for reason, count in reasons.items()},
         },
+    )
+
+
+class EndConfig(dg.Config):
+    """The choice whether data may go backwards."""
+
+    allow_earlier_end: bool = Field(
+        default=False, description="Accept data that end before those that are served, and serve them."
+    )
+
+
+@dg.asset_check(asset="cleaned_prices", blocking=True, partitions_def=ticker_partitions)
+def end_not_before_served(
+    context: dg.AssetCheckExecutionContext, config: EndConfig, zenith: ZenithResource, cleaned_prices: Dataset
+) -> dg.AssetCheckResult:
+    """The data do not end before those that are served: a shortened file must not take a ticker out of service."""
+    ticker, last = context.partition_key, str(cleaned_prices.facts["last"] or "")
+    served = served_until(zenith.store, ticker)
+    is_earlier = served is not None and last < served
+    description = f"the data end on {last or 'no day'}"
+    if is_earlier and config.allow_earlier_end:
+        description += f", those that were served on {served}: allowed by allow_earlier_end"
+    elif is_earlier:
+        remedy = f"`zenith job retrain_model --tickers {ticker} --config allow_earlier_end=true`"
+        description += f", those that are served on {served} and stay; {remedy} replaces them"
+    return dg.AssetCheckResult(
+        passed=not is_earlier,
+        severity=dg.AssetCheckSeverity.WARN if config.allow_earlier_end else dg.AssetCheckSeverity.ERROR,
+        description=description,
+        metadata={"last": last, "served": served or "nothing"},
     )
 
 

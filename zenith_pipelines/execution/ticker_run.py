@@ -5,7 +5,15 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from zenith_core.asset_selection import ALL, REFRESH, RETRAIN, STAGES, assets_to_refresh, assets_to_retrain
+from zenith_core.asset_selection import (
+    ALL,
+    REFRESH,
+    RETRAIN,
+    STAGES,
+    assets_to_refresh,
+    assets_to_retrain,
+    training_config,
+)
 from zenith_core.errors import StorageUnavailable, UserError
 from zenith_pipelines.dagster_runtime.failures import failed_in_outage, failure_of
 from zenith_pipelines.dagster_runtime.instance import open_instance
@@ -26,6 +34,7 @@ class TickerRun:
 
     until:           the last asset to materialize
     model_type:      the models that `retrain_model` trains: `lstm`, `ensemble` or `all`
+    allow_earlier_end: the data may end before those that are served
     as_of, archive:  a day, and the store that has the prices of that day
     """
 
@@ -36,6 +45,7 @@ class TickerRun:
     until: str | None = None
     job: str = RETRAIN
     model_type: str = ALL
+    allow_earlier_end: bool = False
     log_level: str = "CRITICAL"
     as_of: str | None = None
     archive: str | None = None
@@ -110,7 +120,10 @@ def _run_config(request: TickerRun) -> dict[str, Any]:
     }
     assets = _assets(request)
     return {
-        "ops": {asset: {"config": options} for asset, options in config.items() if options and asset in assets},
+        "ops": {
+            **{asset: {"config": options} for asset, options in config.items() if options and asset in assets},
+            **training_config(None, allow_earlier_end=request.allow_earlier_end),
+        },
         "loggers": {"console": {"config": {"log_level": request.log_level}}},
     }
 

@@ -32,7 +32,9 @@ def _set_in_redis(url: str, generation: str) -> None:
     try:
         with Redis.from_url(url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS) as redis:
             redis.set(CACHE_GENERATION_KEY, generation)
-    except (RedisError, ValueError) as error:
+    except (ValueError, TypeError, AttributeError):
+        raise UserError("REDIS_URL is not valid: it must look like redis://user:password@host:port/0") from None
+    except RedisError as error:
         raise UserError(
             f"REDIS_URL cannot be reached ({type(error).__name__}): its cached answers stay valid"
         ) from None

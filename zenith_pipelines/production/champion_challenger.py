@@ -64,8 +64,10 @@ def evaluate_gates(
     ]
     against_champion = None
     if champion is not None:
-        against_champion = [data_end_gate(candidate.data_end, champion.data_end)]
-        if evidence is not None:
+        served = current.snapshot.as_of.isoformat()
+        against_champion = [data_end_gate(candidate.data_end, champion.data_end, served)]
+        # A champion that has seen later prices than those that are served cannot forecast from them: it is no rival.
+        if evidence is not None and champion.data_end <= served:
             against_champion += _comparison_gates(registry, kind, champion, evidence, current, dict(metrics))
     return decide(sanity, against_champion, beats_naive=bool(metrics.get("beats_naive")))
 

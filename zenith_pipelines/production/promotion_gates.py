@@ -88,10 +88,17 @@ def evidence_gate(rows: int) -> Gate:
     return Gate("evidence", rows > 0, detail, {"rows": rows})
 
 
-def data_end_gate(candidate: str, champion: str) -> Gate:
-    """Its data do not end before the champion's. So a slow training that started earlier cannot win by ending last."""
+def data_end_gate(candidate: str, champion: str, served: str) -> Gate:
+    """Its data do not end before the champion's. So a slow training that started earlier cannot win by ending last.
+
+    A champion that has seen prices after the last session that is served cannot answer: then a candidate that can
+    passes.
+    """
     detail = f"data until {candidate}, Production's until {champion}"
-    return Gate("data end", candidate >= champion, detail, {"candidate": candidate, "champion": champion})
+    if champion > served:
+        detail += f", after those that are served, which end on {served}: it cannot answer"
+    passed = candidate >= champion or candidate <= served < champion
+    return Gate("data end", passed, detail, {"candidate": candidate, "champion": champion})
 
 
 def loss_gate(comparison: Mapping[str, Any], newer: int, note: str = "") -> Gate:

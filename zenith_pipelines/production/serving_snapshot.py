@@ -74,6 +74,12 @@ def make_snapshot(
     )
 
 
+def served_until(store: DatasetStore, ticker: str) -> str | None:
+    """Return the last session of the data that are served, ISO, or None if none are."""
+    as_of = _stored_facts(store, ticker).get("as_of")
+    return str(as_of) if as_of else None
+
+
 def _stored_facts(store: DatasetStore, ticker: str) -> dict[str, Any]:
     with suppress(NotAvailable, CorruptData):
         return store.facts("serving_snapshot", ticker)

@@ -61,7 +61,8 @@ class Launcher:
             _require_ticker(ticker, readiness.tickers)
             if set(other_models) - readiness.existing_assets:
                 raise UserError("this ticker lacks the other model: the first time, train all models")
-            run = self._dagster.launch(job, training_config(request.epochs), {PARTITION: ticker})
+            config = training_config(request.epochs, allow_earlier_end=request.allow_earlier_end)
+            run = self._dagster.launch(job, config, {PARTITION: ticker})
         return self._launched(run, "train", already_running=False)
 
     def start(self, name: str, request: JobRequest) -> Launched:

@@ -1,25 +1,43 @@
-"""Read what the pipelines wrote of an asset for serving: `<root>/<asset>/<TICKER>/current.json`, replaced whole."""
+"""Read what the pipelines published of an asset: `<root>/<asset>/<TICKER>/current.json`, sealed and replaced whole.
 
-import json
+A file that does not match its checksum is never used. The copy that the pipelines keep beside it goes on,
+`<root>/<asset>/<TICKER>/<stamp>/manifest.json` (docs/decisions/0045).
+"""
+
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
 from zenith_core.errors import CorruptData
+from zenith_core.sealed_json import is_intact, unseal
 from zenith_serving.errors import UnknownTicker, nearby
+
+Stamp = tuple[int, int, int]  # a rename changes the inode even within one tick of the clock
 
 _logger = logging.getLogger(__name__)
 
 
 class DatasetReader:
-    """The facts of one asset, by ticker. Nothing is kept: each call reads the file."""
+    """The facts of one asset, by ticker. Keeps no facts, only the tickers whose file is damaged."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._stamps: dict[str, Stamp | None] = {}  # of the files that `check` has verified
+        self._problems: dict[str, str] = {}
 
-    def file(self, ticker: str) -> str:
-        """Return the path of a validated ticker's facts; the file may be missing."""
-        return f"{self._root}/{ticker}/current.json"
+    @property
+    def asset(self) -> str:
+        """The asset's name."""
+        return self._root.name
+
+    def stamp(self, ticker: str) -> Stamp | None:
+        """Return a stamp that changes when a validated ticker's file is replaced, or None without a file."""
+        try:
+            stat = os.stat(f"{self._root}/{ticker}/current.json")  # noqa: PTH116  # a Path takes longer than the call
+        except OSError:
+            return None
+        return stat.st_mtime_ns, stat.st_ino, stat.st_size
 
     def read(self, ticker: str) -> dict[str, Any]:
         """Return the facts of a validated ticker. Raises UnknownTicker, or CorruptData if they cannot be read."""
@@ -29,22 +47,42 @@ class DatasetReader:
         return facts
 
     def find(self, ticker: str) -> dict[str, Any] | None:
-        """Return the facts of a validated ticker, None if there are none. Raises CorruptData as `read` does."""
+        """Return the facts of a validated ticker, None if there are none.
+
+        Damaged facts are replaced by their newest intact copy. Raises CorruptData if there is none.
+        """
+        file = self._file(ticker)
         try:
-            facts: dict[str, Any] = json.loads(Path(self.file(ticker)).read_bytes())["facts"]
-            if not isinstance(facts, dict):
-                raise TypeError("facts are not an object")
+            return _facts(file)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise self.unreadable(ticker, error) from None
-        return facts
+            corrupt = self.unreadable(ticker, error)
+        for copy in sorted(file.parent.glob("*/manifest.json"), reverse=True):
+            try:
+                return _facts(copy)
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+        raise corrupt
 
     def unreadable(self, ticker: str, error: Exception) -> CorruptData:
         """Log the error, and return the CorruptData to raise for unreadable facts."""
-        asset = self._root.name
-        _logger.warning("%s of %s cannot be read: %r", asset, ticker, error)
-        return CorruptData(f"the {asset.replace('_', ' ')} of {ticker} cannot be read: materialize it again")
+        _logger.warning("%s of %s cannot be read: %r", self.asset, ticker, error)
+        return CorruptData(f"the {self.asset.replace('_', ' ')} of {ticker} cannot be read: materialize it again")
+
+    def check(self) -> None:
+        """Verify the files that were replaced since the last check, for `problems`."""
+        tickers = self.tickers()
+        stamps = {ticker: self.stamp(ticker) for ticker in tickers}
+        for ticker in tickers:
+            if ticker not in self._stamps or stamps[ticker] != self._stamps[ticker]:
+                self._verify(ticker)
+        self._stamps = stamps
+        self._problems = {ticker: problem for ticker, problem in self._problems.items() if ticker in stamps}
+
+    def problems(self) -> dict[str, str]:
+        """Return the damage that the last `check` found, by ticker. Reads memory only."""
+        return dict(self._problems)
 
     def tickers(self) -> list[str]:
         """Return every ticker that has facts, sorted."""
@@ -53,3 +91,28 @@ class DatasetReader:
     def nearby(self, ticker: str) -> list[str]:
         """Return up to three tickers that have facts and look like this one."""
         return nearby(ticker, self.tickers())
+
+    def _file(self, ticker: str) -> Path:
+        return self._root / ticker / "current.json"
+
+    def _verify(self, ticker: str) -> None:
+        try:
+            content = self._file(ticker).read_bytes()
+            if not is_intact(content):
+                unseal(content)
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError) as error:
+            if ticker not in self._problems:
+                _logger.warning("%s of %s is damaged: %s", self.asset, ticker, error)
+            self._problems[ticker] = f"the {self.asset.replace('_', ' ')} is damaged: materialize it again"
+        else:
+            self._problems.pop(ticker, None)
+
+
+def _facts(file: Path) -> dict[str, Any]:
+    """Raises OSError, ValueError, KeyError or TypeError for anything but an intact file."""
+    facts: dict[str, Any] = unseal(file.read_bytes())["facts"]
+    if not isinstance(facts, dict):
+        raise TypeError("facts are not an object")
+    return facts

@@ -1,14 +1,17 @@
 """Production models, each with its forecast from the newest snapshot: numbers in memory, no sessions.
 
 A forecast is computed when its ticker is first asked for, and again when the alias moves or the snapshot is replaced
-(docs/decisions/0041). A ServedModel is never changed: its version and its numbers belong together.
+(docs/decisions/0041). A ServedModel is never changed: its version and its numbers belong together. A new version or
+snapshot that yields no forecast leaves the last good one in place, and is reported (docs/decisions/0045).
 """
 
 import logging
+import time
 from collections import OrderedDict
 from contextlib import suppress
+from dataclasses import replace
 from threading import Lock
-from typing import Any
+from typing import Any, NamedTuple
 
 from zenith_core.errors import InvalidTicker
 from zenith_core.market.tickers import validate_ticker
@@ -25,8 +28,20 @@ MODEL_BYTES = 60_000
 """Memory of one kept model and its share of the snapshot, in bytes: measured, docs/decisions/0041."""
 
 MEMORY_BYTES = 512 * 2**20
+SLOW_SECONDS = 2.5  # a look at the registry that takes longer is reported while it lasts
+_RETRY_SECONDS = (60.0, 3600.0)  # first and longest pause before a broken version is opened again
+_RETRY_OUTAGE_SECONDS = 5.0  # before a model file that could not be reached is fetched again
 
 _logger = logging.getLogger(__name__)
+
+
+class _Failure(NamedTuple):
+    """A version that could not be opened, and the time of the next attempt."""
+
+    version: int
+    error: ModelUnavailable | RegistryUnavailable
+    pause: float
+    retry_at: float
 
 
 class ModelStore:
@@ -42,7 +57,10 @@ class ModelStore:
         self._refreshing = Lock()  # the watcher and a webhook may come at the same time
         self._production: dict[str, int] | None = None
         self._outage: str | None = None
-        self._problems: dict[str, str] = {}
+        self._look_began: float | None = None  # the times of looks at the registry, by the monotonic clock
+        self._last_look: float | None = None
+        self._failures: dict[str, _Failure] = {}
+        self._without_forecast: dict[str, tuple[int, ServingSnapshot, str]] = {}  # version, snapshot and reason
 
     def peek(self, kind: Kind, snapshot: ServingSnapshot) -> ServedModel | None:
         """Return the model if memory holds its forecast from this snapshot, else None. Waits for nothing."""
@@ -52,7 +70,8 @@ class ModelStore:
     def get(self, kind: Kind, snapshot: ServingSnapshot) -> ServedModel:
         """Return the Production model with its forecast from the snapshot, computed once for all callers.
 
-        If neither the artifact nor a copy of it can be had, the forecast from an earlier snapshot goes on.
+        If neither the artifact nor a copy of it can be had, or it has no forecast from this snapshot, the last good
+        forecast goes on.
         Raises ModelUnavailable or RegistryUnavailable, which say what is missing.
         """
         name = model_name(kind, snapshot.ticker)
@@ -61,12 +80,20 @@ class ModelStore:
         compute = self._computing.do
         return compute((name, id(snapshot)), lambda: self.peek(kind, snapshot) or self._compute(name, snapshot))
 
-    def refresh(self) -> None:
-        """Follow the registry: replace models whose alias moved, drop those without one, copy all to MODELS_PATH."""
+    def refresh(self, *, retry: bool = False) -> None:
+        """Follow the registry: replace models whose alias moved, drop those without one, copy all to MODELS_PATH.
+
+        retry: open broken versions again at once, without their pause
+        """
+        if retry:
+            self._failures.clear()
         with self._refreshing:
             self._read_aliases()
             if self._production is None or self._outage:
                 return
+            for name in {*self._failures, *self._without_forecast} - set(self._production):
+                self._failures.pop(name, None)
+                self._without_forecast.pop(name, None)
             for model in self.kept():
                 self._follow_alias(model)
         self._copy_missing()
@@ -77,23 +104,36 @@ class ModelStore:
             return list(self._models.values())
 
     def state(self) -> dict[str, Any]:
-        """Return the registry's state and the number of models, for /health."""
+        """Return the registry's state and the number of models, for /health. Reads memory only."""
+        problems = {name: reason for name, (_, _, reason) in self._without_forecast.copy().items()}
+        problems.update({name: str(failure.error) for name, failure in self._failures.copy().items()})
         return {
-            "registry": {"state": "away" if self._outage else "ok", "detail": self._outage},
+            "registry": self._registry_state(time.monotonic()),
             "models": {
                 "production": len(self._production or {}),
                 "loaded": len(self._models),
                 "loaded_mb": round(len(self._models) * MODEL_BYTES / 2**20),
-                "problems": dict(sorted(self._problems.items())[:10]),
+                "problems": dict(sorted(problems.items())[:10]),
             },
         }
 
+    def _registry_state(self, now: float) -> dict[str, Any]:
+        detail = self._outage
+        if (began := self._look_began) and now - began > SLOW_SECONDS:
+            detail = f"the registry has not answered for {now - began:.0f} s"
+        age = None if self._last_look is None else round(now - self._last_look, 1)
+        return {"state": "away" if detail else "ok", "detail": detail, "last_look_seconds": age}
+
     def _read_aliases(self) -> None:
+        self._look_began = time.monotonic()
         try:
             self._production = self._registry.production()
+            self._last_look = time.monotonic()
             outage = None
         except RegistryUnavailable as error:
             outage = str(error)
+        finally:
+            self._look_began = None
         if outage != self._outage:
             _logger.warning("model registry: %s", outage or "available again")
         self._outage = outage
@@ -105,7 +145,7 @@ class ModelStore:
         while True:
             version = (self._production or {}).get(name)
             try:
-                model = self._keep(forecast_once(self._open_any(name), snapshot))
+                model = self._keep_good(forecast_once(self._open_any(name), snapshot))
             except (ModelUnavailable, RegistryUnavailable):
                 if earlier := self._kept(name):
                     return earlier
@@ -118,9 +158,14 @@ class ModelStore:
         if version is None:
             with self._guard:
                 self._models.pop(model.name, None)
-        elif version != model.version:
-            with suppress(ModelUnavailable, RegistryUnavailable):  # in _problems; the earlier version goes on
-                self._keep(forecast_once(self._open(model.name, version), model.current))
+        elif version != model.version and not self._has_no_forecast(model, version):
+            with suppress(ModelUnavailable, RegistryUnavailable):  # reported; the earlier version goes on
+                self._keep_good(forecast_once(self._open(model.name, version), model.current))
+
+    def _has_no_forecast(self, model: ServedModel, version: int) -> bool:
+        """Return True if the version was run on the model's snapshot before, in vain."""
+        earlier = self._without_forecast.get(model.name)
+        return earlier is not None and earlier[0] == version and earlier[1] is model.current
 
     def _open_any(self, name: str) -> LoadedModel:
         """Open the Production version, or the last-known-good copy if that version or the registry is unavailable."""
@@ -138,26 +183,50 @@ class ModelStore:
             return open_model(name, *copy)
 
     def _open(self, name: str, version: int) -> LoadedModel:
+        """Open the version. One that failed is not tried again before its pause is over, or its alias moves."""
+        if failure := self._failure(name, version):
+            raise type(failure.error)(*failure.error.args)
         try:
             if copy := self._copies.load(name, version):
                 model = open_model(name, *copy)
+            elif self._outage:
+                raise RegistryUnavailable(self._outage)
             else:
                 onnx = self._registry.fetch(name, version)
                 model = open_model(name, version, onnx)
                 self._copies.save(name, version, onnx)
         except (ModelUnavailable, RegistryUnavailable) as error:
-            if self._problems.get(name) != str(error):
-                _logger.warning("%s version %d: %s", name, version, error)
-            self._problems[name] = str(error)
+            self._note_failure(name, version, error)
             raise
-        self._problems.pop(name, None)
+        self._failures.pop(name, None)
         return model
+
+    def _failure(self, name: str, version: int) -> _Failure | None:
+        failure = self._failures.get(name)
+        return failure if failure and failure.version == version and time.monotonic() < failure.retry_at else None
+
+    def _note_failure(self, name: str, version: int, error: ModelUnavailable | RegistryUnavailable) -> None:
+        earlier = self._failures.get(name)
+        is_repeated = earlier is not None and earlier.version == version
+        first, longest = _RETRY_SECONDS
+        if isinstance(error, RegistryUnavailable):
+            pause = _RETRY_OUTAGE_SECONDS
+        else:
+            pause = min(max(first, 2 * earlier.pause), longest) if earlier and is_repeated else first
+        if not (earlier and is_repeated and str(earlier.error) == str(error)):
+            _logger.warning("%s version %d: %s", name, version, error)
+        self._failures[name] = _Failure(version, error.with_traceback(None), pause, time.monotonic() + pause)
 
     def _copy_missing(self) -> None:
         for name, version in (self._production or {}).items():
-            if _is_ours(name) and not self._copies.has(name, version):
-                with suppress(ModelUnavailable, RegistryUnavailable):
-                    self._open(name, version)
+            if not _is_ours(name) or self._failure(name, version) or self._copies.has(name, version):
+                continue
+            try:
+                self._open(name, version)
+            except ModelUnavailable:  # reported
+                continue
+            except RegistryUnavailable:  # the next files would be waited for in vain too: the next look goes on
+                return
 
     def _kept(self, name: str) -> ServedModel | None:
         with self._guard:
@@ -165,6 +234,19 @@ class ModelStore:
             if model:
                 self._models.move_to_end(name)
         return model
+
+    def _keep_good(self, model: ServedModel) -> ServedModel:
+        """Keep the model; if it has no forecast from the snapshot, the last good forecast in its place."""
+        if isinstance(model.result, ModelUnavailable):
+            reason = str(model.result)
+            self._without_forecast[model.name] = (model.version, model.current, reason)
+            earlier = self._kept(model.name)
+            if earlier and not isinstance(earlier.result, ModelUnavailable):
+                _logger.warning("%s; its forecast of %s goes on", reason, earlier.snapshot.as_of)
+                model = replace(earlier, current=model.current)
+        else:
+            self._without_forecast.pop(model.name, None)
+        return self._keep(model)
 
     def _keep(self, model: ServedModel) -> ServedModel:
         with self._guard:

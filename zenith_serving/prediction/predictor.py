@@ -109,9 +109,12 @@ class Predictor:
         self.on_answer(task, is_cached)
         return answer
 
-    def refresh(self) -> None:
-        """Follow the registry and the snapshots: forecast again where either is new, before a request asks."""
-        self.models.refresh()
+    def refresh(self, *, retry: bool = False) -> None:
+        """Follow the registry and the snapshots: forecast again where either is new, before a request asks.
+
+        retry: open broken versions again too, without their pause
+        """
+        self.models.refresh(retry=retry)
         for model in self.models.kept():
             with suppress(ZenithError):  # a request will raise it
                 snapshot = self.snapshots.get(model.current.ticker)

@@ -7,8 +7,9 @@
 To clear a ticker, read its index and delete the keys in it. To clear all, start a new generation, as the pipelines' job
 clear_prediction_cache does. Neither searches Redis.
 
-When Redis fails, no request tries it again: only `check` does, which the watcher calls every two seconds. Until then
-the cache in memory takes over. So a Redis that hangs costs REDIS_TIMEOUT_SECONDS once.
+When Redis fails, or refuses writes because it is full or read only, no request tries it again: only `check` does, which
+the watcher calls every two seconds. Until then the cache in memory takes over. So a Redis that hangs costs
+REDIS_TIMEOUT_SECONDS once.
 """
 
 import logging
@@ -52,6 +53,7 @@ class RedisCache:
         self._ttl = ttl
         self._fallback = fallback
         self._is_unavailable = False
+        self._refusal: str | None = None  # Redis' words, if it is reached and refuses
         self._generation: str | None = None  # read from Redis at first use
         self._counts = {"hits": 0, "misses": 0}  # not yet added to those in Redis
         self._guard = Lock()  # for _counts
@@ -84,13 +86,15 @@ class RedisCache:
             raise CacheUnavailable("Redis did not drop the answers, and goes on serving them: try again")
 
     def check(self) -> None:
-        """Find out if Redis is available, read the current generation, and add this process's counts to it."""
+        """Find out if Redis can be read and written: read the current generation, add this process's counts."""
         self._fallback.check()
-        self._ask(self._read_generation, always=True)
-        self._ask(self._add_counts)
+        self._ask(self._read_generation_and_add_counts, always=True)
 
     def state(self) -> dict[str, Any]:
         """Return the state for /health."""
+        if self._refusal:
+            state = {"state": "redis refuses, in-process instead", "detail": self._refusal}
+            return {**self._fallback.state(), **state}
         if self._is_unavailable:
             return {**self._fallback.state(), "state": "redis away, in-process instead"}
         return {"kind": "redis", "state": "ok"}
@@ -137,10 +141,15 @@ class RedisCache:
             counts, *entries = commands.execute()
         return {"entries": sum(entries)} | {name: int(counts.get(name.encode(), 0)) for name in self._counts}
 
+    def _read_generation_and_add_counts(self) -> None:
+        self._read_generation()
+        self._add_counts()
+
     def _add_counts(self) -> None:
+        """Write even if there is nothing to add: only a write shows if Redis takes any."""
         with self._guard:
-            counts = {name: count for name, count in self._counts.items() if count}
-            self._counts = dict.fromkeys(self._counts, 0)
+            counts = self._counts
+            self._counts = dict.fromkeys(counts, 0)
         with self._redis.pipeline() as commands:
             for name, count in counts.items():
                 commands.hincrby(COUNTS, name, count)
@@ -162,21 +171,23 @@ class RedisCache:
         self._generation = generation.decode(errors="replace") if isinstance(generation, bytes) else ""
 
     def _ask(self, question: Callable[[], Result], *, always: bool = False) -> Result | None:
-        """Return the result; None if Redis is unavailable, or refuses because it is full or read only."""
+        """Return the result; None if Redis is unavailable, or refuses. A value of another type is only passed over."""
         from redis import RedisError, ResponseError
 
         if self._is_unavailable and not always:
             return None
-        result, is_unavailable = None, False
+        result, is_unavailable, refusal = None, False, None
         try:
             result = question()
         except RedisError as error:
-            is_unavailable = not isinstance(error, ResponseError)
             _logger.debug("redis: %r", error)
-        if is_unavailable != self._is_unavailable:
-            _logger.warning("redis cache: %s", "away, in-process instead" if is_unavailable else "back")
+            is_unavailable = "WRONGTYPE" not in str(error)
+            words = str(error).rpartition("caused error: ")[2]  # without the command and its values
+            refusal = words[:160] if is_unavailable and isinstance(error, ResponseError) else None
+        if (is_unavailable, refusal) != (self._is_unavailable, self._refusal):
+            _logger.warning("redis cache: %s", refusal or ("away, in-process instead" if is_unavailable else "back"))
             self._fallback.forget()  # its answers would outlive a `forget` by another process
-        self._is_unavailable = is_unavailable
+        self._is_unavailable, self._refusal = is_unavailable, refusal
         return result
 
 

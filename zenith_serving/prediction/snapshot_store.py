@@ -1,17 +1,19 @@
 """Serving snapshots as the pipelines wrote them: `<root>/<TICKER>/current.json`, replaced whole."""
 
-import os
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from zenith_core.errors import CorruptData
-from zenith_core.names import DELISTED
+from zenith_core.names import DELISTED, KINDS
 from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.errors import UnknownTicker
-from zenith_serving.prediction.dataset_reader import DatasetReader
+from zenith_serving.prediction.dataset_reader import DatasetReader, Stamp
 from zenith_serving.prediction.single_flight import SingleFlight
 
-Stamp = tuple[int, int, int]  # a rename changes the inode even within one tick of the clock
+LEDGER = "forecast_ledger"
+_PUBLISHED = (*(f"{kind}_backtest" for kind in KINDS), LEDGER)  # besides the snapshots
+_MAX_PROBLEMS = 10  # in /health
 
 
 class SnapshotStore:
@@ -19,20 +21,23 @@ class SnapshotStore:
 
     def __init__(self, root: Path) -> None:
         self._files = DatasetReader(root)
+        self._readers = {asset: DatasetReader(root.parent / asset) for asset in _PUBLISHED}
         self._delisted_files = DatasetReader(root.parent / DELISTED)
         self._snapshots: dict[str, tuple[Stamp, ServingSnapshot]] = {}
         self._reading = SingleFlight[ServingSnapshot]()  # all callers get the same object
         self._count = 0
+        self._problems: dict[str, str] = {}  # of intact files that hold no snapshot
         self._delisted: dict[str, str] | None = None  # read at the first `check` or `delisted`
 
     def get(self, ticker: str) -> ServingSnapshot:
-        """Return the current snapshot of a validated ticker; the last readable one if its file is corrupt.
+        """Return the current snapshot of a validated ticker; the last good one if its file is damaged.
 
-        Raises UnknownTicker, or CorruptData if it was never readable.
+        Raises UnknownTicker, or CorruptData if neither disk nor memory has a good one.
         """
-        stamp = self._stamp(ticker)
+        stamp = self._files.stamp(ticker)
         if stamp is None:
             self._snapshots.pop(ticker, None)
+            self._problems.pop(ticker, None)
             raise UnknownTicker(self._files.nearby(ticker))
         entry = self._snapshots.get(ticker)
         if entry and entry[0] == stamp:
@@ -42,7 +47,7 @@ class SnapshotStore:
     def peek(self, ticker: str) -> ServingSnapshot | None:
         """Return the snapshot if memory holds the file as it is now, else None. Reads no file."""
         entry = self._snapshots.get(ticker)
-        return entry[1] if entry and entry[0] == self._stamp(ticker) else None
+        return entry[1] if entry and entry[0] == self._files.stamp(ticker) else None
 
     def delisted(self, ticker: str) -> str | None:
         """Return the price source's reason why the ticker is no longer traded, as of the last `check`, or None."""
@@ -54,21 +59,32 @@ class SnapshotStore:
         """Return every ticker that has a snapshot, sorted."""
         return self._files.tickers()
 
+    def reader(self, asset: str) -> DatasetReader:
+        """Return the reader of another asset that is published for serving."""
+        return self._readers[asset]
+
     def check(self) -> None:
-        """Count the tickers, for `state`, and read which are delisted."""
-        self._count = len(self.tickers())
+        """Count the tickers and verify all published files, for `state`, and read which tickers are delisted."""
+        for reader in (self._files, *self._readers.values()):
+            reader.check()
+        tickers = self.tickers()
+        self._count = len(tickers)
+        self._problems = {ticker: self._problems[ticker] for ticker in tickers if ticker in self._problems}
         self._delisted = self._read_delisted()
 
-    def state(self) -> dict[str, int]:
-        """Return the number of tickers at the last `check`, for /health. Reads memory only."""
-        return {"tickers": self._count}
+    def state(self) -> dict[str, Any]:
+        """Return the number of tickers at the last `check`, and damaged data by ticker, for /health.
 
-    def _stamp(self, ticker: str) -> Stamp | None:
-        try:
-            stat = os.stat(self._files.file(ticker))  # noqa: PTH116  # making a Path takes longer than the call
-        except OSError:
-            return None
-        return stat.st_mtime_ns, stat.st_ino, stat.st_size
+        Reads memory only.
+        """
+        problems = {**self._problems}
+        for reader in (*self._readers.values(), self._files):
+            problems.update(reader.problems())
+        return {
+            "state": f"the data of {len(problems)} tickers are damaged" if problems else "ok",
+            "tickers": self._count,
+            "problems": dict(sorted(problems.items())[:_MAX_PROBLEMS]),
+        }
 
     def _read_delisted(self) -> dict[str, str]:
         reasons = {}
@@ -83,10 +99,13 @@ class SnapshotStore:
             return entry[1]
         try:
             snapshot = self._read(ticker)
-        except CorruptData:
+        except CorruptData as error:
+            self._problems[ticker] = str(error)
             if entry is None:
                 raise
             snapshot = entry[1]
+        else:
+            self._problems.pop(ticker, None)
         self._snapshots[ticker] = (stamp, snapshot)
         return snapshot
 

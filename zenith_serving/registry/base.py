@@ -6,7 +6,8 @@ Nothing is cached: a cached listing could name a version as Production that no l
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -58,6 +59,16 @@ class ModelRegistry(Protocol):
 
     def decisions(self, name: str) -> list[dict[str, Any]]:
         """Return the records of all decisions about a model, in no order; deleted versions included."""
+
+
+@contextmanager
+def intelligible(registry: str) -> Generator[None]:
+    """Raise RegistryUnavailable if the body cannot make sense of an answer of the registry."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        _logger.debug("%s: %r", registry, error)
+        raise RegistryUnavailable(f"the {registry} gives answers that are not MLflow's") from None
 
 
 def production_versions(aliases: Iterable[Alias]) -> dict[str, int]:

@@ -19,6 +19,7 @@ from zenith_serving.registry.base import (
     KnownVersion,
     aliases_by_version,
     check_checksum,
+    intelligible,
     listed_metrics,
     listed_tags,
     name_pattern,
@@ -57,6 +58,7 @@ _CHECKSUM = (
     f" WHERE name = :name AND version = :version AND key = '{CHECKSUM_TAG}' AND workspace = 'default'"
 )
 
+_DATABASE = "MLflow database"
 _logger = logging.getLogger(__name__)
 
 
@@ -66,10 +68,12 @@ class DatabaseRegistry:
     def __init__(self, url: str) -> None:
         self._url = url
 
+    @intelligible(_DATABASE)
     def production(self) -> dict[str, int]:
         """Return the Production version of each model name."""
         return production_versions(self._aliases())
 
+    @intelligible(_DATABASE)
     def fetch(self, name: str, version: int) -> bytes:
         """Return a version's ONNX file."""
         locations = self._rows(_LOCATION, name=name, version=version)
@@ -79,6 +83,7 @@ class DatabaseRegistry:
         storage_location, source = locations[0]
         return check_checksum(read_artifact(storage_location or source), checksums[0][0] if checksums else None)
 
+    @intelligible(_DATABASE)
     def versions(self, ticker: str | None = None) -> list[KnownVersion]:
         """Return the versions of all models, or of a ticker's."""
         names = name_pattern(ticker)
@@ -101,6 +106,7 @@ class DatabaseRegistry:
             for name, version, created_ms in self._rows(_VERSIONS, names=names)
         ]
 
+    @intelligible(_DATABASE)
     def decisions(self, name: str) -> list[dict[str, Any]]:
         """Return the records of all decisions about a model."""
         rows = self._rows(_DECISIONS, name=name, experiment=EXPERIMENT, keys=f"{DECISION_PREFIX}%")

@@ -5,10 +5,11 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode, urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import Request
 
 from zenith_core.statistics.performance import finite
 from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
@@ -17,18 +18,23 @@ from zenith_serving.registry.base import (
     DECISION_PREFIX,
     EXPERIMENT,
     MODEL_FILE,
-    TIMEOUT_SECONDS,
     Alias,
     KnownVersion,
     aliases_by_version,
     check_checksum,
+    intelligible,
     listed_metrics,
     listed_tags,
     name_pattern,
     production_versions,
     read_artifact,
 )
+from zenith_serving.registry.bounded_http import Deadline
 
+LOOK_SECONDS = 4.0  # for the aliases of all models
+FETCH_SECONDS = 10.0  # for a model file
+LIST_SECONDS = 10.0  # for the versions or the decisions
+_SERVER = "MLflow server"
 _JSON = {"Content-Type": "application/json"}
 _RUNS_PER_REQUEST = 100  # MLflow limits the length of a filter
 
@@ -41,22 +47,27 @@ class RestRegistry:
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
 
+    @intelligible(_SERVER)
     def production(self) -> dict[str, int]:
         """Return the Production version of each model name."""
-        return production_versions(self._aliases())
+        return production_versions(self._question(LOOK_SECONDS).aliases())
 
+    @intelligible(_SERVER)
     def fetch(self, name: str, version: int) -> bytes:
         """Return a version's ONNX file."""
-        location = self._get("mlflow/model-versions/get-download-uri", name=name, version=str(version))
-        details = self._get("mlflow/model-versions/get", name=name, version=str(version)).get("model_version", {})
+        question = self._question(FETCH_SECONDS)
+        location = question.get("mlflow/model-versions/get-download-uri", name=name, version=str(version))
+        details = question.get("mlflow/model-versions/get", name=name, version=str(version))["model_version"]
         checksum = _pairs(details.get("tags", [])).get(CHECKSUM_TAG)
-        return check_checksum(self._read_artifact(location["artifact_uri"]), checksum)
+        return check_checksum(question.artifact(location["artifact_uri"]), checksum)
 
+    @intelligible(_SERVER)
     def versions(self, ticker: str | None = None) -> list[KnownVersion]:
         """Return the versions of all models, or of a ticker's."""
-        aliases = aliases_by_version(self._aliases(ticker))
-        versions = list(self._search("model-versions", "model_versions", ticker))
-        metrics = self._metrics([version["run_id"] for version in versions if version.get("run_id")])
+        question = self._question(LIST_SECONDS)
+        aliases = aliases_by_version(question.aliases(ticker))
+        versions = list(question.search("model-versions", "model_versions", ticker))
+        metrics = question.metrics([version["run_id"] for version in versions if version.get("run_id")])
         return [
             KnownVersion(
                 version["name"],
@@ -69,40 +80,57 @@ class RestRegistry:
             for version in versions
         ]
 
+    @intelligible(_SERVER)
     def decisions(self, name: str) -> list[dict[str, Any]]:
         """Return the records of all decisions about a model."""
-        tags = [_pairs(run["data"].get("tags", [])) for run in self._runs(f"attributes.run_name = '{name}'")]
+        runs = self._question(LIST_SECONDS).runs(f"attributes.run_name = '{name}'")
+        tags = [_pairs(run["data"].get("tags", [])) for run in runs]
         return [json.loads(text) for pairs in tags for key, text in pairs.items() if key.startswith(DECISION_PREFIX)]
 
-    def _aliases(self, ticker: str | None = None) -> Iterator[Alias]:
-        for model in self._search("registered-models", "registered_models", ticker):
+    def _question(self, seconds: float) -> "_Question":
+        return _Question(self._url, Deadline(seconds))
+
+
+class _Question:
+    """Requests to the server with one deadline. Raises RegistryUnavailable or ModelUnavailable."""
+
+    def __init__(self, url: str, deadline: Deadline) -> None:
+        self._url = url
+        self._deadline = deadline
+
+    def aliases(self, ticker: str | None = None) -> Iterator[Alias]:
+        """Yield the aliases of all models, or of a ticker's."""
+        for model in self.search("registered-models", "registered_models", ticker):
             for alias in model.get("aliases", []):
                 yield model["name"], int(alias["version"]), alias["alias"]
 
-    def _metrics(self, run_ids: Sequence[str]) -> dict[str, dict[str, float | None]]:
+    def metrics(self, run_ids: Sequence[str]) -> dict[str, dict[str, float | None]]:
         """Return the listed metrics of each run. NaN and infinity arrive as text."""
         metrics = {}
         for start in range(0, len(run_ids), _RUNS_PER_REQUEST):
             names = ", ".join(f"'{run_id}'" for run_id in run_ids[start : start + _RUNS_PER_REQUEST])
-            for run in self._runs(f"attributes.run_id IN ({names})"):
+            for run in self.runs(f"attributes.run_id IN ({names})"):
                 pairs = _pairs(run["data"].get("metrics", []))
                 values = {key: finite(float(value)) for key, value in pairs.items()}
                 metrics[run["info"]["run_id"]] = listed_metrics(values)
         return metrics
 
-    def _read_artifact(self, location: str) -> bytes:
+    def artifact(self, location: str) -> bytes:
+        """Return the ONNX file in a model folder."""
         if not location.startswith("mlflow-artifacts:"):
             return read_artifact(location)
         folder = quote(urlsplit(location).path.strip("/"))
         return self._send(Request(self._address(f"mlflow-artifacts/artifacts/{folder}/{MODEL_FILE}")))
 
-    def _search(self, resource: str, entries: str, ticker: str | None) -> Iterator[dict[str, Any]]:
+    def search(self, resource: str, entries: str, ticker: str | None) -> Iterator[dict[str, Any]]:
+        """Yield the entries of a search, of all models or of a ticker's."""
         condition = f"name LIKE '{name_pattern(ticker)}'"
-        return self._pages(self._get, f"mlflow/{resource}/search", entries, filter=condition, max_results="1000")
+        return self._pages(self.get, f"mlflow/{resource}/search", entries, filter=condition, max_results="1000")
 
-    def _runs(self, condition: str) -> Iterator[dict[str, Any]]:
+    def runs(self, condition: str) -> Iterator[dict[str, Any]]:
+        """Yield the runs of our experiment that match a condition."""
         try:
-            experiment = self._get("mlflow/experiments/get-by-name", experiment_name=EXPERIMENT)["experiment"]
+            experiment = self.get("mlflow/experiments/get-by-name", experiment_name=EXPERIMENT)["experiment"]
         except ModelUnavailable:  # nothing was trained yet
             return
         query = {"experiment_ids": [experiment["experiment_id"]], "filter": condition, "run_view_type": "ALL"}
@@ -115,11 +143,15 @@ class RestRegistry:
         while True:
             page = request(path, **query)
             yield from page.get(entries, [])
-            if not page.get("next_page_token"):
+            token = page.get("next_page_token")
+            if not token:
                 return
-            query["page_token"] = page["next_page_token"]
+            if token == query.get("page_token"):
+                raise ValueError("the same page again")
+            query["page_token"] = token
 
-    def _get(self, path: str, **query: str) -> dict[str, Any]:
+    def get(self, path: str, **query: str) -> dict[str, Any]:
+        """Return the document at a path of the API."""
         return _document(self._send(Request(f"{self._address(path)}?{urlencode(query)}")))
 
     def _post(self, path: str, **body: Any) -> dict[str, Any]:
@@ -128,14 +160,11 @@ class RestRegistry:
     def _address(self, path: str) -> str:
         return f"{self._url}/api/2.0/{path}"
 
-    @staticmethod
-    def _send(request: Request) -> bytes:
+    def _send(self, request: Request) -> bytes:
         for name, value in _credentials().items():
             request.add_header(name, value)
         try:
-            with urlopen(request, timeout=TIMEOUT_SECONDS) as response:
-                content: bytes = response.read()
-                return content
+            return self._deadline.send(request)
         except HTTPError as error:
             with error:
                 if error.code == 404:
@@ -144,6 +173,11 @@ class RestRegistry:
                     names = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
                     raise RegistryUnavailable(f"the MLflow server refuses {names} ({error.code})") from None
                 raise RegistryUnavailable(f"the MLflow server answered with status {error.code}") from None
+        except TimeoutError as error:
+            raise RegistryUnavailable(f"the MLflow server: {error}") from None
+        except HTTPException as error:
+            _logger.debug("MLflow server: %r", error)
+            raise RegistryUnavailable("the MLflow server answers with something that is not whole HTTP") from None
         except OSError as error:
             _logger.debug("MLflow server: %r", error)
             raise RegistryUnavailable("the MLflow server cannot be reached") from None
@@ -152,7 +186,9 @@ class RestRegistry:
 def _document(content: bytes) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads(content)
-    except ValueError:
+        if not isinstance(document, dict):
+            raise TypeError("not an object")
+    except (ValueError, TypeError, RecursionError):
         raise RegistryUnavailable("MLFLOW_TRACKING_URI does not lead to an MLflow server") from None
     return document
 

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
+from zenith_serving.problem_details import BODY_KIND
+
 Body = TypeVar("Body", bound=BaseModel)
 
 
@@ -42,9 +44,12 @@ async def read_body(request: Request, kind: type[Body]) -> Body:
     Raises RequestValidationError, as FastAPI does, if it is not JSON or not valid for `kind`, and HTTPException (400)
     if the client disconnected before sending all of it.
     """
+    request.scope[BODY_KIND] = kind
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
-        raise RequestValidationError([{"loc": ("body",), "msg": "content-type must be application/json"}])
+        raise RequestValidationError(
+            [{"type": "content_type", "loc": ("body",), "msg": "content-type must be application/json"}]
+        )
     try:
         return kind.model_validate_json(await _bytes(request))
     except ValidationError as error:

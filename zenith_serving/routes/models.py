@@ -1,9 +1,10 @@
 """The model versions in the registry, the decisions about them, and the webhook that follows a promotion at once."""
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 
+from zenith_core.errors import UserError
 from zenith_core.names import Kind
-from zenith_serving.errors import RegistryUnavailable
+from zenith_serving.errors import RegistryUnavailable, unknown_name
 from zenith_serving.problem_details import RESPONSES
 from zenith_serving.registry.version_listing import list_models, model_history
 from zenith_serving.routes.dependencies import PREFIX, PredictorDep, RegistryDep, RegistryThreads, TickerPath
@@ -15,7 +16,15 @@ from zenith_serving.security.authentication import require_key
 router = APIRouter(prefix=PREFIX, responses=RESPONSES)
 
 
-@router.get("/models", tags=["registry"])
+def _refuse_other_parameters(request: Request) -> None:
+    """Raise UserError for a query parameter that the route lacks: a misspelt filter would list everything."""
+    names = [field.alias for field in request.scope["route"].dependant.query_params]
+    for name in request.query_params:
+        if name not in names:
+            raise UserError(unknown_name("parameter", name, names))
+
+
+@router.get("/models", tags=["registry"], dependencies=[Depends(_refuse_other_parameters)])
 async def models(
     registry: RegistryDep,
     threads: RegistryThreads,
@@ -38,7 +47,7 @@ def refresh_models(predictor: PredictorDep) -> Refreshed:
     """Follow every moved alias now. After this, the process that answered serves the new versions; other processes
     look for themselves every two seconds.
     """
-    predictor.refresh()
+    predictor.refresh(retry=True)
     state = predictor.models.state()
     if state["registry"]["detail"]:
         raise RegistryUnavailable(state["registry"]["detail"])

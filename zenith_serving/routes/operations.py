@@ -21,7 +21,8 @@ async def health(predictor: PredictorDep) -> Health:
     # Memory alone, so that no prediction delays it.
     models, cache = predictor.models.state(), predictor.cache.state()
     snapshots = predictor.snapshots.state()
-    is_degraded = models["models"]["problems"] or any(part["state"] != "ok" for part in (models["registry"], cache))
+    parts = (models["registry"], cache, snapshots)
+    is_degraded = models["models"]["problems"] or any(part["state"] != "ok" for part in parts)
     return Health(
         status="degraded" if is_degraded else "ok",
         ready=snapshots["tickers"] > 0,

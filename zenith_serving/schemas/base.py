@@ -10,9 +10,9 @@ from zenith_core.market.tickers import TICKER_PATTERN, validate_ticker
 
 
 class Request(BaseModel):
-    """A request. Strict: `"5"`, `true` and `5.0` are not integers."""
+    """A request. Strict: `"5"`, `true` and `5.0` are not integers, and an unknown field is refused."""
 
-    model_config = ConfigDict(strict=True, frozen=True)
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
 class Response(BaseModel):

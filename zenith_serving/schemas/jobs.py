@@ -6,13 +6,13 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from zenith_core.job_options import ModelType, TrainingOptions
+from zenith_core.job_options import ModelType, TickerTrainingOptions
 from zenith_serving.schemas.base import Request, Response, Ticker
 
 RunStatus = Literal["queued", "starting", "running", "succeeded", "failed", "canceling", "canceled"]
 
 
-class TrainRequest(Request, TrainingOptions, extra="forbid"):
+class TrainRequest(Request, TickerTrainingOptions):
     """Train a ticker's models."""
 
     ticker: Ticker
@@ -24,7 +24,7 @@ class TrainRequest(Request, TrainingOptions, extra="forbid"):
         return self
 
 
-class JobRequest(Request, extra="forbid"):
+class JobRequest(Request):
     """The ticker and config of a job."""
 
     ticker: Ticker | None = Field(default=None, description="For refresh_prices and evaluate_model.")

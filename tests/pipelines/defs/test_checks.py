@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from zenith_core.asset_selection import training_config
 from zenith_core.features.model_features import WARM_UP, feature_spec_hash, features
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import last_closed_session, sessions_between
 from zenith_core.prices.cleaning import clean_prices
+from zenith_pipelines.dagster_runtime.failures import failure_of
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.defs import checks
@@ -262,7 +264,7 @@ def test_after_bad_prices_the_last_good_data_is_served(home):
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("tickers", ["TEST"])
 
-        def run(table) -> dg.ExecuteInProcessResult:
+        def run(table, ops=None) -> dg.ExecuteInProcessResult:
             table.to_csv(home / "TEST.csv")
             return dg.materialize(
                 [*assets, *all_checks],
@@ -270,16 +272,36 @@ def test_after_bad_prices_the_last_good_data_is_served(home):
                 partition_key="TEST",
                 raise_on_error=False,
                 resources=resources(Progress()),
+                run_config={"ops": ops or {}},
             )
+
+        def failures_of(result):
+            checks_that_failed = [check for check in result.get_asset_check_evaluations() if not check.passed]
+            return {check.check_name: check.severity for check in checks_that_failed}
 
         assert run(bars(MIN_SESSIONS + 200)).success
         before = {name: store.facts(name, "TEST") for name in ("serving_snapshot", "indicator_features")}
         bad = run(put("open", 0.0, *range(100, 200))(bars(MIN_SESSIONS + 200)))
 
         assert not bad.success
-        failures = {check.check_name: check.severity for check in bad.get_asset_check_evaluations() if not check.passed}
-        assert failures == {"few_restatements": WARN, "few_rows_quarantined": ERROR}
+        assert failures_of(bad) == {"few_restatements": WARN, "few_rows_quarantined": ERROR}
         assert {name: store.facts(name, "TEST") for name in before} == before
         assert store.facts("cleaned_prices", "TEST")["counts"]["quarantined"] == 100
+
+        shortened = bars(MIN_SESSIONS + 200).iloc[:-100]
+        short = run(shortened)
+
+        assert failures_of(short) == {"few_restatements": WARN, "end_not_before_served": ERROR}
+        reason, _ = failure_of(short)
+        ends = [f"{table.index[-1]:%Y-%m-%d}" for table in (shortened, bars(MIN_SESSIONS + 200))]
+        assert f"the data end on {ends[0]}, those that are served on {ends[1]} and stay" in reason
+        assert "zenith job retrain_model --tickers TEST --config allow_earlier_end=true" in reason
+        assert {name: store.facts(name, "TEST") for name in before} == before
+
+        allowed = run(shortened, training_config(None, allow_earlier_end=True))
+
+        assert allowed.success
+        assert failures_of(allowed) == {"end_not_before_served": WARN}
+        assert store.facts("serving_snapshot", "TEST")["as_of"] == ends[0]
 
         assert run(bars(MIN_SESSIONS + 200)).success

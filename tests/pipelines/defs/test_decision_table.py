@@ -13,7 +13,7 @@ DECISION = {
     "gates": [
         gate.to_json()
         for gate in (
-            data_end_gate("2024-05-02", "2024-05-01"),
+            data_end_gate("2024-05-02", "2024-05-01", "2024-05-02"),
             loss_gate(COMPARED, 7, "a | b"),
             coverage_gate([COVERAGE]),
         )

@@ -51,7 +51,7 @@ def test_a_first_model_is_refused_for_each_failed_sanity_gate(gate, reason):
 
 
 def test_one_failed_gate_refuses_a_candidate():
-    gates = [data_end_gate("2024-05-01", "2024-05-01"), loss_gate(comparison(0.05, 0.01), 7)]
+    gates = [data_end_gate("2024-05-01", "2024-05-01", "2024-05-01"), loss_gate(comparison(0.05, 0.01), 7)]
 
     decision = decide(SANITY, gates, beats_naive=True)
 
@@ -66,9 +66,16 @@ def test_one_failed_gate_refuses_a_candidate():
 
 
 def test_a_model_of_older_data_never_replaces_one_of_newer_data():
-    assert data_end_gate("2024-05-02", "2024-05-01").passed
-    assert data_end_gate("2024-05-01", "2024-05-01").passed
-    assert not data_end_gate("2024-04-30", "2024-05-01").passed
+    assert data_end_gate("2024-05-02", "2024-05-01", "2024-05-02").passed
+    assert data_end_gate("2024-05-01", "2024-05-01", "2024-05-01").passed
+    assert not data_end_gate("2024-04-30", "2024-05-01", "2024-05-01").passed
+
+
+def test_a_champion_that_has_seen_prices_after_those_that_are_served_gives_way_to_a_candidate_that_has_not():
+    gate = data_end_gate("2024-04-30", "2024-05-01", "2024-04-30")
+    assert gate.passed
+    assert gate.detail.endswith("after those that are served, which end on 2024-04-30: it cannot answer")
+    assert not data_end_gate("2024-04-30", "2024-05-01", "2024-04-29").passed  # nor can the candidate
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
 import threading
+from datetime import date
 
 import numpy as np
 import pytest
@@ -136,7 +137,9 @@ def test_a_kept_forecast_survives_a_registry_outage(store, registry, snapshots):
     registry.away = True
     store.refresh()
     assert store.get("lstm", snapshots["AAPL"]) is model
-    assert store.state()["registry"] == {"state": "away", "detail": "the registry is away"}
+    registry_state = store.state()["registry"]
+    assert (registry_state["state"], registry_state["detail"]) == ("away", "the registry is away")
+    assert registry_state["last_look_seconds"] >= 0
     registry.away = False
     store.refresh()
     assert store.state()["registry"]["state"] == "ok"
@@ -273,6 +276,87 @@ def test_a_newer_minor_version_is_refused_and_an_older_one_or_another_library_is
     assert misfit({}) is None
     newer = f"{major}.{int(minor) + 1}.0"
     assert misfit({"onnxruntime": newer}).startswith(f"was written by onnxruntime {newer}, this service has")
+
+
+def test_a_snapshot_that_ends_before_the_model_leaves_the_last_good_forecast(store, models, snapshots, sessions):
+    good = store.get("lstm", snapshots["AAPL"])
+    shortened = models.snapshot("AAPL", as_of=date(2012, 5, 31), close=1.0)
+    model = store.get("lstm", shortened)
+    assert (price(model), model.snapshot) == (price(good), snapshots["AAPL"])
+    assert store.peek("lstm", shortened) is model
+    assert sessions == [("lstm-AAPL", 1)] * 2  # once for each snapshot
+    assert "the data of AAPL end on 2012-05-31" in store.state()["models"]["problems"]["lstm-AAPL"]
+    store.get("lstm", models.snapshot("AAPL", close=200.0))
+    assert store.state()["models"]["problems"] == {}
+
+
+def test_a_promoted_version_without_a_forecast_leaves_the_last_good_one_and_is_run_once(
+    store, registry, models, snapshots, sessions
+):
+    good = store.get("lstm", snapshots["AAPL"])
+    registry.add("lstm-AAPL", models.lstm("AAPL", spec="another"))
+    for _ in range(3):
+        store.refresh()
+    served = store.get("lstm", snapshots["AAPL"])
+    assert (served.version, price(served)) == (1, price(good))
+    assert sessions.count(("lstm-AAPL", 2)) == 1
+    assert "trained on features another" in store.state()["models"]["problems"]["lstm-AAPL"]
+    registry.add("lstm-AAPL", models.lstm("AAPL", growth=2.0))
+    store.refresh()
+    assert price(store.peek("lstm", snapshots["AAPL"])) == pytest.approx(200.0)
+    assert store.state()["models"]["problems"] == {}
+
+
+def test_a_version_that_cannot_be_loaded_is_opened_once_until_it_changes_or_a_refresh_is_requested(
+    store, registry, snapshots, sessions, models
+):
+    registry.add("lstm-AAPL", b"not onnx")
+    for _ in range(5):
+        store.refresh()
+        with pytest.raises(ModelUnavailable, match="cannot be loaded"):
+            store.get("lstm", snapshots["AAPL"])
+    assert registry.fetched["lstm-AAPL", 2] == 1
+    store.refresh(retry=True)
+    assert registry.fetched["lstm-AAPL", 2] == 2
+    registry.add("lstm-AAPL", models.lstm("AAPL"))
+    store.refresh()
+    assert ("lstm-AAPL", 3) in sessions
+    assert store.state()["models"]["problems"] == {}
+
+
+def test_problems_of_a_model_that_left_production_are_forgotten(store, registry):
+    registry.add("lstm-AAPL", b"not onnx")
+    store.refresh()
+    assert list(store.state()["models"]["problems"]) == ["lstm-AAPL"]
+    del registry.aliases["lstm-AAPL"]
+    store.refresh()
+    assert store.state()["models"]["problems"] == {}
+
+
+def test_a_look_that_does_not_end_is_reported_while_it_lasts(store, registry, monkeypatch):
+    monkeypatch.setattr(model_store, "SLOW_SECONDS", 0.0)
+    ask, states = registry.production, []
+
+    def slow():
+        states.append(store.state()["registry"])
+        return ask()
+
+    registry.production = slow
+    store.refresh()
+    assert (states[0]["state"], states[0]["last_look_seconds"]) == ("away", None)
+    assert "has not answered for" in states[0]["detail"]
+    assert store.state()["registry"]["state"] == "ok"
+
+
+def test_while_the_registry_is_away_no_model_file_is_waited_for(registry, copies, models, snapshots):
+    registry.add("lstm-AAPL", models.lstm("AAPL"))
+    store = ModelStore(registry, copies)
+    registry.fetch = lambda name, version: pytest.fail("it would be waited for")
+    store._read_aliases()
+    registry.away = True
+    store.refresh()
+    with pytest.raises(RegistryUnavailable, match="the registry is away"):
+        store.get("lstm", snapshots["AAPL"])
 
 
 def test_an_alias_that_moves_during_a_computation_is_followed_before_the_answer(store, registry, models, snapshots):

@@ -3,6 +3,7 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 
+from tests.published import publish
 from zenith_core.errors import InvalidTicker, UserError
 from zenith_core.names import DISCLAIMER
 from zenith_serving.errors import FeatureMismatch, ModelUnavailable, TickerGone, UnknownTicker
@@ -293,9 +294,7 @@ def test_a_delisted_ticker_is_stale_until_its_last_forecast_session_has_passed_a
     last = models.snapshot("AAPL").next_sessions[-1]
     clock.now = datetime(last.year, last.month, last.day, 22, tzinfo=UTC)
     assert predictor.predict_price("AAPL").stale  # not delisted: stale for ever
-    folder = tmp_path / "data" / "delisted" / "AAPL"
-    folder.mkdir(parents=True)
-    (folder / "current.json").write_text('{"facts": {"reason": "yahoo: last traded on 2013-03-01"}}')
+    publish(tmp_path, "delisted", "AAPL", {"reason": "yahoo: last traded on 2013-03-01"})
     predictor.snapshots.check()  # as the watcher does every two seconds
     with pytest.raises(TickerGone, match="AAPL is no longer traded: yahoo: last traded on 2013-03-01"):
         predictor.predict_price("AAPL")

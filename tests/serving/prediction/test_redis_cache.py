@@ -19,7 +19,9 @@ class Kept(BaseModel):
 
 @pytest.fixture
 def cache(redis):
-    return RedisCache(redis.url, 60, LocalCache(60))
+    cache = RedisCache(redis.url, 60, LocalCache(60))
+    yield cache
+    cache._redis.close()
 
 
 def test_an_answer_is_kept_as_json_with_an_expiry_and_shared(redis, cache):
@@ -143,9 +145,42 @@ def test_a_redis_that_is_killed_costs_no_answer(redis, cache):
     assert cache.state() == {"kind": "redis", "state": "ok"}
 
 
-def test_a_server_that_is_full_or_read_only_is_not_away(redis, cache):
-    cache.put("AAPL", "key", b'{"value":1}')
+def fill(redis):
     redis.client.config_set("maxmemory", "1")
-    cache.put("AAPL", "other", b'{"value":1}')
+    return lambda: redis.client.config_set("maxmemory", "0")
+
+
+def make_read_only(redis):
+    redis.client.replicaof("127.0.0.1", "1")
+    return lambda: redis.client.replicaof("NO", "ONE")
+
+
+@pytest.mark.parametrize(("refuse", "reason"), [(fill, "maxmemory"), (make_read_only, "read only replica")])
+def test_a_redis_that_refuses_writes_is_reported_within_a_check_and_memory_takes_over(redis, cache, refuse, reason):
+    accept = refuse(redis)
+    cache.check()  # no answer was written yet
+    state = cache.state()
+    assert (state["kind"], state["state"]) == ("in-process", "redis refuses, in-process instead")
+    assert reason in state["detail"]
+    cache.put("AAPL", "key", b'{"value":1}')
     assert cache.get("AAPL", "key", Kept) == b'{"value":1}'
+    with pytest.raises(CacheUnavailable):
+        cache.forget()
+    accept()
+    cache.check()
     assert cache.state() == {"kind": "redis", "state": "ok"}
+
+
+def test_the_reason_of_a_refusal_holds_no_answer(redis, cache):
+    fill(redis)
+    cache.put("AAPL", "key", b'{"value":12345}')
+    assert "maxmemory" in cache.state()["detail"]
+    assert "12345" not in cache.state()["detail"]
+
+
+def test_a_database_that_redis_does_not_have_is_reported(redis):
+    cache = RedisCache(f"{redis.url}?db=99", 60, LocalCache(60))
+    cache.check()
+    cache.put("AAPL", "key", b'{"value":1}')
+    assert cache.get("AAPL", "key", Kept) == b'{"value":1}'
+    assert "in-process instead" in cache.state()["state"]

@@ -3,6 +3,7 @@ import logging
 import numpy as np
 import pytest
 
+from tests.published import publish
 from zenith_core.errors import CorruptData
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.prediction.snapshot_store import SnapshotStore
@@ -73,7 +74,57 @@ def test_a_snapshot_that_never_was_readable_is_corrupt(folder, content):
 def test_state_counts_the_tickers_of_the_last_check(tmp_path, folder, write_snapshot):
     store = SnapshotStore(folder)
     store.check()
-    assert store.state() == {"tickers": 0}
+    assert store.state() == {"state": "ok", "tickers": 0, "problems": {}}
     write_snapshot(tmp_path, "AAPL")
     store.check()
-    assert store.state() == {"tickers": 1}
+    assert store.state() == {"state": "ok", "tickers": 1, "problems": {}}
+
+
+def publish_with_copy(tmp_path, models, **changes):
+    facts = models.snapshot("AAPL", **changes).to_json()
+    return publish(tmp_path, "serving_snapshot", "AAPL", facts, stamp="20130301T220000.000000Z")
+
+
+def test_an_edited_snapshot_is_never_read_and_the_copy_beside_it_goes_on(tmp_path, folder, models):
+    file = publish_with_copy(tmp_path, models, close=430.47)
+    store = SnapshotStore(folder)
+    store.check()
+    file.write_text(file.read_text().replace("430.47", "930.47"))
+    assert store.get("AAPL").close == 430.47
+    assert SnapshotStore(folder).get("AAPL").close == 430.47  # after a restart as well
+    store.check()
+    assert store.state() == {
+        "state": "the data of 1 tickers are damaged",
+        "tickers": 1,
+        "problems": {"AAPL": "the serving snapshot is damaged: materialize it again"},
+    }
+    publish_with_copy(tmp_path, models, close=431.0)
+    store.check()
+    assert (store.get("AAPL").close, store.state()["state"]) == (431.0, "ok")
+
+
+def test_an_edited_snapshot_without_any_copy_is_corrupt(tmp_path, folder, models):
+    file = publish(tmp_path, "serving_snapshot", "AAPL", models.snapshot("AAPL", close=430.47).to_json())
+    file.write_text(file.read_text().replace("430.47", "930.47"))
+    with pytest.raises(CorruptData, match="AAPL cannot be read"):
+        SnapshotStore(folder).get("AAPL")
+
+
+def test_an_intact_file_that_holds_no_snapshot_is_reported_once_it_was_asked_for(tmp_path, folder, write_snapshot):
+    write_snapshot(tmp_path, "AAPL", close=1.0)
+    store = SnapshotStore(folder)
+    store.get("AAPL")
+    publish(tmp_path, "serving_snapshot", "AAPL", {"ticker": "AAPL"})
+    assert store.get("AAPL").close == 1.0
+    store.check()
+    assert "cannot be read" in store.state()["problems"]["AAPL"]
+
+
+@pytest.mark.parametrize("asset", ["forecast_ledger", "lstm_backtest", "ensemble_backtest"])
+def test_damage_to_charts_and_ledger_is_reported_without_being_asked_for(tmp_path, folder, write_snapshot, asset):
+    write_snapshot(tmp_path, "AAPL")
+    file = publish(tmp_path, asset, "AAPL", {"value": 1})
+    file.write_bytes(file.read_bytes()[:-7])
+    store = SnapshotStore(folder)
+    store.check()
+    assert list(store.state()["problems"]) == ["AAPL"]

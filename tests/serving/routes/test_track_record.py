@@ -1,8 +1,7 @@
-import json
-
 import pytest
 from fastapi.testclient import TestClient
 
+from tests.published import publish
 from zenith_serving.app import create_app
 
 ROW = {
@@ -23,10 +22,7 @@ def client(settings):
 @pytest.fixture
 def write(home):
     def write(ticker, facts):
-        path = home / "data" / "forecast_ledger" / ticker / "current.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"stamp": "1", "facts": facts, "tables": {}}))
-        return path
+        return publish(home, "forecast_ledger", ticker, facts)
 
     return write
 

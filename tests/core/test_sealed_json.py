@@ -1,0 +1,47 @@
+import json
+
+import pytest
+
+from zenith_core.sealed_json import is_intact, seal, unseal
+
+DOCUMENT = {"stamp": "1", "facts": {"close": 430.47, "name": "Ação", "none": None}, "tables": {}}
+
+
+def test_a_sealed_document_is_restored():
+    assert unseal(seal(DOCUMENT)) == DOCUMENT
+    assert is_intact(seal(DOCUMENT))
+
+
+def test_the_checksum_is_that_of_the_document_as_earlier_releases_wrote_it():
+    assert seal({"a": 1}) == (b'{"a": 1, "sha256": "f9d86028c6e0d64e225186f96acb69338b2c59764df79162107f5c4bb34d1310"}')
+
+
+def test_every_flipped_bit_that_changes_the_document_is_seen():
+    content = seal(DOCUMENT)
+    for position in range(len(content)):
+        for bit in range(8):
+            damaged = bytearray(content)
+            damaged[position] ^= 1 << bit
+            assert not is_intact(bytes(damaged))
+            try:
+                assert unseal(bytes(damaged)) == DOCUMENT  # a capital in an escape
+            except ValueError:
+                continue
+
+
+@pytest.mark.parametrize("length", [0, 1, 50, -1, -70])
+def test_a_shortened_document_is_refused(length):
+    content = seal(DOCUMENT)[:length]
+    assert not is_intact(content)
+    with pytest.raises(ValueError):  # json's own message, or ours
+        unseal(content)
+
+
+@pytest.mark.parametrize("content", [b"[]", b"null", b"{}", b'{"sha256": 1}', b"[" * 100_000, b"\xff"])
+def test_anything_else_is_refused(content):
+    with pytest.raises(ValueError):
+        unseal(content)
+
+
+def test_a_document_that_was_formatted_anew_is_accepted():
+    assert unseal(json.dumps(json.loads(seal(DOCUMENT)), indent=2).encode()) == DOCUMENT
