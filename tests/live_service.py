@@ -9,11 +9,16 @@ import uvicorn
 from zenith_serving.app import create_app
 
 
-@contextmanager
 def live_service(settings):
     """The address of a service over `settings`, up and running."""
+    return live_app(create_app(settings))
+
+
+@contextmanager
+def live_app(app):
+    """The address of an application, up and running."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(settings), log_level="error", timeout_graceful_shutdown=1))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
     started = threading.Event()
 
     async def startup(sockets=None):
