@@ -59,7 +59,7 @@ BENCHMARKS = (
     Benchmark("inference", _always("--rounds 1 --calls 100"), needs_model=True),
     Benchmark("serving", _always("--rounds 1 --seconds 2"), needs_model=True),
     Benchmark("serving_scaling", _always("--rounds 1 --seconds 0.5"), needs_model=True),
-    Benchmark("training_speed", _always("--repeats 1 --epochs 2", "--repeats 3 --epochs 4"), rough=("quick",)),
+    Benchmark("training_speed", _always("--seeds 1 --epochs 6", "--seeds 5"), rough=("quick",)),
     Benchmark("bands", _always("--seeds 1 --every 40", "--seeds 3", "--seeds 20 --lstm 12"), rough=("quick",)),
     Benchmark("orchestration", _always("--epochs 1 --rounds 1"), rough=("quick",)),
     Benchmark("whole_job", {"full": (), "long": ()}),

@@ -1,48 +1,54 @@
-"""Seconds per epoch of the LSTM: a plain Keras/TensorFlow script and our trainer, in separate processes and in turns.
+"""Time until the LSTM reaches the best validation loss of a plain Keras/TensorFlow script, and seconds per epoch.
 
-Same simulated data, layers, dropout, loss and optimizer, and the same windows per epoch (ours drops an incomplete
-batch). The plain script uses Keras' `fit` on both cores, with its default batch of 32 and with our batch. Ours also
-computes the validation loss.
+Both train the same layers with the same optimizer on the rows of the final model of a SIM-EDGE ticker, in fresh
+processes. The clock starts before Keras is imported, and compilation counts. The plain script is Keras' `fit` on both
+cores with its default batch of 32 windows, one for each row, and learns the last step of each. Ours trains as `zenith
+run` does, on one core. Its first run compiles everything; its second uses the compilations that the first one kept.
+
+The loss is that of forecasts from whole windows, for both. The time to compute it after each of our epochs is left out,
+because our training does not need it. Ours stops early on its own loss; if it stops above the plain script's best loss,
+the time is infinite and the bar is missed.
 """
 
 import argparse
+import json
+import math
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 from harness.figures import Figure, add_json, report
 
-FIGURES = ("epoch", "epoch_same_batch", "total")
-SESSIONS, FEATURES, HELD_OUT = 3_270, 20, 64
-CASES = {  # name: (kind, batch)
-    "plain TensorFlow, batch 32": ("plain", 32),
-    "plain TensorFlow, batch 64": ("plain", 64),
-    "ours, batch 64, one thread": ("one", 64),
-    "ours, batch 64, two threads": ("two", 64),
-}
-OURS = "ours, batch 64, two threads"
+FIGURES = ("to_loss", "to_loss_cached", "epoch")
+FEATURES = 22  # of the models
+START = time.perf_counter()
 
 
-def plain(batch: int, epochs: int) -> tuple[list[float], int]:
-    """Train with a careful user's script: windows, layers, compile, fit."""
+def plain(data: dict, epochs: int) -> list[tuple[float, float]]:
+    """Train with a careful user's script: windows, layers, compile, fit. Return seconds and loss of each epoch."""
     import keras
+    import numpy as np
 
-    from zenith_pipelines.models.lstm import LSTMConfig
+    from zenith_core.features.targets import input_windows
+    from zenith_pipelines.models.lstm import LSTMConfig, scaler
 
     config = LSTMConfig()
-    x, y = plain_windows(config.window, config.horizons)
+    train, validation = data["train"], data["validation"]
+    mean, scale = scaler(data["values"][: train[-1] + 1])
+    values = np.nan_to_num((data["values"] - mean) / scale)
+    x, held_out = (input_windows(values, rows, config.window) for rows in (train, validation))
     model = network()
     model.compile(keras.optimizers.Adam(config.learning_rate, clipnorm=config.clip_norm), loss="huber")
     ends: list[float] = []
-    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(time.perf_counter()))
-    model.fit(x, y, batch_size=batch, epochs=epochs, callbacks=[clock], verbose=0)
-    return ends, len(x)
+    clock = keras.callbacks.LambdaCallback(on_epoch_end=lambda *_: ends.append(time.perf_counter() - START))
+    answers = (held_out, data["targets"][validation])
+    history = model.fit(x, data["targets"][train], validation_data=answers, epochs=epochs, callbacks=[clock], verbose=0)
+    return list(zip(ends, history.history["val_loss"], strict=True))
 
 
 def network():
@@ -53,116 +59,146 @@ def network():
     from zenith_pipelines.models.lstm import LSTMConfig
 
     config = LSTMConfig()
+    stack = []
+    for layer in range(config.layers):
+        stack += [
+            layers.LSTM(config.units, return_sequences=layer < config.layers - 1),
+            layers.Dropout(config.dropout),
+        ]
     return keras.Sequential(
         [
             keras.Input((config.window, FEATURES)),
-            layers.LSTM(config.units),
-            layers.Dropout(config.dropout),
+            *stack,
             layers.Dense(config.dense, activation="relu"),
             layers.Dense(config.horizons),
         ]
     )
 
 
-def ours(batch: int, epochs: int) -> tuple[list[float], int]:
-    """Train with our trainer, set up as by `zenith run`, without early stopping."""
+def ours(data: dict, epochs: int) -> list[tuple[float, float]]:
+    """Train with our trainer, set up as by `zenith run`. Return seconds and loss of each epoch."""
     import numpy as np
 
-    from zenith_pipelines.models.lstm import LSTMConfig, LSTMTrainer
+    from zenith_pipelines.models.lstm import LSTMConfig, LSTMTrainer, TrainedLSTM, _copy_arrays, scaler
 
-    config = LSTMConfig(batch=batch, epochs=epochs, patience=epochs)
-    values, targets = data(config.horizons)
-    rows = np.arange(config.window - 1, SESSIONS)
-    ends: list[float] = []
+    config = LSTMConfig(epochs=epochs)
+    values, targets, train, validation = (data[name] for name in ("values", "targets", "train", "validation"))
     trainer = LSTMTrainer(config, FEATURES)
-    # Train on the held-out rows too, so that an epoch has as many windows as in the plain script.
-    trainer.fit(values, targets, rows, rows[-HELD_OUT:], lambda _: ends.append(time.perf_counter()))
-    return ends, len(rows) // batch * batch
+    mean, scale = scaler(values[train[0] - config.window + 1 : train[-1] + 1])
+    results: list[tuple[float, float]] = []
+    left_out = 0.0
+
+    def score(_: int) -> None:
+        nonlocal left_out
+        end = time.perf_counter()
+        weights = tuple(_copy_arrays(trainer._network.weights))
+        model = TrainedLSTM(config.window, mean, scale, weights, ())
+        error = np.abs(trainer.predict(model, values, validation) - targets[validation])
+        loss = np.where(error <= 1, error**2 / 2, error - 0.5).mean()
+        results.append((end - START - left_out, float(loss)))
+        left_out += time.perf_counter() - end
+
+    trainer.fit(values, targets, train, validation, score)
+    return results
 
 
-def data(horizons: int):
-    """Return noise, which takes as long to learn as prices."""
+def save_data(file: Path, seed: int) -> None:
+    """Save the model inputs, targets and rows of SIM-EDGE-`seed`."""
     import numpy as np
 
-    rng = np.random.default_rng(0)
-    return rng.normal(size=(SESSIONS, FEATURES)).astype(np.float32), rng.normal(size=(SESSIONS, horizons))
+    from zenith_core.evaluation.walk_forward import WalkForward
+    from zenith_core.features.model_features import FEATURES as COLUMNS
+    from zenith_core.features.model_features import features
+    from zenith_core.features.targets import forward_log_returns, standardized_returns
+    from zenith_core.prices.cleaning import clean_prices
+    from zenith_pipelines.ingestion.sources.simulated import SimulatedSource
+    from zenith_pipelines.models.lstm import LSTMConfig
+    from zenith_pipelines.models.training_inputs import model_inputs
+
+    ticker, config, split = f"SIM-EDGE-{seed}", LSTMConfig(), WalkForward()
+    cleaned = clean_prices(SimulatedSource(2.0).fetch(ticker).prices, ticker).prices
+    inputs = model_inputs(features(cleaned), COLUMNS, config.window, split)
+    assert len(COLUMNS) == FEATURES
+    targets = standardized_returns(forward_log_returns(inputs.close, config.horizons), inputs.volatility)
+    first, fold = inputs.origins[0] - config.window + 1, split.final(len(inputs.origins))
+    rows = {name: inputs.origins[getattr(fold, name)] - first for name in ("train", "validation")}
+    np.savez(file, values=inputs.values[first:], targets=targets[first:].astype(np.float32), **rows)
 
 
-def plain_windows(window: int, horizons: int):
-    """Return (windows, window, features) and (windows, horizons), cut by numpy."""
+def measure(kind: str, file: Path, epochs: int, home: Path) -> None:
+    """Print seconds and validation loss of each epoch; `home` holds JAX's compilation cache."""
     import numpy as np
 
-    values, targets = data(horizons)
-    x = np.lib.stride_tricks.sliding_window_view(values, window, axis=0).transpose(0, 2, 1)
-    return np.ascontiguousarray(x), targets[window - 1 :].astype(np.float32)
+    from zenith_pipelines.models import prepare_backend
 
-
-def measure(train: Callable[[int, int], tuple[list[float], int]], batch: int, epochs: int) -> None:
-    """Print seconds per later epoch (median), seconds from the start of this module to the last epoch, and windows."""
-    start = time.perf_counter()
-    ends, windows = train(batch, epochs)
-    later = [after - before for before, after in pairwise(ends)]
-    print(statistics.median(later), ends[-1] - start, windows)
-
-
-def run(kind: str, batch: int, epochs: int, home: Path) -> tuple[float, float, int]:
-    """Measure one kind in a fresh process; `home` holds JAX's compilation cache."""
-    command = [sys.executable, __file__, "--measure", kind, str(batch), str(epochs), str(home)]
-    result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
-    epoch, total, windows = result.stdout.split()[-3:]
-    return float(epoch), float(total), int(windows)
-
-
-def prepare(kind: str, home: Path) -> None:
-    """Set the backend of a plain user, or of `zenith run` with a spare core."""
-    from zenith_pipelines.models import TRAINING_THREADS, prepare_backend
-
+    data = dict(np.load(file))
     if kind == "plain":
         os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
     else:
         prepare_backend("jax", home)
-        os.environ[TRAINING_THREADS] = {"one": "1", "two": "2"}[kind]
+    print(json.dumps({"plain": plain, "ours": ours}[kind](data, epochs)))
+
+
+def run(kind: str, file: Path, epochs: int, home: Path) -> list[tuple[float, float]]:
+    """Measure one kind in a fresh process."""
+    command = [sys.executable, __file__, "--measure", kind, str(file), str(epochs), str(home)]
+    result = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    return [tuple(epoch) for epoch in json.loads(result.stdout.splitlines()[-1])]
+
+
+def time_to(loss: float, epochs: list[tuple[float, float]]) -> float:
+    """Return the seconds at the end of the first epoch with at most this loss; infinite if there is none."""
+    return next((seconds for seconds, reached in epochs if reached <= loss), math.inf)
+
+
+def epoch_seconds(epochs: list[tuple[float, float]]) -> float:
+    """Return the median seconds of all epochs but the first, which compiles."""
+    return statistics.median(after[0] - before[0] for before, after in pairwise(epochs))
 
 
 def main() -> None:
-    """Measure the cases in turn, several times; print medians and ratios."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--repeats", type=int, default=3)
+    """Measure each seed in turn; print a line for each, and medians."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--epochs", type=int, default=24, help="of the plain script, and at most of ours (default 24)")
+    parser.add_argument("--seeds", type=int, default=5, help="markets (default 5)")
+    parser.add_argument("--first", type=int, default=101, help="first seed (default 101)")
     add_json(parser)
     arguments = parser.parse_args()
-    timings: dict[str, list[tuple[float, float, int]]] = {name: [] for name in CASES}
-    with tempfile.TemporaryDirectory() as home:
-        for _ in range(arguments.repeats):
-            for name, (kind, batch) in CASES.items():
-                timings[name].append(run(kind, batch, arguments.epochs, Path(home)))
-                print(f"{name}: {timings[name][-1]}, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
-    median = table(timings, arguments.epochs)
-    ours, default, same = (median[name] for name in (OURS, "plain TensorFlow, batch 32", "plain TensorFlow, batch 64"))
+    rows: list[dict[str, float]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(arguments.first, arguments.first + arguments.seeds):
+            file, home = Path(folder) / f"{seed}.npz", Path(folder) / f"home-{seed}"
+            save_data(file, seed)
+            theirs, cold, cached = (run(kind, file, arguments.epochs, home) for kind in ("plain", "ours", "ours"))
+            best_seconds, best_loss = min(theirs, key=lambda epoch: epoch[1])
+            rows.append(
+                {
+                    "plain": best_seconds,
+                    "cold": time_to(best_loss, cold),
+                    "cached": time_to(best_loss, cached),
+                    "plain_epoch": epoch_seconds(theirs),
+                    "epoch": epoch_seconds(cached),
+                }
+            )
+            print(
+                f"SIM-EDGE-{seed}: plain {best_loss:.4f} after {theirs.index((best_seconds, best_loss)) + 1} epochs; "
+                f"ours best {min(loss for _, loss in cold):.4f} in {len(cold)} epochs; "
+                + ", ".join(f"{name} {value:.2f} s" for name, value in rows[-1].items())
+                + f"; load {os.getloadavg()[0]:.1f}",
+                flush=True,
+            )
+    median = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
     figures = [
-        Figure("epoch", ours[0], default[0]),
-        Figure("epoch_same_batch", ours[0], same[0]),
-        Figure("total", ours[1], default[1]),
+        Figure("to_loss", median["cold"], median["plain"]),
+        Figure("to_loss_cached", median["cached"], median["plain"]),
+        Figure("epoch", median["epoch"], median["plain_epoch"]),
     ]
     report("training_speed", figures, arguments.json)
 
 
-def table(timings: dict[str, list[tuple[float, float, int]]], epochs: int) -> dict[str, list[float]]:
-    """Print medians (epoch, total, windows) and speed relative to the plain cases; return the medians."""
-    median = {n: [statistics.median(column) for column in zip(*rows, strict=True)] for n, rows in timings.items()}
-    plain_cases = [name for name in CASES if name.startswith("plain")]
-    print(f"{epochs} epochs, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-    print(f"{'':<30}{'epoch, s':>10}{'total, s':>10}{'windows':>9}   speed-up over: " + ", ".join(plain_cases))
-    for name, (epoch, total, windows) in median.items():
-        ratios = [f"{median[p][0] / epoch:.1f} (total {median[p][1] / total:.1f})" for p in plain_cases]
-        print(f"{name:<30}{epoch:>10.2f}{total:>10.1f}{windows:>9.0f}   " + ", ".join(ratios))
-    return median
-
-
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--measure"]:
-        kind, batch, epochs, home = sys.argv[2:]
-        prepare(kind, Path(home))
-        measure(plain if kind == "plain" else ours, int(batch), int(epochs))
+        kind, file, epochs, home = sys.argv[2:]
+        measure(kind, Path(file), int(epochs), Path(home))
     else:
         main()

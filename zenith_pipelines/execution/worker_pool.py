@@ -26,7 +26,6 @@ from zenith_pipelines.dagster_runtime.dead_runs import REASON, fail_dead_run, fa
 from zenith_pipelines.dagster_runtime.failures import is_unavailable
 from zenith_pipelines.dagster_runtime.progress import ForwardedProgress
 from zenith_pipelines.execution.ticker_run import TickerRun, run_ticker
-from zenith_pipelines.models import TRAINING_THREADS
 from zenith_pipelines.settings import Settings
 
 TICKERS_PER_WORKER = 8  # about 5 fits each, 18 MB kept per fit: bounds a worker near 1.5 GB
@@ -63,10 +62,7 @@ def run_batch(runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update]
     stop = threading.Event()
     slots = min(jobs, len(runs))
     with ThreadPoolExecutor(max_workers=slots) as threads:
-        pending = {
-            threads.submit(_process_queue, queue, outcomes, _WorkerSlot(updates, jobs // slots), stop)
-            for _ in range(slots)
-        }
+        pending = {threads.submit(_process_queue, queue, outcomes, _WorkerSlot(updates), stop) for _ in range(slots)}
         try:
             next_cleanup = 0.0
             while pending:
@@ -89,11 +85,10 @@ def run_batch(runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update]
 class _WorkerSlot:
     """A worker process, replaced when it dies, and the pipe for its progress."""
 
-    def __init__(self, updates: "Queue[Update]", threads: int) -> None:
+    def __init__(self, updates: "Queue[Update]") -> None:
         self._updates = updates
-        self._threads = threads
         self._receiver, self._sender = multiprocessing.get_context("spawn").Pipe(duplex=False)
-        self._worker = _start_worker(self._sender, threads)
+        self._worker = _start_worker(self._sender)
 
     def run(self, run: TickerRun) -> tuple[dict[str, Any], bool]:
         """Return the outcome, and True if a second run may succeed."""
@@ -101,7 +96,7 @@ class _WorkerSlot:
             return _result(self._worker.submit(_run_in_worker, run), self._receiver, self._updates), False
         except BrokenProcessPool:
             _ignore_outage(lambda: fail_dead_run(Settings(), run.run_id))
-            self._worker = _start_worker(self._sender, self._threads)
+            self._worker = _start_worker(self._sender)
             return _failed(REASON), True
         except Exception as error:  # the other tickers go on
             reason = f"{type(error).__name__}: {' '.join(str(error).split())}".rstrip(": ")
@@ -146,20 +141,19 @@ def _result(future: "Future[dict[str, Any]]", receiver: Connection, updates: "Qu
     return future.result()
 
 
-def _start_worker(sender: Connection, threads: int) -> ProcessPoolExecutor:
+def _start_worker(sender: Connection) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
         max_workers=1,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_init_worker,
-        initargs=(sender, threads),
+        initargs=(sender,),
         max_tasks_per_child=TICKERS_PER_WORKER,
     )
 
 
-def _init_worker(sender: Connection, threads: int) -> None:
+def _init_worker(sender: Connection) -> None:
     os.setpgrp()  # Ctrl-C in the terminal is the parent's to handle
     threading.Thread(target=_exit_with_parent, daemon=True).start()
-    os.environ.setdefault(TRAINING_THREADS, str(threads))
     _progress_pipe.append(sender)
 
 

@@ -14,27 +14,40 @@ from zenith_core.arrays import AnyFloats, Floats, Floats32, Ints
 from zenith_core.errors import TooShortHistory, TrainingError
 from zenith_core.features.targets import input_windows
 from zenith_core.inference import HORIZONS
-from zenith_pipelines.models.lstm_jax_epoch import epoch_trainer
+from zenith_pipelines.models.lstm_programs import Batches, make_programs
 
 if TYPE_CHECKING:
     from keras import Sequential, Variable
 
 
+FORECAST_BATCH = 128  # windows; a fold has some 300 to 500 to forecast from
+
+
 @dataclass(frozen=True)
 class LSTMConfig:
-    """Hyperparameters. A fold trains at most `epochs`, and stops `patience` epochs after its best one."""
+    """Hyperparameters. A fold trains at most `epochs`, and stops `patience` epochs after its best one.
+
+    The network learns the target of each step in the second half of a window, so that one window teaches `window // 2`
+    rows, each with at least half a window of history (docs/decisions/0043).
+    """
 
     window: int = 60
-    units: int = 32  # one layer: a second one, or 50 units, forecast no better (docs/decisions/0039)
-    dropout: float = 0.2
+    layers: int = 2
+    units: int = 50  # of each layer
+    dropout: float = 0.2  # after each layer
     dense: int = 25
     horizons: int = HORIZONS
-    epochs: int = 12
+    epochs: int = 24
     patience: int = 3
-    batch: int = 64
-    learning_rate: float = 3e-4  # at 1e-3 the first epoch already memorizes noise
+    batch: int = 4  # windows
+    learning_rate: float = 1e-3
     clip_norm: float = 1.0  # a market crash inside a batch must not undo an epoch
     seed: int = 0
+
+    @property
+    def learned_steps(self) -> int:
+        """The last steps of a window, whose targets are learned."""
+        return max(self.window // 2, 1)
 
 
 @dataclass(frozen=True)
@@ -43,7 +56,7 @@ class TrainedLSTM:
 
     window:       sessions in the input window
     mean, scale:  (features,) of the training rows; the network's input is (features - mean) / scale
-    weights:      kernel, recurrent kernel, bias of the LSTM, then kernel, bias of each dense layer
+    weights:      kernel, recurrent kernel, bias of each LSTM layer, then kernel, bias of each dense layer
     losses:       validation loss of each epoch; the weights are those of the lowest
     """
 
@@ -52,6 +65,16 @@ class TrainedLSTM:
     scale: Floats32
     weights: tuple[Floats32, ...]
     losses: tuple[float, ...]
+
+    @property
+    def layers(self) -> int:
+        """The number of LSTM layers: two dense layers follow them."""
+        return (len(self.weights) - 4) // 3
+
+    @property
+    def units(self) -> int:
+        """The units of each LSTM layer."""
+        return int(self.weights[1].shape[0])
 
     def shrunk(self, factors: AnyFloats) -> "TrainedLSTM":
         """Return the network with outputs multiplied by `factors` (horizons,); its last layer is linear."""
@@ -65,17 +88,14 @@ class TrainedLSTM:
 
 
 class LSTMTrainer:
-    """One compiled network, trained again for each fold: compiling takes longer than some epochs.
-
-    Every batch has the same shape, because the backend compiles each new shape.
-    """
+    """One compiled network, trained again for each fold: compiling takes longer than many epochs."""
 
     def __init__(self, config: LSTMConfig, features: int) -> None:
         self._config = config
         self._network = _build_network(config, features)
         self._state = [*self._network.variables, *self._network.optimizer.variables]
         self._initial = _copy_arrays(self._state)
-        self._train_epoch = epoch_trainer(self._network, config.batch)
+        self._programs = make_programs(self._network, config.batch, FORECAST_BATCH)
 
     def fit(
         self,
@@ -85,26 +105,25 @@ class LSTMTrainer:
         validation: Ints,
         on_epoch: Callable[[int], None],
     ) -> TrainedLSTM:
-        """Train from the initial weights on the windows that end at rows `train`; stop early on `validation`.
+        """Train from the initial weights on the targets of rows `train`; stop early on those of `validation`.
 
-        `values` (n, features) and `targets` (n, horizons) are finite in these rows. Both row sets are cut to whole
-        batches; the oldest rows are dropped. The scaler uses training rows only. `on_epoch(epochs)` is called after
-        each epoch. Raises TooShortHistory for less than a batch, TrainingError if the loss is not finite.
+        `values` (n, features) and `targets` (n, horizons) are finite in these rows, which ascend. No other target is
+        read. The scaler uses training rows only. `on_epoch(epochs)` is called after each epoch.
+        Raises TooShortHistory for fewer rows than a window learns, TrainingError if the loss is not finite.
         """
         config, network = self._config, self._network
-        train, validation = self._whole_batches(train), self._whole_batches(validation)
+        self._require_rows(train)
+        self._require_rows(validation)
         self._reset()
         mean, scale = scaler(values[train[0] - config.window + 1 : train[-1] + 1])
         inputs = (values - mean) / scale
-        x, y = input_windows(inputs, train, config.window), targets[train].astype(np.float32)
-        held_out = input_windows(inputs, validation, config.window), targets[validation].astype(np.float32)
+        training, held_out = (self._batches(inputs, targets, rows) for rows in (train, validation))
         shuffle = np.random.default_rng(config.seed)
         losses: list[float] = []
         best: list[NDArray[Any]] = []
         for epoch in range(1, config.epochs + 1):
-            order = shuffle.permutation(len(x))
-            self._train_epoch(x[order], y[order])
-            losses.append(_require_finite(network.evaluate(*held_out, batch_size=config.batch, verbose=0)))
+            self._programs.train(training[shuffle.permutation(len(training.inputs))])
+            losses.append(_require_finite(self._programs.loss(held_out)))
             on_epoch(epoch)
             if losses[-1] == min(losses):
                 best = _copy_arrays(network.weights)
@@ -114,21 +133,38 @@ class LSTMTrainer:
 
     def predict(self, model: TrainedLSTM, values: Floats32, ends: Ints) -> Floats:
         """Forecast standardized returns (len(ends), horizons) from the windows that end at rows `ends`."""
-        padding = -len(ends) % self._config.batch
+        padding = -len(ends) % FORECAST_BATCH
         rows = np.concatenate([ends, np.repeat(ends[-1:], padding)])
         self._network.set_weights(model.weights)
         x = input_windows(model.standardize(values), rows, self._config.window)
-        scores = self._network.predict(x, batch_size=self._config.batch, verbose=0)
-        return np.asarray(scores[: len(ends)], dtype=np.float64)
+        return self._programs.forecast(x)[: len(ends)].astype(np.float64)
+
+    def _batches(self, inputs: Floats32, targets: AnyFloats, rows: Ints) -> Batches:
+        """Cut windows whose learned steps cover each of `rows` once; the newest window ends at the last of them.
+
+        So no window contains a later row. Steps that are not in `rows` have the weight 0, and so have the windows that
+        complete the last batch.
+        """
+        steps = self._config.learned_steps
+        count = -((rows[0] - rows[-1] - 1) // steps)
+        padding = -count % self._config.batch
+        ends = rows[-1] - steps * np.arange(count)
+        ends = np.concatenate([ends, np.repeat(ends[:1], padding)])
+        learned = ends[:, np.newaxis] + np.arange(1 - steps, 1)
+        counts = np.isin(learned, rows)
+        counts[count:] = False
+        y = np.where(counts[..., np.newaxis], targets[learned], 0.0)
+        windows = input_windows(inputs, ends, self._config.window)
+        return Batches(windows, y.astype(np.float32), counts.astype(np.float32))
 
     def _reset(self) -> None:
         for variable, value in zip(self._state, self._initial, strict=True):
             variable.assign(value)
 
-    def _whole_batches(self, rows: Ints) -> Ints:
-        if len(rows) < self._config.batch:
-            raise TooShortHistory(f"{len(rows)} rows to train or validate on: at least {self._config.batch} are needed")
-        return rows[len(rows) % self._config.batch :]
+    def _require_rows(self, rows: Ints) -> None:
+        least = self._config.learned_steps
+        if len(rows) < least:
+            raise TooShortHistory(f"{len(rows)} rows to train or validate on: at least {least} are needed")
 
 
 def scaler(rows: AnyFloats) -> tuple[Floats32, Floats32]:
@@ -153,21 +189,27 @@ def _require_finite(loss: float) -> float:
 
 
 def _build_network(config: LSTMConfig, features: int) -> "Sequential":
-    """Build and compile the network. Each layer gets the seed, so that no global random state is used."""
+    """Build and compile the network, with outputs at each learned step.
+
+    Each layer gets a seed of its own, so that no global random state is used.
+    """
     from keras import Input, Sequential, initializers, layers, optimizers
 
-    seed = config.seed
-    lstm = layers.LSTM(
-        config.units,
-        kernel_initializer=initializers.GlorotUniform(seed),
-        recurrent_initializer=initializers.Orthogonal(seed=seed),
-    )
+    recurrent: list[Any] = []
+    for seed in range(config.seed, config.seed + config.layers):
+        lstm = layers.LSTM(
+            config.units,
+            kernel_initializer=initializers.GlorotUniform(seed),
+            recurrent_initializer=initializers.Orthogonal(seed=seed),
+            return_sequences=True,
+        )
+        recurrent += [lstm, layers.Dropout(config.dropout, seed=seed)]
     network = Sequential(
         [
             Input((config.window, features)),
-            lstm,
-            layers.Dropout(config.dropout, seed=seed),
-            layers.Dense(config.dense, "relu", kernel_initializer=initializers.GlorotUniform(seed)),
+            *recurrent,
+            layers.Cropping1D((config.window - config.learned_steps, 0)),
+            layers.Dense(config.dense, "relu", kernel_initializer=initializers.GlorotUniform(config.seed)),
             # Zeros: training starts at the random walk and moves away only as far as the data support.
             layers.Dense(config.horizons, kernel_initializer="zeros"),
         ]

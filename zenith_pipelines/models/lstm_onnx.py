@@ -1,4 +1,4 @@
-"""Export the price model to ONNX with a native LSTM node, built from its weights, for the same result on any backend.
+"""Export the price model to ONNX with native LSTM nodes, built from its weights, for the same result on any backend.
 
 The graph holds the whole model: scaler, network, linear forecast, volatility scaling, the band's scale and quantiles.
 Its signature is in zenith_core.inference. Linear steps are folded into the neighbouring weights, because each node
@@ -54,7 +54,7 @@ def _graph(model: PriceModel, band: Band, columns: Sequence[str]) -> "GraphProto
     network = model.network
     constants = _network_constants(model) | _band_constants(band, columns)
     return helper.make_graph(
-        [*_network_nodes(network.weights[1].shape[0]), *_linear_nodes(), *_price_nodes(), *_band_nodes()],
+        [*_network_nodes(network.layers, network.units), *_linear_nodes(), *_price_nodes(), *_band_nodes()],
         "zenith_lstm",
         inputs=[
             tensor("window", "n", network.window, len(network.mean)),
@@ -66,13 +66,20 @@ def _graph(model: PriceModel, band: Band, columns: Sequence[str]) -> "GraphProto
     )
 
 
-def _network_nodes(units: int) -> "list[NodeProto]":
+def _network_nodes(layers: int, units: int) -> "list[NodeProto]":
     """Return the nodes window (n, steps, features) → network_scores (n, horizons). ONNX's LSTM takes steps first."""
     from onnx.helper import make_node
 
+    nodes = [make_node("Transpose", ["window"], ["steps_0"], perm=[1, 0, 2])]
+    for layer in range(layers):
+        inputs = [f"steps_{layer}", *(f"{name}_{layer}" for name in ("kernel", "recurrent_kernel", "bias"))]
+        if layer < layers - 1:  # every state (steps, 1, n, units)
+            nodes.append(make_node("LSTM", inputs, [f"states_{layer}"], hidden_size=units))
+            nodes.append(make_node("Squeeze", [f"states_{layer}", "one"], [f"steps_{layer + 1}"]))
+        else:
+            nodes.append(make_node("LSTM", inputs, ["", "last_state"], hidden_size=units))
     return [
-        make_node("Transpose", ["window"], ["steps"], perm=[1, 0, 2]),
-        make_node("LSTM", ["steps", "kernel", "recurrent_kernel", "bias"], ["", "last_state"], hidden_size=units),
+        *nodes,
         make_node("Squeeze", ["last_state", "zero"], ["last"]),
         make_node("Gemm", ["last", "dense_kernel", "dense_bias"], ["dense"]),
         make_node("Relu", ["dense"], ["active"]),
@@ -128,12 +135,11 @@ def _band_nodes() -> "list[NodeProto]":
 def _network_constants(model: PriceModel) -> dict[str, NDArray[Any]]:
     """Fold the scaler into the LSTM's weights, and the linear forecast's mean into the last bias."""
     network, linear = model.network, model.linear
-    kernel, recurrent, bias, dense_kernel, dense_bias, head_kernel, head_bias = network.weights
-    raw_kernel = kernel.astype(np.float64) / network.scale[:, np.newaxis]  # for features that are not standardized
-    constants = {
-        "kernel": _onnx_gates(raw_kernel),
-        "recurrent_kernel": _onnx_gates(recurrent),
-        "bias": _onnx_biases(bias - network.mean @ raw_kernel),
+    recurrent: list[NDArray[np.floating]] = [*network.weights[:-4]]
+    dense_kernel, dense_bias, head_kernel, head_bias = network.weights[-4:]
+    raw_kernel = recurrent[0].astype(np.float64) / network.scale[:, np.newaxis]  # for unstandardized features
+    recurrent[0], recurrent[2] = raw_kernel, recurrent[2] - network.mean @ raw_kernel
+    constants: dict[str, NDArray[np.floating]] = {
         "dense_kernel": dense_kernel,
         "dense_bias": dense_bias,
         "head_kernel": head_kernel,
@@ -141,6 +147,11 @@ def _network_constants(model: PriceModel) -> dict[str, NDArray[Any]]:
         "linear_kernel": linear.weights,
         "root_horizons": root_horizons(len(head_bias)),
     }
+    for layer in range(network.layers):
+        kernel, recurrent_kernel, bias = recurrent[3 * layer : 3 * layer + 3]
+        constants[f"kernel_{layer}"] = _onnx_gates(kernel)
+        constants[f"recurrent_kernel_{layer}"] = _onnx_gates(recurrent_kernel)
+        constants[f"bias_{layer}"] = _onnx_biases(bias)
     return {
         **{name: array.astype(np.float32) for name, array in constants.items()},
         "zero": np.array([0]),

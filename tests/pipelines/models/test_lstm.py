@@ -12,13 +12,13 @@ from zenith_core.forecasting.prediction_intervals import Band
 from zenith_core.forecasting.residual_quantiles import price_forecasts
 from zenith_core.forecasting.ridge import LinearForecast
 from zenith_core.forecasting.volatility_term_structure import scale_inputs, stretch
-from zenith_pipelines.models import TRAINING_THREADS, prepare_backend
-from zenith_pipelines.models.lstm import LSTMConfig, LSTMTrainer, _build_network, scaler
-from zenith_pipelines.models.lstm_jax_epoch import _SEED_SHIFT, _HalvedBatches, epoch_trainer
+from zenith_pipelines.models import prepare_backend
+from zenith_pipelines.models.lstm import LSTMConfig, LSTMTrainer, TrainedLSTM, _build_network, _copy_arrays, scaler
 from zenith_pipelines.models.lstm_onnx import PriceModel, price_model_onnx
+from zenith_pipelines.models.lstm_programs import _KerasPrograms, make_programs
 from zenith_pipelines.models.onnx_artifact import check_parity
 
-CONFIG = LSTMConfig(window=10, units=8, dense=6, horizons=4, epochs=3, batch=16, patience=1)
+CONFIG = LSTMConfig(window=10, units=8, dense=6, horizons=4, epochs=3, batch=4, patience=1)
 TRAIN, VALIDATION = np.arange(9, 140), np.arange(150, 190)
 
 pytestmark = pytest.mark.slow  # Keras compiles
@@ -61,47 +61,101 @@ def test_training_depends_on_its_fold_only_and_not_on_earlier_folds(trainer, dat
         np.testing.assert_array_equal(before, after)
 
 
-def test_the_number_of_threads_does_not_change_the_result(trainer, data, network, monkeypatch):
-    monkeypatch.setenv(TRAINING_THREADS, "2")
-
-    second = trainer.fit(*data, TRAIN, VALIDATION, ignore)
-
-    assert second.losses == network.losses
-    for one, two in zip(network.weights, second.weights, strict=True):
-        np.testing.assert_array_equal(one, two)
-
-
-def test_without_dropout_an_epoch_equals_one_of_keras_fit(data):
+def test_the_jax_programs_do_the_same_as_keras_own_loops(trainer, data):
     values, targets = data
-    rows = TRAIN[:96]
-    x, y = input_windows(values, rows, CONFIG.window), targets[rows].astype(np.float32)
-    ours, reference = (_build_network(replace(CONFIG, dropout=0.0, learning_rate=0.01), 3) for _ in range(2))
-    epoch, losses = epoch_trainer(ours, CONFIG.batch), []
+    batches = trainer._batches(values, targets, np.delete(TRAIN, 7))
+    networks = [_build_network(replace(CONFIG, dropout=0.0, learning_rate=0.01), 3) for _ in range(2)]
+    ours, keras = make_programs(networks[0], CONFIG.batch, 8), _KerasPrograms(networks[1], CONFIG.batch, 8)
+    losses = []
 
     for _ in range(3):
-        epoch(x, y)
-        reference.fit(x, y, batch_size=CONFIG.batch, shuffle=False, verbose=0)
-        losses.append([network.evaluate(x, y, verbose=0) for network in (ours, reference)])
+        for programs in (ours, keras):
+            programs.train(batches)
+        losses.append([programs.loss(batches) for programs in (ours, keras)])
 
     mine, theirs = np.transpose(losses)
     np.testing.assert_allclose(mine, theirs, rtol=1e-4)
     assert mine[2] < mine[1] < mine[0]
+    windows = batches.inputs[:16]
+    np.testing.assert_allclose(ours.forecast(windows), keras.forecast(windows), rtol=1e-3, atol=1e-5)
 
 
-def test_the_halves_of_a_batch_draw_different_dropout_masks(data):
+def test_each_batch_draws_other_dropout_masks(trainer, data):
+    """Each batch leaves another random state to the next, and an epoch leaves its last to the next epoch."""
+    batches = trainer._batches(*data, TRAIN)
+    first, second = batches[: CONFIG.batch], batches[: 2 * CONFIG.batch]
+    trainer._reset()
+    states = [random_states(trainer)]
+
+    for epoch in (first, first, second):
+        trainer._programs.train(epoch)
+        states.append(random_states(trainer))
+
+    assert len({state.tobytes() for state in states}) == 4
+    trainer._reset()
+    trainer._programs.train(second)
+    np.testing.assert_array_equal(random_states(trainer), states[2])
+
+
+def random_states(trainer):
+    return np.concatenate(_copy_arrays(trainer._network.non_trainable_variables))
+
+
+def test_each_target_of_the_rows_is_learned_once_and_no_other(trainer, data):
+    """The rows have holes, and the windows reach back before the first and complete a batch."""
+    values, _ = data
+    rows = np.delete(np.arange(20, 83), [5, 40])
+    numbers = np.repeat(np.arange(200.0)[:, np.newaxis], 4, axis=1)
+    hidden = np.full_like(numbers, np.nan)
+    hidden[rows] = numbers[rows]
+
+    batches = trainer._batches(values, hidden, rows)
+
+    assert len(batches.inputs) % CONFIG.batch == 0
+    np.testing.assert_array_equal(np.sort(batches.targets[batches.weights > 0][:, 0]), rows)
+    assert (batches.targets[batches.weights == 0] == 0).all()
+
+
+def test_the_target_of_a_step_goes_with_the_input_of_its_own_session(trainer):
+    """The inputs and the targets are numbered by row. No window has a row after the last to learn."""
+    numbers = np.arange(200.0)[:, np.newaxis]
+
+    batches = trainer._batches(numbers.astype(np.float32), np.repeat(numbers, 4, axis=1), TRAIN)
+
+    learned = batches.inputs[:, -CONFIG.learned_steps :, 0]
+    is_weighted = batches.weights > 0
+    np.testing.assert_array_equal(learned[is_weighted], batches.targets[..., 0][is_weighted])
+    assert batches.inputs.max() == TRAIN[-1]
+    assert batches.inputs.shape[1:] == (CONFIG.window, 1)
+
+
+def test_a_step_learns_from_inputs_up_to_its_own_session_only(data):
+    """Later inputs of the same window do not change an output: the network is causal."""
+    values, _ = data
+    network = _build_network(replace(CONFIG, layers=2), 3)
+    network.layers[-1].kernel.assign(np.ones((CONFIG.dense, 4)))
+    window = input_windows(values, np.array([50]), CONFIG.window)
+    other = window.copy()
+    other[:, -2:] = 9.0
+
+    before, after = (np.asarray(network(x, training=False)) for x in (window, other))
+
+    assert before.shape == (1, CONFIG.learned_steps, 4)
+    np.testing.assert_array_equal(before[:, :-2], after[:, :-2])
+    assert not np.isclose(before[:, -2:], after[:, -2:]).any()
+
+
+def test_targets_outside_the_rows_do_not_matter(trainer, data, network):
+    """Those of the gap before and after validation reach into rows that are scored."""
     values, targets = data
-    network = _build_network(replace(CONFIG, dropout=0.5), 3)
-    network.layers[-1].kernel.assign(np.ones((CONFIG.dense, 4)))  # else the layers below have no gradient yet
-    x, y = input_windows(values, TRAIN[:8], CONFIG.window), targets[TRAIN[:8]].astype(np.float32)
-    halves = _HalvedBatches(network, 16)
-    weights, random, _ = ([variable.value for variable in group] for group in halves._variables())
+    hidden = np.full_like(targets, np.nan)
+    for rows in (TRAIN, VALIDATION):
+        hidden[rows] = targets[rows]
 
-    first, after = halves._compute(weights, random, x, y, 0)
-    second, after_too = halves._compute(weights, random, x, y, _SEED_SHIFT)
+    again = trainer.fit(values, hidden, TRAIN, VALIDATION, ignore)
 
-    assert not np.allclose(first[0], second[0])
-    np.testing.assert_array_equal(after, after_too)
-    assert not np.array_equal(after, random)
+    assert again.losses == network.losses
+    np.testing.assert_array_equal(again.weights[-2], network.weights[-2])
 
 
 def test_rows_after_validation_do_not_matter(trainer, data, network):
@@ -116,12 +170,23 @@ def test_rows_after_validation_do_not_matter(trainer, data, network):
 
 def test_the_weights_are_those_of_the_best_epoch(trainer, data, network):
     values, targets = data
-    rows = VALIDATION[len(VALIDATION) % CONFIG.batch :]
+    held_out = trainer._batches((values - network.mean) / network.scale, targets, VALIDATION)
+    trainer._network.set_weights(network.weights)
 
-    error = np.abs(trainer.predict(network, values, rows) - targets[rows])
+    assert trainer._programs.loss(held_out) == pytest.approx(min(network.losses), rel=1e-6)
 
+
+def test_the_loss_is_the_mean_over_the_rows(trainer, data, network):
+    """Forecast from windows in which each row is at the step that validation has it at."""
+    values, targets = data
+    held_out = trainer._batches((values - network.mean) / network.scale, targets, VALIDATION[:-3])
+    trainer._network.set_weights(network.weights)
+    outputs = np.asarray(trainer._network(held_out.inputs, training=False))
+
+    error = np.abs(outputs - held_out.targets)[held_out.weights > 0]
     huber = np.where(error <= 1, error**2 / 2, error - 0.5)
-    assert huber.mean() == pytest.approx(min(network.losses), rel=1e-4)
+    assert error.shape == (len(VALIDATION) - 3, 4)
+    assert trainer._programs.loss(held_out) == pytest.approx(huber.mean(), rel=1e-5)
 
 
 def test_it_learns_a_planted_relation(data):
@@ -166,9 +231,9 @@ def test_each_horizon_of_a_shrunk_network_is_scaled_by_its_own_factor(trainer, d
     np.testing.assert_allclose(shrunk, factors * plain, rtol=1e-5, atol=1e-8)
 
 
-def test_less_than_a_batch_is_too_short(trainer, data):
-    with pytest.raises(TooShortHistory, match="^15 rows to train or validate on: at least 16 are needed$"):
-        trainer.fit(*data, TRAIN, VALIDATION[:15], ignore)
+def test_fewer_rows_than_a_window_learns_are_too_few(trainer, data):
+    with pytest.raises(TooShortHistory, match="^4 rows to train or validate on: at least 5 are needed$"):
+        trainer.fit(*data, TRAIN, VALIDATION[:4], ignore)
 
 
 def test_a_loss_that_is_not_finite_is_an_error(trainer, data):
@@ -219,6 +284,25 @@ def onnx_inputs_and_outputs(trainer, model, values, band):
     stretches = stretch(scale_inputs(values[rows], COLUMNS, volatility), band.coefficients)
     quantiles = [price_forecasts(scores + stretches * level, close, volatility) for level in band.quantiles.T]
     return inputs, {"price": price_forecasts(scores, close, volatility), "quantiles": np.stack(quantiles, axis=-1)}
+
+
+@pytest.mark.parametrize("layers", [1, 3])
+def test_the_export_takes_any_number_of_layers(layers, data):
+    network = _build_network(replace(CONFIG, layers=layers), 3)
+    random = np.random.default_rng(3)
+    network.set_weights([random.normal(scale=0.3, size=weight.shape) for weight in network.weights])
+    mean, scale = scaler(data[0])
+    trained = TrainedLSTM(CONFIG.window, mean, scale, tuple(_copy_arrays(network.weights)), ())
+    no_linear = LinearForecast(np.zeros(3), np.zeros((3, 4)))
+    windows = input_windows(data[0], np.arange(100, 140), CONFIG.window)
+
+    onnx = price_model_onnx(PriceModel(no_linear, trained), make_band(), COLUMNS)
+
+    assert (trained.layers, trained.units) == (layers, CONFIG.units)
+    scores = np.asarray(network(trained.standardize(windows)))[:, -1]
+    ones = np.ones(40, np.float32)
+    expected = {"price": price_forecasts(scores, ones, ones)}
+    assert check_parity(onnx, {"window": windows, "close": ones, "volatility": ones}, expected) < 1e-5
 
 
 @pytest.fixture(scope="module")

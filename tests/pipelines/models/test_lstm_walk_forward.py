@@ -15,7 +15,7 @@ from zenith_pipelines.models.onnx_artifact import onnx_run, with_metadata
 pytestmark = pytest.mark.slow  # Keras compiles
 
 COLUMNS = ("a", "b", "c")
-CONFIG = LSTMConfig(window=10, units=8, dense=6, horizons=4, epochs=2, batch=16)
+CONFIG = LSTMConfig(window=10, units=8, dense=6, horizons=4, epochs=2, batch=4)
 SPLIT = WalkForward(folds=2, test_share=0.4, validation=48, gap=4, min_train=40)
 WARM_UP = 7
 SESSIONS = 300

@@ -20,7 +20,7 @@ from zenith_pipelines.models.onnx_artifact import onnx_run
 pytestmark = pytest.mark.slow  # Keras compiles
 
 COLUMNS = ("a", "b", "c")
-CONFIG = LSTMConfig(window=5, units=4, dense=4, horizons=3, epochs=1, batch=16)
+CONFIG = LSTMConfig(window=5, units=4, dense=4, horizons=3, epochs=1, batch=4)
 SPLIT = WalkForward(folds=2, test_share=0.4, validation=48, gap=3, min_train=40)
 SESSIONS = 600
 
