@@ -202,10 +202,13 @@ def serve(
     ] = 1,
 ) -> None:
     """Start the REST service with the Production models. Its documentation is at /docs."""
+    from zenith_pipelines.registry.artifact_locations import make_relative_to_read
     from zenith_serving.server import serve as serve_http
     from zenith_serving.settings import read_settings
 
-    serve_http(host, port, read_settings(), workers)
+    settings = read_settings()
+    make_relative_to_read(settings.tracking_uri, settings.home / "mlflow" / "artifacts")
+    serve_http(host, port, settings, workers)
 
 
 @app.command()

@@ -65,6 +65,19 @@ def state_folder(context: DoctorContext) -> Finding:
     return Finding("ok", f"{home} · {free / 1e9:.0f} GB free")
 
 
+def home(context: DoctorContext) -> Finding:
+    """Check that the home points to nothing outside itself: a copy would change the original."""
+    from zenith_pipelines.registry.artifact_locations import locations_outside
+
+    settings = context.settings
+    if settings.mlflow_tracking_uri:
+        return Finding("ok", "models are where MLFLOW_TRACKING_URI says")
+    if locations := locations_outside(settings.tracking_uri):
+        says = f"{len(locations)} artifact locations lead out of {settings.home}: {_some(locations, 1)}"
+        return Finding("failed", says, "`zenith models` brings them in; if not, copy them in or train again")
+    return Finding("ok", "can be copied and moved: everything is in it")
+
+
 def price_source(context: DoctorContext) -> Finding:
     """Check that the configured source has prices. Raises ZenithError."""
     from zenith_pipelines.ingestion.sources import make_source
@@ -218,6 +231,8 @@ def stack(context: DoctorContext) -> Finding:
     folder = context.settings.home / "stack"
     if not (folder / "stack.env").exists():
         return Finding("ok", f"none; `zenith up` runs {', '.join(SERVICES)} on this machine")
+    if f"ZENITH_HOME='{context.settings.home}'" not in (folder / "stack.env").read_text():
+        return Finding("warning", f"{folder / 'stack.env'} names another home", "`zenith up` writes it anew")
     if context.settings.database_url is None:
         return Finding(
             "warning",
@@ -230,6 +245,7 @@ def stack(context: DoctorContext) -> Finding:
 CHECKS: dict[str, Callable[[DoctorContext], Finding]] = {
     "installation": installation,
     "state folder": state_folder,
+    "home": home,
     "price source": price_source,
     "runs and events": runs,
     "MLflow": registry,
@@ -276,5 +292,5 @@ def _has_registry(settings: Settings) -> bool:
     return ModelRegistry(settings.tracking_uri, settings.artifact_root).exists
 
 
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+def _some(names: list[str], count: int = 5) -> str:
+    return ", ".join(names[:count]) + (", …" if len(names) > count else "")

@@ -6,6 +6,7 @@ from rich.table import Table
 from zenith_core.errors import NotAvailable
 from zenith_core.inference import HORIZONS
 from zenith_core.market.tickers import validate_ticker
+from zenith_pipelines.registry.artifact_locations import make_relative_to_read
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.prediction.predictor import make_predictor
 from zenith_serving.schemas.predictions import PriceAnswer, SignalAnswer
@@ -15,7 +16,9 @@ from zenith_serving.settings import Settings
 def print_prediction(ticker: str, horizon: int, *, signal: bool, as_json: bool) -> None:
     """Print the forecast of a ticker. Raises NotAvailable if it has no model or no data."""
     name = validate_ticker(ticker)
-    predictor = make_predictor(Settings())
+    settings = Settings()
+    make_relative_to_read(settings.tracking_uri, settings.home / "mlflow" / "artifacts")
+    predictor = make_predictor(settings)
     try:
         if as_json:
             answer = predictor.predict_signal(name) if signal else predictor.predict_price(name, horizon)

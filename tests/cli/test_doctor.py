@@ -3,7 +3,9 @@
 import json
 import shutil
 import socket
+import sqlite3
 import threading
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -38,13 +40,12 @@ def closed_address():
 
 @pytest.fixture
 def home(trained_home, tmp_path, monkeypatch, closed_address):
-    """A copy of `trained_home` with a snapshot of today; the model files are not copied."""
+    """A copy of `trained_home` with a snapshot of today."""
     for name in OURS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("DAGSTER_URL", closed_address)
-    (tmp_path / "home" / "mlflow").mkdir(parents=True)
-    shutil.copy(trained_home / "mlflow" / "mlflow.db", tmp_path / "home" / "mlflow")
+    shutil.copytree(trained_home, tmp_path / "home")
     write_snapshot(tmp_path / "home", datetime.now(UTC).date())
     return tmp_path / "home"
 
@@ -82,7 +83,7 @@ def test_new_installation_has_warnings_with_first_steps_and_no_failure(doctor, m
     parts = doctor()
 
     assert {part for part, (state, *_) in parts.items() if state == "ok"} == {
-        *("installation", "state folder", "price source", "cache", "stack")
+        *("installation", "state folder", "home", "price source", "cache", "stack")
     }
     assert parts["MLflow"] == ("warning", "SQLite, not created yet", "`zenith run` creates it")
     assert parts["runs and events"][0] == parts["models"][0] == parts["data"][0] == "warning"
@@ -108,17 +109,33 @@ def test_without_json_each_part_is_a_line_and_the_last_line_sums_up(home, zenith
     assert lines[-1] == "warnings: runs and events, Dagster, REST service"
 
 
-def test_changed_model_file_is_named(doctor, home, trained_home):
-    files = sorted((trained_home / "mlflow" / "artifacts").glob("*/model.onnx"))
-    originals = {file: file.read_bytes() for file in files}
-    try:
-        for file in files:
-            file.write_bytes(b"not a model")
+def test_a_home_that_points_outside_itself_fails(doctor, home, trained_home):
+    with closing(sqlite3.connect(home / "mlflow" / "mlflow.db")) as database:
+        location = (trained_home / "mlflow" / "artifacts" / "models").as_uri()
+        database.execute("UPDATE model_versions SET source = ? WHERE name = 'lstm-AAPL'", (location,))
+        database.commit()
 
-        state, says, remedy = doctor()["models"]
-    finally:
-        for file, content in originals.items():
-            file.write_bytes(content)
+    state, says, remedy = doctor()["home"]
+
+    assert (state, says) == ("failed", f"1 artifact locations lead out of {home}: {location}")
+    assert remedy.startswith("`zenith models` brings them in")
+
+
+def test_stack_settings_of_another_home_are_not_recommended(doctor, home):
+    (home / "stack").mkdir()
+    (home / "stack" / "stack.env").write_text("export ZENITH_HOME='/srv/original'\n")
+
+    assert doctor()["stack"] == (
+        *("warning", f"{home / 'stack' / 'stack.env'} names another home"),
+        "`zenith up` writes it anew",
+    )
+
+
+def test_changed_model_file_is_named(doctor, home):
+    for file in (home / "mlflow" / "artifacts").glob("*/model.onnx"):
+        file.write_bytes(b"not a model")
+
+    state, says, remedy = doctor()["models"]
 
     assert state == "failed"
     assert says.startswith("ensemble-AAPL: version 1 of ensemble-AAPL cannot be loaded") and says.endswith(
@@ -216,7 +233,7 @@ def test_unexpected_error_hides_no_other_finding(doctor, home, monkeypatch):
 
 def test_stack_without_its_settings_is_a_warning_with_the_file_to_source(doctor, home):
     (home / "stack").mkdir()
-    (home / "stack" / "stack.env").touch()
+    (home / "stack" / "stack.env").write_text(f"export ZENITH_HOME='{home}'\n")
 
     state, _, remedy = doctor()["stack"]
 

@@ -18,7 +18,7 @@ from zenith_pipelines.ingestion.sources.sample import SampleSource
 HERE = Path(__file__).parent
 SESSIONS = 1_200
 PLACE = Path("/tmp/zenith-older-home")
-"""The home's folder while it is made: MLflow's database holds absolute paths, which the test rewrites."""
+"""The home's folder while it is made, which older versions write into MLflow's database."""
 ANSWERS = {
     "predict": ("predict", "AAPL", "--json"),
     "models": ("models", "AAPL", "--history", "--json"),

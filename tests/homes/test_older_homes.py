@@ -2,48 +2,34 @@
 
 import csv
 import json
-import sqlite3
-import tarfile
-from pathlib import Path
+import shutil
 
 import pytest
 
+from tests.homes.older import ARCHIVES, contents, unpack
 from tests.live_service import live_service
 from zenith_cli.main import main
 from zenith_core.names import KINDS
 from zenith_serving.client import Zenith
 from zenith_serving.settings import Settings
 
-ARCHIVES = sorted(Path(__file__).parent.glob("*.tar.xz"))
-MADE_IN = "/tmp/zenith-older-home"  # as make_home.py has it
-PATH_COLUMNS = {
-    "experiments": ["artifact_location"],
-    "runs": ["artifact_uri"],
-    "logged_models": ["artifact_location"],
-    "model_versions": ["source", "storage_location"],
-}
 CHANGES_WITH_TIME = {"timestamp", "cached", "age_sessions", "disclaimer"}
 
 pytestmark = pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")
 
 
-@pytest.fixture(params=ARCHIVES, ids=lambda path: path.name.removesuffix(".tar.xz"))
-def older(request, tmp_path):
-    """The archive's folder: home, prices, and the answers that the older version gave."""
-    folder = tmp_path / "older"
-    with tarfile.open(request.param) as archive:
-        archive.extractall(folder, filter="data")
-    move_artifacts(folder / "home")
-    return folder
+@pytest.fixture(scope="module", params=ARCHIVES, ids=lambda path: path.name.removesuffix(".tar.xz"))
+def original(request, tmp_path_factory):
+    """The archive's folder: home, prices, and the answers that the older version gave. Not to be changed."""
+    return unpack(request.param, tmp_path_factory.mktemp("original"))
 
 
-def move_artifacts(home):
-    """MLflow keeps absolute paths of artifacts, and the home does not stand where it was made."""
-    with sqlite3.connect(home / "mlflow" / "mlflow.db") as database:
-        for table, columns in PATH_COLUMNS.items():
-            for column in columns:
-                database.execute(f'UPDATE {table} SET "{column}" = replace("{column}", ?, ?)', (MADE_IN, str(home)))
-    database.close()
+@pytest.fixture
+def older(original, tmp_path):
+    """A copy of it: no test may change the original."""
+    before = contents(original)
+    yield shutil.copytree(original, tmp_path / "older")
+    assert contents(original) == before
 
 
 @pytest.fixture
@@ -91,8 +77,9 @@ def test_it_keeps_its_track_record(older, zenith):
     assert json.loads(zenith("track-record", "AAPL", "--json")) == json.loads(answer(older, "track-record"))
 
 
-def test_the_service_answers_from_it(older):
+def test_the_service_answers_from_it(older, zenith):
     before = json.loads(answer(older, "predict"))
+    zenith("models", "AAPL")  # as every command that opens the home, `zenith serve` converts it first
     with live_service(Settings(zenith_home=older / "home")) as address, Zenith(address) as client:
         tickers = client.tickers().tickers
         price = client.predict_price("AAPL", horizon=5)
@@ -107,7 +94,10 @@ def test_the_service_answers_from_it(older):
 
 
 @pytest.mark.slow
-def test_it_refreshes_trains_and_rolls_back(zenith):
+def test_moved_it_refreshes_trains_rolls_back_and_removes_a_ticker(older, zenith, monkeypatch):
+    moved = (older / "home").rename(older / "moved")
+    monkeypatch.setenv("ZENITH_HOME", str(moved))
+
     zenith("job", "refresh_prices", "--tickers", "AAPL")
     zenith("job", "retrain_model", "--tickers", "AAPL", "--config", "epochs=1")
 
@@ -117,3 +107,8 @@ def test_it_refreshes_trains_and_rolls_back(zenith):
     production = json.loads(zenith("predict", "AAPL", "--json"))["model_version"]
     zenith("rollback", "AAPL", "lstm", "--reason", "to see that it can")
     assert json.loads(zenith("predict", "AAPL", "--json"))["model_version"] < production
+
+    zenith("tickers", "remove", "AAPL")
+    zenith("cleanup")
+    assert not list((moved / "mlflow" / "artifacts").rglob("*.onnx"))
+    assert not (older / "home").exists()

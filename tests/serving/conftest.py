@@ -211,12 +211,13 @@ class MLflowHome:
     @mlflow_s_own_warnings_ignored()
     def register(self, name, onnx, *, promote=True):
         """Register as MLflow's ONNX flavour lays a model out."""
-        folder = self.home / "mlflow" / "artifacts" / uuid4().hex
+        place = uuid4().hex
+        folder = self.home / "mlflow" / "artifacts" / place
         folder.mkdir(parents=True)
         (folder / "model.onnx").write_bytes(onnx)
         if not self.client.search_registered_models(f"name = '{name}'"):
             self.client.create_registered_model(name)
-        version = int(self.client.create_model_version(name, source=folder.as_uri()).version)
+        version = int(self.client.create_model_version(name, source=f"mlflow-artifacts:/{place}").version)
         if promote:
             self.promote(name, version)
         return version
@@ -238,9 +239,8 @@ def trained_home(tmp_path_factory):
 
 @pytest.fixture
 def home(trained_home, tmp_path, write_snapshot):
-    """A copy of `trained_home` that a test may change; the model files stay where they were registered."""
-    (tmp_path / "mlflow").mkdir()
-    shutil.copy(trained_home / "mlflow" / "mlflow.db", tmp_path / "mlflow")
+    """A copy of `trained_home` that a test may change."""
+    shutil.copytree(trained_home / "mlflow", tmp_path / "mlflow")
     for ticker in ("AAPL", "MSFT", "IBM"):
         write_snapshot(tmp_path, ticker)
     return tmp_path

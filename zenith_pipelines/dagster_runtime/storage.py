@@ -3,6 +3,7 @@
 dagster.yaml names these classes, so that the UI, the daemon and the process of each run use them.
 """
 
+import os
 import sqlite3
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -27,10 +28,14 @@ class SqliteStorage(DagsterSqliteStorage):
     def from_config_value(
         cls, inst_data: "ConfigurableClassData | None", config_value: Mapping[str, Any]
     ) -> "SqliteStorage":
-        """Make the storage from its configuration, for Dagster."""
+        """Make the storage from its configuration, for Dagster.
+
+        `DAGSTER_HOME` comes before the folder in dagster.yaml: a copied file names the folder of the original.
+        """
+        folder = os.environ.get("DAGSTER_HOME") or config_value["base_dir"]
         if not sa.event.contains(sa.Engine, "connect", _wait_for_locks):
             sa.event.listen(sa.Engine, "connect", _wait_for_locks)  # Dagster makes an engine per connection
-        return cls.from_local(inst_data=inst_data, **config_value)
+        return cls.from_local(inst_data=inst_data, base_dir=folder)
 
 
 class PostgresStorage(DagsterPostgresStorage):

@@ -105,7 +105,7 @@ def version_link(settings: Settings, name: str, version: int) -> Metadata:
         return {"mlflow": dg.MetadataValue.url(address)}
     if not settings.tracking_uri.startswith("sqlite"):
         return {}  # the address of a database may hold a password
-    command = f"mlflow ui --backend-store-uri {settings.tracking_uri}"
+    command = f"mlflow ui --backend-store-uri {settings.tracking_uri} --artifacts-destination {settings.artifact_root}"
     return {"mlflow": dg.MetadataValue.md(f"{name} version {version}: `{command}`, then Models")}
 
 

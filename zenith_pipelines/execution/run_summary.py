@@ -5,15 +5,17 @@ from typing import Any
 
 from zenith_core.names import KINDS
 from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.settings import Settings
 
 
 def describe(
-    store: DatasetStore, ticker: str, *, assets: set[str], raw: Mapping[str, Any], seconds: Mapping[str, float]
+    settings: Settings, ticker: str, *, assets: set[str], raw: Mapping[str, Any], seconds: Mapping[str, float]
 ) -> dict[str, Any]:
     """Describe the assets that the run materialized. The entries of all others are empty.
 
     raw: the metadata of the fetch, which may have stored nothing
     """
+    store = DatasetStore(settings.data_uri)
     facts = {name: store.facts(name, ticker) for name in assets}
     cleaned = facts.get("cleaned_prices", {})
     return {
@@ -23,7 +25,7 @@ def describe(
         "forecast": _forecast(facts.get("forecast_ledger")),
         "models": {kind: _model(facts, kind) for kind in KINDS if f"{kind}_model" in facts},
         "backtest": {kind: facts[f"{kind}_backtest"]["stats"] for kind in KINDS if f"{kind}_backtest" in facts},
-        "report": facts.get("backtest_report", {}).get("path"),
+        "report": str(settings.home / facts["backtest_report"]["path"]) if "backtest_report" in facts else None,
         "seconds": dict(seconds),
     }
 

@@ -137,9 +137,8 @@ def _report_progress(progress: Progress, event: "dg.EventLogEntry") -> None:
 
 
 def _outcome(request: TickerRun, result: "dg.ExecuteInProcessResult", *, ticker_exists: bool) -> dict[str, Any]:
-    store = DatasetStore(Settings().data_uri)
     seconds = dict(_stage_seconds(result))
-    document = describe(store, request.ticker, assets=set(seconds), raw=_raw(result), seconds=seconds)
+    document = describe(Settings(), request.ticker, assets=set(seconds), raw=_raw(result), seconds=seconds)
     if result.success:
         return {"status": "ok", "reason": None, **document}
     if reason := _too_short(result):

@@ -68,17 +68,17 @@ class ModelStorage:
 
     def has_model_file(self, version: "ModelVersion") -> bool:
         """True if there are files at the version's model location."""
-        return bool(self._at(str(version.source)).list_artifacts())
+        return bool(self._registry.artifacts(str(version.source)).list_artifacts())
 
     def size(self, location: str | None) -> int:
         """Return the bytes of all artifacts at a location."""
-        return sum(_sizes(self._at(location), None)) if location else 0
+        return sum(_sizes(self._registry.artifacts(location), None)) if location else 0
 
     def remove(self, location: str | None) -> int:
         """Delete all artifacts at a location; return their bytes."""
         size = self.size(location)
         if location and size:
-            self._at(location).delete_artifacts()  # type: ignore[no-untyped-call]
+            self._registry.artifacts(location).delete_artifacts()  # type: ignore[no-untyped-call]
         return size
 
     def remove_run_artifacts(self, run_id: str) -> int:
@@ -111,11 +111,6 @@ class ModelStorage:
     def size_of_version(self, version: "ModelVersion") -> int:
         """Return the bytes that `remove_version` would free."""
         return self.size(version.source) + self.size(self._client.get_run(str(version.run_id)).info.artifact_uri)
-
-    def _at(self, location: str) -> "ArtifactRepository":
-        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-        return get_artifact_repository(location, tracking_uri=self._registry.tracking_uri)
 
 
 def _sizes(repository: "ArtifactRepository", folder: str | None) -> Iterator[int]:

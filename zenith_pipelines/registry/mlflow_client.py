@@ -11,13 +11,20 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from zenith_core.errors import UserError
+from zenith_pipelines.registry.artifact_locations import (
+    EXPERIMENT,
+    ROOT,
+    artifact_repository,
+    database_file,
+    is_in_home,
+    make_relative,
+)
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
     from mlflow import MlflowClient
     from mlflow.entities import Run
-
-_EXPERIMENT = "zenith"
+    from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 
 class MLflowStore:
@@ -44,8 +51,15 @@ class MLflowStore:
     @property
     def exists(self) -> bool:
         """False for an SQLite file that does not exist yet; any other access would create it."""
-        scheme, _, path = self._tracking_uri.partition(":///")
-        return scheme != "sqlite" or Path(path).exists()
+        database = database_file(self._tracking_uri)
+        return database is None or database.exists()
+
+    def artifacts(self, location: str) -> "ArtifactRepository":
+        """Return the access to the artifacts at a location.
+
+        Not MLflow's client: it caches this access by run or model, and a copied home has the same ones.
+        """
+        return artifact_repository(location, self._tracking_uri)
 
     def _runs(self, condition: str) -> "Iterator[Run]":
         from mlflow.entities import ViewType
@@ -56,11 +70,9 @@ class MLflowStore:
             yield from page
             token = page.token or ""
 
-    def _download(self, uri: str) -> bytes:
-        from mlflow.artifacts import download_artifacts
-
+    def _download(self, location: str, path: str) -> bytes:
         with TemporaryDirectory() as folder:
-            return Path(download_artifacts(uri, dst_path=folder, tracking_uri=self._tracking_uri)).read_bytes()
+            return Path(self.artifacts(location).download_artifacts(path, folder)).read_bytes()  # type: ignore[no-untyped-call]
 
     @cached_property
     def _client(self) -> "MlflowClient":
@@ -70,7 +82,7 @@ class MLflowStore:
         with self._first_contact():
             client = MlflowClient(self._tracking_uri, self._tracking_uri)
             try:
-                client.get_experiment_by_name(_EXPERIMENT)
+                client.get_experiment_by_name(EXPERIMENT)
             except MlflowException as error:
                 if error.error_code != "UNAUTHENTICATED":
                     raise
@@ -78,27 +90,33 @@ class MLflowStore:
                     "the MLflow server of MLFLOW_TRACKING_URI refuses MLFLOW_TRACKING_USERNAME and "
                     "MLFLOW_TRACKING_PASSWORD: set those of one of its users"
                 ) from None
+            make_relative(self._tracking_uri, self._artifact_root)
         return client
 
     @cached_property
     def _experiment_id(self) -> str:
         client = self._client  # takes the lock itself, so it must not be held yet
         with self._first_contact():
-            experiment = client.get_experiment_by_name(_EXPERIMENT)
+            experiment = client.get_experiment_by_name(EXPERIMENT)
             return str(experiment.experiment_id) if experiment else self._new_experiment()
 
     def _new_experiment(self) -> str:
         """Create the experiment, unless another machine has just created it."""
         from mlflow.exceptions import MlflowException
 
-        local = None if self._tracking_uri.startswith("http") else self._artifact_root.resolve().as_uri()
         try:
-            return str(self._client.create_experiment(_EXPERIMENT, artifact_location=local))
+            return str(self._client.create_experiment(EXPERIMENT, artifact_location=self._artifact_location()))
         except MlflowException as error:
-            experiment = self._client.get_experiment_by_name(_EXPERIMENT)
+            experiment = self._client.get_experiment_by_name(EXPERIMENT)
             if experiment is None:
                 raise error
             return str(experiment.experiment_id)
+
+    def _artifact_location(self) -> str | None:
+        """Return the root of artifacts: relative in a home, else a folder, or None if an MLflow server chooses it."""
+        if is_in_home(self._tracking_uri, self._artifact_root):
+            return ROOT
+        return None if self._tracking_uri.startswith("http") else self._artifact_root.resolve().as_uri()
 
     def _first_contact(self) -> "BaseFileLock":
         """Let one process at a time create MLflow's tables and the experiment: MLflow's migration cannot run twice."""

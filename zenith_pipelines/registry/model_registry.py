@@ -123,11 +123,11 @@ class ModelRegistry(MLflowStore):
 
     def load(self, name: str, version: int) -> bytes:
         """Return a version's ONNX model. Raises NotAvailable, or an error of MLflow if the file is gone."""
-        return self._download(f"{self._require(name, version).source}/{MODEL_FILE}")
+        return self._download(str(self._require(name, version).source), MODEL_FILE)
 
     def file(self, name: str, version: int, path: str) -> bytes:
         """Return a file of a version's run. Raises NotAvailable, or an error of MLflow if there is no such file."""
-        return self._download(f"runs:/{self._require(name, version).run_id}/{path}")
+        return self._download(self._run_artifacts(str(self._require(name, version).run_id)), path)
 
     def lock(self, name: str) -> "BaseFileLock":
         """Return the lock to hold while moving a model's alias or deleting one of its versions.
@@ -234,7 +234,10 @@ class ModelRegistry(MLflowStore):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(content)
             if files:
-                self._client.log_artifacts(run_id, folder)
+                self.artifacts(self._run_artifacts(run_id)).log_artifacts(folder)  # type: ignore[no-untyped-call]
+
+    def _run_artifacts(self, run_id: str) -> str:
+        return str(self._client.get_run(run_id).info.artifact_uri)
 
     def _log_model(self, name: str, onnx: bytes, run_id: str, tags: Mapping[str, str]) -> "LoggedModel":
         """Store the model in MLflow's ONNX flavor. A logged model's name must not contain the dot of PETR4.SA."""
@@ -251,7 +254,7 @@ class ModelRegistry(MLflowStore):
         )
         with TemporaryDirectory() as folder:
             save_model(onnx, Path(folder, "model"), mlflow_model)
-            self._client.log_model_artifacts(logged_model.model_id, str(Path(folder, "model")))
+            self.artifacts(logged_model.artifact_location).log_artifacts(str(Path(folder, "model")))  # type: ignore[no-untyped-call]
         return self._client.finalize_logged_model(logged_model.model_id, "READY")
 
     def _ensure_registered(self, name: str) -> None:

@@ -59,6 +59,8 @@ _CHECKSUM = (
 )
 
 _DATABASE = "MLflow database"
+_RELATIVE = "mlflow-artifacts:/"  # to the folder `artifacts` beside an SQLite database
+
 _logger = logging.getLogger(__name__)
 
 
@@ -81,7 +83,8 @@ class DatabaseRegistry:
             raise ModelUnavailable("the registry has no such model version")
         checksums = self._rows(_CHECKSUM, name=name, version=version)
         storage_location, source = locations[0]
-        return check_checksum(read_artifact(storage_location or source), checksums[0][0] if checksums else None)
+        content = read_artifact(self._in_home(storage_location or source))
+        return check_checksum(content, checksums[0][0] if checksums else None)
 
     @intelligible(_DATABASE)
     def versions(self, ticker: str | None = None) -> list[KnownVersion]:
@@ -111,6 +114,13 @@ class DatabaseRegistry:
         """Return the records of all decisions about a model."""
         rows = self._rows(_DECISIONS, name=name, experiment=EXPERIMENT, keys=f"{DECISION_PREFIX}%")
         return [json.loads(record) for (record,) in rows]
+
+    def _in_home(self, location: str) -> str:
+        """Return the folder of a location that is relative to its database, as in a home (docs/decisions/0044)."""
+        scheme, _, path = self._url.partition(":///")
+        if scheme != "sqlite" or not location.startswith(_RELATIVE):
+            return location
+        return str(Path(path.partition("?")[0]).parent / "artifacts" / location.removeprefix(_RELATIVE))
 
     def _aliases(self, ticker: str | None = None) -> Iterator[Alias]:
         for name, version, alias in self._rows(_ALIASES, names=name_pattern(ticker)):

@@ -67,7 +67,7 @@ def test_each_verdict_is_one_row_of_a_table():
     ("uri", "link"),
     [
         ("http://127.0.0.1:5000/", "http://127.0.0.1:5000/#/models/lstm-AAPL/versions/3"),
-        ("sqlite:////x/mlflow.db", "lstm-AAPL version 3: `mlflow ui --backend-store-uri sqlite:////x/mlflow.db`"),
+        ("sqlite:////x/mlflow.db", "lstm-AAPL version 3: `mlflow ui --backend-store-uri sqlite:////x/mlflow.db --art"),
         ("postgresql://zenith:secret@db/mlflow", None),
     ],
 )

@@ -1,7 +1,6 @@
 """Clean-up of a real MLflow registry: versions to keep, to delete, and never to delete."""
 
 import multiprocessing
-import shutil
 from pathlib import Path
 
 import dagster as dg
@@ -182,7 +181,7 @@ def test_a_version_without_artifacts_goes_unless_an_alias_needs_it(own_registry,
     force(own_registry, "EMPTY", 1)
     for version in (1, 2):
         source = own_registry.client.get_model_version(name, str(version)).source
-        shutil.rmtree(source.removeprefix("file://"))
+        own_registry.artifacts(source).delete_artifacts()
 
     model = clean_up(own_registry, RetentionRules())["models"][name]
 
@@ -191,7 +190,7 @@ def test_a_version_without_artifacts_goes_unless_an_alias_needs_it(own_registry,
     assert own_registry.production(name).version == 1
 
 
-@pytest.mark.parametrize("at", ["log_model_artifacts", "create_model_version"])
+@pytest.mark.parametrize("at", ["finalize_logged_model", "create_model_version"])
 def test_leftovers_of_a_failed_registration_are_deleted_after_an_hour(own_registry, own_folder, monkeypatch, at):
     before = on_disk(own_folder)
 

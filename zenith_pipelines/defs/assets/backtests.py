@@ -112,7 +112,8 @@ def backtest_report(
     log_report(zenith.registry, models, page, plots)
     metadata = fan_plot(figures["price_fan"]) | verdicts_table(verdicts(report))
     return dg.MaterializeResult(
-        value=Dataset(facts={"path": str(path)}), metadata={"report": dg.MetadataValue.path(path), **metadata}
+        value=Dataset(facts={"path": str(path.relative_to(zenith.settings.home))}),
+        metadata={"report": dg.MetadataValue.path(path), **metadata},
     )
 
 
