@@ -114,8 +114,8 @@ def launched(client, path, document):
 def last_states(client):
     """How a training that cannot succeed and a job ended that were started together, through the Python client."""
     with Zenith(str(client.base_url), key=KEY) as zenith:
-        runs = zenith.train("FB"), zenith.start_job("clear_prediction_cache")
-        return tuple(zenith.wait(run, seconds=120, every=0.5) for run in runs)
+        runs = zenith.train("FB"), zenith.start_job("cleanup_old_models", dry_run=True)
+        return tuple(zenith.wait(run, seconds=600, every=0.5) for run in runs)
 
 
 def known_to(ui, run):
@@ -177,8 +177,10 @@ def test_a_run_that_dagster_does_not_know_is_404(client, place):
 
 def test_a_job_runs_to_its_end(last_states):
     _, state = last_states
-    assert (state.job, state.status, state.error) == ("clear_prediction_cache", "succeeded", None)
+    assert (state.job, state.status, state.error) == ("cleanup_old_models", "succeeded", None)
     assert (state.ticker, state.model_type) == (None, None)
+    assert state.figures["clean_model_registry"]["dry_run"] is True
+    assert state.figures["clean_model_registry"]["versions_deleted"] == 0
 
 
 def test_a_job_gets_its_config_and_runs_once_for_the_same(ui, client):

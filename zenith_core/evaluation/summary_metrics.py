@@ -15,5 +15,7 @@ METRICS = frozenset([*(name for names in LOSSES.values() for name in names), *FI
 def summarize_metrics(kind: Kind, metrics: Mapping[str, float | None]) -> dict[str, Any]:
     """Return the name of the loss, its value, the naive forecast's loss, and those of FIGURES in `metrics`."""
     loss, baseline = LOSSES[kind]
-    figures = {name: metrics[name] for name in FIGURES if name in metrics}
+    figures: dict[str, Any] = {name: metrics[name] for name in FIGURES if name in metrics}
+    if (beats_naive := figures.get("beats_naive")) is not None:  # MLflow's metrics are floats
+        figures["beats_naive"] = bool(beats_naive)
     return {"loss": loss, "value": metrics.get(loss), "naive": metrics.get(baseline), **figures}

@@ -6,7 +6,7 @@ that cannot answer or start a run raises DagsterUnavailable, which names it.
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,16 @@ _FAILURES = """query($id: ID!, $after: String) {
       evaluation { checkName success severity description assetKey { path } } }
   } } } }
 }"""
+
+_VALUES = """metadataEntries { __typename label
+  ... on FloatMetadataEntry { floatValue } ... on IntMetadataEntry { intValue } ... on BoolMetadataEntry { boolValue }
+}"""
+_FIGURES = f"""query($id: ID!, $after: String) {{
+  runOrError(runId: $id) {{ ... on Run {{ eventConnection(afterCursor: $after) {{ cursor hasMore events {{ __typename
+    ... on MaterializationEvent {{ assetKey {{ path }} {_VALUES} }}
+    ... on ExecutionStepOutputEvent {{ stepKey {_VALUES} }}
+  }} }} }} }}
+}}"""
 
 
 @dataclass(frozen=True)
@@ -145,14 +155,19 @@ class DagsterAPI:
 
     def failure(self, run_id: str) -> str:
         """Return the reason why a run failed, in one line."""
-        events: list[dict[str, Any]] = []
+        return failure_reason(list(self._events(_FAILURES, run_id)))
+
+    def figures(self, run_id: str) -> dict[str, dict[str, float | bool]]:
+        """Return the numbers that a run recorded, by asset, or by op where it has no assets."""
+        return recorded_figures(self._events(_FIGURES, run_id))
+
+    def _events(self, query: str, run_id: str) -> Iterator[dict[str, Any]]:
         after: str | None = None
-        while True:
-            page = self._query(_FAILURES, id=run_id, after=after)["runOrError"]["eventConnection"]
-            events += page["events"]
-            if not page["hasMore"]:
-                return failure_reason(events)
-            after = page["cursor"]
+        more = True
+        while more:
+            page = self._query(query, id=run_id, after=after)["runOrError"]["eventConnection"]
+            yield from page["events"]
+            after, more = page["cursor"], page["hasMore"]
 
     def _query(self, query: str, seconds: float | None = None, **variables: Any) -> dict[str, Any]:
         document = {"query": query, "variables": variables}
@@ -199,6 +214,18 @@ def failure_reason(events: Sequence[Mapping[str, Any]]) -> str:
         if event["__typename"] == "RunFailureEvent":
             return _reason(event["error"]) if event["error"] else _one_line(event["message"])
     return "the run ended without a reason"
+
+
+def recorded_figures(events: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, float | bool]]:
+    """Return {asset or op: {label: number}} of the events, without Dagster's own labels and null values."""
+    figures: dict[str, dict[str, float | bool]] = {}
+    for event in events:
+        key = event["assetKey"]["path"][-1] if event.get("assetKey") else event.get("stepKey")
+        for entry in event.get("metadataEntries", ()):
+            values = [value for name, value in entry.items() if name.endswith("Value") and value is not None]
+            if key and values and not entry["label"].startswith("dagster/"):
+                figures.setdefault(key, {})[entry["label"]] = values[0]
+    return figures
 
 
 def _reason(error: Mapping[str, Any]) -> str:

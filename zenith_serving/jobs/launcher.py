@@ -102,6 +102,7 @@ class Launcher:
             ended_at=_moment(run["endTime"]),
             url=self._dagster.page(run["runId"]),
             error=self._dagster.failure(run["runId"]) if status == "failed" else None,
+            figures=self._dagster.figures(run["runId"]) if status == "succeeded" else None,
             note="queued, no daemon is running" if is_stuck else None,
         )
 

@@ -10,7 +10,13 @@ from fastapi.testclient import TestClient
 from zenith_core.errors import UserError
 from zenith_serving.app import create_app
 from zenith_serving.errors import DagsterUnavailable
-from zenith_serving.jobs.dagster_client import QUERY_SECONDS, DagsterAPI, daemon_is_alive, failure_reason
+from zenith_serving.jobs.dagster_client import (
+    QUERY_SECONDS,
+    DagsterAPI,
+    daemon_is_alive,
+    failure_reason,
+    recorded_figures,
+)
 from zenith_serving.jobs.launcher import trained_kinds
 from zenith_serving.settings import Settings
 
@@ -239,6 +245,26 @@ WRAPPED = error("DagsterExecutionStepExecutionError", "Error occurred", error("S
 )
 def test_the_reason_of_a_failure_is_one_line(events, reason):
     assert failure_reason(events) == reason
+
+
+def test_the_figures_of_a_run_are_its_numbers_by_asset_or_op():
+    evaluation = [
+        {"label": "lstm/coverage", "floatValue": 0.91},
+        {"label": "breaches", "intValue": 0},
+        {"label": "beats_naive", "boolValue": False},
+        {"label": "undefined", "floatValue": None},
+        {"label": "dagster/row_count", "intValue": 5},
+        {"label": "plot"},
+    ]
+    events = [
+        {"__typename": "RunStartEvent"},
+        {"assetKey": {"path": ["production_evaluation"]}, "metadataEntries": evaluation},
+        {"stepKey": "clean_model_registry", "metadataEntries": [{"label": "bytes_freed", "intValue": 12}]},
+    ]
+    assert recorded_figures(events) == {
+        "production_evaluation": {"lstm/coverage": 0.91, "breaches": 0, "beats_naive": False},
+        "clean_model_registry": {"bytes_freed": 12},
+    }
 
 
 @pytest.mark.parametrize(
