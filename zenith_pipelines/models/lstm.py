@@ -5,6 +5,7 @@ It runs on any Keras 3 backend; the caller sets KERAS_BACKEND before Keras is fi
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -167,6 +168,12 @@ class LSTMTrainer:
             raise TooShortHistory(f"{len(rows)} rows to train or validate on: at least {least} are needed")
 
 
+@lru_cache(maxsize=4)
+def trainer_of(config: LSTMConfig, features: int) -> LSTMTrainer:
+    """Return the trainer of a configuration: the same one for all studies of a process, which compiles once."""
+    return LSTMTrainer(config, features)
+
+
 def scaler(rows: AnyFloats) -> tuple[Floats32, Floats32]:
     """Return mean and standard deviation of each column of (n, features); a constant column gets a deviation of 1."""
     mean, deviation = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
@@ -191,25 +198,31 @@ def _require_finite(loss: float) -> float:
 def _build_network(config: LSTMConfig, features: int) -> "Sequential":
     """Build and compile the network, with outputs at each learned step.
 
-    Each layer gets a seed of its own, so that no global random state is used.
+    The initial weights are drawn by NumPy: the same on each backend, and no program to compile for each shape.
     """
-    from keras import Input, Sequential, initializers, layers, optimizers
+    from keras import Input, Sequential, layers, optimizers
+
+    random = np.random.default_rng(config.seed)
+
+    def uniform(shape: tuple[int, int], dtype: str | None = None) -> Floats:
+        return random.uniform(-1.0, 1.0, shape) * np.sqrt(6 / sum(shape))  # Glorot and Bengio, 2010
+
+    def orthogonal(shape: tuple[int, int], dtype: str | None = None) -> Floats:
+        orthonormal, triangle = np.linalg.qr(random.normal(size=shape[::-1]))
+        return (orthonormal * np.sign(np.diag(triangle))).T
 
     recurrent: list[Any] = []
-    for seed in range(config.seed, config.seed + config.layers):
+    for layer in range(config.layers):
         lstm = layers.LSTM(
-            config.units,
-            kernel_initializer=initializers.GlorotUniform(seed),
-            recurrent_initializer=initializers.Orthogonal(seed=seed),
-            return_sequences=True,
+            config.units, kernel_initializer=uniform, recurrent_initializer=orthogonal, return_sequences=True
         )
-        recurrent += [lstm, layers.Dropout(config.dropout, seed=seed)]
+        recurrent += [lstm, layers.Dropout(config.dropout, seed=config.seed + layer)]
     network = Sequential(
         [
             Input((config.window, features)),
             *recurrent,
             layers.Cropping1D((config.window - config.learned_steps, 0)),
-            layers.Dense(config.dense, "relu", kernel_initializer=initializers.GlorotUniform(config.seed)),
+            layers.Dense(config.dense, "relu", kernel_initializer=uniform),
             # Zeros: training starts at the random walk and moves away only as far as the data support.
             layers.Dense(config.horizons, kernel_initializer="zeros"),
         ]

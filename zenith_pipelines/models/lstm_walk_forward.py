@@ -19,7 +19,7 @@ from zenith_core.forecasting.residual_quantiles import matured_values, price_for
 from zenith_core.forecasting.ridge import fit_linear
 from zenith_core.forecasting.shrinkage import shrinkage
 from zenith_pipelines.models.forecast_table import forecast_table
-from zenith_pipelines.models.lstm import LSTMConfig, LSTMTrainer
+from zenith_pipelines.models.lstm import LSTMConfig, trainer_of
 from zenith_pipelines.models.lstm_onnx import PriceModel, price_model_onnx
 from zenith_pipelines.models.onnx_artifact import check_parity
 from zenith_pipelines.models.training_inputs import (
@@ -72,7 +72,7 @@ def study_prices(
     if split.gap < config.horizons:
         raise TrainingError(f"a gap of {split.gap} sessions leaks: targets reach {config.horizons} sessions ahead")
     inputs = model_inputs(features, columns, config.window, split)
-    walk = _Walk(inputs, config, usable)
+    walk = _Walk(inputs, config, split.gap, usable)
     folds = [*split.split(len(inputs.origins)), split.final(len(inputs.origins))]
     steps = []
     for number, fold in enumerate(folds):
@@ -117,11 +117,11 @@ class _Step:
 class _Walk:
     """One pass through the folds, oldest first. It stores all forecasts: bands use the errors of every earlier fold."""
 
-    def __init__(self, inputs: ModelInputs, config: LSTMConfig, usable: pd.Series | None) -> None:
+    def __init__(self, inputs: ModelInputs, config: LSTMConfig, gap: int, usable: pd.Series | None) -> None:
         returns = forward_log_returns(inputs.trainable_close(usable), config.horizons)
-        self._inputs = inputs
+        self._inputs, self._gap = inputs, gap
         self._targets = standardized_returns(returns, inputs.volatility)
-        self._trainer = LSTMTrainer(config, len(inputs.columns))
+        self._trainer = trainer_of(config, len(inputs.columns))
         self._calibrator = BandCalibrator(
             inputs.values, inputs.columns, inputs.volatility, self._targets, inputs.origins
         )
@@ -134,8 +134,9 @@ class _Walk:
         train, validation = (self._with_targets(origins[part]) for part in (fold.train, fold.validation))
         validation_rows, rows = origins[fold.validation], origins[fold.test]
         now = int(rows[0] if rows.size else origins[-1])
-        full_model = self._train(train, validation, on_epoch)
-        model, factors, scores = self._shrink(full_model, validation_rows, rows, now)
+        choosing, judging = self._divide(validation)
+        full_model = self._train(train, choosing, on_epoch)
+        model, factors, scores = self._shrink(full_model, validation_rows, judging, rows, now)
         self._scores.keep(np.concatenate([validation_rows, rows]), scores)
         band = self._calibrator.band_at(now, self._scores.values)
         facts = {
@@ -146,6 +147,17 @@ class _Walk:
         }
         offsets = self._calibrator.offsets(band, rows)
         return _Step(model, band, rows, scores[validation_rows.size :], offsets, facts)
+
+    def _divide(self, validation: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Divide validation rows into those that choose the network's epoch and those that judge it.
+
+        Rows that chose the epoch would flatter the network. In later folds all choose, because earlier tests judge. In
+        the first fold the older half chooses, and the newer half judges; the gap keeps their targets apart.
+        """
+        if self._network.rows.size:
+            return validation, validation[:0]
+        half = max((len(validation) - self._gap) // 2, 0)
+        return validation[:half], validation[len(validation) - half :]
 
     def _train(
         self, train: NDArray[np.int64], validation: NDArray[np.int64], on_epoch: Callable[[int], None]
@@ -163,21 +175,28 @@ class _Walk:
         return PriceModel(linear, self._trainer.fit(values, residuals, train, validation, on_epoch))
 
     def _shrink(
-        self, model: PriceModel, validation_rows: NDArray[np.int64], test_rows: NDArray[np.int64], now: int
+        self,
+        model: PriceModel,
+        validation_rows: NDArray[np.int64],
+        judging: NDArray[np.int64],
+        test_rows: NDArray[np.int64],
+        now: int,
     ) -> tuple[PriceModel, dict[str, list[float]], NDArray[np.float64]]:
         """Shrink both parts by the record of all out-of-sample forecasts with outcomes known `now`.
 
+        The linear forecast has a record on all validation rows, the network only on those `judging`.
         Returns the model, each part's factors by horizon, and the model's forecasts from `validation_rows` and
         `test_rows` in units of volatility.
         """
         values, rows, split = self._inputs.values, np.concatenate([validation_rows, test_rows]), validation_rows.size
         linear, network = model.linear.predict(values[rows]), self._trainer.predict(model.network, values, rows)
         self._linear.keep(validation_rows, linear[:split])
-        self._network.keep(validation_rows, network[:split])
+        self._network.keep(judging, network[np.searchsorted(rows, judging)])
         past_rows = self._linear.rows
         outcomes = matured_values(self._targets[past_rows], past_rows, now)
         linear_factors = shrinkage(self._linear.values[past_rows], outcomes)
         residuals = outcomes - linear_factors * self._linear.values[past_rows]
+        residuals[~np.isin(past_rows, self._network.rows)] = np.nan
         network_factors = shrinkage(self._network.values[past_rows], residuals)
         self._linear.keep(test_rows, linear[split:])
         self._network.keep(test_rows, network[split:])

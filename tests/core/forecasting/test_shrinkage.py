@@ -1,3 +1,5 @@
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 
@@ -63,7 +65,7 @@ def evidence_of(standard_errors, rows=4000):
     return forecast[:, np.newaxis], (slope * forecast + noise)[:, np.newaxis], slope, error
 
 
-@pytest.mark.parametrize("standard_errors", [1.7, 6.0])
+@pytest.mark.parametrize("standard_errors", [2.4, 6.0])
 def test_the_slope_is_reduced_by_its_sampling_error(standard_errors):
     """Without overlap, against the textbook's standard error of a slope through the origin."""
     forecasts, outcomes, slope, error = evidence_of(standard_errors)
@@ -71,11 +73,12 @@ def test_the_slope_is_reduced_by_its_sampling_error(standard_errors):
     assert shrinkage(forecasts, outcomes) == pytest.approx([slope * (1 - (error / slope) ** 2)])
 
 
-def test_a_slope_that_chance_gives_one_time_in_twenty_is_no_evidence():
+def test_a_slope_that_chance_gives_one_time_in_a_hundred_is_no_evidence():
     below, above = (evidence_of(MIN_T_STATISTIC + step)[:2] for step in (-0.01, 0.01))
 
     assert shrinkage(*below).tolist() == [0.0]
     assert shrinkage(*above)[0] > 0.0
+    assert NormalDist().inv_cdf(0.99) == pytest.approx(MIN_T_STATISTIC, abs=1e-3)
 
 
 def test_overlapping_outcomes_count_as_the_few_that_they_are():

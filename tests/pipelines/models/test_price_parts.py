@@ -98,6 +98,34 @@ def test_the_network_gets_no_credit_for_an_edge_of_the_linear_part(study, table,
         assert np.less(beside_linear["network"], 0.9 * np.array(alone["network"])).all()
 
 
+def test_the_rows_that_chose_its_epoch_do_not_judge_the_network(table, monkeypatch):
+    """A network that knows these rows by heart, and the gap behind them, has no record before its first test.
+
+    One row of them among those that judge would make its slope certain.
+    """
+    fit, fits = LSTMTrainer.fit, []
+
+    def remember(trainer, values, targets, train, validation, on_epoch):
+        fits.append((train, validation, targets))
+        return fit(trainer, values, targets, train, validation, on_epoch)
+
+    def recite(trainer, model, values, ends):
+        _, rows, targets = fits[0]
+        return np.where((ends <= rows[-1] + SPLIT.gap)[:, np.newaxis], np.nan_to_num(targets[ends]), 0.0)
+
+    monkeypatch.setattr(LSTMTrainer, "fit", remember)
+    monkeypatch.setattr(LSTMTrainer, "predict", recite)
+    monkeypatch.setattr(price_study, "check_parity", lambda *_: None)
+
+    every = factors(study_prices(table, COLUMNS, CONFIG, SPLIT))
+
+    assert [each["network"] for each in every] == [[0, 0, 0]] * 3
+    train, first_validation, _ = fits[0]
+    assert first_validation[0] == train[-1] + SPLIT.gap + 1
+    assert len(first_validation) == (SPLIT.validation - SPLIT.gap) // 2
+    assert [len(validation) for _, validation, _ in fits[1:]] == [SPLIT.validation] * 2  # earlier tests judge
+
+
 def test_drift_is_not_learned_as_skill():
     """Prices rise by 0.3 of their volatility each session, and nothing else predicts them."""
     table = feature_table(edge=0.0, seed=3)
