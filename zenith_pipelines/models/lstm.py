@@ -209,7 +209,8 @@ def _build_network(config: LSTMConfig, features: int) -> "Sequential":
 
     def orthogonal(shape: tuple[int, int], dtype: str | None = None) -> Floats:
         orthonormal, triangle = np.linalg.qr(random.normal(size=shape[::-1]))
-        return (orthonormal * np.sign(np.diag(triangle))).T
+        rotation: Floats = (orthonormal * np.sign(np.diag(triangle))).T
+        return rotation
 
     recurrent: list[Any] = []
     for layer in range(config.layers):
