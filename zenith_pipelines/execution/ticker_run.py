@@ -167,7 +167,6 @@ def _stage_seconds(result: "dg.ExecuteInProcessResult") -> Iterator[tuple[str, f
 
 
 def _too_short(result: "dg.ExecuteInProcessResult") -> str | None:
-    for check in result.get_asset_check_evaluations():
-        if check.check_name == "enough_history" and not check.passed:
-            return check.description
-    return None
+    """Return the reason if the history is too short; None if it was longer before, which is a failure."""
+    failed = {check.check_name: check.description for check in result.get_asset_check_evaluations() if not check.passed}
+    return None if "end_not_before_served" in failed else failed.get("enough_history")

@@ -9,6 +9,7 @@ import hashlib
 import logging
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 _logger = logging.getLogger(__name__)
@@ -32,7 +33,10 @@ class LastKnownGood:
             _logger.warning("no last-known-good copy of %s under MODELS_PATH: %s", name, error.strerror)
 
     def load(self, name: str, version: int | None = None) -> tuple[int, bytes] | None:
-        """Return the newest copy, or that of `version`, as (version, ONNX); None if none matches its checksum."""
+        """Return the newest copy, or that of `version`, as (version, ONNX); None if none matches its checksum.
+
+        A damaged copy is deleted, so that the next look at the registry copies the version again.
+        """
         pattern = f"{'*' if version is None else version}-*.onnx"
         try:
             for path in sorted((self._root / name).glob(pattern), key=_modified, reverse=True):
@@ -40,7 +44,9 @@ class LastKnownGood:
                 content = path.read_bytes()
                 if hashlib.sha256(content).hexdigest() == checksum:
                     return int(number), content
-                _logger.warning("%s does not match its checksum and is ignored", path)
+                _logger.warning("%s does not match its checksum and is deleted", path)
+                with suppress(OSError):
+                    path.unlink()
         except OSError as error:  # another process replaced the copy after it was listed
             _logger.warning("last-known-good copy of %s: %s", name, error.strerror)
         return None

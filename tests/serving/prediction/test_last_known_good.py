@@ -21,7 +21,7 @@ def test_a_new_copy_replaces_the_old_one_even_after_a_rollback(tmp_path):
     assert len(list((tmp_path / "lstm-AAPL").iterdir())) == 1
 
 
-def test_a_copy_that_does_not_match_its_checksum_is_left_out(tmp_path, caplog):
+def test_a_copy_that_does_not_match_its_checksum_is_deleted_so_that_it_is_copied_again(tmp_path, caplog):
     copies = LastKnownGood(tmp_path)
     copies.save("lstm-AAPL", 3, b"model")
     (path,) = (tmp_path / "lstm-AAPL").iterdir()
@@ -29,6 +29,7 @@ def test_a_copy_that_does_not_match_its_checksum_is_left_out(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         assert copies.load("lstm-AAPL") is None
     assert "checksum" in caplog.text
+    assert not copies.has("lstm-AAPL", 3)
 
 
 def test_a_folder_that_cannot_be_written_is_logged_and_changes_nothing(tmp_path, caplog):
