@@ -33,6 +33,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+ledger_app = typer.Typer(help="Check the record of past forecasts.", no_args_is_help=True)
+app.add_typer(ledger_app, name="ledger")
+
 tickers_app = typer.Typer(help="Manage the tickers that are scheduled and served.", no_args_is_help=True)
 app.add_typer(tickers_app, name="tickers")
 
@@ -103,11 +106,29 @@ def job(
 ) -> None:
     """Run a Dagster job in this terminal, for tickers that were already added.
 
-    retrain_model and retrain_all_models take model_type (lstm, ensemble or all) and epochs.
+    retrain_model and retrain_all_models take model_type (lstm, ensemble or all) and epochs; retrain_model also takes
+    allow_earlier_end=true, to serve data that end before those that are served now.
     """
     from zenith_cli.job import run_named
 
     raise typer.Exit(run_named(name, tickers, config or [], jobs, as_json=as_json))
+
+
+@ledger_app.command("verify")
+def verify_ledger(
+    subject: Annotated[
+        str | None,
+        typer.Argument(metavar="[TICKER|FILE]", help="Ticker, or a file that `zenith export TICKER ledger` wrote."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Check that no entry of a ledger was changed, removed or put in. Default: the ledgers of all tickers.
+
+    A file is checked by itself, without any other state.
+    """
+    from zenith_cli.ledger import verify_ledgers
+
+    raise typer.Exit(verify_ledgers(subject, as_json=as_json))
 
 
 @tickers_app.command("add")

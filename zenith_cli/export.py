@@ -14,6 +14,7 @@ from zenith_pipelines.datasets.atomic_files import parquet_bytes, write_atomical
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.ingestion.fetch import clean_snapshot
 from zenith_pipelines.ingestion.point_in_time import as_of_state, parse_day, snapshot_as_of
+from zenith_pipelines.production.ledger import read_entries
 from zenith_pipelines.settings import Settings
 
 FORECASTS = ["origin", "horizon", "target_date", "forecast", "lower", "upper", "actual", *QUANTILE_COLUMNS]
@@ -49,10 +50,11 @@ def read_table(store: DatasetStore, ticker: str, table: Table, model: Model) -> 
             return store.read("cleaned_prices", ticker).tables["prices"].reset_index()
         case Table.FEATURES:
             return store.read("indicator_features", ticker).table.reset_index()
-        case Table.FORECASTS:
-            return store.read("lstm_model", ticker).table[FORECASTS]
-        case Table.SIGNALS:
-            return store.read("ensemble_model", ticker).table[SIGNALS]
+        case Table.FORECASTS | Table.SIGNALS:
+            kind, columns = ("lstm", FORECASTS) if table is Table.FORECASTS else ("ensemble", SIGNALS)
+            return store.read(f"{kind}_model", ticker).table[columns]
+        case Table.LEDGER:
+            return read_entries(store, ticker)
         case _:
             return store.read(f"{model.value}_backtest", ticker).tables[table.value]
 

@@ -26,6 +26,7 @@ class Table(StrEnum):
     SIGNALS = "signals"
     TRADES = "trades"
     EQUITY = "equity"
+    LEDGER = "ledger"
 
 
 class Model(StrEnum):

@@ -9,6 +9,7 @@ from rich.table import Table
 from zenith_core.evaluation.track_record import track_record
 from zenith_core.market.tickers import validate_ticker
 from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.production.ledger import FORECASTS, LEDGER
 from zenith_pipelines.settings import Settings
 
 _MAX_FORECASTS = 10
@@ -18,7 +19,8 @@ _LEGEND = "Only forecasts made before their target date count. Errors are in % o
 def show_track_record(ticker: str, *, as_json: bool) -> None:
     """Print the track record of a ticker. Raises InvalidTicker, or NotAvailable if it has no forecasts yet."""
     name = validate_ticker(ticker)
-    record = {"ticker": name, **track_record(DatasetStore(Settings().data_uri).read("forecast_ledger", name).table)}
+    ledger = DatasetStore(Settings().data_uri).read(LEDGER, name)
+    record = {"ticker": name, **track_record(ledger.tables[FORECASTS])}
     if as_json:
         print(json.dumps(record, indent=2, allow_nan=False))
     else:

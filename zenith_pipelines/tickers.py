@@ -57,10 +57,14 @@ def remove_tickers(instance: "dg.DagsterInstance", settings: Settings, tickers: 
     tickers = present_tickers(instance, list(tickers))
     if in_setting := [ticker for ticker in tickers if ticker in settings.tickers]:
         raise UserError(f"{', '.join(in_setting)}: ZENITH_TICKERS would add it again; remove it there")
+    from zenith_pipelines.production.ledger import record_removal
+
+    store = DatasetStore(settings.data_uri)
     for ticker in tickers:
         instance.delete_dynamic_partition(PARTITIONS, ticker)
         # In this order: a run that stores a snapshot checks its partition afterwards (`require_ticker`).
-        DatasetStore(settings.data_uri).withdraw(SERVED, ticker)
+        store.withdraw(SERVED, ticker)
+        record_removal(store, ticker)
     return tickers
 
 

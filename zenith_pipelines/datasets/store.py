@@ -120,6 +120,13 @@ class DatasetStore:
         """Return the stamps of all snapshots, oldest first."""
         return self._stamps(self._folder(name, ticker))
 
+    def tickers(self, name: str) -> list[str]:
+        """Return the tickers that have a current dataset, sorted."""
+        folder = f"{self._root}/{name}"
+        entries = self._fs.ls(folder, detail=False) if self._fs.exists(folder) else []
+        names = (path.rstrip("/").rsplit("/", 1)[-1] for path in entries)
+        return sorted(ticker for ticker in names if self._fs.exists(f"{folder}/{ticker}/{_CURRENT}"))
+
     def path(self, name: str, ticker: str) -> str:
         """Return the folder of the dataset's snapshots."""
         return self._folder(name, ticker)

@@ -21,6 +21,7 @@ from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.defs.jobs import retrain_model
 from zenith_pipelines.defs.run_requests import retrain_request
 from zenith_pipelines.defs.sensors import always_on_sensor
+from zenith_pipelines.production.ledger import FORECASTS, LEDGER
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import PARTITIONS, SERVED, known_tickers, removal
 
@@ -99,7 +100,7 @@ def _retraining_reason(
 ) -> str | None:
     """Return the reason to retrain the ticker, or None, also if its data are missing or corrupt."""
     try:
-        if breach := coverage_breach(store.read("forecast_ledger", ticker).table, since):
+        if breach := coverage_breach(store.read(LEDGER, ticker).tables[FORECASTS], since):
             return breach
         model = store.facts("ensemble_model", ticker)
         snapshot = ServingSnapshot.from_json(store.facts(SERVED, ticker)).for_spec(model["feature_spec"])

@@ -8,7 +8,8 @@ snapshot that yields no forecast leaves the last good one in place, and is repor
 import logging
 import time
 from collections import OrderedDict
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from threading import Lock
 from typing import Any, NamedTuple
@@ -28,7 +29,7 @@ MODEL_BYTES = 60_000
 """Memory of one kept model and its share of the snapshot, in bytes: measured, docs/decisions/0041."""
 
 MEMORY_BYTES = 512 * 2**20
-SLOW_SECONDS = 2.5  # a look at the registry that takes longer is reported while it lasts
+SLOW_SECONDS = 2.5  # a question to the registry that takes longer is reported while it lasts
 _RETRY_SECONDS = (60.0, 3600.0)  # first and longest pause before a broken version is opened again
 _RETRY_OUTAGE_SECONDS = 5.0  # before a model file that could not be reached is fetched again
 
@@ -57,8 +58,8 @@ class ModelStore:
         self._refreshing = Lock()  # the watcher and a webhook may come at the same time
         self._production: dict[str, int] | None = None
         self._outage: str | None = None
-        self._look_began: float | None = None  # the times of looks at the registry, by the monotonic clock
-        self._last_look: float | None = None
+        self._questions: dict[object, float] = {}  # the start of each question to the registry that has no answer yet
+        self._last_look: float | None = None  # by the monotonic clock, as all times here
         self._failures: dict[str, _Failure] = {}
         self._without_forecast: dict[str, tuple[int, ServingSnapshot, str]] = {}  # version, snapshot and reason
 
@@ -119,24 +120,33 @@ class ModelStore:
 
     def _registry_state(self, now: float) -> dict[str, Any]:
         detail = self._outage
-        if (began := self._look_began) and now - began > SLOW_SECONDS:
-            detail = f"the registry has not answered for {now - began:.0f} s"
+        waiting = now - min(self._questions.copy().values(), default=now)
+        if waiting > SLOW_SECONDS:
+            detail = f"the registry has not answered for {waiting:.0f} s"
         age = None if self._last_look is None else round(now - self._last_look, 1)
         return {"state": "away" if detail else "ok", "detail": detail, "last_look_seconds": age}
 
     def _read_aliases(self) -> None:
-        self._look_began = time.monotonic()
         try:
-            self._production = self._registry.production()
+            with self._asking():
+                self._production = self._registry.production()
             self._last_look = time.monotonic()
             outage = None
         except RegistryUnavailable as error:
             outage = str(error)
-        finally:
-            self._look_began = None
         if outage != self._outage:
             _logger.warning("model registry: %s", outage or "available again")
         self._outage = outage
+
+    @contextmanager
+    def _asking(self) -> Generator[None]:
+        """Note a question to the registry, so that /health can tell that it waits."""
+        question = object()
+        self._questions[question] = time.monotonic()
+        try:
+            yield
+        finally:
+            del self._questions[question]
 
     def _compute(self, name: str, snapshot: ServingSnapshot) -> ServedModel:
         """Compute and keep the forecast; again, if the alias moved meanwhile."""
@@ -192,7 +202,8 @@ class ModelStore:
             elif self._outage:
                 raise RegistryUnavailable(self._outage)
             else:
-                onnx = self._registry.fetch(name, version)
+                with self._asking():
+                    onnx = self._registry.fetch(name, version)
                 model = open_model(name, version, onnx)
                 self._copies.save(name, version, onnx)
         except (ModelUnavailable, RegistryUnavailable) as error:

@@ -348,6 +348,20 @@ def test_a_look_that_does_not_end_is_reported_while_it_lasts(store, registry, mo
     assert store.state()["registry"]["state"] == "ok"
 
 
+def test_a_model_file_that_does_not_come_is_reported_too(store, registry, snapshots, monkeypatch):
+    monkeypatch.setattr(model_store, "SLOW_SECONDS", 0.0)
+    fetch, states = registry.fetch, []
+
+    def slow(name, version):
+        states.append(store.state()["registry"]["state"])
+        return fetch(name, version)
+
+    registry.fetch = slow
+    store.get("lstm", snapshots["AAPL"])
+    assert states == ["away"]
+    assert store.state()["registry"]["state"] == "ok"
+
+
 def test_while_the_registry_is_away_no_model_file_is_waited_for(registry, copies, models, snapshots):
     registry.add("lstm-AAPL", models.lstm("AAPL"))
     store = ModelStore(registry, copies)

@@ -8,7 +8,7 @@ from typing import Any
 
 import dagster as dg
 
-from zenith_core.evaluation.forecast_ledger import append_rows, fill_actuals, ledger_rows
+from zenith_core.evaluation.forecast_ledger import ledger_rows
 from zenith_core.evaluation.track_record import track_record
 from zenith_core.job_options import EvaluationOptions
 from zenith_core.names import KINDS, Kind
@@ -19,6 +19,7 @@ from zenith_pipelines.defs.metadata import OWNERS, decisions_metadata
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.production.champion_challenger import CurrentData
+from zenith_pipelines.production.ledger import ENTRIES, FORECASTS, LEDGER, head_of, next_ledger
 from zenith_pipelines.production.live_evaluation import evaluate
 from zenith_pipelines.production.promotion import promote_if_better
 from zenith_pipelines.production.serving_snapshot import latest_forecast, snapshot_facts
@@ -74,24 +75,41 @@ def production_models(
     owners=OWNERS,
     kinds={"parquet"},
     deps=["production_models"],
-    code_version=code_version("zenith_core/evaluation/forecast_ledger.py"),
+    code_version=code_version("zenith_core/evaluation/forecast_ledger.py", "zenith_core/evaluation/ledger_chain.py"),
 )
 def forecast_ledger(
     context: dg.AssetExecutionContext, zenith: ZenithResource, cleaned_prices: Dataset, serving_snapshot: Dataset
 ) -> dg.MaterializeResult[Dataset]:
-    """The forecasts of the Production models, kept unchanged and scored once their session has closed."""
+    """The forecasts of the Production models, kept unchanged and scored once their session has closed.
+
+    An append-only chain of entries, each with the hash of the one before: `zenith ledger verify` checks it.
+    """
     ticker = context.partition_key
     snapshot = ServingSnapshot.from_json(dict(serving_snapshot.facts))
     latest = latest_forecast(zenith.registry, snapshot)
-    earlier = (
-        zenith.store.read("forecast_ledger", ticker).table if zenith.store.exists("forecast_ledger", ticker) else None
-    )
     rows = ledger_rows(latest.snapshot, latest.forecast, latest.lstm_version, datetime.now(UTC))
-    ledger = fill_actuals(append_rows(earlier, rows), cleaned_prices.tables["prices"]["close"])
+    closes = cleaned_prices.tables["prices"]["close"]
+    tables = next_ledger(zenith.store, ticker, rows, closes, _recorded_head(context.instance, ticker))
+    ledger, head = tables[FORECASTS], head_of(tables[ENTRIES])
     return dg.MaterializeResult(
-        value=Dataset({"forecasts": ledger}, {**latest.facts, "track_record": track_record(ledger)}),
-        metadata={"dagster/row_count": len(ledger), "matured": int(ledger["actual"].notna().sum()), **latest.facts},
+        value=Dataset(tables, {**latest.facts, **head, "track_record": track_record(ledger)}),
+        metadata={
+            "dagster/row_count": len(ledger),
+            "matured": int(ledger["actual"].notna().sum()),
+            **latest.facts,
+            **head,
+        },
     )
+
+
+def _recorded_head(instance: dg.DagsterInstance, ticker: str) -> tuple[int, str] | None:
+    """Return number and hash of the ledger's last entry, as Dagster's newest materialization has them."""
+    records = dg.AssetRecordsFilter(asset_key=dg.AssetKey(LEDGER), asset_partitions=[ticker])
+    for record in instance.fetch_materializations(records, limit=1).records:
+        metadata = record.asset_materialization.metadata if record.asset_materialization else {}
+        if "ledger_head" in metadata:
+            return int(str(metadata["ledger_entries"].value)), str(metadata["ledger_head"].value)
+    return None
 
 
 class EvaluationConfig(dg.Config, EvaluationOptions):

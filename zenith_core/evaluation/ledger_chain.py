@@ -1,0 +1,203 @@
+"""The forecast ledger as a chain of entries: append only, each with the hash of the one before (docs/decisions/0047).
+
+The table of forecasts follows from the entries alone (`replay`). Kinds of entry, and their rows:
+
+start      the rows of a ledger that an earlier release wrote; the chain begins after them
+forecast   new forecasts
+outcome    actual prices of target sessions that have closed
+repaired   forecasts whose stored row differed from the chain, and was written anew from it
+restored   the entry that was recorded last and is missing: a backup was restored, or the ledger was lost
+removed    none: the ticker was removed; the next forecast shows that it was added again
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import pandas as pd
+
+from zenith_core.errors import CorruptData
+from zenith_core.evaluation.forecast_ledger import COLUMNS, append_rows, fill_actuals
+
+SCHEMA = 1
+GENESIS = "0" * 64  # the hash before the first entry
+ENTRY_COLUMNS = ("number", "schema", "ticker", "kind", "at", "previous", "rows", "hash")
+KINDS = ("start", "forecast", "outcome", "repaired", "restored", "removed")
+
+_KEY = ("origin", "horizon", "model_version")
+_DATES = ("origin", "target_date")
+_FORECAST = tuple(name for name in COLUMNS if name not in ("made_at", "actual"))
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ChainSummary:
+    """The content of an intact chain. `head` is the hash of its last entry."""
+
+    ticker: str
+    entries: int
+    forecasts: int
+    outcomes: int
+    first: str
+    last: str
+    head: str
+
+
+def no_entries() -> pd.DataFrame:
+    """Return the entries of a ledger that has none yet."""
+    return pd.DataFrame(columns=list(ENTRY_COLUMNS))
+
+
+def append_entry(
+    entries: pd.DataFrame, ticker: str, kind: str, at: datetime, rows: Sequence[Mapping[str, Any]]
+) -> pd.DataFrame:
+    """Return the entries with one more at the end."""
+    number = len(entries) + 1
+    previous = GENESIS if entries.empty else str(entries["hash"].iloc[-1])
+    text = json.dumps(list(rows), separators=(",", ":"), allow_nan=False)
+    entry = {
+        **{"number": number, "schema": SCHEMA, "ticker": ticker, "kind": kind, "at": at.isoformat()},
+        **{"previous": previous, "rows": text},
+    }
+    new = pd.DataFrame([{**entry, "hash": entry_hash(entry)}], columns=list(ENTRY_COLUMNS))
+    return new if entries.empty else pd.concat([entries, new], ignore_index=True)
+
+
+def entry_hash(entry: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of an entry: of the JSON list of its other columns, `rows` as the text that it is."""
+    values = [int(entry[name]) if name in ("number", "schema") else str(entry[name]) for name in ENTRY_COLUMNS[:-1]]
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+
+
+def continue_chain(
+    entries: pd.DataFrame,
+    forecasts: pd.DataFrame | None,
+    ticker: str,
+    at: datetime,
+    recorded: tuple[int, str] | None = None,
+) -> pd.DataFrame:
+    """Return the entries of the stored ledger, with new ones if something has happened to it.
+
+    forecasts:  the stored table of forecasts, if there is one
+    recorded:   number and hash of the last entry as another place remembers it
+
+    Raises CorruptData if the chain is broken.
+    """
+    if entries.empty:
+        if forecasts is not None and not forecasts.empty:
+            entries = append_entry(entries, ticker, "start", at, _rows(forecasts, COLUMNS))
+    else:
+        verify(entries)
+        stored = [] if forecasts is None else _rows(forecasts, COLUMNS)
+        if differing := _difference(_rows(replay(entries), COLUMNS), stored):
+            entries = append_entry(entries, ticker, "repaired", at, differing)
+    if recorded and recorded[1] not in set(entries["hash"]):
+        entries = append_entry(entries, ticker, "restored", at, [{"entry": recorded[0], "hash": recorded[1]}])
+    return entries
+
+
+def add_forecasts(
+    entries: pd.DataFrame, ticker: str, at: datetime, rows: pd.DataFrame, close: pd.Series
+) -> pd.DataFrame:
+    """Add an entry with those of `rows` that are new, and one with the outcomes that `close` brings."""
+    earlier = replay(entries)
+    ledger = append_rows(earlier, rows)
+    new = ledger.iloc[len(earlier) :]
+    if len(new):
+        entries = append_entry(entries, ticker, "forecast", at, _rows(new, _FORECAST))
+    scored = fill_actuals(ledger, close)
+    outcomes = scored[scored["actual"].notna() & ledger["actual"].isna()]
+    if len(outcomes):
+        entries = append_entry(entries, ticker, "outcome", at, _rows(outcomes, (*_KEY, "actual")))
+    return entries
+
+
+def replay(entries: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of forecasts (`zenith_core.evaluation.forecast_ledger.COLUMNS`) that the entries add up to.
+
+    Raises CorruptData if an entry forecasts again, or scores what was not forecast.
+    """
+    table: dict[tuple[Any, ...], Row] = {}
+    for entry in entries.to_dict("records"):
+        _apply(entry, table)
+    rows = pd.DataFrame(list(table.values()), columns=list(COLUMNS))
+    times = {"made_at": pd.to_datetime(rows["made_at"], utc=True, format="ISO8601")}
+    numbers = {name: rows[name].astype(float) for name in ("close", "forecast", "lower", "upper", "actual")}
+    return rows.assign(**times, **{name: pd.to_datetime(rows[name]) for name in _DATES}, **numbers)
+
+
+def verify(entries: pd.DataFrame) -> ChainSummary:
+    """Check the whole chain and return its summary. Raises CorruptData, which names the first entry that is wrong."""
+    if list(entries.columns) != list(ENTRY_COLUMNS):
+        raise CorruptData(f"not a ledger: its columns are {', '.join(map(str, entries.columns))[:160]}")
+    if entries.empty:
+        raise CorruptData("the ledger has no entries")
+    ticker, previous = str(entries["ticker"].iloc[0]), GENESIS
+    for number, entry in enumerate(entries.to_dict("records"), 1):
+        if problem := _problem({str(name): value for name, value in entry.items()}, number, ticker, previous):
+            raise CorruptData(f"{ticker}: entry {number} of {len(entries)} {problem}")
+        previous = str(entry["hash"])
+    forecasts = replay(entries)
+    return ChainSummary(
+        ticker=ticker,
+        entries=len(entries),
+        forecasts=len(forecasts),
+        outcomes=int(forecasts["actual"].notna().sum()),
+        first=str(entries["at"].iloc[0]),
+        last=str(entries["at"].iloc[-1]),
+        head=previous,
+    )
+
+
+def _problem(entry: Row, number: int, ticker: str, previous: str) -> str | None:
+    if int(entry["schema"]) != SCHEMA:
+        return f"has the schema {entry['schema']}, this version reads {SCHEMA}: use a newer one"
+    if int(entry["number"]) != number:
+        return f"has the number {entry['number']}: an entry is missing, doubled or moved"
+    if str(entry["previous"]) != previous:
+        return "does not hold the hash of the entry before: one was changed, removed or put in"
+    if str(entry["hash"]) != entry_hash(entry):
+        return "does not match its hash: it was changed"
+    if str(entry["ticker"]) != ticker:
+        return f"is of {entry['ticker']}"
+    return None if entry["kind"] in KINDS else f"is of the unknown kind {entry['kind']}"
+
+
+def _apply(entry: Mapping[Any, Any], table: dict[tuple[Any, ...], Row]) -> None:
+    kind = entry["kind"]
+    if kind not in ("start", "forecast", "outcome"):
+        return
+    for row in json.loads(str(entry["rows"])):
+        key = tuple(row[name] for name in _KEY)
+        if kind != "outcome":
+            if key in table:
+                raise CorruptData(f"{entry['ticker']}: entry {entry['number']} forecasts again from {row['origin']}")
+            table[key] = {"made_at": entry["at"], "actual": None, **row}
+        elif key not in table or table[key]["actual"] is not None:
+            raise CorruptData(f"{entry['ticker']}: entry {entry['number']} scores no open forecast of {row['origin']}")
+        else:
+            table[key] = {**table[key], "actual": row["actual"]}
+
+
+def _rows(table: pd.DataFrame, columns: Sequence[str]) -> list[Row]:
+    """Return JSON-ready rows: dates and times as ISO texts, an unknown price as None."""
+    texts = {name: table[name].dt.strftime("%Y-%m-%d") for name in _DATES if name in columns}
+    if "made_at" in columns:
+        texts["made_at"] = [moment.isoformat() for moment in pd.to_datetime(table["made_at"], utc=True)]
+    if "actual" in columns:
+        texts["actual"] = table["actual"].astype(object).where(table["actual"].notna(), None)
+    frame = table[list(columns)].assign(**texts)
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _difference(chain: list[Row], stored: list[Row]) -> list[Row]:
+    """Return the keys of the rows in which the stored table differs from the chain."""
+    by_key = {tuple(row[name] for name in _KEY): row for row in stored}
+    keys = {tuple(row[name] for name in _KEY): row for row in chain}
+    differing = [key for key, row in keys.items() if by_key.get(key) != row]
+    differing += [key for key in by_key if key not in keys]
+    return [dict(zip(_KEY, key, strict=True)) for key in differing]

@@ -1,0 +1,67 @@
+"""The stored forecast ledger of a ticker: its chain of entries, and the table of forecasts that follows from it."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import pandas as pd
+
+from zenith_core.errors import CorruptData
+from zenith_core.evaluation.ledger_chain import (
+    ENTRY_COLUMNS,
+    add_forecasts,
+    append_entry,
+    continue_chain,
+    no_entries,
+    replay,
+)
+from zenith_pipelines.datasets.store import Dataset, DatasetStore
+
+LEDGER = "forecast_ledger"
+FORECASTS, ENTRIES = "forecasts", "entries"  # its tables
+
+
+def next_ledger(
+    store: DatasetStore,
+    ticker: str,
+    rows: pd.DataFrame,
+    close: pd.Series,
+    recorded: tuple[int, str] | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Return the tables of the ledger with new forecasts, and the outcomes that `close` brings.
+
+    recorded: number and hash of the last entry, as the last materialization recorded them
+
+    Raises CorruptData if the stored chain is broken.
+    """
+    now = datetime.now(UTC)
+    tables: Mapping[str, pd.DataFrame] = store.read(LEDGER, ticker).tables if store.exists(LEDGER, ticker) else {}
+    try:
+        entries = continue_chain(tables.get(ENTRIES, no_entries()), tables.get(FORECASTS), ticker, now, recorded)
+    except CorruptData as error:
+        place = store.path(LEDGER, ticker)
+        raise CorruptData(f"{error}; restore {place} from a backup, or move it away to begin a new chain") from None
+    entries = add_forecasts(entries, ticker, now, rows, close)
+    return {FORECASTS: replay(entries), ENTRIES: entries}
+
+
+def record_removal(store: DatasetStore, ticker: str) -> None:
+    """Add an entry that says that the ticker was removed, if it has a chain. A damaged ledger stays as it is."""
+    if not store.exists(LEDGER, ticker):
+        return
+    with suppress(CorruptData):
+        ledger = store.read(LEDGER, ticker)
+        if ENTRIES in ledger.tables:
+            entries = append_entry(ledger.tables[ENTRIES], ticker, "removed", datetime.now(UTC), [])
+            store.write(LEDGER, ticker, Dataset({**ledger.tables, ENTRIES: entries}, ledger.facts))
+
+
+def head_of(entries: pd.DataFrame) -> dict[str, Any]:
+    """Return number and hash of the last entry, as metadata of a materialization."""
+    return {"ledger_entries": int(entries["number"].iloc[-1]), "ledger_head": str(entries["hash"].iloc[-1])}
+
+
+def read_entries(store: DatasetStore, ticker: str) -> pd.DataFrame:
+    """Return the entries of a ticker's ledger, none for the ledger of an earlier release. Raises NotAvailable."""
+    return store.read(LEDGER, ticker).tables.get(ENTRIES, no_entries())[list(ENTRY_COLUMNS)]
