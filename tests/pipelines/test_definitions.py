@@ -63,6 +63,7 @@ def test_the_checks_and_jobs():
         "raw_prices:few_restatements",
         "raw_prices:raw_schema_holds",
         "cleaned_prices:cleaned_schema_holds",
+        "cleaned_prices:end_not_before_served",
         "cleaned_prices:enough_history",
         "cleaned_prices:few_rows_quarantined",
         "cleaned_prices:fresh",
