@@ -205,12 +205,12 @@ def _build_network(config: LSTMConfig, features: int) -> "Sequential":
     random = np.random.default_rng(config.seed)
 
     def uniform(shape: tuple[int, int], dtype: str | None = None) -> Floats:
-        return random.uniform(-1.0, 1.0, shape) * np.sqrt(6 / sum(shape))  # Glorot and Bengio, 2010
+        limit = float(np.sqrt(6 / sum(shape)))  # Glorot and Bengio, 2010
+        return random.uniform(-limit, limit, shape)
 
     def orthogonal(shape: tuple[int, int], dtype: str | None = None) -> Floats:
         orthonormal, triangle = np.linalg.qr(random.normal(size=shape[::-1]))
-        rotation: Floats = (orthonormal * np.sign(np.diag(triangle))).T
-        return rotation
+        return np.asarray((orthonormal * np.sign(np.diag(triangle))).T, dtype=np.float64)
 
     recurrent: list[Any] = []
     for layer in range(config.layers):
