@@ -17,7 +17,7 @@ from zenith_core.features.targets import forward_log_returns, input_windows, sta
 from zenith_core.forecasting.prediction_intervals import Band, BandCalibrator, OutOfSampleScores
 from zenith_core.forecasting.residual_quantiles import matured_values, price_forecasts
 from zenith_core.forecasting.ridge import fit_linear
-from zenith_core.forecasting.shrinkage import shrinkage
+from zenith_core.forecasting.shrinkage import STRICT_T_STATISTIC, shrinkage
 from zenith_pipelines.models.forecast_table import forecast_table
 from zenith_pipelines.models.lstm import LSTMConfig, trainer_of
 from zenith_pipelines.models.lstm_onnx import PriceModel, price_model_onnx
@@ -197,7 +197,7 @@ class _Walk:
         linear_factors = shrinkage(self._linear.values[past_rows], outcomes)
         residuals = outcomes - linear_factors * self._linear.values[past_rows]
         residuals[~np.isin(past_rows, self._network.rows)] = np.nan
-        network_factors = shrinkage(self._network.values[past_rows], residuals)
+        network_factors = shrinkage(self._network.values[past_rows], residuals, STRICT_T_STATISTIC)
         self._linear.keep(test_rows, linear[split:])
         self._network.keep(test_rows, network[split:])
         shrunk_model = PriceModel(model.linear.shrunk(linear_factors), model.network.shrunk(network_factors))

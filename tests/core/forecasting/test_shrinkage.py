@@ -3,7 +3,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from zenith_core.forecasting.shrinkage import MIN_T_STATISTIC, shrinkage
+from zenith_core.forecasting.shrinkage import MIN_T_STATISTIC, STRICT_T_STATISTIC, shrinkage
 
 
 def test_correct_forecasts_are_not_shrunk():
@@ -65,7 +65,7 @@ def evidence_of(standard_errors, rows=4000):
     return forecast[:, np.newaxis], (slope * forecast + noise)[:, np.newaxis], slope, error
 
 
-@pytest.mark.parametrize("standard_errors", [2.4, 6.0])
+@pytest.mark.parametrize("standard_errors", [1.7, 6.0])
 def test_the_slope_is_reduced_by_its_sampling_error(standard_errors):
     """Without overlap, against the textbook's standard error of a slope through the origin."""
     forecasts, outcomes, slope, error = evidence_of(standard_errors)
@@ -73,12 +73,13 @@ def test_the_slope_is_reduced_by_its_sampling_error(standard_errors):
     assert shrinkage(forecasts, outcomes) == pytest.approx([slope * (1 - (error / slope) ** 2)])
 
 
-def test_a_slope_that_chance_gives_one_time_in_a_hundred_is_no_evidence():
-    below, above = (evidence_of(MIN_T_STATISTIC + step)[:2] for step in (-0.01, 0.01))
+@pytest.mark.parametrize(("min_t", "chance"), [(MIN_T_STATISTIC, 0.05), (STRICT_T_STATISTIC, 0.01)])
+def test_a_slope_that_chance_gives_too_often_is_no_evidence(min_t, chance):
+    below, above = (evidence_of(min_t + step)[:2] for step in (-0.01, 0.01))
 
-    assert shrinkage(*below).tolist() == [0.0]
-    assert shrinkage(*above)[0] > 0.0
-    assert NormalDist().inv_cdf(0.99) == pytest.approx(MIN_T_STATISTIC, abs=1e-3)
+    assert NormalDist().cdf(-min_t) == pytest.approx(chance, rel=0.01)
+    assert shrinkage(*below, min_t).tolist() == [0.0]
+    assert shrinkage(*above, min_t)[0] > 0.0
 
 
 def test_overlapping_outcomes_count_as_the_few_that_they_are():

@@ -10,6 +10,7 @@ from tests.pipelines.edge_table import edge_table
 from zenith_core.evaluation.metrics import price_metrics
 from zenith_core.evaluation.walk_forward import WalkForward
 from zenith_core.forecasting.ridge import LinearForecast, fit_linear
+from zenith_core.forecasting.shrinkage import STRICT_T_STATISTIC, shrinkage
 from zenith_pipelines.models import lstm_walk_forward as price_study
 from zenith_pipelines.models import prepare_backend
 from zenith_pipelines.models.lstm import LSTMConfig, LSTMTrainer
@@ -124,6 +125,20 @@ def test_the_rows_that_chose_its_epoch_do_not_judge_the_network(table, monkeypat
     assert first_validation[0] == train[-1] + SPLIT.gap + 1
     assert len(first_validation) == (SPLIT.validation - SPLIT.gap) // 2
     assert [len(validation) for _, validation, _ in fits[1:]] == [SPLIT.validation] * 2  # earlier tests judge
+
+
+def test_the_network_needs_stricter_evidence_than_the_linear_part(table, monkeypatch):
+    """It is the second part that is tried, on the remainder of the first."""
+    limits = []
+
+    def record(forecasts, outcomes, *min_t):
+        limits.append(min_t)
+        return shrinkage(forecasts, outcomes, *min_t)
+
+    monkeypatch.setattr(price_study, "shrinkage", record)
+    study_prices(table, COLUMNS, CONFIG, SPLIT)
+
+    assert limits == [(), (STRICT_T_STATISTIC,)] * 3
 
 
 def test_drift_is_not_learned_as_skill():
