@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from zenith_core.arrays import Bools, Floats
+from zenith_core.prices.dividend_evidence import Dividends, judge_dividends
 from zenith_core.prices.jumps import RATIOS, SMALLEST_SPLIT, Bars, overnight_jumps, unrecorded_splits
 
 _MAX_ROUNDS = 20  # a repaired split may reveal another beside it; real histories need two rounds
@@ -19,12 +20,16 @@ _MAX_ROUNDS = 20  # a repaired split may reveal another beside it; real historie
 
 @dataclass(frozen=True)
 class Adjustment:
-    """Factors by row, (n,), with counts and notes on their origin."""
+    """Factors by row, (n,), with counts and notes on their origin.
+
+    is_doubtful: True if the prices may be adjusted for the dividends already
+    """
 
     price: Floats
     split: Floats
     counts: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    is_doubtful: bool = False
 
     def then(self, position: int, ratio: float) -> Self:
         """Return the adjustment with one more split before the row at `position`: `ratio` new shares for an old one."""
@@ -134,7 +139,13 @@ def _with_dividends(rows: pd.DataFrame, jumps: Floats, dividends: Floats, splits
     notes = []
     if ignored_count := int(((dividends > 0) & ~sensible).sum()):
         notes.append(f"{ignored_count} dividends ignored: not below the close before them")
-    if _dividends_in_prices(rows, factor, jumps - np.log(splits)):
+    close = rows["close"].to_numpy()
+    if "adj_close" in rows:  # only prices as traded differ from it
+        judgement = Dividends.IN_PRICES if (rows["adj_close"] == close).all() else Dividends.BESIDE_PRICES
+    else:
+        paid = np.where(sensible, dividends, 0.0)
+        judgement = judge_dividends(close, jumps - np.log(splits), factor, paid, splits)
+    if judgement is Dividends.IN_PRICES:
         notes.append(f"{int(sensible.sum())} recorded dividends were in the prices already")
         sensible, factor = np.zeros_like(sensible), np.ones_like(factor)
     return Adjustment(
@@ -142,22 +153,8 @@ def _with_dividends(rows: pd.DataFrame, jumps: Floats, dividends: Floats, splits
         split=_reach_back(1 / splits),
         counts={"dividends_applied": int(sensible.sum()), "dividends_ignored": ignored_count},
         notes=tuple(notes),
+        is_doubtful=bool(sensible.any()) and judgement is Dividends.UNCLEAR,
     )
-
-
-def _dividends_in_prices(rows: pd.DataFrame, factor: Floats, jumps: Floats) -> bool:
-    """Return True if prices do not drop on ex-dates, as in files that yfinance writes by default (auto_adjust).
-
-    Log-odds of "no drop" against "a drop of the dividend" under normal moves, over all dividends. Raw prices
-    should be unadjusted, so only odds beyond e^4 count: without dividends in the prices, they occur by chance
-    in at most 0.3 % of tickers, for any dividends.
-    """
-    typical = np.median(np.abs(np.diff(np.log(rows["close"].to_numpy())))) / 0.6745 if len(rows) > 1 else 0.0
-    drops = -np.log(factor)
-    if typical == 0 or not drops.any():
-        return False
-    moves = np.clip(jumps, -4 * typical, np.maximum(4 * typical, drops))
-    return bool(np.sum(drops * (drops - 2 * moves)) / (2 * typical**2) > 4)
 
 
 def _reach_back(step: Floats) -> Floats:

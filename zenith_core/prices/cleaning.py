@@ -49,16 +49,20 @@ class CleaningResult:
     missing: pd.DatetimeIndex
 
 
-def clean_prices(raw: pd.DataFrame, ticker: str, *, now: datetime | None = None, max_carry: int = 1) -> CleaningResult:
+def clean_prices(
+    raw: pd.DataFrame, ticker: str, *, now: datetime | None = None, max_carry: int = 1, from_file: bool = False
+) -> CleaningResult:
     """Turn raw prices into one adjusted row per session of the ticker's exchange.
 
     raw:       date index (NaT and duplicates allowed), columns open, high, low, close, volume, unadjusted;
                optional dividends, splits (0 or NaN where none), adj_close
     now:       sessions that have not closed by then are quarantined; default now
+    from_file: rows of somebody's file: dividends that may be in the prices already are an error. Elsewhere they are not
+               in them, unless the prices show it
     max_carry: a gap of at most so many sessions is filled with the close before it and flagged; longer gaps remain
 
     Nothing is filled from the future and no real move is removed. Raises InvalidPrices for a table without the
-    columns, with text for numbers, or without one usable row.
+    columns, with text for numbers, without one usable row, or for doubtful dividends of a file.
     """
     exchange = exchange_of(ticker)
     table = _numbers(raw, ticker, exchange)
@@ -69,6 +73,11 @@ def clean_prices(raw: pd.DataFrame, ticker: str, *, now: datetime | None = None,
     rows = table[usable].sort_index()
     has_trading = ~_flat(rows[list(_REQUIRED)].to_numpy())
     source_adjustment = recorded_adjustment(rows, _actions(table, reasons))
+    if from_file and source_adjustment.is_doubtful:
+        raise InvalidPrices(
+            f"{ticker}: the prices may be adjusted for their dividends already, or not: remove the column of dividends"
+            " if they are, add a column Adj Close if they are not"
+        )
     adjustment = repaired_adjustment(rows, has_trading, source_adjustment)
     adjusted, widened_ranges = _adjusted(rows, adjustment, ticker)
     adjusted["suspect"] = False

@@ -124,7 +124,7 @@ def fetch_snapshot(
 
 def clean_snapshot(snapshot: Dataset, ticker: str) -> CleaningResult:
     """Clean the rows as of the time of their fetch: a session that was open then stays unfinished."""
-    return clean_prices(snapshot.table, ticker, now=_fetched_at(snapshot))
+    return clean_prices(snapshot.table, ticker, now=_fetched_at(snapshot), from_file="folder" in snapshot.facts)
 
 
 def _compare(
