@@ -10,6 +10,7 @@ from rich.text import Text
 
 from zenith_cli.health_checks import CHECKS, DoctorContext, Finding, State
 from zenith_core.errors import ZenithError
+from zenith_core.outages import describe_error
 from zenith_pipelines.settings import Settings
 from zenith_serving.settings import read_settings
 
@@ -48,7 +49,8 @@ def _run_checks(context: DoctorContext) -> Iterator[tuple[str, Finding]]:
         except ZenithError as error:
             finding = Finding("failed", str(error))
         except Exception as error:  # an unexpected error must not hide the other findings
-            finding = Finding("failed", f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+            text = describe_error(error) or f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            finding = Finding("failed", text)
         finally:
             logging.disable(logging.NOTSET)
         yield part, finding

@@ -11,10 +11,13 @@ from typer import TyperException
 
 from zenith_cli.commands import app
 from zenith_core.errors import ZenithError
+from zenith_core.outages import describe_error
+from zenith_pipelines.patience import be_brief
 
 
 def main() -> None:
     """Run the command. Print an expected error as one line and exit with its status."""
+    be_brief()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that cleanup code runs
     try:
         sys.exit(app(prog_name="zenith", standalone_mode=False) or 0)  # standalone, Typer would draw a box
@@ -24,6 +27,12 @@ def main() -> None:
     except ZenithError as error:
         print(f"zenith: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except Exception as error:
+        outage = describe_error(error)
+        if outage is None:
+            raise
+        print(f"zenith: {outage}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         print("zenith: interrupted", file=sys.stderr)
         sys.exit(130)

@@ -22,6 +22,8 @@ from zenith_pipelines.execution.worker_pool import run_batch
 from zenith_pipelines.ingestion.point_in_time import as_of_home, as_of_state, parse_day, snapshot_as_of
 from zenith_pipelines.ingestion.sources import make_source
 from zenith_pipelines.ingestion.sources.defaults import default_source, default_tickers
+from zenith_pipelines.registry.model_registry import ModelRegistry
+from zenith_pipelines.registry.reachability import require_database
 from zenith_pipelines.settings import Settings, prepare_home
 
 
@@ -42,6 +44,7 @@ def run_tickers(
     settings = Settings()
     prepare_home(settings)
     check_until(until)
+    _require_servers(settings)  # not after minutes of training
     template = TickerRun("", epochs=epochs, until=until, log_level="DEBUG" if verbose else "CRITICAL")
     if as_of is not None:
         day = parse_day(as_of)
@@ -61,6 +64,18 @@ def run_tickers(
     for remark in _remarks(outcomes):
         print(f"zenith: {remark}", file=sys.stderr)
     return exit_code(outcomes)
+
+
+def _require_servers(settings: Settings) -> None:
+    """Raise StorageUnavailable or UserError if a database or the MLflow of the settings does not answer."""
+    if settings.database_url:
+        from zenith_pipelines.dagster_runtime.storage import database_url  # imports Dagster
+
+        url = database_url(settings.database_url.get_secret_value())
+        require_database(url.render_as_string(hide_password=False), "DATABASE_URL")
+    require_database(settings.tracking_uri)
+    if settings.tracking_uri.startswith("http"):
+        ModelRegistry(settings.tracking_uri, settings.artifact_root).client  # noqa: B018  # asks the server
 
 
 def _plan_runs(

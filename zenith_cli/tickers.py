@@ -1,6 +1,7 @@
 """`zenith tickers`: add, remove and list the tickers that are scheduled and served."""
 
 import json
+import sys
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -11,7 +12,7 @@ from zenith_core.market.exchanges import exchange_of, listed_tickers
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.settings import Settings
-from zenith_pipelines.tickers import SERVED, add_tickers, known_tickers, remove_tickers
+from zenith_pipelines.tickers import SERVED, add_tickers, known_tickers, remove_tickers, tickers_of_unknown_exchanges
 
 
 def add(texts: Sequence[str], *, as_json: bool) -> None:
@@ -47,14 +48,19 @@ def show(*, as_json: bool) -> None:
     """List the tickers with the date of their latest served data."""
     settings = Settings()
     with open_instance(settings) as instance:
-        tickers = known_tickers(instance)
+        tickers, unknown = known_tickers(instance), tickers_of_unknown_exchanges(instance)
     store = DatasetStore(settings.data_uri)
     rows = [_row(store, ticker) for ticker in tickers]
     if as_json:
-        print(json.dumps({"tickers": rows}, indent=2))
+        print(json.dumps({"tickers": rows, **({"of_unknown_exchanges": unknown} if unknown else {})}, indent=2))
+        return
+    if unknown:
+        remedy = "set ZENITH_EXCHANGES here as it was when they were added"
+        print(f"zenith: not listed, because their exchange is unknown: {', '.join(unknown)}; {remedy}", file=sys.stderr)
+    if not (rows or unknown):
+        print("no tickers yet: add one with `zenith tickers add AAPL`, or start with `zenith run`")
         return
     if not rows:
-        print("no tickers yet: add one with `zenith tickers add AAPL`, or start with `zenith run`")
         return
     table = Table("ticker", "exchange", "currency", "served data until", box=None, padding=(0, 2, 0, 0))
     for row in rows:

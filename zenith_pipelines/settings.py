@@ -2,12 +2,13 @@
 
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from zenith_core.addresses import check_redis_url, check_tracking_uri, invalid_setting
 from zenith_core.errors import InvalidTicker, UserError
 from zenith_core.market.exchanges import add_exchanges, listed_tickers
 
@@ -15,7 +16,7 @@ from zenith_core.market.exchanges import add_exchanges, listed_tickers
 class Settings(BaseSettings):
     """Settings of the pipelines; each field is an environment variable of the same name in capitals."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     zenith_home: Path = Field(default=Path(".zenith"), description="The folder of all state.")
     zenith_price_source: str = Field(
@@ -85,6 +86,23 @@ class Settings(BaseSettings):
     keras_backend: Literal["jax", "tensorflow", "torch"] = Field(
         default="jax", description="Keras's backend: `jax`, `tensorflow`, or `torch`, which is not installed."
     )
+
+    def __init__(self, **values: Any) -> None:
+        """Read the environment; `values` come first, and an empty variable counts as unset. Raises UserError."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise invalid_setting(error) from None
+
+    @field_validator("mlflow_tracking_uri")
+    @classmethod
+    def _be_mlflow(cls, uri: str | None) -> str | None:
+        return check_tracking_uri(uri) if uri else None
+
+    @field_validator("redis_url")
+    @classmethod
+    def _be_redis(cls, url: SecretStr | None) -> SecretStr | None:
+        return SecretStr(check_redis_url(url.get_secret_value())) if url and url.get_secret_value() else None
 
     def model_post_init(self, _: object) -> None:
         """Check the settings, and register the exchanges of ZENITH_EXCHANGES. Raises UserError."""

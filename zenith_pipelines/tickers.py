@@ -26,6 +26,12 @@ def known_tickers(instance: "dg.DagsterInstance") -> list[str]:
     return sorted(key for key in instance.get_dynamic_partitions(PARTITIONS) if _is_ticker(key))
 
 
+def tickers_of_unknown_exchanges(instance: "dg.DagsterInstance") -> list[str]:
+    """Return the tickers that are valid, but whose exchange ZENITH_EXCHANGES does not name here; sorted."""
+    keys = instance.get_dynamic_partitions(PARTITIONS)
+    return sorted(key for key in keys if _is_valid(key) and not _is_ticker(key))
+
+
 def present_tickers(instance: "dg.DagsterInstance", tickers: list[str]) -> list[str]:
     """Return `tickers`. Raises NotAvailable if one does not exist."""
     if missing := [ticker for ticker in tickers if not instance.has_dynamic_partition(PARTITIONS, ticker)]:
@@ -140,6 +146,13 @@ def plan_ticker_sync(setting: Sequence[str], present: Sequence[str], state: Sync
 
 def _is_ticker(key: str) -> bool:
     try:
-        return exchange_of(key) is not None and validate_ticker(key) == key
+        return exchange_of(key) is not None and _is_valid(key)
+    except InvalidTicker:
+        return False
+
+
+def _is_valid(key: str) -> bool:
+    try:
+        return validate_ticker(key) == key
     except InvalidTicker:
         return False

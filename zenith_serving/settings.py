@@ -1,24 +1,24 @@
 """Every environment variable of serving, in one object; the installed version. Not read at import."""
 
 import re
-from contextlib import suppress
 from functools import cache
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from zenith_core.addresses import check_redis_url, check_tracking_uri, invalid_setting
 from zenith_core.errors import UserError
 
 
 class Settings(BaseSettings):
     """Settings of serving; each field is an environment variable of the same name in capitals."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     zenith_home: Path = Field(default=Path(".zenith"), description="The folder of all state.")
     zenith_data_uri: str | None = Field(default=None, description="Serving reads a folder only.")
@@ -73,6 +73,13 @@ class Settings(BaseSettings):
         default="auto", description="`json`, `console` for people, or `auto`: for people if stderr is a terminal."
     )
 
+    def __init__(self, **values: Any) -> None:
+        """Read the environment; `values` come first, and an empty variable counts as unset. Raises UserError."""
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise invalid_setting(error) from None
+
     @field_validator("cors_origins", "zenith_api_keys", "zenith_read_only_keys", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
@@ -83,17 +90,16 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _be_redis(cls, url: SecretStr | None) -> SecretStr | None:
-        """Validate here, because redis-py's errors repeat parts of the password."""
+        """Validate here, before a connection is opened."""
         if url is None or not url.get_secret_value():
             return None
-        with suppress(ValueError):  # the port is no number, for example after an unescaped # in a password
-            parts = urlsplit(url.get_secret_value())
-            if (parts.scheme in ("redis", "rediss") and parts.hostname and parts.port != 0) or parts.scheme == "unix":
-                _require_redis_options(url.get_secret_value())
-                return url
-        raise ValueError(
-            "it must look like redis://user:password@host:port/0, with #, /, @ and : in a password escaped, as %23"
-        )
+        _require_redis_options(check_redis_url(url.get_secret_value()))
+        return url
+
+    @field_validator("mlflow_tracking_uri")
+    @classmethod
+    def _be_mlflow(cls, uri: str | None) -> str | None:
+        return check_tracking_uri(uri) if uri else None
 
     @field_validator("cors_origins")
     @classmethod
@@ -176,12 +182,7 @@ def _require_redis_options(url: str) -> None:
 
 def read_settings() -> Settings:
     """Read the settings from the environment. Raises UserError with the name of the variable, never its value."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        first = error.errors(include_input=False)[0]
-        name = str(first["loc"][0]).upper() if first["loc"] else "the environment"
-        raise UserError(f"{name} is not valid: {first['msg'].removeprefix('Value error, ')}") from None
+    return Settings()
 
 
 def require_home(settings: Settings) -> None:

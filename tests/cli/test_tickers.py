@@ -54,3 +54,17 @@ def test_setting_adds_the_tickers_of_an_exchange(zenith, monkeypatch):
         exchanges, "EXCHANGES", {key: value for key, value in exchanges.EXCHANGES.items() if key != ".VI"}
     )
     assert zenith("tickers", "remove", "OMV.VI", "--json")[:2] == (0, '{"removed": ["OMV.VI"]}\n')
+
+
+def test_tickers_of_exchanges_that_are_unknown_here_are_said(zenith, monkeypatch):
+    monkeypatch.setattr(exchanges, "EXCHANGES", dict(exchanges.EXCHANGES))
+    monkeypatch.setenv("ZENITH_EXCHANGES", ".VI=XWBO:EUR:Europe/Vienna")
+    zenith("tickers", "add", "OMV.VI")
+    monkeypatch.delenv("ZENITH_EXCHANGES")
+    monkeypatch.setattr(exchanges, "EXCHANGES", {key: exchanges.EXCHANGES[key] for key in ("", ".SA")})
+
+    _, out, err = zenith("tickers", "list")
+
+    assert out == ""
+    assert err.startswith("zenith: not listed, because their exchange is unknown: OMV.VI; set ZENITH_EXCHANGES")
+    assert json.loads(zenith("tickers", "list", "--json")[1]) == {"tickers": [], "of_unknown_exchanges": ["OMV.VI"]}

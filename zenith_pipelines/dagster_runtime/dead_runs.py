@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from filelock import Timeout
 
 from zenith_core.errors import RunEnded
+from zenith_core.outages import KILLED
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.dagster_runtime.run_locks import RunLocks, run_locks
 from zenith_pipelines.settings import Settings
@@ -17,7 +18,7 @@ from zenith_pipelines.settings import Settings
 if TYPE_CHECKING:
     import dagster as dg
 
-REASON = "the process of the run was killed"
+REASON = KILLED
 
 
 def fail_dead_runs(settings: Settings) -> list[str]:

@@ -1,8 +1,10 @@
 """The one-line reason and the exit code of a failed run, and whether a database was unavailable."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from zenith_core.errors import StorageUnavailable, errors_by_name
+from zenith_core.outages import describe_outage
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -50,13 +52,19 @@ def reason_of(error: "SerializableErrorInfo | None") -> tuple[str, int]:
 
     Its causes explain the failure to developers only.
     """
-    exit_codes, message = errors_by_name(), "no reason recorded"
+    exit_codes, message, outage = errors_by_name(), "no reason recorded", None
     while error:
         message = " ".join(error.message.split())
         if error.cls_name in exit_codes:
             return message.partition(": ")[2], exit_codes[error.cls_name].exit_code
+        outage = outage or describe_outage(error.cls_name or "", error.message)
         error = error.cause
-    return message, 1
+    return outage or message, 1
+
+
+def reason_of_end(messages: Iterable[str]) -> str | None:
+    """Return why the process of a run ended, by the messages that Dagster's engine logged; None if they do not say."""
+    return next((reason for message in messages if (reason := describe_outage("", message))), None)
 
 
 def _error_of(event: "dg.DagsterEvent") -> "SerializableErrorInfo | None":

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from zenith_core.asset_selection import PRICE_SOURCES
 from zenith_core.errors import UserError
 from zenith_pipelines.datasets.atomic_files import write_atomically
+from zenith_pipelines.patience import patient_lock
 from zenith_pipelines.settings import Settings, prepare_home
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def open_instance(settings: Settings) -> "dg.DagsterInstance":
     from filelock import FileLock
 
     home = dagster_home(settings)
-    with FileLock(prepare_home(settings) / ".dagster.lock", timeout=120):
+    with patient_lock(FileLock(prepare_home(settings) / ".dagster.lock")):
         try:
             instance = dg.DagsterInstance.from_config(str(home))
         except dg.DagsterInvalidConfigError as error:

@@ -14,11 +14,10 @@ from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.utils import DagsterPostgresException
 
 from zenith_core.errors import StorageUnavailable, UserError
+from zenith_pipelines.patience import COMMAND_SECONDS, wait_seconds
 
 if TYPE_CHECKING:
     from dagster._serdes import ConfigurableClassData
-
-SQLITE_WAIT_SECONDS = 60  # for a lock; with Dagster's 5 s for its table of runs, one backup loses a run
 
 
 class SqliteStorage(DagsterSqliteStorage):
@@ -48,9 +47,14 @@ class PostgresStorage(DagsterPostgresStorage):
         """Make the storage from its configuration, for Dagster. Raises UserError or StorageUnavailable."""
         url = database_url(config_value["postgres_url"])
         try:
-            return cls(url.render_as_string(hide_password=False), inst_data=inst_data)
+            return cls(_with_timeout(url).render_as_string(hide_password=False), inst_data=inst_data)
         except DagsterPostgresException as error:
             raise storage_unavailable(error.__cause__ or error) from error
+
+
+def _with_timeout(url: sa.URL) -> sa.URL:
+    """Limit the wait for a server that accepts connections and never answers."""
+    return url if "connect_timeout" in url.query else url.update_query_dict({"connect_timeout": str(COMMAND_SECONDS)})
 
 
 def storage_unavailable(error: BaseException) -> StorageUnavailable:
@@ -66,7 +70,7 @@ def database_url(text: str) -> sa.URL:
     """
     try:
         url = sa.make_url(text)
-    except sa.exc.ArgumentError:
+    except (sa.exc.ArgumentError, ValueError):  # ValueError: the port is no number
         url = None
     if url is None or url.get_backend_name() not in ("postgresql", "postgres") or not url.database:
         raise UserError("DATABASE_URL must look like postgresql://user:password@host:5432/database")
@@ -75,4 +79,5 @@ def database_url(text: str) -> sa.URL:
 
 def _wait_for_locks(connection: Any, _: object) -> None:
     if isinstance(connection, sqlite3.Connection):
-        connection.execute(f"PRAGMA busy_timeout = {SQLITE_WAIT_SECONDS * 1000}")
+        # With Dagster's 5 s for its table of runs, one backup loses a run.
+        connection.execute(f"PRAGMA busy_timeout = {wait_seconds() * 1000}")

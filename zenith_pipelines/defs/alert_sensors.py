@@ -16,7 +16,7 @@ from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import sessions_closed_since
 from zenith_core.snapshot import STALE_AFTER_SESSIONS, ServingSnapshot
 from zenith_pipelines.alerts import Alert, send_alert
-from zenith_pipelines.dagster_runtime.failures import reason_of
+from zenith_pipelines.dagster_runtime.failures import reason_of, reason_of_end
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.defs.jobs import retrain_model
 from zenith_pipelines.defs.run_requests import retrain_request
@@ -92,7 +92,8 @@ def failed_runs(context: dg.RunFailureSensorContext) -> None:
 def _reason(context: dg.RunFailureSensorContext) -> str:
     for event in context.get_step_failure_events():
         return f"{event.step_key}: {reason_of(event.step_failure_data.error)[0]}"
-    return context.failure_event.message or "no reason recorded"
+    logs = context.instance.all_logs(context.dagster_run.run_id, dg.DagsterEventType.ENGINE_EVENT)
+    return reason_of_end(log.message for log in logs) or context.failure_event.message or "no reason recorded"
 
 
 def _retraining_reason(

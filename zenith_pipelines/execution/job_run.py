@@ -9,6 +9,7 @@ from zenith_pipelines.dagster_runtime.failures import failure_of
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock
+from zenith_pipelines.patience import be_patient
 from zenith_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def run_job(name: str, config: Mapping[str, object], ticker: str | None = None) 
 
     from zenith_pipelines.definitions import definitions
 
+    be_patient()
     settings, run_id = Settings(), str(uuid4())
     job = definitions(Progress()).resolve_job_def(name)
     with hold_run_lock(settings, run_id), open_instance(settings) as instance:

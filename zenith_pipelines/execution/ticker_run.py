@@ -21,6 +21,7 @@ from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.execution.run_summary import describe
+from zenith_pipelines.patience import be_patient
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import PARTITIONS, add_tickers, removal
 
@@ -60,6 +61,7 @@ def run_ticker(request: TickerRun, progress: Progress) -> dict[str, Any]:
     """
     from zenith_pipelines.definitions import definitions
 
+    be_patient()
     settings = Settings()
     with hold_run_lock(settings, request.run_id), open_instance(settings) as instance:
         add_tickers(instance, [request.ticker])

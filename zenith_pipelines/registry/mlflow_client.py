@@ -5,12 +5,14 @@ Every call names its store. MLflow's process-wide settings are not touched, so s
 
 import os
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from zenith_core.errors import UserError
+from zenith_pipelines.patience import is_brief, patient_lock, wait_seconds
 from zenith_pipelines.registry.artifact_locations import (
     EXPERIMENT,
     ROOT,
@@ -19,9 +21,9 @@ from zenith_pipelines.registry.artifact_locations import (
     is_in_home,
     make_relative,
 )
+from zenith_pipelines.registry.reachability import brief_requests, is_refused, require_database, unavailable
 
 if TYPE_CHECKING:
-    from filelock import BaseFileLock
     from mlflow import MlflowClient
     from mlflow.entities import Run
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
@@ -76,21 +78,24 @@ class MLflowStore:
 
     @cached_property
     def _client(self) -> "MlflowClient":
-        from mlflow import MlflowClient
-        from mlflow.exceptions import MlflowException
+        if is_brief():
+            require_database(self._tracking_uri)
+        from mlflow import MlflowClient, MlflowException  # seconds, which an answer that never comes need not wait for
 
-        with self._first_contact():
-            client = MlflowClient(self._tracking_uri, self._tracking_uri)
+        with self._first_contact(), brief_requests():
             try:
+                client = MlflowClient(self._tracking_uri, self._tracking_uri)
                 client.get_experiment_by_name(EXPERIMENT)
-            except MlflowException as error:
-                if error.error_code != "UNAUTHENTICATED":
-                    raise
-                raise UserError(
-                    "the MLflow server of MLFLOW_TRACKING_URI refuses MLFLOW_TRACKING_USERNAME and "
-                    "MLFLOW_TRACKING_PASSWORD: set those of one of its users"
-                ) from None
-            make_relative(self._tracking_uri, self._artifact_root)
+            except Exception as error:  # of any kind, if another program answers at the address
+                if is_refused(error):
+                    raise UserError(
+                        "the MLflow server of MLFLOW_TRACKING_URI refuses MLFLOW_TRACKING_USERNAME and "
+                        "MLFLOW_TRACKING_PASSWORD: set those of one of its users"
+                    ) from None
+                if isinstance(error, MlflowException) or self._tracking_uri.startswith("http"):
+                    raise unavailable(error) from error
+                raise
+            make_relative(self._tracking_uri, self._artifact_root, wait_seconds())
         return client
 
     @cached_property
@@ -118,12 +123,12 @@ class MLflowStore:
             return ROOT
         return None if self._tracking_uri.startswith("http") else self._artifact_root.resolve().as_uri()
 
-    def _first_contact(self) -> "BaseFileLock":
+    def _first_contact(self) -> AbstractContextManager[None]:
         """Let one process at a time create MLflow's tables and the experiment: MLflow's migration cannot run twice."""
         from filelock import FileLock
 
         self._artifact_root.mkdir(parents=True, exist_ok=True)
-        return FileLock(self._artifact_root / ".first_contact.lock", timeout=120)
+        return patient_lock(FileLock(self._artifact_root / ".first_contact.lock"))
 
 
 def quiet_mlflow() -> None:

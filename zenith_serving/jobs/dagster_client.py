@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zenith_core.errors import errors_by_name
+from zenith_core.outages import describe_outage
 from zenith_serving.errors import DagsterUnavailable, UnknownRun
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ _RUN_AND_DAEMON = f"""query($id: ID!) {{
 _FAILURES = """query($id: ID!, $after: String) {
   runOrError(runId: $id) { ... on Run { eventConnection(afterCursor: $after) { cursor hasMore events { __typename
     ... on ExecutionStepFailureEvent { stepKey error { message className causes { message className } } }
+    ... on EngineEvent { message }
     ... on RunFailureEvent { message error { message className causes { message className } } }
     ... on AssetCheckEvaluationEvent {
       evaluation { checkName success severity description assetKey { path } } }
@@ -212,7 +214,7 @@ def failure_reason(events: Sequence[Mapping[str, Any]]) -> str:
             return f"{event['stepKey']}: {_reason(event['error'])}"
     for event in events:
         if event["__typename"] == "RunFailureEvent":
-            return _reason(event["error"]) if event["error"] else _one_line(event["message"])
+            return _reason(event["error"]) if event["error"] else _reason_of_end(events) or _one_line(event["message"])
     return "the run ended without a reason"
 
 
@@ -234,7 +236,14 @@ def _reason(error: Mapping[str, Any]) -> str:
     for cause in chain:
         if cause["className"] in errors_by_name():
             return _one_line(cause["message"]).partition(": ")[2]
-    return _one_line(chain[-1]["message"])
+    outages = [describe_outage(cause["className"] or "", cause["message"]) for cause in chain]
+    return next(filter(None, outages), None) or _one_line(chain[-1]["message"])
+
+
+def _reason_of_end(events: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return why the run's process ended, as Dagster's engine logged it: beside it, the failure has no reason."""
+    messages = [event["message"] for event in events if event["__typename"] == "EngineEvent"]
+    return next(filter(None, (describe_outage("", message) for message in messages)), None)
 
 
 def _one_line(text: str) -> str:

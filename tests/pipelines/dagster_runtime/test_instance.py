@@ -83,7 +83,9 @@ def test_a_wrong_database_is_reported_in_one_line_without_its_password(tmp_path,
     assert "secret" not in str(error.value)
 
 
-@pytest.mark.parametrize("mlflow", [None, "http://mlflow:5000", "postgresql://zenith:secret@db/mlflow", "databricks"])
+@pytest.mark.parametrize(
+    "mlflow", [None, "http://mlflow:5000", "postgresql://zenith:secret@db/mlflow", "mysql://u:p@db/mlflow"]
+)
 def test_the_configuration_names_the_variable_of_the_database_only(tmp_path, monkeypatch, mlflow):
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     settings = Settings(

@@ -298,3 +298,23 @@ def test_a_failed_run_of_a_removed_ticker_sends_no_alert_and_logs_the_reason(fai
     assert alerts == []
     messages = [log.message for log in instance.all_logs(run_id, dg.DagsterEventType.ENGINE_EVENT)]
     assert "MSFT-X was removed from the tickers: the run stops, and nothing of it is served" in messages
+
+
+@pytest.mark.parametrize(
+    ("end", "reason"),
+    [
+        ("was terminated by signal 9 (SIGKILL). This usually indicates", "the process of the run was killed (SIGKILL)"),
+        ("unexpectedly exited with code 3.", "the process of the run ended with status 3"),
+    ],
+)
+def test_the_alert_of_a_run_whose_process_ended_says_how(instance, alerts, end, reason):
+    run = instance.create_run_for_job(dg.GraphDefinition("fetch").to_job())
+    instance.report_engine_event(f"Run execution process for {run.run_id} {end}", run)
+    event = instance.report_run_failed(run)  # as Dagster's code server does, without a reason
+    context = dg.build_run_status_sensor_context(
+        sensor_name="failed_runs", dagster_event=event, dagster_instance=instance, dagster_run=run
+    ).for_run_failure()
+
+    alert_sensors.failed_runs(context)
+
+    assert alerts[0].text.startswith(f"fetch failed: {reason}")

@@ -213,6 +213,7 @@ def error(kind, message, *causes):
     return {"className": kind, "message": f"module.{kind}: {message}\n", "causes": list(causes)}
 
 
+PROCESS = "Run execution process for 0a1b"
 CHECKED = {"__typename": "AssetCheckEvaluationEvent"}
 CHECK = {"checkName": "no_leakage", "description": "leaks", "assetKey": {"path": ["lstm_model"]}}
 STEP = {"__typename": "ExecutionStepFailureEvent", "stepKey": "raw_prices"}
@@ -240,6 +241,29 @@ WRAPPED = error("DagsterExecutionStepExecutionError", "Error occurred", error("S
         ),
         ([{"__typename": "RunFailureEvent", "message": "its process\ndied", "error": None}], "its process died"),
         ([{"__typename": "RunFailureEvent", "message": "", "error": WRAPPED}], "it is away"),
+        (
+            [
+                {"__typename": "EngineEvent", "message": "Started process for run 1."},
+                {"__typename": "EngineEvent", "message": f"{PROCESS} was terminated by signal 9 (SIGKILL). This"},
+                {"__typename": "RunFailureEvent", "message": "marked as failed from outside", "error": None},
+            ],
+            "the process of the run was killed (SIGKILL): by a person, or by the system because it was out of memory",
+        ),
+        (
+            [
+                {"__typename": "EngineEvent", "message": f"{PROCESS} unexpectedly exited with code 3."},
+                {"__typename": "RunFailureEvent", "message": "marked as failed from outside", "error": None},
+            ],
+            "the process of the run ended with status 3: its compute log in the Dagster UI has its last lines",
+        ),
+        (
+            [{**STEP, "error": error("A", "a", error("MemoryError", ""))}],
+            "raw_prices: out of memory: close other programs, or train fewer tickers at a time with --jobs 1",
+        ),
+        (
+            [{**STEP, "error": error("OperationalError", "(sqlite3.OperationalError) database or disk is full")}],
+            "raw_prices: no space left on the disk: free some; `zenith cleanup --dry-run` lists old models to delete",
+        ),
         ([{"__typename": "RunStartEvent"}], "the run ended without a reason"),
     ],
 )

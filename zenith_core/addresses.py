@@ -1,0 +1,49 @@
+"""Check the addresses of servers in settings, before anything connects. Errors never repeat an address."""
+
+import re
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from zenith_core.errors import UserError
+
+_DATABASES = r"sqlite|postgres(ql)?|mysql"
+_ASYNC_DRIVERS = ("asyncpg", "aiosqlite", "aiomysql", "asyncmy")  # MLflow is not written for them
+
+
+def check_tracking_uri(uri: str) -> str:
+    """Return the address of an MLflow server or database. Raises ValueError for another kind of address."""
+    try:
+        parts = urlsplit(uri)
+        parts.port  # noqa: B018  # raises ValueError if it is no number, for example after an unescaped # in a password
+    except ValueError:
+        raise ValueError("its port is not a number; #, /, @ and : in a password are escaped, as %23") from None
+    scheme, _, driver = parts.scheme.partition("+")
+    is_database = re.fullmatch(_DATABASES, scheme) and "://" in uri and driver not in _ASYNC_DRIVERS
+    if not (is_database or (scheme in ("http", "https") and parts.hostname)):
+        raise ValueError(
+            "it must be an MLflow server (http://host:port, https://…) or a database "
+            "(sqlite:///file, postgresql://…, mysql://…), with a driver that is not asynchronous"
+        )
+    return uri
+
+
+def check_redis_url(url: str) -> str:
+    """Return the address of a Redis. Raises ValueError; redis-py's own errors repeat parts of the password."""
+    try:
+        parts = urlsplit(url)
+        has_host = parts.scheme in ("redis", "rediss") and parts.hostname and parts.port != 0
+    except ValueError:  # the port is no number, for example after an unescaped # in a password
+        has_host = False
+    if not has_host and not url.startswith("unix://"):
+        raise ValueError(
+            "it must look like redis://user:password@host:port/0, with #, /, @ and : in a password escaped, as %23"
+        )
+    return url
+
+
+def invalid_setting(error: ValidationError) -> UserError:
+    """Return the error for an invalid environment variable, with its name and never its value."""
+    first = error.errors(include_input=False)[0]
+    name = str(first["loc"][0]).upper() if first["loc"] else "the environment"
+    return UserError(f"{name} is not valid: {first['msg'].removeprefix('Value error, ')}")
