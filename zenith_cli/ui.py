@@ -33,6 +33,7 @@ def open_ui(host: str, port: int, *, open_to_network: bool = False, verbose: boo
     make_schedules(settings)  # report a bad cron expression here, not as a code location that fails to load
     open_instance(settings).dispose()  # create the tables before webserver and daemon race to
     fail_dead_runs(settings)  # or the UI would show them as running for ever
+    quiet = {} if verbose else {"PYTHONWARNINGS": "ignore"}  # of libraries, which each run would repeat
     with tempfile.TemporaryDirectory(prefix="zenith-ui-") as folder:  # short and private, as a socket's path must be
         socket = str(Path(folder, "code.sock"))
         servers = DagsterServers(
@@ -40,11 +41,11 @@ def open_ui(host: str, port: int, *, open_to_network: bool = False, verbose: boo
             code_options=("--socket", socket),
             host=host,
             port=port,
-            environment={**os.environ, "DAGSTER_HOME": str(home), "ZENITH_HOME": str(settings.home)},
+            environment={**os.environ, "DAGSTER_HOME": str(home), "ZENITH_HOME": str(settings.home), **quiet},
             log_level="info" if verbose else "warning",
         )
         servers.write_workspace({"socket": socket})
         code = servers.code(lambda: listens(socket), lambda: None)
         stack = [code, servers.webserver(), servers.daemon()]
         addresses = f"\nDagster is up: {servers.url}\nCtrl-C stops it; data stays in {settings.home}\n"
-        return asyncio.run(run_in_foreground(stack, addresses))
+        return asyncio.run(run_in_foreground(stack, addresses, verbose=verbose))

@@ -3,6 +3,7 @@ from dagster import DagsterInstance
 from filelock import FileLock
 
 from zenith_cli import ui
+from zenith_cli.stack.foreground import _LogPrinter
 from zenith_cli.stack.layout import Layout
 from zenith_cli.stack.up import bring_up
 from zenith_core.errors import UserError
@@ -51,7 +52,7 @@ def test_the_flag_opens_dagster_to_the_network_behind_its_guard(monkeypatch, tmp
 
 
 def record_services(stacks):
-    async def run(services, addresses):
+    async def run(services, addresses, *, verbose):
         stacks.append(services)
         return 0
 
@@ -68,3 +69,16 @@ def test_invalid_cron_expression_is_reported_before_anything_starts(monkeypatch,
 
     with pytest.raises(UserError, match="ZENITH_RETRAIN_CRON 'weekly' is not a cron expression"):
         start()
+
+
+@pytest.mark.parametrize(
+    ("verbose", "shown"), [(False, ["a warning", "plain"]), (True, ["routine", "a warning", "plain"])]
+)
+def test_routine_lines_of_dagster_s_log_are_shown_with_verbose_only(capsys, verbose, shown):
+    show = _LogPrinter(["code"], verbose=verbose)
+
+    show("code", "2026-11-29 20:31:52 +0000 - dagster - DEBUG - retrain_model - routine")
+    show("code", "2026-11-29 20:31:52 +0000 - dagster - WARNING - retrain_model - a warning")
+    show("code", "plain")
+
+    assert [line.rpartition("- ")[2].rpartition("| ")[2] for line in capsys.readouterr().err.splitlines()] == shown

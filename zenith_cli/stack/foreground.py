@@ -1,6 +1,7 @@
 """Run services in the foreground: their output by name, their addresses last, and a stop by Ctrl-C."""
 
 import asyncio
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -10,12 +11,16 @@ from rich.text import Text
 
 from zenith_cli.stack.supervisor import Service, Supervisor
 
+_ROUTINE = re.compile(r" - (?:DEBUG|INFO) - ")
 _COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "bright_cyan", "bright_magenta")
 
 
-async def run_in_foreground(services: Sequence[Service], addresses: str) -> int:
-    """Run until SIGINT or SIGTERM; print `addresses` once all are ready; return the exit status. Raises StackError."""
-    supervisor = Supervisor(services, _LogPrinter([service.name for service in services]))
+async def run_in_foreground(services: Sequence[Service], addresses: str, *, verbose: bool = True) -> int:
+    """Run until SIGINT or SIGTERM; print `addresses` once all are ready; return the exit status. Raises StackError.
+
+    Without `verbose`, routine lines of Dagster's log are left out: each run writes a hundred.
+    """
+    supervisor = Supervisor(services, _LogPrinter([service.name for service in services], verbose=verbose))
     signals: list[int] = []
 
     def on_signal(number: int) -> None:
@@ -33,11 +38,14 @@ async def run_in_foreground(services: Sequence[Service], addresses: str) -> int:
 class _LogPrinter:
     """Print each line with the name of its service, on a terminal in the service's colour."""
 
-    def __init__(self, names: list[str]) -> None:
+    def __init__(self, names: list[str], *, verbose: bool) -> None:
+        self._verbose = verbose
         self._console = Console(stderr=True, soft_wrap=True, highlight=False)
         self._colours = dict(zip(names, _COLOURS, strict=False))
         self._width = max(map(len, names))
 
     def __call__(self, name: str, line: str) -> None:
+        if not self._verbose and _ROUTINE.search(line):
+            return
         prefix = Text(f"{name:<{self._width}} | ", style=self._colours[name])
         self._console.print(prefix + Text.from_ansi(line))
