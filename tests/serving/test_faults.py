@@ -262,7 +262,10 @@ def test_no_fault_gives_a_wrong_number_or_a_5xx_and_health_names_it(tmp_path, tr
                         pytest.fail(f"trial {number}, {fault.__name__}: not named by {health()}")
                     slowest[fault.__name__] = max(slowest[fault.__name__], round(time.monotonic() - start, 1))
                     repair(world)
-                    wait_until(is_repaired)
+                    try:
+                        wait_until(is_repaired)
+                    except AssertionError:
+                        pytest.fail(f"trial {number}, {fault.__name__}: not repaired: {health()}")
                     assert clients.problems == [], (number, fault.__name__)
     print(
         f"{trials} trials, {clients.answers.total()} answers; seconds until /health named it, at most:",

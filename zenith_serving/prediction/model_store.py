@@ -6,6 +6,7 @@ snapshot that yields no forecast leaves the last good one in place, and is repor
 """
 
 import logging
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Generator
@@ -30,8 +31,7 @@ MODEL_BYTES = 60_000
 
 MEMORY_BYTES = 512 * 2**20
 SLOW_SECONDS = 2.5  # a question to the registry that takes longer is reported while it lasts
-_RETRY_SECONDS = (60.0, 3600.0)  # first and longest pause before a broken version is opened again
-_RETRY_OUTAGE_SECONDS = 5.0  # before a model file that could not be reached is fetched again
+_RETRY_SECONDS = (5.0, 600.0)  # first and longest pause before a file that did not come is fetched again
 
 _logger = logging.getLogger(__name__)
 
@@ -196,35 +196,43 @@ class ModelStore:
         """Open the version. One that failed is not tried again before its pause is over, or its alias moves."""
         if failure := self._failure(name, version):
             raise type(failure.error)(*failure.error.args)
+        copy = self._copies.load(name, version)
         try:
-            if copy := self._copies.load(name, version):
-                model = open_model(name, *copy)
-            elif self._outage:
-                raise RegistryUnavailable(self._outage)
-            else:
-                with self._asking():
-                    onnx = self._registry.fetch(name, version)
-                model = open_model(name, version, onnx)
-                self._copies.save(name, version, onnx)
+            onnx = copy[1] if copy else self._fetch(name, version)
         except (ModelUnavailable, RegistryUnavailable) as error:
-            self._note_failure(name, version, error)
+            self._note_failure(name, version, error, self._next_pause(name, version))
+            raise
+        try:
+            model = open_model(name, version, onnx)
+        except ModelUnavailable as error:  # the file is as it was registered: only another version can help
+            self._note_failure(name, version, error, math.inf)
             raise
         self._failures.pop(name, None)
+        if not copy:
+            self._copies.save(name, version, onnx)
         return model
+
+    def _fetch(self, name: str, version: int) -> bytes:
+        if self._outage:
+            raise RegistryUnavailable(self._outage)
+        with self._asking():
+            return self._registry.fetch(name, version)
 
     def _failure(self, name: str, version: int) -> _Failure | None:
         failure = self._failures.get(name)
         return failure if failure and failure.version == version and time.monotonic() < failure.retry_at else None
 
-    def _note_failure(self, name: str, version: int, error: ModelUnavailable | RegistryUnavailable) -> None:
+    def _next_pause(self, name: str, version: int) -> float:
+        """Return the seconds to wait after a file that did not come: twice as long after each failure."""
         earlier = self._failures.get(name)
-        is_repeated = earlier is not None and earlier.version == version
         first, longest = _RETRY_SECONDS
-        if isinstance(error, RegistryUnavailable):
-            pause = _RETRY_OUTAGE_SECONDS
-        else:
-            pause = min(max(first, 2 * earlier.pause), longest) if earlier and is_repeated else first
-        if not (earlier and is_repeated and str(earlier.error) == str(error)):
+        return min(2 * earlier.pause, longest) if earlier and earlier.version == version else first
+
+    def _note_failure(
+        self, name: str, version: int, error: ModelUnavailable | RegistryUnavailable, pause: float
+    ) -> None:
+        earlier = self._failures.get(name)
+        if not (earlier and earlier.version == version and str(earlier.error) == str(error)):
             _logger.warning("%s version %d: %s", name, version, error)
         self._failures[name] = _Failure(version, error.with_traceback(None), pause, time.monotonic() + pause)
 

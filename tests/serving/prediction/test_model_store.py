@@ -324,6 +324,23 @@ def test_a_version_that_cannot_be_loaded_is_opened_once_until_it_changes_or_a_re
     assert store.state()["models"]["problems"] == {}
 
 
+def test_a_file_that_does_not_come_is_fetched_again_after_a_pause_that_grows(store, registry, snapshots, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(model_store.time, "monotonic", lambda: now[0])
+    onnx, registry.models["lstm-AAPL"][1] = registry.models["lstm-AAPL"][1], b""
+    attempts = []
+    for _ in range(200):
+        store.refresh()
+        attempts.append(registry.fetched["lstm-AAPL", 1])
+        now[0] += 1.0
+    assert [attempts.index(number) for number in range(1, 7)] == [0, 5, 15, 35, 75, 155]
+    registry.models["lstm-AAPL"][1] = onnx
+    now[0] += 600
+    store.refresh()
+    assert store.state()["models"]["problems"] == {}
+    assert store.get("lstm", snapshots["AAPL"]).version == 1
+
+
 def test_problems_of_a_model_that_left_production_are_forgotten(store, registry):
     registry.add("lstm-AAPL", b"not onnx")
     store.refresh()
