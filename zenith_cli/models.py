@@ -73,8 +73,13 @@ def _decision_lines(model: dict[str, Any]) -> list[str]:
     """Return a line per decision of the history. Without history: one for the last decision of each version."""
     if "history" in model:
         return [
-            f"{entry['at'][:16]} version {entry['version']} {entry['outcome']} by {entry['by']}, "
+            f"{entry['at'][:16]} version {entry['version']} {_verb(entry['outcome'])} by {entry['by']}, "
             f"previously in Production: {entry['previous'] or 'none'}. {entry['reason']}"
             for entry in model["history"]
         ]
     return [f"version {row['version']}: {row['reason']}" for row in model["versions"] if row["reason"]]
+
+
+def _verb(outcome: str) -> str:
+    """Return the outcome as said of its version: a rollback's record is about the version that it restores."""
+    return "restored" if outcome == "rolled back" else outcome

@@ -1,5 +1,6 @@
 """Names and constants that pipelines and serving share. No numpy here, because the client loads this module."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 PRODUCTION = "Production"
@@ -15,6 +16,19 @@ KINDS: tuple[Kind, ...] = ("lstm", "ensemble")
 def model_name(kind: str, ticker: str) -> str:
     """Return the name of the registered model of a validated ticker."""
     return f"{kind}-{ticker}"
+
+
+REQUESTED_BY = "zenith/requested_by"
+"""The tag of a run that names who requested it, for the record of its decisions."""
+
+ROLLED_BACK_TO = "rolled_back_to"
+"""The tag of a version that a rollback took out of Production."""
+
+
+def last_decision(tags: Mapping[str, str]) -> str | None:
+    """Return the last decision about a version, from its tags. 0.1.0 tagged a restored version `rolled back`."""
+    decision = tags.get("decision")
+    return "restored" if decision == "rolled back" and ROLLED_BACK_TO not in tags else decision
 
 
 CACHE_GENERATION_KEY = "zenith:generation"

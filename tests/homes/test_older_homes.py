@@ -64,7 +64,12 @@ def test_it_forecasts_the_same(older, zenith):
 
 
 def test_it_lists_the_same_versions_and_decisions(older, zenith):
-    assert json.loads(zenith("models", "AAPL", "--history", "--json")) == json.loads(answer(older, "models"))
+    before = json.loads(answer(older, "models"))
+    restored = before["AAPL"]["ensemble"]["versions"][1]
+    assert (restored["aliases"], restored["decision"]) == (["Production"], "rolled back")
+    restored["decision"] = "restored"  # as it reads today
+
+    assert json.loads(zenith("models", "AAPL", "--history", "--json")) == before
 
 
 def test_it_exports_the_same_signals(older, zenith):

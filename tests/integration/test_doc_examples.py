@@ -19,6 +19,7 @@ from zenith_cli.main import main
 from zenith_core.market import exchanges
 from zenith_pipelines.datasets.atomic_files import parquet_table
 from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.models.onnx_artifact import metadata, with_metadata
 from zenith_pipelines.models.training import Candidate
 from zenith_pipelines.production.champion_challenger import CurrentData
 from zenith_pipelines.production.promotion import promote_if_better
@@ -70,6 +71,7 @@ def home(trained, tmp_path_factory):
     facts = json.loads(files["facts.json"])
     evidence = parquet_table(registry.file(known.name, known.version, "evidence.parquet"))
     onnx = registry.load(known.name, known.version)
+    onnx = with_metadata(onnx, {**metadata(onnx), "again": True})  # a copy would not be promoted
     again = Candidate("ensemble", onnx, evidence, facts.pop("metrics"), facts)
     version = register(registry, again, json.loads(files["leakage.json"]), "again")
     promote_if_better(registry, "ensemble", version.version, CurrentData.read(DatasetStore(settings.data_uri), "AAPL"))

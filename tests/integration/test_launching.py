@@ -215,7 +215,7 @@ together = threading.Barrier(5)
 
 def ask():
     together.wait()
-    answers.append(launcher.train(TrainRequest(ticker="IBM", epochs=10)))
+    answers.append(launcher.train(TrainRequest(ticker="IBM", epochs=10), "a test"))
 
 threads = [threading.Thread(target=ask) for _ in range(5)]
 print("ready", flush=True)

@@ -1,6 +1,8 @@
 """`zenith up`, whole: real PostgreSQL, Redis, MLflow, Dagster and REST service on one machine."""
 
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,10 +13,17 @@ import pytest
 from redis import Redis
 
 from tests.cli.stack.test_up import free_base
+from tests.homes.older import ARCHIVES, unpack
 from tests.integration.conftest import ZENITH
 from tests.integration.dagster_ui import Dagster
 from tests.waiting import wait_until
 from zenith_cli.stack.layout import Layout
+from zenith_pipelines.registry.model_registry import ModelRegistry
+from zenith_pipelines.settings import Settings
+
+RECORDS = """
+{assetNodeOrError(assetKey: {path: ["lstm_model"]}) {... on AssetNode {assetMaterializations(limit: 9) {partition}}}}
+"""
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 
@@ -52,6 +61,10 @@ class Up:
         with urllib.request.urlopen(f"{self.layout.url(service)}{path}", timeout=10) as answer:
             return answer.status
 
+    def answer(self, service, path):
+        with urllib.request.urlopen(f"{self.layout.url(service)}{path}", timeout=10) as answer:
+            return answer.read()
+
     def processes(self):
         """All that were started for this home."""
         found = {}
@@ -70,32 +83,80 @@ def up(tmp_path_factory):
     folder.chmod(0o755)  # PostgreSQL, which does not run as root, has to reach its files
     for parent in folder.parents[:3]:
         parent.chmod(parent.stat().st_mode | 0o011)
-    up = Up(folder / "home")
+    home = unpack(ARCHIVES[0], folder) / "home"
+    home.chmod(0o755)
+    yield from running(home)
+
+
+def running(home):
+    """Start the stack on a home; kill what is left of it at the end."""
+    up = Up(home)
     yield up
     for pid in up.processes():
         os.kill(pid, signal.SIGKILL)
     up.process.wait()
 
 
-def test_everything_answers_is_kept_running_and_ends(up):
+def test_what_the_home_had_is_there_and_all_is_kept_running_and_ends(up):
     assert up.process.poll() is None, up.said()
+    the_home_s_models_and_tickers_are_shared(up)
+    everything_answers_is_kept_running_and_ends(up)
+
+
+def the_home_s_models_and_tickers_are_shared(up):
+    assert "AAPL" in up.zenith("tickers", "list")
+    assert (production(up, "lstm"), production(up, "ensemble")) == (2, 1)
+    assert json.loads(up.answer("api", "/api/v1/ml/models?ticker=AAPL"))["models"]
+    records = Dagster(up.layout.port("dagster")).ask(RECORDS)["assetNodeOrError"]["assetMaterializations"]
+    assert {record["partition"] for record in records} == {"AAPL"}
+
+    up.zenith("rollback", "AAPL", "lstm", "--reason", "shared")
+    assert registry_without_stack(up).production("lstm-AAPL").version == 1
+
+
+def registry_without_stack(up):
+    home = Settings(zenith_home=up.layout.home, mlflow_tracking_uri=None)
+    return ModelRegistry(home.tracking_uri, home.artifact_root)
+
+
+def everything_answers_is_kept_running_and_ends(up):
     assert up.layout.url("api") in up.said()
     assert (up.status("mlflow", "/health"), up.status("api", "/health")) == (200, 200)
     assert Redis.from_url(up.layout.environment["REDIS_URL"]).ping()
-    assert "AAPL" in up.zenith("tickers", "add", "AAPL")
-    assert "AAPL" in up.zenith("tickers", "list")
+    assert "MSFT" in up.zenith("tickers", "add", "MSFT")
     assert Dagster(up.layout.port("dagster")).is_up()
 
     (mlflow,) = [pid for pid, command in up.processes().items() if "mlflow server" in command]
     os.kill(mlflow, signal.SIGKILL)
-    wait_until(lambda: "mlflow   | exited with status -9, restarting" in up.said(), 10)
-    wait_until(lambda: mlflow_answers(up), 60)
+    wait_until(lambda: "mlflow   | exited with status -9, restarting" in up.said(), 60)
+    wait_until(lambda: mlflow_answers(up), 180)
 
     up.process.send_signal(signal.SIGINT)
-    assert up.process.wait(60) == 130
+    assert up.process.wait(120) == 130
     assert up.processes() == {}
     assert "killing it" not in up.said()
     assert (up.layout.folder / "postgres" / "PG_VERSION").exists()
+
+
+@pytest.mark.long
+def test_moved_it_starts_with_the_same_models_and_tickers(up, tmp_path):
+    """A home that is stopped can be moved, or packed and unpacked, with its stack."""
+    up.process.send_signal(signal.SIGINT)
+    up.process.wait(120)
+    version = registry_without_stack(up).production("lstm-AAPL").version
+    for place in (tmp_path, *tmp_path.parents[:3]):
+        place.chmod(place.stat().st_mode | 0o011)
+    shutil.move(up.layout.home, tmp_path / "moved")
+    for moved in running(tmp_path / "moved"):
+        assert production(moved, "lstm") == version
+        assert "AAPL" in moved.zenith("tickers", "list")
+        moved.process.send_signal(signal.SIGINT)
+        assert moved.process.wait(120) == 130
+
+
+def production(up, kind):
+    versions = json.loads(up.zenith("models", "AAPL", "--json"))["AAPL"][kind]["versions"]
+    return next(version["version"] for version in versions if "Production" in version["aliases"])
 
 
 def mlflow_answers(up):

@@ -1,5 +1,7 @@
 """Small models with evidence of known skill, registered like trained ones, for tests of promotion and cleanup."""
 
+from hashlib import sha256
+
 import numpy as np
 import pandas as pd
 from onnx import TensorProto, helper, numpy_helper
@@ -9,7 +11,7 @@ from zenith_core.features.model_features import FEATURES
 from zenith_core.features.targets import signal_labels
 from zenith_core.inference import HORIZONS, QUANTILES, SIGNALS
 from zenith_core.snapshot import ServingSnapshot
-from zenith_pipelines.models.onnx_artifact import IR_VERSION, OPSET, with_metadata
+from zenith_pipelines.models.onnx_artifact import IR_VERSION, OPSET, metadata, with_metadata
 from zenith_pipelines.models.training import Candidate
 from zenith_pipelines.production.champion_challenger import CurrentData
 from zenith_pipelines.registry.registration import register
@@ -143,6 +145,9 @@ def register_version(
     data_end = str(features.index[-1].date())
     evidence = (price_evidence if kind == "lstm" else signal_evidence)(features, **evidence_options)
     artifact = onnx or (price_onnx(data_end=data_end) if kind == "lstm" else signal_onnx(data_end=data_end))
+    if onnx is None:  # as a trained model, it names its evidence
+        digest = sha256(evidence.to_csv().encode()).hexdigest()
+        artifact = with_metadata(artifact, {**metadata(artifact), "evidence": [digest, skill, leakage["passed"], spec]})
     facts = {
         "kind": kind,
         "ticker": ticker,

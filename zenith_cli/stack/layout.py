@@ -15,9 +15,11 @@ from zenith_cli.stack.servers import HOST, postgres, postgres_url, redis, redis_
 from zenith_cli.stack.supervisor import Service
 from zenith_core.errors import UserError
 from zenith_pipelines.dagster_runtime.instance import write_configuration
+from zenith_pipelines.registry.artifact_locations import make_relative
 from zenith_pipelines.settings import Settings
 
 SERVICES = ("api", "dagster", "mlflow", "postgres", "redis", "code")  # in the order of their ports
+_LOCK_SECONDS = 60  # that MLflow waits for another process's lock of SQLite
 _LAST_BASE = 65_535 - len(SERVICES) + 1
 
 
@@ -32,6 +34,11 @@ class Layout:
     def folder(self) -> Path:
         """The folder for the stack's own files."""
         return self.home / "stack"
+
+    @property
+    def has_own_models(self) -> bool:
+        """True for a stack of an earlier version that has trained: its models stay in its PostgreSQL."""
+        return any((self.folder / "artifacts").glob("*"))
 
     def port(self, service: str) -> int:
         """Return the port of a service."""
@@ -68,7 +75,7 @@ class Layout:
 
 
 def prepare(layout: Layout) -> None:
-    """Create the folder with Dagster's configuration, and `stack.env` for other terminals."""
+    """Create Dagster's configuration and `stack.env` for other terminals, and convert the models of an older home."""
     dagster_home = layout.folder / "dagster"
     dagster_home.mkdir(parents=True, exist_ok=True, mode=0o711)
     settings = Settings(
@@ -77,11 +84,18 @@ def prepare(layout: Layout) -> None:
         mlflow_tracking_uri=layout.environment["MLFLOW_TRACKING_URI"],
     )
     write_configuration(settings, dagster_home)
+    home = _without_stack(layout)
+    home.artifact_root.mkdir(parents=True, exist_ok=True)
+    make_relative(home.tracking_uri, home.artifact_root)
     dagster_servers(layout).write_workspace({"host": HOST, "port": layout.port("code")})
     lines = "".join(f"export {name}='{value}'\n" for name, value in layout.environment.items())
     variables = layout.folder / "stack.env"
     variables.touch(mode=0o600)
     variables.write_text(lines)
+
+
+def _without_stack(layout: Layout) -> Settings:
+    return Settings(zenith_home=layout.home, database_url=None, mlflow_tracking_uri=None)
 
 
 def dagster_servers(layout: Layout) -> DagsterServers:
@@ -128,10 +142,18 @@ def services(layout: Layout) -> list[Service]:
 
 
 def _mlflow_environment(layout: Layout) -> Mapping[str, str]:
-    """Return settings with a password, which must not be arguments because every user can read those."""
+    """Return settings that may have a password, so they are no arguments: every user can read those.
+
+    The server shares the home's models with commands that run without the stack (docs/decisions/0044).
+    """
+    home = _without_stack(layout)
+    if layout.has_own_models:
+        store, artifacts = postgres_url(layout.folder, layout.port("postgres"), "mlflow"), layout.folder / "artifacts"
+    else:
+        store, artifacts = f"{home.tracking_uri}?timeout={_LOCK_SECONDS}", home.artifact_root
     return {
-        "MLFLOW_BACKEND_STORE_URI": postgres_url(layout.folder, layout.port("postgres"), "mlflow"),
-        "MLFLOW_ARTIFACTS_DESTINATION": str(layout.folder / "artifacts"),
+        "MLFLOW_BACKEND_STORE_URI": store,
+        "MLFLOW_ARTIFACTS_DESTINATION": str(artifacts),
         # By default MLflow accepts names such as 10.evil.example, which a web page may lead here.
         "MLFLOW_SERVER_ALLOWED_HOSTS": f"127.0.0.1:{layout.port('mlflow')},localhost:{layout.port('mlflow')}",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # for its GenAI features
@@ -139,5 +161,6 @@ def _mlflow_environment(layout: Layout) -> Mapping[str, str]:
 
 
 def _create_tables(environment: Mapping[str, str]) -> None:
-    """Create Dagster's tables in one process, before several processes race to."""
-    subprocess.run([sys.executable, "-m", "zenith_pipelines.dagster_runtime.prepare"], env={**environment}, check=True)
+    """Create Dagster's tables in one process, before several processes race to; take over the home's tickers."""
+    command = [sys.executable, "-m", "zenith_pipelines.dagster_runtime.take_over"]
+    subprocess.run(command, env={**environment}, check=True)

@@ -17,6 +17,7 @@ from zenith_pipelines.dagster_runtime.dead_runs import require_unfinished
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
+from zenith_pipelines.defs.run_requests import requester
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import SERVED, require_ticker
@@ -43,6 +44,11 @@ class ZenithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """Raise RunEnded if the run has ended and must not write. Outside a run, writing is allowed."""
         if self._context and self._context.run and self._context.instance:
             require_unfinished(self._context.instance, self._context.run.run_id)
+
+    @property
+    def requested_by(self) -> str | None:
+        """The schedule, sensor or API key that requested the run; None for a person on this machine."""
+        return requester(self._context.run.tags) if self._context and self._context.run else None
 
     @cached_property
     def settings(self) -> Settings:

@@ -1,6 +1,9 @@
 """Run requests of schedules and sensors, one ticker each, and the check which models may be trained alone."""
 
+from collections.abc import Mapping
+
 import dagster as dg
+from dagster._core.storage.tags import SCHEDULE_NAME_TAG, SENSOR_NAME_TAG
 
 from zenith_core.asset_selection import (
     ALL,
@@ -13,21 +16,30 @@ from zenith_core.asset_selection import (
     training_config,
 )
 from zenith_core.errors import UserError
-from zenith_core.names import KINDS
+from zenith_core.names import KINDS, REQUESTED_BY
 from zenith_pipelines.datasets.store import DatasetStore
 
 
 def retrain_request(
-    ticker: str, *, run_key: str, model_type: str = ALL, epochs: int | None = None, reason: str | None = None
+    ticker: str,
+    *,
+    run_key: str,
+    model_type: str = ALL,
+    epochs: int | None = None,
+    reason: str | None = None,
+    by: str | None = None,
 ) -> dg.RunRequest:
-    """Request a run of `retrain_model`. Dagster launches a run key once; `reason` is shown with the run."""
+    """Request a run of `retrain_model`. Dagster launches a run key once; `reason` is shown with the run.
+
+    by:  the origin of the request, if it is not the schedule or sensor that makes it
+    """
     return dg.RunRequest(
         job_name=RETRAIN,
         partition_key=ticker,
         run_key=run_key,
         run_config={"ops": ops} if (ops := training_config(epochs if model_type != "ensemble" else None)) else {},
         asset_selection=_selection(assets_to_retrain(model_type), STAGES),
-        tags={"zenith/reason": reason} if reason else {},
+        tags={**({"zenith/reason": reason} if reason else {}), **({REQUESTED_BY: by} if by else {})},
     )
 
 
@@ -39,6 +51,14 @@ def refresh_request(ticker: str, *, run_key: str, forecasts: bool) -> dg.RunRequ
         run_key=run_key,
         asset_selection=_selection(assets_to_refresh(forecasts=forecasts), REFRESH_ASSETS),
     )
+
+
+def requester(tags: Mapping[str, str]) -> str | None:
+    """Return who requested a run, from its tags: an API key, a schedule or a sensor; None for a person in the UI."""
+    if REQUESTED_BY in tags:
+        return tags[REQUESTED_BY]
+    automations = {"schedule": SCHEDULE_NAME_TAG, "sensor": SENSOR_NAME_TAG}
+    return next((f"{kind} {tags[tag]}" for kind, tag in automations.items() if tag in tags), None)
 
 
 def check_model_type(store: DatasetStore, ticker: str, model_type: str) -> None:

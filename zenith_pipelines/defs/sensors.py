@@ -18,7 +18,7 @@ from zenith_pipelines.dagster_runtime.dead_runs import fail_dead_runs
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.defs import jobs
 from zenith_pipelines.defs.partitions import ticker_partitions
-from zenith_pipelines.defs.run_requests import refresh_request, retrain_request
+from zenith_pipelines.defs.run_requests import refresh_request, requester, retrain_request
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import SERVED, SyncState, known_tickers, plan_ticker_sync, select_tickers
 
@@ -98,10 +98,9 @@ def requested_retraining(context: dg.RunStatusSensorContext) -> list[dg.RunReque
     run = context.dagster_run
     ops: dict[str, Any] = dict(run.run_config.get("ops") or {})  # type: ignore[call-overload]
     config = jobs.RetrainConfig(**ops.get("tickers_to_retrain", {}).get("config", {}))
-    return [
-        retrain_request(ticker, run_key=f"{run.run_id}-{ticker}", model_type=config.model_type, epochs=config.epochs)
-        for ticker in select_tickers(context.instance, config.tickers)
-    ]
+    options: dict[str, Any] = {"model_type": config.model_type, "epochs": config.epochs, "by": requester(run.tags)}
+    tickers = select_tickers(context.instance, config.tickers)
+    return [retrain_request(ticker, run_key=f"{run.run_id}-{ticker}", **options) for ticker in tickers]
 
 
 @always_on_sensor(seconds=5, name="orphan_reaper")

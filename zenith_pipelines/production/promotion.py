@@ -30,21 +30,30 @@ class Refused(ZenithError):
     """The gates, or the version's own forecast, speak against the move; nothing was moved."""
 
 
-def promote_if_better(registry: ModelRegistry, kind: Kind, version: int, current: CurrentData) -> dict[str, Any]:
+def promote_if_better(
+    registry: ModelRegistry, kind: Kind, version: int, current: CurrentData, *, by: str | None = None
+) -> dict[str, Any]:
     """Promote a version if it passes its gates; record the decision either way. JSON-ready.
 
-    For the version in Production nothing is decided or recorded. A version that was rolled back stays out: only
-    `promote` puts it back.
+    For the version in Production nothing is decided or recorded. A copy of it, trained again on the same data, is
+    recorded as unchanged. A version that was rolled back stays out, as do its copies: only `promote` puts it back.
+
+    by:  the schedule or person that requested the run; default: user@host
     """
     name = model_name(kind, current.snapshot.ticker)
     with registry.lock(name):
         history, champion = decision_history(registry, name), registry.production(name)
         candidate = registry.version(name, version)
+        copies = _copies(registry, candidate)
+        if champion and champion.version in copies:
+            same = f"identical to version {champion.version}, which is in Production"
+            record = _record(candidate, "unchanged", champion, same, by=by)
+            return _result(name, record, None, _apply(registry, name, record, history, champion))
         decision = evaluate_gates(registry, kind, candidate, champion, current)
-        rollback = _rollback_from(history, version)
+        rollback = _rollback_from(history, {version, *copies})
         outcome: Outcome = "promoted" if decision.promote and rollback is None else "refused"
         reason = f"rolled back by {rollback.by}, {rollback.at}: {rollback.reason}" if rollback else decision.reason
-        record = _record(candidate, outcome, champion, reason, decision)
+        record = _record(candidate, outcome, champion, reason, decision, by=by)
         if champion and champion.version == version:  # this run trained only the other model
             return _result(name, record, decision, version)
         return _result(name, record, decision, _apply(registry, name, record, history, champion))
@@ -128,8 +137,20 @@ def _moved_since(
     return [decision for decision in history if decision.moved and decision.version == production.version][-1:]
 
 
+def _copies(registry: ModelRegistry, candidate: Version) -> set[int]:
+    """Return the other versions with the same model file. It names the data, code and configuration of its training."""
+    checksum = candidate.tags.get("sha256")
+    versions = registry.versions(candidate.name) if checksum else []
+    return {version.version for version in versions if version.tags.get("sha256") == checksum} - {candidate.version}
+
+
 def _record(
-    version: Version, outcome: Outcome, champion: Version | None, reason: str, decision: Decision | None = None
+    version: Version,
+    outcome: Outcome,
+    champion: Version | None,
+    reason: str,
+    decision: Decision | None = None,
+    by: str | None = None,
 ) -> DecisionRecord:
     return DecisionRecord(
         version=version.version,
@@ -137,15 +158,15 @@ def _record(
         previous=champion.version if champion else None,
         data_end=version.data_end,
         reason=reason,
-        by=current_user(),
+        by=by or current_user(),
         gates=[gate.to_json() for gate in decision.gates] if decision else [],
     )
 
 
-def _rollback_from(history: list[DecisionRecord], version: int) -> DecisionRecord | None:
-    """Return the rollback from a version, unless it was promoted again later."""
-    rollbacks = [decision for decision in history if decision.outcome == "rolled back" and decision.previous == version]
-    moves = [decision for decision in history if decision.moved and decision.version == version]
+def _rollback_from(history: list[DecisionRecord], versions: set[int]) -> DecisionRecord | None:
+    """Return the rollback from one of these identical versions, unless one of them was promoted again later."""
+    rollbacks = [one for one in history if one.outcome == "rolled back" and one.previous in versions]
+    moves = [decision for decision in history if decision.moved and decision.version in versions]
     return rollbacks[-1] if rollbacks and (not moves or moves[-1].at < rollbacks[-1].at) else None
 
 

@@ -12,12 +12,14 @@ from datetime import UTC, datetime
 from getpass import getuser
 from typing import Any, Literal
 
+from zenith_core.names import ROLLED_BACK_TO
 from zenith_pipelines.registry.model_registry import ModelRegistry
 
 _PREFIX = "decision/"
 
-Outcome = Literal["promoted", "forced", "refused", "rolled back"]
-"""`promoted` or `refused` by the gates, `forced` against them; `rolled back` to this version."""
+Outcome = Literal["promoted", "forced", "refused", "unchanged", "rolled back"]
+"""`promoted` or `refused` by the gates, `forced` against them; `unchanged`: a copy of the version in Production;
+`rolled back` to this version."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class DecisionRecord:
     """A decision about a version.
 
     previous:  the version in Production before it
-    by:        user@host
+    by:        a schedule, a sensor, a key of the REST API, or user@host
     gates:     each gate's name, verdict and figures, JSON-ready
     """
 
@@ -41,7 +43,7 @@ class DecisionRecord:
     @property
     def moved(self) -> bool:
         """True if the version was put into Production."""
-        return self.outcome != "refused"
+        return self.outcome not in ("refused", "unchanged")
 
     @property
     def by_hand(self) -> bool:
@@ -59,12 +61,18 @@ def current_user() -> str:
 
 
 def record_decision(registry: ModelRegistry, name: str, decision: DecisionRecord) -> None:
-    """Add a decision to the history, and write it to the version's own tags."""
+    """Add a decision to the history and to the tags of its version; a rollback also to those of the replaced one."""
     document = json.dumps(asdict(decision), allow_nan=False)
     registry.log_metrics(name, decision.version, {}, tags={f"{_PREFIX}{decision.at}": document})
-    tags = {"decision": decision.outcome, "decided_at": decision.at, "decided_by": decision.by}
+    tags = {"decided_at": decision.at, "decided_by": decision.by, "reason": decision.reason}
     gates = json.dumps(decision.gates, allow_nan=False)
-    registry.tag(name, decision.version, {**tags, "reason": decision.reason, "gates": gates})
+    if decision.outcome != "rolled back":
+        registry.tag(name, decision.version, {**tags, "decision": decision.outcome, "gates": gates})
+        return
+    registry.tag(name, decision.version, {**tags, "decision": "restored", "gates": gates})
+    if decision.previous is not None and decision.previous != decision.version:
+        withdrawal = {"decision": "rolled back", ROLLED_BACK_TO: str(decision.version)}
+        registry.tag(name, decision.previous, {**tags, **withdrawal})
 
 
 def decision_history(registry: ModelRegistry, name: str) -> list[DecisionRecord]:

@@ -6,13 +6,13 @@ from typing import Any
 
 from zenith_core.errors import NotAvailable
 from zenith_core.evaluation.summary_metrics import summarize_metrics
-from zenith_core.names import KINDS, Kind, model_name
+from zenith_core.names import KINDS, Kind, last_decision, model_name
 from zenith_core.statistics.performance import finite
 from zenith_pipelines.registry.decision_log import decision_history
 from zenith_pipelines.registry.model_registry import ModelRegistry, Version
 
 _TAGS = ("data_end", "data_version", "feature_spec", "code_version", "libraries", "trials", "leakage")
-_DECISION = ("decision", "reason", "decided_at", "decided_by")
+_DECISION = ("reason", "decided_at", "decided_by")
 
 
 def list_versions(registry: ModelRegistry, ticker: str | None = None) -> dict[str, dict[str, list[dict[str, Any]]]]:
@@ -51,6 +51,8 @@ def _document(registry: ModelRegistry, kind: Kind, version: Version, aliases: Ma
     return {
         "version": version.version,
         "aliases": sorted(alias for alias, number in aliases.items() if number == version.version),
-        **{tag: version.tags.get(tag) for tag in (*_TAGS, *_DECISION)},
+        **{tag: version.tags.get(tag) for tag in _TAGS},
+        "decision": last_decision(version.tags),
+        **{tag: version.tags.get(tag) for tag in _DECISION},
         "metrics": summarize_metrics(kind, metrics),
     }

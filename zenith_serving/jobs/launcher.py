@@ -20,7 +20,7 @@ from zenith_core.asset_selection import (
 )
 from zenith_core.errors import UserError
 from zenith_core.job_options import ModelType
-from zenith_core.names import KINDS
+from zenith_core.names import KINDS, REQUESTED_BY
 from zenith_serving.errors import UnknownTicker, nearby
 from zenith_serving.jobs.dagster_client import PARTITION, DagsterAPI, Job
 from zenith_serving.jobs.launch_lock import launch_lock
@@ -44,8 +44,8 @@ class Launcher:
         self._dagster = dagster
         self._prefix = prefix
 
-    def train(self, request: TrainRequest) -> Launched:
-        """Train a ticker's models, or return the active run that trains them.
+    def train(self, request: TrainRequest, by: str) -> Launched:
+        """Train a ticker's models, or return the active run that trains them. `by` is recorded with its decisions.
 
         Raises UnknownTicker, DagsterUnavailable, or UserError if a model that will not be trained does not exist yet.
         """
@@ -62,10 +62,10 @@ class Launcher:
             if set(other_models) - readiness.existing_assets:
                 raise UserError("this ticker lacks the other model: the first time, train all models")
             config = training_config(request.epochs, allow_earlier_end=request.allow_earlier_end)
-            run = self._dagster.launch(job, config, {PARTITION: ticker})
+            run = self._dagster.launch(job, config, {PARTITION: ticker, REQUESTED_BY: by})
         return self._launched(run, "train", already_running=False)
 
-    def start(self, name: str, request: JobRequest) -> Launched:
+    def start(self, name: str, request: JobRequest, by: str) -> Launched:
         """Start a job of `zenith_serving.jobs.launchable_jobs`, or return the active run of the same request.
 
         Raises UnknownJob, UnknownTicker, DagsterUnavailable, or UserError if the request does not fit the job.
@@ -84,7 +84,7 @@ class Launcher:
                 if name == REFRESH
                 else None
             )
-            run = self._dagster.launch(Job(name, ticker, assets), ops, tags)
+            run = self._dagster.launch(Job(name, ticker, assets), ops, {**tags, REQUESTED_BY: by})
         return self._launched(run, "jobs/runs", already_running=False)
 
     def run(self, run_id: str) -> Run:

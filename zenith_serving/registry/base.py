@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from zenith_core.evaluation.summary_metrics import METRICS
-from zenith_core.names import PRODUCTION
+from zenith_core.names import PRODUCTION, ROLLED_BACK_TO
 from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
 
 TIMEOUT_SECONDS = 2.0
@@ -24,7 +24,7 @@ EXPERIMENT = "zenith"  # of every run of the pipelines
 DECISION_PREFIX = "decision/"  # of the run tags that record decisions about the run's version
 _TAGS = (
     *("data_end", "data_version", "feature_spec", "code_version", "libraries", "trials", "leakage"),
-    *("decision", "reason", "decided_at", "decided_by"),
+    *("decision", "reason", "decided_at", "decided_by", ROLLED_BACK_TO),
 )
 
 _logger = logging.getLogger(__name__)

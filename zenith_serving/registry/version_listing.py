@@ -7,7 +7,7 @@ from typing import Any
 from zenith_core.errors import InvalidTicker
 from zenith_core.evaluation.summary_metrics import summarize_metrics
 from zenith_core.market.tickers import validate_ticker
-from zenith_core.names import CANDIDATE, KINDS, PRODUCTION, Kind, model_name
+from zenith_core.names import CANDIDATE, KINDS, PRODUCTION, Kind, last_decision, model_name
 from zenith_serving.errors import UnknownTicker, nearby
 from zenith_serving.registry.base import KnownVersion, ModelRegistry
 from zenith_serving.schemas.registry import Event, Gate, History, Models, ModelVersion, Status
@@ -55,7 +55,7 @@ def _model_version(version: KnownVersion) -> ModelVersion | None:
         created_at=datetime.fromtimestamp(version.created_ms / 1000, UTC),
         beats_naive=None if beats_naive is None else bool(beats_naive),
         metrics=summarize_metrics(kind, version.metrics),
-        decision=_action(tags["decision"]) if "decision" in tags else None,
+        decision=_action(decision) if (decision := last_decision(tags)) else None,
         **{key: tags.get(key) or None for key in _UNCHANGED_TAGS},
     )
 

@@ -3,22 +3,30 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path
+from fastapi import APIRouter, Depends, Path, Request
 
 from zenith_serving.problem_details import RESPONSES
 from zenith_serving.routes.dependencies import PREFIX, DagsterThreads, LauncherDep
 from zenith_serving.schemas.jobs import JobRequest, Launched, Run, TrainRequest
 from zenith_serving.security.authentication import require_key
+from zenith_serving.security.client_identity import caller_of
 
 router = APIRouter(prefix=PREFIX, tags=["runs"], responses=RESPONSES)
 
 JobName = Annotated[str, Path(max_length=64, examples=["refresh_prices"])]
 
 
+async def _requester(request: Request) -> str:
+    return f"REST API, {caller_of(request.scope, request.app.state.keys).kind}"
+
+
+Requester = Annotated[str, Depends(_requester)]
+
+
 @router.post("/train", status_code=202, dependencies=[Depends(require_key)])
-async def train(request: TrainRequest, launcher: LauncherDep, threads: DagsterThreads) -> Launched:
+async def train(request: TrainRequest, by: Requester, launcher: LauncherDep, threads: DagsterThreads) -> Launched:
     """Train a ticker's models again, in a Dagster run. The gates decide if one becomes Production."""
-    return await threads.run(lambda: launcher.train(request))
+    return await threads.run(lambda: launcher.train(request, by))
 
 
 @router.get("/train/{run_id}")
@@ -28,9 +36,11 @@ async def training(run_id: UUID, launcher: LauncherDep, threads: DagsterThreads)
 
 
 @router.post("/jobs/{name}", status_code=202, dependencies=[Depends(require_key)])
-async def start_job(name: JobName, request: JobRequest, launcher: LauncherDep, threads: DagsterThreads) -> Launched:
+async def start_job(
+    name: JobName, request: JobRequest, by: Requester, launcher: LauncherDep, threads: DagsterThreads
+) -> Launched:
     """Start a job: refresh_prices, evaluate_model, retrain_all_models, cleanup_old_models, clear_prediction_cache."""
-    return await threads.run(lambda: launcher.start(name, request))
+    return await threads.run(lambda: launcher.start(name, request, by))
 
 
 @router.get("/jobs/runs/{run_id}")

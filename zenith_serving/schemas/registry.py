@@ -9,7 +9,8 @@ from zenith_core.names import Kind
 from zenith_serving.schemas.base import Finite, Response
 
 Status = Literal["production", "candidate", "archived"]
-Action = Literal["promoted", "forced", "refused", "rolled_back"]
+Action = Literal["promoted", "forced", "refused", "unchanged", "rolled_back"]
+Decision = Literal["promoted", "forced", "refused", "unchanged", "restored", "rolled_back"]
 
 
 class Forecast(Response):
@@ -63,7 +64,10 @@ class ModelVersion(Response):
     leakage: str | None = Field(description="The leakage certificate, as text.")
     beats_naive: bool | None = Field(description="Better than the naive forecast out of sample, and not by chance.")
     metrics: dict[str, Any] = Field(description="Out of sample: name of the loss, its value, the naive forecast's, …")
-    decision: Action | None = Field(description="The last decision about it, explained by the next three fields.")
+    decision: Decision | None = Field(
+        description="The last decision about it, explained by the next three fields. A rollback took a version that is "
+        "`rolled_back` out of Production, and put one that is `restored` back."
+    )
     reason: str | None
     decided_at: datetime | None
     decided_by: str | None
@@ -90,9 +94,11 @@ class Event(Response):
     at: datetime
     model_type: Kind
     version: str
-    action: Action
+    action: Action = Field(
+        description="`unchanged`: identical to the version in Production. `rolled_back`: this version was restored."
+    )
     previous: str | None = Field(description="The Production version before the decision.")
-    by: str = Field(description="user@host")
+    by: str = Field(description="A schedule, a sensor, a key of this API, or user@host.")
     reason: str
     gates: list[Gate]
 

@@ -4,9 +4,10 @@ import dagster as dg
 import pytest
 
 from zenith_core.asset_selection import STAGES, assets_to_refresh, assets_to_retrain
+from zenith_core.names import REQUESTED_BY
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.defs.jobs import retrain_all_models
-from zenith_pipelines.defs.run_requests import refresh_request, retrain_request
+from zenith_pipelines.defs.run_requests import refresh_request, requester, retrain_request
 from zenith_pipelines.defs.sensors import requested_retraining
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import add_tickers
@@ -51,6 +52,20 @@ def test_a_retraining_of_one_model_leaves_the_other_unchanged():
     assert assets_to_retrain("all") == STAGES
     assert set(STAGES) - set(assets_to_retrain("lstm")) == {"ensemble_model", "ensemble_backtest"}
     assert set(STAGES) - set(assets_to_retrain("ensemble")) == {"lstm_model", "lstm_backtest"}
+
+
+def test_a_run_names_the_key_schedule_or_sensor_that_requested_it():
+    assert requester({"dagster/schedule_name": "weekly_retraining"}) == "schedule weekly_retraining"
+    assert requester({"dagster/sensor_name": "retraining_on_drift"}) == "sensor retraining_on_drift"
+    assert requester({"dagster/sensor_name": "requested_retraining", REQUESTED_BY: "REST API, key 2"}) == (
+        "REST API, key 2"
+    )
+    assert requester({"dagster/partition": "AAPL"}) is None
+
+
+def test_a_requested_retraining_passes_its_requester_on():
+    assert retrain_request("AAPL", run_key="1", by="REST API, key 1").tags[REQUESTED_BY] == "REST API, key 1"
+    assert REQUESTED_BY not in retrain_request("AAPL", run_key="1").tags
 
 
 def test_a_refresh_trains_nothing_and_scores_forecasts():

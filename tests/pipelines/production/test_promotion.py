@@ -7,6 +7,7 @@ import pytest
 
 from tests.pipelines.synthetic_models import current_data, market, price_onnx, register_version, signal_onnx
 from zenith_core.errors import NotAvailable, UserError
+from zenith_core.names import last_decision
 from zenith_pipelines.production.promotion import Refused, promote, promote_if_better, roll_back
 from zenith_pipelines.registry.decision_log import decision_history
 
@@ -222,6 +223,44 @@ def test_rollbacks_go_back_version_by_version_and_no_schedule_undoes_them(regist
     assert promote(registry, "lstm", 3, current, force=False, reason=None)["production"] == 3
     assert promote_if_better(registry, "lstm", 3, current)["outcome"] == "promoted"
     assert roll_back(registry, "lstm", current, reason=None)["production"] == 1
+
+
+def test_a_copy_of_the_version_in_production_is_recorded_as_unchanged(registry):
+    register_and_promote(registry, "COPY")
+    register_version(registry, "lstm", "COPY", FEATURES)
+
+    decision = promote_if_better(registry, "lstm", 2, current_data("COPY", LATER), by="schedule weekly_retraining")
+
+    assert (decision["outcome"], decision["promoted"], decision["production"]) == ("unchanged", False, 1)
+    assert decision["reason"] == "identical to version 1, which is in Production"
+    assert registry.production("lstm-COPY").version == 1
+    (_, record) = decision_history(registry, "lstm-COPY")
+    assert (record.outcome, record.by, record.moved) == ("unchanged", "schedule weekly_retraining", False)
+
+
+def test_a_copy_of_a_version_that_was_rolled_back_stays_out(registry):
+    current = current_data("AGAIN", LATER)
+    for sessions in (440, 500):
+        register_and_promote(registry, "AGAIN", FEATURES.iloc[:sessions])
+    roll_back(registry, "lstm", current, reason="it forecast a split")
+    register_version(registry, "lstm", "AGAIN", FEATURES)
+
+    decision = promote_if_better(registry, "lstm", 3, current)
+
+    assert (decision["outcome"], decision["production"]) == ("refused", 1)
+    assert decision["reason"].endswith("it forecast a split")
+
+
+def test_after_a_rollback_both_versions_read_as_what_happened_to_them(registry):
+    for sessions in (440, 500):
+        register_and_promote(registry, "READ", FEATURES.iloc[:sessions])
+    roll_back(registry, "lstm", current_data("READ", LATER), reason="it forecast a split")
+
+    tags = {version.version: version.tags for version in registry.versions("lstm-READ")}
+    assert {version: last_decision(tags[version]) for version in tags} == {1: "restored", 2: "rolled back"}
+    assert tags[2]["reason"] == "it forecast a split"
+    assert last_decision({"decision": "rolled back"}) == "restored"  # as 0.1.0 tagged it
+    assert last_decision({}) is None
 
 
 def test_a_rollback_crosses_a_change_of_features_if_the_snapshot_has_the_inputs_of_both(registry):

@@ -67,8 +67,8 @@ def test_versions_are_listed_as_the_pipelines_list_them(reader, registry):
     versions = list_models(reader).models
 
     assert [(one.name, one.version, one.status, one.decision) for one in versions] == [
-        ("lstm-AAPL", "3", "candidate", "forced"),
-        ("lstm-AAPL", "2", "production", "rolled_back"),
+        ("lstm-AAPL", "3", "candidate", "rolled_back"),
+        ("lstm-AAPL", "2", "production", "restored"),
         ("ensemble-AAPL", "1", "production", "promoted"),
         ("lstm-PETR4.SA", "1", "candidate", None),
     ]

@@ -13,6 +13,7 @@ from zenith_serving.errors import DagsterUnavailable
 from zenith_serving.jobs.dagster_client import (
     QUERY_SECONDS,
     DagsterAPI,
+    Readiness,
     daemon_is_alive,
     failure_reason,
     recorded_figures,
@@ -72,6 +73,19 @@ def test_without_a_webserver_nothing_is_launched_and_predictions_are_made(client
     assert is_unavailable(client.post(path, json={"ticker": "AAPL"}), "webserver does not answer")
     assert is_unavailable(client.get(f"{TRAIN}/{RUN}"), "webserver does not answer")
     assert client.post("/api/v1/ml/predict/price", json={"ticker": "AAPL"}).status_code == 200
+
+
+@pytest.mark.parametrize("path", [TRAIN, "/api/v1/ml/jobs/refresh_prices"])
+def test_a_run_names_the_key_that_requested_it(client, monkeypatch, path):
+    tags = {}
+    monkeypatch.setattr(DagsterAPI, "active_runs", lambda *_, **__: [])
+    monkeypatch.setattr(DagsterAPI, "readiness", lambda *_: Readiness(["AAPL"], frozenset()))
+    monkeypatch.setattr(
+        DagsterAPI, "launch", lambda *arguments: tags.update(arguments[-1]) or {"runId": RUN, "status": "QUEUED"}
+    )
+
+    assert client.post(path, json={"ticker": "AAPL"}).status_code == 202
+    assert tags["zenith/requested_by"] == "REST API, key 1"
 
 
 def test_a_webserver_that_hangs_is_not_waited_for_long(serve, hung_webserver):

@@ -57,7 +57,7 @@ def test_versions_are_listed_with_status_tags_and_metrics(client):
         ("ensemble-AAPL", "9", "candidate"),
     ]
     lstm = versions[0]
-    assert (lstm["data_end"], lstm["trials"], lstm["decision"]) == ("2026-11-20", 7, "rolled_back")
+    assert (lstm["data_end"], lstm["trials"], lstm["decision"]) == ("2026-11-20", 7, "restored")
     assert lstm["beats_naive"] is True
     assert lstm["metrics"] == {"loss": "mae", "value": 0.02, "naive": 0.03, "beats_naive": True, "coverage": None}
     assert lstm["metrics"]["beats_naive"] is True

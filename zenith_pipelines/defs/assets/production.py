@@ -63,7 +63,7 @@ def production_models(
     current = CurrentData(ServingSnapshot.from_json(dict(serving_snapshot.facts)), indicator_features.table)
     models: dict[Kind, Dataset] = {"lstm": lstm_model, "ensemble": ensemble_model}
     decisions: dict[str, Any] = {
-        kind: promote_if_better(zenith.registry, kind, int(model.facts["version"]), current)
+        kind: promote_if_better(zenith.registry, kind, int(model.facts["version"]), current, by=zenith.requested_by)
         for kind, model in models.items()
     }
     return dg.MaterializeResult(value=Dataset(facts=decisions), metadata=decisions_metadata(zenith.settings, decisions))
