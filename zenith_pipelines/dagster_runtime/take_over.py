@@ -58,8 +58,8 @@ def _copy_records(events: "EventLogStorage", instance: "dg.DagsterInstance", aft
         for partition, record_id in newest.items():
             if record_id <= after:
                 continue
-            wanted = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition], storage_ids=[record_id])
-            for record in events.fetch_materializations(wanted, limit=1).records:
+            record_filter = dg.AssetRecordsFilter(asset_key=key, asset_partitions=[partition], storage_ids=[record_id])
+            for record in events.fetch_materializations(record_filter, limit=1).records:
                 if record.asset_materialization:
                     instance.report_runless_asset_event(record.asset_materialization)
             last = max(last, record_id)
