@@ -1,7 +1,7 @@
 """`python -m zenith_pipelines.dagster_runtime.take_over`: prepare a stack's instance, with the tickers of the home.
 
-Without the stack, the home's tickers and asset records are in SQLite. What is new there since the last start is copied
-into the stack's instance: tickers, and the newest record of each asset. Nothing in SQLite changes. Models and datasets
+Without the stack, the home's tickers and asset records are in SQLite. Each start copies new tickers, and the newest
+record of each asset, into the stack's instance. Nothing in SQLite changes. Models and datasets
 need no copy: the stack shares them (docs/decisions/0044).
 """
 
@@ -67,7 +67,7 @@ def _copy_records(events: "EventLogStorage", instance: "dg.DagsterInstance", aft
 
 
 def main() -> None:
-    """Prepare the instance of the environment, and take over what is in `ZENITH_HOME`/dagster."""
+    """Prepare the instance of the environment, and take over from `ZENITH_HOME`/dagster."""
     settings = Settings()
     prepare(settings)
     with open_instance(settings) as instance:
