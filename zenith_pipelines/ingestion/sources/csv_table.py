@@ -21,6 +21,10 @@ _ALIASES = {
     "dividends": ("dividends", "dividend"),
     "splits": ("stocksplits", "stocksplit", "splits", "split"),
 }
+_MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None")
+_FEWEST_ROWS = 5  # below, the spacing of rows shows nothing
+_LONGEST_GAP = 4  # days, the median; a session is 1 to 4 days after the one before
+_ROWS_PER_DAY = 1.9  # a few duplicates are quarantined
 _TICKER_COLUMNS = ("ticker", "tickers", "symbol")
 _NAME_OF = {alias: name for name, aliases in _ALIASES.items() for alias in aliases}
 
@@ -37,6 +41,7 @@ def read_table(path: Path, timezone: str, ticker: str | None = None) -> pd.DataF
         table = table[_row_tickers(table) == ticker]
     columns = table.rename(columns=_column_names(path, table))
     dates = _dates(path, columns.pop("date"), timezone)
+    _require_daily_rows(path, dates)
     numbers = {name: _numbers(path, name, columns[name]) for name in _ALIASES if name in columns}
     return raw_table(pd.DataFrame(numbers).set_index(dates))
 
@@ -114,10 +119,14 @@ def _read_csv(path: Path) -> pd.DataFrame:
     with path.open(encoding="utf-8-sig", newline="") as file:
         first, second = file.readline(), file.readline()
     separator = _separator(first)
+    names = next(csv.reader([first], delimiter=separator), [])
+    tickers = [name for name in names if _normalized(name) in _TICKER_COLUMNS]
     # `yf.download(...).to_csv()` writes three header lines: Price,Close,… / Ticker,AAPL,… / Date,,…
     yahoo = first.startswith("Price") and second.startswith("Ticker")
     if yahoo:
         _require_one_ticker(path, second.strip().split(separator)[1:])
+    else:
+        _require_one_meaning(path, names)
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # else a row longer than the header is cut silently
         table = pd.read_csv(
@@ -127,8 +136,18 @@ def _read_csv(path: Path) -> pd.DataFrame:
             index_col=False,
             skiprows=[1, 2] if yahoo else None,
             low_memory=False,
+            dtype=dict.fromkeys(tickers, "str"),  # a ticker may read 0005 or NA
+            keep_default_na=False,
+            na_values={name: _MISSING for name in names if name not in tickers},
         )
     return table.rename(columns={"Price": "Date"}) if yahoo else table
+
+
+def _require_one_meaning(path: Path, names: Iterable[str]) -> None:
+    """Raise InvalidPrices for a header with a column twice: pandas would rename the second."""
+    known = [name for column in names if (name := _NAME_OF.get(_normalized(column)))]
+    if twice := next((name for name in known if known.count(name) > 1), None):
+        raise InvalidPrices(f"{path} has two columns for {twice}: {', '.join(names)}")
 
 
 def _column_names(path: Path, table: pd.DataFrame) -> dict[Any, str]:
@@ -174,8 +193,10 @@ def _dates(path: Path, column: "pd.Series[Any]", timezone: str) -> pd.DatetimeIn
     elif pd.api.types.is_datetime64_any_dtype(column):
         column = column.map(lambda moment: moment.isoformat(), na_action="ignore")
     text = column.astype("str").str.strip().where(column.notna())
-    digits = text.str.extract(r"^(\d{4}-\d{2}-\d{2}|\d{8})(?:[T ]00:00(?::00(?:\.0+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?$")[0]
-    dates = pd.to_datetime(digits.str.replace("-", ""), format="%Y%m%d", errors="coerce").astype("datetime64[ns]")
+    midnight = r"(?:[T ]00:00(?::00(?:\.0+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
+    digits = text.str.extract(rf"^(\d{{4}}([-/.])\d{{2}}\2\d{{2}}|\d{{8}}){midnight}$")[0]
+    digits = digits.str.replace(r"[-/.]", "", regex=True)
+    dates = pd.to_datetime(digits, format="%Y%m%d", errors="coerce").astype("datetime64[ns]")
     other = dates.isna() & text.notna() & (text != "")
     if other.any():
         dates = dates.where(~other, _local_dates(text[other], timezone).reindex(dates.index))
@@ -195,6 +216,19 @@ def _iso_dates(column: "pd.Series[Any]") -> pd.DatetimeIndex | None:
         if dates.notna().all():
             return pd.DatetimeIndex(dates, name="date").as_unit("ns")
     return None
+
+
+def _require_daily_rows(path: Path, dates: pd.DatetimeIndex) -> None:
+    """Raise InvalidPrices for bars of a week, a month or an hour, which could pass as days of a thin stock."""
+    days = dates.dropna()
+    sessions = days.unique().sort_values()
+    if len(sessions) < _FEWEST_ROWS:
+        return
+    gap = int(pd.Series(sessions).diff().dt.days.median())
+    if gap > _LONGEST_GAP:
+        raise InvalidPrices(f"{path}: the rows are {gap} days apart; expected one for each session of the exchange")
+    if (share := len(days) / len(sessions)) >= _ROWS_PER_DAY:
+        raise InvalidPrices(f"{path} has {share:.0f} rows a day; expected one for each session of the exchange")
 
 
 def _local_dates(text: "pd.Series[str]", timezone: str) -> "pd.Series[pd.Timestamp]":

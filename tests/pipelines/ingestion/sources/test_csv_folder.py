@@ -138,6 +138,40 @@ def test_two_columns_with_one_meaning_are_refused(folder):
         folder(AAPL_csv=PLAIN.replace("Volume", "Volume,close").replace("00\n", "00,1\n")).fetch("AAPL")
 
 
+def test_a_column_twice_under_one_name_is_refused(folder):
+    with pytest.raises(InvalidPrices, match="two columns for close: Date, Open, High, Low, Close, Volume, Close"):
+        folder(AAPL_csv=PLAIN.replace("Volume", "Volume,Close").replace("00\n", "00,1\n")).fetch("AAPL")
+
+
+def rows_at(index):
+    return "Date,Open,High,Low,Close,Volume\n" + "".join(f"{moment},1,1,1,1,1\n" for moment in index)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "message"),
+    [
+        (pd.date_range("2024-01-01", periods=60, freq="7D"), "the rows are 7 days apart"),
+        (pd.date_range("2024-01-01", periods=60, freq="MS"), "the rows are 31 days apart"),
+        (pd.date_range("2024-01-02 10:00", periods=200, freq="h"), "has [0-9]+ rows a day"),
+    ],
+)
+def test_bars_that_are_not_daily_are_refused_by_name(folder, spacing, message):
+    with pytest.raises(InvalidPrices, match=rf"AAPL.csv:? {message}; expected one for each session of the exchange"):
+        folder(AAPL_csv=rows_at(spacing)).fetch("AAPL")
+
+
+def test_daily_rows_with_holidays_and_some_duplicates_are_daily(folder):
+    days = (
+        pd.bdate_range("2024-01-01", periods=60).delete([3, 4, 5, 6]).append(pd.bdate_range("2024-01-01", periods=10))
+    )
+    assert len(folder(AAPL_csv=rows_at(day.date() for day in days)).fetch("AAPL").prices) == 66
+
+
+@pytest.mark.parametrize("text", ["2024/01/03", "2024.01.03", "20240103"])
+def test_a_date_with_its_year_first_needs_no_dashes(folder, text):
+    assert dates(folder(AAPL_csv=PLAIN.replace("2024-01-03", text)).fetch("AAPL").prices)[1] == "2024-01-03"
+
+
 @pytest.mark.parametrize(
     "text", ["", PLAIN + "2024-01-04,1,2,3,4,5,6,7\n", "Date,Open,High,Low,Close,Volume\n2024-01-04,1,2,3,4,5,6\n"]
 )

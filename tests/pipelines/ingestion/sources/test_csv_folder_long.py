@@ -42,6 +42,13 @@ def test_the_ticker_column_may_have_other_names_and_separators(folder, header, s
     assert folder(all=LONG.replace("Ticker", header).replace(",", separator)).tickers() == ["AAPL", "PETR4.SA"]
 
 
+def test_tickers_that_look_like_numbers_or_missing_values_are_text(folder):
+    rows = "".join(f"2024-01-02,{ticker},1,1,1,1,1\n" for ticker in ("0005", "NA", "NAN", "1E5"))
+    source = folder(all="Date,Ticker,Open,High,Low,Close,Volume\n" + rows)
+    assert source.tickers() == ["0005", "1E5", "NA", "NAN"]
+    assert len(source.fetch("0005").prices) == 1
+
+
 def test_files_of_one_and_of_many_tickers_stand_side_by_side(folder):
     assert folder(all=LONG, MSFT=PLAIN).tickers() == ["AAPL", "MSFT", "PETR4.SA"]
 
