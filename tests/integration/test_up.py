@@ -77,7 +77,7 @@ class Up:
         return found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def up(tmp_path_factory):
     folder = tmp_path_factory.mktemp("up")
     folder.chmod(0o755)  # PostgreSQL, which does not run as root, has to reach its files
@@ -142,7 +142,7 @@ def everything_answers_is_kept_running_and_ends(up):
 def test_moved_it_starts_with_the_same_models_and_tickers(up, tmp_path):
     """A home that is stopped can be moved, or packed and unpacked, with its stack."""
     up.process.send_signal(signal.SIGINT)
-    up.process.wait(120)
+    assert up.process.wait(120) == 130
     version = registry_without_stack(up).production("lstm-AAPL").version
     for place in (tmp_path, *tmp_path.parents[:3]):
         place.chmod(place.stat().st_mode | 0o011)

@@ -140,10 +140,10 @@ def _copy_missing(connection: sqlite3.Connection, root: str, folder: Path) -> No
         for location in _values(connection, table, column):
             source, target = _local_path(location), folder / location.removeprefix(root).lstrip("/")
             if location.startswith(f"{root}/") and source and source.exists() and not target.exists():
-                unfinished = target.with_name(f".{target.name}.unfinished")
-                shutil.rmtree(unfinished, ignore_errors=True)
-                shutil.copytree(source, unfinished)
-                unfinished.rename(target)
+                partial = target.with_name(f".{target.name}.unfinished")
+                shutil.rmtree(partial, ignore_errors=True)
+                shutil.copytree(source, partial)
+                partial.rename(target)
 
 
 def _values(connection: sqlite3.Connection, table: str, column: str) -> Iterator[str]:
