@@ -81,8 +81,8 @@ def removed_tickers(instance: "dg.DagsterInstance") -> set[str]:
     """
     import dagster as dg
 
-    priced = instance.get_materialized_partitions(dg.AssetKey("raw_prices"))
-    return priced - set(instance.get_dynamic_partitions(PARTITIONS))
+    tickers_with_prices = instance.get_materialized_partitions(dg.AssetKey("raw_prices"))
+    return tickers_with_prices - set(instance.get_dynamic_partitions(PARTITIONS))
 
 
 def require_ticker(instance: "dg.DagsterInstance", key: str) -> str:

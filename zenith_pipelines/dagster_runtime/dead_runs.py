@@ -63,11 +63,11 @@ def _fail_dead_run(settings: Settings, locks: RunLocks, run_id: str, *, blocking
 
     with locks.acquire_dead(run_id, blocking=blocking), open_instance(settings) as instance:
         run = instance.get_run_by_id(run_id)
-        unfinished = run is not None and not run.is_finished
-        if run and unfinished:
+        is_open = run is not None and not run.is_finished
+        if run and is_open:
             if run.status is dg.DagsterRunStatus.CANCELING:
                 instance.report_run_canceled(run, message=REASON)
             else:
                 instance.report_run_failed(run, message=REASON)
         instance.event_log_storage.free_concurrency_slots_for_run(run_id)
-    return unfinished
+    return is_open
