@@ -14,10 +14,12 @@ from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.utils import DagsterPostgresException
 
 from zenith_core.errors import StorageUnavailable, UserError
-from zenith_pipelines.patience import COMMAND_SECONDS, wait_seconds
+from zenith_pipelines.patience import wait_seconds
 
 if TYPE_CHECKING:
     from dagster._serdes import ConfigurableClassData
+
+_CONNECT_SECONDS = 10
 
 
 class SqliteStorage(DagsterSqliteStorage):
@@ -54,7 +56,10 @@ class PostgresStorage(DagsterPostgresStorage):
 
 def _with_timeout(url: sa.URL) -> sa.URL:
     """Limit the wait for a server that accepts connections and never answers."""
-    return url if "connect_timeout" in url.query else url.update_query_dict({"connect_timeout": str(COMMAND_SECONDS)})
+    if "connect_timeout" in url.query:
+        return url
+    seconds = min(_CONNECT_SECONDS, max(2, wait_seconds() // 2))  # Dagster tries twice; libpq knows no less than 2
+    return url.update_query_dict({"connect_timeout": str(seconds)})
 
 
 def storage_unavailable(error: BaseException) -> StorageUnavailable:
