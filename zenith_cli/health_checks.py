@@ -15,7 +15,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from typing import Literal
 
-from zenith_cli.stack.layout import SERVICES
+from zenith_cli.stack.layout import SERVICES, Layout
 from zenith_pipelines.settings import Settings, prepare_home
 from zenith_serving.settings import Settings as ServingSettings
 
@@ -239,7 +239,8 @@ def stack(context: DoctorContext) -> Finding:
             f"{folder} exists, but this shell lacks its settings, so it was not checked",
             f". {folder / 'stack.env'}",
         )
-    return Finding("ok", f"{folder}")
+    own_models = Layout(context.settings.home, 0).has_own_models
+    return Finding("ok", f"{folder}, {'with models of its own' if own_models else 'with the models of its home'}")
 
 
 CHECKS: dict[str, Callable[[DoctorContext], Finding]] = {

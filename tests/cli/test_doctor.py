@@ -121,6 +121,19 @@ def test_a_home_that_points_outside_itself_fails(doctor, home, trained_home):
     assert remedy.startswith("`zenith models` brings them in")
 
 
+@pytest.mark.parametrize(
+    ("trained", "says"), [(False, "with the models of its home"), (True, "with models of its own")]
+)
+def test_a_stack_that_trained_under_an_earlier_version_has_its_own_models(doctor, home, monkeypatch, trained, says):
+    (home / "stack" / "artifacts").mkdir(parents=True)
+    (home / "stack" / "stack.env").write_text(f"export ZENITH_HOME='{home}'\n")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://zenith:secret@127.0.0.1:1/dagster")
+    if trained:
+        (home / "stack" / "artifacts" / "1").mkdir()
+
+    assert doctor()["stack"] == ("ok", f"{home / 'stack'}, {says}", None)
+
+
 def test_stack_settings_of_another_home_are_not_recommended(doctor, home):
     (home / "stack").mkdir()
     (home / "stack" / "stack.env").write_text("export ZENITH_HOME='/srv/original'\n")
