@@ -136,6 +136,11 @@ class ModelStore:
             outage = str(error)
         if outage != self._outage:
             _logger.warning("model registry: %s", outage or "available again")
+            self._failures = {  # its return ends the pauses that its outage began
+                name: failure
+                for name, failure in self._failures.copy().items()
+                if not isinstance(failure.error, RegistryUnavailable)
+            }
         self._outage = outage
 
     @contextmanager
@@ -194,9 +199,10 @@ class ModelStore:
 
     def _open(self, name: str, version: int) -> LoadedModel:
         """Open the version. One that failed is not tried again before its pause is over, or its alias moves."""
-        if failure := self._failure(name, version):
+        failure = self._failure(name, version)
+        copy = None if failure and failure.pause == math.inf else self._copies.load(name, version)
+        if failure and not copy:
             raise type(failure.error)(*failure.error.args)
-        copy = self._copies.load(name, version)
         try:
             onnx = copy[1] if copy else self._fetch(name, version)
         except (ModelUnavailable, RegistryUnavailable) as error:
@@ -238,7 +244,9 @@ class ModelStore:
 
     def _copy_missing(self) -> None:
         for name, version in (self._production or {}).items():
-            if not _is_ours(name) or self._failure(name, version) or self._copies.has(name, version):
+            if not _is_ours(name) or self._failure(name, version):
+                continue
+            if self._copies.has(name, version) and name not in self._failures:
                 continue
             try:
                 self._open(name, version)

@@ -341,6 +341,36 @@ def test_a_file_that_does_not_come_is_fetched_again_after_a_pause_that_grows(sto
     assert store.get("lstm", snapshots["AAPL"]).version == 1
 
 
+def test_the_return_of_the_registry_ends_the_pauses_of_its_outage(store, registry, snapshots, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(model_store.time, "monotonic", lambda: now[0])
+    store._read_aliases()
+    registry.away = True
+    for _ in range(100):  # an outage of 100 s, in which the model is asked for
+        store.refresh()
+        now[0] += 1.0
+        with pytest.raises(RegistryUnavailable):
+            store.get("lstm", snapshots["AAPL"])
+    registry.away = False
+    store.refresh()
+    assert store.get("lstm", snapshots["AAPL"]).version == 1
+    assert store.state()["models"]["problems"] == {}
+
+
+def test_a_failure_that_is_noted_after_another_thread_has_made_the_copy_is_forgotten(
+    store, registry, snapshots, monkeypatch
+):
+    now = [1000.0]
+    monkeypatch.setattr(model_store.time, "monotonic", lambda: now[0])
+    store.refresh()  # copies all
+    store._note_failure("lstm-AAPL", 1, ModelUnavailable("it came damaged"), 5.0)
+    assert store.get("lstm", snapshots["AAPL"]).version == 1  # from the copy, whatever the pause
+    store._note_failure("lstm-AAPL", 1, ModelUnavailable("it came damaged"), 5.0)
+    now[0] += 6
+    store.refresh()
+    assert store.state()["models"]["problems"] == {}
+
+
 def test_problems_of_a_model_that_left_production_are_forgotten(store, registry):
     registry.add("lstm-AAPL", b"not onnx")
     store.refresh()
