@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
+from tests.waiting import PATIENCE
 from zenith_serving.app import create_app
 
 
@@ -29,7 +30,7 @@ def live_app(app):
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
-        assert started.wait(30)
+        assert started.wait(PATIENCE)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True

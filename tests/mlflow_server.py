@@ -10,6 +10,8 @@ from contextlib import contextmanager
 
 import httpx
 
+from tests.waiting import PATIENCE
+
 
 @contextmanager
 def mlflow_server(store, folder):
@@ -32,11 +34,11 @@ def mlflow_server(store, folder):
             yield f"http://127.0.0.1:{port}"
         finally:
             os.killpg(process.pid, signal.SIGKILL)  # its workers too; what it stored is thrown away
-            process.wait(timeout=30)
+            process.wait(timeout=PATIENCE)
 
 
 def _wait_until_up(url, process):
-    for _ in range(600):
+    for _ in range(10 * PATIENCE):
         try:
             return httpx.get(url).raise_for_status()
         except httpx.HTTPError:

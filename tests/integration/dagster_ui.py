@@ -11,7 +11,7 @@ import urllib.request
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 ZENITH = Path(sys.executable).with_name("zenith")
 REPOSITORY = {"repositoryName": "__repository__", "repositoryLocationName": "zenith"}
@@ -26,7 +26,7 @@ class Dagster:
     def ask(self, query, **variables):
         body = json.dumps({"query": query, "variables": variables}).encode()
         request = urllib.request.Request(f"{self.url}/graphql", body, {"content-type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return json.load(answer)["data"]
 
     def is_up(self):
@@ -75,7 +75,7 @@ def running_ui(home, **settings):
     port = free_port()
     dagster, server = Dagster(port), start_ui(home, port, **settings)
     try:
-        wait_until(dagster.is_up, 90)
+        wait_until(dagster.is_up)
         yield dagster
     finally:
         cut_off(server, home)

@@ -65,7 +65,7 @@ def worker(instance, tmp_path):
     ]
     with log.open("wb") as output:
         worker = subprocess.Popen(command, stdout=output, stderr=output)
-    wait_until(lambda: " ready." in log.read_text(), 120)
+    wait_until(lambda: " ready." in log.read_text())
     yield worker
     worker.kill()
     worker.wait()
@@ -90,13 +90,13 @@ def status(instance, run_id):
 
 def test_a_run_ends_on_the_worker_and_one_that_is_canceled_ends_as_canceled(instance, worker):
     first = launch(instance, 0)
-    wait_until(lambda: status(instance, first) == "SUCCESS", 60)
+    wait_until(lambda: status(instance, first) == "SUCCESS")
 
     second = launch(instance, 600)
-    wait_until(lambda: instance.all_logs(second, dg.DagsterEventType.STEP_START), 60)
+    wait_until(lambda: instance.all_logs(second, dg.DagsterEventType.STEP_START))
     assert instance.run_launcher.check_run_worker_health(instance.get_run_by_id(second)).status is WorkerStatus.RUNNING
     assert instance.run_launcher.terminate(second)
-    wait_until(lambda: status(instance, second) == "CANCELED", 30)
+    wait_until(lambda: status(instance, second) == "CANCELED")
     assert not instance.run_launcher.terminate(second)
 
 

@@ -9,13 +9,17 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from tests import forked
 from tests.integration.postgres_server import PASSWORD, PostgresServer
+from tests.pipelines.dagster_runtime.test_instance import open_at_once
 from tests.pipelines.registry.test_model_registry import tiny_model
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 from zenith_pipelines.dagster_runtime.instance import dagster_home, open_instance
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings
@@ -25,7 +29,7 @@ from zenith_serving.registry import open_registry
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="needs a user called nobody")]
 
 TICKERS = [f"SIM-EDGE-{number}" for number in (1, 2, 3, 4)]
-STAGES = {"raw_prices", "cleaned_prices", "indicator_features", "ensemble_model"}
+STAGES = ("raw_prices", "cleaned_prices", "indicator_features", "ensemble_model")
 LOCKED_SECONDS = 7  # Dagster's own patience is 5
 LIFE = ("STEP_START", "STEP_OUTPUT", "ASSET_MATERIALIZATION", "STEP_SUCCESS")
 
@@ -48,19 +52,8 @@ class Waiting(SimulatedSource):
 SOURCES["waiting"] = lambda _: Waiting()
 models.EnsembleConfig = lambda: EnsembleConfig(trees=10, boosting_rounds=10)  # it is not about what it learns
 if __name__ == "__main__":
-    runs = [TickerRun(ticker, source="waiting", until="ensemble_model") for ticker in sys.argv[2:]]
+    runs = [TickerRun(ticker, source="waiting", until=sys.argv[2]) for ticker in sys.argv[3:]]
     print(json.dumps(run_batch(runs, len(runs), lambda update: None)))
-"""
-
-OPEN = """
-import sys
-from zenith_pipelines.dagster_runtime.instance import open_instance
-from zenith_pipelines.settings import Settings
-import dagster, zenith_pipelines.dagster_runtime.storage
-print("ready", flush=True)
-sys.stdin.readline()
-with open_instance(Settings()) as instance:
-    instance.add_dynamic_partitions("tickers", [sys.argv[1]])
 """
 
 
@@ -83,30 +76,40 @@ def settings(request, tmp_path, monkeypatch):
     return Settings()
 
 
-@pytest.fixture
-def four_runs(settings, tmp_path):
+@dataclass
+class FourRuns:
     """A batch of four runs at once, each in a process of its own, which wait in their fetch for the file `go`."""
-    (tmp_path / "runs.py").write_text(RUNS)
-    batch = subprocess.Popen(
-        [sys.executable, tmp_path / "runs.py", tmp_path / "go", *TICKERS],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    yield batch
-    batch.kill()
-    batch.communicate()
+
+    folder: Path
+    until: str
+
+    def __post_init__(self):
+        (self.folder / "runs.py").write_text(RUNS)
+        self.batch = subprocess.Popen(
+            [sys.executable, self.folder / "runs.py", self.folder / "go", self.until, *TICKERS],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.batch.kill()
+        self.batch.communicate()
+
+    def go(self):
+        (self.folder / "go").touch()
 
 
-def assert_nothing_was_lost(settings, batch):
-    """All tickers are ok and have a model, each has a run with the whole life of each step recorded, none is stuck."""
-    output, errors = batch.communicate(timeout=180)
+def assert_nothing_was_lost(settings, four_runs):
+    """All tickers are ok, each has a run with the whole life of each step recorded, none is stuck."""
+    output, errors = four_runs.batch.communicate(timeout=PATIENCE)
+    stages = STAGES[: STAGES.index(four_runs.until) + 1]
     assert output, errors
     assert {ticker: outcome["status"] for ticker, outcome in json.loads(output).items()} == dict.fromkeys(TICKERS, "ok")
     assert "locked" not in errors
-    registry = ModelRegistry(settings.tracking_uri, settings.artifact_root)
-    for ticker in TICKERS:
-        assert [version.version for version in registry.versions(f"ensemble-{ticker}")] == [1]
     with open_instance(settings) as instance:
         runs = instance.get_runs()
         assert {run.status.value for run in runs} <= {"SUCCESS", "FAILURE"}
@@ -114,65 +117,61 @@ def assert_nothing_was_lost(settings, batch):
         assert sorted(run.tags["dagster/partition"] for run in found) == TICKERS
         for run in found:
             events = [log.dagster_event for log in instance.all_logs(run.run_id) if log.dagster_event]
-            for stage in STAGES:
+            for stage in stages:
                 kinds = [event.event_type_value for event in events if event.step_key == stage]
                 assert [kind for kind in kinds if kind in LIFE] == list(LIFE), stage
             assert events[-1].event_type_value == "PIPELINE_SUCCESS"
         info = instance.event_log_storage.get_concurrency_info("price_sources")
         assert (info.claimed_slots, info.pending_steps) == ([], [])
-        for stage in STAGES:
+        for stage in stages:
             assert set(instance.get_materialized_partitions(dg.AssetKey(stage))) == set(TICKERS)
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")  # MLflow 3.17 warns of itself
-def test_four_runs_at_once_lose_no_event(settings, four_runs, tmp_path):
-    (tmp_path / "go").touch()
+def test_four_runs_at_once_lose_no_event(settings, tmp_path):
+    with FourRuns(tmp_path, until="ensemble_model") as four_runs:
+        four_runs.go()
+        assert_nothing_was_lost(settings, four_runs)
 
-    assert_nothing_was_lost(settings, four_runs)
+    registry = ModelRegistry(settings.tracking_uri, settings.artifact_root)
+    for ticker in TICKERS:
+        assert [version.version for version in registry.versions(f"ensemble-{ticker}")] == [1]
 
 
 @pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")
-def test_four_runs_at_once_survive_a_crash_of_postgresql(settings, four_runs, postgres, tmp_path):
-    wait_until(lambda: at_work(settings) == (4, 2, 2), 300)  # two in their fetch, two wait for its pool
+def test_four_runs_at_once_survive_a_crash_of_postgresql(settings, postgres, tmp_path):
+    """What they register then is in another test: to train, each would import the learning libraries."""
+    with FourRuns(tmp_path, until="cleaned_prices") as four_runs:
+        with open_instance(settings) as instance:
+            wait_until(lambda: at_work(instance) == (4, 2, 2))  # two in their fetch, two wait for its pool
 
-    postgres.crash()
-    time.sleep(2)
-    postgres.start()
-    (tmp_path / "go").touch()
+        postgres.crash()
+        time.sleep(2)
+        postgres.start()
+        four_runs.go()
 
-    assert_nothing_was_lost(settings, four_runs)
+        assert_nothing_was_lost(settings, four_runs)
 
 
-def at_work(settings):
-    """How many runs are started, how many of them hold a slot of the pool, and how many wait for one."""
-    with open_instance(settings) as instance:
-        info = instance.event_log_storage.get_concurrency_info("price_sources")
-        started = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
-        return len(started), info.active_slot_count, info.pending_step_count
+def at_work(instance):
+    """Return how many runs are started, how many of them hold a slot of the pool, and how many wait for one."""
+    info = instance.event_log_storage.get_concurrency_info("price_sources")
+    started = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    return len(started), info.active_slot_count, info.pending_step_count
 
 
 @pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
 def test_four_machines_that_start_on_an_empty_database_together_all_come_up(settings, tmp_path):
+    together = forked.FORKED.Barrier(4)
     openers = [
-        subprocess.Popen(
-            [sys.executable, "-c", OPEN, ticker],
-            env={**os.environ, "ZENITH_HOME": str(tmp_path / ticker)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        forked.start(open_at_once, ticker, together, environment={**os.environ, "ZENITH_HOME": str(tmp_path / ticker)})
         for ticker in TICKERS
     ]
-    assert [opener.stdout.readline() for opener in openers] == ["ready\n"] * 4
-    for opener in openers:
-        opener.stdin.write("\n")
-        opener.stdin.flush()
 
     for opener in openers:
-        opener.communicate()
-    assert [opener.returncode for opener in openers] == [0, 0, 0, 0]
+        opener.join(PATIENCE)
+    assert [opener.exitcode for opener in openers] == [0, 0, 0, 0]
     with open_instance(settings) as instance:
         assert sorted(instance.get_dynamic_partitions("tickers")) == TICKERS
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.empty_databases import put_dagster_databases
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 from zenith_pipelines.dagster_runtime.dead_runs import fail_dead_runs
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.settings import Settings
@@ -34,7 +34,7 @@ class Running:
             start_new_session=True,
         )
         self.settings = Settings(zenith_home=home)
-        wait_until(lambda: self.statuses() == ["STARTED", "STARTED"], 120)
+        wait_until(lambda: self.statuses() == ["STARTED", "STARTED"])
         self.workers = [pid for pid in children_of(self.process.pid) if "spawn_main" in command_line(pid)]
 
     def statuses(self):
@@ -72,14 +72,14 @@ def running(tmp_path):
     ("stop", "status"),
     [
         (lambda process: os.killpg(process.pid, signal.SIGINT), 130),  # Ctrl-C in a terminal
-        (lambda process: process.send_signal(signal.SIGINT), 130),
+        pytest.param(lambda process: process.send_signal(signal.SIGINT), 130, marks=pytest.mark.long),
         (lambda process: process.terminate(), 143),
     ],
     ids=["Ctrl-C", "SIGINT", "SIGTERM"],
 )
 def test_a_stopped_command_ends_soon_and_leaves_nothing_running(running, stop, status):
     stop(running.process)
-    _, errors = running.process.communicate(timeout=30)
+    _, errors = running.process.communicate(timeout=PATIENCE)
 
     assert running.process.returncode == status
     assert "Traceback" not in errors
@@ -92,7 +92,7 @@ def test_workers_do_not_outlive_a_command_that_was_killed(running):
     running.process.kill()
 
     assert len(running.workers) == 2
-    wait_until(lambda: [command_line(pid) for pid in running.workers] == ["", ""], seconds=10)
+    wait_until(lambda: [command_line(pid) for pid in running.workers] == ["", ""])
     assert running.statuses() == ["STARTED", "STARTED"]
     fail_dead_runs(running.settings)  # as the next `zenith run` does
     assert running.statuses() == ["FAILURE", "FAILURE"]

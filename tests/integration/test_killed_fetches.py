@@ -3,14 +3,22 @@
 import os
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
+import dagster as dg
 import pytest
 
+from tests import forked
 from tests.empty_databases import put_dagster_databases
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 from zenith_pipelines.dagster_runtime.instance import open_instance
+from zenith_pipelines.dagster_runtime.progress import Progress
+from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock
+from zenith_pipelines.execution.ticker_run import TickerRun, run_ticker
+from zenith_pipelines.ingestion.sources import SOURCES
 from zenith_pipelines.settings import Settings
 
 pytestmark = pytest.mark.slow
@@ -19,23 +27,26 @@ ZENITH = Path(sys.executable).with_name("zenith")
 POOL = "price_sources"
 LIMIT = 2
 
-FETCHING = """
-import sys, time
-from zenith_pipelines.dagster_runtime.progress import Progress
-from zenith_pipelines.ingestion.sources import SOURCES
-from zenith_pipelines.execution.ticker_run import TickerRun, run_ticker
 
 class Slow:
+    """A source that does not answer."""
+
     name = "slow"
+
+    def __init__(self, asked):
+        self.asked = asked
+
     def tickers(self):
         return ["AAPL"]
-    def fetch(self, ticker, since=None):
-        print("asked", flush=True)
-        time.sleep(600)
 
-SOURCES["slow"] = lambda _: Slow()
-run_ticker(TickerRun("AAPL", source="slow", until="raw_prices", run_id=sys.argv[1]), Progress())
-"""
+    def fetch(self, ticker, since=None):
+        self.asked.set()
+        time.sleep(2 * PATIENCE)
+
+
+def fetch(run_id, asked):
+    SOURCES["slow"] = lambda _: Slow(asked)
+    run_ticker(TickerRun("AAPL", source="slow", until="raw_prices", run_id=run_id), Progress())
 
 
 @pytest.fixture
@@ -64,11 +75,18 @@ def start(tmp_path):
 
 
 @pytest.fixture
-def fetching(start):
+def fetching(tmp_path):
     """The processes of as many runs as the pool has slots, each in mid-fetch, by the runs' ids."""
-    runs = {run_id: start(sys.executable, "-c", FETCHING, run_id) for run_id in (str(uuid4()) for _ in range(LIMIT))}
-    assert [process.stdout.readline() for process in runs.values()] == ["asked\n"] * LIMIT
-    return runs
+    put_dagster_databases(tmp_path)
+    environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
+    environment["ZENITH_HOME"] = str(tmp_path)
+    asked = {str(uuid4()): forked.FORKED.Event() for _ in range(LIMIT)}
+    runs = {run_id: forked.start(fetch, run_id, event, environment=environment) for run_id, event in asked.items()}
+    assert all(event.wait(PATIENCE) for event in asked.values())
+    yield runs
+    for process in runs.values():
+        process.kill()
+        process.join()
 
 
 def run_zenith(start):
@@ -87,24 +105,33 @@ def pool(settings):
         return len(info.claimed_slots), info.pending_step_count
 
 
-def test_a_run_after_kill_9_takes_the_slots_of_the_dead(fetching, start, settings):
-    for process in fetching.values():
-        process.kill()
-        process.wait()
-    assert (states(settings, fetching), pool(settings)) == (["STARTED"] * LIMIT, (LIMIT, 0))
+def test_a_run_after_kill_9_takes_the_slots_of_the_dead(start, settings):
+    dead = [claim_slot_and_die(settings) for _ in range(LIMIT)]
+    assert (states(settings, dead), pool(settings)) == (["STARTED"] * LIMIT, (LIMIT, 0))
 
-    assert run_zenith(start).wait(120) == 0
+    assert run_zenith(start).wait(PATIENCE) == 0
 
-    assert (states(settings, fetching), pool(settings)) == (["FAILURE"] * LIMIT, (0, 0))
+    assert (states(settings, dead), pool(settings)) == (["FAILURE"] * LIMIT, (0, 0))
+
+
+def claim_slot_and_die(settings):
+    """Leave what a run leaves that is killed in mid-fetch: it is started, has a slot, and a mark without a lock."""
+    with open_instance(settings) as instance:
+        run_id = instance.create_run_for_job(dg.GraphDefinition("fetch").to_job()).run_id
+        instance.report_dagster_event(dg.DagsterEvent("PIPELINE_START", "fetch"), run_id=run_id)
+        assert instance.event_log_storage.claim_concurrency_slot(POOL, run_id, "raw_prices").is_claimed
+    with suppress(KeyboardInterrupt), hold_run_lock(settings, run_id):
+        raise KeyboardInterrupt
+    return run_id
 
 
 def test_a_run_that_waits_takes_the_slot_of_one_killed_meanwhile_and_leaves_the_living_alone(fetching, start, settings):
     waiting = run_zenith(start)
-    wait_until(lambda: pool(settings) == (LIMIT, 1), 120)
+    wait_until(lambda: pool(settings) == (LIMIT, 1))
     victim, other = fetching
 
     fetching[victim].kill()
 
-    assert waiting.wait(120) == 0
+    assert waiting.wait(PATIENCE) == 0
     assert states(settings, [victim, other]) == ["FAILURE", "STARTED"]
     assert pool(settings) == (1, 0)

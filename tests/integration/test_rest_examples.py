@@ -12,6 +12,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.integration.dagster_ui import free_port
 from tests.live_service import live_service
+from tests.waiting import PATIENCE
 from zenith_serving import problem_details as problems_module
 from zenith_serving.app import create_app
 from zenith_serving.jobs.launchable_jobs import JOBS
@@ -39,7 +40,7 @@ def service(trained):
 
 def run(service, *command):
     environment = {**os.environ, "ZENITH": service, "KEY": KEY}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

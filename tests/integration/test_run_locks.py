@@ -1,17 +1,18 @@
 """Runs of several machines on one PostgreSQL server: live runs are left alone, dead ones are failed from anywhere."""
 
 import os
-import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import dagster as dg
 import psycopg
 import pytest
 
+from tests import forked
 from tests.integration.postgres_server import PostgresServer
 from tests.pipelines.dagster_runtime.test_dead_runs import POOL, holders, status
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 from zenith_pipelines.dagster_runtime import run_locks
 from zenith_pipelines.dagster_runtime.dead_runs import REASON, fail_dead_run, fail_dead_runs
 from zenith_pipelines.dagster_runtime.instance import open_instance
@@ -20,14 +21,12 @@ from zenith_pipelines.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="needs a user called nobody")]
 
-ELSEWHERE = """
-import sys, time
-from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock
-from zenith_pipelines.settings import Settings
-with hold_run_lock(Settings(), sys.argv[1]):
-    print("alive", flush=True)
-    time.sleep(600)
-"""
+
+def hold_lock(run_id, alive):
+    """Work on a run until the process is killed."""
+    with hold_run_lock(Settings(), run_id):
+        alive.set()
+        time.sleep(2 * PATIENCE)
 
 
 @pytest.fixture(scope="module")
@@ -66,16 +65,16 @@ def elsewhere(tmp_path):
     machines = []
 
     def work(run_id):
-        command = [sys.executable, "-c", ELSEWHERE, run_id]
+        alive = forked.FORKED.Event()
         environment = {**os.environ, "ZENITH_HOME": str(tmp_path / "elsewhere")}
-        machines.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True))
-        assert machines[-1].stdout.readline() == "alive\n"
+        machines.append(forked.start(hold_lock, run_id, alive, environment=environment))
+        assert alive.wait(PATIENCE)
         return machines[-1]
 
     yield work
     for machine in machines:
         machine.kill()
-        machine.communicate()
+        machine.join()
 
 
 def marks(settings):
@@ -91,7 +90,7 @@ def test_a_run_on_another_machine_is_left_alone_until_its_process_is_killed(sett
     assert (status(settings, run_id), holders(settings), marks(settings)) == ("STARTED", {run_id}, [run_id])
 
     machine.kill()
-    machine.wait()
+    machine.join()
     assert fail_dead_runs(settings) == [run_id]
     assert (status(settings, run_id), holders(settings), marks(settings)) == ("FAILURE", set(), [])
     with open_instance(settings) as instance:
@@ -108,7 +107,7 @@ def test_a_run_lives_on_when_the_server_is_restarted(settings, start, elsewhere,
     assert (status(settings, run_id), marks(settings)) == ("STARTED", [run_id])
 
     machine.kill()
-    machine.wait()
+    machine.join()
     assert fail_dead_runs(settings) == [run_id]
 
 
@@ -116,7 +115,7 @@ def test_a_run_that_was_canceled_and_then_killed_ends_as_canceled(settings, star
     run_id = start("PIPELINE_CANCELING")
     machine = elsewhere(run_id)
     machine.kill()
-    machine.wait()
+    machine.join()
 
     fail_dead_run(settings, run_id)
     assert (status(settings, run_id), holders(settings), marks(settings)) == ("CANCELED", set(), [])
@@ -135,7 +134,7 @@ def test_of_machines_that_begin_at_once_on_an_empty_database_none_fails(postgres
     with psycopg.connect(url) as first, ThreadPoolExecutor() as threads:
         first.execute(run_locks._TABLE)  # begun, and seen by nobody yet
         second = threads.submit(lambda: run_locks.connect(url).close())
-        wait_until(lambda: first.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone(), 10)
+        wait_until(lambda: first.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone())
         first.commit()
         second.result()
     assert run_locks.DatabaseLocks(url).possibly_dead() == []

@@ -16,7 +16,7 @@ from tests.cli.stack.test_up import free_base
 from tests.homes.older import ARCHIVES, unpack
 from tests.integration.conftest import ZENITH
 from tests.integration.dagster_ui import Dagster
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 from zenith_cli.stack.layout import Layout
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings
@@ -45,7 +45,7 @@ class Up:
                 stderr=log,
                 start_new_session=True,
             )
-        wait_until(lambda: "Zenith is up" in self.said() or self.process.poll() is not None, 180)
+        wait_until(lambda: "Zenith is up" in self.said() or self.process.poll() is not None)
 
     def said(self):
         return self.output.read_text()
@@ -58,11 +58,11 @@ class Up:
         ).stdout
 
     def status(self, service, path):
-        with urllib.request.urlopen(f"{self.layout.url(service)}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.layout.url(service)}{path}", timeout=PATIENCE) as answer:
             return answer.status
 
     def answer(self, service, path):
-        with urllib.request.urlopen(f"{self.layout.url(service)}{path}", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.layout.url(service)}{path}", timeout=PATIENCE) as answer:
             return answer.read()
 
     def processes(self):
@@ -128,11 +128,11 @@ def everything_answers_is_kept_running_and_ends(up):
 
     (mlflow,) = [pid for pid, command in up.processes().items() if "mlflow server" in command]
     os.kill(mlflow, signal.SIGKILL)
-    wait_until(lambda: "mlflow   | exited with status -9, restarting" in up.said(), 60)
-    wait_until(lambda: mlflow_answers(up), 180)
+    wait_until(lambda: "mlflow   | exited with status -9, restarting" in up.said())
+    wait_until(lambda: mlflow_answers(up))
 
     up.process.send_signal(signal.SIGINT)
-    assert up.process.wait(120) == 130
+    assert up.process.wait(PATIENCE) == 130
     assert up.processes() == {}
     assert "killing it" not in up.said()
     assert (up.layout.folder / "postgres" / "PG_VERSION").exists()

@@ -14,6 +14,7 @@ import pytest
 
 from tests.empty_databases import put_mlflow_database
 from tests.published import publish
+from tests.waiting import PATIENCE
 from zenith_core.inference import HORIZONS, METADATA_KEY, QUANTILES
 from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
@@ -150,7 +151,7 @@ class FakeRegistry:
         return dict(self.aliases)
 
     def fetch(self, name, version):
-        self.gate.wait(5)
+        self.gate.wait(PATIENCE)
         self.fetched[name, version] += 1
         if self.away:
             raise RegistryUnavailable("the registry is away")

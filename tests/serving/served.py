@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 ZENITH = Path(sys.executable).with_name("zenith")
 PRICE = "/api/v1/ml/predict/price"
@@ -43,12 +43,12 @@ class Served:
             raise
 
     def price(self, ticker="AAPL", **more):
-        return httpx.post(self.url + PRICE, json={"ticker": ticker, **more}, timeout=10).json()
+        return httpx.post(self.url + PRICE, json={"ticker": ticker, **more}, timeout=PATIENCE).json()
 
     def stop(self, signal_number=signal.SIGTERM):
         """The exit status. Nothing of it is left."""
         self.process.send_signal(signal_number)
-        status = self.process.wait(timeout=30)
+        status = self.process.wait(timeout=PATIENCE)
         wait_until(lambda: processes_of_group(self.process.pid) == [])  # multiprocessing's own tracker ends last
         return status
 
@@ -85,7 +85,7 @@ class Load:
         await asyncio.gather(*(self._client() for _ in range(self.clients)))
 
     async def _client(self):
-        async with httpx.AsyncClient(base_url=self.url, timeout=30) as client:
+        async with httpx.AsyncClient(base_url=self.url, timeout=PATIENCE) as client:
             while not self.is_over:
                 try:
                     answer = await client.post(PRICE, json=self.asked)

@@ -1,6 +1,7 @@
 import logging
 from threading import Event
 
+from tests.waiting import PATIENCE
 from zenith_serving.background import Watcher
 
 
@@ -14,7 +15,7 @@ def test_tasks_run_at_once_and_again_until_stopped():
 
     watcher = Watcher([task], seconds=0.001)
     watcher.start()
-    assert third_call.wait(5)
+    assert third_call.wait(PATIENCE)
     watcher.stop()
     count = len(calls)
     assert not third_call.clear() and not third_call.wait(0.02)
@@ -30,7 +31,7 @@ def test_a_failing_task_is_logged_and_the_next_task_run(caplog):
     watcher = Watcher([fails, next_task.set], seconds=60)
     with caplog.at_level(logging.ERROR):
         watcher.start()
-        assert next_task.wait(5)
+        assert next_task.wait(PATIENCE)
         watcher.stop()
     assert "boom" in caplog.text
 

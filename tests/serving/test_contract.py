@@ -104,7 +104,7 @@ def launch_training(client):
         print(answers[-1].text)  # pytest shows it on failure
         return answers[-1].status_code == 202
 
-    wait_until(is_launched, 120)
+    wait_until(is_launched)
     return answers[-1].json()
 
 

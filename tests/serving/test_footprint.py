@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 pytestmark = pytest.mark.slow  # starts a process
 
 ANSWER = """
@@ -30,7 +32,7 @@ HEAVY |= {"opentelemetry.sdk"}  # comes with MLflow; only wanted where spans are
 def footprint(home):
     environment = {"PATH": "", "ZENITH_HOME": str(home)}
     command = [sys.executable, "-c", ANSWER]
-    process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=True)
     return json.loads(process.stdout)
 
 

@@ -3,10 +3,11 @@
 import shutil
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from tests.integration.page.server import ANSWERS, Server, answer, make_home
 
+expect.set_options(timeout=60_000)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
@@ -46,6 +47,7 @@ def visit(browser, server):
         page = browser.new_context(
             **{"locale": "en-GB", "viewport": {"width": 1280, "height": 900}, **options}
         ).new_page()
+        page.set_default_timeout(60_000)
         windows.append(page)
         page.said = []
         page.on("console", lambda message: page.said.append(message.text))

@@ -73,7 +73,7 @@ class Server:
         with (self.home / "serve.log").open("ab") as log:
             command = [ZENITH, "serve", "--port", str(self.port)]
             self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
-        wait_until(self._answers, 30)
+        wait_until(self._answers)
 
     def stop(self):
         self._process.send_signal(signal.SIGKILL)

@@ -26,7 +26,7 @@ def test_a_promotion_shows_by_itself(visit, registry):
 
     version = registry.register("lstm-MSFT", make_lstm("MSFT", growth=1.02))
 
-    expect(page.locator(".figures")).to_contain_text("110.41", timeout=15_000)  # 100 * 1.02**5
+    expect(page.locator(".figures")).to_contain_text("110.41")  # 100 * 1.02**5
     expect(page.locator("#news")).to_have_text(
         f"MSFT was updated: price model version {version}, signal model version 1, prices until 1 Mar 2013."
     )
@@ -147,7 +147,7 @@ def test_a_training_is_started_with_the_key_and_followed_to_its_end(visit):
     assert asked.value.post_data_json == {"ticker": "AAPL", "model_type": "all"}
     expect(training.get_by_role("status")).to_contain_text("Run status: queued.")
     expect(training.get_by_role("link")).to_have_attribute("href", RUN["url"])
-    expect(training.get_by_role("status")).to_contain_text("Run status: succeeded.", timeout=20_000)
+    expect(training.get_by_role("status")).to_contain_text("Run status: succeeded.")
     assert kept_key(page) == "secret"
     assert page.evaluate("Object.values(localStorage).join() + document.cookie") == ""
 

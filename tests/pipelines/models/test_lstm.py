@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from tests.waiting import PATIENCE
 from zenith_core.errors import ParityError, TooShortHistory, TrainingError
 from zenith_core.features.targets import input_windows
 from zenith_core.forecasting.prediction_intervals import Band
@@ -366,6 +367,6 @@ print("backend", keras.config.backend())
     environment = os.environ | {"KERAS_BACKEND": "tensorflow", "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
     command = [sys.executable, "-c", script]
-    run = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=180)
+    run = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE, text=True, timeout=PATIENCE)
 
     assert run.stdout.splitlines()[-1] == "backend tensorflow"

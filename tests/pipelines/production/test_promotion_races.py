@@ -1,13 +1,14 @@
 """Concurrent promotions, on one machine and on several, and promotions that are killed half-way."""
 
-import multiprocessing
 import os
 import signal
 from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.pipelines.synthetic_models import current_data, market, register_version
+from tests.waiting import PATIENCE
 from zenith_pipelines.production.promotion import promote, promote_if_better, roll_back
 from zenith_pipelines.registry.decision_log import decision_history
 from zenith_pipelines.registry.model_registry import ModelRegistry
@@ -22,7 +23,6 @@ pytestmark = [
 FEATURES = market(sessions=300)
 SESSIONS = (280, 300, 260, 290)  # training sessions of versions 1, 2, 3 and 4
 NEWEST = 2
-SPAWN = multiprocessing.get_context("spawn")
 
 
 def register_all(registry, ticker):
@@ -101,26 +101,22 @@ def test_a_concurrent_manual_promotion_stands(registry, machines):
 def promote_at_once(uri, root, ticker, version, barrier):
     registry = ModelRegistry(uri, Path(root))
     registry.production(f"lstm-{ticker}")  # the first contact is slow
-    barrier.wait(timeout=120)
+    barrier.wait(timeout=PATIENCE)
     promote_if_better(registry, "lstm", version, current_data(ticker, FEATURES))
 
 
 @pytest.mark.slow
 def test_the_newer_data_end_wins_among_four_processes_on_three_machines(registry, registry_dir, tmp_path):
-    ticker, barrier = "FOUR", SPAWN.Barrier(4)
+    ticker, barrier = "FOUR", forked.FORKED.Barrier(4)
     versions = register_all(registry, ticker)
     roots = [registry_dir / "artifacts", registry_dir / "artifacts", tmp_path / "second", tmp_path / "third"]
     racers = [
-        SPAWN.Process(
-            target=promote_at_once, args=(f"sqlite:///{registry_dir}/mlflow.db", root, ticker, version, barrier)
-        )
+        forked.start(promote_at_once, f"sqlite:///{registry_dir}/mlflow.db", root, ticker, version, barrier)
         for version, root in zip(versions, roots, strict=True)
     ]
 
     for racer in racers:
-        racer.start()
-    for racer in racers:
-        racer.join(timeout=180)
+        racer.join(timeout=PATIENCE)
 
     assert [racer.exitcode for racer in racers] == [0, 0, 0, 0]
     assert registry.production(f"lstm-{ticker}").version == NEWEST
@@ -157,12 +153,9 @@ def test_a_killed_promotion_leaves_production_as_it_was_and_the_next_succeeds(
         registry, "lstm", register_version(registry, "lstm", ticker, FEATURES.iloc[:280]).version, current
     )
 
-    child = SPAWN.Process(
-        target=train_and_be_killed,
-        args=(f"sqlite:///{registry_dir}/mlflow.db", registry_dir / "artifacts", ticker, at),
-    )
-    child.start()
-    child.join(timeout=120)
+    address, root = f"sqlite:///{registry_dir}/mlflow.db", registry_dir / "artifacts"
+    child = forked.start(train_and_be_killed, address, root, ticker, at)
+    child.join(timeout=PATIENCE)
 
     assert child.exitcode == -signal.SIGKILL
     assert [version.version for version in registry.versions(name)] == versions

@@ -1,6 +1,4 @@
 import asyncio
-import subprocess
-import sys
 import threading
 from dataclasses import dataclass
 from functools import partial
@@ -13,9 +11,11 @@ import pytest
 from mlflow.exceptions import MlflowException
 from onnx import TensorProto, helper
 
+from tests import forked
 from tests.empty_databases import put_mlflow_database
 from tests.mlflow_server import mlflow_server
 from tests.pipelines.synthetic_models import current_data, market, register_version
+from tests.waiting import PATIENCE
 from zenith_core.errors import NotAvailable, UserError
 from zenith_pipelines.models.onnx_artifact import IR_VERSION, OPSET
 from zenith_pipelines.production.promotion import promote_if_better, roll_back
@@ -316,21 +316,20 @@ def test_a_server_that_refuses_the_password_is_an_error_of_one_line(tmp_path):
         server.shutdown()
 
 
+def register_at_once(folder, together):
+    together.wait(timeout=PATIENCE)
+    registry = ModelRegistry(f"sqlite:///{folder}/mlflow.db", folder / "artifacts")
+    registry.register("lstm-RACE", tiny_model(1.0), metrics={}, params={}, tags={})
+
+
 @pytest.mark.slow
 def test_processes_that_register_in_an_empty_store_at_once_all_succeed(tmp_path):
-    script = f"""
-import sys
-from pathlib import Path
-from zenith_pipelines.registry.model_registry import ModelRegistry
-registry = ModelRegistry("sqlite:///{tmp_path}/mlflow.db", Path("{tmp_path}/artifacts"))
-registry.register("lstm-RACE", bytes.fromhex(sys.argv[1]), metrics={{}}, params={{}}, tags={{}})
-"""
-    command = [sys.executable, "-c", script, tiny_model(1.0).hex()]
-    racers = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) for _ in range(3)]
+    together = forked.FORKED.Barrier(3)
+    racers = [forked.start(register_at_once, tmp_path, together) for _ in range(3)]
 
-    outputs = [racer.communicate(timeout=120)[0] for racer in racers]
+    for racer in racers:
+        racer.join(timeout=PATIENCE)
 
-    assert [racer.returncode for racer in racers] == [0, 0, 0], outputs
-    assert outputs == [b"", b"", b""]
+    assert [racer.exitcode for racer in racers] == [0, 0, 0]
     registry = ModelRegistry(f"sqlite:///{tmp_path}/mlflow.db", tmp_path / "artifacts")
     assert [version.version for version in registry.versions("lstm-RACE")] == [3, 2, 1]

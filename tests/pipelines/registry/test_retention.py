@@ -1,13 +1,14 @@
 """Clean-up of a real MLflow registry: versions to keep, to delete, and never to delete."""
 
-import multiprocessing
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from tests import forked
 from tests.empty_databases import put_mlflow_database
 from tests.pipelines.synthetic_models import current_data, market, register_version
+from tests.waiting import PATIENCE
 from zenith_core.errors import UserError
 from zenith_pipelines.definitions import defs
 from zenith_pipelines.production.promotion import promote, promote_if_better, roll_back
@@ -275,7 +276,7 @@ def test_the_job_takes_typed_config_and_reports_its_deletions(own_registry, monk
 def promote_in_turn(uri, root, ticker, barrier):
     registry = ModelRegistry(uri, Path(root))
     registry.production(f"ensemble-{ticker}")
-    barrier.wait(timeout=120)
+    barrier.wait(timeout=PATIENCE)
     for version in (1, 2, 3, 4):
         if version in [one.version for one in registry.versions(f"ensemble-{ticker}")]:
             try:
@@ -286,14 +287,11 @@ def promote_in_turn(uri, root, ticker, barrier):
 
 @pytest.mark.slow
 def test_concurrent_clean_up_and_promotions_never_lose_production(own_registry, own_folder):
-    spawn = multiprocessing.get_context("spawn")
-    name, barrier = register_versions(own_registry, "ATONCE", 0.0, 0.0, 0.0, 0.0, 0.0), spawn.Barrier(2)
+    name, barrier = register_versions(own_registry, "ATONCE", 0.0, 0.0, 0.0, 0.0, 0.0), forked.FORKED.Barrier(2)
     force(own_registry, "ATONCE", 5)
-    promoter = spawn.Process(
-        target=promote_in_turn, args=(own_registry.tracking_uri, own_folder / "artifacts", "ATONCE", barrier)
-    )
-    promoter.start()
-    barrier.wait(timeout=120)
+    root = own_folder / "artifacts"
+    promoter = forked.start(promote_in_turn, own_registry.tracking_uri, root, "ATONCE", barrier)
+    barrier.wait(timeout=PATIENCE)
 
     production = []
     while promoter.is_alive():

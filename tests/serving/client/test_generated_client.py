@@ -13,6 +13,7 @@ import pytest
 from tests.serving.conftest import make_snapshot
 from tests.serving.page_state import write_facts
 from tests.serving.served import Served
+from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +40,7 @@ def package(service, tmp_path_factory):
     subprocess.run(
         [*generate, *options, "--fail-on-warning"],
         check=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
     sys.path.insert(0, str(folder))
     yield "generated_client"

@@ -7,6 +7,7 @@ import pytest
 from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.waiting import PATIENCE
 from zenith_serving.app import create_app
 from zenith_serving.observability import metrics
 from zenith_serving.observability.multiprocess_metrics import shared_metrics
@@ -127,16 +128,16 @@ def test_any_worker_reports_the_metrics_of_all(home):
         wait_for_scrape(first)
         second = worker(home, "AAPL")
         wait_for_scrape(second)
-        text = worker(home).communicate(timeout=60)[0]
+        text = worker(home).communicate(timeout=PATIENCE)[0]
         assert 'zenith_predictions_total{cached="false",kind="price"} 3.0' in text
         assert f'zenith_http_requests_total{{method="POST",route="{PRICE}",status="200"}} 3.0' in text
         assert "zenith_models_loaded 3.0" in text
         assert "zenith_tickers 3.0" in text
-        assert first.communicate("\n", timeout=60) and first.returncode == 0
-        text = worker(home).communicate(timeout=60)[0]
+        assert first.communicate("\n", timeout=PATIENCE) and first.returncode == 0
+        text = worker(home).communicate(timeout=PATIENCE)[0]
         assert "zenith_models_loaded 1.0" in text  # its gauges are gone, its counters stay
         assert 'zenith_predictions_total{cached="false",kind="price"} 3.0' in text
-        second.communicate("\n", timeout=60)
+        second.communicate("\n", timeout=PATIENCE)
     assert not Path(folder).exists()
     assert FOLDER_VARIABLE not in os.environ
 

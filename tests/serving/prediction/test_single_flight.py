@@ -3,6 +3,7 @@ from threading import Semaphore
 
 import pytest
 
+from tests.waiting import PATIENCE
 from zenith_serving.prediction.single_flight import SingleFlight
 
 CALLERS = 20
@@ -31,7 +32,7 @@ class Work:
         waiting = CALLERS - self.calls
         self.calls += 1
         for _ in range(waiting):
-            assert self.flights.joined.acquire(timeout=10)
+            assert self.flights.joined.acquire(timeout=PATIENCE)
         if self.calls <= self.failures:
             raise ValueError(self.calls)
         return f"result {self.calls}"

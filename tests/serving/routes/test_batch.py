@@ -6,6 +6,7 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+from tests.waiting import PATIENCE
 from zenith_serving.app import create_app
 from zenith_serving.schemas.predictions import BatchAnswer
 
@@ -93,7 +94,7 @@ def test_health_is_answered_while_200_tickers_are_under_way(app, monkeypatch):
     predictor, health_was_answered = app.state.predictor, threading.Event()
 
     def answer(kind, ticker, *_, **__):
-        assert health_was_answered.wait(10)
+        assert health_was_answered.wait(PATIENCE)
         return json.dumps({"ticker": ticker}).encode()
 
     monkeypatch.setattr(predictor, "answer", answer)

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+from tests.waiting import PATIENCE
 from zenith_serving.app import create_app
 from zenith_serving.prediction import model_store
 from zenith_serving.settings import Settings
@@ -79,7 +80,7 @@ def test_a_hundred_cold_requests_make_one_computation(either, monkeypatch, fails
 
     async def ask():
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=30) as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://test", timeout=PATIENCE) as client:
             return await asyncio.gather(*(client.post(PRICE, json={"ticker": "AAPL"}) for _ in range(100)))
 
     answers = asyncio.run(ask())

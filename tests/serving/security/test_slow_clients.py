@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 pytestmark = pytest.mark.slow  # starts a process
 
 SERVER = """
@@ -128,7 +130,7 @@ def server(tmp_path_factory):
         server = Server(home, log)
         yield server
         server.process.terminate()
-        assert server.process.wait(20) == -signal.SIGTERM
+        assert server.process.wait(PATIENCE) == -signal.SIGTERM
     log_text = (home / "log").read_text()
     assert "Traceback" not in log_text
     assert "redis" in log_text
