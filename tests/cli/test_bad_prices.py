@@ -1,12 +1,11 @@
 """Invalid price files: one line each on stderr, exit status 2, nothing stored."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
+
+from tests.empty_databases import put_dagster_databases
+from tests.runs_here import run_tickers_here
 
 ROWS = "Date,Open,High,Low,Close,Volume\n2024-01-02,1,2,1,2,100\n"
 
@@ -23,27 +22,26 @@ MESSAGES = {
 
 
 @pytest.mark.slow
-def test_each_invalid_file_gives_one_line_and_stores_nothing(tmp_path):
+@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's own, of itself
+def test_each_invalid_file_gives_one_line_and_stores_nothing(zenith, tmp_path, monkeypatch):
     home, folder = tmp_path / "home", tmp_path / "prices"
+    run_tickers_here(monkeypatch)
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    monkeypatch.setenv("ZENITH_HOME", str(home))
+    put_dagster_databases(home)
     folder.mkdir()
     for ticker, content in BAD.items():
         (folder / f"{ticker}.csv").write_bytes(content)
 
-    result = subprocess.run(
-        [Path(sys.executable).with_name("zenith"), "run", "--csv-dir", folder, "--jobs", "1", "--json"],
-        env={**os.environ, "ZENITH_HOME": str(home)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    status, out, err = zenith("run", "--csv-dir", str(folder), "--json")
 
-    assert result.returncode == 2
-    lines = sorted(result.stderr.splitlines())
+    assert status == 2
+    lines = sorted(err.splitlines())
     assert len(lines) == len(BAD)
     for line, ticker in zip(lines, sorted(BAD), strict=True):
         assert line.startswith(f"zenith: {ticker} failed: raw_prices: ")
         assert MESSAGES[ticker] in line
-    assert {name: outcome["status"] for name, outcome in json.loads(result.stdout)["tickers"].items()} == dict.fromkeys(
+    assert {name: outcome["status"] for name, outcome in json.loads(out)["tickers"].items()} == dict.fromkeys(
         sorted(BAD), "failed"
     )
     assert not [path for path in (home / "data").rglob("*") if path.is_file()]

@@ -8,6 +8,7 @@ import pytest
 
 from tests.homes.older import ARCHIVES, contents, unpack
 from tests.live_service import live_service
+from tests.runs_here import run_tickers_here, train_little
 from zenith_cli.main import main
 from zenith_core.names import KINDS
 from zenith_serving.client import Zenith
@@ -102,6 +103,8 @@ def test_the_service_answers_from_it(older, zenith):
 def test_moved_it_refreshes_trains_rolls_back_and_removes_a_ticker(older, zenith, monkeypatch):
     moved = (older / "home").rename(older / "moved")
     monkeypatch.setenv("ZENITH_HOME", str(moved))
+    run_tickers_here(monkeypatch)
+    train_little(monkeypatch)
 
     zenith("job", "refresh_prices", "--tickers", "AAPL")
     zenith("job", "retrain_model", "--tickers", "AAPL", "--config", "epochs=1")

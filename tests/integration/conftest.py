@@ -14,6 +14,7 @@ import pytest
 from filelock import FileLock
 
 from tests.empty_databases import put_dagster_databases
+from tests.runs_here import run_tickers_here
 from zenith_cli.main import main
 
 ZENITH = Path(sys.executable).with_name("zenith")
@@ -32,9 +33,11 @@ class Command:
         return done
 
     def here(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
-        """Run a quick command in this process: to start Python and import the libraries takes longer than its work."""
+        """Run a command and its runs in this process: starting processes for them takes longer than their work."""
         output, errors = io.TextIOWrapper(io.BytesIO()), io.TextIOWrapper(io.BytesIO())
         with pytest.MonkeyPatch.context() as patch, redirect_stdout(output), redirect_stderr(errors):
+            run_tickers_here(patch)
+            patch.delenv("DAGSTER_HOME", raising=False)
             patch.setenv("ZENITH_HOME", str(self.home))
             patch.setattr(sys, "argv", ["zenith", *arguments])
             with pytest.raises(SystemExit) as ended:

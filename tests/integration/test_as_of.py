@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import pytest
 
+from tests.runs_here import fetch_short_history, run_tickers_here, train_little
 from zenith_cli.main import main
 from zenith_core.errors import NotAvailable, UserError
 from zenith_pipelines.dagster_runtime.instance import dagster_home
@@ -18,6 +19,7 @@ from zenith_pipelines.ingestion.fetch import fetch_snapshot
 from zenith_pipelines.ingestion.point_in_time import as_of_home, as_of_state, parse_day, snapshot_as_of
 from zenith_pipelines.ingestion.sources.base import RawPrices
 from zenith_pipelines.ingestion.sources.sample import SampleSource
+from zenith_pipelines.models.training import MIN_SESSIONS
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings
 
@@ -32,7 +34,7 @@ class Restating(SampleSource):
         self._fetched_at = fetched_at
 
     def fetch(self, ticker, since=None):
-        prices = super().fetch(ticker).prices
+        prices = super().fetch(ticker).prices.iloc[-MIN_SESSIONS - 1 :]
         if self._fetched_at == BEFORE:
             prices = prices[:CORRECTED]
         else:
@@ -55,6 +57,8 @@ def home(tmp_path, monkeypatch):
 @pytest.fixture
 def command(home, monkeypatch, capsys):
     """Run the command in this process; return its output, or its error line if it exits with `status`."""
+
+    run_tickers_here(monkeypatch)
 
     def run(*arguments, status=0):
         monkeypatch.setattr("sys.argv", ["zenith", *arguments])
@@ -185,17 +189,21 @@ def test_a_run_as_of_a_day_rebuilds_it_apart_and_leaves_the_present_alone(comman
 
 
 @pytest.mark.slow
-def test_models_rebuilt_as_of_today_equal_the_present_ones_and_touch_none_of_them(trained):
-    home, aapl = trained.zenith.home, trained.document["tickers"]["AAPL"]
-    today = datetime.fromisoformat(aapl["raw"]["fetched_at"]).astimezone(ZoneInfo("America/New_York")).date()
+@pytest.mark.parametrize("part", [("--until", "ensemble_backtest"), pytest.param((), marks=pytest.mark.long)])
+def test_models_rebuilt_as_of_today_equal_the_present_ones_and_touch_none_of_them(command, home, monkeypatch, part):
+    train_little(monkeypatch)
+    fetch_short_history(monkeypatch)
+    train = ("run", "--tickers", "IBM", "--epochs", "1", "--json", *part)
+    present = json.loads(command(*train, "--source", "sample"))["tickers"]["IBM"]
+    today = datetime.fromisoformat(present["raw"]["fetched_at"]).astimezone(ZoneInfo("America/New_York")).date()
     before = fingerprint(home)
 
-    done = trained.zenith("run", "--tickers", "AAPL", "--as-of", str(today), "--epochs", "1", "--json")
+    again = json.loads(command(*train, "--as-of", str(today)))["tickers"]["IBM"]
 
-    again = json.loads(done.stdout)["tickers"]["AAPL"]
     assert fingerprint(home) == before
+    assert (present["status"], set(present["models"])) == ("ok", {"ensemble"} if part else {"ensemble", "lstm"})
     for key in ("data_version", "models", "backtest", "forecast"):
-        assert again[key] == aapl[key]
+        assert again[key] == present[key]
 
 
 @pytest.mark.slow

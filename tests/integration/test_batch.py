@@ -2,12 +2,14 @@ import multiprocessing
 import signal
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
 from tests.empty_databases import put_dagster_databases
+from tests.waiting import PATIENCE
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.execution.ticker_run import TickerRun
 from zenith_pipelines.execution.worker_pool import _kill, run_batch
@@ -23,15 +25,17 @@ def home(monkeypatch, tmp_path):
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
 
 
-def prices_of(*tickers):
-    return [TickerRun(ticker, source="sample", until="cleaned_prices") for ticker in tickers]
+def prices_of(*tickers, until="raw_prices"):
+    return [TickerRun(ticker, source="sample", until=until) for ticker in tickers]
 
 
 def test_two_tickers_at_a_time_end_in_the_order_asked_and_tell_their_stages():
     seen = set()
 
     outcomes = run_batch(
-        prices_of("MSFT", "AAPL"), 2, lambda update: seen.add((update.ticker, update.stage, update.done))
+        prices_of("MSFT", "AAPL", until="cleaned_prices"),
+        2,
+        lambda update: seen.add((update.ticker, update.stage, update.done)),
     )
 
     assert [(ticker, outcome["status"]) for ticker, outcome in outcomes.items()] == [("MSFT", "ok"), ("AAPL", "ok")]
@@ -40,39 +44,26 @@ def test_two_tickers_at_a_time_end_in_the_order_asked_and_tell_their_stages():
     }
 
 
-def test_a_ticker_whose_worker_is_killed_gets_a_second_run():
-    def kill_once(update):
-        if (update.stage, update.done) == ("cleaned_prices", 0) and not killed:
-            killed.extend(multiprocessing.active_children())
-            for child in killed:
-                child.kill()
-
-    killed = []
-    (run,) = prices_of("MSFT")
-
-    outcomes = run_batch([run], 1, kill_once)
-
-    assert outcomes["MSFT"]["status"] == "ok"
-    with open_instance(Settings()) as instance:
-        second, first = instance.get_runs()
-        assert (first.run_id, first.status.value, second.status.value) == (run.run_id, "FAILURE", "SUCCESS")
-
-
-def test_a_worker_that_is_killed_each_time_fails_its_own_ticker_and_the_next_goes_on():
+def test_a_ticker_whose_worker_is_killed_gets_a_second_run_and_fails_with_that_and_the_next_goes_on():
     def kill(update):
-        if (update.ticker, update.stage, update.done) == ("MSFT", "raw_prices", 0):
+        if (update.stage, update.done) == ("raw_prices", 0) and (update.ticker, kills[update.ticker]) != ("AAPL", 1):
+            kills[update.ticker] += 1
             for child in multiprocessing.active_children():
                 child.kill()
 
+    kills = Counter()
     runs = prices_of("MSFT", "AAPL")
 
     outcomes = run_batch(runs, 1, kill)
 
+    assert kills == {"MSFT": 2, "AAPL": 1}
     assert outcomes["MSFT"] == {"status": "failed", "reason": "the process of the run was killed", "exit_code": 1}
     assert outcomes["AAPL"]["status"] == "ok"
     with open_instance(Settings()) as instance:
-        assert [run.status.value for run in instance.get_runs()] == ["SUCCESS", "FAILURE", "FAILURE"]
-        assert instance.event_log_storage.get_concurrency_run_ids() == set()  # it was killed with a slot of the pool
+        ended = instance.get_runs()
+        assert [run.status.value for run in ended] == ["SUCCESS", "FAILURE", "FAILURE", "FAILURE"]
+        assert (ended[3].run_id, ended[1].run_id) == (runs[0].run_id, runs[1].run_id)  # the second runs have new ids
+        assert instance.event_log_storage.get_concurrency_run_ids() == set()  # they were killed with a slot of the pool
 
 
 def test_a_run_that_raises_fails_its_own_ticker_and_the_next_goes_on():
@@ -93,5 +84,5 @@ def test_a_worker_is_killed_with_what_it_started():
 
     _kill(SimpleNamespace(pid=worker.pid, kill=worker.kill))
 
-    assert worker.communicate(timeout=30) == ("", None)  # nobody holds its output open
+    assert worker.communicate(timeout=PATIENCE) == ("", None)  # nobody holds its output open
     assert worker.returncode == -signal.SIGKILL

@@ -13,7 +13,7 @@ import pytest
 
 from tests.integration.dagster_ui import Dagster, cut_off, free_port, processes_of_home, start_ui
 from tests.live_service import live_service
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 from zenith_core.asset_selection import assets_to_retrain
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.settings import Settings as PipelinesSettings
@@ -33,13 +33,19 @@ TERMINATE = (
 )
 
 
+# Runs of AAPL and IBM stay queued: their tests are about what is launched, and a run's process takes seconds to start.
+QUEUED = [{"key": "dagster/partition", "value": ticker, "limit": 0} for ticker in ("AAPL", "IBM")]
+
+
 class Ui:
     """`zenith ui` on a home with the tickers AAPL, IBM and FB."""
 
     def __init__(self, home):
         self.home = home
         self.dagster = Dagster(free_port())
-        self.server = start_ui(home, int(self.dagster.url.rpartition(":")[2]))
+        config = home / "queue.yaml"
+        config.write_text(json.dumps({"concurrency": {"runs": {"tag_concurrency_limits": QUEUED}}}))  # JSON is YAML
+        self.server = start_ui(home, int(self.dagster.url.rpartition(":")[2]), ZENITH_DAGSTER_CONFIG=str(config))
 
     def add_tickers(self):
         """Add them where the UI refreshes none by itself: its runs would take the places of those of the tests."""
@@ -71,7 +77,7 @@ class Ui:
 def ui(tmp_path_factory):
     ui = Ui(tmp_path_factory.mktemp("ui"))
     try:
-        wait_until(ui.dagster.is_up, 90)
+        wait_until(ui.dagster.is_up)
         ui.add_tickers()
         yield ui
     finally:
@@ -87,8 +93,11 @@ def settings(ui):
 
 @pytest.fixture(scope="module")
 def client(settings):
-    with live_service(settings) as url, httpx.Client(base_url=url, headers={"X-API-Key": KEY}, timeout=60) as client:
-        wait_until(lambda: post(client, "jobs/refresh_prices", {"ticker": "NONE"}).status_code == 404, 60)
+    with (
+        live_service(settings) as url,
+        httpx.Client(base_url=url, headers={"X-API-Key": KEY}, timeout=PATIENCE) as client,
+    ):
+        wait_until(lambda: post(client, "jobs/refresh_prices", {"ticker": "NONE"}).status_code == 404)
         yield client
 
 
@@ -115,7 +124,7 @@ def last_states(client):
     """How a training that cannot succeed and a job ended that were started together, through the Python client."""
     with Zenith(str(client.base_url), key=KEY) as zenith:
         runs = zenith.train("FB"), zenith.start_job("cleanup_old_models", dry_run=True)
-        return tuple(zenith.wait(run, seconds=600, every=0.5) for run in runs)
+        return tuple(zenith.wait(run, seconds=PATIENCE, every=0.5) for run in runs)
 
 
 def known_to(ui, run):
@@ -238,7 +247,7 @@ def test_twenty_at_once_from_four_processes_start_one_run(ui, client):
     for process in processes:
         process.stdin.write("\n")
         process.stdin.flush()
-    answers = [answer for process in processes for answer in json.loads(process.communicate(timeout=120)[0])]
+    answers = [answer for process in processes for answer in json.loads(process.communicate(timeout=PATIENCE)[0])]
 
     assert len(answers) == 20
     assert len({run_id for run_id, _ in answers}) == 1
@@ -267,7 +276,7 @@ def test_without_a_code_server_the_answer_is_503_and_nothing_is_launched(ui, cli
     """Row 5; the webserver's half is in tests/serving/routes/test_jobs.py."""
     with ui.without("grpc"):
         answer = post(client, "train", {"ticker": "IBM", "epochs": 10})
-    wait_until(lambda: client.get(f"/api/v1/ml/train/{NO_RUN}").status_code == 404, 30)  # it is asked again
+    wait_until(lambda: client.get(f"/api/v1/ml/train/{NO_RUN}").status_code == 404)  # it is asked again
 
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:zenith:problem:dagster-away")
     of_ibm = {"pipelineName": "retrain_model", "tags": [{"key": "dagster/partition", "value": "IBM"}]}

@@ -50,14 +50,14 @@ def test_a_short_history_is_skipped_with_its_reason_and_the_others_go_on(trained
 
 
 def test_nothing_but_skipped_tickers_is_not_a_success(zenith):
-    done = zenith("run", "--tickers", "FB", "--json", status=2)
+    done = zenith.here("run", "--tickers", "FB", "--json", status=2)
 
     assert json.loads(done.stdout)["tickers"]["FB"]["status"] == "skipped"
     assert done.stderr.splitlines()[-1].startswith("zenith: FB skipped: 196 sessions of history")
 
 
 def test_until_stops_after_the_named_asset(zenith):
-    document = json.loads(zenith("run", "--tickers", "IBM", "--until", "cleaned_prices", "--json").stdout)
+    document = json.loads(zenith.here("run", "--tickers", "IBM", "--until", "cleaned_prices", "--json").stdout)
 
     assert list(document["tickers"]["IBM"]["seconds"]) == ["raw_prices", "cleaned_prices"]
     assert document["tickers"]["IBM"]["models"] == {}

@@ -11,7 +11,8 @@ import pytest
 
 from tests.integration.conftest import ZENITH
 from tests.integration.dagster_ui import process_of
-from tests.waiting import wait_until
+from tests.runs_here import fetch_short_history
+from tests.waiting import PATIENCE, wait_until
 from zenith_core.asset_selection import REFRESH_ASSETS
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.registry.model_registry import ModelRegistry
@@ -25,7 +26,7 @@ TRAIN = ("--config", "model_type=lstm", "--config", "epochs=500")
 def test_a_refresh_brings_prices_and_forecasts_up_to_date_and_trains_nothing(trained):
     before = trained.document["tickers"]["AAPL"]
 
-    document = json.loads(trained.zenith("job", "refresh_prices", "--tickers", "AAPL", "--json").stdout)
+    document = json.loads(trained.zenith.here("job", "refresh_prices", "--tickers", "AAPL", "--json").stdout)
 
     assert document["job"] == "refresh_prices"
     aapl = document["tickers"]["AAPL"]
@@ -36,7 +37,7 @@ def test_a_refresh_brings_prices_and_forecasts_up_to_date_and_trains_nothing(tra
 
 def test_a_job_that_is_one_asset_says_what_it_recorded(trained):
     document = json.loads(
-        trained.zenith("job", "evaluate_model", "--config", "model_type=lstm", "--json", status=2).stdout
+        trained.zenith.here("job", "evaluate_model", "--config", "model_type=lstm", "--json", status=2).stdout
     )
 
     assert document["tickers"]["FB"]["status"] == "failed"  # too short to have a model
@@ -52,14 +53,15 @@ def test_a_training_that_is_killed_fails_and_is_tried_once_more_and_production_s
     before = {name: [version.version for version in registry.versions(name)] for name in ("lstm-AAPL", "ensemble-AAPL")}
     production = {name: registry.production(name).version for name in before}
 
+    earlier = set(statuses(settings))
+
     with retraining(trained.zenith.home, "AAPL") as command:
-        (first,) = training(settings, 1)
+        first = run_at(settings, "lstm_model", earlier)
         os.kill(process_of(settings.home, first), signal.SIGKILL)
-        wait_until(lambda: statuses(settings)[first] == "FAILURE", 5)
-        (second, dead) = training(settings, 2)
-        assert dead == first
+        wait_until(lambda: statuses(settings)[first] == "FAILURE")
+        second = run_at(settings, "raw_prices", {*earlier, first})
         os.kill(process_of(settings.home, second), signal.SIGKILL)
-        output, errors = command.communicate(timeout=30)
+        output, errors = command.communicate(timeout=PATIENCE)
 
     assert command.returncode == 1
     assert json.loads(output)["tickers"]["AAPL"]["status"] == "failed"
@@ -80,19 +82,16 @@ def retraining(home, ticker):
     )
 
 
-def training(settings, count):
-    """The ids of the runs that a command has begun to train in, the latest first, once there are `count` of them."""
-    started = []
+def run_at(settings, step, earlier):
+    """Return the id of the run that is not among `earlier`, once it has begun `step`."""
 
-    def begun():
+    def steps():
         with open_instance(settings) as instance:
-            runs = [run.run_id for run in instance.get_runs(dg.RunsFilter(tags={"dagster/partition": "AAPL"}))]
-            logs = {run: instance.all_logs(run, dg.DagsterEventType.STEP_START) for run in runs}
-        started[:] = [run for run, log in logs.items() if any(each.step_key == "lstm_model" for each in log)]
-        return len(started) > count  # the first one is the fixture's
+            runs = [run.run_id for run in instance.get_runs() if run.run_id not in earlier]
+            return {log.step_key: run for run in runs for log in instance.all_logs(run, dg.DagsterEventType.STEP_START)}
 
-    wait_until(begun, 120)
-    return started[:count]
+    wait_until(lambda: step in steps())
+    return steps()[step]
 
 
 def statuses(settings):
@@ -100,8 +99,9 @@ def statuses(settings):
         return {run.run_id: run.status.value for run in instance.get_runs()}
 
 
-def test_a_removed_ticker_is_served_no_more(zenith):
-    zenith("run", "--tickers", "IBM", "--until", "serving_snapshot")
+def test_a_removed_ticker_is_served_no_more(zenith, monkeypatch):
+    fetch_short_history(monkeypatch)
+    zenith.here("run", "--tickers", "IBM", "--until", "serving_snapshot")
     assert "no predictions for IBM" not in zenith.here("predict", "IBM", status=1).stderr  # there is no model yet
 
     zenith.here("tickers", "remove", "IBM")

@@ -4,6 +4,7 @@ import dagster as dg
 import pytest
 
 from tests.empty_databases import put_dagster_databases
+from tests.runs_here import fetch_short_history
 from zenith_core.errors import NotAvailable, RemovedTicker, UserError
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.dagster_runtime.progress import Progress
@@ -101,7 +102,9 @@ class RemovesAfter(Progress):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("stage", ["raw_prices", "indicator_features"])
-def test_a_run_of_a_removed_ticker_ends_with_the_reason_and_is_not_served(instance, store, stage):
+def test_a_run_of_a_removed_ticker_ends_with_the_reason_and_is_not_served(instance, store, stage, monkeypatch):
+    fetch_short_history(monkeypatch)
+
     outcome = run_ticker(TickerRun("IBM", source="sample", until="serving_snapshot"), RemovesAfter(stage))
 
     assert outcome["status"] == "failed"

@@ -1,0 +1,39 @@
+"""Runs of tickers in this process, for tests that are not about worker processes: each takes seconds to start."""
+
+import warnings
+from dataclasses import replace
+
+from zenith_pipelines.dagster_runtime.progress import Progress
+from zenith_pipelines.defs.assets import models
+from zenith_pipelines.execution.ticker_run import run_ticker
+from zenith_pipelines.ingestion.sources.sample import SampleSource
+from zenith_pipelines.models.ensemble import EnsembleConfig
+from zenith_pipelines.models.training import MIN_SESSIONS
+
+
+def run_tickers_here(patch):
+    """Let `zenith run` and `zenith job` run their tickers one after the other in this process."""
+    for command in ("run", "job"):
+        patch.setattr(f"zenith_cli.{command}.run_batch", _run_here)
+
+
+def train_little(patch):
+    """Train ensembles of few trees in this process: what they learn is not what the test is about."""
+    patch.setattr(models, "EnsembleConfig", lambda: EnsembleConfig(trees=10, boosting_rounds=10))
+
+
+def fetch_short_history(patch):
+    """Let the sample have hardly as many sessions as training takes: features are certified in a third of the time."""
+
+    def fetch(self, ticker, since=None):
+        raw = whole(self, ticker, since)
+        return replace(raw, prices=raw.prices.iloc[-MIN_SESSIONS:])
+
+    whole = SampleSource.fetch
+    patch.setattr(SampleSource, "fetch", fetch)
+
+
+def _run_here(runs, jobs, on_update):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as they are in a worker
+        return {run.ticker: run_ticker(run, Progress()) for run in runs}
