@@ -97,8 +97,10 @@ def _closes(name: str, first_decade: int, last_decade: int) -> "pd.Series[pd.Tim
 def _estimated_sessions(name: str, last_decade: int) -> pd.DatetimeIndex:
     """Return the usual trading days after the calendar's end, up to the end of the decade."""
     _, end = _bounds(name)
-    calendar = _calendar(name, last_decade, last_decade)
     days = pd.date_range(end + pd.Timedelta(days=1), pd.Timestamp(last_decade + 9, 12, 31), name="date", unit="ns")
+    if days.empty:  # to build a calendar takes a while
+        return days
+    calendar = _calendar(name, last_decade, last_decade)
     return days[np.array([flag == "1" for flag in calendar.weekmask])[days.day_of_week]]
 
 
