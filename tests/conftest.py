@@ -24,13 +24,18 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(2**30))
 # The longest first: a file of minutes that begins last would leave the other processes idle at the end.
 LONGEST = (
     "integration/test_main_job.py",
+    "integration/test_up.py",
     "integration/test_databases.py",
     "integration/test_dead_runs.py",
-    "integration/test_as_of.py",
     "integration/test_interrupts.py",
-    "integration/test_truth_and_noise.py",
-    "integration/test_tickers_and_jobs.py",
     "integration/test_launching.py",
+    "integration/test_batch.py",
+    "integration/test_killed_fetches.py",
+    "integration/test_truth_and_noise.py",
+    "integration/test_ui.py",
+    "integration/test_tickers_and_jobs.py",  # with those below: on what test_main_job.py trains first
+    "integration/test_doc_examples.py",
+    "integration/test_as_of.py",
 )
 ALL_SLOW = re.compile(r"^pytestmark = (\[\s*)?pytest\.mark\.slow", re.MULTILINE)
 
