@@ -51,19 +51,19 @@ def fetch(run_id, asked):
 
 @pytest.fixture
 def settings(tmp_path):
+    put_dagster_databases(tmp_path)
     return Settings(zenith_home=tmp_path)
 
 
 @pytest.fixture
-def start(tmp_path):
+def start(settings):
     """Start a process in the state folder of the test; it is killed when the test ends."""
-    put_dagster_databases(tmp_path)
     started = []
 
     def start(*command):
         environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
         process = subprocess.Popen(
-            command, env={**environment, "ZENITH_HOME": str(tmp_path)}, stdout=subprocess.PIPE, text=True
+            command, env={**environment, "ZENITH_HOME": str(settings.home)}, stdout=subprocess.PIPE, text=True
         )
         started.append(process)
         return process
@@ -75,11 +75,10 @@ def start(tmp_path):
 
 
 @pytest.fixture
-def fetching(tmp_path):
+def fetching(settings):
     """The processes of as many runs as the pool has slots, each in mid-fetch, by the runs' ids."""
-    put_dagster_databases(tmp_path)
     environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
-    environment["ZENITH_HOME"] = str(tmp_path)
+    environment["ZENITH_HOME"] = str(settings.home)
     asked = {str(uuid4()): forked.FORKED.Event() for _ in range(LIMIT)}
     runs = {run_id: forked.start(fetch, run_id, event, environment=environment) for run_id, event in asked.items()}
     assert all(event.wait(PATIENCE) for event in asked.values())
