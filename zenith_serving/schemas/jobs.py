@@ -54,6 +54,7 @@ class Run(Response):
     url: str = Field(description="Its page in the Dagster UI.")
     error: str | None = Field(description="The reason for its failure, in one line.")
     figures: dict[str, dict[str, float | bool]] | None = Field(
-        description="Of a run that succeeded: the numbers it recorded, by asset or op, as in the Dagster UI."
+        default=None,  # services of 0.1.0 do not send it
+        description="Of a run that succeeded: the numbers it recorded, by asset or op, as in the Dagster UI.",
     )
     note: str | None = Field(description="The obstacle that keeps it from starting, if it needs your action.")
