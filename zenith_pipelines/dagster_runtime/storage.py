@@ -14,12 +14,10 @@ from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.utils import DagsterPostgresException
 
 from zenith_core.errors import StorageUnavailable, UserError
-from zenith_pipelines.patience import wait_seconds
+from zenith_pipelines.patience import COMMAND_SECONDS, is_brief, wait_seconds
 
 if TYPE_CHECKING:
     from dagster._serdes import ConfigurableClassData
-
-_CONNECT_SECONDS = 10
 
 
 class SqliteStorage(DagsterSqliteStorage):
@@ -47,19 +45,29 @@ class PostgresStorage(DagsterPostgresStorage):
         cls, inst_data: "ConfigurableClassData | None", config_value: Mapping[str, Any]
     ) -> "PostgresStorage":
         """Make the storage from its configuration, for Dagster. Raises UserError or StorageUnavailable."""
-        url = database_url(config_value["postgres_url"])
+        url = _with_timeout(database_url(config_value["postgres_url"]))
+        if is_brief():
+            _require_answer(url)
         try:
-            return cls(_with_timeout(url).render_as_string(hide_password=False), inst_data=inst_data)
+            return cls(url.render_as_string(hide_password=False), inst_data=inst_data)
         except DagsterPostgresException as error:
             raise storage_unavailable(error.__cause__ or error) from error
 
 
 def _with_timeout(url: sa.URL) -> sa.URL:
     """Limit the wait for a server that accepts connections and never answers."""
-    if "connect_timeout" in url.query:
-        return url
-    seconds = min(_CONNECT_SECONDS, max(2, wait_seconds() // 2))  # Dagster tries twice; libpq knows no less than 2
-    return url.update_query_dict({"connect_timeout": str(seconds)})
+    return url if "connect_timeout" in url.query else url.update_query_dict({"connect_timeout": str(COMMAND_SECONDS)})
+
+
+def _require_answer(url: sa.URL) -> None:
+    """Raise StorageUnavailable unless the server accepts a connection.
+
+    Dagster itself tries seven times, with a warning each.
+    """
+    try:
+        sa.create_engine(url, poolclass=sa.NullPool).connect().close()
+    except sa.exc.OperationalError as error:
+        raise storage_unavailable(error.orig or error) from error
 
 
 def storage_unavailable(error: BaseException) -> StorageUnavailable:
