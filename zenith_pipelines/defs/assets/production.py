@@ -92,7 +92,7 @@ def forecast_ledger(
     tables = next_ledger(zenith.store, ticker, rows, closes, _recorded_head(context.instance, ticker))
     ledger, head = tables[FORECASTS], head_of(tables[ENTRIES])
     return dg.MaterializeResult(
-        value=Dataset(tables, {**latest.facts, **head, "track_record": track_record(ledger)}),
+        value=Dataset(tables, {**latest.facts, "track_record": track_record(ledger)}),
         metadata={
             "dagster/row_count": len(ledger),
             "matured": int(ledger["actual"].notna().sum()),
