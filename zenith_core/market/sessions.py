@@ -85,12 +85,12 @@ def _closes(name: str, first_decade: int, last_decade: int) -> "pd.Series[pd.Tim
     """Return the closing times in UTC by session, estimated ones included."""
     calendar = _calendar(name, first_decade, last_decade)
     closes: pd.Series[pd.Timestamp] = calendar.closes
-    estimated = _estimated_sessions(name, last_decade)
-    if estimated.empty:
+    later_sessions = _estimated_sessions(name, last_decade)
+    if later_sessions.empty:
         return closes
     usual_close = (closes.dt.tz_convert(calendar.tz).dt.tz_localize(None) - closes.index).mode().iloc[0]
-    later = (estimated + usual_close).tz_localize(calendar.tz, nonexistent="shift_forward", ambiguous=False)
-    closes = pd.concat([closes, pd.Series(later.tz_convert(UTC), index=estimated)])
+    later = (later_sessions + usual_close).tz_localize(calendar.tz, nonexistent="shift_forward", ambiguous=False)
+    closes = pd.concat([closes, pd.Series(later.tz_convert(UTC), index=later_sessions)])
     return closes
 
 

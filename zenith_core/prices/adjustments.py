@@ -143,8 +143,8 @@ def _with_dividends(rows: pd.DataFrame, jumps: Floats, dividends: Floats, splits
     if "adj_close" in rows:  # only prices as traded differ from it
         judgement = Dividends.IN_PRICES if (rows["adj_close"] == close).all() else Dividends.BESIDE_PRICES
     else:
-        paid = np.where(sensible, dividends, 0.0)
-        judgement = judge_dividends(close, jumps - np.log(splits), factor, paid, splits)
+        cash = np.where(sensible, dividends, 0.0)
+        judgement = judge_dividends(close, jumps - np.log(splits), factor, cash, splits)
     if judgement is Dividends.IN_PRICES:
         notes.append(f"{int(sensible.sum())} recorded dividends were in the prices already")
         sensible, factor = np.zeros_like(sensible), np.ones_like(factor)

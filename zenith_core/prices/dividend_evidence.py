@@ -37,10 +37,11 @@ def judge_dividends(close: Floats, jumps: Floats, factor: Floats, dividends: Flo
     """
     drops = _log_odds_of_no_drop(close, jumps, factor)
     last = int(np.flatnonzero(dividends).max(initial=0))
-    as_given, undone = _on_cent(close[:last]), _on_cent(_undo(close, dividends, splits)[:last])
-    traded, adjusted = int((as_given & ~undone).sum()), int((undone & ~as_given).sum())
-    if (adjusted - traded) ** 2 > _STANDARD_DEVIATIONS**2 * (adjusted + traded) > 0:
-        if adjusted > traded:
+    given_cents, undone_cents = _on_cent(close[:last]), _on_cent(_undo(close, dividends, splits)[:last])
+    traded_rows = int((given_cents & ~undone_cents).sum())
+    adjusted_rows = int((undone_cents & ~given_cents).sum())
+    if (adjusted_rows - traded_rows) ** 2 > _STANDARD_DEVIATIONS**2 * (adjusted_rows + traded_rows) > 0:
+        if adjusted_rows > traded_rows:
             return Dividends.IN_PRICES
         return Dividends.UNCLEAR if drops > _ROUNDED_LOG_ODDS else Dividends.BESIDE_PRICES
     if abs(drops) <= _LOG_ODDS:

@@ -145,8 +145,8 @@ def _read_csv(path: Path) -> pd.DataFrame:
 
 def _require_one_meaning(path: Path, names: Iterable[str]) -> None:
     """Raise InvalidPrices for a header with a column twice: pandas would rename the second."""
-    known = [name for column in names if (name := _NAME_OF.get(_normalized(column)))]
-    if twice := next((name for name in known if known.count(name) > 1), None):
+    meanings = [name for column in names if (name := _NAME_OF.get(_normalized(column)))]
+    if twice := next((name for name in meanings if meanings.count(name) > 1), None):
         raise InvalidPrices(f"{path} has two columns for {twice}: {', '.join(names)}")
 
 

@@ -31,8 +31,8 @@ def default_source(settings: Settings, store: DatasetStore, ticker: str) -> tupl
     if source := facts.get("source"):
         folder = facts.get("folder")
         return str(source), Path(folder) if folder else settings.zenith_csv_dir
-    packaged = (source for source in (SampleSource(), SimulatedSource()) if source.offers(ticker))
-    return next((source.name for source in packaged), "yahoo"), settings.zenith_csv_dir
+    local_sources = (source for source in (SampleSource(), SimulatedSource()) if source.offers(ticker))
+    return next((source.name for source in local_sources), "yahoo"), settings.zenith_csv_dir
 
 
 def default_tickers(source: PriceSource) -> Sequence[str]:
