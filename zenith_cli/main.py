@@ -12,11 +12,12 @@ from typer import TyperException
 from zenith_cli.commands import app
 from zenith_core.errors import ZenithError
 from zenith_core.outages import describe_error
-from zenith_pipelines.patience import be_brief
 
 
 def main() -> None:
     """Run the command. Print an expected error as one line and exit with its status."""
+    from zenith_pipelines.patience import be_brief  # here, because serving imports nothing of the pipelines
+
     be_brief()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that cleanup code runs
     try:

@@ -69,7 +69,7 @@ def test_retraining_accepts_model_type_and_epochs(started_runs, name):
         ("retrain_model", None, ["epochs=true"], "epochs: Input should be a valid integer"),
         ("retrain_model", None, ["model_type=rnn"], "model_type: Input should be 'lstm', 'ensemble' or 'all'"),
         ("retrain_model", None, ["model_type=lstm"], "AAPL has no ensemble model yet"),
-        ("retrain_model", None, ["window=3"], "retrain_model takes epochs, model_type, not window"),
+        ("retrain_model", None, ["window=3"], "retrain_model takes epochs, model_type, allow_earlier_end, not window"),
         ("refresh_prices", None, ["epochs=3"], "refresh_prices takes nothing, not epochs"),
         ("clear_prediction_cache", None, ["epochs=3"], "clear_prediction_cache takes nothing, not epochs"),
         ("clear_prediction_cache", "AAPL", [], "clear_prediction_cache does not run per ticker"),

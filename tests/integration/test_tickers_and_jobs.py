@@ -35,6 +35,7 @@ def test_a_refresh_brings_prices_and_forecasts_up_to_date_and_trains_nothing(tra
     assert aapl["forecast"] == before["forecast"]
 
 
+@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # raised inside Dagster
 def test_a_job_that_is_one_asset_says_what_it_recorded(trained):
     document = json.loads(
         trained.zenith.here("job", "evaluate_model", "--config", "model_type=lstm", "--json", status=2).stdout

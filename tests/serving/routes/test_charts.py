@@ -6,6 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.serving.page_state import SESSIONS, read_facts, write_charts, write_facts
+from zenith_core.errors import UserError
 from zenith_serving.app import create_app
 from zenith_serving.jobs.dagster_client import DagsterAPI
 from zenith_serving.routes.tickers import links_of
@@ -54,7 +55,6 @@ def test_without_tickers_the_list_is_empty(tmp_path):
         ("https://somebody:secret@mlflow.example/base", "https://mlflow.example/base"),
         ("sqlite:////somewhere/mlflow.db", None),
         ("postgresql://zenith:secret@db/mlflow", None),
-        ("javascript:alert(1)", None),
         (None, None),
     ],
 )
@@ -62,6 +62,11 @@ def test_links_are_web_addresses_without_secrets(uri, link):
     links = links_of(Settings(mlflow_tracking_uri=uri, dagster_url="http://dagster.example:3000/"))
 
     assert (links.mlflow, links.dagster) == (link, "http://dagster.example:3000")
+
+
+def test_an_address_that_is_no_server_never_becomes_a_link():
+    with pytest.raises(UserError, match="MLFLOW_TRACKING_URI is not valid"):
+        Settings(mlflow_tracking_uri="javascript:alert(1)")
 
 
 def test_links_lead_where_browsers_find_the_two_if_that_is_elsewhere():
