@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from dagster._serdes import ConfigurableClassData
 
 
+_DUPLICATE_TABLE = "42P07"  # PostgreSQL's error code
+
+
 class SqliteStorage(DagsterSqliteStorage):
     """Dagster's SQLite storage with a longer wait for locks."""
 
@@ -52,6 +55,11 @@ class PostgresStorage(DagsterPostgresStorage):
             return cls(url.render_as_string(hide_password=False), inst_data=inst_data)
         except DagsterPostgresException as error:
             raise storage_unavailable(error.__cause__ or error) from error
+        except sa.exc.ProgrammingError as error:
+            if getattr(error.orig, "pgcode", None) != _DUPLICATE_TABLE:
+                raise
+        # Another process created a table between Dagster's question and its statement; now it is there.
+        return cls.from_config_value(inst_data, config_value)
 
 
 def _with_timeout(url: sa.URL) -> sa.URL:

@@ -253,10 +253,10 @@ def test_a_copy_of_a_version_that_was_rolled_back_stays_out(registry):
 
 def test_after_a_rollback_both_versions_read_as_what_happened_to_them(registry):
     for sessions in (440, 500):
-        register_and_promote(registry, "READ", FEATURES.iloc[:sessions])
-    roll_back(registry, "lstm", current_data("READ", LATER), reason="it forecast a split")
+        register_and_promote(registry, "RESTORED", FEATURES.iloc[:sessions])
+    roll_back(registry, "lstm", current_data("RESTORED", LATER), reason="it forecast a split")
 
-    tags = {version.version: version.tags for version in registry.versions("lstm-READ")}
+    tags = {version.version: version.tags for version in registry.versions("lstm-RESTORED")}
     assert {version: last_decision(tags[version]) for version in tags} == {1: "restored", 2: "rolled back"}
     assert tags[2]["reason"] == "it forecast a split"
     assert last_decision({"decision": "rolled back"}) == "restored"  # as 0.1.0 tagged it
