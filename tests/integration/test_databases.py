@@ -137,7 +137,7 @@ def test_four_runs_at_once_lose_no_event(settings, tmp_path):
 
 @pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
 def test_four_runs_at_once_survive_a_crash_of_postgresql(settings, postgres, tmp_path):
-    """What they register then is in another test: to train, each would import the learning libraries."""
+    """Registering after a crash has its own test: to train, each would import the learning libraries."""
     with FourRuns(tmp_path, until="cleaned_prices") as four_runs:
         with open_instance(settings) as instance:
             wait_until(lambda: at_work(instance) == (4, 2, 2))  # two in their fetch, two wait for its pool

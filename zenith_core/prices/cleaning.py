@@ -57,9 +57,9 @@ def clean_prices(
     raw:       date index (NaT and duplicates allowed), columns open, high, low, close, volume, unadjusted;
                optional dividends, splits (0 or NaN where none), adj_close
     now:       sessions that have not closed by then are quarantined; default now
+    max_carry: a gap of at most so many sessions is filled with the close before it and flagged; longer gaps remain
     from_file: rows of somebody's file: dividends that may be in the prices already are an error. Elsewhere they are not
                in them, unless the prices show it
-    max_carry: a gap of at most so many sessions is filled with the close before it and flagged; longer gaps remain
 
     Nothing is filled from the future and no real move is removed. Raises InvalidPrices for a table without the
     columns, with text for numbers, without one usable row, or for doubtful dividends of a file.
