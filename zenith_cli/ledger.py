@@ -72,8 +72,9 @@ def _checked(entries: pd.DataFrame) -> ChainSummary | str:
 
 
 def _line(summary: ChainSummary) -> str:
+    entries = "1 entry" if summary.entries == 1 else f"{summary.entries} entries"
     return (
-        f"{summary.ticker}: intact, {summary.entries} entries from {summary.first[:10]} to {summary.last[:10]}, "
+        f"{summary.ticker}: intact, {entries} from {summary.first[:10]} to {summary.last[:10]}, "
         f"{summary.forecasts} forecasts, {summary.outcomes} outcomes, last hash {summary.head}"
     )
 
