@@ -45,6 +45,13 @@ class Dagster:
         outcome = self.ask(stop, id=sensor["id"])["stopSensor"]
         assert outcome["__typename"] == "StopSensorMutationResult", outcome
 
+    def materialized(self, asset, partition):
+        query = (
+            "query($k: AssetKeyInput!, $p: [String!]){assetNodeOrError(assetKey: $k)"
+            "{... on AssetNode{assetMaterializations(partitions: $p){runId}}}}"
+        )
+        return bool(self.ask(query, k={"path": [asset]}, p=[partition])["assetNodeOrError"]["assetMaterializations"])
+
     def status(self, run_id):
         return self.ask("query($id: ID!){runOrError(runId: $id){... on Run{status}}}", id=run_id)["runOrError"][
             "status"

@@ -6,8 +6,9 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from tests.integration.dagster_ui import running_ui
+from tests.waiting import PATIENCE, wait_until
 
-expect.set_options(timeout=60_000)
+expect.set_options(timeout=1000 * PATIENCE)
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt install chromium")]
@@ -17,7 +18,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="nee
 def dagster(tmp_path_factory):
     """The address of a UI on an empty home."""
     with running_ui(tmp_path_factory.mktemp("ui")) as dagster:
-        yield dagster.url
+        yield dagster
 
 
 @pytest.fixture(scope="module")
@@ -25,13 +26,13 @@ def page():
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1600, "height": 900})
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(1000 * PATIENCE)
         yield page
         browser.close()
 
 
 def test_the_graph_shows_the_assets(dagster, page):
-    page.goto(f"{dagster}/asset-groups?expanded=global@global:prices")
+    page.goto(f"{dagster.url}/asset-groups?expanded=global@global:prices")
 
     expect(page.get_by_text("cleaned_prices").first).to_be_visible()
     expect(page.get_by_text("backtests").first).to_be_visible()
@@ -40,14 +41,15 @@ def test_the_graph_shows_the_assets(dagster, page):
 @pytest.fixture(scope="module")
 def ibm(dagster, page):
     """The page of IBM's cleaned prices, after a person has added the ticker and materialized its prices by clicks."""
-    page.goto(f"{dagster}/locations/zenith/asset-groups/prices/lineage")
+    page.goto(f"{dagster.url}/locations/zenith/asset-groups/prices/lineage")
     page.get_by_role("button", name="Materialize all").click()
     page.get_by_text("Add a partition").click()
     page.get_by_placeholder("name").fill("IBM")
     page.get_by_role("button", name="Save").click()
     page.get_by_role("button", name="Launch 1 run").click()
     expect(page.get_by_role("button", name="Launch 1 run")).to_be_hidden()  # it has been launched
-    address = f"{dagster}/assets/cleaned_prices?view=partitions&partition=IBM"
+    wait_until(lambda: dagster.materialized("cleaned_prices", "IBM"))
+    address = f"{dagster.url}/assets/cleaned_prices?view=partitions&partition=IBM"
     page.goto(address)
     expect(page.get_by_text("Materialized (1)")).to_be_visible()
     return address
@@ -66,13 +68,13 @@ def test_a_materialized_ticker_shows_its_figures_and_its_plot(ibm, page):
 
 @pytest.mark.usefixtures("ibm")
 def test_a_materialized_ticker_shows_its_checks_with_their_figures(dagster, page):
-    page.goto(f"{dagster}/assets/cleaned_prices?view=checks&checkDetail=enough_history")
+    page.goto(f"{dagster.url}/assets/cleaned_prices?view=checks&checkDetail=enough_history")
 
     expect(page.get_by_text("3270 sessions of history").first).to_be_visible()
 
 
 def test_the_weekly_retraining_is_on(dagster, page):
-    page.goto(f"{dagster}/locations/zenith/schedules/weekly_retraining")
+    page.goto(f"{dagster.url}/locations/zenith/schedules/weekly_retraining")
 
     expect(page.get_by_role("row").filter(has_text="Schedule").last).to_contain_text("(0 2 * * 0)")
     expect(page.get_by_role("row").filter(has_text="Running").get_by_role("checkbox")).to_be_checked()

@@ -17,6 +17,7 @@ from zenith_pipelines.registry.decision_log import (
     Outcome,
     current_user,
     decision_history,
+    next_moment,
     record_decision,
     resolve_concurrent_moves,
     rollback_target,
@@ -47,13 +48,13 @@ def promote_if_better(
         copies = _copies(registry, candidate)
         if champion and champion.version in copies:
             same = f"identical to version {champion.version}, which is in Production"
-            record = _record(candidate, "unchanged", champion, same, by=by)
+            record = _record(history, candidate, "unchanged", champion, same, by=by)
             return _result(name, record, None, _apply(registry, name, record, history, champion))
         decision = evaluate_gates(registry, kind, candidate, champion, current)
         rollback = _rollback_from(history, {version, *copies})
         outcome: Outcome = "promoted" if decision.promote and rollback is None else "refused"
         reason = f"rolled back by {rollback.by}, {rollback.at}: {rollback.reason}" if rollback else decision.reason
-        record = _record(candidate, outcome, champion, reason, decision, by=by)
+        record = _record(history, candidate, outcome, champion, reason, decision, by=by)
         if champion and champion.version == version:  # this run trained only the other model
             return _result(name, record, decision, version)
         return _result(name, record, decision, _apply(registry, name, record, history, champion))
@@ -78,7 +79,8 @@ def promote(
         decision = evaluate_gates(registry, kind, candidate, champion, current)
         servable = next(gate for gate in decision.gates if gate.name == "answers").passed
         outcome: Outcome = "promoted" if decision.promote else "forced" if force and servable else "refused"
-        record = _record(candidate, outcome, champion, "; ".join(filter(None, [note, decision.reason])), decision)
+        reason = "; ".join(filter(None, [note, decision.reason]))
+        record = _record(history, candidate, outcome, champion, reason, decision)
         return _result(name, record, decision, _apply(registry, name, record, history, champion))
 
 
@@ -98,7 +100,8 @@ def roll_back(registry: ModelRegistry, kind: Kind, current: CurrentData, *, reas
         version = registry.version(name, target)
         if problem := why_unservable(registry, kind, version, current):
             raise Refused(f"{name} was not rolled back: version {target} {problem}")
-        record = _record(version, "rolled back", champion, note or f"rolled back from version {champion.version}")
+        reason = note or f"rolled back from version {champion.version}"
+        record = _record(history, version, "rolled back", champion, reason)
         return _result(name, record, None, _apply(registry, name, record, history, champion))
 
 
@@ -115,14 +118,15 @@ def _apply(
     concurrent = _moved_since(registry, name, history, champion)
     registry.promote(name, record.version)
     earlier = {(decision.at, decision.version) for decision in (*history, record)}
-    concurrent += [
-        decision for decision in decision_history(registry, name) if (decision.at, decision.version) not in earlier
-    ]
+    history = decision_history(registry, name)
+    concurrent += [decision for decision in history if (decision.at, decision.version) not in earlier]
     target = resolve_concurrent_moves(record, concurrent)
     production = registry.production(name)
     if production is None or production.version != target:
         reason = f"settled after a concurrent move, to version {record.version}"
-        record_decision(registry, name, _record(registry.version(name, target), "promoted", production, reason))
+        record_decision(
+            registry, name, _record(history, registry.version(name, target), "promoted", production, reason)
+        )
         registry.promote(name, target)
     return target
 
@@ -145,6 +149,7 @@ def _copies(registry: ModelRegistry, candidate: Version) -> set[int]:
 
 
 def _record(
+    history: list[DecisionRecord],
     version: Version,
     outcome: Outcome,
     champion: Version | None,
@@ -160,6 +165,7 @@ def _record(
         reason=reason,
         by=by or current_user(),
         gates=[gate.to_json() for gate in decision.gates] if decision else [],
+        at=next_moment(history),
     )
 
 

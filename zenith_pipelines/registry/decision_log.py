@@ -8,7 +8,7 @@ import json
 import socket
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from getpass import getuser
 from typing import Any, Literal
 
@@ -38,7 +38,7 @@ class DecisionRecord:
     reason: str
     by: str
     gates: Sequence[dict[str, Any]] = ()
-    at: str = field(default_factory=lambda: datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+    at: str = field(default_factory=lambda: _moment(datetime.now(UTC)))
 
     @property
     def moved(self) -> bool:
@@ -49,6 +49,19 @@ class DecisionRecord:
     def by_hand(self) -> bool:
         """True if a person overruled the gates."""
         return self.outcome in ("forced", "rolled back")
+
+
+def next_moment(history: Sequence[DecisionRecord], now: datetime | None = None) -> str:
+    """Return the moment of a decision that follows `history`: now, or just after the last if the clock was set back.
+
+    The moments order the history, and rollbacks depend on the order.
+    """
+    moments = [datetime.fromisoformat(decision.at) + timedelta(microseconds=1) for decision in history]
+    return _moment(max([now or datetime.now(UTC), *moments]))
+
+
+def _moment(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def current_user() -> str:

@@ -1,12 +1,14 @@
 """Rollback targets and concurrent moves. Records are tested in production/test_promotion.py."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from zenith_pipelines.registry.decision_log import (
     DecisionRecord,
     current_user,
+    next_moment,
     resolve_concurrent_moves,
     rollback_target,
 )
@@ -16,7 +18,7 @@ def records(*decisions):
     """Records from (outcome, version) or (outcome, version, data end), a second apart."""
     return [
         DecisionRecord(
-            version, outcome, None, *(data_end or ["2024-01-01"]), "", "me", at=f"2024-01-01T00:00:{second:02}"
+            version, outcome, None, *(data_end or ["2024-01-01"]), "", "me", at=f"2024-01-01T00:00:{second:02}Z"
         )
         for second, (outcome, version, *data_end) in enumerate(decisions)
     ]
@@ -97,3 +99,11 @@ def test_the_current_user_is_a_user_on_a_host(monkeypatch):
 
     monkeypatch.setattr("zenith_pipelines.registry.decision_log.getuser", nameless)
     assert current_user() == "unknown@desk"
+
+
+def test_a_clock_that_was_set_back_does_not_change_the_order():
+    history = records((UP, 1), (UP, 2))  # the last at 00:00:01
+
+    assert next_moment(history, datetime(2023, 1, 1, tzinfo=UTC)) == "2024-01-01T00:00:01.000001Z"
+    assert next_moment(history, datetime(2025, 1, 1, tzinfo=UTC)) == "2025-01-01T00:00:00.000000Z"
+    assert next_moment([], datetime(2023, 1, 1, tzinfo=UTC)) == "2023-01-01T00:00:00.000000Z"
