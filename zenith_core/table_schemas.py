@@ -80,6 +80,7 @@ def cleaned_schema() -> "DataFrameSchema":
             "volume": _between(0, MAX_VALUE),
             "factor": _between(0, MAX_VALUE),
             **{name: pa.Column("bool") for name in ("flat", "carried", "suspect")},
+            "open_filled": pa.Column("bool", required=False),
         },
         index=_dates(unique=True),
         checks=[

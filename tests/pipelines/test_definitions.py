@@ -70,6 +70,7 @@ def test_the_checks_and_jobs():
         "cleaned_prices:no_future_dates",
         "cleaned_prices:no_unexplained_jump",
         "cleaned_prices:ohlc_is_consistent",
+        "cleaned_prices:prices_move",
         "cleaned_prices:quarantine_schema_holds",
         "cleaned_prices:sessions_are_unique_and_sorted",
         "indicator_features:features_schema_holds",

@@ -163,8 +163,9 @@ def _credible_closes(prices: pd.DataFrame) -> Floats:
 def _positions(prices: pd.DataFrame, signals: pd.Series, weight: pd.Series, config: BacktestConfig) -> Floats:
     """Return 1, 0 or -1 for each session, from its open on. (n,)
 
-    Nothing is filled in sessions without trading, before the weight is known, or at a suspect price. An error is known
-    only a session later, but a fill at a wrong price would be a profit that nobody made.
+    Nothing is filled in sessions without trading, before the weight is known, at a suspect price, or at an open that
+    the source left blank. An error is known only a session later, but a fill at a wrong price would be a profit that
+    nobody made.
     """
     meaning = {"buy": 1.0, "hold": np.nan, "sell": -1.0 if config.allow_short else 0.0}
     targets = signals.map(meaning).astype(float).reindex(prices.index)
@@ -172,7 +173,7 @@ def _positions(prices: pd.DataFrame, signals: pd.Series, weight: pd.Series, conf
     renewals = None if config.holding_period is None else config.holding_period - 1
     position = (targets if renewals == 0 else targets.ffill(limit=renewals)).fillna(0.0).shift(1)
     idle = weight.isna().to_numpy()
-    for name in ("flat", "carried", "suspect"):
+    for name in ("flat", "carried", "suspect", "open_filled"):
         if name in prices:
             idle = idle | prices[name].to_numpy(dtype=bool)
     return position.mask(idle).ffill().fillna(0.0).to_numpy()

@@ -15,12 +15,14 @@ from zenith_core.market.exchanges import Exchange, exchange_of
 from zenith_core.market.sessions import sessions_between
 from zenith_core.prices.adjustments import Adjustment, recorded_adjustment, repaired_adjustment
 from zenith_core.prices.jumps import reverting_jumps, unexplained_jumps
+from zenith_core.prices.missing_opens import fill_missing_opens
 from zenith_core.prices.rejections import (
     DUPLICATE,
     FUTURE,
     MAX_VALUE,
     MIN_PRICE,
     NO_DATE,
+    PLACEHOLDER,
     UNFINISHED,
     rejection_reasons,
 )
@@ -32,10 +34,11 @@ _ACTIONS = ("dividends", "splits")
 
 @dataclass(frozen=True)
 class CleaningResult:
-    """The result of cleaning: each raw row is in `prices` or in `quarantine`, once.
+    """The result of cleaning: each raw row is in `prices` or in `quarantine`, once, or a placeholder of a holiday.
 
     prices:     index "date", one row per session: open, high, low, close, volume, adjusted so that the last close
-                is the last traded one; factor (adjusted / unadjusted close); flat, carried, suspect (bool)
+                is the last traded one; factor (adjusted / unadjusted close); flat, carried, suspect (bool), and, if
+                an open is missing, open_filled (bool)
     quarantine: the impossible raw rows, unchanged, with `row` (position in the raw table) and `reason`
     counts:     number of rows of each kind and of repairs
     notes:      the same in words, with dates
@@ -61,16 +64,18 @@ def clean_prices(
     from_file: rows of somebody's file: dividends that may be in the prices already are an error. Elsewhere they are not
                in them, unless the prices show it
 
+    An open of 0 or NaN is missing: it is filled with the close before it, and flagged. Rows without trading on days
+    without a session are dropped and counted as placeholders.
     Nothing is filled from the future and no real move is removed. Raises InvalidPrices for a table without the
     columns, with text for numbers, without one usable row, or for doubtful dividends of a file.
     """
     exchange = exchange_of(ticker)
-    table = _numbers(raw, ticker, exchange)
+    table, open_filled = fill_missing_opens(_numbers(raw, ticker, exchange))
     reasons = rejection_reasons(table, exchange, now or datetime.now(UTC))
     usable = reasons == ""
     if not usable.any():
         raise InvalidPrices(f"{ticker}: none of {len(raw)} rows is usable: {_tally(reasons) or 'there are none'}")
-    rows = table[usable].sort_index()
+    rows = table.assign(open_filled=open_filled)[usable].sort_index()
     has_trading = ~_flat(rows[list(_REQUIRED)].to_numpy())
     source_adjustment = recorded_adjustment(rows, _actions(table, reasons))
     if from_file and source_adjustment.is_doubtful:
@@ -80,14 +85,18 @@ def clean_prices(
         )
     adjustment = repaired_adjustment(rows, has_trading, source_adjustment)
     adjusted, widened_ranges = _adjusted(rows, adjustment, ticker)
-    adjusted["suspect"] = False
+    adjusted["suspect"], adjusted["open_filled"] = False, rows["open_filled"]
     adjusted.loc[has_trading, "suspect"] = reverting_jumps(adjusted["close"].to_numpy()[has_trading])
     prices, missing = _one_row_per_session(adjusted, exchange, max_carry)
-    quarantine = raw[~usable].assign(row=np.flatnonzero(~usable), reason=reasons[~usable].astype("str"))
+    placeholder = reasons == PLACEHOLDER
+    bad = ~usable & ~placeholder
+    quarantine = raw[bad].assign(row=np.flatnonzero(bad), reason=reasons[bad].astype("str"))
     counts = {
         "rows_in": len(raw),
         "sessions": len(prices),
         "quarantined": len(quarantine),
+        "placeholders": int(placeholder.sum()),
+        "opens_filled": int(rows["open_filled"].sum()),
         "duplicates": int((reasons == DUPLICATE).sum()),
         "carried": int(prices["carried"].sum()),
         "missing_sessions": len(missing),
@@ -97,7 +106,8 @@ def clean_prices(
         **adjustment.counts,
     }
     jumps = _unexplained(adjusted[has_trading])
-    notes = [*adjustment.notes, *_notes(prices, quarantine, missing), *jumps]
+    repairs = _repair_notes(table.index[placeholder], rows.index[rows["open_filled"]])
+    notes = [*adjustment.notes, *repairs, *_notes(prices, quarantine, missing), *jumps]
     return CleaningResult(prices, quarantine, counts | {"unexplained_jumps": len(jumps)}, notes, missing)
 
 
@@ -187,7 +197,18 @@ def _one_row_per_session(
         "carried": is_carried,
         "suspect": adjusted["suspect"].to_numpy()[source] & ~is_carried,
     }
+    if adjusted["open_filled"].any():
+        columns["open_filled"] = adjusted["open_filled"].to_numpy()[source] & ~is_carried
     return pd.DataFrame(columns, index=sessions[in_table]), sessions[~own]
+
+
+def _repair_notes(placeholders: pd.Index, opens_filled: pd.Index) -> list[str]:
+    notes = []
+    if len(placeholders):
+        notes.append(f"placeholders dropped on days without a session: {_days(placeholders.sort_values())}")
+    if len(opens_filled):
+        notes.append(f"missing opens filled with the close before them: {_days(opens_filled)}")
+    return notes
 
 
 def _notes(prices: pd.DataFrame, quarantine: pd.DataFrame, missing: pd.DatetimeIndex) -> list[str]:

@@ -3,8 +3,10 @@
 cleaned: index "date", naive, midnight; open, high, low, close, volume, factor; flat, carried, suspect (bool).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +18,7 @@ from zenith_core.prices.jumps import unexplained_jumps
 WARN_QUARANTINED = 0.02
 MAX_QUARANTINED = 0.05
 MAX_RESTATED = 0.01
+_FIRST = 3  # days named of each reason
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,23 @@ def inconsistent_bars(prices: pd.DataFrame) -> Finding:
 def quarantined_share(quarantine: pd.DataFrame, rows_in: int) -> Finding:
     """Return the share of impossible source rows, a fraction; rows without a date count, but have no day."""
     return Finding(len(quarantine) / rows_in if rows_in else 0.0, _iso(quarantine.index))
+
+
+def quarantine_reasons(quarantine: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return for each reason its number of `rows` and the `first` days as ISO dates; the most frequent reason first."""
+    tally = quarantine["reason"].value_counts()
+    return {
+        str(reason): {"rows": int(rows), "first": list(_iso(quarantine.index[quarantine["reason"] == reason])[:_FIRST])}
+        for reason, rows in tally.items()
+    }
+
+
+def reasons_in_words(reasons: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return text such as `low above high (3, first 2014-01-02, 2014-01-03); no date (2)`."""
+    return "; ".join(
+        f"{reason} ({entry['rows']}" + (f", first {', '.join(entry['first'])}" if entry["first"] else "") + ")"
+        for reason, entry in reasons.items()
+    )
 
 
 def jumps_without_action(prices: pd.DataFrame) -> Finding:

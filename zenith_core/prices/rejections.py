@@ -18,12 +18,14 @@ NO_DATE = "no date"
 FUTURE = "date in the future"
 UNFINISHED = "session not finished"
 NOT_A_SESSION = "not a session of the exchange"
+PLACEHOLDER = "placeholder on a day without a session"
 DUPLICATE = "duplicate date, the last usable row is kept"
 
 
 def rejection_reasons(table: pd.DataFrame, exchange: Exchange, now: datetime) -> NDArray[np.object_]:
     """Return the reason why each row is impossible, (rows,); "" for possible rows.
 
+    Sources fill holidays with rows that repeat a price without volume, or have no price at all: a PLACEHOLDER.
     table: index of naive midnights or NaT; float columns open, high, low, close, volume, dividends, splits and,
            if used, adj_close
     """
@@ -31,6 +33,7 @@ def rejection_reasons(table: pd.DataFrame, exchange: Exchange, now: datetime) ->
     reasons = np.full(len(table), "", dtype=object)
     for reason, wrong in reversed(conditions.items()):  # a row has the first reason that holds
         reasons[wrong] = reason
+    reasons[(reasons == NOT_A_SESSION) & _is_empty(table)] = PLACEHOLDER
     usable = np.flatnonzero(reasons == "")
     reasons[usable[table.index[usable].duplicated(keep="last")]] = DUPLICATE
     return reasons
@@ -47,6 +50,14 @@ def _wrong_dates(dates: pd.Index, exchange: Exchange, now: datetime) -> dict[str
         UNFINISHED: np.asarray(dates > last_closed),
         NOT_A_SESSION: ~np.asarray(dates.isin(sessions)),
     }
+
+
+def _is_empty(table: pd.DataFrame) -> Bools:
+    """Find rows without trading: no volume, and one price or none."""
+    values = table[["open", "high", "low", "close", "volume"]].to_numpy()
+    has_no_volume = np.isnan(values[:, 4]) | (values[:, 4] == 0)
+    prices = np.where(np.isnan(values[:, :4]), 0.0, values[:, :4])
+    return np.asarray(has_no_volume & (prices == prices[:, :1]).all(axis=1))
 
 
 def _wrong_values(table: pd.DataFrame) -> dict[str, Bools]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from zenith_core.errors import StorageUnavailable, errors_by_name
+from zenith_core.errors import StorageUnavailable, UserError, errors_by_name
 from zenith_core.outages import describe_outage
 
 if TYPE_CHECKING:
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 # Classes that SQLAlchemy, dagster-postgres and this project raise when Dagster's or MLflow's database does not answer.
 _OUTAGES = {"OperationalError", "DagsterPostgresException", "StorageUnavailable"}
+_PRICES = ("raw_prices", "cleaned_prices")
 
 
 def is_unavailable(error: Exception) -> bool:
@@ -34,10 +35,16 @@ def failed_in_outage(result: "dg.ExecuteInProcessResult") -> bool:
 
 
 def failure_of(result: "dg.ExecuteInProcessResult") -> tuple[str, int]:
-    """Return the one-line reason of a failed run and its exit code."""
+    """Return the one-line reason of a failed run and its exit code.
+
+    A check of prices that came from somebody's file has the exit code of a mistake that its user can fix.
+    """
     for check in result.get_asset_check_evaluations():
         if not check.passed and check.blocking and check.severity.value == "ERROR":
-            return f"{check.asset_key.to_user_string()}: check {check.check_name}: {check.description}", 1
+            asset = check.asset_key.to_user_string()
+            is_of_file = asset in _PRICES and _from_file(result)
+            reason = f"{asset}: check {check.check_name}: {check.description}"
+            return reason, UserError.exit_code if is_of_file else 1
     for event in result.all_events:
         if event.event_type_value == "STEP_FAILURE":
             reason, exit_code = reason_of(_error_of(event))
@@ -65,6 +72,14 @@ def reason_of(error: "SerializableErrorInfo | None") -> tuple[str, int]:
 def reason_of_end(messages: Iterable[str]) -> str | None:
     """Return why the process of a run ended, by the messages that Dagster's engine logged; None if they do not say."""
     return next((reason for message in messages if (reason := describe_outage("", message))), None)
+
+
+def _from_file(result: "dg.ExecuteInProcessResult") -> bool:
+    """Return True if the run fetched its prices from a folder of files."""
+    return any(
+        event.step_key == "raw_prices" and "folder" in event.materialization.metadata
+        for event in result.get_asset_materialization_events()
+    )
 
 
 def _error_of(event: "dg.DagsterEvent") -> "SerializableErrorInfo | None":

@@ -19,6 +19,7 @@ from zenith_core.features.leakage import leakage_summary
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.prices import quality_checks
 from zenith_core.prices.quality_checks import Finding
+from zenith_core.prices.standstill import LEAST_MOVES, WINDOW, moves_at_end, standing_still
 from zenith_core.snapshot import STALE_AFTER_SESSIONS
 from zenith_core.table_schemas import violations
 from zenith_pipelines.datasets.store import Dataset
@@ -41,6 +42,32 @@ def enough_history(cleaned_prices: Dataset) -> dg.AssetCheckResult:
         passed=sessions >= MIN_SESSIONS,
         description=f"{sessions} sessions of history; at least {MIN_SESSIONS} are needed to train and test",
         metadata={"sessions": sessions, "needed": MIN_SESSIONS},
+    )
+
+
+@dg.asset_check(asset="cleaned_prices", blocking=True, partitions_def=ticker_partitions)
+def prices_move(cleaned_prices: Dataset) -> dg.AssetCheckResult:
+    """The close moves in at least 15 of the last 60 sessions, and did so in enough sessions to train and test."""
+    close = _prices(cleaned_prices)["close"]
+    still, moves = standing_still(close), moves_at_end(close)
+    moving, days = len(close) - int(still.sum()), close.index[still]
+    stopped = bool(still[-1:].any())
+    description = f"the close moved in {moves} of the last {min(WINDOW, len(close))} sessions"
+    if stopped:
+        description += (
+            f"; below {LEAST_MOVES} the stock stands still, and nothing can be forecast until it trades again"
+        )
+    else:
+        description += f", and stood still in {len(days)} of {len(close)}; {MIN_SESSIONS} with moves are needed"
+    return dg.AssetCheckResult(
+        passed=not stopped and (moving >= MIN_SESSIONS or not len(days)),
+        description=description,
+        metadata={
+            "moves": moves,
+            "still": len(days),
+            "needed": MIN_SESSIONS,
+            "offending": [f"{day:%Y-%m-%d}" for day in days[-_MAX_DAYS:]],
+        },
     )
 
 
@@ -70,16 +97,18 @@ def few_rows_quarantined(cleaned_prices: Dataset) -> dg.AssetCheckResult:
     quarantine, rows = cleaned_prices.tables["quarantine"], cleaned_prices.facts["counts"]["rows_in"]
     finding = quality_checks.quarantined_share(quarantine, rows)
     blocks = finding.figure > quality_checks.MAX_QUARANTINED
-    reasons = quarantine["reason"].value_counts()
+    reasons = quality_checks.quarantine_reasons(quarantine)
+    listing = quality_checks.reasons_in_words(reasons)
     return dg.AssetCheckResult(
         passed=finding.figure <= quality_checks.WARN_QUARANTINED,
         severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
-        description=f"{len(quarantine)} of {rows} rows quarantined ({finding.figure:.1%}); "
-        f"{quality_checks.WARN_QUARANTINED:.0%} warns, above {quality_checks.MAX_QUARANTINED:.0%} stops",
+        description=f"{len(quarantine)} of {rows} rows quarantined ({finding.figure:.1%})"
+        + (f": {listing}; " if listing else "; ")
+        + f"{quality_checks.WARN_QUARANTINED:.0%} warns, above {quality_checks.MAX_QUARANTINED:.0%} stops",
         metadata={
             "share": finding.figure,
             "offending": list(finding.days[:_MAX_DAYS]),
-            "reasons": {str(reason): int(count) for reason, count in reasons.items()},
+            "reasons": reasons,
         },
     )
 

@@ -22,6 +22,7 @@ def describe(
         **{key: cleaned.get(key) for key in ("sessions", "first", "last", "last_close", "data_version")},
         "raw": dict(raw),
         "cleaning": cleaned.get("counts", {}),
+        "quarantine": cleaned.get("quarantine", {}),
         "forecast": _forecast(facts.get("forecast_ledger")),
         "models": {kind: _model(facts, kind) for kind in KINDS if f"{kind}_model" in facts},
         "backtest": {kind: facts[f"{kind}_backtest"]["stats"] for kind in KINDS if f"{kind}_backtest" in facts},

@@ -143,7 +143,7 @@ def _outcome(request: TickerRun, result: "dg.ExecuteInProcessResult", *, ticker_
     document = describe(Settings(), request.ticker, assets=set(seconds), raw=_raw(result), seconds=seconds)
     if result.success:
         return {"status": "ok", "reason": None, **document}
-    if reason := _too_short(result):
+    if reason := _unsuitable(result):
         return {"status": "skipped", "reason": reason, **document}
     if not ticker_exists:
         return {"status": "failed", "reason": removal(request.ticker), "exit_code": 1, **document}
@@ -168,7 +168,7 @@ def _stage_seconds(result: "dg.ExecuteInProcessResult") -> Iterator[tuple[str, f
             yield event.step_key, round(event.step_success_data.duration_ms / 1000, 3)
 
 
-def _too_short(result: "dg.ExecuteInProcessResult") -> str | None:
-    """Return the reason if the history is too short; None if it was longer before, which is a failure."""
+def _unsuitable(result: "dg.ExecuteInProcessResult") -> str | None:
+    """Return the reason if the history is too short or stands still; None if it was longer before, a failure."""
     failed = {check.check_name: check.description for check in result.get_asset_check_evaluations() if not check.passed}
-    return None if "end_not_before_served" in failed else failed.get("enough_history")
+    return None if "end_not_before_served" in failed else failed.get("enough_history") or failed.get("prices_move")

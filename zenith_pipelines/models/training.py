@@ -66,7 +66,7 @@ class TrainingData:
     """The data to train a model on.
 
     features:  by session, of `zenith_core.features.model_features.features`
-    usable:    by session, False where the close is suspect and must not become a target
+    usable:    by session, False where the close must not become a target: it is suspect, or stands still
     future:    the sessions after the last, for the target dates of immature forecasts
     """
 

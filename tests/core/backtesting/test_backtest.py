@@ -347,8 +347,9 @@ def test_a_horizon_without_forecasts_is_refused_with_those_there_are():
         forecast_signals(rows, horizon=5)
 
 
-def test_nothing_is_filled_at_a_suspect_price():
-    prices = make_prices([10, 99, 12, 13], suspect=[0, 1, 0, 0])
+@pytest.mark.parametrize("flag", ["suspect", "open_filled"])
+def test_nothing_is_filled_at_a_suspect_price_or_an_open_that_nobody_quoted(flag):
+    prices = make_prices([10, 99, 12, 13], **{flag: [0, 1, 0, 0]})
     (trade,) = backtest(prices, make_signals(prices, "buy"), FREE).trades.to_dict("records")
     assert (trade["entry_date"], trade["entry_price"]) == (prices.index[2], 12)
 

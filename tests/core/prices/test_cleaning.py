@@ -68,9 +68,10 @@ def test_a_clean_table_is_unchanged():
 @pytest.mark.parametrize(
     ("column", "value", "reason"),
     [
-        ("open", np.nan, "open is missing"),
+        ("low", np.nan, "low is missing"),
         ("close", np.inf, "close is infinite"),
-        ("open", 0.0, "open is not positive"),
+        ("open", -1.0, "open is not positive"),
+        ("high", 0.0, "high is not positive"),
         ("low", -1.0, "low is not positive"),
         ("high", 50.0, "low above high"),
         ("open", 150.0, "open outside low and high"),
@@ -165,10 +166,71 @@ def test_a_longer_gap_stays_open_and_is_listed():
 
 def test_nothing_is_carried_before_the_first_and_after_the_last_row():
     raw = market()
-    raw.iloc[[0, -1], 0] = np.nan
+    raw.iloc[[0, -1], 3] = np.nan
     result = cleaned(raw)
     assert result.prices.index[[0, -1]].tolist() == raw.index[[1, -2]].tolist()
     assert len(result.missing) == 0
+
+
+@pytest.mark.parametrize("blank", [0.0, np.nan])
+def test_a_missing_open_is_filled_with_the_close_before_it_flagged_and_counted(blank):
+    raw = market()
+    truth = raw["open"].copy()  # this market opens at the close before
+    raw.iloc[:200, 0] = blank
+    result = cleaned(raw)
+    pd.testing.assert_series_equal(result.prices["open"].iloc[1:], truth.iloc[1:])
+    assert result.prices["open"].iloc[0] == raw["close"].iloc[0]
+    assert result.prices["open_filled"].tolist() == [True] * 200 + [False] * 100
+    assert (result.counts["opens_filled"], result.counts["quarantined"]) == (200, 0)
+    assert result.notes == [
+        "missing opens filled with the close before them: "
+        "2019-01-02, 2019-01-03, 2019-01-04, 2019-01-07, 2019-01-08 and 195 more"
+    ]
+
+
+def test_a_filled_open_stays_within_its_row():
+    raw = market().assign(open=0.0)
+    raw.iloc[100] = [0.0, 300.0, 290.0, 295.0, 1e6]
+    raw.iloc[150, 3] = np.nan  # a quarantined close fills nothing
+    prices = cleaned(raw).prices
+    assert prices["open"].iloc[100] == 290.0
+    later = prices.loc[raw.index[151]]
+    assert later["open"] == np.clip(raw["close"].iloc[149], later["low"], later["high"])
+
+
+def test_a_table_with_all_opens_has_no_column_for_filled_ones():
+    assert "open_filled" not in cleaned(market()).prices
+
+
+def with_holidays(raw, price, volume):
+    """Return `raw` with a row of one price on each Saturday."""
+    days = pd.date_range(raw.index[0], raw.index[-1], freq="W-SAT")
+    rows = pd.DataFrame(price, index=days, columns=OHLC).assign(volume=volume)
+    return pd.concat([raw, rows]).sort_index()
+
+
+@pytest.mark.parametrize(("price", "volume"), [(100.0, 0.0), (100.0, np.nan), (np.nan, np.nan), (0.0, 0.0)])
+def test_placeholders_of_holidays_are_dropped_and_counted_apart(price, volume):
+    raw = with_holidays(market(), price, volume)
+    result = cleaned(raw)
+    pd.testing.assert_frame_equal(result.prices, cleaned(market()).prices)
+    assert len(result.quarantine) == 0
+    assert result.counts["placeholders"] == len(raw) - 300
+    assert result.notes[0].startswith("placeholders dropped on days without a session: 2019-01-05, 2019-01-12")
+
+
+def test_trading_on_a_day_without_a_session_is_quarantined():
+    result = cleaned(with_holidays(market(), 100.0, 500.0))
+    assert set(result.quarantine["reason"]) == {"not a session of the exchange"}
+    assert result.counts["placeholders"] == 0
+
+
+def test_an_action_on_a_placeholder_counts_for_the_next_session():
+    raw = split_at(market(), 100, 2.0).assign(dividends=0.0, splits=0.0)
+    holiday = raw.iloc[[99]].set_axis([raw.index[100] - pd.Timedelta(days=1)])
+    assert holiday.index[0] not in SESSIONS
+    holiday = holiday.assign(open=holiday["close"], high=holiday["close"], low=holiday["close"], volume=0.0, splits=2.0)
+    np.testing.assert_allclose(cleaned(pd.concat([raw, holiday])).prices["close"], market()["close"])
 
 
 def test_flat_sessions_without_volume_are_kept_and_flagged():
@@ -209,7 +271,7 @@ def test_dividends_that_are_in_the_prices_already_are_not_applied_again():
 
 def test_an_action_on_a_quarantined_row_counts_for_the_next_session():
     raw = split_at(market(), 100, 2.0).assign(dividends=0.0, splits=0.0)
-    raw.loc[raw.index[100], ["open", "splits"]] = [np.nan, 2.0]
+    raw.loc[raw.index[100], ["close", "splits"]] = [np.nan, 2.0]
     result = cleaned(raw)
     np.testing.assert_allclose(result.prices["close"].drop(raw.index[100]), market()["close"].drop(raw.index[100]))
 
@@ -264,7 +326,8 @@ def test_a_jump_that_reverts_the_next_session_is_flagged_and_kept():
 
 def test_without_a_usable_row_the_error_lists_the_reasons():
     raw = market(3)
-    raw["open"] = [np.nan, np.nan, -1]
+    raw["open"] = -1.0
+    raw.iloc[:2, :4] = np.nan
     with pytest.raises(
         InvalidPrices, match=r"none of 3 rows is usable: open is missing \(2\), open is not positive \(1\)"
     ):
@@ -381,9 +444,9 @@ def test_any_dirt_is_cleaned_or_refused_and_every_row_is_accounted_for(raw, max_
     except ZenithError:
         return
     own = result.prices[~result.prices["carried"]]
-    rows_kept = raw.drop(columns=[]).reset_index().drop(index=result.quarantine["row"])
-    assert sorted(rows_kept.iloc[:, 0]) == own.index.to_list()
-    assert len(own) + len(result.quarantine) == len(raw)
+    rows_kept = raw.reset_index().drop(index=result.quarantine["row"]).iloc[:, 0]
+    assert sorted(rows_kept[rows_kept.isin(SESSIONS)]) == own.index.to_list()
+    assert len(own) + len(result.quarantine) + result.counts["placeholders"] == len(raw)
     assert (result.quarantine["reason"] != "").all()
     _assert_contract(result.prices)
     again = cleaned(result.prices, max_carry=max_carry)

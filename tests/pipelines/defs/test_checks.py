@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from zenith_core.asset_selection import training_config
+from zenith_core.errors import UserError
 from zenith_core.features.model_features import WARM_UP, feature_spec_hash, features
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import last_closed_session, sessions_between
@@ -58,7 +59,7 @@ def cleaned(change=lambda table: table, dirty=lambda table: table, **options):
 
 
 def quarantine(change):
-    good = cleaned(dirty=put("open", 0.0, 7))
+    good = cleaned(dirty=put("open", -1.0, 7))
     return Dataset({**good.tables, "quarantine": change(good.tables["quarantine"])}, good.facts)
 
 
@@ -91,6 +92,20 @@ def day(row):
     return f"{bars().index[row]:%Y-%m-%d}"
 
 
+def halted(*stretches):
+    """Return a function that stops trading at the close before each (first, last) row."""
+
+    def change(table):
+        is_still = np.zeros(len(table), bool)
+        for first, last in stretches:
+            is_still[first:last] = True
+        closes = table["close"].mask(is_still).ffill()
+        prices = {name: table[name].where(~is_still, closes) for name in ("open", "high", "low", "close")}
+        return table.assign(**prices, volume=table["volume"].where(~is_still, 0.0))
+
+    return change
+
+
 def tomorrow(table):
     return table.set_axis([*table.index[:-1], pd.Timestamp.now().normalize() + pd.Timedelta(days=9)])
 
@@ -102,11 +117,12 @@ def halved_for_good(table):
 CASES = [
     # check, bad data, severity, blocking, offending rows
     (checks.enough_history, lambda: cleaned(rows=300), ERROR, True, None),
+    (checks.prices_move, lambda: cleaned(dirty=halted((-50, None))), ERROR, True, list(range(-5, 0))),
     (checks.sessions_are_unique_and_sorted, lambda: cleaned(lambda t: t.iloc[[0, 1, 1, 2]]), ERROR, True, [1]),
     (checks.no_future_dates, lambda: cleaned(tomorrow), ERROR, True, None),
     (checks.ohlc_is_consistent, lambda: cleaned(put("low", 1e6, 4, 9)), ERROR, True, [4, 9]),
-    (checks.few_rows_quarantined, lambda: cleaned(dirty=put("open", 0.0, *range(40))), WARN, False, list(range(20))),
-    (checks.few_rows_quarantined, lambda: cleaned(dirty=put("open", 0.0, *range(90))), ERROR, True, list(range(20))),
+    (checks.few_rows_quarantined, lambda: cleaned(dirty=put("open", -1.0, *range(40))), WARN, False, list(range(20))),
+    (checks.few_rows_quarantined, lambda: cleaned(dirty=put("open", -1.0, *range(90))), ERROR, True, list(range(20))),
     (checks.no_unexplained_jump, lambda: cleaned(halved_for_good), WARN, False, [500]),
     (checks.fresh, lambda: cleaned(end=date(2024, 1, 31)), WARN, False, None),
     (checks.few_restatements, lambda: restated(*range(MIN_SESSIONS // 50)), WARN, False, None),
@@ -160,9 +176,9 @@ def test_the_metadata_has_the_figures():
     def figures(check, bad, *names):
         return [call(check, bad).metadata[name].value for name in names]
 
-    assert figures(checks.few_rows_quarantined, cleaned(dirty=put("open", 0.0, *range(90))), "share", "reasons") == [
+    assert figures(checks.few_rows_quarantined, cleaned(dirty=put("open", -1.0, *range(90))), "share", "reasons") == [
         90 / MIN_SESSIONS,
-        {"open is not positive": 90},
+        {"open is not positive": {"rows": 90, "first": [day(0), day(1), day(2)]}},
     ]
     assert figures(checks.ohlc_is_consistent, cleaned(put("low", 1e6, 4, 9)), "count") == [2]
     assert figures(checks.enough_history, cleaned(rows=300), "sessions", "needed") == [300, MIN_SESSIONS]
@@ -173,6 +189,27 @@ def test_the_metadata_has_the_figures():
     ]
     stale = sessions_between(EXCHANGE, date(2024, 2, 1), last_closed_session(EXCHANGE, datetime.now(UTC)))
     assert figures(checks.fresh, cleaned(end=date(2024, 1, 31)), "sessions", "last") == [len(stale), "2024-01-31"]
+
+
+def test_a_stock_that_stands_still_is_refused_and_one_that_did_is_not():
+    stopped, thin, resumed = (
+        call(checks.prices_move, cleaned(dirty=halted(stretch), rows=rows))
+        for stretch, rows in (((-50, None), MIN_SESSIONS), ((300, 400), MIN_SESSIONS), ((300, 400), MIN_SESSIONS + 90))
+    )
+    assert stopped.description == (
+        "the close moved in 10 of the last 60 sessions; below 15 the stock stands still, "
+        "and nothing can be forecast until it trades again"
+    )
+    assert (thin.passed, resumed.passed) == (False, True)
+    assert thin.description.endswith(f"and stood still in 69 of {MIN_SESSIONS}; {MIN_SESSIONS} with moves are needed")
+
+
+def test_the_line_of_the_quarantine_has_every_reason_with_its_first_days():
+    bad = cleaned(dirty=lambda table: put("high", 0.0, 3, 5)(put("open", -1.0, *range(90, 180))(table)))
+    line = call(checks.few_rows_quarantined, bad).description
+    assert line.startswith(f"92 of {MIN_SESSIONS} rows quarantined ({92 / MIN_SESSIONS:.1%}): ")
+    assert f": open is not positive (90, first {day(90)}, {day(91)}, {day(92)}); " in line
+    assert f"; high is not positive (2, first {day(3)}, {day(5)}); 2% warns, above 5% stops" in line
 
 
 @pytest.mark.slow
@@ -281,12 +318,16 @@ def test_after_bad_prices_the_last_good_data_is_served(home):
 
         assert run(bars(MIN_SESSIONS + 200)).success
         before = {name: store.facts(name, "TEST") for name in ("serving_snapshot", "indicator_features")}
-        bad = run(put("open", 0.0, *range(100, 200))(bars(MIN_SESSIONS + 200)))
+        bad = run(put("open", -1.0, *range(100, 200))(bars(MIN_SESSIONS + 200)))
 
         assert not bad.success
         assert failures_of(bad) == {"few_restatements": WARN, "few_rows_quarantined": ERROR}
         assert {name: store.facts(name, "TEST") for name in before} == before
-        assert store.facts("cleaned_prices", "TEST")["counts"]["quarantined"] == 100
+        facts = store.facts("cleaned_prices", "TEST")
+        assert (facts["counts"]["quarantined"], facts["quarantine"]["open is not positive"]["rows"]) == (100, 100)
+        reason, exit_code = failure_of(bad)
+        assert "open is not positive (100, first " in reason
+        assert exit_code == UserError.exit_code  # the file is at fault
 
         shortened = bars(MIN_SESSIONS + 200).iloc[:-4]
         short = run(shortened)

@@ -10,6 +10,7 @@ from zenith_core.inference import HORIZONS
 from zenith_core.job_options import LSTMOptions
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import next_sessions
+from zenith_core.prices.standstill import standing_still
 from zenith_pipelines.dagster_runtime.dead_runs import earlier_attempts
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.datasets.store import Dataset
@@ -88,10 +89,10 @@ def _training_data(ticker: str, cleaned: Dataset, features: Dataset) -> Training
         raise NotAvailable(
             f"the features of {ticker} have no leakage certificate: materialize indicator_features again"
         )
-    last = cleaned.facts["last"]
+    last, prices = cleaned.facts["last"], cleaned.tables["prices"]
     return TrainingData(
         features=features.table,
-        usable=~cleaned.tables["prices"]["suspect"],
+        usable=~prices["suspect"] & ~standing_still(prices["close"]),
         future=next_sessions(exchange_of(ticker), date.fromisoformat(last), HORIZONS),
         lineage=Lineage(
             ticker=ticker,

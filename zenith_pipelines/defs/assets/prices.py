@@ -12,6 +12,7 @@ from pydantic import Field
 from zenith_core.asset_selection import PRICE_SOURCES
 from zenith_core.errors import SourceError
 from zenith_core.prices.cleaning import data_version
+from zenith_core.prices.quality_checks import quarantine_reasons
 from zenith_core.table_schemas import cleaned_schema, raw_schema
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.defs.code_versions import code_version
@@ -83,6 +84,7 @@ def cleaned_prices(context: dg.AssetExecutionContext, raw_prices: Dataset) -> dg
     facts = {
         "counts": cleaned.counts,
         "notes": cleaned.notes,
+        "quarantine": quarantine_reasons(cleaned.quarantine),
         "data_version": version,
         "sessions": len(cleaned.prices),
         "first": _day(cleaned.prices.index[0]) if len(cleaned.prices) else None,

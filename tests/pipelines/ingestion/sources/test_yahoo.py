@@ -1,6 +1,8 @@
 """The real yfinance client against a loopback server: results and errors."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, date, datetime, time
 
 import pandas as pd
@@ -96,6 +98,16 @@ def test_a_last_bar_without_prices_stays_and_cleaning_quarantines_it(source, yah
     cleaned = clean_prices(raw.prices, "PETR4.SA", now=raw.fetched_at)
     assert [f"{day:%Y-%m-%d}" for day in cleaned.prices.index] == ["2024-01-02", "2024-01-03"]
     assert [f"{day:%Y-%m-%d}" for day in cleaned.quarantine.index] == ["2024-01-04"]
+
+
+def test_the_old_bars_of_yahoo_without_an_open_are_prices(source, yahoo):
+    answer = chart(*BARS)
+    yahoo.answers = [replace(answer, body=re.sub(r'"open": \[[^,]*, [^,]*', '"open": [0.0, 0.0', answer.body))]
+    raw = source.fetch("PETR4.SA")
+    assert raw.prices["open"].tolist()[:2] == [0.0, 0.0]
+    cleaned = clean_prices(raw.prices, "PETR4.SA", now=raw.fetched_at)
+    assert len(cleaned.quarantine) == 0
+    assert cleaned.counts["opens_filled"] == 2
 
 
 def test_the_bar_of_an_open_session_stays_and_cleaning_drops_it(yahoo, sleeps):
