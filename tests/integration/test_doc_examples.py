@@ -3,7 +3,6 @@
 What is nothing but quick commands of ours is run in this process, which spares starting Python for each.
 """
 
-import json
 import os
 import shutil
 import subprocess
@@ -15,17 +14,9 @@ from tests.doc_pages import GUIDES, blocks, zenith_words
 from tests.integration.conftest import ZENITH
 from tests.integration.dagster_ui import free_port
 from tests.live_service import live_service
+from tests.runs_here import run_tickers_here
 from zenith_cli.main import main
 from zenith_core.market import exchanges
-from zenith_pipelines.datasets.atomic_files import parquet_table
-from zenith_pipelines.datasets.store import DatasetStore
-from zenith_pipelines.models.onnx_artifact import metadata, with_metadata
-from zenith_pipelines.models.training import Candidate
-from zenith_pipelines.production.champion_challenger import CurrentData
-from zenith_pipelines.production.promotion import promote_if_better
-from zenith_pipelines.registry.model_registry import ModelRegistry
-from zenith_pipelines.registry.registration import register
-from zenith_pipelines.settings import Settings
 from zenith_serving.settings import Settings as ServingSettings
 
 pytestmark = [
@@ -47,9 +38,9 @@ ANSWERS = {
         "removed: VALE3.SA, PETR4.SA",
     ],
     "promotion.md": [
-        "ensemble-AAPL: version 1 is now in Production (rolled back), previously version 2",
+        "lstm-AAPL: version 1 is now in Production (rolled back), previously version 2",
         "passed   answers: loads in ONNX Runtime and returns finite numbers",
-        "ensemble-AAPL: version 2 is now in Production (promoted), previously version 1",
+        "lstm-AAPL: version 2 is now in Production (promoted), previously version 1",
         "would free",
     ],
     "report.md": ["rows of AAPL forecasts to forecasts.csv", "rows of AAPL trades to trades.csv"],
@@ -61,20 +52,9 @@ ANSWERS = {
 
 @pytest.fixture(scope="module")
 def home(trained, tmp_path_factory):
-    """A trained state of our own, with a second version of the ensemble: the first one, registered and judged again."""
+    """A trained state of our own."""
     home = tmp_path_factory.mktemp("docs") / ".zenith"
     shutil.copytree(trained.zenith.home, home)
-    settings = Settings(zenith_home=home, mlflow_tracking_uri=None)
-    registry = ModelRegistry(settings.tracking_uri, settings.artifact_root)
-    known = registry.production("ensemble-AAPL")
-    files = {name: registry.file(known.name, known.version, name) for name in ("facts.json", "leakage.json")}
-    facts = json.loads(files["facts.json"])
-    evidence = parquet_table(registry.file(known.name, known.version, "evidence.parquet"))
-    onnx = registry.load(known.name, known.version)
-    onnx = with_metadata(onnx, {**metadata(onnx), "again": True})  # a copy would not be promoted
-    again = Candidate("ensemble", onnx, evidence, facts.pop("metrics"), facts)
-    version = register(registry, again, json.loads(files["leakage.json"]), "again")
-    promote_if_better(registry, "ensemble", version.version, CurrentData.read(DatasetStore(settings.data_uri), "AAPL"))
     return home
 
 
@@ -94,6 +74,7 @@ def reader(home, monkeypatch, capfd):
     for name in ("DAGSTER_HOME", "DATABASE_URL", "MLFLOW_TRACKING_URI", "REDIS_URL", "ZENITH_DATA_URI", "ZENITH_HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(home.parent)
+    run_tickers_here(monkeypatch)
     monkeypatch.setattr(exchanges, "EXCHANGES", dict(exchanges.EXCHANGES))
     monkeypatch.setenv("PATH", f"{ZENITH.parent}{os.pathsep}{os.environ['PATH']}")
 
