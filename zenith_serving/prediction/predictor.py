@@ -1,6 +1,6 @@
 """Answers to the questions of the REST routes and of `zenith predict`. No HTTP here."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -8,6 +8,7 @@ from zenith_core.errors import UserError, ZenithError
 from zenith_core.inference import HORIZONS
 from zenith_core.market.tickers import validate_ticker
 from zenith_core.names import CACHE_GENERATION_FILE, Kind
+from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.errors import TickerGone
 from zenith_serving.prediction.cache import Cache, LocalCache, cache_key
 from zenith_serving.prediction.last_known_good import LastKnownGood
@@ -85,20 +86,33 @@ class Predictor:
         """Choose between buy, hold and sell. Raises as `answer` does."""
         return SignalAnswer.model_validate_json(self.answer("ensemble", ticker, use_cache=use_cache))
 
-    def is_ready(self, kind: Kind, ticker: str) -> bool:
-        """Return True if `answer` needs memory alone: no file, no registry, no Redis, no ONNX Runtime."""
-        snapshot = self.snapshots.peek(ticker)
-        return snapshot is not None and self.cache.is_local and self.models.peek(kind, snapshot) is not None
+    def ready(self, kinds: Collection[Kind], ticker: str) -> dict[Kind, ServedModel] | None:
+        """Return the models if `answer` needs memory alone: no file, no registry, no Redis, no ONNX Runtime."""
+        snapshot = self.snapshots.peek(ticker) if self.cache.is_local else None
+        if snapshot is None or self._reason_gone(snapshot, self._clock()):
+            return None
+        models = {kind: model for kind in kinds if (model := self.models.peek(kind, snapshot))}
+        return models if len(models) == len(kinds) else None
 
-    def answer(self, kind: Kind, ticker: str, horizon: int = 5, *, use_cache: bool = True) -> bytes:
+    def answer(
+        self,
+        kind: Kind,
+        ticker: str,
+        horizon: int = 5,
+        *,
+        use_cache: bool = True,
+        models: Mapping[Kind, ServedModel] | None = None,
+    ) -> bytes:
         """Return a PriceAnswer or SignalAnswer as JSON. A signal has no horizon.
 
+        models: from `ready`, which looked at the files a moment ago; None looks at them
         Raises InvalidTicker, UserError (horizon), UnknownTicker, TickerGone, ModelUnavailable, FeatureMismatch,
         RegistryUnavailable or CorruptData.
         """
         if not 1 <= horizon <= HORIZONS:
             raise UserError(f"horizon must be 1 to {HORIZONS} sessions")
-        model, now = self._model(kind, ticker), self._clock()
+        now = self._clock()
+        model = models[kind] if models else self._model(kind, ticker, now)
         task = _TASKS[kind]
         request = f"{task}:{horizon}" if kind == "lstm" else task
         key = cache_key(model.name, model.version, model.snapshot.data_version, request, now.date())
@@ -121,12 +135,18 @@ class Predictor:
                 if snapshot is not model.current:
                     self.models.get(model.kind, snapshot)
 
-    def _model(self, kind: Kind, ticker: str) -> ServedModel:
+    def _model(self, kind: Kind, ticker: str, now: datetime) -> ServedModel:
         snapshot = self.snapshots.get(validate_ticker(ticker))
-        # Until its last session it is served as stale; a ticker that is merely not refreshed is stale for ever.
-        if snapshot.next_sessions[-1] <= self._clock().date() and (reason := self.snapshots.delisted(snapshot.ticker)):
+        if reason := self._reason_gone(snapshot, now):
             raise TickerGone(f"{snapshot.ticker} is no longer traded: {reason}")
         return self.models.get(kind, snapshot)
+
+    def _reason_gone(self, snapshot: ServingSnapshot, now: datetime) -> str | None:
+        """Return the reason why a ticker has no answers any more, or None.
+
+        Until its last session it is served as stale; a ticker that is merely not refreshed is stale for ever.
+        """
+        return self.snapshots.delisted(snapshot.ticker) if snapshot.next_sessions[-1] <= now.date() else None
 
     def _cached(self, key: str, kind: Kind, model: ServedModel, horizon: int, now: datetime) -> tuple[bytes, bool]:
         """The cached answer and True, or a new one and False.
@@ -144,8 +164,7 @@ class Predictor:
         return (answer, True) if answer else self._flights.do(key, look_up)
 
     def _compute(self, key: str, model: ServedModel, horizon: int, now: datetime) -> bytes:
-        """A new answer from the kept forecast. The cache gets it too, as the cached one that it will be."""
-        answer = response(model, horizon, now)
-        cached = answer.model_copy(update={"cached": True})
-        self.cache.put(model.snapshot.ticker, key, cached.model_dump_json().encode())
-        return answer.model_dump_json().encode()
+        """A new answer from the kept forecast. The cache gets the same bytes, marked as cached."""
+        answer = response(model, horizon, now).model_dump_json().encode()
+        self.cache.put(model.snapshot.ticker, key, answer.replace(b'"cached":false', b'"cached":true', 1))
+        return answer

@@ -6,6 +6,7 @@ An answer that needs memory alone is made on the event loop: handing it to a thr
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
@@ -16,6 +17,7 @@ from zenith_core.errors import ZenithError
 from zenith_core.names import DISCLAIMER, Kind
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.prediction.predictor import Predictor
+from zenith_serving.prediction.served_model import ServedModel
 from zenith_serving.problem_details import RESPONSES, problem_of, unexpected_problem
 from zenith_serving.routes.dependencies import PREFIX
 from zenith_serving.routes.direct_route import DirectRoute, document_body, read_body
@@ -40,6 +42,8 @@ _PARTS: dict[PredictionType, dict[str, Kind]] = {
     "signal": {"signal": "ensemble"},
     "comprehensive": {"price": "lstm", "signal": "ensemble"},
 }
+
+Models = Mapping[Kind, ServedModel] | None
 
 _logger = logging.getLogger(__name__)
 
@@ -124,26 +128,26 @@ def _json(answer: bytes) -> Response:
 
 async def _answer(predictor: Predictor, question: Question) -> bytes:
     """A PriceAnswer, SignalAnswer or ComprehensiveAnswer as JSON. Raises as `Predictor.answer`."""
-    if all(predictor.is_ready(kind, question.ticker) for kind in _PARTS[question.what].values()):
-        return _answer_now(predictor, question)
+    if models := predictor.ready(_PARTS[question.what].values(), question.ticker):
+        return _answer_now(predictor, question, models)
     return await run_in_threadpool(_answer_now, predictor, question)
 
 
-def _answer_now(predictor: Predictor, question: Question) -> bytes:
+def _answer_now(predictor: Predictor, question: Question, models: Models = None) -> bytes:
     ticker, what, horizon, use_cache = question
     if what == "comprehensive":
-        return _comprehensive(predictor, question)
+        return _comprehensive(predictor, question, models)
     (kind,) = _PARTS[what].values()
-    return predictor.answer(kind, ticker, horizon, use_cache=use_cache)
+    return predictor.answer(kind, ticker, horizon, use_cache=use_cache, models=models)
 
 
-def _comprehensive(predictor: Predictor, question: Question) -> bytes:
+def _comprehensive(predictor: Predictor, question: Question, models: Models) -> bytes:
     """A ComprehensiveAnswer, joined from the JSON of its parts."""
     ticker, what, horizon, use_cache = question
     answers, errors = {}, {}
     for part, kind in _PARTS[what].items():
         try:
-            answers[part] = predictor.answer(kind, ticker, horizon, use_cache=use_cache)
+            answers[part] = predictor.answer(kind, ticker, horizon, use_cache=use_cache, models=models)
         except UnknownTicker:
             raise
         except ZenithError as error:

@@ -226,13 +226,13 @@ def test_invalid_questions_are_refused(predictor):
 
 
 def test_an_answer_is_ready_once_memory_holds_all_it_needs(predictor, write_snapshot, tmp_path):
-    assert not predictor.is_ready("lstm", "AAPL")
+    assert not predictor.ready(["lstm"], "AAPL")
     predictor.predict_price("AAPL")
-    assert predictor.is_ready("lstm", "AAPL")
-    assert not predictor.is_ready("ensemble", "AAPL")
-    assert not predictor.is_ready("lstm", "MSFT")
+    assert predictor.ready(["lstm"], "AAPL")
+    assert not predictor.ready(["ensemble"], "AAPL")
+    assert not predictor.ready(["lstm"], "MSFT")
     write_snapshot(tmp_path, "AAPL", data_version="beef")
-    assert not predictor.is_ready("lstm", "AAPL")
+    assert not predictor.ready(["lstm"], "AAPL")
 
 
 def test_new_data_and_a_new_version_are_forecast_before_a_request_asks(
@@ -242,7 +242,7 @@ def test_new_data_and_a_new_version_are_forecast_before_a_request_asks(
     write_snapshot(tmp_path, "AAPL", data_version="beef", close=200.0)
     registry.add("lstm-AAPL", models.lstm("AAPL", growth=1.5))
     predictor.refresh()  # as the watcher does every two seconds
-    assert predictor.is_ready("lstm", "AAPL")
+    assert predictor.ready(["lstm"], "AAPL")
     answer = predictor.predict_price("AAPL")
     assert (answer.model_version, answer.predictions[0].price) == ("2", pytest.approx(300.0))
 

@@ -116,7 +116,7 @@ def test_health_is_answered_while_200_tickers_are_under_way(app, monkeypatch):
 
 def test_health_is_answered_between_tickers_that_memory_answers(app, monkeypatch):
     predictor, order = app.state.predictor, []
-    monkeypatch.setattr(predictor, "is_ready", lambda *_: True)
+    monkeypatch.setattr(predictor, "ready", lambda *_: {"lstm": None})
     monkeypatch.setattr(predictor, "answer", lambda kind, ticker, *_, **__: order.append(ticker) or b"{}")
 
     async def ask():
@@ -124,7 +124,7 @@ def test_health_is_answered_between_tickers_that_memory_answers(app, monkeypatch
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             request = {"tickers": [f"T{n}" for n in range(200)], "what": "price"}
             batch = asyncio.create_task(client.post(BATCH, json=request))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while not order:
                     await asyncio.sleep(0)
             assert (await client.get("/health")).status_code == 200
