@@ -243,7 +243,10 @@ def test_a_copy_of_a_version_that_was_rolled_back_stays_out(registry):
     for sessions in (440, 500):
         register_and_promote(registry, "AGAIN", FEATURES.iloc[:sessions])
     roll_back(registry, "lstm", current, reason="it forecast a split")
-    register_version(registry, "lstm", "AGAIN", FEATURES)
+    copy = register_version(registry, "lstm", "AGAIN", FEATURES)
+    assert copy.tags["sha256"] == registry.version("lstm-AGAIN", 2).tags["sha256"]
+    moments = [one.at for one in decision_history(registry, "lstm-AGAIN")]
+    assert moments == sorted(moments) and len(moments) == 3
 
     decision = promote_if_better(registry, "lstm", 3, current)
 
