@@ -47,24 +47,24 @@ def test_missing_ticker_cannot_be_removed(zenith):
 
 def test_setting_adds_the_tickers_of_an_exchange(zenith, monkeypatch):
     monkeypatch.setattr(exchanges, "EXCHANGES", dict(exchanges.EXCHANGES))
-    monkeypatch.setenv("ZENITH_EXCHANGES", ".VI=XWBO:EUR:Europe/Vienna")
+    monkeypatch.setenv("ZENITH_EXCHANGES", ".VX=XWBO:EUR:Europe/Vienna")
 
-    assert zenith("tickers", "add", "OMV.VI", "--json")[:2] == (0, '{"added": ["OMV.VI"], "already_there": []}\n')
+    assert zenith("tickers", "add", "OMV.VX", "--json")[:2] == (0, '{"added": ["OMV.VX"], "already_there": []}\n')
     monkeypatch.setattr(
-        exchanges, "EXCHANGES", {key: value for key, value in exchanges.EXCHANGES.items() if key != ".VI"}
+        exchanges, "EXCHANGES", {key: value for key, value in exchanges.EXCHANGES.items() if key != ".VX"}
     )
-    assert zenith("tickers", "remove", "OMV.VI", "--json")[:2] == (0, '{"removed": ["OMV.VI"]}\n')
+    assert zenith("tickers", "remove", "OMV.VX", "--json")[:2] == (0, '{"removed": ["OMV.VX"]}\n')
 
 
 def test_tickers_of_exchanges_that_are_unknown_here_are_said(zenith, monkeypatch):
     monkeypatch.setattr(exchanges, "EXCHANGES", dict(exchanges.EXCHANGES))
-    monkeypatch.setenv("ZENITH_EXCHANGES", ".VI=XWBO:EUR:Europe/Vienna")
-    zenith("tickers", "add", "OMV.VI")
+    monkeypatch.setenv("ZENITH_EXCHANGES", ".VX=XWBO:EUR:Europe/Vienna")
+    zenith("tickers", "add", "OMV.VX")
     monkeypatch.delenv("ZENITH_EXCHANGES")
     monkeypatch.setattr(exchanges, "EXCHANGES", {key: exchanges.EXCHANGES[key] for key in ("", ".SA")})
 
     _, out, err = zenith("tickers", "list")
 
     assert out == ""
-    assert err.startswith("zenith: not listed, because their exchange is unknown: OMV.VI; set ZENITH_EXCHANGES")
-    assert json.loads(zenith("tickers", "list", "--json")[1]) == {"tickers": [], "of_unknown_exchanges": ["OMV.VI"]}
+    assert err.startswith("zenith: not listed, because their exchange is unknown: OMV.VX; set ZENITH_EXCHANGES")
+    assert json.loads(zenith("tickers", "list", "--json")[1]) == {"tickers": [], "of_unknown_exchanges": ["OMV.VX"]}

@@ -45,13 +45,13 @@ def test_a_home_that_cannot_be_created_is_a_user_error(tmp_path):
 
 def test_a_setting_adds_exchanges(monkeypatch):
     monkeypatch.setattr("zenith_core.market.exchanges.EXCHANGES", dict(EXCHANGES))
-    monkeypatch.setenv("ZENITH_EXCHANGES", ".VI=XWBO:EUR:Europe/Vienna")
+    monkeypatch.setenv("ZENITH_EXCHANGES", ".VX=XWBO:EUR:Europe/Vienna")
     with pytest.raises(InvalidTicker):
-        exchange_of("OMV.VI")
+        exchange_of("OMV.VX")
 
     Settings()
 
-    assert exchange_of("OMV.VI").calendar == "XWBO"
+    assert exchange_of("OMV.VX").calendar == "XWBO"
 
 
 def test_tickers_of_the_setting_are_validated(monkeypatch):

@@ -37,6 +37,7 @@ class BacktestConfig:
                 rebalancing would cost commission every day (docs/decisions/0010)
     holding_period: sessions that a signal is valid for; a position then ends unless its signal is renewed, so that
                 a model that stops signalling does not stay invested. None keeps it until the opposite signal
+    sessions_per_year: of the stock's market
     """
 
     capital: float = 100_000.0
@@ -45,6 +46,7 @@ class BacktestConfig:
     allow_short: bool = False
     target_volatility: float | None = None
     holding_period: int | None = None
+    sessions_per_year: int = SESSIONS_PER_YEAR
 
     def __post_init__(self) -> None:
         for name in ("commission", "slippage"):
@@ -104,8 +106,8 @@ def backtest(prices: pd.DataFrame, signals: pd.Series, config: BacktestConfig | 
     equity = {"date": prices.index, "strategy": strategy.equity, "buy_and_hold": buy_and_hold.equity}
     trades = _trade_table(prices.index, strategy, config)
     stats = {
-        "strategy": _stats(strategy, trades),
-        "buy_and_hold": _stats(buy_and_hold, _trade_table(prices.index, buy_and_hold, plain)),
+        "strategy": _stats(strategy, trades, config.sessions_per_year),
+        "buy_and_hold": _stats(buy_and_hold, _trade_table(prices.index, buy_and_hold, plain), config.sessions_per_year),
     }
     return Backtest(trades=trades, equity=pd.DataFrame(equity), stats=stats)
 
@@ -141,7 +143,7 @@ def _weights(close: pd.Series, config: BacktestConfig) -> pd.Series:
     """Return the share of the account for a trade entered in each session; NaN while the volatility is unknown."""
     if config.target_volatility is None:
         return pd.Series(1.0, index=close.index)
-    volatility = ewma_volatility(close).shift(1) * SESSIONS_PER_YEAR**0.5
+    volatility = ewma_volatility(close).shift(1) * config.sessions_per_year**0.5
     share: pd.Series = config.target_volatility / volatility
     return share.clip(upper=1.0)
 
@@ -196,12 +198,12 @@ def _trade_table(dates: pd.Index, account: Account, config: BacktestConfig) -> p
     )
 
 
-def _stats(account: Account, trades: pd.DataFrame) -> dict[str, Any]:
+def _stats(account: Account, trades: pd.DataFrame, year: int) -> dict[str, Any]:
     return (
         {"sessions": len(account.equity)}
-        | performance(account.equity)
+        | performance(account.equity, year)
         | _trade_stats(trades)
-        | _activity(account, trades)
+        | _activity(account, trades, year)
         | {"break_even_cost": break_even_cost(account.trades)}
     )
 
@@ -218,12 +220,12 @@ def _trade_stats(trades: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _activity(account: Account, trades: pd.DataFrame) -> dict[str, float | None]:
+def _activity(account: Account, trades: pd.DataFrame, year: int) -> dict[str, float | None]:
     """`exposure`: share of sessions long or short. `turnover`: bought plus sold value a year over the mean equity."""
     sessions = len(account.position) - 1
     value = (trades["quantity"].abs() * (trades["entry_price"] + trades["exit_price"].fillna(0.0))).sum()
     if sessions == 0:
         return {"exposure": None, "turnover": None}
-    yearly = value / sessions * SESSIONS_PER_YEAR
+    yearly = value / sessions * year
     exposure = (account.position[1:] != 0).mean()
     return {"exposure": finite(exposure), "turnover": finite(yearly / account.equity.mean())}

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 FIRST_DAY = date(1900, 1, 1)
 LAST_DAY = date(2199, 12, 31)
 HOLIDAYS_FROM = 1970
+# The library cannot build the years in which Tel Aviv traded on Sundays.
+_BEGINNINGS = {"XTAE": pd.Timestamp(2026, 1, 5)}
 
 
 def sessions_between(exchange: Exchange, first: date, last: date) -> pd.DatetimeIndex:
     """Return the sessions from `first` to `last`, both included: naive, midnight, sorted.
 
-    There are none before 1900 (later for some exchanges) and after 2199. Those after `calendar_end` are estimated.
+    There are none before 1900 (or `calendar_start`) and after 2199. Those after `calendar_end` are estimated.
     """
     first, last = max(first, FIRST_DAY), min(last, LAST_DAY)
     if first > last:
@@ -36,6 +38,22 @@ def sessions_between(exchange: Exchange, first: date, last: date) -> pd.Datetime
     start = sessions.searchsorted(pd.Timestamp(first))
     stop = sessions.searchsorted(pd.Timestamp(last), side="right")
     return sessions[start:stop]
+
+
+def calendar_start(exchange: Exchange) -> date:
+    """Return the first day that the calendar covers. Sessions before it are unknown."""
+    start, _ = _bounds(exchange.calendar)
+    return start.date()
+
+
+def sessions_with_rows(exchange: Exchange, days: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """Return the sessions from the first to the last of `days`; before the calendar's start, the `days` themselves."""
+    days = days.dropna()
+    if days.empty:
+        return days
+    sessions = sessions_between(exchange, days.min().date(), days.max().date())
+    early = days[(days < pd.Timestamp(calendar_start(exchange))) & (days >= pd.Timestamp(FIRST_DAY))]
+    return sessions if early.empty else pd.DatetimeIndex(early.unique().sort_values().append(sessions), name="date")
 
 
 def next_sessions(exchange: Exchange, after: date, count: int) -> list[date]:
@@ -115,9 +133,10 @@ def _calendar(name: str, first_decade: int, last_decade: int) -> "ExchangeCalend
 @cache
 def _bounds(name: str) -> tuple[pd.Timestamp, pd.Timestamp]:
     """Return the first and last day for which the library can build this calendar."""
-    calendar = _make(name, pd.Timestamp(2020, 1, 1), pd.Timestamp(2020, 12, 31))
+    first = _BEGINNINGS.get(name, pd.Timestamp(2023, 1, 1))
+    calendar = _make(name, first, first + pd.Timedelta(days=366))
     return (
-        calendar.bound_min() or pd.Timestamp(FIRST_DAY),
+        _BEGINNINGS.get(name) or calendar.bound_min() or pd.Timestamp(FIRST_DAY),
         calendar.bound_max() or pd.Timestamp(LAST_DAY),
     )
 
@@ -130,6 +149,6 @@ def _make(name: str, start: pd.Timestamp, end: pd.Timestamp) -> "ExchangeCalenda
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
             return exchange_calendars.get_calendar(name, start=start, end=end)
-        except ValueError as error:
+        except (ValueError, NotImplementedError) as error:
             reason = " ".join(str(error).split())[:80]
             raise UserError(f"exchange_calendars cannot build its calendar {name}: {reason}") from None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from zenith_core.arrays import Bools, Floats
 from zenith_core.errors import InvalidPrices
 from zenith_core.market.exchanges import Exchange, exchange_of
-from zenith_core.market.sessions import sessions_between
+from zenith_core.market.sessions import sessions_with_rows
 from zenith_core.prices.adjustments import Adjustment, recorded_adjustment, repaired_adjustment
 from zenith_core.prices.jumps import reverting_jumps, unexplained_jumps
 from zenith_core.prices.missing_opens import fill_missing_opens
@@ -153,8 +153,14 @@ def _actions(table: pd.DataFrame, reasons: NDArray[np.object_]) -> pd.DataFrame:
 
 
 def _flat(values: Floats) -> Bools:
-    """Find sessions without trading: no volume and one price. values: open, high, low, close, volume, (rows, 5)."""
-    return np.asarray((values[:, 4] == 0) & (values[:, :4] == values[:, :1]).all(axis=1))
+    """Find sessions without trading: no volume and one price. values: open, high, low, close, volume, (rows, 5).
+
+    A table without any volume, as of funds and currencies, does not tell. There the close must not move either.
+    """
+    is_flat = (values[:, 4] == 0) & (values[:, :4] == values[:, :1]).all(axis=1)
+    if not values[:, 4].any():
+        is_flat &= np.append(False, values[1:, 3] == values[:-1, 3])
+    return np.asarray(is_flat)
 
 
 def _adjusted(rows: pd.DataFrame, adjustment: Adjustment, ticker: str) -> tuple[pd.DataFrame, int]:
@@ -178,7 +184,7 @@ def _one_row_per_session(
 
     A gap is filled whole or not at all: a gap filled in part would look like trading that stopped later.
     """
-    sessions = sessions_between(exchange, adjusted.index[0].date(), adjusted.index[-1].date())
+    sessions = sessions_with_rows(exchange, pd.DatetimeIndex(adjusted.index))
     own = np.asarray(sessions.isin(adjusted.index))
     gap = np.cumsum(own)  # a gap's sessions share the count of sessions before it
     lengths = np.bincount(gap[~own], minlength=int(gap[-1]) + 1)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from zenith_core.arrays import Bools
 from zenith_core.market.exchanges import Exchange
-from zenith_core.market.sessions import last_closed_session, sessions_between
+from zenith_core.market.sessions import last_closed_session, sessions_with_rows
 
 # Sources round to cents and mix adjusted with unadjusted fields, so a close may be slightly outside its range.
 RANGE_TOLERANCE = 0.005
@@ -43,7 +43,7 @@ def _wrong_dates(dates: pd.Index, exchange: Exchange, now: datetime) -> dict[str
     last_closed = pd.Timestamp(last_closed_session(exchange, now))
     today = pd.Timestamp(now).tz_convert(exchange.timezone).tz_localize(None).normalize()
     past = dates[dates.notna() & (dates <= last_closed)]
-    sessions = sessions_between(exchange, past.min().date(), past.max().date()) if len(past) else past
+    sessions = sessions_with_rows(exchange, pd.DatetimeIndex(past))
     return {
         NO_DATE: np.asarray(dates.isna()),
         FUTURE: np.asarray(dates > today),

@@ -1,8 +1,8 @@
 """Performance statistics of an equity curve: small pure functions.
 
 `equity` is (n,) account values at n consecutive session closes, finite, the first one positive, none negative.
-Returns are simple daily returns, fractions; the risk-free rate is 0; a year has 252 sessions. A statistic that the
-curve does not define (no spread, no loss, one session) is None, never NaN or infinity.
+Returns are simple daily returns, fractions; the risk-free rate is 0. A `year` is a number of sessions, 252 of stocks.
+A statistic that the curve does not define (no spread, no loss, one session) is None, never NaN or infinity.
 The tests hold them against quantstats; why that library does not compute them: docs/decisions/0010.
 """
 
@@ -20,15 +20,15 @@ def finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def performance(equity: Floats) -> dict[str, float | int | None]:
-    """Return all statistics of this module by name, ready for JSON."""
+def performance(equity: Floats, year: int = SESSIONS_PER_YEAR) -> dict[str, float | int | None]:
+    """Return all statistics of this module by name, ready for JSON. A `year` is so many sessions."""
     return {
         "total_return": total_return(equity),
-        "annual_return": annual_return(equity),
-        "volatility": volatility(equity),
-        "sharpe": sharpe(equity),
-        "sortino": sortino(equity),
-        "calmar": calmar(equity),
+        "annual_return": annual_return(equity, year),
+        "volatility": volatility(equity, year),
+        "sharpe": sharpe(equity, year),
+        "sortino": sortino(equity, year),
+        "calmar": calmar(equity, year),
         "max_drawdown": max_drawdown(equity),
         "max_drawdown_sessions": max_drawdown_sessions(equity),
     }
@@ -39,36 +39,37 @@ def total_return(equity: Floats) -> float | None:
     return finite(equity[-1] / equity[0] - 1)
 
 
-def annual_return(equity: Floats) -> float | None:
+def annual_return(equity: Floats, year: int = SESSIONS_PER_YEAR) -> float | None:
     """Return the constant yearly return that compounds to the total return."""
-    years = (len(equity) - 1) / SESSIONS_PER_YEAR
+    years = (len(equity) - 1) / year
     if years == 0:
         return None
     with np.errstate(over="ignore"):
         return finite(np.power(equity[-1] / equity[0], 1 / years) - 1)
 
 
-def volatility(equity: Floats) -> float | None:
+def volatility(equity: Floats, year: int = SESSIONS_PER_YEAR) -> float | None:
     """Return the standard deviation of daily returns (n - 1 in the denominator), a year."""
     returns = daily_returns(equity)
-    return finite(returns.std(ddof=1) * SESSIONS_PER_YEAR**0.5) if len(returns) > 1 else None
+    return finite(returns.std(ddof=1) * year**0.5) if len(returns) > 1 else None
 
 
-def sharpe(equity: Floats) -> float | None:
+def sharpe(equity: Floats, year: int = SESSIONS_PER_YEAR) -> float | None:
     """Return mean over standard deviation of daily returns, a year. Sharpe (1994), The Sharpe Ratio."""
     returns = daily_returns(equity)
-    return _annual_ratio(returns, float(returns.std(ddof=1))) if len(returns) > 1 else None
+    return _annual_ratio(returns, float(returns.std(ddof=1)), year) if len(returns) > 1 else None
 
 
-def sortino(equity: Floats) -> float | None:
+def sortino(equity: Floats, year: int = SESSIONS_PER_YEAR) -> float | None:
     """Return the mean daily return over the root mean square of the losses, a year. Sortino and Price (1994)."""
     returns = daily_returns(equity)
-    return _annual_ratio(returns, float(np.sqrt(np.mean(np.minimum(returns, 0) ** 2)))) if len(returns) else None
+    losses = np.minimum(returns, 0)
+    return _annual_ratio(returns, float(np.sqrt(np.mean(losses**2))), year) if len(returns) else None
 
 
-def calmar(equity: Floats) -> float | None:
+def calmar(equity: Floats, year: int = SESSIONS_PER_YEAR) -> float | None:
     """Return the annual return over the depth of the deepest drawdown."""
-    growth, depth = annual_return(equity), -max_drawdown(equity)
+    growth, depth = annual_return(equity, year), -max_drawdown(equity)
     return finite(growth / depth) if growth is not None and depth > 0 else None
 
 
@@ -97,6 +98,6 @@ def daily_returns(equity: Floats) -> Floats:
     return np.divide(equity[1:], before, out=np.ones_like(before), where=before > 0) - 1
 
 
-def _annual_ratio(returns: Floats, spread: float) -> float | None:
+def _annual_ratio(returns: Floats, spread: float, year: int) -> float | None:
     # A spread of rounding size counts as zero: equal returns differ in their last bits.
-    return finite(returns.mean() / spread * SESSIONS_PER_YEAR**0.5) if spread > 1e-12 else None
+    return finite(returns.mean() / spread * year**0.5) if spread > 1e-12 else None

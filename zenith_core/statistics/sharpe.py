@@ -24,7 +24,6 @@ _SEED = 20140731
 _NORMAL = NormalDist()
 _EULER = float(np.euler_gamma)
 _NO_SPREAD = 1e-12
-_YEAR = sqrt(SESSIONS_PER_YEAR)
 
 
 @dataclass(frozen=True)
@@ -106,10 +105,13 @@ def excess_p_value(excess: float, samples: Floats) -> float | None:
     return finite((1 + np.count_nonzero(samples - excess >= excess)) / (1 + len(samples)))
 
 
-def sharpe_evidence(strategy: Floats, buy_and_hold: Floats, trials: Sequence[float]) -> dict[str, dict[str, Any]]:
+def sharpe_evidence(
+    strategy: Floats, buy_and_hold: Floats, trials: Sequence[float], year: int = SESSIONS_PER_YEAR
+) -> dict[str, dict[str, Any]]:
     """Return evidence for the Sharpe ratios of two equity curves (n,), by "strategy" and "buy_and_hold", JSON-ready.
 
     trials: the annual Sharpe ratios of all strategies tried, including this one
+    year:   its sessions
 
     sharpe_low, sharpe_high: annual, the bootstrap interval of LEVEL; psr: probability that the ratio is above 0.
     For the strategy also trials, deflated_sharpe, excess_sharpe (annual, over buy-and-hold) and its p-value.
@@ -121,32 +123,34 @@ def sharpe_evidence(strategy: Floats, buy_and_hold: Floats, trials: Sequence[flo
     own, benchmark = return_moments(returns[0]), return_moments(returns[1])
     return {
         "strategy": {
-            **_support(own, samples[0]),
+            **_support(own, samples[0], year),
             "trials": len(trials),
-            "deflated_sharpe": deflated_sharpe(own, len(trials), _variance(trials)) if own else None,
-            **_excess(own, benchmark, samples),
+            "deflated_sharpe": deflated_sharpe(own, len(trials), _variance(trials, year)) if own else None,
+            **_excess(own, benchmark, samples, year),
         },
-        "buy_and_hold": _support(benchmark, samples[1]),
+        "buy_and_hold": _support(benchmark, samples[1], year),
     }
 
 
-def _support(moments: ReturnMoments | None, samples: Floats) -> dict[str, float | None]:
+def _support(moments: ReturnMoments | None, samples: Floats, year: int) -> dict[str, float | None]:
     interval = percentile_interval(samples)
-    low, high = (_YEAR * end for end in interval) if interval else (None, None)
+    low, high = (sqrt(year) * end for end in interval) if interval else (None, None)
     return {"sharpe_low": low, "sharpe_high": high, "psr": probabilistic_sharpe(moments) if moments else None}
 
 
-def _excess(own: ReturnMoments | None, benchmark: ReturnMoments | None, samples: Floats) -> dict[str, float | None]:
+def _excess(
+    own: ReturnMoments | None, benchmark: ReturnMoments | None, samples: Floats, year: int
+) -> dict[str, float | None]:
     if not own or not benchmark:
         return {"excess_sharpe": None, "excess_sharpe_p_value": None}
     excess = own.sharpe - benchmark.sharpe
     p_value = excess_p_value(excess, samples[0] - samples[1])
-    return {"excess_sharpe": _YEAR * excess, "excess_sharpe_p_value": p_value}
+    return {"excess_sharpe": sqrt(year) * excess, "excess_sharpe_p_value": p_value}
 
 
-def _variance(annual: Sequence[float]) -> float:
+def _variance(annual: Sequence[float], year: int) -> float:
     """Return the variance of Sharpe ratios per session, from annual ones; 0 for fewer than two."""
-    return float(np.var(annual, ddof=1)) / SESSIONS_PER_YEAR if len(annual) > 1 else 0.0
+    return float(np.var(annual, ddof=1)) / year if len(annual) > 1 else 0.0
 
 
 def _sharpes(returns: Floats) -> Floats:

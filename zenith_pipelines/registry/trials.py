@@ -32,7 +32,7 @@ def assess_backtest(
     own, passive = (result.equity[side].to_numpy(dtype=float) for side in ("strategy", "buy_and_hold"))
     sharpes = sharpes_tried(registry, name)
     registry.tag(name, version, {"trials": str(len(sharpes))})
-    evidence = sharpe_evidence(own, passive, trials=sharpes)
+    evidence = sharpe_evidence(own, passive, trials=sharpes, year=config.sessions_per_year)
     _record(registry, name, version, settings, evidence["strategy"])
     return replace(result, stats={side: figures | evidence[side] for side, figures in result.stats.items()})
 

@@ -7,10 +7,12 @@ from zenith_core.errors import UserError
 from zenith_core.market.exchanges import EXCHANGES, Exchange, exchange_of
 from zenith_core.market.sessions import (
     calendar_end,
+    calendar_start,
     last_closed_session,
     next_sessions,
     sessions_between,
     sessions_closed_since,
+    sessions_with_rows,
 )
 
 NEW_YORK = exchange_of("AAPL")
@@ -78,35 +80,60 @@ def test_last_closed_session_across_the_date_line():
     assert last_closed_session(TOKYO, datetime(2024, 7, 4, 23, 0, tzinfo=UTC)) == date(2024, 7, 4)
 
 
-PEOPLE_ADD = [
-    Exchange("XBOM", "XBOM", "INR", "Asia/Kolkata"),
-    Exchange("XSHG", "XSHG", "CNY", "Asia/Shanghai"),
-    Exchange("XSES", "XSES", "SGD", "Asia/Singapore"),
-    Exchange("XWBO", "XWBO", "EUR", "Europe/Vienna"),
-    Exchange("XSTO", "XSTO", "SEK", "Europe/Stockholm"),
-]
+OFTEN = [*map(exchange_of, ("A", "A.SA", "A.L", "A.DE", "A.T", "A.HK", "A.NS", "A.SS", "A.SI", "A.AT", "A.TA", "A.SR"))]
+CALENDARS = {exchange.calendar: exchange for exchange in EXCHANGES.values()}
 CLOCKS = [
     datetime(2026, 12, 30, 23, tzinfo=UTC),
     datetime(2027, 1, 2, 12, tzinfo=UTC),
     datetime(2028, 2, 29, 12, tzinfo=UTC),
 ]
-SHANGHAI = PEOPLE_ADD[1]
+SHANGHAI = exchange_of("600519.SS")
+BITCOIN, EURO = exchange_of("BTC-USD"), exchange_of("EURUSD=X")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "exchange",
-    [*EXCHANGES.values(), *PEOPLE_ADD],
-    ids=lambda exchange: exchange.code,
-)
+@pytest.mark.parametrize("exchange", OFTEN, ids=lambda exchange: exchange.code)
 def test_there_are_always_30_next_sessions_and_data_always_age(exchange):
+    sessions_go_on(exchange)
+
+
+@pytest.mark.long
+def test_every_calendar_of_the_table_goes_on():
+    for exchange in CALENDARS.values():
+        sessions_go_on(exchange)
+
+
+def sessions_go_on(exchange):
     for now in CLOCKS:
         following = next_sessions(exchange, now.date(), 30)
         assert len(following) == 30
         assert timedelta(days=30) < following[-1] - now.date() < timedelta(days=60)
         assert now.date() - last_closed_session(exchange, now) < timedelta(days=7)
         age = len(sessions_closed_since(exchange, date(2026, 11, 27), now))
-        assert 0.55 < age / (now.date() - date(2026, 11, 27)).days < 0.75
+        assert 0.45 < age / (now.date() - date(2026, 11, 27)).days < 0.75
+
+
+def test_cryptocurrencies_trade_every_day_until_midnight():
+    assert next_sessions(BITCOIN, date(2026, 12, 30), 3) == [date(2026, 12, 31), date(2027, 1, 1), date(2027, 1, 2)]
+    assert len(sessions_between(BITCOIN, date(2014, 9, 17), date(2014, 9, 30))) == 14
+    assert last_closed_session(BITCOIN, datetime(2026, 1, 3, 23, 59, tzinfo=UTC)) == date(2026, 1, 2)
+    assert last_closed_session(BITCOIN, datetime(2026, 1, 4, 0, 0, tzinfo=UTC)) == date(2026, 1, 3)
+
+
+def test_currencies_trade_on_weekdays():
+    friday = date(2026, 12, 25)
+    assert next_sessions(EURO, date(2026, 12, 24), 2) == [friday, date(2026, 12, 28)]
+    assert last_closed_session(EURO, datetime(2026, 12, 27, 12, tzinfo=UTC)) == friday
+
+
+def test_before_the_start_of_a_calendar_the_rows_are_the_sessions():
+    days = pd.DatetimeIndex(["1990-01-04", "1990-01-05", "1990-01-09", "1997-01-06", "1997-01-08", None])
+    sessions = sessions_with_rows(TOKYO, days)
+    assert calendar_start(TOKYO) == date(1997, 1, 1)
+    assert [f"{day:%Y-%m-%d}" for day in sessions] == [
+        *("1990-01-04", "1990-01-05", "1990-01-09", "1997-01-06", "1997-01-07", "1997-01-08")
+    ]
+    assert len(sessions_with_rows(TOKYO, days[-1:])) == 0
 
 
 def test_sessions_after_the_end_of_a_calendar_follow_its_usual_week_and_closing_time():
@@ -123,11 +150,12 @@ def test_a_calendar_whose_rules_go_on_has_no_end():
     assert calendar_end(NEW_YORK) is None
 
 
-def test_a_calendar_that_the_library_cannot_build_is_one_line(monkeypatch):
+@pytest.mark.parametrize("error", [ValueError, NotImplementedError])
+def test_a_calendar_that_the_library_cannot_build_is_one_line(monkeypatch, error):
     import exchange_calendars
 
     def fail(*_, **__):
-        raise ValueError("Special dates [Timestamp('2020-01-05'),\n Timestamp('2020-01-12')] are not sessions." * 40)
+        raise error("Special dates [Timestamp('2020-01-05'),\n Timestamp('2020-01-12')] are not sessions." * 40)
 
     monkeypatch.setattr(exchange_calendars, "get_calendar", fail)
     with pytest.raises(

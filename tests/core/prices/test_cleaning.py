@@ -233,6 +233,37 @@ def test_an_action_on_a_placeholder_counts_for_the_next_session():
     np.testing.assert_allclose(cleaned(pd.concat([raw, holiday])).prices["close"], market()["close"])
 
 
+def test_a_cryptocurrency_has_a_row_every_day_and_a_stock_of_such_a_file_is_noticed():
+    raw = market().set_axis(pd.date_range("2019-01-01", periods=300))
+    coin = clean_prices(raw, "BTC-USD", now=NOW)
+    assert (len(coin.prices), len(coin.quarantine), len(coin.missing)) == (300, 0, 0)
+    assert len(cleaned(raw).quarantine) > 90
+
+
+def test_a_currency_has_no_volume_and_trades_on_weekdays():
+    raw = market().set_axis(pd.bdate_range("2019-01-01", periods=300)).assign(volume=0.0)
+    pair = clean_prices(raw, "EURUSD=X", now=NOW)
+    assert (len(pair.prices), len(pair.quarantine), len(pair.missing)) == (300, 0, 0)
+    assert not pair.prices["flat"].any()
+
+
+def test_one_price_a_day_without_volume_is_trading_as_long_as_it_moves():
+    fund = market()
+    fund = fund.assign(**{name: fund["close"] for name in OHLC}, volume=0.0)
+    fund.iloc[50, :4] = fund.iloc[49, :4]
+    assert np.flatnonzero(cleaned(fund).prices["flat"]).tolist() == [50]
+    fund.iloc[0, 4] = 1.0  # a stock: it has volume on other days
+    assert cleaned(fund).prices["flat"].sum() == 299
+
+
+def test_rows_before_the_start_of_a_calendar_are_sessions():
+    raw = market().set_axis(pd.bdate_range("1996-10-01", periods=300)).drop(pd.Timestamp("1996-10-10"))
+    tokyo = clean_prices(raw, "^N225", now=NOW)
+    early = tokyo.prices.loc[:"1996-12-31"]
+    assert len(early) == len(raw.loc[:"1996-12-31"]) and not early["carried"].any()
+    assert set(tokyo.quarantine["reason"]) == {"not a session of the exchange"}  # holidays of 1997
+
+
 def test_flat_sessions_without_volume_are_kept_and_flagged():
     raw = market()
     raw.iloc[20] = [*[raw["close"].iloc[19]] * 4, 0.0]

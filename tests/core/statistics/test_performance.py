@@ -35,6 +35,14 @@ def test_risk_ratios_are_their_formulas():
     assert calmar(EQUITY) == pytest.approx(annual_return(EQUITY) / 0.1)
 
 
+def test_the_length_of_a_year_scales_what_is_annual():
+    usual, daily = performance(EQUITY), performance(EQUITY, 365)
+    for name in ("volatility", "sharpe", "sortino"):
+        assert daily[name] == pytest.approx(usual[name] * math.sqrt(365 / 252))
+    assert daily["annual_return"] == pytest.approx(1.21 ** (365 / 4) - 1)
+    assert daily["max_drawdown"] == usual["max_drawdown"]
+
+
 def test_drawdown_is_measured_from_the_highest_value_so_far():
     assert drawdown(EQUITY).tolist() == pytest.approx([0, 0, -0.1, -0.1, 0])
     assert max_drawdown(EQUITY) == pytest.approx(-0.1)

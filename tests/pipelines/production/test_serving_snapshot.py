@@ -11,7 +11,7 @@ from zenith_core.errors import NotAvailable
 from zenith_core.features.model_features import feature_spec, feature_spec_hash, features, inputs_of
 from zenith_core.forecasting.calibration import Calibrator
 from zenith_core.inference import HORIZONS, QUANTILES, PriceForecast
-from zenith_core.market.exchanges import EXCHANGES, Exchange
+from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import calendar_end
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
@@ -109,14 +109,9 @@ def datasets(sessions, spec=None, inputs=None):
 
 def test_a_snapshot_near_the_end_of_a_calendar_says_where_it_ends():
     cleaned, indicators = datasets(400)
-    exchange = Exchange("XSHG", "XSHG", "CNY", "Asia/Shanghai")
-    end = pd.Timestamp(calendar_end(exchange))
+    end = pd.Timestamp(calendar_end(exchange_of("600000.SS")))
     indicators.table.index = indicators.table.index + (end - indicators.table.index[-1])
-    EXCHANGES[".SS"] = exchange
-    try:
-        snapshot = make_snapshot("600000.SS", cleaned, indicators)
-    finally:
-        del EXCHANGES[".SS"]
+    snapshot = make_snapshot("600000.SS", cleaned, indicators)
     assert len(snapshot.next_sessions) == 30
     assert snapshot.calendar_end == end.date() < snapshot.next_sessions[-1]
     assert make_snapshot("AAPL", cleaned, indicators).calendar_end is None

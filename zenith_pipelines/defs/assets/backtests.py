@@ -8,6 +8,7 @@ from pydantic import Field
 
 from zenith_core.backtesting.backtest import BacktestConfig, backtest, forecast_signals
 from zenith_core.evaluation.metrics import HEADLINE_HORIZON
+from zenith_core.market.exchanges import exchange_of
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.atomic_files import write_atomically
 from zenith_pipelines.datasets.store import Dataset
@@ -26,8 +27,13 @@ from zenith_pipelines.reports.verdicts import verdicts
 class TradingConfig(dg.Config):
     """Options of the trading; each other combination counts as another trial."""
 
-    commission: float = Field(default=BacktestConfig.commission, description="Share of the value, per side.")
-    slippage: float = Field(default=BacktestConfig.slippage, description="Share of the price lost, per side.")
+    commission: float | None = Field(
+        default=None, description="Share of the value, per side. By default that of the ticker's market: 0.001, or 0."
+    )
+    slippage: float | None = Field(
+        default=None,
+        description="Share of the price lost, per side. By default that of the ticker's market: 0.0005, or 0.0001.",
+    )
     allow_short: bool = Field(default=False, description="Sell short on `sell`, instead of going to cash.")
     target_volatility: float | None = Field(
         default=None, description="Yearly, as a fraction; sizes each position at its entry. The whole capital if empty."
@@ -38,9 +44,13 @@ class TradingConfig(dg.Config):
         description="Sessions until a position ends whose signal is not renewed; never if empty.",
     )
 
-    def as_core(self) -> BacktestConfig:
-        """Return the checked options. Raises UserError."""
-        return BacktestConfig(**self.model_dump())
+    def of(self, ticker: str) -> BacktestConfig:
+        """Return the checked options, for the market of the ticker. Raises UserError."""
+        market, options = exchange_of(ticker), self.model_dump()
+        for cost in ("commission", "slippage"):
+            if options[cost] is None:
+                options[cost] = getattr(market, cost)
+        return BacktestConfig(**options, sessions_per_year=market.sessions_per_year)
 
 
 BACKTESTS = ("zenith_core/backtesting", "zenith_core/statistics")
@@ -58,7 +68,7 @@ def lstm_backtest(
     config: TradingConfig, zenith: ZenithResource, cleaned_prices: Dataset, lstm_model: Dataset
 ) -> dg.MaterializeResult[Dataset]:
     """Trades on the LSTM's walk-forward forecasts, filled at the next open with costs, beside buy-and-hold."""
-    trading = config.as_core()
+    trading = config.of(lstm_model.facts["ticker"])
     signals = forecast_signals(lstm_model.table, HEADLINE_HORIZON, threshold=trading.round_trip_cost)
     return _backtest(zenith, trading, cleaned_prices, signals, lstm_model, forecasts=past_forecasts(lstm_model.table))
 
@@ -75,7 +85,7 @@ def ensemble_backtest(
 ) -> dg.MaterializeResult[Dataset]:
     """Trades on the ensemble's walk-forward signals, filled at the next open with costs, beside buy-and-hold."""
     signals = ensemble_model.table.set_index("date")["signal"]
-    return _backtest(zenith, config.as_core(), cleaned_prices, signals, ensemble_model)
+    return _backtest(zenith, config.of(ensemble_model.facts["ticker"]), cleaned_prices, signals, ensemble_model)
 
 
 @dg.asset(

@@ -54,11 +54,15 @@ def market(seed=0, sessions=400):
     return Dataset({"prices": pd.DataFrame({"open": close, "close": close}, index=index)})
 
 
+def facts_of(version, ticker="TEST"):
+    return {"model": version.name, "version": version.version, "ticker": ticker}
+
+
 def signals(version, seed=1, names=("buy", "hold", "sell")):
     """An ensemble's dataset, as far as its backtest reads it."""
     days = market().tables["prices"].index[100:]
     rows = {"date": days, "signal": np.random.default_rng(seed).choice(names, len(days))}
-    return Dataset({"evidence": pd.DataFrame(rows)}, {"model": version.name, "version": version.version})
+    return Dataset({"evidence": pd.DataFrame(rows)}, facts_of(version))
 
 
 def run_backtest(registry, model, **config):
@@ -171,13 +175,29 @@ def test_a_forecast_is_traded_only_beyond_the_cost_of_a_round_trip(registry):
     days = market().tables["prices"].index
     rows = {"origin": days[100:], "horizon": 5, "target_date": days[100:], "close": 100.0, "forecast": 100.4}
     rows |= {"lower": 95.0, "upper": 105.0, "actual": float("nan")}
-    model = Dataset({"evidence": pd.DataFrame(rows)}, {"model": version.name, "version": version.version})
+    model = Dataset({"evidence": pd.DataFrame(rows)}, facts_of(version))
     zenith = SimpleNamespace(registry=registry)
 
     cheap = lstm_backtest(TradingConfig(), zenith, market(), model)
     dear = lstm_backtest(TradingConfig(commission=0.002), zenith, market(), model)
 
     assert (strategy_stats(cheap)["open_trades"], strategy_stats(dear)["open_trades"]) == (1, 0)
+
+
+def test_the_year_and_the_costs_are_those_of_the_market(registry):
+    def figures(ticker, **options):
+        model = signals(registry.register(f"ensemble-{ticker}"))
+        result = run_backtest(registry, Dataset(model.tables, {**model.facts, "ticker": ticker}), **options)
+        return result.value.facts["config"], result.value.facts["stats"]["buy_and_hold"]["volatility"]
+
+    stock, coin, pair = (figures(ticker) for ticker in ("AAPL", "BTC-USD", "EURUSD=X"))
+    assert [config["sessions_per_year"] for config, _ in (stock, coin, pair)] == [252, 365, 260]
+    assert coin[1] / stock[1] == pytest.approx((365 / 252) ** 0.5)
+    assert [(config["commission"], config["slippage"]) for config, _ in (stock, pair)] == [
+        (0.001, 0.0005),
+        (0.0, 0.0001),
+    ]
+    assert figures("EURUSD=X", commission=0.002)[0]["commission"] == 0.002
 
 
 def test_the_facts_have_the_chart_data_of_the_page(registry):
@@ -206,8 +226,8 @@ def test_the_ui_offers_the_options_with_their_defaults(asset):
 
     defaults = {name: field.default_value for name, field in schema.fields.items()}
     assert defaults == {
-        "commission": 0.001,
-        "slippage": 0.0005,
+        "commission": None,  # that of the market
+        "slippage": None,
         "allow_short": False,
         "target_volatility": None,
         "holding_period": 5,
