@@ -4,10 +4,10 @@ import warnings
 from dataclasses import replace
 
 from zenith_pipelines.dagster_runtime.progress import Progress
-from zenith_pipelines.defs.assets import models
 from zenith_pipelines.execution.ticker_run import run_ticker
 from zenith_pipelines.ingestion.sources.sample import SampleSource
-from zenith_pipelines.models.ensemble import EnsembleConfig
+from zenith_pipelines.models import ensemble_walk_forward
+from zenith_pipelines.models.ensemble import fit_ensemble
 from zenith_pipelines.models.training import MIN_SESSIONS
 
 
@@ -19,7 +19,11 @@ def run_tickers_here(patch):
 
 def train_little(patch):
     """Train ensembles of few trees in this process: what they learn is not what the test is about."""
-    patch.setattr(models, "EnsembleConfig", lambda: EnsembleConfig(trees=10, boosting_rounds=10))
+
+    def few_trees(config, values, labels):
+        return fit_ensemble(replace(config, trees=10, boosting_rounds=10), values, labels)
+
+    patch.setattr(ensemble_walk_forward, "fit_ensemble", few_trees)
 
 
 def fetch_short_history(patch):

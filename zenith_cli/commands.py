@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from zenith_cli.options import (
+    SIGNAL_MODEL,
     AsOf,
     Format,
     Host,
@@ -85,7 +86,7 @@ def export(
     table: Annotated[Table, typer.Argument(help="Table to export.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Output file. Default: stdout.")] = None,
     format: Annotated[Format | None, typer.Option(help="File format. Default: from the file name, else csv.")] = None,
-    model: Annotated[Model, typer.Option(help="Model whose trades or equity to export.")] = Model.ENSEMBLE,
+    model: Annotated[Model, typer.Option(help="Model whose trades or equity to export.")] = SIGNAL_MODEL,
     as_of: AsOf = None,
 ) -> None:
     """Export a ticker's prices, features, walk-forward forecasts or signals, trades or equity."""

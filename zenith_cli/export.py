@@ -10,6 +10,8 @@ from zenith_cli.options import Format, Model, Table
 from zenith_core.errors import NotAvailable, UserError
 from zenith_core.evaluation.probability_scores import QUANTILE_COLUMNS
 from zenith_core.market.tickers import validate_ticker
+from zenith_core.model_kinds.table import ANSWERING, task_of
+from zenith_core.model_kinds.tasks import Task
 from zenith_pipelines.datasets.atomic_files import parquet_bytes, write_atomically
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.ingestion.fetch import clean_snapshot
@@ -51,12 +53,17 @@ def read_table(store: DatasetStore, ticker: str, table: Table, model: Model) -> 
         case Table.FEATURES:
             return store.read("indicator_features", ticker).table.reset_index()
         case Table.FORECASTS | Table.SIGNALS:
-            kind, columns = ("lstm", FORECASTS) if table is Table.FORECASTS else ("ensemble", SIGNALS)
-            return store.read(f"{kind}_model", ticker).table[columns]
+            return _evidence(store, ticker, model, "price" if table is Table.FORECASTS else "signal")
         case Table.LEDGER:
             return read_entries(store, ticker)
         case _:
             return store.read(f"{model.value}_backtest", ticker).tables[table.value]
+
+
+def _evidence(store: DatasetStore, ticker: str, model: Model, task: Task) -> pd.DataFrame:
+    """Return the walk-forward table of the model if it has the task, else of the kind that answers it."""
+    kind = model.value if task_of(model.value) == task else ANSWERING[task]
+    return store.read(f"{kind}_model", ticker).table[FORECASTS if task == "price" else SIGNALS]
 
 
 def read_table_as_of(settings: Settings, day: date, ticker: str, table: Table, model: Model) -> pd.DataFrame:

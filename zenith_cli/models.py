@@ -7,12 +7,15 @@ from rich.console import Console
 from rich.table import Table
 
 from zenith_core.market.tickers import validate_ticker
+from zenith_core.model_kinds.table import ANSWERING, task_of
+from zenith_core.names import HEADLINE_HORIZON
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.registry.version_listing import list_decisions, list_versions
 from zenith_pipelines.settings import Settings
 
-_LEGEND = """loss: out of sample, mean absolute error of prices in 5 sessions (lstm) or
-Brier score (ensemble); naive: the same for the naive forecast on the same rows;
+_PRICE, _SIGNAL = ANSWERING["price"], ANSWERING["signal"]
+_LEGEND = f"""loss: out of sample, mean absolute error of prices in {HEADLINE_HORIZON} sessions ({_PRICE}) or
+Brier score ({_SIGNAL}); naive: the same for the naive forecast on the same rows;
 skill: reduction of loss, * if p < 0.05; !: leakage certificate not passed."""
 
 
@@ -38,7 +41,7 @@ def _show(models: dict[str, dict[str, Any]], console: Console) -> None:
     for name, kinds in models.items():
         for kind, model in kinds.items():
             table = Table(title=f"{name} {kind}", box=None, padding=(0, 1, 0, 0), title_justify="left")
-            calibration = "in 90 % band" if kind == "lstm" else "ECE"
+            calibration = "in 90 % band" if task_of(kind) == "price" else "ECE"
             for heading in ("version", "alias", "data end", "loss (naive)", "skill", calibration, "decision"):
                 table.add_column(heading, no_wrap=True)
             for version in model["versions"]:

@@ -1,9 +1,11 @@
 """Option and argument types shared by the commands."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from zenith_core.model_kinds.table import ANSWERING, KINDS
 
 Ticker = Annotated[str, typer.Argument(help="Ticker, for example AAPL or PETR4.SA.")]
 Tickers = Annotated[list[str], typer.Argument(help="Tickers, for example AAPL PETR4.SA or AAPL,PETR4.SA.")]
@@ -29,11 +31,13 @@ class Table(StrEnum):
     LEDGER = "ledger"
 
 
-class Model(StrEnum):
-    """Kinds of model."""
+if TYPE_CHECKING:
 
-    LSTM = "lstm"
-    ENSEMBLE = "ensemble"
+    class Model(StrEnum):
+        """Kinds of model."""
+
+else:
+    Model = StrEnum("Model", {kind.upper(): kind for kind in KINDS})
 
 
 class Format(StrEnum):
@@ -43,4 +47,5 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
+SIGNAL_MODEL = Model(ANSWERING["signal"])
 ModelKind = Annotated[Model, typer.Argument(help="Kind of model.")]

@@ -39,7 +39,7 @@ def _show(price: PriceAnswer, signal: SignalAnswer) -> None:
     console.print(table)
     console.print(f"signal {signal.signal} ({signal.confidence:.0%}): {signal.reason}")
     verdict = "beats" if price.skill.beats_naive else "no better than"
-    console.print(f"lstm v{price.model_version}: {verdict} assuming an unchanged price")
+    console.print(f"{price.model_type} v{price.model_version}: {verdict} assuming an unchanged price")
     if price.dates_estimated_after:
         console.print(f"dates after {price.dates_estimated_after} are estimated: the exchange's calendar ends there")
     if price.stale:

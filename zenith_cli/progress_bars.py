@@ -8,10 +8,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from zenith_core.asset_selection import STAGES
+from zenith_core.model_kinds.table import MODEL_KINDS
 from zenith_pipelines.execution.worker_pool import Update
 
 # Rough shares of a ticker's time, so that the bars move evenly.
-_WEIGHTS = {stage: 1.0 for stage in STAGES} | {"lstm_model": 70.0, "ensemble_model": 15.0, "backtest_report": 4.0}
+_WEIGHTS = {stage: 1.0 for stage in STAGES} | {f"{kind.name}_model": kind.work for kind in MODEL_KINDS.values()}
+_WEIGHTS |= {"backtest_report": 4.0}
 
 
 class BatchProgress:

@@ -1,16 +1,15 @@
 """The result table of `zenith run`, and the next step."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-_HEADINGS = ("ticker", "last close", "in 5 sessions", "signal", "vs naive", "model", "Sharpe (b&h)")
+from zenith_core.model_kinds.table import ANSWERING
+from zenith_core.names import HEADLINE_HORIZON
 
-_SHORT = {"lstm": "lstm", "ensemble": "ens."}
-_LEGEND = """in 5 sessions: forecast, 90 % interval. vs naive: skill out of sample, against
-the random walk (lstm) and past frequencies (ens., ensemble); * if p < 0.05,
-by chance one in twenty. Sharpe: walk-forward, after costs (buy-and-hold)."""
+_MAX_NAME = 5  # characters of a model's name: the table is 80 columns wide
 
 
 def show(document: dict[str, Any]) -> None:
@@ -18,7 +17,8 @@ def show(document: dict[str, Any]) -> None:
     title = f"zenith run · {document['source']} prices · {document['seconds']:.0f} s"
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     has_forecasts = any(outcome.get("forecast") for outcome in document["tickers"].values())
-    for heading in _HEADINGS if has_forecasts else _HEADINGS[:2]:
+    headings = _headings(_horizon(document["tickers"]))
+    for heading in headings if has_forecasts else headings[:2]:
         table.add_column(heading, no_wrap=True)
     for ticker, outcome in document["tickers"].items():
         if outcome["status"] == "ok":
@@ -28,10 +28,32 @@ def show(document: dict[str, Any]) -> None:
         console.print(title, style="italic")
         console.print(table)
     if has_forecasts:
-        console.print(_LEGEND, style="dim")
+        console.print(_legend(_horizon(document["tickers"])), style="dim")
     _show_reports(console, document["tickers"])
     if table.row_count and not document.get("as_of"):
         console.print(_next_step(document["tickers"]), soft_wrap=True)
+
+
+def _horizon(outcomes: Mapping[str, dict[str, Any]]) -> int:
+    """Return the horizon of the forecasts."""
+    horizons = [outcome["forecast"]["horizon"] for outcome in outcomes.values() if outcome.get("forecast")]
+    return int(horizons[0]) if horizons else HEADLINE_HORIZON
+
+
+def _headings(horizon: int) -> tuple[str, ...]:
+    return ("ticker", "last close", f"in {horizon} sessions", "signal", "vs naive", "model", "Sharpe (b&h)")
+
+
+def _legend(horizon: int) -> str:
+    price, signal = ANSWERING["price"], ANSWERING["signal"]
+    short = "" if _short(signal) == signal else f"{_short(signal)}, "
+    return f"""in {horizon} sessions: forecast, 90 % interval. vs naive: skill out of sample, against
+the random walk ({price}) and past frequencies ({short}{signal}); * if p < 0.05,
+by chance one in twenty. Sharpe: walk-forward, after costs (buy-and-hold)."""
+
+
+def _short(kind: str) -> str:
+    return kind if len(kind) <= _MAX_NAME else f"{kind[: _MAX_NAME - 2]}."
 
 
 def _cells(outcome: dict[str, Any]) -> list[str]:
@@ -41,7 +63,7 @@ def _cells(outcome: dict[str, Any]) -> list[str]:
         return [close]
     forecast = f"{prediction['forecast']:.2f}\n{prediction['lower']:.2f}–{prediction['upper']:.2f}"
     signal = f"{prediction['signal']}\n{prediction['probability']:.0%}"
-    versions = "\n".join(f"{_SHORT[kind]} v{model['production']}" for kind, model in outcome["models"].items())
+    versions = "\n".join(f"{_short(kind)} v{model['production']}" for kind, model in outcome["models"].items())
     return [
         close,
         forecast,

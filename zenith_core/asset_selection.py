@@ -3,7 +3,7 @@
 Names only, so that runs can be requested without loading definitions, and from serving, which has no Dagster.
 """
 
-from zenith_core.names import KINDS
+from zenith_core.model_kinds.table import KINDS, TRAINING_ORDER, kinds_with
 
 # In the order in which a run materializes them and progress shows them.
 STAGES = (
@@ -11,10 +11,7 @@ STAGES = (
     "cleaned_prices",
     "indicator_features",
     "serving_snapshot",
-    "ensemble_model",
-    "ensemble_backtest",
-    "lstm_model",
-    "lstm_backtest",
+    *(f"{kind}_{part}" for kind in TRAINING_ORDER for part in ("model", "backtest")),
     "backtest_report",
     "production_models",
     "forecast_ledger",
@@ -22,13 +19,13 @@ STAGES = (
 
 PRICE_SOURCES = "price_sources"  # the Dagster pool whose limit is the number of runs that may query a source at once
 RETRAIN, REFRESH = "retrain_model", "refresh_prices"
-ALL = "all"  # the model type that stands for both kinds
+ALL = "all"  # the model type that stands for all kinds
 END_CHECK = "cleaned_prices_end_not_before_served"  # Dagster's op of the check
 REFRESH_ASSETS = ("raw_prices", "cleaned_prices", "indicator_features", "serving_snapshot", "forecast_ledger")
 
 
 def assets_to_retrain(model_type: str) -> tuple[str, ...]:
-    """Return the assets of a retraining of `model_type`, a kind or ALL; the other model is not trained."""
+    """Return the assets of a retraining of `model_type`, a kind or ALL; the other models are not trained."""
     others = [kind for kind in KINDS if model_type not in (kind, ALL)]
     return tuple(stage for stage in STAGES if stage.rpartition("_")[0] not in others)
 
@@ -38,12 +35,13 @@ def assets_to_refresh(*, forecasts: bool) -> tuple[str, ...]:
     return REFRESH_ASSETS if forecasts else REFRESH_ASSETS[:-1]
 
 
-def training_config(epochs: int | None, *, allow_earlier_end: bool = False) -> dict[str, object]:
-    """Return the `ops` of a run config that trains the LSTM for `epochs`, or for the default number if None.
+def training_config(epochs: int | None, *, model_type: str = ALL, allow_earlier_end: bool = False) -> dict[str, object]:
+    """Return the `ops` of a run config that trains networks for `epochs`, or for the default number if None.
 
     allow_earlier_end: the data may end before those that are served
     """
-    ops: dict[str, object] = {"lstm_model": {"config": {"epochs": epochs}}} if epochs else {}
+    kinds = [kind for kind in kinds_with("epochs") if model_type in (kind, ALL)]
+    ops: dict[str, object] = {f"{kind}_model": {"config": {"epochs": epochs}} for kind in kinds if epochs}
     if allow_earlier_end:
         ops[END_CHECK] = {"config": {"allow_earlier_end": True}}
     return ops

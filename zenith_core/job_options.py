@@ -1,12 +1,16 @@
 """The options of the jobs, declared once for Dagster, the REST service and the command line."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from zenith_core.model_kinds.table import KINDS
 from zenith_core.names import KEEP_LATEST, MAX_EPOCHS
 
-ModelType = Literal["lstm", "ensemble", "all"]
+if TYPE_CHECKING:
+    ModelType = str
+else:
+    ModelType = Literal[(*KINDS, "all")]
 
 
 class JobOptions(BaseModel):

@@ -1,16 +1,12 @@
 """Names and constants that pipelines and serving share. No numpy here, because the client loads this module."""
 
 from collections.abc import Mapping
-from typing import Literal
 
 PRODUCTION = "Production"
 """Registry alias of the served version."""
 
 CANDIDATE = "Candidate"
 """Registry alias of the newest version, promoted or not."""
-
-Kind = Literal["lstm", "ensemble"]
-KINDS: tuple[Kind, ...] = ("lstm", "ensemble")
 
 
 def model_name(kind: str, ticker: str) -> str:
@@ -49,6 +45,9 @@ QUEUES = ("ml_training", "maintenance")
 HORIZONS = 30
 """The longest forecast horizon, in sessions."""
 
+HEADLINE_HORIZON = 5
+"""The horizon of a model whose configuration names no other, in sessions."""
+
 DISCLAIMER = (
     "For information and research only. This is not investment advice, not an offer and not a recommendation to buy, "
     "sell or hold any security. Forecasts and signals are statistical estimates from past prices: they may be wrong, "
@@ -58,7 +57,7 @@ DISCLAIMER = (
 """The text that goes with every forecast."""
 
 MAX_EPOCHS = 500
-"""The most passes of the LSTM over its data that a run may ask for."""
+"""The most passes of a network over its data that a run may ask for."""
 
 KEEP_LATEST = 5
 """The number of newest versions that clean-up keeps of each model."""

@@ -21,7 +21,7 @@ from harness.results import busy_seconds, own_seconds
 from harness.servers import Server, zenith
 from whole_job import descendants, resident_gb
 
-from zenith_core.names import KINDS
+from zenith_core.model_kinds.table import KINDS
 from zenith_serving.settings import Settings
 
 BYTES = {  # kind of bytes: glob under ZENITH_HOME

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from zenith_core.names import KINDS, model_name
+from zenith_core.model_kinds.table import KINDS
+from zenith_core.names import model_name
 from zenith_core.sealed_json import seal, unseal
 from zenith_serving.prediction.last_known_good import LastKnownGood
 from zenith_serving.settings import Settings

@@ -10,7 +10,7 @@ from tests.homes.older import ARCHIVES, contents, unpack
 from tests.live_service import live_service
 from tests.runs_here import run_tickers_here, train_little
 from zenith_cli.main import main
-from zenith_core.names import KINDS
+from zenith_core.model_kinds.table import KINDS
 from zenith_serving.client import Zenith
 from zenith_serving.settings import Settings
 

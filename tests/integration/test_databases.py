@@ -37,8 +37,8 @@ RUNS = """
 import dataclasses, json, sys, time
 from pathlib import Path
 from zenith_pipelines.execution.worker_pool import run_batch
-from zenith_pipelines.defs.assets import models
-from zenith_pipelines.models.ensemble import EnsembleConfig
+from zenith_pipelines.models import ensemble_walk_forward
+from zenith_pipelines.models.ensemble import fit_ensemble
 from zenith_pipelines.ingestion.sources import SOURCES, SimulatedSource
 from zenith_pipelines.execution.ticker_run import TickerRun
 
@@ -50,7 +50,11 @@ class Waiting(SimulatedSource):
         return dataclasses.replace(raw, prices=raw.prices.iloc[-1160:])  # hardly enough to train on
 
 SOURCES["waiting"] = lambda _: Waiting()
-models.EnsembleConfig = lambda: EnsembleConfig(trees=10, boosting_rounds=10)  # it is not about what it learns
+
+def few_trees(config, values, labels):  # it is not about what it learns
+    return fit_ensemble(dataclasses.replace(config, trees=10, boosting_rounds=10), values, labels)
+
+ensemble_walk_forward.fit_ensemble = few_trees
 if __name__ == "__main__":
     runs = [TickerRun(ticker, source="waiting", until=sys.argv[2]) for ticker in sys.argv[3:]]
     print(json.dumps(run_batch(runs, len(runs), lambda update: None)))

@@ -49,4 +49,4 @@ def write_charts(home, ticker):
     account["buy_and_hold"] = 1e5 * (prices["close"] / prices["close"].iloc[0]).to_numpy()
     facts = {"stats": STATS, "config": COSTS, "model_version": 1, "equity": equity_curve(account)}
     write_facts(home, "ensemble_backtest", ticker, facts)
-    write_facts(home, "lstm_backtest", ticker, {**facts, "forecasts": past_forecasts(forecasts(prices["close"]))})
+    write_facts(home, "lstm_backtest", ticker, {**facts, "forecasts": past_forecasts(forecasts(prices["close"]), 5)})

@@ -15,17 +15,19 @@ from zenith_core.errors import NonFiniteInput
 from zenith_core.evaluation.probability_scores import calibration_scores, pinball_metrics
 from zenith_core.forecasting.calibration import direction_test
 from zenith_core.inference import SIGNALS
+from zenith_core.names import HEADLINE_HORIZON
 from zenith_core.statistics.diebold_mariano import diebold_mariano, loss_test
 from zenith_core.statistics.performance import finite
 
 __all__ = ["HEADLINE_HORIZON", "SIGNIFICANCE", "diebold_mariano", "price_metrics", "signal_metrics"]
 
-HEADLINE_HORIZON = 5  # sessions
 SIGNIFICANCE = 0.05  # one-sided, of the Diebold-Mariano test
 _MIN_PROBABILITY = 1e-6  # in the logarithm: float32 probabilities may be 0
 
 
-def price_metrics(forecasts: pd.DataFrame, history: pd.Series | None = None) -> dict[str, Any]:
+def price_metrics(
+    forecasts: pd.DataFrame, history: pd.Series | None = None, horizon: int = HEADLINE_HORIZON
+) -> dict[str, Any]:
     """Score price forecasts (origin, horizon, target_date, close, forecast, lower, upper, actual, and q05 ... q95 if
     the quantiles are to be scored) by horizon.
 
@@ -41,7 +43,7 @@ def price_metrics(forecasts: pd.DataFrame, history: pd.Series | None = None) -> 
     `pinball`, `pinball_static` and `pinball_skill` score the quantiles beside static rolling ones of `history`: see
     `pinball_metrics`.
 
-    Returns {"horizon": ..., **the figures of that headline horizon, "by_horizon": {"1": {...}, ...}}.
+    Returns {"horizon": ..., **the figures of that horizon, the nearest to `horizon`, "by_horizon": {"1": {...}, ...}}.
     Raises NonFiniteInput if a forecast or bound is NaN or infinite, or there is no row.
     """
     values = forecasts[["close", "forecast", "lower", "upper"]].to_numpy(dtype=float)
@@ -52,12 +54,14 @@ def price_metrics(forecasts: pd.DataFrame, history: pd.Series | None = None) -> 
     if history is None:
         history = rows.drop_duplicates("origin").set_index("origin")["close"]
     by_horizon = {h: _horizon_metrics(rows[rows["horizon"] == h], h, history) for h in horizons}
-    headline = min(by_horizon, key=lambda horizon: abs(horizon - HEADLINE_HORIZON))
+    headline = min(by_horizon, key=lambda one: abs(one - horizon))
     by_name = {str(horizon): figures for horizon, figures in by_horizon.items()}
     return {"horizon": headline, **by_horizon[headline], "by_horizon": by_name}
 
 
-def signal_metrics(signals: pd.DataFrame, horizon: int = 5, earlier_labels: Sequence[str] = ()) -> dict[str, Any]:
+def signal_metrics(
+    signals: pd.DataFrame, horizon: int = HEADLINE_HORIZON, earlier_labels: Sequence[str] = ()
+) -> dict[str, Any]:
     """Score signals (date, sell, hold, buy, signal, reason, label) on rows whose label is known; count the others.
 
     The baseline answers with the class frequencies known at each row: `earlier_labels` and the labels of rows at

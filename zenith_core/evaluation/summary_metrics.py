@@ -3,18 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from zenith_core.names import Kind
+from zenith_core.model_kinds.tasks import TASKS, Task
 
-# The headline loss and that of the naive forecast on the same rows, by kind.
-LOSSES: Mapping[Kind, tuple[str, str]] = {"lstm": ("mae", "mae_random_walk"), "ensemble": ("brier", "brier_baseline")}
 FIGURES = ("rows", "skill", "p_value", "beats_naive", "coverage", "ece")
-METRICS = frozenset([*(name for names in LOSSES.values() for name in names), *FIGURES])
+METRICS = frozenset([*(name for task in TASKS.values() for name in (task.loss, task.baseline)), *FIGURES])
 """The names of all metrics that `summarize_metrics` reads."""
 
 
-def summarize_metrics(kind: Kind, metrics: Mapping[str, float | None]) -> dict[str, Any]:
+def summarize_metrics(task: Task, metrics: Mapping[str, float | None]) -> dict[str, Any]:
     """Return the name of the loss, its value, the naive forecast's loss, and those of FIGURES in `metrics`."""
-    loss, baseline = LOSSES[kind]
+    loss, baseline = TASKS[task].loss, TASKS[task].baseline
     figures: dict[str, Any] = {name: metrics[name] for name in FIGURES if name in metrics}
     if (beats_naive := figures.get("beats_naive")) is not None:  # MLflow's metrics are floats
         figures["beats_naive"] = bool(beats_naive)

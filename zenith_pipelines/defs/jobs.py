@@ -25,7 +25,7 @@ retrain_model = dg.define_asset_job(
     RETRAIN,
     selection=dg.AssetSelection.all() - dg.AssetSelection.assets("production_evaluation"),
     tags=TRAINING_QUEUE,
-    description="Everything for one ticker: prices, features, both models, backtests, report, promotion, snapshot.",
+    description="Everything for one ticker: prices, features, models, backtests, report, promotion, snapshot.",
 )
 
 refresh_prices = dg.define_asset_job(

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pandas as pd
 
-from zenith_core.evaluation.metrics import HEADLINE_HORIZON
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.reports import forecast_plots as plots
 from zenith_pipelines.reports import price_plots as market_plots
@@ -68,7 +67,7 @@ def features_plot(features: Dataset) -> Metadata:
 
 def price_model_plots(evidence: pd.DataFrame, metrics: Mapping[str, Any], cleaned: Dataset) -> Metadata:
     """Plot walk-forward forecasts beside the actual closes, and skill by horizon."""
-    fan = plots.price_fan(cleaned.tables["prices"], evidence, pd.DataFrame(), HEADLINE_HORIZON)
+    fan = plots.price_fan(cleaned.tables["prices"], evidence, pd.DataFrame(), metrics["horizon"])
     return _plot("forecasts", fan) | _plot("skill by horizon", plots.skill_by_horizon(dict(metrics)))
 
 

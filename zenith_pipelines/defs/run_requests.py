@@ -16,7 +16,8 @@ from zenith_core.asset_selection import (
     training_config,
 )
 from zenith_core.errors import UserError
-from zenith_core.names import KINDS, REQUESTED_BY
+from zenith_core.model_kinds.table import KINDS
+from zenith_core.names import REQUESTED_BY
 from zenith_pipelines.datasets.store import DatasetStore
 
 
@@ -37,7 +38,7 @@ def retrain_request(
         job_name=RETRAIN,
         partition_key=ticker,
         run_key=run_key,
-        run_config={"ops": ops} if (ops := training_config(epochs if model_type != "ensemble" else None)) else {},
+        run_config={"ops": ops} if (ops := training_config(epochs, model_type=model_type)) else {},
         asset_selection=_selection(assets_to_retrain(model_type), STAGES),
         tags={**({"zenith/reason": reason} if reason else {}), **({REQUESTED_BY: by} if by else {})},
     )
@@ -62,7 +63,7 @@ def requester(tags: Mapping[str, str]) -> str | None:
 
 
 def check_model_type(store: DatasetStore, ticker: str, model_type: str) -> None:
-    """Raise UserError if the ticker lacks a model that would not be trained: report and promotion need both."""
+    """Raise UserError if the ticker lacks a model that would not be trained: report and promotion need all."""
     for kind in KINDS:
         if model_type not in (kind, ALL) and not store.exists(f"{kind}_model", ticker):
             raise UserError(f"{ticker} has no {kind} model yet: train all of them the first time")

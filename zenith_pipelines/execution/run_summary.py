@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from zenith_core.names import KINDS
+from zenith_core.model_kinds.table import KINDS
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.settings import Settings
 

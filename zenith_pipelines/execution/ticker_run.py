@@ -34,7 +34,7 @@ class TickerRun:
     """A run of `retrain_model`, or of `refresh_prices`, for one ticker.
 
     until:           the last asset to materialize
-    model_type:      the models that `retrain_model` trains: `lstm`, `ensemble` or `all`
+    model_type:      the models that `retrain_model` trains: a kind of model, or `all`
     allow_earlier_end: the data may end before those that are served
     as_of, archive:  a day, and the store that has the prices of that day
     """
@@ -118,13 +118,15 @@ def _run_config(request: TickerRun) -> dict[str, Any]:
     values = asdict(request)
     config = {
         "raw_prices": {key: values[key] for key in ("source", "csv_dir", "as_of", "archive") if values[key]},
-        "lstm_model": {"epochs": request.epochs} if request.epochs else {},
     }
     assets = _assets(request)
+    training = training_config(
+        request.epochs, model_type=request.model_type, allow_earlier_end=request.allow_earlier_end
+    )
     return {
         "ops": {
             **{asset: {"config": options} for asset, options in config.items() if options and asset in assets},
-            **training_config(None, allow_earlier_end=request.allow_earlier_end),
+            **{asset: config for asset, config in training.items() if asset in assets or asset not in STAGES},
         },
         "loggers": {"console": {"config": {"log_level": request.log_level}}},
     }

@@ -5,33 +5,42 @@ features, and boosted stumps, for the effect of each feature (docs/decisions/001
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zenith_core.errors import NonFiniteInput, TrainingError
 from zenith_core.inference import SIGNALS
+from zenith_core.model_kinds.options import EnsembleOptions
 
 if TYPE_CHECKING:
     from sklearn.ensemble import VotingClassifier
+
+
+_DEFAULTS = EnsembleOptions()
 
 
 @dataclass(frozen=True)
 class EnsembleConfig:
     """Hyperparameters, and the label: the return `horizon` sessions ahead against ± `threshold` deviations."""
 
-    horizon: int = 5
-    threshold: float = 0.5
-    trees: int = 100
-    depth: int = 4
-    leaf_share: float = 0.05  # of the training rows: a leaf of a few rows memorizes them
-    feature_share: float = 0.5  # per split
-    boosting_rounds: int = 100
-    boosting_depth: int = 1
-    learning_rate: float = 0.05
-    row_share: float = 0.7  # per tree
+    horizon: int = _DEFAULTS.horizon
+    threshold: float = _DEFAULTS.threshold
+    trees: int = _DEFAULTS.trees
+    depth: int = _DEFAULTS.depth
+    leaf_share: float = _DEFAULTS.leaf_share  # a leaf of a few rows memorizes them
+    feature_share: float = _DEFAULTS.feature_share
+    boosting_rounds: int = _DEFAULTS.boosting_rounds
+    boosting_depth: int = _DEFAULTS.boosting_depth
+    learning_rate: float = _DEFAULTS.learning_rate
+    row_share: float = _DEFAULTS.row_share
     seed: int = 0
+
+    @classmethod
+    def of(cls, options: EnsembleOptions) -> Self:
+        """Return the hyperparameters of a configuration."""
+        return cls(**options.model_dump())
 
 
 def fit_ensemble(

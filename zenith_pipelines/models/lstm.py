@@ -6,7 +6,7 @@ It runs on any Keras 3 backend; the caller sets KERAS_BACKEND before Keras is fi
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,14 @@ from zenith_core.arrays import AnyFloats, Floats, Floats32, Ints
 from zenith_core.errors import TooShortHistory, TrainingError
 from zenith_core.features.targets import input_windows
 from zenith_core.inference import HORIZONS
+from zenith_core.model_kinds.options import DEFAULT_EPOCHS, NetworkOptions
 from zenith_pipelines.models.lstm_programs import Batches, make_programs
 
 if TYPE_CHECKING:
     from keras import Sequential, Variable
 
 
+_DEFAULTS = NetworkOptions()
 FORECAST_BATCH = 128  # windows; a fold has some 300 to 500 to forecast from
 
 
@@ -28,22 +30,30 @@ FORECAST_BATCH = 128  # windows; a fold has some 300 to 500 to forecast from
 class LSTMConfig:
     """Hyperparameters. A fold trains at most `epochs`, and stops `patience` epochs after its best one.
 
+    `horizon` is the one of the `horizons` that is scored first.
+
     The network learns the target of each step in the second half of a window, so that one window teaches `window // 2`
     rows, each with at least half a window of history (docs/decisions/0043).
     """
 
-    window: int = 60
-    layers: int = 2
-    units: int = 50  # of each layer
-    dropout: float = 0.2  # after each layer
-    dense: int = 25
+    window: int = _DEFAULTS.window
+    layers: int = _DEFAULTS.layers
+    units: int = _DEFAULTS.units
+    dropout: float = _DEFAULTS.dropout
+    dense: int = _DEFAULTS.dense
+    horizon: int = _DEFAULTS.horizon
     horizons: int = HORIZONS
-    epochs: int = 24
-    patience: int = 3
-    batch: int = 4  # windows
-    learning_rate: float = 1e-3
+    epochs: int = DEFAULT_EPOCHS
+    patience: int = _DEFAULTS.patience
+    batch: int = _DEFAULTS.batch
+    learning_rate: float = _DEFAULTS.learning_rate
     clip_norm: float = 1.0  # a market crash inside a batch must not undo an epoch
     seed: int = 0
+
+    @classmethod
+    def of(cls, options: NetworkOptions) -> Self:
+        """Return the hyperparameters of a configuration."""
+        return cls(**options.model_dump(exclude_none=True))
 
     @property
     def learned_steps(self) -> int:

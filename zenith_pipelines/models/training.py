@@ -3,15 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from importlib import import_module
+from typing import Any, Protocol
 
 import pandas as pd
 
+from zenith_core.errors import TrainingError
 from zenith_core.evaluation.metrics import price_metrics, signal_metrics
 from zenith_core.evaluation.walk_forward import WalkForward
 from zenith_core.features.model_features import FEATURES, WARM_UP
 from zenith_core.features.targets import signal_labels
 from zenith_core.inference import SIGNALS
+from zenith_core.model_kinds.declaration import ModelKind
+from zenith_core.model_kinds.options import DEFAULT_WINDOW, EnsembleOptions, NetworkOptions, horizon_of
+from zenith_core.model_kinds.tasks import Task
 from zenith_pipelines.models.ensemble import EnsembleConfig
 from zenith_pipelines.models.ensemble_walk_forward import study_signals
 from zenith_pipelines.models.lineage import code_version, library_versions
@@ -20,7 +25,7 @@ from zenith_pipelines.models.lstm_walk_forward import study_prices
 from zenith_pipelines.models.onnx_artifact import with_metadata
 from zenith_pipelines.models.training_inputs import Progress
 
-MIN_SESSIONS = WARM_UP + LSTMConfig().window + WalkForward().min_samples
+MIN_SESSIONS = WARM_UP + DEFAULT_WINDOW + WalkForward().min_samples
 """Sessions needed for the indicators' warm-up, the first window and the walk-forward folds."""
 
 
@@ -76,40 +81,93 @@ class TrainingData:
     lineage: Lineage
 
 
-def train_lstm(data: TrainingData, config: LSTMConfig, on_progress: Progress) -> Candidate:
+class Trainer(Protocol):
+    """Trains a candidate of one kind with a configuration of that kind."""
+
+    def __call__(self, data: TrainingData, options: Any, on_progress: Progress) -> Candidate:
+        """Run a walk-forward study, then train the model to serve."""
+
+
+def trainer_of_kind(kind: ModelKind) -> Trainer:
+    """Import the trainer of a kind of model. Raises TrainingError if there is none under that name."""
+    module, _, function = kind.trainer.partition(":")
+    try:
+        trainer: Trainer = getattr(import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise TrainingError(f"the trainer of {kind.name}, {kind.trainer}, cannot be imported: {error}") from None
+    return trainer
+
+
+def train_lstm(data: TrainingData, options: NetworkOptions, on_progress: Progress) -> Candidate:
     """Run the walk-forward study of the LSTM, then train the model to serve."""
+    return train_network("lstm", data, LSTMConfig.of(options), on_progress)
+
+
+def train_network(kind: str, data: TrainingData, config: LSTMConfig, on_progress: Progress) -> Candidate:
+    """Run the walk-forward study of a recurrent network, then train the model to serve."""
     study = study_prices(
         data.features, FEATURES, config, WalkForward(), on_progress, usable=data.usable, future=data.future
     )
-    metrics = price_metrics(study.forecasts, data.features["close"])
-    return _candidate("lstm", study.onnx, study.forecasts, metrics, study.facts, data.lineage)
+    return price_candidate(kind, data, study.onnx, study.forecasts, study.facts)
 
 
-def train_ensemble(data: TrainingData, config: EnsembleConfig, on_progress: Progress) -> Candidate:
+def train_ensemble(data: TrainingData, options: EnsembleOptions, on_progress: Progress) -> Candidate:
     """Run the walk-forward study of RandomForest + XGBoost, then train the model to serve."""
+    config = EnsembleConfig.of(options)
     study = study_signals(data.features, FEATURES, config, WalkForward(), on_progress, usable=data.usable)
-    earlier = _labels_before(data.features, study.signals["date"].iloc[0], config)
-    metrics = signal_metrics(study.signals, config.horizon, earlier)
-    return _candidate("ensemble", study.onnx, study.signals, metrics, study.facts, data.lineage)
+    return signal_candidate("ensemble", data, study.onnx, study.signals, study.facts)
 
 
-def _labels_before(features: pd.DataFrame, first: pd.Timestamp, config: EnsembleConfig) -> list[str]:
+def price_candidate(
+    kind: str, data: TrainingData, onnx: bytes, forecasts: pd.DataFrame, study: dict[str, Any]
+) -> Candidate:
+    """Score the walk-forward forecasts, and return the candidate.
+
+    forecasts:  as `PriceStudy.forecasts`
+    study:      JSON-ready facts; `config` holds `horizon`, and `window`, the sessions of the model's input
+    """
+    metrics = price_metrics(forecasts, data.features["close"], horizon_of({"study": study}))
+    return _candidate(kind, "price", onnx, forecasts, metrics, study, data.lineage)
+
+
+def signal_candidate(
+    kind: str, data: TrainingData, onnx: bytes, signals: pd.DataFrame, study: dict[str, Any]
+) -> Candidate:
+    """Score the walk-forward signals, and return the candidate.
+
+    signals:  as `SignalStudy.signals`
+    study:    JSON-ready facts: `config` with the `horizon` and `threshold` of the labels, and `limits`
+    """
+    horizon, threshold = study["config"]["horizon"], study["config"]["threshold"]
+    earlier = _labels_before(data.features, signals["date"].iloc[0], horizon, threshold)
+    metrics = signal_metrics(signals, horizon, earlier)
+    return _candidate(kind, "signal", onnx, signals, metrics, study, data.lineage)
+
+
+def _labels_before(features: pd.DataFrame, first: pd.Timestamp, horizon: int, threshold: float) -> list[str]:
     """Return the labels that the baseline knows at the first forecast."""
     close, volatility = features["close"].to_numpy(), features["volatility"].to_numpy()
-    labels = signal_labels(close, volatility, config.horizon, config.threshold)
-    past_labels = labels[: max(int(features.index.searchsorted(first)) - config.horizon, 0)]
+    labels = signal_labels(close, volatility, horizon, threshold)
+    past_labels = labels[: max(int(features.index.searchsorted(first)) - horizon, 0)]
     return [SIGNALS[label] for label in past_labels if label >= 0]
 
 
 def _candidate(
-    kind: str, onnx: bytes, evidence: pd.DataFrame, metrics: dict[str, Any], study: dict[str, Any], lineage: Lineage
+    kind: str,
+    task: Task,
+    onnx: bytes,
+    evidence: pd.DataFrame,
+    metrics: dict[str, Any],
+    study: dict[str, Any],
+    lineage: Lineage,
 ) -> Candidate:
     facts = {
         "kind": kind,
+        "task": task,
         **lineage.facts,
         "code_version": code_version(),
         "versions": library_versions(),
-        "study": study,
+        "study": {"model": kind, **study},
     }
     artifact = with_metadata(onnx, {**facts, "evidence": metrics})
     return Candidate(kind=kind, onnx=artifact, evidence=evidence, metrics=metrics, facts=facts)

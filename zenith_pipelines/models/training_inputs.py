@@ -101,11 +101,10 @@ def fold_facts(inputs: ModelInputs, fold: Fold, train_rows: NDArray[np.int64]) -
 
 
 def study_facts(
-    model: str, inputs: ModelInputs, config: Any, split: WalkForward, folds: Sequence[Mapping[str, Any]]
+    inputs: ModelInputs, config: Any, split: WalkForward, folds: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """Return the facts of a study, JSON-ready. `config` is a dataclass; the last fold is the final model's."""
     return {
-        "model": model,
         "config": asdict(config),
         "split": asdict(split),
         "features": list(inputs.columns),

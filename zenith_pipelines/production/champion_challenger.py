@@ -13,9 +13,8 @@ from zenith_core.evaluation.champion_challenger import (
     price_pairs,
     signal_pairs,
 )
-from zenith_core.evaluation.metrics import HEADLINE_HORIZON
 from zenith_core.inference import forecast_prices, signal_probabilities
-from zenith_core.names import Kind
+from zenith_core.model_kinds.tasks import TASKS, Task
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.atomic_files import parquet_table
 from zenith_pipelines.datasets.store import DatasetStore
@@ -29,13 +28,12 @@ from zenith_pipelines.production.promotion_gates import (
     data_end_gate,
     decide,
     evidence_gate,
+    horizon_gate,
     leakage_gate,
     loss_gate,
 )
-from zenith_pipelines.production.replay import replay_prices, replay_signals
+from zenith_pipelines.production.replay import REPLAYS
 from zenith_pipelines.registry.model_registry import ModelRegistry, Version
-
-_ORIGIN = {"lstm": "origin", "ensemble": "date"}  # the evidence's column of forecast origins
 
 
 @dataclass(frozen=True)
@@ -53,14 +51,14 @@ class CurrentData:
 
 
 def evaluate_gates(
-    registry: ModelRegistry, kind: Kind, candidate: Version, champion: Version | None, current: CurrentData
+    registry: ModelRegistry, task: Task, candidate: Version, champion: Version | None, current: CurrentData
 ) -> Decision:
     """Put the candidate through the gates. A first model (no champion) passes only those of sanity."""
     evidence, metrics = _evidence(registry, candidate), registry.metrics(candidate.name, candidate.version)
     sanity = [
-        answers_gate(why_unservable(registry, kind, candidate, current)),
+        answers_gate(why_unservable(registry, task, candidate, current)),
         leakage_gate(candidate.tags.get("leakage")),
-        evidence_gate(_scored_rows(kind, evidence)),
+        evidence_gate(_scored_rows(task, evidence)),
     ]
     against_champion = None
     if champion is not None:
@@ -68,18 +66,18 @@ def evaluate_gates(
         against_champion = [data_end_gate(candidate.data_end, champion.data_end, served)]
         # A champion that has seen later prices than those that are served cannot forecast from them: it is no rival.
         if evidence is not None and champion.data_end <= served:
-            against_champion += _comparison_gates(registry, kind, champion, evidence, current, dict(metrics))
+            against_champion += _comparison_gates(registry, task, candidate, champion, evidence, current, dict(metrics))
     return decide(sanity, against_champion, beats_naive=bool(metrics.get("beats_naive")))
 
 
-def why_unservable(registry: ModelRegistry, kind: Kind, version: Version, current: CurrentData) -> str | None:
+def why_unservable(registry: ModelRegistry, task: Task, version: Version, current: CurrentData) -> str | None:
     """Load the version and forecast once. Return the problem, or None if the forecast is finite."""
     snapshot = current.snapshot.for_spec(version.tags.get("feature_spec", ""))
     if snapshot is None:
         return _other_features(version, current)
     try:
         run = onnx_run(registry.load(version.name, version.version))
-        if kind == "ensemble":
+        if task == "signal":
             forecast = np.array(list(signal_probabilities(run, snapshot).values()))
         else:
             forecast = forecast_prices(run, snapshot).quantiles
@@ -88,11 +86,11 @@ def why_unservable(registry: ModelRegistry, kind: Kind, version: Version, curren
     return None if np.isfinite(forecast).all() else "its forecast is not finite"
 
 
-def why_not_replayable(registry: ModelRegistry, kind: Kind, version: Version, current: CurrentData) -> str | None:
+def why_not_replayable(registry: ModelRegistry, task: Task, version: Version, current: CurrentData) -> str | None:
     """Return the reason why the version cannot forecast from the rows of `current.features`, or None."""
     if version.tags.get("feature_spec") != current.snapshot.feature_spec:
         return _other_features(version, current)
-    return why_unservable(registry, kind, version, current)
+    return why_unservable(registry, task, version, current)
 
 
 def _other_features(version: Version, current: CurrentData) -> str:
@@ -107,30 +105,36 @@ def _evidence(registry: ModelRegistry, version: Version) -> pd.DataFrame | None:
         return None
 
 
-def _scored_rows(kind: Kind, evidence: pd.DataFrame | None) -> int:
+def _scored_rows(task: Task, evidence: pd.DataFrame | None) -> int:
     if evidence is None:
         return 0
-    return int((evidence["label"] != "").sum() if kind == "ensemble" else evidence["actual"].notna().sum())
+    return int((evidence["label"] != "").sum() if task == "signal" else evidence["actual"].notna().sum())
 
 
 def _comparison_gates(
     registry: ModelRegistry,
-    kind: Kind,
+    task: Task,
+    candidate: Version,
     champion: Version,
     evidence: pd.DataFrame,
     current: CurrentData,
     metrics: dict[str, float],
 ) -> list[Gate]:
-    """Return the gates on rows that were out of sample for both models."""
+    """Return the gates on rows that were out of sample for both models.
+
+    Signals of different horizons have different labels: there is nothing to compare.
+    """
+    if task == "signal" and candidate.horizon != champion.horizon:
+        return [horizon_gate(candidate.horizon, champion.horizon)]
     earlier = _evidence(registry, champion)
-    newer, note = _newer_forecasts(registry, kind, champion, evidence, current)
+    newer, note = _newer_forecasts(registry, task, champion, evidence, current)
     if earlier is None:
         note = "; ".join(filter(None, ["Production's own evidence is gone", note]))
     tables = [table for table in (earlier, newer) if table is not None and len(table)]
     other = pd.concat(tables, ignore_index=True) if tables else evidence.iloc[:0]
-    if kind == "ensemble":
+    if task == "signal":
         pairs = signal_pairs(evidence, other)
-        comparison = compare_signals(pairs, HEADLINE_HORIZON)
+        comparison = compare_signals(pairs, candidate.horizon)
         last: Gate = calibration_gate(metrics, comparison)
     else:
         pairs = price_pairs(evidence, other)
@@ -141,14 +145,13 @@ def _comparison_gates(
 
 
 def _newer_forecasts(
-    registry: ModelRegistry, kind: Kind, champion: Version, evidence: pd.DataFrame, current: CurrentData
+    registry: ModelRegistry, task: Task, champion: Version, evidence: pd.DataFrame, current: CurrentData
 ) -> tuple[pd.DataFrame | None, str]:
     """Return the champion's forecasts from origins after its training data; if there are none, None and the reason."""
     end = pd.Timestamp(champion.data_end)
-    if not (evidence[_ORIGIN[kind]] > end).any() or current.features.index[-1] <= end:
+    if not (evidence[TASKS[task].origin] > end).any() or current.features.index[-1] <= end:
         return None, ""
-    if problem := why_not_replayable(registry, kind, champion, current):
+    if problem := why_not_replayable(registry, task, champion, current):
         return None, f"Production could not forecast newer sessions: it {problem}"
-    replay = replay_signals if kind == "ensemble" else replay_prices
     onnx = registry.load(champion.name, champion.version)
-    return replay(onnx, current.features, end, current.features["close"]), ""
+    return REPLAYS[task](onnx, current.features, end, current.features["close"]), ""

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from zenith_core.evaluation.metrics import HEADLINE_HORIZON
-
 SESSIONS = 504  # about two years
 POINTS = 500  # more than one curve needs on a screen
 
@@ -22,12 +20,12 @@ def candles(prices: pd.DataFrame) -> Columns:
     return _columns(prices.iloc[-SESSIONS:].rename_axis("date").reset_index(), "date", "open", "high", "low", "close")
 
 
-def past_forecasts(forecasts: pd.DataFrame) -> Columns:
-    """Return the last SESSIONS of walk-forward forecasts HEADLINE_HORIZON ahead whose outcome is known.
+def past_forecasts(forecasts: pd.DataFrame, horizon: int) -> Columns:
+    """Return the last SESSIONS of walk-forward forecasts `horizon` ahead whose outcome is known.
 
     Columns: origin, target_date, close, forecast, lower, upper, actual.
     """
-    past = forecasts[(forecasts["horizon"] == HEADLINE_HORIZON) & forecasts["actual"].notna()]
+    past = forecasts[(forecasts["horizon"] == horizon) & forecasts["actual"].notna()]
     return _columns(
         past.iloc[-SESSIONS:], *("origin", "target_date"), *("close", "forecast", "lower", "upper", "actual")
     )

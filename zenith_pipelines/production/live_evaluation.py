@@ -6,13 +6,14 @@ from typing import Any
 import pandas as pd
 
 from zenith_core.evaluation.champion_challenger import LEVEL, coverage_p_value
-from zenith_core.evaluation.metrics import HEADLINE_HORIZON, price_metrics, signal_metrics
+from zenith_core.evaluation.metrics import price_metrics, signal_metrics
 from zenith_core.features.targets import signal_labels
 from zenith_core.inference import SIGNALS
-from zenith_core.names import Kind, model_name
+from zenith_core.model_kinds.table import Kind, known_task
+from zenith_core.names import model_name
 from zenith_pipelines.models.onnx_artifact import metadata
 from zenith_pipelines.production.champion_challenger import CurrentData, why_not_replayable
-from zenith_pipelines.production.replay import replay_prices, replay_signals
+from zenith_pipelines.production.replay import artifact_horizon, replay_prices, replay_signals
 from zenith_pipelines.registry.model_registry import ModelRegistry
 
 BREACH = 0.01  # significance level; the test runs daily, so 0.05 would often give false alerts
@@ -26,7 +27,7 @@ def evaluate(registry: ModelRegistry, kind: Kind, current: CurrentData, closes: 
     closes:  by session, NaN where suspect
 
     `status` is "scored", or the reason why nothing is scored, such as "no row yet". `rows` counts outcomes at the
-    headline horizon. `breaches` describes, in words, significant failures: coverage, or a loss above the naive
+    model's horizon. `breaches` describes, in words, significant failures: coverage, or a loss above the naive
     forecast's. Unknown figures are None.
     """
     empty: dict[str, Any] = {"version": None, "data_end": None, "rows": 0, "breaches": []}
@@ -37,19 +38,21 @@ def evaluate(registry: ModelRegistry, kind: Kind, current: CurrentData, closes: 
     after = pd.Timestamp(version.data_end)
     if current.features.index[-1] <= after:
         return {"status": "no row yet", **model}
-    if problem := why_not_replayable(registry, kind, version, current):
+    task = known_task(kind)
+    if problem := why_not_replayable(registry, task, version, current):
         return {"status": problem, **model}
     onnx = registry.load(version.name, version.version)
-    figures = (_signals if kind == "ensemble" else _prices)(onnx, current.features, after, closes)
+    figures = _SCORES[task](onnx, current.features, after, closes)
     status = "scored" if figures["rows"] else "no row yet"
     return {"status": status, **model, **figures, "until": str(current.features.index[-1].date())}
 
 
 def _prices(onnx: bytes, features: pd.DataFrame, after: pd.Timestamp, closes: pd.Series) -> dict[str, Any]:
     forecasts = replay_prices(onnx, features, after, closes)
-    metrics = price_metrics(forecasts, features["close"].dropna())
+    horizon = artifact_horizon(onnx)
+    metrics = price_metrics(forecasts, features["close"].dropna(), horizon)
     rows, coverage = metrics["rows"], metrics["coverage"]
-    p_coverage = coverage_p_value(coverage, rows / HEADLINE_HORIZON) if rows else None
+    p_coverage = coverage_p_value(coverage, rows / horizon) if rows else None
     breaches = _losing(metrics)
     if p_coverage is not None and p_coverage < BREACH:
         breaches.append(f"the band held {coverage:.0%} of {rows} outcomes, not {LEVEL:.0%} (p = {p_coverage:.4f})")
@@ -76,6 +79,9 @@ def _signals(onnx: bytes, features: pd.DataFrame, after: pd.Timestamp, closes: p
         **{name: metrics[name] for name in _SIGNAL_FIGURES},
         "breaches": _losing(metrics),
     }
+
+
+_SCORES = {"price": _prices, "signal": _signals}
 
 
 def _losing(metrics: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,8 @@ the version that both would choose (`zenith_pipelines.registry.decision_log.reso
 from typing import Any
 
 from zenith_core.errors import NotAvailable, UserError, ZenithError
-from zenith_core.names import Kind, model_name
+from zenith_core.model_kinds.table import Kind, known_task
+from zenith_core.names import model_name
 from zenith_pipelines.production.champion_challenger import CurrentData, evaluate_gates, why_unservable
 from zenith_pipelines.production.promotion_gates import Decision
 from zenith_pipelines.registry.decision_log import (
@@ -50,7 +51,7 @@ def promote_if_better(
             same = f"identical to version {champion.version}, which is in Production"
             record = _record(history, candidate, "unchanged", champion, same, by=by)
             return _result(name, record, None, _apply(registry, name, record, history, champion))
-        decision = evaluate_gates(registry, kind, candidate, champion, current)
+        decision = evaluate_gates(registry, known_task(kind), candidate, champion, current)
         rollback = _rollback_from(history, {version, *copies})
         outcome: Outcome = "promoted" if decision.promote and rollback is None else "refused"
         reason = f"rolled back by {rollback.by}, {rollback.at}: {rollback.reason}" if rollback else decision.reason
@@ -76,7 +77,7 @@ def promote(
         candidate = registry.version(name, version)
         if champion and champion.version == version:
             raise UserError(f"{name} version {version} is in Production already")
-        decision = evaluate_gates(registry, kind, candidate, champion, current)
+        decision = evaluate_gates(registry, known_task(kind), candidate, champion, current)
         servable = next(gate for gate in decision.gates if gate.name == "answers").passed
         outcome: Outcome = "promoted" if decision.promote else "forced" if force and servable else "refused"
         reason = "; ".join(filter(None, [note, decision.reason]))
@@ -98,7 +99,7 @@ def roll_back(registry: ModelRegistry, kind: Kind, current: CurrentData, *, reas
                 f"nothing to roll back to: {name} version {champion.version} replaced no version that still exists"
             )
         version = registry.version(name, target)
-        if problem := why_unservable(registry, kind, version, current):
+        if problem := why_unservable(registry, known_task(kind), version, current):
             raise Refused(f"{name} was not rolled back: version {target} {problem}")
         reason = note or f"rolled back from version {champion.version}"
         record = _record(history, version, "rolled back", champion, reason)

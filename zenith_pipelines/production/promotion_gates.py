@@ -101,6 +101,15 @@ def data_end_gate(candidate: str, champion: str, served: str) -> Gate:
     return Gate("data end", passed, detail, {"candidate": candidate, "champion": champion})
 
 
+def horizon_gate(candidate: int, champion: int) -> Gate:
+    """It signals as far ahead as the champion: otherwise nothing can be compared, and callers would get other answers.
+
+    A person may force it into Production.
+    """
+    detail = f"signals {candidate} sessions ahead, Production {champion}: they cannot be compared, only forced"
+    return Gate("horizon", candidate == champion, detail, {"candidate": candidate, "champion": champion})
+
+
 def loss_gate(comparison: Mapping[str, Any], newer: int, note: str = "") -> Gate:
     """On rows that neither model was trained on, its loss is not higher than the champion's beyond noise.
 

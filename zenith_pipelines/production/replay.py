@@ -3,7 +3,7 @@
 Only for sessions after the model's data end: on earlier ones it may merely repeat its training data.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from zenith_core.evaluation.probability_scores import QUANTILE_COLUMNS
 from zenith_core.features.model_features import FEATURES
 from zenith_core.features.targets import input_windows, signal_labels
 from zenith_core.inference import SIGNALS
+from zenith_core.model_kinds.options import horizon_of
+from zenith_core.model_kinds.tasks import Task
 from zenith_pipelines.models.onnx_artifact import metadata, onnx_run
 
 
@@ -72,6 +74,18 @@ def replay_signals(onnx: bytes, features: pd.DataFrame, after: pd.Timestamp, clo
             "label": names[labels[rows]],
         }
     )
+
+
+Replay = Callable[[bytes, pd.DataFrame, pd.Timestamp, pd.Series], pd.DataFrame]
+"""Called with an ONNX model, the feature table, the session before the first origin, and closes by session."""
+
+REPLAYS: Mapping[Task, Replay] = {"price": replay_prices, "signal": replay_signals}
+"""The replay of each task."""
+
+
+def artifact_horizon(onnx: bytes) -> int:
+    """Return the horizon of a model's signals, or at which its forecasts are scored first."""
+    return horizon_of(metadata(onnx))
 
 
 def _window(onnx: bytes) -> int:

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from zenith_core.errors import CorruptData, NotAvailable
-from zenith_core.evaluation.metrics import HEADLINE_HORIZON
 from zenith_core.features.model_features import FEATURES, feature_spec, feature_spec_hash, features, inputs_of
 from zenith_core.forecasting.abstention import SignalDecision, decide_latest_signal
 from zenith_core.inference import HORIZONS, PriceForecast, forecast_prices, signal_probabilities
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import calendar_end, next_sessions
-from zenith_core.names import KINDS, Kind, model_name
+from zenith_core.model_kinds.table import ANSWERING, KINDS, Kind
+from zenith_core.names import model_name
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.models.lstm import LSTMConfig
@@ -132,49 +132,55 @@ def _compute_spec(
 
 @dataclass(frozen=True)
 class LatestForecast:
-    """The forecasts of both Production models. `snapshot` is the one that the price forecast was made from."""
+    """The forecasts of the Production models that answer each task.
+
+    snapshot:  the one that the price forecast was made from
+    horizon:   of the price model, in sessions
+    versions:  of the models, by kind
+    """
 
     snapshot: ServingSnapshot
     forecast: PriceForecast
     probabilities: dict[str, float]
     decision: SignalDecision
-    lstm_version: int
-    ensemble_version: int
+    horizon: int
+    price_version: int
+    versions: Mapping[Kind, int]
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Return a JSON-ready summary at the headline horizon."""
-        at = HEADLINE_HORIZON - 1
+        """Return a JSON-ready summary at the price model's horizon."""
+        at = self.horizon - 1
         return {
-            "horizon": HEADLINE_HORIZON,
+            "horizon": self.horizon,
             "forecast": float(self.forecast.price[at]),
             "lower": float(self.forecast.lower[at]),
             "upper": float(self.forecast.upper[at]),
             "signal": self.decision.signal,
             "probability": self.probabilities[self.decision.signal],
             "reason": self.decision.reason,
-            "lstm_version": self.lstm_version,
-            "ensemble_version": self.ensemble_version,
+            **{f"{kind}_version": version for kind, version in self.versions.items()},
         }
 
 
 def latest_forecast(registry: ModelRegistry, snapshot: ServingSnapshot) -> LatestForecast:
-    """Run both Production models on the snapshot, as serving does until the data are stale.
+    """Run the Production models that answer each task on the snapshot, as serving does until the data are stale.
 
     Raises NotAvailable if a model is missing, needs inputs that the snapshot lacks, was trained on later prices, or
     does not state its training limits.
     """
-    lstm, price_snapshot = _production(registry, "lstm", snapshot)
-    ensemble, signal_snapshot = _production(registry, "ensemble", snapshot)
-    onnx = registry.load(ensemble.name, ensemble.version)
+    price, price_snapshot = _production(registry, ANSWERING["price"], snapshot)
+    signal, signal_snapshot = _production(registry, ANSWERING["signal"], snapshot)
+    onnx = registry.load(signal.name, signal.version)
     probabilities = signal_probabilities(onnx_run(onnx), signal_snapshot)
     return LatestForecast(
         snapshot=price_snapshot,
-        forecast=forecast_prices(onnx_run(registry.load(lstm.name, lstm.version)), price_snapshot),
+        forecast=forecast_prices(onnx_run(registry.load(price.name, price.version)), price_snapshot),
         probabilities=probabilities,
         decision=decide_latest_signal(probabilities, signal_snapshot, metadata(onnx), stale=False),
-        lstm_version=lstm.version,
-        ensemble_version=ensemble.version,
+        horizon=price.horizon,
+        price_version=price.version,
+        versions={ANSWERING["price"]: price.version, ANSWERING["signal"]: signal.version},
     )
 
 

@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from zenith_core.errors import NotAvailable
-from zenith_core.names import CANDIDATE, PRODUCTION
+from zenith_core.model_kinds.options import DEFAULT_WINDOW
+from zenith_core.names import CANDIDATE, HEADLINE_HORIZON, PRODUCTION
 from zenith_pipelines.registry.mlflow_client import MLflowStore, quiet_mlflow
 from zenith_pipelines.registry.onnx_flavor import MODEL_FILE, save_model
 
@@ -36,6 +37,16 @@ class Version:
     def data_end(self) -> str:
         """The last session of its training data, ISO; empty for a version registered outside Zenith."""
         return self.tags.get("data_end", "")
+
+    @property
+    def horizon(self) -> int:
+        """The horizon of its signals, or at which its forecasts are scored first; earlier releases had one."""
+        return int(self.tags.get("horizon", HEADLINE_HORIZON))
+
+    @property
+    def window(self) -> int:
+        """The sessions of its input; earlier releases had one window."""
+        return int(self.tags.get("window", DEFAULT_WINDOW))
 
 
 class ModelRegistry(MLflowStore):

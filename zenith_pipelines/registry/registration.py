@@ -11,7 +11,8 @@ from zenith_pipelines.datasets.atomic_files import parquet_bytes
 from zenith_pipelines.models.training import Candidate
 from zenith_pipelines.registry.model_registry import DAGSTER_RUN, ModelRegistry, Version
 
-_LINEAGE = ("ticker", "kind", "data_version", "raw_content_hash", "data_end", "feature_spec", "code_version")
+_LINEAGE = ("ticker", "kind", "task", "data_version", "raw_content_hash", "data_end", "feature_spec", "code_version")
+_CONFIG = ("horizon", "window")  # the parts of a configuration that production and serving read
 
 
 def register(
@@ -35,12 +36,17 @@ def register(
     if attempts and (version := registry.version_of_run(name, attempts)):
         return registry.finish_registration(version)
     checksum = hashlib.sha256(candidate.onnx).hexdigest()  # serving verifies it
-    tags = {key: facts[key] for key in _LINEAGE} | {"libraries": _line(facts["versions"]), "sha256": checksum}
+    config = facts["study"].get("config", {})
+    tags = {key: facts[key] for key in _LINEAGE if key in facts}
+    tags |= {key: str(config[key]) for key in _CONFIG if key in config} | {
+        "libraries": _line(facts["versions"]),
+        "sha256": checksum,
+    }
     return registry.register(
         name,
         candidate.onnx,
         metrics=flat_metrics(candidate.metrics),
-        params={key: str(value) for key, value in facts["study"].get("config", {}).items()},
+        params={key: str(value) for key, value in config.items()},
         tags={**tags, "leakage": leakage_summary(leakage), DAGSTER_RUN: dagster_run_id},
         files={
             "facts.json": _json({**facts, "metrics": candidate.metrics}),

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zenith_core.errors import UserError
-from zenith_core.names import KEEP_LATEST, KINDS, PRODUCTION
+from zenith_core.model_kinds.table import KINDS
+from zenith_core.names import KEEP_LATEST, PRODUCTION
 from zenith_pipelines.registry.artifact_storage import ModelStorage, is_old
 from zenith_pipelines.registry.decision_log import decision_history, rollback_target
 from zenith_pipelines.registry.model_registry import ModelRegistry

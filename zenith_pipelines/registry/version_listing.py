@@ -6,7 +6,8 @@ from typing import Any
 
 from zenith_core.errors import NotAvailable
 from zenith_core.evaluation.summary_metrics import summarize_metrics
-from zenith_core.names import KINDS, Kind, last_decision, model_name
+from zenith_core.model_kinds.table import KINDS, Kind, known_task
+from zenith_core.names import last_decision, model_name
 from zenith_core.statistics.performance import finite
 from zenith_pipelines.registry.decision_log import decision_history
 from zenith_pipelines.registry.model_registry import ModelRegistry, Version
@@ -54,5 +55,5 @@ def _document(registry: ModelRegistry, kind: Kind, version: Version, aliases: Ma
         **{tag: version.tags.get(tag) for tag in _TAGS},
         "decision": last_decision(version.tags),
         **{tag: version.tags.get(tag) for tag in _DECISION},
-        "metrics": summarize_metrics(kind, metrics),
+        "metrics": summarize_metrics(known_task(kind), metrics),
     }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from zenith_core.features.leakage import leakage_summary
+from zenith_core.model_kinds.table import ANSWERING, title_of
 from zenith_pipelines.reports import forecast_plots as plots
 from zenith_pipelines.reports import methodology as method
 from zenith_pipelines.reports import signal_plots, tables
@@ -29,8 +30,10 @@ def report_plots(report: ReportData) -> "dict[str, Figure]":
         "reliability": signal_plots.reliability(report.signal_metrics),
         "class_probabilities": signal_plots.class_probabilities(report.signals),
         "feature_importances": signal_plots.feature_importances(report.signal_study.get("importances", {})),
-        "lstm_equity": plots.equity_and_drawdown(report.lstm_backtest, "LSTM strategy"),
-        "ensemble_equity": plots.equity_and_drawdown(report.ensemble_backtest, "ensemble strategy"),
+        **{
+            f"{kind}_equity": plots.equity_and_drawdown(backtest, f"{title_of(kind)} strategy")
+            for kind, backtest in report.backtests.items()
+        },
     }
 
 
@@ -52,7 +55,8 @@ def render_report(report: ReportData, figures: "Mapping[str, Figure]") -> str:
         verdicts=verdicts(report),
         headline=_headline(report),
         shown=tables.horizons_shown(report.price_metrics),
-        trades=[("LSTM", report.lstm_backtest), ("Ensemble", report.ensemble_backtest)],
+        titles={kind: title_of(kind) for kind in report.backtests},
+        signal_title=title_of(ANSWERING["signal"]),
         leakage=leakage_summary(report.leakage) if report.leakage else "",
         tables=tables,
         method=method,

@@ -8,6 +8,8 @@ import pandas as pd
 
 from zenith_core.backtesting.backtest import Backtest
 from zenith_core.inference import QUANTILES, forecast_prices
+from zenith_core.model_kinds.table import ANSWERING, MODEL_KINDS, Kind
+from zenith_core.model_kinds.tasks import Task
 from zenith_core.names import DISCLAIMER
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.store import Dataset
@@ -25,11 +27,10 @@ _LINEAGE: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "libraries": lambda facts: ", ".join(f"{name} {text}" for name, text in facts["versions"].items()),
 }
 
-PLOTS = {
-    "lstm": ("price_fan", "skill_by_horizon", "coverage_by_horizon", "lstm_equity"),
-    "ensemble": ("confusion_matrix", "reliability", "feature_importances", "ensemble_equity"),
+_PLOTS: Mapping[Task, tuple[str, ...]] = {
+    "price": ("price_fan", "skill_by_horizon", "coverage_by_horizon"),
+    "signal": ("confusion_matrix", "reliability", "feature_importances"),
 }
-"""The plots stored in MLflow with each kind of model."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,10 @@ class ReportData:
     price_metrics:   of `zenith_core.evaluation.metrics.price_metrics`; signal_metrics likewise
     latest:          date, price, lower, q25, q75, upper of future sessions; may be empty
     price_study:     facts of the walk-forward study (`PriceStudy.facts`); signal_study likewise
-    trading:         the settings of the backtests, by "lstm" and "ensemble"
+    backtests:       by kind of model, in the order shown; trading: their settings
+    metrics:         of all models by kind, those that answer a task included
     leakage:         the certificate of the features; empty if there is none
-    lineage:         origins of the price and the signal model, by name, in the order shown
+    lineage:         origins of each model, in the order of `backtests`, by name, in the order shown
     """
 
     ticker: str
@@ -54,14 +56,14 @@ class ReportData:
     signals: pd.DataFrame
     price_metrics: dict[str, Any]
     signal_metrics: dict[str, Any]
-    lstm_backtest: Backtest
-    ensemble_backtest: Backtest
+    backtests: Mapping[Kind, Backtest]
     latest: pd.DataFrame
     price_study: Mapping[str, Any] = field(default_factory=dict)
     signal_study: Mapping[str, Any] = field(default_factory=dict)
     trading: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     leakage: Mapping[str, Any] = field(default_factory=dict)
-    lineage: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    metrics: Mapping[Kind, Mapping[str, Any]] = field(default_factory=dict)
     disclaimer: str = DISCLAIMER
 
 
@@ -73,38 +75,44 @@ def gather_report_data(
     models: Mapping[str, Dataset],
     backtests: Mapping[str, Dataset],
 ) -> ReportData:
-    """Gather the data of one ticker's page; `models` and `backtests` by kind, "lstm" and "ensemble".
+    """Gather the data of one ticker's page; `models` and `backtests` by kind.
 
     Raises NotAvailable for a version that the registry does not have.
     """
-    lstm, ensemble = models["lstm"], models["ensemble"]
-    onnx = registry.load(lstm.facts["model"], lstm.facts["version"])
+    price, signal = (models[ANSWERING[task]] for task in ("price", "signal"))
+    onnx = registry.load(price.facts["model"], price.facts["version"])
     return ReportData(
         ticker=snapshot.ticker,
         currency=snapshot.currency,
         prices=cleaned.tables["prices"],
-        forecasts=lstm.table,
-        signals=ensemble.table,
-        price_metrics=lstm.facts["metrics"],
-        signal_metrics=ensemble.facts["metrics"],
-        lstm_backtest=_backtest(backtests["lstm"]),
-        ensemble_backtest=_backtest(backtests["ensemble"]),
+        forecasts=price.table,
+        signals=signal.table,
+        price_metrics=price.facts["metrics"],
+        signal_metrics=signal.facts["metrics"],
+        backtests={kind: _backtest(backtest) for kind, backtest in backtests.items()},
         latest=_latest(snapshot, onnx),
-        price_study=lstm.facts["study"],
-        signal_study=ensemble.facts["study"],
+        price_study=price.facts["study"],
+        signal_study=signal.facts["study"],
         trading={kind: backtest.facts["config"] for kind, backtest in backtests.items()},
         leakage=features.facts.get("leakage", {}),
         lineage={
-            **{name: (text(lstm.facts), text(ensemble.facts)) for name, text in _LINEAGE.items()},
-            "leakage certificate": (_certificate(registry, lstm), _certificate(registry, ensemble)),
+            **{name: tuple(text(model.facts) for model in models.values()) for name, text in _LINEAGE.items()},
+            "leakage certificate": tuple(_certificate(registry, model) for model in models.values()),
         },
+        metrics={kind: model.facts["metrics"] for kind, model in models.items()},
     )
+
+
+def plots_of(kind: Kind) -> tuple[str, ...]:
+    """Return the plots stored in MLflow with a kind of model: those of its task, if it answers that, and its equity."""
+    task = MODEL_KINDS[kind].task
+    return (*(_PLOTS[task] if ANSWERING[task] == kind else ()), f"{kind}_equity")
 
 
 def log_report(registry: ModelRegistry, models: Mapping[str, Dataset], page: bytes, plots: Mapping[str, bytes]) -> None:
     """Store the page, and the `plots` (PNG by name) of its kind, with the MLflow run of each model version."""
     for kind, model in models.items():
-        files = {f"plots/{name}.png": plots[name] for name in PLOTS[kind]}
+        files = {f"plots/{name}.png": plots[name] for name in plots_of(kind)}
         registry.log_files(model.facts["model"], model.facts["version"], {"report.html": page, **files})
 
 

@@ -1,12 +1,14 @@
 """The report's tables: figures as rows of text, each beside its baseline."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from zenith_core.backtesting.backtest import Backtest
 from zenith_core.forecasting.abstention import REASONS
+from zenith_core.model_kinds.table import ANSWERING, MODEL_KINDS, Kind, title_of
+from zenith_core.model_kinds.tasks import TASKS
 from zenith_pipelines.reports.formatting import NOTHING, count, interval, number, p_value, percent
 
 TRADES_SHOWN = 20
@@ -103,14 +105,41 @@ def band_rows(metrics: Figures) -> list[Row]:
     return _by_horizon(_BANDS, metrics)
 
 
-def statistic_rows(lstm: Backtest, ensemble: Backtest) -> list[Row]:
-    """Return every statistic of the LSTM, of buy and hold over the same period, then of the ensemble likewise."""
-    columns = [backtest.stats[strategy] for backtest in (lstm, ensemble) for strategy in ("strategy", "buy_and_hold")]
+def statistic_rows(backtests: Iterable[Backtest]) -> list[Row]:
+    """Return every statistic of each model, beside that of buy and hold over the same period."""
+    columns = [backtest.stats[strategy] for backtest in backtests for strategy in ("strategy", "buy_and_hold")]
     return [spec.row(columns) for spec in _STATISTICS]
 
 
+def statistic_headings(titles: Mapping[Kind, str]) -> list[str]:
+    """Return the headings of `statistic_rows`."""
+    return ["", *(heading for title in titles.values() for heading in (title, "Buy and hold"))]
+
+
+def benchmark_columns(titles: Collection[Kind]) -> list[int]:
+    """Return the columns of `statistic_rows` that hold baselines, counted from 1."""
+    return list(range(2, 2 * len(titles) + 1, 2))
+
+
+def lineage_headings(titles: Mapping[Kind, str]) -> list[str]:
+    """Return the headings of the lineage: the task of a model that answers, the title of any other."""
+    tasks = {kind: f"{task.capitalize()} model" for task, kind in ANSWERING.items()}
+    return [tasks.get(kind, title) for kind, title in titles.items()]
+
+
+def model_rows(metrics: Mapping[Kind, Figures]) -> list[Row]:
+    """Return the headline loss of each model beside the naive forecast's, the skill and its p-value."""
+    rows = []
+    for kind, figures in metrics.items():
+        task = TASKS[MODEL_KINDS[kind].task]
+        losses = [number(figures.get(name), 4) for name in (task.loss, task.baseline)]
+        skill = [_signed(figures.get("skill")), p_value(figures.get("p_value"))]
+        rows.append(Row(title_of(kind), [count(figures.get("horizon")), *losses, *skill]))
+    return rows
+
+
 def score_rows(metrics: Figures) -> list[Row]:
-    """Return `signal_metrics` of the ensemble and of its baseline, the historical frequencies."""
+    """Return `signal_metrics` of the model and of its baseline, the historical frequencies."""
     fine = partial(number, decimals=3)
     specs = (
         ("Accuracy", percent, "accuracy", "accuracy_baseline"),

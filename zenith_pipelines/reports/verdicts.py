@@ -7,6 +7,7 @@ from typing import Any
 from zenith_core.backtesting.backtest import Backtest
 from zenith_core.evaluation.metrics import SIGNIFICANCE
 from zenith_core.features.leakage import leakage_summary
+from zenith_core.model_kinds.table import title_of
 from zenith_pipelines.reports.formatting import count, interval, number, p_value_text, percent
 from zenith_pipelines.reports.report_data import ReportData
 
@@ -25,13 +26,12 @@ class Verdict:
 
 
 def verdicts(report: ReportData) -> list[Verdict]:
-    """Return the verdicts on the price model, its bands, the signal model, both backtests and the features."""
+    """Return the verdicts on the price model, its bands, the signal model, the backtests and the features."""
     return [
         _price_verdict(report.price_metrics),
         _band_verdict(report.price_metrics),
         _signal_verdict(report.signal_metrics),
-        _backtest_verdict("LSTM backtest", report.lstm_backtest),
-        _backtest_verdict("Ensemble backtest", report.ensemble_backtest),
+        *(_backtest_verdict(f"{title_of(kind)} backtest", backtest) for kind, backtest in report.backtests.items()),
         _leakage_verdict(report.leakage),
     ]
 

@@ -28,7 +28,7 @@ from tenacity import (
 )
 
 from zenith_core.job_options import ModelType
-from zenith_core.names import Kind
+from zenith_core.model_kinds.table import Kind
 from zenith_serving.client.errors import (
     StillRunning,
     Unavailable,

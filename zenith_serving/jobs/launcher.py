@@ -19,8 +19,8 @@ from zenith_core.asset_selection import (
     training_config,
 )
 from zenith_core.errors import UserError
-from zenith_core.job_options import ModelType
-from zenith_core.names import KINDS, REQUESTED_BY
+from zenith_core.model_kinds.table import KINDS
+from zenith_core.names import REQUESTED_BY
 from zenith_serving.errors import UnknownTicker, nearby
 from zenith_serving.jobs.dagster_client import PARTITION, DagsterAPI, Job
 from zenith_serving.jobs.launch_lock import launch_lock
@@ -61,7 +61,7 @@ class Launcher:
             _require_ticker(ticker, readiness.tickers)
             if set(other_models) - readiness.existing_assets:
                 raise UserError("this ticker lacks the other model: the first time, train all models")
-            config = training_config(request.epochs, allow_earlier_end=request.allow_earlier_end)
+            config = training_config(request.epochs, model_type=model_type, allow_earlier_end=request.allow_earlier_end)
             run = self._dagster.launch(job, config, {PARTITION: ticker, REQUESTED_BY: by})
         return self._launched(run, "train", already_running=False)
 
@@ -125,11 +125,11 @@ def trained_kinds(run: Mapping[str, Any]) -> set[str]:
     return {kind for kind in KINDS if f"{kind}_model" in assets}
 
 
-def _kinds(model_type: ModelType) -> set[str]:
+def _kinds(model_type: str) -> set[str]:
     return set(KINDS) if model_type == ALL else {model_type}
 
 
-def _model_type(run: Mapping[str, Any]) -> ModelType | None:
+def _model_type(run: Mapping[str, Any]) -> str | None:
     kinds = [kind for kind in KINDS if kind in trained_kinds(run)]
     return None if not kinds else "all" if len(kinds) > 1 else kinds[0]
 

@@ -9,6 +9,8 @@ from importlib.metadata import version as installed_version
 from typing import Any, cast
 
 from zenith_core.inference import METADATA_KEY, RunModel
+from zenith_core.model_kinds.table import task_of
+from zenith_core.model_kinds.tasks import TASKS
 from zenith_core.names import model_name
 from zenith_serving.errors import ModelUnavailable
 
@@ -52,10 +54,13 @@ def open_model(name: str, version: int, onnx: bytes) -> LoadedModel:
         artifact_name = model_name(facts["kind"], facts["ticker"])
         if not facts["feature_spec"]:
             raise KeyError("feature_spec")
+        task = task_of(facts["kind"], facts.get("task"))
     except (KeyError, TypeError, ValueError):
         raise ModelUnavailable(f"{label} cannot be loaded: it is not a model of ours") from None
     if artifact_name != name:
         raise ModelUnavailable(f"{label} is a model for another ticker or of another kind")
+    if task is None:
+        raise ModelUnavailable(f"{label} has a task that this service does not know: {', '.join(TASKS)} are known")
     if problem := misfit(facts.get("versions", {})):
         raise ModelUnavailable(f"{label} {problem}")
     return LoadedModel(name, version, cast(RunModel, session.run), _needed(facts))
@@ -92,7 +97,7 @@ def _needed(facts: Mapping[str, Any]) -> dict[str, Any]:
     evidence, study = facts.get("evidence", {}), facts.get("study", {})
     by_horizon = {key: _pick(figures, _EVIDENCE) for key, figures in (evidence.get("by_horizon") or {}).items()}
     return {
-        **_pick(facts, ("kind", "ticker", "feature_spec", "data_end")),
+        **_pick(facts, ("kind", "task", "ticker", "feature_spec", "data_end")),
         "evidence": {**_pick(evidence, _EVIDENCE), "by_horizon": by_horizon},
         "study": _pick(study, ("limits", "final")),
     }

@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 from zenith_core.errors import InvalidTicker
 from zenith_core.market.tickers import validate_ticker
-from zenith_core.names import KINDS, Kind, model_name
+from zenith_core.model_kinds.table import KINDS, Kind
+from zenith_core.names import model_name
 from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
 from zenith_serving.prediction.last_known_good import LastKnownGood

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from zenith_core.errors import UserError, ZenithError
 from zenith_core.inference import HORIZONS
 from zenith_core.market.tickers import validate_ticker
-from zenith_core.names import CACHE_GENERATION_FILE, Kind
+from zenith_core.model_kinds.table import ANSWERING, Kind
+from zenith_core.model_kinds.tasks import Task
+from zenith_core.names import CACHE_GENERATION_FILE
 from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.errors import TickerGone
 from zenith_serving.prediction.cache import Cache, LocalCache, cache_key
@@ -22,8 +24,7 @@ from zenith_serving.registry import open_registry
 from zenith_serving.schemas.predictions import ModelAnswer, PriceAnswer, SignalAnswer
 from zenith_serving.settings import Settings, require_home
 
-_TASKS: dict[Kind, str] = {"lstm": "price", "ensemble": "signal"}
-_SCHEMAS: dict[Kind, type[ModelAnswer]] = {"lstm": PriceAnswer, "ensemble": SignalAnswer}
+_SCHEMAS: dict[Task, type[ModelAnswer]] = {"price": PriceAnswer, "signal": SignalAnswer}
 
 
 def utc_now() -> datetime:
@@ -80,11 +81,11 @@ class Predictor:
 
     def predict_price(self, ticker: str, horizon: int = 5, *, use_cache: bool = True) -> PriceAnswer:
         """Forecast the next `horizon` sessions. Raises as `answer` does."""
-        return PriceAnswer.model_validate_json(self.answer("lstm", ticker, horizon, use_cache=use_cache))
+        return PriceAnswer.model_validate_json(self.answer(ANSWERING["price"], ticker, horizon, use_cache=use_cache))
 
     def predict_signal(self, ticker: str, *, use_cache: bool = True) -> SignalAnswer:
         """Choose between buy, hold and sell. Raises as `answer` does."""
-        return SignalAnswer.model_validate_json(self.answer("ensemble", ticker, use_cache=use_cache))
+        return SignalAnswer.model_validate_json(self.answer(ANSWERING["signal"], ticker, use_cache=use_cache))
 
     def ready(self, kinds: Collection[Kind], ticker: str) -> dict[Kind, ServedModel] | None:
         """Return the models if `answer` needs memory alone: no file, no registry, no Redis, no ONNX Runtime."""
@@ -113,11 +114,11 @@ class Predictor:
             raise UserError(f"horizon must be 1 to {HORIZONS} sessions")
         now = self._clock()
         model = models[kind] if models else self._model(kind, ticker, now)
-        task = _TASKS[kind]
-        request = f"{task}:{horizon}" if kind == "lstm" else task
+        task = model.task
+        request = f"{task}:{horizon}" if task == "price" else task
         key = cache_key(model.name, model.version, model.snapshot.data_version, request, now.date())
         if use_cache:
-            answer, is_cached = self._cached(key, kind, model, horizon, now)
+            answer, is_cached = self._cached(key, model, horizon, now)
         else:
             answer, is_cached = self._compute(key, model, horizon, now), False
         self.on_answer(task, is_cached)
@@ -148,7 +149,7 @@ class Predictor:
         """
         return self.snapshots.delisted(snapshot.ticker) if snapshot.next_sessions[-1] <= now.date() else None
 
-    def _cached(self, key: str, kind: Kind, model: ServedModel, horizon: int, now: datetime) -> tuple[bytes, bool]:
+    def _cached(self, key: str, model: ServedModel, horizon: int, now: datetime) -> tuple[bytes, bool]:
         """The cached answer and True, or a new one and False.
 
         Callers of the same key share one look into the cache and one answer.
@@ -156,7 +157,7 @@ class Predictor:
         ticker = model.snapshot.ticker
 
         def look_up() -> tuple[bytes, bool]:
-            if answer := self.cache.get(ticker, key, _SCHEMAS[kind]):
+            if answer := self.cache.get(ticker, key, _SCHEMAS[model.task]):
                 return answer, True
             return self._compute(key, model, horizon, now), False
 

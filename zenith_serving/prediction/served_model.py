@@ -3,14 +3,15 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from zenith_core.errors import NotAvailable
 from zenith_core.forecasting.abstention import SignalDecision, decide_latest_signal
 from zenith_core.inference import PriceForecast, forecast_prices, signal_probabilities
-from zenith_core.names import Kind
+from zenith_core.model_kinds.table import Kind, known_task
+from zenith_core.model_kinds.tasks import Task
 from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.errors import FeatureMismatch, ModelUnavailable
 from zenith_serving.prediction.loaded_model import LoadedModel
@@ -62,8 +63,13 @@ class ServedModel:
 
     @property
     def kind(self) -> Kind:
-        """`lstm` or `ensemble`."""
-        return cast(Kind, self.name.partition("-")[0])
+        """The kind of model, as `lstm`."""
+        return self.name.partition("-")[0]
+
+    @property
+    def task(self) -> Task:
+        """The task of its kind."""
+        return known_task(self.kind, self.facts.get("task"))
 
     @property
     def forecast(self) -> Forecast:
@@ -133,7 +139,7 @@ def _require_fit(model: LoadedModel, snapshot: ServingSnapshot, inputs: ServingS
 def _forecast(model: LoadedModel, inputs: ServingSnapshot) -> Forecast:
     """Raises ModelUnavailable if the forecast holds NaN or infinity, or a signal cannot be decided."""
     label = f"{model.name} version {model.version}"
-    if model.facts["kind"] == "lstm":
+    if known_task(model.facts["kind"], model.facts.get("task")) == "price":
         forecast = forecast_prices(model.run, inputs)
         _require_finite(float(forecast.price.sum() + forecast.quantiles.sum()), label)
         return tuple(_points(inputs, forecast))

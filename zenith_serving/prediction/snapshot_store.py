@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from zenith_core.errors import CorruptData
-from zenith_core.names import DELISTED, KINDS
+from zenith_core.model_kinds.table import KINDS
+from zenith_core.names import DELISTED
 from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.prediction.dataset_reader import DatasetReader, Stamp

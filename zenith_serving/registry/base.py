@@ -23,7 +23,7 @@ MODEL_FILE = "model.onnx"  # MLflow's name for it
 EXPERIMENT = "zenith"  # of every run of the pipelines
 DECISION_PREFIX = "decision/"  # of the run tags that record decisions about the run's version
 _TAGS = (
-    *("data_end", "data_version", "feature_spec", "code_version", "libraries", "trials", "leakage"),
+    *("task", "data_end", "data_version", "feature_spec", "code_version", "libraries", "trials", "leakage"),
     *("decision", "reason", "decided_at", "decided_by", ROLLED_BACK_TO),
 )
 

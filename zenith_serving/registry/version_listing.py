@@ -1,13 +1,15 @@
 """Model versions and decisions of the registry as response models."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from zenith_core.errors import InvalidTicker
 from zenith_core.evaluation.summary_metrics import summarize_metrics
 from zenith_core.market.tickers import validate_ticker
-from zenith_core.names import CANDIDATE, KINDS, PRODUCTION, Kind, last_decision, model_name
+from zenith_core.model_kinds.table import KINDS, Kind, task_of
+from zenith_core.names import CANDIDATE, PRODUCTION, last_decision, model_name
 from zenith_serving.errors import UnknownTicker, nearby
 from zenith_serving.registry.base import KnownVersion, ModelRegistry
 from zenith_serving.schemas.registry import Event, Gate, History, Models, ModelVersion, Status
@@ -25,7 +27,7 @@ def list_models(
     versions = [response for version in registry.versions(ticker) if (response := _model_version(version))]
     filters = {"ticker": ticker, "model_type": model_type, "status": status}
     matches = [one for one in versions if all(value in (None, getattr(one, name)) for name, value in filters.items())]
-    return Models(models=sorted(matches, key=lambda one: (one.ticker, KINDS.index(one.model_type), -int(one.version))))
+    return Models(models=sorted(matches, key=_order))
 
 
 def model_history(registry: ModelRegistry, ticker: str) -> History:
@@ -33,8 +35,10 @@ def model_history(registry: ModelRegistry, ticker: str) -> History:
 
     Raises UnknownTicker if the ticker has no models, RegistryUnavailable.
     """
-    events = [_event(kind, record) for kind in KINDS for record in registry.decisions(model_name(kind, ticker))]
-    if not events and not list_models(registry, ticker).models:
+    listed = list_models(registry, ticker).models
+    kinds = dict.fromkeys([*KINDS, *(version.model_type for version in listed)])
+    events = [_event(kind, record) for kind in kinds for record in registry.decisions(model_name(kind, ticker))]
+    if not events and not listed:
         tickers = sorted({version.ticker for version in list_models(registry).models})
         raise UnknownTicker(nearby(ticker, tickers), "no models of this ticker")
     return History(ticker=ticker, events=sorted(events, key=lambda event: event.at, reverse=True))
@@ -43,7 +47,8 @@ def model_history(registry: ModelRegistry, ticker: str) -> History:
 def _model_version(version: KnownVersion) -> ModelVersion | None:
     """Return None for a model that is not Zenith's."""
     kind, ticker = _kind_and_ticker(version.name)
-    if kind is None:
+    task = task_of(kind, version.tags.get("task"))
+    if task is None or not ticker:
         return None
     tags, beats_naive = version.tags, version.metrics.get("beats_naive")
     return ModelVersion(
@@ -54,7 +59,7 @@ def _model_version(version: KnownVersion) -> ModelVersion | None:
         status=_status(version.aliases),
         created_at=datetime.fromtimestamp(version.created_ms / 1000, UTC),
         beats_naive=None if beats_naive is None else bool(beats_naive),
-        metrics=summarize_metrics(kind, version.metrics),
+        metrics=summarize_metrics(task, version.metrics),
         decision=_action(decision) if (decision := last_decision(tags)) else None,
         **{key: tags.get(key) or None for key in _UNCHANGED_TAGS},
     )
@@ -87,10 +92,15 @@ def _action(outcome: str) -> Any:
     return outcome.replace(" ", "_")
 
 
-def _kind_and_ticker(name: str) -> tuple[Kind | None, str]:
-    prefix, _, ticker = name.partition("-")
-    kind = next((kind for kind in KINDS if kind == prefix), None)
-    try:
-        return (kind if validate_ticker(ticker) == ticker else None), ticker
-    except InvalidTicker:
-        return None, ""
+def _kind_and_ticker(name: str) -> tuple[Kind, str]:
+    """Return the parts of a model's name; the ticker is empty if it is none."""
+    kind, _, ticker = name.partition("-")
+    with suppress(InvalidTicker):
+        return kind, ticker if validate_ticker(ticker) == ticker else ""
+    return kind, ""
+
+
+def _order(version: ModelVersion) -> tuple[str, int, str, int]:
+    """Sort by ticker and kind, those in use first; the newest version first."""
+    kind = version.model_type
+    return version.ticker, KINDS.index(kind) if kind in KINDS else len(KINDS), kind, -int(version.version)

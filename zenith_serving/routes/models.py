@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Depends, Request
 
 from zenith_core.errors import UserError
-from zenith_core.names import Kind
+from zenith_core.model_kinds.table import KindInUse
 from zenith_serving.errors import RegistryUnavailable, unknown_name
 from zenith_serving.problem_details import RESPONSES
 from zenith_serving.registry.version_listing import list_models, model_history
@@ -29,7 +29,7 @@ async def models(
     registry: RegistryDep,
     threads: RegistryThreads,
     ticker: Ticker | None = None,
-    model_type: Kind | None = None,
+    model_type: KindInUse | None = None,
     status: Status | None = None,
 ) -> Models:
     """List every model version: its status, lineage, out-of-sample figures and the last decision about it."""

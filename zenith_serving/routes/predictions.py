@@ -14,7 +14,9 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from zenith_core.errors import ZenithError
-from zenith_core.names import DISCLAIMER, Kind
+from zenith_core.model_kinds.table import ANSWERING, Kind
+from zenith_core.model_kinds.tasks import Task
+from zenith_core.names import DISCLAIMER
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.prediction.predictor import Predictor
 from zenith_serving.prediction.served_model import ServedModel
@@ -37,10 +39,9 @@ from zenith_serving.schemas.predictions import (
 BATCH_CONCURRENCY = 8
 """Tickers of a batch in progress at a time, so that the event loop and its threads have time for other requests."""
 
-_PARTS: dict[PredictionType, dict[str, Kind]] = {
-    "price": {"price": "lstm"},
-    "signal": {"signal": "ensemble"},
-    "comprehensive": {"price": "lstm", "signal": "ensemble"},
+_PARTS: Mapping[PredictionType, Mapping[Task, Kind]] = {
+    **{task: {task: kind} for task, kind in ANSWERING.items()},
+    "comprehensive": ANSWERING,
 }
 
 Models = Mapping[Kind, ServedModel] | None

@@ -15,7 +15,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ValidationError
 
 from zenith_core.errors import CorruptData
-from zenith_core.names import KINDS
+from zenith_core.model_kinds.table import ANSWERING, KINDS
 from zenith_core.snapshot import STALE_AFTER_SESSIONS
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.prediction.dataset_reader import DatasetReader
@@ -50,12 +50,12 @@ def chart(ticker: Ticker, settings: SettingsDep, predictor: PredictorDep) -> Cha
 
 def chart_of(data: Path, ticker: str) -> Chart:
     """Return the chart of a validated ticker; `data` holds a folder for each dataset."""
-    lstm, ensemble = (_facts(data / f"{kind}_backtest", ticker) for kind in KINDS)
+    backtests = {kind: _facts(data / f"{kind}_backtest", ticker) for kind in KINDS}
     return Chart(
         ticker=ticker,
         candles=_part(Candles, _facts(data / "serving_snapshot", ticker).get("candles")),
-        forecasts=_part(PastForecasts, lstm.get("forecasts")),
-        backtests={"lstm": _backtest(lstm), "ensemble": _backtest(ensemble)},
+        forecasts=_part(PastForecasts, backtests[ANSWERING["price"]].get("forecasts")),
+        backtests={kind: _backtest(facts) for kind, facts in backtests.items()},
     )
 
 

@@ -4,7 +4,7 @@ from datetime import date
 
 from pydantic import Field
 
-from zenith_core.names import Kind
+from zenith_core.model_kinds.table import Kind
 from zenith_serving.schemas.base import Finite, Response
 
 

@@ -6,7 +6,9 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from zenith_core.job_options import ModelType, TickerTrainingOptions
+from zenith_core.asset_selection import ALL
+from zenith_core.job_options import TickerTrainingOptions
+from zenith_core.model_kinds.table import kinds_with
 from zenith_serving.schemas.base import Request, Response, Ticker
 
 RunStatus = Literal["queued", "starting", "running", "succeeded", "failed", "canceling", "canceled"]
@@ -18,9 +20,12 @@ class TrainRequest(Request, TickerTrainingOptions):
     ticker: Ticker
 
     @model_validator(mode="after")
-    def _reject_epochs_of_the_ensemble(self) -> "TrainRequest":
-        if self.model_type == "ensemble" and self.epochs is not None:
-            raise PydanticCustomError("epochs", "epochs apply to the lstm only: omit them for the ensemble")
+    def _reject_epochs_of_others(self) -> "TrainRequest":
+        if self.epochs is not None and self.model_type != ALL and self.model_type not in kinds_with("epochs"):
+            networks = " and the ".join(kinds_with("epochs"))
+            raise PydanticCustomError(
+                "epochs", f"epochs apply to the {networks} only: omit them for the {self.model_type}"
+            )
         return self
 
 
@@ -47,7 +52,7 @@ class Run(Response):
     run_id: str
     job: str
     ticker: str | None
-    model_type: ModelType | None = Field(description="The models it trains; null if none.")
+    model_type: str | None = Field(description="The kind of model it trains, `all` for several; null if none.")
     status: RunStatus
     started_at: datetime | None
     ended_at: datetime | None

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from zenith_core.model_kinds.table import Kind
 from zenith_core.names import HORIZONS
 from zenith_serving.schemas.base import Finite, Request, Response, Ticker
 
@@ -56,7 +57,7 @@ class ModelAnswer(Response):
     """Fields of every prediction."""
 
     ticker: str
-    model_type: Literal["lstm", "ensemble"]
+    model_type: Kind = Field(description="The kind of model that answers.")
     model_version: str = Field(description="The version in MLflow.")
     current_price: Finite = Field(description="Adjusted close at `as_of`.")
     as_of: date = Field(description="The last closed session in the data: the forecast origin.")

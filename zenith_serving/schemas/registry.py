@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from zenith_core.names import Kind
+from zenith_core.model_kinds.table import Kind
 from zenith_serving.schemas.base import Finite, Response
 
 Status = Literal["production", "candidate", "archived"]

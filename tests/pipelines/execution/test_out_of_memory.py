@@ -26,7 +26,7 @@ def little_memory(monkeypatch, tmp_path):
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     put_dagster_databases(tmp_path)
     fetch_short_history(monkeypatch)
-    monkeypatch.setattr("zenith_pipelines.defs.assets.models.train_ensemble", lambda *_: np.ones(2**30))
+    monkeypatch.setattr("zenith_pipelines.models.training.train_ensemble", lambda *_: np.ones(2**30))
     before = resource.getrlimit(resource.RLIMIT_AS)
     bytes_in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (bytes_in_use + 2**30, before[1]))

@@ -42,7 +42,7 @@ def test_past_forecasts_are_the_matured_ones_at_the_headline_horizon():
         for horizon in (1, 5)
     ]
 
-    assert past_forecasts(pd.DataFrame(rows)) == {
+    assert past_forecasts(pd.DataFrame(rows), 5) == {
         "origin": ["2020-01-01", "2020-01-03"],
         "target_date": [days[5].date().isoformat(), days[7].date().isoformat()],
         "close": [10.0, 12.0],

@@ -239,11 +239,11 @@ def test_a_copy_of_the_version_in_production_is_recorded_as_unchanged(registry):
 
 
 def test_a_copy_of_a_version_that_was_rolled_back_stays_out(registry):
-    current = current_data("AGAIN", LATER)
+    current = current_data("BACKAGAIN", LATER)
     for sessions in (440, 500):
-        register_and_promote(registry, "AGAIN", FEATURES.iloc[:sessions])
+        register_and_promote(registry, "BACKAGAIN", FEATURES.iloc[:sessions])
     roll_back(registry, "lstm", current, reason="it forecast a split")
-    copy = register_version(registry, "lstm", "AGAIN", FEATURES)
+    copy = register_version(registry, "lstm", "BACKAGAIN", FEATURES)
     assert copy.tags["sha256"] == registry.version("lstm-AGAIN", 2).tags["sha256"]
     history = decision_history(registry, "lstm-AGAIN")
     assert [one.outcome for one in history] == ["promoted", "promoted", "rolled back"]

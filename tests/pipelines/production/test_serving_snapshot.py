@@ -20,6 +20,7 @@ from zenith_pipelines.models.ensemble_onnx import signal_model_onnx
 from zenith_pipelines.models.onnx_artifact import with_metadata
 from zenith_pipelines.production import serving_snapshot
 from zenith_pipelines.production.serving_snapshot import DECLARATIONS, latest_forecast, make_snapshot, snapshot_facts
+from zenith_pipelines.registry.model_registry import Version
 
 LIMITS = {"lower": [-1.0, -1.0], "upper": [1.0, 1.0], "base_rates": [0.3, 0.4, 0.3]}
 
@@ -46,7 +47,7 @@ def latest(onnx, monkeypatch):
     def facts(metadata, row=(0.0, 0.0), spec="s"):
         day = date(2024, 1, 2)
         snapshot = ServingSnapshot("AAPL", "v", "s", day, 9.0, "USD", 0.1, np.array([row], dtype=np.float32), ())
-        version = SimpleNamespace(name="m", version=3, tags={"data_end": "2024-01-02", "feature_spec": spec})
+        version = Version("m", 3, "", "", {"data_end": "2024-01-02", "feature_spec": spec})
         registry = SimpleNamespace(
             require_production=lambda name: version, load=lambda name, number: with_metadata(onnx, metadata)
         )

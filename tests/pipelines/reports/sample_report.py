@@ -97,8 +97,10 @@ def make_report(foresight=0.0, **changes):
         signals=signals,
         price_metrics=price_metrics(forecasts),
         signal_metrics=signal_metrics(signals),
-        lstm_backtest=run_backtest(prices, forecast_signals(forecasts)),
-        ensemble_backtest=run_backtest(prices, signals.set_index("date")["signal"]),
+        backtests={
+            "lstm": run_backtest(prices, forecast_signals(forecasts)),
+            "ensemble": run_backtest(prices, signals.set_index("date")["signal"]),
+        },
         latest=latest,
         price_study=PRICE_STUDY,
         signal_study=SIGNAL_STUDY,

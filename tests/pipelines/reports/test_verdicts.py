@@ -20,20 +20,25 @@ def report():
     return make_report()
 
 
+def with_backtest(report, backtest):
+    """Return the report with another backtest of the LSTM."""
+    return replace(report, backtests={**report.backtests, "lstm": backtest})
+
+
 def with_strategy(report, **changes):
     """Return the report with other figures of the LSTM strategy."""
-    stats = report.lstm_backtest.stats
+    stats = report.backtests["lstm"].stats
     stats = {**stats, "strategy": {**stats["strategy"], **changes}}
-    return replace(report, lstm_backtest=replace(report.lstm_backtest, stats=stats))
+    return with_backtest(report, replace(report.backtests["lstm"], stats=stats))
 
 
 def ahead(report, p=None, probability=None):
     """Return the report with an LSTM strategy that beats buy-and-hold, with this evidence."""
-    benchmark = report.ensemble_backtest.stats["buy_and_hold"]
+    benchmark = report.backtests["ensemble"].stats["buy_and_hold"]
     strategy = {**benchmark, "sharpe": benchmark["sharpe"] + 0.5, "trials": 3, "open_trades": 1}
     stats = {"strategy": strategy, "buy_and_hold": benchmark}
     stats["strategy"] |= {"excess_sharpe_p_value": p, "deflated_sharpe": probability}
-    return replace(report, lstm_backtest=replace(report.lstm_backtest, stats=stats))
+    return with_backtest(report, replace(report.backtests["lstm"], stats=stats))
 
 
 def test_the_verdict_states_that_a_model_has_skill():
@@ -73,7 +78,7 @@ def test_a_gain_favours_the_strategy_only_if_chance_and_trials_do_not_explain_it
     ("by", "opening"), [(-0.5, "Lower risk-adjusted return than"), (0.004, "Same risk-adjusted return as")]
 )
 def test_a_strategy_that_does_not_beat_buy_and_hold_is_never_favoured(report, by, opening):
-    benchmark = report.lstm_backtest.stats["buy_and_hold"]["sharpe"]
+    benchmark = report.backtests["lstm"].stats["buy_and_hold"]["sharpe"]
     own = {"sharpe": benchmark + by, "trades": 3, "excess_sharpe_p_value": 0.01, "deflated_sharpe": 0.99}
     verdict = verdicts(with_strategy(report, **own))[LSTM]
 
@@ -91,7 +96,7 @@ def test_the_verdict_shows_interval_p_value_deflated_sharpe_and_trials(report):
 
 def test_the_verdict_on_a_strategy_without_trades_has_nothing_to_compare(report):
     signals = forecast_signals(report.forecasts).map(lambda _: "hold")
-    verdict = verdicts(replace(report, lstm_backtest=run_backtest(report.prices, signals)))[LSTM]
+    verdict = verdicts(with_backtest(report, run_backtest(report.prices, signals)))[LSTM]
 
     assert verdict.sentence == "It never traded: nothing to compare"
     assert not verdict.good
@@ -128,11 +133,11 @@ STATISTICS = (
 
 
 def test_every_statistic_is_beside_buy_and_hold(report):
-    rows = {row.label: row.cells for row in tables.statistic_rows(report.lstm_backtest, report.ensemble_backtest)}
+    rows = {row.label: row.cells for row in tables.statistic_rows(report.backtests.values())}
 
     assert set(STATISTICS) <= set(rows)
     assert {len(cells) for cells in rows.values()} == {4}
-    stats = [b.stats[name] for b in (report.lstm_backtest, report.ensemble_backtest) for name in b.stats]
+    stats = [b.stats[name] for b in report.backtests.values() for name in b.stats]
     assert rows["Total return"] == [percent(each["total_return"]) for each in stats]
     assert rows["Sharpe ratio, 90 % interval"] == [interval(each["sharpe_low"], each["sharpe_high"]) for each in stats]
     assert rows["Break-even cost per side"] == [percent(each["break_even_cost"], 2) for each in stats]
@@ -140,16 +145,16 @@ def test_every_statistic_is_beside_buy_and_hold(report):
 
 def test_every_figure_of_the_statistics_is_in_the_table(report):
     figures = RecordingFigures()
-    backtest = replace(report.lstm_backtest, stats={"strategy": figures, "buy_and_hold": figures})
-    tables.statistic_rows(backtest, backtest)
+    backtest = replace(report.backtests["lstm"], stats={"strategy": figures, "buy_and_hold": figures})
+    tables.statistic_rows([backtest, backtest])
 
-    assert set(report.lstm_backtest.stats["strategy"]) - figures.keys == {"sessions", "open_trades"}
+    assert set(report.backtests["lstm"].stats["strategy"]) - figures.keys == {"sessions", "open_trades"}
 
 
 def test_undefined_figures_are_dashes(report):
-    no_figures = dict.fromkeys(report.lstm_backtest.stats["strategy"])
-    backtest = replace(report.lstm_backtest, stats={"strategy": no_figures, "buy_and_hold": {}})
-    assert {cell for row in tables.statistic_rows(backtest, backtest) for cell in row.cells} == {"–"}
+    no_figures = dict.fromkeys(report.backtests["lstm"].stats["strategy"])
+    backtest = replace(report.backtests["lstm"], stats={"strategy": no_figures, "buy_and_hold": {}})
+    assert {cell for row in tables.statistic_rows([backtest, backtest]) for cell in row.cells} == {"–"}
 
 
 def test_errors_and_bands_have_a_column_for_each_horizon_and_their_baselines(report):

@@ -1,5 +1,6 @@
 """Backtests of the walk-forward output, never of in-sample rows, and the report."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
 import dagster as dg
@@ -7,8 +8,12 @@ import pandas as pd
 from pydantic import Field
 
 from zenith_core.backtesting.backtest import BacktestConfig, backtest, forecast_signals
-from zenith_core.evaluation.metrics import HEADLINE_HORIZON
 from zenith_core.market.exchanges import exchange_of
+from zenith_core.model_kinds.declaration import ModelKind
+from zenith_core.model_kinds.options import horizon_of
+from zenith_core.model_kinds.table import KINDS, MODEL_KINDS
+from zenith_core.model_kinds.tasks import Task
+from zenith_core.names import HEADLINE_HORIZON
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.atomic_files import write_atomically
 from zenith_pipelines.datasets.store import Dataset
@@ -20,7 +25,7 @@ from zenith_pipelines.production.chart_data import Columns, equity_curve, past_f
 from zenith_pipelines.registry.trials import assess_backtest
 from zenith_pipelines.reports.page import render_report, report_plots
 from zenith_pipelines.reports.plotting import to_png
-from zenith_pipelines.reports.report_data import PLOTS, gather_report_data, log_report
+from zenith_pipelines.reports.report_data import gather_report_data, log_report, plots_of
 from zenith_pipelines.reports.verdicts import verdicts
 
 
@@ -57,35 +62,47 @@ BACKTESTS = ("zenith_core/backtesting", "zenith_core/statistics")
 """The code that trades signals on paper."""
 
 
-@dg.asset(
-    partitions_def=ticker_partitions,
-    group_name="backtests",
-    owners=OWNERS,
-    kinds={"parquet", "mlflow"},
-    code_version=code_version(*BACKTESTS),
-)
-def lstm_backtest(
-    config: TradingConfig, zenith: ZenithResource, cleaned_prices: Dataset, lstm_model: Dataset
-) -> dg.MaterializeResult[Dataset]:
-    """Trades on the LSTM's walk-forward forecasts, filled at the next open with costs, beside buy-and-hold."""
-    trading = config.of(lstm_model.facts["ticker"])
-    signals = forecast_signals(lstm_model.table, HEADLINE_HORIZON, threshold=trading.round_trip_cost)
-    return _backtest(zenith, trading, cleaned_prices, signals, lstm_model, forecasts=past_forecasts(lstm_model.table))
+def _price_signals(model: Dataset, trading: BacktestConfig) -> pd.Series:
+    return forecast_signals(model.table, horizon_of(model.facts), threshold=trading.round_trip_cost)
 
 
-@dg.asset(
-    partitions_def=ticker_partitions,
-    group_name="backtests",
-    owners=OWNERS,
-    kinds={"parquet", "mlflow"},
-    code_version=code_version(*BACKTESTS),
-)
-def ensemble_backtest(
-    config: TradingConfig, zenith: ZenithResource, cleaned_prices: Dataset, ensemble_model: Dataset
-) -> dg.MaterializeResult[Dataset]:
-    """Trades on the ensemble's walk-forward signals, filled at the next open with costs, beside buy-and-hold."""
-    signals = ensemble_model.table.set_index("date")["signal"]
-    return _backtest(zenith, config.of(ensemble_model.facts["ticker"]), cleaned_prices, signals, ensemble_model)
+def _own_signals(model: Dataset, trading: BacktestConfig) -> pd.Series:
+    return model.table.set_index("date")["signal"]
+
+
+_SIGNALS: Mapping[Task, Callable[[Dataset, BacktestConfig], pd.Series]] = {
+    "price": _price_signals,
+    "signal": _own_signals,
+}
+
+
+def backtest_asset(kind: ModelKind) -> dg.AssetsDefinition:
+    """Make the asset `<kind>_backtest`."""
+
+    @dg.asset(
+        name=f"{kind.name}_backtest",
+        description=f"Trades on the walk-forward {'forecasts' if kind.task == 'price' else 'signals'} of "
+        f"{kind.name}, filled at the next open with costs, beside buy-and-hold.",
+        partitions_def=ticker_partitions,
+        group_name="backtests",
+        owners=OWNERS,
+        kinds={"parquet", "mlflow"},
+        code_version=code_version(*BACKTESTS),
+        ins={"model": dg.AssetIn(f"{kind.name}_model")},
+    )
+    def trade(
+        config: TradingConfig, zenith: ZenithResource, cleaned_prices: Dataset, model: Dataset
+    ) -> dg.MaterializeResult[Dataset]:
+        trading = config.of(model.facts["ticker"])
+        charts = {}
+        if kind.task == "price":
+            charts = {"forecasts": past_forecasts(model.table, horizon_of(model.facts))}
+        return _backtest(zenith, trading, cleaned_prices, _SIGNALS[kind.task](model, trading), model, **charts)
+
+    return trade
+
+
+backtest_assets = [backtest_asset(kind) for kind in MODEL_KINDS.values()]
 
 
 @dg.asset(
@@ -94,31 +111,29 @@ def ensemble_backtest(
     owners=OWNERS,
     kinds={"html", "mlflow"},
     code_version=code_version("zenith_pipelines/reports"),
+    ins={f"{kind}_{part}": dg.AssetIn() for kind in KINDS for part in ("model", "backtest")},
 )
 def backtest_report(
     context: dg.AssetExecutionContext,
     zenith: ZenithResource,
     cleaned_prices: Dataset,
     indicator_features: Dataset,
-    lstm_model: Dataset,
-    ensemble_model: Dataset,
-    lstm_backtest: Dataset,
-    ensemble_backtest: Dataset,
     serving_snapshot: Dataset,
+    **evidence: Dataset,
 ) -> dg.MaterializeResult[Dataset]:
     """One HTML page with the evidence for and against the ticker's models. It opens without a network.
 
     It is also logged to the MLflow run of each model version, as report.html, with the model's plots.
     """
     snapshot = ServingSnapshot.from_json(dict(serving_snapshot.facts))
-    models = {"lstm": lstm_model, "ensemble": ensemble_model}
-    backtests = {"lstm": lstm_backtest, "ensemble": ensemble_backtest}
+    models = {kind: evidence[f"{kind}_model"] for kind in KINDS}
+    backtests = {kind: evidence[f"{kind}_backtest"] for kind in KINDS}
     report = gather_report_data(snapshot, zenith.registry, cleaned_prices, indicator_features, models, backtests)
     figures = report_plots(report)
     page = render_report(report, figures).encode()
     path = zenith.settings.reports / f"{context.partition_key}.html"
     write_atomically(path, page)
-    plots = {name: to_png(figures[name]) for names in PLOTS.values() for name in names}
+    plots = {name: to_png(figures[name]) for kind in KINDS for name in plots_of(kind)}
     log_report(zenith.registry, models, page, plots)
     metadata = fan_plot(figures["price_fan"]) | verdicts_table(verdicts(report))
     return dg.MaterializeResult(

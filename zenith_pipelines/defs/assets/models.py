@@ -1,15 +1,20 @@
 """Trained candidates, registered in MLflow with their out-of-sample evidence. No promotion happens here."""
 
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from datetime import date
+from typing import Any
 
 import dagster as dg
+import pandas as pd
 
 from zenith_core.errors import NotAvailable
 from zenith_core.inference import HORIZONS
-from zenith_core.job_options import LSTMOptions
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import next_sessions
+from zenith_core.model_kinds.declaration import ModelKind
+from zenith_core.model_kinds.options import ModelOptions
+from zenith_core.model_kinds.table import MODEL_KINDS
+from zenith_core.model_kinds.tasks import Task
 from zenith_core.prices.standstill import standing_still
 from zenith_pipelines.dagster_runtime.dead_runs import earlier_attempts
 from zenith_pipelines.dagster_runtime.progress import Progress
@@ -25,63 +30,52 @@ from zenith_pipelines.defs.metadata import (
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.models import prepare_backend
-from zenith_pipelines.models.ensemble import EnsembleConfig
-from zenith_pipelines.models.lstm import LSTMConfig
-from zenith_pipelines.models.training import Candidate, Lineage, TrainingData, train_ensemble, train_lstm
+from zenith_pipelines.models.training import Candidate, Lineage, TrainingData, trainer_of_kind
 from zenith_pipelines.registry.registration import flat_metrics, register
 
-
-class TrainingConfig(dg.Config, LSTMOptions):
-    """Options of the LSTM training."""
-
-
 MODELS = ("zenith_pipelines/models", "zenith_core/features", "zenith_core/forecasting", "zenith_core/evaluation")
-"""The code that trains and judges both models."""
+"""The code that trains and judges all models."""
+
+_PLOTS: Mapping[Task, Callable[[pd.DataFrame, Mapping[str, Any], Dataset], Metadata]] = {
+    "price": price_model_plots,
+    "signal": signal_model_plots,
+}
 
 
-@dg.asset(
-    partitions_def=ticker_partitions,
-    group_name="models",
-    owners=OWNERS,
-    kinds={"keras", "mlflow", "onnx"},
-    code_version=code_version(*MODELS),
-)
-def lstm_model(
-    context: dg.AssetExecutionContext,
-    config: TrainingConfig,
-    zenith: ZenithResource,
-    progress: dg.ResourceParam[Progress],
-    cleaned_prices: Dataset,
-    indicator_features: Dataset,
-) -> dg.MaterializeResult[Dataset]:
-    """A Keras LSTM that forecasts 1 to 30 sessions ahead, with its walk-forward evidence."""
-    prepare_backend(zenith.settings.keras_backend, zenith.settings.home)
-    settings = replace(LSTMConfig(), **({"epochs": config.epochs} if config.epochs else {}))
-    data = _training_data(context.partition_key, cleaned_prices, indicator_features)
-    candidate = train_lstm(data, settings, progress.of("lstm_model"))
-    plots = price_model_plots(candidate.evidence, candidate.metrics, cleaned_prices)
-    return _registered(context, zenith, candidate, indicator_features, plots)
+def model_asset(kind: ModelKind) -> dg.AssetsDefinition:
+    """Make the asset `<kind>_model`, whose run config is the kind's configuration."""
+
+    class Configuration(dg.Config, kind.options):  # type: ignore[misc,name-defined]
+        """The configuration of one kind of model."""
+
+    @dg.asset(
+        name=f"{kind.name}_model",
+        description=kind.description,
+        partitions_def=ticker_partitions,
+        group_name="models",
+        owners=OWNERS,
+        kinds={*kind.libraries, "mlflow", "onnx"},
+        code_version=code_version(*MODELS),
+    )
+    def train(
+        context: dg.AssetExecutionContext,
+        config: Configuration,
+        zenith: ZenithResource,
+        progress: dg.ResourceParam[Progress],
+        cleaned_prices: Dataset,
+        indicator_features: Dataset,
+    ) -> dg.MaterializeResult[Dataset]:
+        prepare_backend(zenith.settings.keras_backend, zenith.settings.home)
+        options: ModelOptions = kind.options(**config.model_dump())
+        data = _training_data(context.partition_key, cleaned_prices, indicator_features)
+        candidate = trainer_of_kind(kind)(data, options, progress.of(f"{kind.name}_model"))
+        plots = _PLOTS[kind.task](candidate.evidence, candidate.metrics, cleaned_prices)
+        return _registered(context, zenith, candidate, indicator_features, plots)
+
+    return train
 
 
-@dg.asset(
-    partitions_def=ticker_partitions,
-    group_name="models",
-    owners=OWNERS,
-    kinds={"scikitlearn", "xgboost", "mlflow", "onnx"},
-    code_version=code_version(*MODELS),
-)
-def ensemble_model(
-    context: dg.AssetExecutionContext,
-    zenith: ZenithResource,
-    progress: dg.ResourceParam[Progress],
-    cleaned_prices: Dataset,
-    indicator_features: Dataset,
-) -> dg.MaterializeResult[Dataset]:
-    """RandomForest and XGBoost voting on sell, hold or buy, with their walk-forward evidence."""
-    data = _training_data(context.partition_key, cleaned_prices, indicator_features)
-    candidate = train_ensemble(data, EnsembleConfig(), progress.of("ensemble_model"))
-    plots = signal_model_plots(candidate.evidence, candidate.metrics, cleaned_prices)
-    return _registered(context, zenith, candidate, indicator_features, plots)
+model_assets = [model_asset(kind) for kind in MODEL_KINDS.values()]
 
 
 def _training_data(ticker: str, cleaned: Dataset, features: Dataset) -> TrainingData:

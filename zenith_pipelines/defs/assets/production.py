@@ -11,7 +11,7 @@ import dagster as dg
 from zenith_core.evaluation.forecast_ledger import ledger_rows
 from zenith_core.evaluation.track_record import track_record
 from zenith_core.job_options import EvaluationOptions
-from zenith_core.names import KINDS, Kind
+from zenith_core.model_kinds.table import KINDS
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.defs.code_versions import code_version
@@ -51,20 +51,18 @@ def serving_snapshot(
     owners=OWNERS,
     kinds={"mlflow"},
     code_version=code_version("zenith_pipelines/production"),
+    ins={f"{kind}_model": dg.AssetIn() for kind in KINDS},
 )
 def production_models(
-    zenith: ZenithResource,
-    indicator_features: Dataset,
-    lstm_model: Dataset,
-    ensemble_model: Dataset,
-    serving_snapshot: Dataset,
+    zenith: ZenithResource, indicator_features: Dataset, serving_snapshot: Dataset, **models: Dataset
 ) -> dg.MaterializeResult[Dataset]:
     """The promotion decision on each candidate, gate by gate, with the reason if it is refused."""
     current = CurrentData(ServingSnapshot.from_json(dict(serving_snapshot.facts)), indicator_features.table)
-    models: dict[Kind, Dataset] = {"lstm": lstm_model, "ensemble": ensemble_model}
     decisions: dict[str, Any] = {
-        kind: promote_if_better(zenith.registry, kind, int(model.facts["version"]), current, by=zenith.requested_by)
-        for kind, model in models.items()
+        kind: promote_if_better(
+            zenith.registry, kind, int(models[f"{kind}_model"].facts["version"]), current, by=zenith.requested_by
+        )
+        for kind in KINDS
     }
     return dg.MaterializeResult(value=Dataset(facts=decisions), metadata=decisions_metadata(zenith.settings, decisions))
 
@@ -87,7 +85,7 @@ def forecast_ledger(
     ticker = context.partition_key
     snapshot = ServingSnapshot.from_json(dict(serving_snapshot.facts))
     latest = latest_forecast(zenith.registry, snapshot)
-    rows = ledger_rows(latest.snapshot, latest.forecast, latest.lstm_version, datetime.now(UTC))
+    rows = ledger_rows(latest.snapshot, latest.forecast, latest.price_version, datetime.now(UTC))
     closes = cleaned_prices.tables["prices"]["close"]
     tables = next_ledger(zenith.store, ticker, rows, closes, _recorded_head(context.instance, ticker))
     ledger, head = tables[FORECASTS], head_of(tables[ENTRIES])

@@ -9,11 +9,14 @@ import pandas as pd
 import pytest
 
 from zenith_core.errors import UserError
+from zenith_core.model_kinds.table import MODEL_KINDS
 from zenith_core.statistics.sharpe import deflated_sharpe, return_moments
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.definitions import defs
-from zenith_pipelines.defs.assets.backtests import TradingConfig, ensemble_backtest, lstm_backtest
+from zenith_pipelines.defs.assets.backtests import TradingConfig, backtest_asset
 from zenith_pipelines.registry.trials import sharpes_tried
+
+ensemble_backtest, lstm_backtest = (backtest_asset(MODEL_KINDS[kind]) for kind in ("ensemble", "lstm"))
 
 pytestmark = pytest.mark.slow  # backtests through Dagster and MLflow
 
