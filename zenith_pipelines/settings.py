@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from zenith_core.addresses import check_redis_url, check_tracking_uri, invalid_setting
 from zenith_core.errors import InvalidTicker, UserError
 from zenith_core.market.exchanges import add_exchanges, listed_tickers
+from zenith_core.model_kinds.table import select_kinds
 
 
 class Settings(BaseSettings):
@@ -66,6 +67,11 @@ class Settings(BaseSettings):
         description="Tickers that a sensor adds, separated by commas. A ticker that it added is removed when it is no "
         "longer named here.",
     )
+    zenith_models: str = Field(
+        default="",
+        description="The kinds of model in use, separated by commas, such as `lstm,gru,ensemble`. A kind of a package "
+        "is used only if it is named. Not set: `lstm,ensemble`.",
+    )
     zenith_timezone: str = Field(default="America/Sao_Paulo", description="Time zone of the schedules.")
     zenith_retrain_cron: str = Field(default="0 2 * * 0", description="When all tickers are retrained.")
     zenith_cleanup_cron: str = Field(default="0 3 1 * *", description="When old model versions are cleaned up.")
@@ -93,6 +99,12 @@ class Settings(BaseSettings):
             super().__init__(**values)
         except ValidationError as error:
             raise invalid_setting(error) from None
+
+    @field_validator("zenith_models")
+    @classmethod
+    def _be_kinds(cls, text: str) -> str:
+        select_kinds(text)
+        return text
 
     @field_validator("mlflow_tracking_uri")
     @classmethod

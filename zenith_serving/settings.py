@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from zenith_core.addresses import check_redis_url, check_tracking_uri, invalid_setting
 from zenith_core.errors import UserError
+from zenith_core.model_kinds.table import select_kinds
 
 
 class Settings(BaseSettings):
@@ -45,6 +46,11 @@ class Settings(BaseSettings):
         default=512,
         gt=0,
         description="Memory for models' forecasts in each process, in MB; the least recently used are dropped.",
+    )
+    zenith_models: str = Field(
+        default="",
+        description="The kinds of model in use, separated by commas, such as `lstm,gru,ensemble`. A kind of a package "
+        "is used only if it is named. Not set: `lstm,ensemble`.",
     )
     ml_cache_ttl: int = Field(default=3600, gt=0, description="Seconds that an answer is kept.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -95,6 +101,12 @@ class Settings(BaseSettings):
             return None
         _require_redis_options(check_redis_url(url.get_secret_value()))
         return url
+
+    @field_validator("zenith_models")
+    @classmethod
+    def _be_kinds(cls, text: str) -> str:
+        select_kinds(text)
+        return text
 
     @field_validator("mlflow_tracking_uri")
     @classmethod

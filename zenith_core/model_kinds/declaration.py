@@ -43,6 +43,11 @@ class ModelKind:
             raise ValueError(f"the kind {self.name} has the task {self.task!r}: the tasks are {', '.join(TASKS)}")
 
     @property
+    def noun(self) -> str:
+        """Its title inside a sentence."""
+        return self.title if self.title.isupper() else self.title.lower()
+
+    @property
     def declared_task(self) -> TaskDeclaration:
         """The declaration of its task."""
         return TASKS[self.task]

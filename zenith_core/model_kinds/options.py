@@ -16,6 +16,9 @@ DEFAULT_EPOCHS = 24
 DEFAULT_WINDOW = 60
 """The sessions that a network sees, unless its configuration says otherwise."""
 
+LONGEST_WINDOW = 120
+"""The most sessions that a network may see."""
+
 
 def horizon_of(facts: Mapping[str, Any]) -> int:
     """Return a model's horizon from its facts: the configuration that it was trained with; earlier releases had one."""
@@ -23,52 +26,47 @@ def horizon_of(facts: Mapping[str, Any]) -> int:
     return horizon
 
 
+def _bounded(default: float | None, least: float, most: float, description: str) -> Any:
+    """Declare a number with its bounds, which the description names too: no user interface shows the others."""
+    return Field(default=default, ge=least, le=most, description=f"{description}, {least:g} to {most:g}.")
+
+
 class ModelOptions(BaseModel):
     """The configuration that every kind of model has."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    horizon: int = Field(
-        default=HEADLINE_HORIZON,
-        ge=1,
-        le=HORIZONS,
-        description="Sessions ahead of a signal, or of the price forecasts that are scored first, charted and traded.",
+    horizon: int = _bounded(
+        HEADLINE_HORIZON,
+        1,
+        HORIZONS,
+        "Sessions ahead of a signal, or of the forecasts that are scored first and traded",
     )
 
 
 class NetworkOptions(ModelOptions):
     """The configuration of a recurrent network."""
 
-    epochs: int | None = Field(
-        default=None,
-        ge=1,
-        le=MAX_EPOCHS,
-        description=f"Most training epochs of the network; {DEFAULT_EPOCHS} if left out.",
-    )
-    layers: int = Field(default=2, ge=1, le=4, description="Recurrent layers.")
-    units: int = Field(default=50, ge=1, le=256, description="Units of each recurrent layer.")
-    dropout: float = Field(default=0.2, ge=0, le=0.9, description="Share of units dropped after each recurrent layer.")
-    dense: int = Field(default=25, ge=1, le=256, description="Units of the dense layer.")
-    window: int = Field(default=DEFAULT_WINDOW, ge=10, le=120, description="Sessions that the network sees.")
-    learning_rate: float = Field(default=1e-3, ge=1e-5, le=0.1, description="Step size of Adam.")
-    batch: int = Field(default=4, ge=1, le=256, description="Windows of a training batch.")
-    patience: int = Field(default=3, ge=0, le=100, description="Epochs without a better one before training stops.")
+    epochs: int | None = _bounded(None, 1, MAX_EPOCHS, f"Most training epochs; {DEFAULT_EPOCHS} if left out")
+    layers: int = _bounded(2, 1, 4, "Recurrent layers")
+    units: int = _bounded(50, 1, 256, "Units of each recurrent layer")
+    dropout: float = _bounded(0.2, 0, 0.9, "Share of units dropped after each recurrent layer")
+    dense: int = _bounded(25, 1, 256, "Units of the dense layer")
+    window: int = _bounded(DEFAULT_WINDOW, 10, LONGEST_WINDOW, "Sessions that the network sees")
+    learning_rate: float = _bounded(1e-3, 1e-5, 0.1, "Step size of Adam")
+    batch: int = _bounded(4, 1, 256, "Windows of a training batch")
+    patience: int = _bounded(3, 0, 100, "Epochs without a better one before training stops")
 
 
 class EnsembleOptions(ModelOptions):
     """The configuration of the vote of random forest and gradient boosting."""
 
-    threshold: float = Field(
-        default=0.5,
-        ge=0.05,
-        le=3,
-        description="Return, in deviations of its horizon, from which on a label is buy or sell.",
-    )
-    trees: int = Field(default=100, ge=1, le=1000, description="Trees of the random forest.")
-    depth: int = Field(default=4, ge=1, le=20, description="Depth of its trees.")
-    leaf_share: float = Field(default=0.05, ge=0.001, le=0.5, description="Least share of the training rows in a leaf.")
-    feature_share: float = Field(default=0.5, ge=0.05, le=1, description="Share of the features tried at each split.")
-    boosting_rounds: int = Field(default=100, ge=1, le=1000, description="Trees of the gradient boosting.")
-    boosting_depth: int = Field(default=1, ge=1, le=10, description="Depth of its trees.")
-    learning_rate: float = Field(default=0.05, ge=0.001, le=1, description="Weight of each tree of the boosting.")
-    row_share: float = Field(default=0.7, ge=0.1, le=1, description="Share of the training rows that each tree sees.")
+    threshold: float = _bounded(0.5, 0.05, 3, "Return in deviations from which on a label is buy or sell")
+    trees: int = _bounded(100, 1, 1000, "Trees of the random forest")
+    depth: int = _bounded(4, 1, 20, "Depth of its trees")
+    leaf_share: float = _bounded(0.05, 0.001, 0.5, "Least share of the training rows in a leaf")
+    feature_share: float = _bounded(0.5, 0.05, 1, "Share of the features tried at each split")
+    boosting_rounds: int = _bounded(100, 1, 1000, "Trees of the gradient boosting")
+    boosting_depth: int = _bounded(1, 1, 10, "Depth of its trees")
+    learning_rate: float = _bounded(0.05, 0.001, 1, "Weight of each tree of the boosting")
+    row_share: float = _bounded(0.7, 0.1, 1, "Share of the training rows that each tree sees")

@@ -30,6 +30,16 @@ _ROWS = (
         libraries=frozenset({"keras"}),
     ),
     ModelKind(
+        name="gru",
+        task="price",
+        title="GRU",
+        description="A Keras GRU that forecasts 1 to 30 sessions ahead, with its walk-forward evidence.",
+        trainer="zenith_pipelines.models.gru:train_gru",
+        options=NetworkOptions,
+        work=65.0,
+        libraries=frozenset({"keras"}),
+    ),
+    ModelKind(
         name="ensemble",
         task="signal",
         title="Ensemble",

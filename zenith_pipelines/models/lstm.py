@@ -1,4 +1,4 @@
-"""The price model: an LSTM from a window of features to standardized returns at every horizon.
+"""The price model: a recurrent network from a window of features to standardized returns at every horizon.
 
 It runs on any Keras 3 backend; the caller sets KERAS_BACKEND before Keras is first imported.
 """
@@ -21,6 +21,9 @@ from zenith_pipelines.models.lstm_programs import Batches, make_programs
 if TYPE_CHECKING:
     from keras import Sequential, Variable
 
+
+CELLS = ("LSTM", "GRU")
+"""The recurrent layers, by the name that Keras and ONNX share."""
 
 _DEFAULTS = NetworkOptions()
 FORECAST_BATCH = 128  # windows; a fold has some 300 to 500 to forecast from
@@ -49,6 +52,7 @@ class LSTMConfig:
     learning_rate: float = _DEFAULTS.learning_rate
     clip_norm: float = 1.0  # a market crash inside a batch must not undo an epoch
     seed: int = 0
+    cell: str = CELLS[0]
 
     @classmethod
     def of(cls, options: NetworkOptions) -> Self:
@@ -67,8 +71,9 @@ class TrainedLSTM:
 
     window:       sessions in the input window
     mean, scale:  (features,) of the training rows; the network's input is (features - mean) / scale
-    weights:      kernel, recurrent kernel, bias of each LSTM layer, then kernel, bias of each dense layer
+    weights:      kernel, recurrent kernel, bias of each recurrent layer, then kernel, bias of each dense layer
     losses:       validation loss of each epoch; the weights are those of the lowest
+    cell:         one of CELLS
     """
 
     window: int
@@ -76,15 +81,16 @@ class TrainedLSTM:
     scale: Floats32
     weights: tuple[Floats32, ...]
     losses: tuple[float, ...]
+    cell: str = CELLS[0]
 
     @property
     def layers(self) -> int:
-        """The number of LSTM layers: two dense layers follow them."""
+        """The number of recurrent layers: two dense layers follow them."""
         return (len(self.weights) - 4) // 3
 
     @property
     def units(self) -> int:
-        """The units of each LSTM layer."""
+        """The units of each recurrent layer."""
         return int(self.weights[1].shape[0])
 
     def shrunk(self, factors: AnyFloats) -> "TrainedLSTM":
@@ -140,7 +146,7 @@ class LSTMTrainer:
                 best = _copy_arrays(network.weights)
             elif epoch - int(np.argmin(losses)) > config.patience:
                 break
-        return TrainedLSTM(config.window, mean, scale, tuple(best), tuple(losses))
+        return TrainedLSTM(config.window, mean, scale, tuple(best), tuple(losses), config.cell)
 
     def predict(self, model: TrainedLSTM, values: Floats32, ends: Ints) -> Floats:
         """Forecast standardized returns (len(ends), horizons) from the windows that end at rows `ends`."""
@@ -224,10 +230,10 @@ def _build_network(config: LSTMConfig, features: int) -> "Sequential":
 
     recurrent: list[Any] = []
     for layer in range(config.layers):
-        lstm = layers.LSTM(
+        cell = getattr(layers, config.cell)(
             config.units, kernel_initializer=uniform, recurrent_initializer=orthogonal, return_sequences=True
         )
-        recurrent += [lstm, layers.Dropout(config.dropout, seed=config.seed + layer)]
+        recurrent += [cell, layers.Dropout(config.dropout, seed=config.seed + layer)]
     network = Sequential(
         [
             Input((config.window, features)),

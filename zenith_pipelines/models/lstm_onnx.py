@@ -1,4 +1,4 @@
-"""Export the price model to ONNX with native LSTM nodes, built from its weights, for the same result on any backend.
+"""Export the price model to ONNX with native recurrent nodes, built from its weights: the same on any backend.
 
 The graph holds the whole model: scaler, network, linear forecast, volatility scaling, the band's scale and quantiles.
 Its signature is in zenith_core.inference. Linear steps are folded into the neighbouring weights, because each node
@@ -21,6 +21,12 @@ from zenith_pipelines.models.onnx_artifact import IR_VERSION, OPSET
 
 if TYPE_CHECKING:
     from onnx import GraphProto, NodeProto, ValueInfoProto
+
+
+# The positions of Keras' gates in ONNX's order: LSTM i, f, c, o to i, o, f, c; GRU z, r, h in both.
+_GATES = {"LSTM": (0, 3, 1, 2), "GRU": (0, 1, 2)}
+# Keras' GRU multiplies by the reset gate after the recurrent kernel.
+_ATTRIBUTES: dict[str, dict[str, Any]] = {"LSTM": {}, "GRU": {"linear_before_reset": 1}}
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,7 @@ def _graph(model: PriceModel, band: Band, columns: Sequence[str]) -> "GraphProto
     network = model.network
     constants = _network_constants(model) | _band_constants(band, columns)
     return helper.make_graph(
-        [*_network_nodes(network.layers, network.units), *_linear_nodes(), *_price_nodes(), *_band_nodes()],
+        [*_network_nodes(network), *_linear_nodes(), *_price_nodes(), *_band_nodes()],
         "zenith_lstm",
         inputs=[
             tensor("window", "n", network.window, len(network.mean)),
@@ -66,18 +72,19 @@ def _graph(model: PriceModel, band: Band, columns: Sequence[str]) -> "GraphProto
     )
 
 
-def _network_nodes(layers: int, units: int) -> "list[NodeProto]":
-    """Return the nodes window (n, steps, features) → network_scores (n, horizons). ONNX's LSTM takes steps first."""
+def _network_nodes(network: TrainedLSTM) -> "list[NodeProto]":
+    """Return the nodes window (n, steps, features) → network_scores (n, horizons). ONNX's cells take steps first."""
     from onnx.helper import make_node
 
     nodes = [make_node("Transpose", ["window"], ["steps_0"], perm=[1, 0, 2])]
-    for layer in range(layers):
+    attributes: dict[str, Any] = {"hidden_size": network.units, **_ATTRIBUTES[network.cell]}
+    for layer in range(network.layers):
         inputs = [f"steps_{layer}", *(f"{name}_{layer}" for name in ("kernel", "recurrent_kernel", "bias"))]
-        if layer < layers - 1:  # every state (steps, 1, n, units)
-            nodes.append(make_node("LSTM", inputs, [f"states_{layer}"], hidden_size=units))
+        if layer < network.layers - 1:  # every state (steps, 1, n, units)
+            nodes.append(make_node(network.cell, inputs, [f"states_{layer}"], **attributes))
             nodes.append(make_node("Squeeze", [f"states_{layer}", "one"], [f"steps_{layer + 1}"]))
         else:
-            nodes.append(make_node("LSTM", inputs, ["", "last_state"], hidden_size=units))
+            nodes.append(make_node(network.cell, inputs, ["", "last_state"], **attributes))
     return [
         *nodes,
         make_node("Squeeze", ["last_state", "zero"], ["last"]),
@@ -133,12 +140,13 @@ def _band_nodes() -> "list[NodeProto]":
 
 
 def _network_constants(model: PriceModel) -> dict[str, NDArray[Any]]:
-    """Fold the scaler into the LSTM's weights, and the linear forecast's mean into the last bias."""
+    """Fold the scaler into the first layer's weights, and the linear forecast's mean into the last bias."""
     network, linear = model.network, model.linear
     recurrent: list[NDArray[np.floating]] = [*network.weights[:-4]]
     dense_kernel, dense_bias, head_kernel, head_bias = network.weights[-4:]
     raw_kernel = recurrent[0].astype(np.float64) / network.scale[:, np.newaxis]  # for unstandardized features
-    recurrent[0], recurrent[2] = raw_kernel, recurrent[2] - network.mean @ raw_kernel
+    input_bias, *recurrent_bias = np.atleast_2d(recurrent[2])
+    recurrent[0], recurrent[2] = raw_kernel, np.stack([input_bias - network.mean @ raw_kernel, *recurrent_bias])
     constants: dict[str, NDArray[np.floating]] = {
         "dense_kernel": dense_kernel,
         "dense_bias": dense_bias,
@@ -149,9 +157,9 @@ def _network_constants(model: PriceModel) -> dict[str, NDArray[Any]]:
     }
     for layer in range(network.layers):
         kernel, recurrent_kernel, bias = recurrent[3 * layer : 3 * layer + 3]
-        constants[f"kernel_{layer}"] = _onnx_gates(kernel)
-        constants[f"recurrent_kernel_{layer}"] = _onnx_gates(recurrent_kernel)
-        constants[f"bias_{layer}"] = _onnx_biases(bias)
+        constants[f"kernel_{layer}"] = _onnx_gates(kernel, network.cell)
+        constants[f"recurrent_kernel_{layer}"] = _onnx_gates(recurrent_kernel, network.cell)
+        constants[f"bias_{layer}"] = _onnx_biases(bias, network.cell)
     return {
         **{name: array.astype(np.float32) for name, array in constants.items()},
         "zero": np.array([0]),
@@ -176,13 +184,18 @@ def _band_constants(band: Band, columns: Sequence[str]) -> dict[str, NDArray[Any
     }
 
 
-def _onnx_gates(kernel: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Convert Keras' (inputs, 4 units), gates i, f, c, o, to ONNX's (1, 4 units, inputs), gates i, o, f, c."""
-    gate_input, forget, cell, output = np.split(kernel.T, 4)
-    return np.concatenate([gate_input, output, forget, cell])[np.newaxis]
+def _onnx_gates(kernel: NDArray[np.floating], cell: str) -> NDArray[np.floating]:
+    """Convert Keras' (inputs, gates * units) to ONNX's (1, gates * units, inputs), in ONNX's order of gates."""
+    gates = np.split(kernel.T, len(_GATES[cell]))
+    return np.concatenate([gates[number] for number in _GATES[cell]])[np.newaxis]
 
 
-def _onnx_biases(bias: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Convert Keras' one bias (4 units,) to ONNX's (1, 8 units): the input's bias, and zeros for the recurrence."""
-    input_bias = _onnx_gates(bias[np.newaxis])[..., 0]
-    return np.concatenate([input_bias, np.zeros_like(input_bias)], axis=1)
+def _onnx_biases(bias: NDArray[np.floating], cell: str) -> NDArray[np.floating]:
+    """Convert Keras' bias to ONNX's (1, 2 * gates * units): the input's, then the recurrence's.
+
+    Keras' LSTM has only that of the input (gates * units,), its GRU both (2, gates * units).
+    """
+    input_bias, *others = np.atleast_2d(bias)
+    recurrent_bias = others[0] if others else np.zeros_like(input_bias)
+    both = [_onnx_gates(one[np.newaxis], cell)[..., 0] for one in (input_bias, recurrent_bias)]
+    return np.concatenate(both, axis=1)

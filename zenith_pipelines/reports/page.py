@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from zenith_core.features.leakage import leakage_summary
-from zenith_core.model_kinds.table import ANSWERING, title_of
+from zenith_core.model_kinds.table import ANSWERING, MODEL_KINDS, title_of
 from zenith_pipelines.reports import forecast_plots as plots
 from zenith_pipelines.reports import methodology as method
 from zenith_pipelines.reports import signal_plots, tables
@@ -31,7 +31,7 @@ def report_plots(report: ReportData) -> "dict[str, Figure]":
         "class_probabilities": signal_plots.class_probabilities(report.signals),
         "feature_importances": signal_plots.feature_importances(report.signal_study.get("importances", {})),
         **{
-            f"{kind}_equity": plots.equity_and_drawdown(backtest, f"{title_of(kind)} strategy")
+            f"{kind}_equity": plots.equity_and_drawdown(backtest, f"{MODEL_KINDS[kind].noun} strategy")
             for kind, backtest in report.backtests.items()
         },
     }

@@ -287,13 +287,13 @@ def onnx_inputs_and_outputs(trainer, model, values, band):
     return inputs, {"price": price_forecasts(scores, close, volatility), "quantiles": np.stack(quantiles, axis=-1)}
 
 
-@pytest.mark.parametrize("layers", [1, 3])
-def test_the_export_takes_any_number_of_layers(layers, data):
-    network = _build_network(replace(CONFIG, layers=layers), 3)
+@pytest.mark.parametrize(("layers", "cell"), [(1, "LSTM"), (3, "LSTM"), (2, "GRU")])
+def test_the_export_takes_any_number_of_layers_of_each_cell(layers, cell, data):
+    network = _build_network(replace(CONFIG, layers=layers, cell=cell), 3)
     random = np.random.default_rng(3)
     network.set_weights([random.normal(scale=0.3, size=weight.shape) for weight in network.weights])
     mean, scale = scaler(data[0])
-    trained = TrainedLSTM(CONFIG.window, mean, scale, tuple(_copy_arrays(network.weights)), ())
+    trained = TrainedLSTM(CONFIG.window, mean, scale, tuple(_copy_arrays(network.weights)), (), cell)
     no_linear = LinearForecast(np.zeros(3), np.zeros((3, 4)))
     windows = input_windows(data[0], np.arange(100, 140), CONFIG.window)
 

@@ -81,8 +81,8 @@ def backtest_asset(kind: ModelKind) -> dg.AssetsDefinition:
 
     @dg.asset(
         name=f"{kind.name}_backtest",
-        description=f"Trades on the walk-forward {'forecasts' if kind.task == 'price' else 'signals'} of "
-        f"{kind.name}, filled at the next open with costs, beside buy-and-hold.",
+        description=f"Trades on the {kind.noun}'s walk-forward {'forecasts' if kind.task == 'price' else 'signals'}, "
+        "filled at the next open with costs, beside buy-and-hold.",
         partitions_def=ticker_partitions,
         group_name="backtests",
         owners=OWNERS,
