@@ -19,6 +19,7 @@ IDS = [f"{owner.__module__.partition('.')[0]}-{name}" for owner, name in DECLARE
 WRONG_TEXTS = {
     "zenith_exchanges": ".VI=NOPE",
     "zenith_tickers": "../../etc",
+    "zenith_models": "lstm,nonsense",
     "zenith_timezone": "Mars/Olympus",
     "zenith_rate_limit": "many",
     "cors_origins": "https://a/path",
