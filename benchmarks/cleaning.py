@@ -72,12 +72,12 @@ def _times(path: Path, timezone: str) -> tuple[float, float, float]:
     import pandas as pd
 
     from zenith_core.prices.cleaning import clean_prices
-    from zenith_pipelines.ingestion.sources.csv_table import read_table
+    from zenith_pipelines.ingestion.sources.files.price_file import PriceFile
 
     start = time.process_time()
     pd.read_csv(path)
     parse = time.process_time() - start
-    raw = read_table(path, timezone)
+    raw = PriceFile(path).prices(path.stem, timezone)
     read = time.process_time() - start - parse
     clean_prices(raw, path.stem)
     return parse, read - parse, time.process_time() - start - parse - read

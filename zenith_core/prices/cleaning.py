@@ -26,6 +26,7 @@ from zenith_core.prices.rejections import (
     UNFINISHED,
     rejection_reasons,
 )
+from zenith_core.prices.unit_switches import unit_switch
 
 PRICES = ("open", "high", "low", "close")
 _REQUIRED = (*PRICES, "volume")
@@ -67,7 +68,7 @@ def clean_prices(
     An open of 0 or NaN is missing: it is filled with the close before it, and flagged. Rows without trading on days
     without a session are dropped and counted as placeholders.
     Nothing is filled from the future and no real move is removed. Raises InvalidPrices for a table without the
-    columns, with text for numbers, without one usable row, or for doubtful dividends of a file.
+    columns, with text for numbers, without one usable row, in two units, or for doubtful dividends of a file.
     """
     exchange = exchange_of(ticker)
     table, open_filled = fill_missing_opens(_numbers(raw, ticker, exchange))
@@ -85,6 +86,7 @@ def clean_prices(
         )
     adjustment = repaired_adjustment(rows, has_trading, source_adjustment)
     adjusted, widened_ranges = _adjusted(rows, adjustment, ticker)
+    _require_one_unit(adjusted["close"][has_trading], ticker)
     adjusted["suspect"], adjusted["open_filled"] = False, rows["open_filled"]
     adjusted.loc[has_trading, "suspect"] = reverting_jumps(adjusted["close"].to_numpy()[has_trading])
     prices, missing = _one_row_per_session(adjusted, exchange, max_carry)
@@ -109,6 +111,16 @@ def clean_prices(
     repairs = _repair_notes(table.index[placeholder], rows.index[rows["open_filled"]])
     notes = [*adjustment.notes, *repairs, *_notes(prices, quarantine, missing), *jumps]
     return CleaningResult(prices, quarantine, counts | {"unexplained_jumps": len(jumps)}, notes, missing)
+
+
+def _require_one_unit(close: "pd.Series[float]", ticker: str) -> None:
+    if switch := unit_switch(close.to_numpy()):
+        at, factor = switch
+        change = f"×{factor:.0f}" if factor > 1 else f"÷{1 / factor:.0f}"
+        raise InvalidPrices(
+            f"{ticker}: the close changes {change} on {close.index[at]:%Y-%m-%d}, which looks like another unit (pence "
+            "and pounds, or thousands read as decimals); expected one unit, or the split in a column splits"
+        )
 
 
 def data_version(prices: pd.DataFrame) -> str:

@@ -1,0 +1,1 @@
+"""Price files in every known form."""

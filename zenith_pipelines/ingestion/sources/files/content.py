@@ -1,0 +1,242 @@
+"""The cells of a price file: text tables in any encoding, Parquet and Excel, also compressed."""
+
+import codecs
+import csv
+import gzip
+import io
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+
+from zenith_core.errors import InvalidPrices, NoNewData
+
+TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
+SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".xlsx")
+_PACKED = (".gz", ".zip")
+SEPARATORS = ",;\t|"
+_HEAD = 1 << 16  # bytes in which a header must be
+
+_SIGNATURES = {
+    b"PK\x03\x04": "a zip archive or an Excel workbook; expected its name to end with .zip or .xlsx",
+    b"\x1f\x8b": "compressed by gzip; expected its name to end with .gz",
+    b"PAR1": "a Parquet file; expected its name to end with .parquet",
+    b"%PDF": "a PDF; expected the table itself, as CSV",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook; expected it saved as .xlsx or .csv",
+    b"SQLite format 3": "an SQLite database; expected a table, as CSV",
+    b"version https://git-lfs": "a pointer of Git LFS; expected the file itself, which `git lfs pull` fetches",
+}
+_MARKUP = ("<!doctype", "<html", "<?xml", "<head", "<body", "<table")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """The kind of a file by its name: `stem` without its endings, one of SUFFIXES, and the packing, "" for none."""
+
+    stem: str
+    suffix: str
+    packing: str = ""
+
+
+def kind_of(path: Path) -> Kind | None:
+    """Return the kind of a price file; None for a file of another kind. A .zip alone holds text."""
+    name, packing = path.name, ""
+    for ending in _PACKED:
+        if name.lower().endswith(ending):
+            name, packing = name[: -len(ending)], ending
+    suffix = next((suffix for suffix in SUFFIXES if name.lower().endswith(suffix)), None)
+    if suffix is None:
+        return Kind(name, ".csv", packing) if packing == ".zip" else None
+    return Kind(name[: -len(suffix)], suffix, packing)
+
+
+def read_bytes(path: Path, kind: Kind) -> bytes:
+    """Return the bytes of a file, unpacked. Raises InvalidPrices."""
+    try:
+        if kind.packing == ".gz":
+            with gzip.open(path) as file:
+                return file.read()
+        if kind.packing == ".zip":
+            with zipfile.ZipFile(path) as archive:
+                return archive.read(_member(path, archive))
+        return path.read_bytes()
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise unreadable(path, getattr(error, "strerror", None) or str(error) or "it is damaged") from None
+
+
+def read_head(path: Path, kind: Kind) -> bytes:
+    """Return the first bytes of a text file, unpacked: enough for its header."""
+    try:
+        if kind.packing == ".gz":
+            with gzip.open(path) as packed_file:
+                return packed_file.read(_HEAD)
+        if kind.packing == ".zip":
+            with zipfile.ZipFile(path) as archive, archive.open(_member(path, archive)) as member:
+                return member.read(_HEAD)
+        with path.open("rb") as file:
+            return file.read(_HEAD)
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+        raise unreadable(path, getattr(error, "strerror", None) or str(error) or "it is damaged") from None
+
+
+def _member(path: Path, archive: zipfile.ZipFile) -> str:
+    names = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
+    if len(names) != 1 or not names[0].lower().endswith(TEXT_SUFFIXES):
+        listing = ", ".join(names[:3]) or "nothing"
+        raise unreadable(path, f"it holds {listing}; expected one .csv, .txt or .tsv file")
+    return names[0]
+
+
+def decode(path: Path, content: bytes, encoding: str | None = None, *, whole: bool = True) -> str:
+    """Return the text of a file in the given encoding, that of its byte order mark, UTF-8, or else Latin-1.
+
+    whole: False for the head of a file, whose last character may be cut off
+    Raises InvalidPrices for content that is no text table, and says what it looks like.
+    """
+    for signature, text in _SIGNATURES.items():
+        if content.startswith(signature):
+            raise unreadable(path, f"it is {text}")
+    for name in [encoding] if encoding else _encodings(content):
+        try:
+            text = codecs.getincrementaldecoder(name)().decode(content, final=whole)
+        except UnicodeDecodeError:
+            continue
+        text = text.removeprefix("\ufeff")
+        if "\r" in text:
+            text = text.replace("\r\n", "\n").replace("\r", "\n")
+        _require_table(path, text)
+        return text
+    if encoding:
+        raise unreadable(path, f"it is not encoded as {encoding}, as prices.toml says")
+    raise unreadable(path, "it is binary; expected a text table")
+
+
+def _encodings(content: bytes) -> list[str]:
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return ["utf-16"]
+    head = content[:_HEAD]
+    if b"\0" in head:
+        even, odd = head[::2].count(0), head[1::2].count(0)
+        if max(even, odd) < len(head) // 4:
+            return []
+        return ["utf-16-le" if odd > even else "utf-16-be"]
+    return ["utf-8", "cp1252", "latin-1"]
+
+
+def _require_table(path: Path, text: str) -> None:
+    start = text[:500].lstrip().lower()
+    if start.startswith(_MARKUP):
+        raise unreadable(path, "it is a web page; expected the table itself, by the site's download link")
+    if start.startswith(("{", "[{", "[[")):
+        raise unreadable(path, "it is JSON; expected a table, as CSV")
+    if not start:
+        raise unreadable(path, "it is empty; expected a header and rows")
+
+
+def unreadable(path: Path, reason: str) -> InvalidPrices:
+    """Return the error for a file that is no table, in one line."""
+    kind = kind_of(path)
+    reason = " ".join(reason.split())[:300]
+    return InvalidPrices(f"{path} cannot be read as {kind.suffix[1:] if kind else 'a table'}: {reason}")
+
+
+def first_lines(text: str, count: int) -> list[str]:
+    """Return the first lines of a text, without their ends."""
+    return [line.rstrip("\n") for line in islice(io.StringIO(text[:_HEAD]), count)]
+
+
+def split_line(line: str, separator: str) -> list[str]:
+    """Split a line of CSV into its cells."""
+    return next(csv.reader([line], delimiter=separator), [])
+
+
+def read_text(
+    path: Path, text: str, names: Sequence[str], separator: str, lines_before: int, only: Sequence[int] | None = None
+) -> dict[int, pa.ChunkedArray]:
+    """Return the cells as text, by the position of the column. Raises InvalidPrices, and NoNewData without rows.
+
+    names:        of all columns
+    lines_before: the header and what stands before it
+    only:         positions of the columns to read; default all
+    """
+    import pyarrow.csv as pc
+
+    short_rows: list[str] = []
+    long_rows: list[pc.InvalidRow] = []
+
+    def handle(row: pc.InvalidRow) -> str:
+        if row.actual_columns > row.expected_columns:
+            long_rows.append(row)
+            return "error"
+        short_rows.append(row.text)
+        return "skip"
+
+    body = _after_lines(text, lines_before)
+    columns = [str(at) for at in range(len(names))]
+    wanted = [str(at) for at in (only if only is not None else range(len(names)))]
+    try:
+        table = pc.read_csv(
+            pa.py_buffer(body.encode()),
+            read_options=pc.ReadOptions(column_names=columns, use_threads=False),
+            parse_options=pc.ParseOptions(delimiter=separator, invalid_row_handler=handle, newlines_in_values=False),
+            convert_options=pc.ConvertOptions(
+                include_columns=wanted, column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
+            ),
+        )
+    except pa.ArrowInvalid as error:
+        if not body.strip():
+            raise NoNewData(f"{path} has no rows") from None
+        if not long_rows:
+            raise unreadable(path, str(error)) from None
+        long = long_rows[0]
+        line = find_line(text, lambda line: line.strip() == long.text.strip())
+        columns = f"{long.actual_columns} columns, the header has {long.expected_columns}"
+        raise unreadable(path, f"line {line} has {columns}") from None
+    if short_rows:  # seldom: a row that was cut off has empty cells at its end
+        return _read_padded(path, body, len(names), separator)
+    if not table.num_rows:
+        raise NoNewData(f"{path} has no rows")
+    return {int(name): table[name] for name in table.column_names}
+
+
+def _read_padded(path: Path, body: str, width: int, separator: str) -> dict[int, pa.ChunkedArray]:
+    rows = [row for row in csv.reader(io.StringIO(body, newline=""), delimiter=separator) if row]
+    columns = zip(*((row + [""] * width)[:width] for row in rows), strict=True)
+    return {at: pa.chunked_array([pa.array(cells, pa.string())]) for at, cells in enumerate(columns)}
+
+
+def _after_lines(text: str, count: int) -> str:
+    position = 0
+    for _ in range(count):
+        end = text.find("\n", position)
+        if end < 0:
+            return ""
+        position = end + 1
+    return text[position:]
+
+
+def find_line(text: str, wanted: Callable[[str], bool]) -> int | None:
+    """Return the number of the first line that is wanted, from 1."""
+    return next((number for number, line in enumerate(io.StringIO(text), 1) if wanted(line)), None)
+
+
+def read_workbook(path: Path, content: bytes) -> list[list[str]]:
+    """Return the cells of an Excel workbook's first sheet as text: dates as 2024-01-31, numbers with a point."""
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    try:
+        rows = CalamineWorkbook.from_filelike(io.BytesIO(content)).get_sheet_by_index(0).to_python()
+    except (CalamineError, IndexError) as error:
+        raise unreadable(path, f"it is no Excel workbook ({error})") from None
+    return [[_cell_text(cell) for cell in row] for row in rows]
+
+
+def _cell_text(cell: object) -> str:
+    if isinstance(cell, float):
+        text = str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else repr(cell)
+        return f"{text}0" if text[-4:-3] == "." else text  # else 1.234 could be thousands
+    return cell.isoformat() if hasattr(cell, "isoformat") else str(cell)

@@ -1,0 +1,183 @@
+"""Numbers as text: the decimal mark of a whole file, and the values that follow from it.
+
+Values that only one mark fits decide: 12.5 and 1,234.5 have a point, 1.234.567 has a comma. 1.234 fits both.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "-", "–", "—")
+CURRENCY_SIGNS = ("R$", "US$", "$", "€", "£", "¥", "₹", "zł", "kr", "CHF", "USD", "EUR", "GBP", "BRL")
+_FEWEST_SIGNS = 0.02  # share of values that only one mark fits; fewer could be typing errors
+
+_SIGN = "|".join(re.escape(sign) for sign in CURRENCY_SIGNS)
+_MULTIPLES = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+_INFINITE = r"|[+-]?(?i:inf|infinity)"
+
+
+@dataclass(frozen=True)
+class _Patterns:
+    """Regular expressions of numbers with one decimal mark: valid, fitting no other mark, and fitting both."""
+
+    valid: str
+    decisive: str
+    either: str
+
+
+def _patterns(decimal: str, thousands: str) -> _Patterns:
+    point, comma = re.escape(decimal), re.escape(thousands)
+    grouped = rf"\d{{1,3}}(?:{comma}\d{{2,3}})*{comma}\d{{3}}"  # India writes 12,34,567
+    either = rf"[+-]?[1-9]\d{{0,2}}{point}\d{{3}}"
+    return _Patterns(
+        valid=rf"^(?:[+-]?(?:\d+|{grouped})(?:{point}\d*)?(?:[eE][+-]?\d+)?|[+-]?{point}\d+{_INFINITE})$",
+        decisive=rf"^[+-]?(?:\d*{point}\d*(?:[eE][+-]?\d+)?|{grouped}{point}\d*|\d{{1,3}}(?:{comma}\d{{2,3}})+{comma}\d{{3}})$",
+        either=rf"^{either}$",
+    )
+
+
+_BY_MARK = {".": _patterns(".", ","), ",": _patterns(",", ".")}
+OTHER = {".": ",", ",": "."}
+
+
+class UnclearMark(Exception):
+    """The decimal mark does not follow from the file; the message says why."""
+
+
+class NotANumber(Exception):
+    """A text that is no number: column and text."""
+
+    def __init__(self, column: str, text: str) -> None:
+        super().__init__(text)
+        self.column, self.text = column, text
+
+
+@dataclass(frozen=True)
+class NumberTexts:
+    """A column of numbers as text, without currency and blanks.
+
+    texts:    null where there is none
+    multiple: 1e6 where the text was 2.61M; None if there are no multiples
+    is_plain: True if all are digits with a decimal point at most
+    """
+
+    texts: pa.ChunkedArray
+    original: pa.ChunkedArray
+    multiple: pa.ChunkedArray | None = None
+    is_plain: bool = False
+
+
+def number_texts(column: pa.ChunkedArray) -> tuple[NumberTexts, set[str]]:
+    """Strip a column of blanks, currency and multiples; return it with its currencies."""
+    texts = pc.utf8_trim_whitespace(column)
+    texts = pc.if_else(pc.is_in(texts, pa.array(MISSING)), pa.scalar(None, pa.string()), texts)
+    original = texts
+    if _is_cast(texts):
+        return NumberTexts(texts, original, is_plain=True), set()
+    signs = _currencies(texts)
+    if signs:
+        texts = pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, rf"^([+-]?)(?:{_SIGN})\s*", r"\1"))
+        texts = pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, rf"(?:{_SIGN})$", ""))
+    texts = _without_blanks(texts)
+    ending = pc.utf8_upper(pc.struct_field(pc.extract_regex(texts, r"\d(?P<e>[KkMmBbTt])$"), "e"))
+    if ending.null_count == len(ending):
+        return NumberTexts(texts, original), signs
+    numbers = pa.array(list(_MULTIPLES.values()))
+    multiple = pc.fill_null(pc.take(numbers, pc.index_in(ending, pa.array(list(_MULTIPLES)))), 1.0)
+    return NumberTexts(pc.replace_substring_regex(texts, r"[KkMmBbTt]$", ""), original, multiple), signs
+
+
+def decide_mark(columns: Mapping[str, NumberTexts], declared: str | None) -> str:
+    """Return the decimal mark of a file: the one that fits it, else the declared one. Raises UnclearMark."""
+    evidence = {mark: _evidence([column.texts for column in columns.values()], mark) for mark in _BY_MARK}
+    decisive = {mark: counts["decisive"] for mark, counts in evidence.items()}
+    if decisive["."] and decisive[","]:
+        raise UnclearMark("some numbers have a decimal point, others a decimal comma")
+    mark = next((mark for mark, count in decisive.items() if count), None)
+    if mark is None:
+        return _declared_mark(columns, declared, evidence)
+    either = sum(counts["either"] for counts in evidence.values())
+    if either and declared != mark and decisive[mark] < max(2, _FEWEST_SIGNS * either):
+        raise UnclearMark(f"nearly all numbers look like {_example(columns)}, which may be thousands or decimals")
+    return mark
+
+
+def _declared_mark(
+    columns: Mapping[str, NumberTexts], declared: str | None, evidence: Mapping[str, Mapping[str, int]]
+) -> str:
+    """Return the declared mark if no number tells: whole numbers, or all with three digits after the mark."""
+    if not any(counts["either"] for counts in evidence.values()):
+        return declared or "."
+    if declared is None:
+        raise UnclearMark(f"numbers such as {_example(columns)} may be thousands or decimals")
+    if evidence[declared]["either"]:
+        for column in columns.values():
+            whole = pc.match_substring_regex(column.texts, r"^[1-9]\d\d$")
+            if _any(whole) and _any(pc.match_substring_regex(column.texts, _BY_MARK[declared].either)):
+                example = pc.filter(column.texts, whole)[0].as_py()
+                raise UnclearMark(f"{example} beside {_example(columns)} looks like thousands, not like decimals")
+    return declared
+
+
+def parse_numbers(name: str, column: NumberTexts, mark: str) -> pa.ChunkedArray:
+    """Return the numbers of a column, null where there is no text. Raises NotANumber."""
+    texts = column.texts
+    if not (column.is_plain and mark == "."):
+        wrong = pc.invert(pc.match_substring_regex(texts, _BY_MARK[mark].valid))
+        if _any(wrong):
+            raise NotANumber(name, pc.filter(column.original, pc.fill_null(wrong, False))[0].as_py())
+        texts = pc.replace_substring(texts, OTHER[mark], "")
+        texts = pc.replace_substring(texts, ",", ".") if mark == "," else texts
+    numbers = pc.cast(pc.replace_substring_regex(texts, r"\.$", ""), pa.float64())
+    return numbers if column.multiple is None else pc.round(pc.multiply(numbers, column.multiple), 3)
+
+
+def _is_cast(texts: pa.ChunkedArray) -> bool:
+    try:
+        pc.cast(texts, pa.float64())
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _currencies(texts: pa.ChunkedArray) -> set[str]:
+    found = pc.extract_regex(texts, rf"(?P<a>{_SIGN})")
+    return set(pc.unique(pc.struct_field(found, "a")).to_pylist()) - {None, ""}
+
+
+def _without_blanks(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Remove blanks and apostrophes between thousands: 1 234,50 and 1'234.50."""
+    for _ in range(6):  # groups of a number below 1e18
+        if not _any(pc.match_substring_regex(texts, r"\d[\s\x{a0}\x{202f}'’]\d{3}")):
+            break
+        texts = pc.replace_substring_regex(texts, r"(\d)[\s\x{a0}\x{202f}'’](\d{3})", r"\1\2")
+    return texts
+
+
+def _evidence(columns: list[pa.ChunkedArray], mark: str) -> dict[str, int]:
+    patterns = _BY_MARK[mark]
+    counts = {"decisive": 0, "either": 0}
+    for texts in columns:
+        if not _any(pc.match_substring(texts, ".")) and not _any(pc.match_substring(texts, ",")):
+            continue
+        either = pc.sum(pc.match_substring_regex(texts, patterns.either)).as_py() or 0
+        decisive = pc.sum(pc.match_substring_regex(texts, patterns.decisive)).as_py() or 0
+        counts["either"] += either
+        counts["decisive"] += decisive - either  # numbers that fit both marks fit the pattern of each
+    return counts
+
+
+def _example(columns: Mapping[str, NumberTexts]) -> str:
+    for column in columns.values():
+        for patterns in _BY_MARK.values():
+            matches = pc.fill_null(pc.match_substring_regex(column.texts, patterns.either), False)
+            if _any(matches):
+                return str(pc.filter(column.original, matches)[0].as_py())
+    return ""
+
+
+def _any(mask: pa.ChunkedArray) -> bool:
+    return bool(pc.any(mask).as_py())

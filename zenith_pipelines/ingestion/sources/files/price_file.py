@@ -1,0 +1,322 @@
+"""Read one price file: its form, its tickers and the rows of each."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from zenith_core.errors import InvalidPrices, InvalidTicker, NoNewData, UserError
+from zenith_core.market.exchanges import exchange_of
+from zenith_core.market.tickers import validate_ticker
+from zenith_pipelines.datasets.atomic_files import parquet_table
+from zenith_pipelines.ingestion.sources.base import REQUIRED, raw_table
+from zenith_pipelines.ingestion.sources.files.content import (
+    TEXT_SUFFIXES,
+    decode,
+    find_line,
+    kind_of,
+    read_bytes,
+    read_head,
+    read_text,
+    read_workbook,
+    split_line,
+    unreadable,
+)
+from zenith_pipelines.ingestion.sources.files.dates import UnclearOrder, parse_dates
+from zenith_pipelines.ingestion.sources.files.forms import DAY_FIRST, MONTH_FIRST, TICKER, UNUSED, missing_columns
+from zenith_pipelines.ingestion.sources.files.header import Header, require_one_ticker, row_header, text_header
+from zenith_pipelines.ingestion.sources.files.hints import FILE_NAME, Hint, hint_for
+from zenith_pipelines.ingestion.sources.files.numbers import (
+    MISSING,
+    NotANumber,
+    NumberTexts,
+    UnclearMark,
+    decide_mark,
+    number_texts,
+    parse_numbers,
+)
+
+_FEWEST_ROWS = 5  # below, the spacing of rows shows nothing
+_LONGEST_GAP = 4  # days, the median; a session is 1 to 4 days after the one before
+_ROWS_PER_DAY = 1.9  # a few duplicates are quarantined
+
+
+def price_files(folder: Path) -> Iterator["PriceFile"]:
+    """Yield the price files of a folder by name: those of a known kind. Text files of other content are left out.
+
+    Raises UserError if there is no folder.
+    """
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as error:
+        reason = error.strerror or "cannot be listed"
+        raise UserError(f"{folder}: {reason}; expected a folder of TICKER.csv files") from None
+    for path in paths:
+        kind = kind_of(path)
+        if kind and path.name != FILE_NAME and path.is_file():
+            file = PriceFile(path)
+            if kind.suffix in (".csv", ".parquet", ".xlsx") or file.is_recognised:
+                yield file
+
+
+class PriceFile:
+    """A price file of any kind, opened as far as it is needed.
+
+    Raises InvalidPrices, naming file, column and line, and NoNewData for a file without rows.
+    """
+
+    def __init__(self, path: Path) -> None:
+        kind = kind_of(path)
+        if kind is None:
+            raise InvalidPrices(f"{path} is no price file: expected .csv, .txt, .tsv, .parquet or .xlsx")
+        self.path, self._kind = path, kind
+
+    @cached_property
+    def header(self) -> Header:
+        """The header, from the first bytes of a text file. Of a file in an unknown form it may be incomplete."""
+        if self._kind.suffix in TEXT_SUFFIXES:
+            head = read_head(self.path, self._kind)
+            return text_header(self.path, decode(self.path, head, self._hint.encoding, whole=False), self._hint)
+        rows = self._rows if self._kind.suffix == ".xlsx" else [[str(name) for name in self._parquet.columns]]
+        return row_header(self.path, rows, self._hint)
+
+    @property
+    def is_recognised(self) -> bool:
+        """Return True if the file has all columns of prices."""
+        try:
+            return not missing_columns(self.header.meanings, self.header.form)
+        except (InvalidPrices, NoNewData):
+            return False
+
+    @cached_property
+    def tickers(self) -> list[str]:
+        """The tickers of the file, sorted; none if neither its name nor a column is one.
+
+        Raises InvalidPrices if rows of a file of many tickers have no valid ticker, because they would be lost.
+        """
+        own = _ticker(self._kind.stem)
+        codes = self._codes
+        if len(codes) == 1 and self.header.form.suffixes is not None and own and _is_listed(own):
+            return [own]  # the vendor's code may be of another notation
+        # One name that is no ticker ("Apple Inc.") is a comment in a file of one ticker.
+        if codes in ([], [own]) or (len(codes) == 1 and not _ticker(codes[0])):
+            return [own] if own else []
+        return self._valid(codes)
+
+    def prices(self, ticker: str, timezone: str) -> pd.DataFrame:
+        """Return the rows of one of `tickers` in the shape of `RawPrices.prices`; rows without a date keep NaT.
+
+        timezone: of the exchange; its local date is used for times with a zone
+        """
+        if missing := missing_columns(self.header.meanings, self.header.form):
+            self._refuse_header(missing)
+        columns = self._columns
+        days = self._days(columns["date"], timezone)
+        own = (self._row_tickers == ticker).to_numpy() if len(self._codes) > 1 else np.ones(len(days), bool)
+        numbers = {name: values[own] for name, values in self._numbers.items()}
+        dates = pd.DatetimeIndex(days[own], name="date")
+        self._require_daily_rows(dates)
+        if "volume" not in numbers:
+            numbers["volume"] = np.zeros(len(dates))
+        return raw_table(pd.DataFrame(numbers, index=dates))
+
+    def _refuse_header(self, missing: Sequence[str]) -> None:
+        names = ", ".join(self.header.names)
+        expected = f"expected date, {', '.join(REQUIRED)} and optionally adj_close, dividends, splits, or their names"
+        if len(self.header.names) < 2:
+            raise unreadable(self.path, f"it has no header of columns; {expected} in {FILE_NAME} beside the file")
+        listing = names if len(names) <= 200 else f"{names[:200]}…"
+        raise InvalidPrices(
+            f"{self.path} has no column {', '.join(missing)}; it has {listing}; {expected} in {FILE_NAME}"
+        )
+
+    def forget_rows(self) -> None:
+        """Free the memory of the rows. They are read again when they are needed."""
+        for name in ("_text", "_rows", "_parquet", "_columns", "_numbers", "_row_tickers"):
+            self.__dict__.pop(name, None)
+
+    @cached_property
+    def _hint(self) -> Hint:
+        return hint_for(self.path)
+
+    @cached_property
+    def _text(self) -> str:
+        return decode(self.path, read_bytes(self.path, self._kind), self._hint.encoding)
+
+    @cached_property
+    def _rows(self) -> list[list[str]]:
+        rows = [row for row in read_workbook(self.path, read_bytes(self.path, self._kind)) if any(row)]
+        if not rows:
+            raise NoNewData(f"{self.path} has no rows")
+        return rows
+
+    @cached_property
+    def _parquet(self) -> pd.DataFrame:
+        try:
+            table = parquet_table(read_bytes(self.path, self._kind))
+        except (OSError, ValueError) as error:
+            raise unreadable(self.path, str(error)) from None
+        if table.columns.nlevels > 1:  # as `yf.download` returns it: (Close, AAPL), …
+            require_one_ticker(self.path, [str(name) for name in table.columns.get_level_values(1)])
+            table.columns = table.columns.get_level_values(0)
+        return table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
+
+    @cached_property
+    def _columns(self) -> dict[str, pa.ChunkedArray | pd.Series]:
+        """The columns by meaning: text, or typed in a Parquet file."""
+        positions = {word: at for at, word in enumerate(self.header.meanings) if word != UNUSED}
+        if self._kind.suffix == ".parquet":
+            if self._parquet.empty:
+                raise NoNewData(f"{self.path} has no rows")
+            return {word: self._parquet.iloc[:, at] for word, at in positions.items()}
+        if self._kind.suffix == ".xlsx":
+            rows = self._rows[self.header.lines :]
+            if not rows:
+                raise NoNewData(f"{self.path} has no rows")
+            return {word: pa.chunked_array([pa.array([row[at] for row in rows])]) for word, at in positions.items()}
+        header = self.header
+        cells = read_text(self.path, self._text, header.names, header.separator, header.lines)
+        return {word: cells[at] for word, at in positions.items()}
+
+    @cached_property
+    def _codes(self) -> list[str]:
+        """The tickers of the ticker column, sorted; "" for rows without one. None without a header to read."""
+        try:
+            has_tickers = self.header.has_tickers
+        except (InvalidPrices, NoNewData):  # reading the rows reports it
+            return []
+        return sorted(self._row_tickers.unique()) if has_tickers else []
+
+    @cached_property
+    def _row_tickers(self) -> "pd.Series[str]":
+        column = self._columns[TICKER]
+        texts = column.to_pandas() if isinstance(column, pa.ChunkedArray) else column
+        codes = texts.astype("object").fillna("").astype(str).str.strip().str.upper()
+        return codes.map({code: self.header.form.ticker(code) for code in codes.unique()})
+
+    def _valid(self, codes: Sequence[str]) -> list[str]:
+        if wrong := [code for code in codes if not _ticker(code)]:
+            problem = f"{wrong[0][:40]!r} is not a ticker" if wrong[0] else "some rows have no ticker"
+            raise InvalidPrices(
+                f"{self.path}, column ticker: {problem}; expected a ticker such as PETR4.SA in each row"
+            )
+        return list(codes)
+
+    @cached_property
+    def _numbers(self) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
+        words = [word for word in self._columns if word not in ("date", TICKER)]
+        texts: dict[str, NumberTexts] = {}
+        numbers = {}
+        currencies: set[str] = set()
+        for word in words:
+            column = self._columns[word]
+            if isinstance(column, pd.Series) and pd.api.types.is_numeric_dtype(column):
+                numbers[word] = column.to_numpy("float64", na_value=np.nan)
+                continue
+            if isinstance(column, pd.Series):
+                column = pa.chunked_array([pa.array(column.astype("object").map(_text_of), pa.string())])
+            texts[word], signs = number_texts(column)
+            currencies |= signs
+        if len(currencies) > 1:
+            raise InvalidPrices(f"{self.path} has prices in {' and '.join(sorted(currencies))}; expected one currency")
+        numbers |= self._parsed(texts)
+        factors = self.header.form.units
+        return {word: numbers[word] * factors.get(word, 1.0) for word in words}
+
+    def _parsed(self, texts: Mapping[str, NumberTexts]) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
+        form = self.header.form
+        try:
+            mark = form.decimal if form.strict and form.decimal else decide_mark(texts, form.decimal)
+            return {
+                word: parse_numbers(word, text, mark).to_numpy(zero_copy_only=False) for word, text in texts.items()
+            }
+        except UnclearMark as error:
+            raise InvalidPrices(
+                f'{self.path}: {error}; state the decimal mark in {FILE_NAME} beside the file: decimal = "." or ","'
+            ) from None
+        except NotANumber as error:
+            raise InvalidPrices(
+                f"{self.path}{self._line_of(error.text)}, column {error.column}: {error.text[:40]!r} is not a number; "
+                f"expected numbers such as 1234.5, as in the other rows"
+            ) from None
+
+    def _days(self, column: pa.ChunkedArray | pd.Series, timezone: str) -> "pd.Series[pd.Timestamp]":
+        text = _date_texts(column)
+        form = self.header.form
+        try:
+            dates = parse_dates(text, timezone, form.dates, strict=form.strict)
+        except UnclearOrder as error:
+            raise InvalidPrices(
+                f"{self.path}: {error}; state the order in {FILE_NAME} beside the file: "
+                f'dates = "{DAY_FIRST}" or "{MONTH_FIRST}"'
+            ) from None
+        if dates.wrong.any():
+            example = text[dates.wrong].iloc[0]
+            raise InvalidPrices(
+                f"{self.path}{self._line_of(example)}: {example[:40]!r} is not a date; "
+                f"expected a date such as 2024-01-31" + (f", {dates.order} as in the other rows" if dates.order else "")
+            )
+        return dates.days
+
+    def _line_of(self, text: str) -> str:
+        """Return `, line 12`: the first line of a text file that holds the text in a cell."""
+        if self._kind.suffix not in TEXT_SUFFIXES:
+            return ""
+        line = find_line(
+            self._text, lambda row: text in row and text in map(str.strip, split_line(row, self.header.separator))
+        )
+        return f", line {line}" if line else ""
+
+    def _require_daily_rows(self, dates: pd.DatetimeIndex) -> None:
+        """Raise InvalidPrices for bars of a week, a month or an hour, which could pass as days of a thin stock."""
+        days = dates.dropna()
+        sessions = days.unique().sort_values()
+        if len(sessions) < _FEWEST_ROWS:
+            return
+        gap = int(pd.Series(sessions).diff().dt.days.median())
+        if gap > _LONGEST_GAP:
+            raise InvalidPrices(
+                f"{self.path}: the rows are {gap} days apart; expected one for each session of the exchange"
+            )
+        if (share := len(days) / len(sessions)) >= _ROWS_PER_DAY:
+            raise InvalidPrices(
+                f"{self.path} has {share:.0f} rows a day; expected one for each session of the exchange"
+            )
+
+
+def _date_texts(column: pa.ChunkedArray | pd.Series) -> "pd.Series[str]":
+    if isinstance(column, pa.ChunkedArray):
+        text = pc.utf8_trim_whitespace(column)
+        missing = pc.is_in(text, pa.array(MISSING))
+        return pd.Series(pc.if_else(missing, "", text).to_pandas(), dtype="str")
+    return column.reset_index(drop=True).map(_date_text, na_action="ignore").fillna("").astype("str")
+
+
+def _date_text(value: object) -> str:
+    if hasattr(value, "isoformat"):
+        return str(value.isoformat())
+    return f"{value:.0f}" if isinstance(value, int | float) else str(value).strip()
+
+
+def _text_of(value: object) -> str | None:
+    return None if pd.isna(value) else str(value)  # type: ignore[call-overload]
+
+
+def _ticker(text: str) -> str | None:
+    try:
+        return validate_ticker(text)
+    except InvalidTicker:
+        return None
+
+
+def _is_listed(ticker: str) -> bool:
+    try:
+        exchange_of(ticker)
+    except InvalidTicker:
+        return False
+    return True
