@@ -37,6 +37,9 @@ app = typer.Typer(
 ledger_app = typer.Typer(help="Check the record of past forecasts.", no_args_is_help=True)
 app.add_typer(ledger_app, name="ledger")
 
+prices_app = typer.Typer(help="Look at price files before they are read.", no_args_is_help=True)
+app.add_typer(prices_app, name="prices")
+
 tickers_app = typer.Typer(help="Manage the tickers that are scheduled and served.", no_args_is_help=True)
 app.add_typer(tickers_app, name="tickers")
 
@@ -130,6 +133,19 @@ def verify_ledger(
     from zenith_cli.ledger import verify_ledgers
 
     raise typer.Exit(verify_ledgers(subject, as_json=as_json))
+
+
+@prices_app.command("check")
+def check_prices(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of price files.")], as_json: Json = False
+) -> None:
+    """Show how each file of a folder would be read: form, first and last row, sessions, splits, dividends, doubts.
+
+    Nothing is stored. Exit status 2 if a file would be refused.
+    """
+    from zenith_cli.prices import check_folder
+
+    raise typer.Exit(check_folder(folder, as_json=as_json))
 
 
 @tickers_app.command("add")

@@ -114,7 +114,7 @@ def clean_prices(
 
 
 def _require_one_unit(close: "pd.Series[float]", ticker: str) -> None:
-    if switch := unit_switch(close.to_numpy()):
+    if switch := unit_switch(close.to_numpy(np.float64)):
         at, factor = switch
         change = f"×{factor:.0f}" if factor > 1 else f"÷{1 / factor:.0f}"
         raise InvalidPrices(

@@ -4,6 +4,7 @@ import codecs
 import csv
 import gzip
 import io
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -133,6 +134,8 @@ def _require_table(path: Path, text: str) -> None:
         raise unreadable(path, "it is a web page; expected the table itself, by the site's download link")
     if start.startswith(("{", "[{", "[[")):
         raise unreadable(path, "it is JSON; expected a table, as CSV")
+    if re.search(r"[\x00-\x08\x0e-\x1f]", start):
+        raise unreadable(path, "it is binary; expected a text table")
     if not start:
         raise unreadable(path, "it is empty; expected a header and rows")
 
@@ -194,8 +197,8 @@ def read_text(
             raise unreadable(path, str(error)) from None
         long = long_rows[0]
         line = find_line(text, lambda line: line.strip() == long.text.strip())
-        columns = f"{long.actual_columns} columns, the header has {long.expected_columns}"
-        raise unreadable(path, f"line {line} has {columns}") from None
+        widths = f"{long.actual_columns} columns, the header has {long.expected_columns}"
+        raise unreadable(path, f"line {line} has {widths}") from None
     if short_rows:  # seldom: a row that was cut off has empty cells at its end
         return _read_padded(path, body, len(names), separator)
     if not table.num_rows:

@@ -84,7 +84,7 @@ def _iso_dates(text: "pd.Series[str]") -> "pd.Series[pd.Timestamp] | None":
     if text.str.len().eq(10).all():
         dates = pd.to_datetime(text, format="%Y-%m-%d", errors="coerce")
         if dates.notna().all():
-            return _midnights(dates)
+            return dates.astype("datetime64[ns]")
     return None
 
 

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 
 from zenith_pipelines.ingestion.sources.base import ACTIONS, REQUIRED
@@ -46,13 +47,16 @@ class Form:
 
     def meanings(self, names: Sequence[str]) -> list[str] | None:
         """Return the meaning of each column, UNUSED for others; None if the header is not of this form."""
-        texts = [normalized(name) for name in names]
-        keys = [next((key for key in self.columns if _fits(text, key)), None) for text in texts]
-        if (set(self.columns) - self.optional) - set(keys):
-            return None
-        if not self.extra and any(key is None for key in keys):
+        keys = [self._key(normalized(name)) for name in names]
+        if not self.columns.keys() - self.optional <= set(keys) or (None in keys and not self.extra):
             return None
         return [UNUSED if key is None else self.columns[key] for key in keys]
+
+    def _key(self, text: str) -> str | None:
+        if text in self.columns:
+            return text
+        beginnings = (key for key in self.columns if key.endswith("*"))
+        return next((key for key in beginnings if text.startswith(key[:-1]) and text != key[:-1]), None)
 
     def ticker(self, code: str) -> str:
         """Return the ticker for a vendor's code, such as PETR4.SA for B3's PETR4."""
@@ -62,13 +66,10 @@ class Form:
         return code.removesuffix(ending).replace("/", "-") + self.suffixes.get(ending, "")
 
 
-def _fits(text: str, key: str) -> bool:
-    return text.startswith(key[:-1]) and text != key[:-1] if key.endswith("*") else text == key
-
-
-def normalized(name: object) -> str:
+@lru_cache(maxsize=1024)
+def normalized(name: str) -> str:
     """Return a header without case, accents, blanks and punctuation: `Máxima` and ` <HIGH> ` are maxima and high."""
-    plain = unicodedata.normalize("NFKD", str(name)).replace("ł", "l").replace("Ł", "L")
+    plain = unicodedata.normalize("NFKD", name).replace("ł", "l").replace("Ł", "L")
     return re.sub(r"[\W_]+", "", "".join(c for c in plain if not unicodedata.combining(c)).lower())
 
 
@@ -139,7 +140,7 @@ VENDORS: tuple[Form, ...] = (
     ),
     _form(
         "CryptoDataDownload",
-        "date|symbol|open|high|low|close|Volume*",
+        "date|symbol|open|high|low|close|Volume *",
         "dtohlcv",
         optional="unix|tradecount|buyTakerAmount|buyTakerQuantity|weightedAverage",
         suffixes={"": ""},

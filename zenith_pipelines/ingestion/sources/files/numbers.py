@@ -61,13 +61,13 @@ class NumberTexts:
 
     texts:    null where there is none
     multiple: 1e6 where the text was 2.61M; None if there are no multiples
-    is_plain: True if all are digits with a decimal point at most
+    numbers:  the numbers, if all are digits with a decimal point at most
     """
 
     texts: pa.ChunkedArray
     original: pa.ChunkedArray
     multiple: pa.ChunkedArray | None = None
-    is_plain: bool = False
+    numbers: pa.ChunkedArray | None = None
 
 
 def number_texts(column: pa.ChunkedArray) -> tuple[NumberTexts, set[str]]:
@@ -75,8 +75,8 @@ def number_texts(column: pa.ChunkedArray) -> tuple[NumberTexts, set[str]]:
     texts = pc.utf8_trim_whitespace(column)
     texts = pc.if_else(pc.is_in(texts, pa.array(MISSING)), pa.scalar(None, pa.string()), texts)
     original = texts
-    if _is_cast(texts):
-        return NumberTexts(texts, original, is_plain=True), set()
+    if (numbers := _plain_numbers(texts)) is not None:
+        return NumberTexts(texts, original, numbers=numbers), set()
     signs = _currencies(texts)
     if signs:
         texts = pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, rf"^([+-]?)(?:{_SIGN})\s*", r"\1"))
@@ -92,6 +92,9 @@ def number_texts(column: pa.ChunkedArray) -> tuple[NumberTexts, set[str]]:
 
 def decide_mark(columns: Mapping[str, NumberTexts], declared: str | None) -> str:
     """Return the decimal mark of a file: the one that fits it, else the declared one. Raises UnclearMark."""
+    is_plain = all(column.numbers is not None for column in columns.values())
+    if declared == "." and is_plain and any(_has_decimals(column.texts) for column in columns.values()):
+        return "."  # the usual case
     evidence = {mark: _evidence([column.texts for column in columns.values()], mark) for mark in _BY_MARK}
     decisive = {mark: counts["decisive"] for mark, counts in evidence.items()}
     if decisive["."] and decisive[","]:
@@ -125,22 +128,27 @@ def _declared_mark(
 def parse_numbers(name: str, column: NumberTexts, mark: str) -> pa.ChunkedArray:
     """Return the numbers of a column, null where there is no text. Raises NotANumber."""
     texts = column.texts
-    if not (column.is_plain and mark == "."):
-        wrong = pc.invert(pc.match_substring_regex(texts, _BY_MARK[mark].valid))
-        if _any(wrong):
-            raise NotANumber(name, pc.filter(column.original, pc.fill_null(wrong, False))[0].as_py())
-        texts = pc.replace_substring(texts, OTHER[mark], "")
-        texts = pc.replace_substring(texts, ",", ".") if mark == "," else texts
+    if column.numbers is not None and mark == ".":
+        return column.numbers
+    wrong = pc.invert(pc.match_substring_regex(texts, _BY_MARK[mark].valid))
+    if _any(wrong):
+        raise NotANumber(name, pc.filter(column.original, pc.fill_null(wrong, False))[0].as_py())
+    texts = pc.replace_substring(texts, OTHER[mark], "")
+    texts = pc.replace_substring(texts, ",", ".") if mark == "," else texts
     numbers = pc.cast(pc.replace_substring_regex(texts, r"\.$", ""), pa.float64())
     return numbers if column.multiple is None else pc.round(pc.multiply(numbers, column.multiple), 3)
 
 
-def _is_cast(texts: pa.ChunkedArray) -> bool:
+def _plain_numbers(texts: pa.ChunkedArray) -> pa.ChunkedArray | None:
     try:
-        pc.cast(texts, pa.float64())
+        return pc.cast(texts, pa.float64())
     except pa.ArrowInvalid:
-        return False
-    return True
+        return None
+
+
+def _has_decimals(texts: pa.ChunkedArray) -> bool:
+    """Return True if a text among plain numbers has decimals that cannot be thousands."""
+    return _any(pc.match_substring_regex(texts, r"\.(?:\d{1,2}|\d{4,})$"))
 
 
 def _currencies(texts: pa.ChunkedArray) -> set[str]:

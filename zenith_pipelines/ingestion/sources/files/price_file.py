@@ -41,27 +41,28 @@ from zenith_pipelines.ingestion.sources.files.numbers import (
     parse_numbers,
 )
 
+_PROSE_SUFFIXES = (".txt", ".tsv")  # notes have them too
+_FEWEST_COLUMNS = 5
 _FEWEST_ROWS = 5  # below, the spacing of rows shows nothing
 _LONGEST_GAP = 4  # days, the median; a session is 1 to 4 days after the one before
 _ROWS_PER_DAY = 1.9  # a few duplicates are quarantined
 
 
-def price_files(folder: Path) -> Iterator["PriceFile"]:
-    """Yield the price files of a folder by name: those of a known kind. Text files of other content are left out.
-
-    Raises UserError if there is no folder.
-    """
+def price_paths(folder: Path) -> list[Path]:
+    """Return the files of the kinds of price files, by name. Raises UserError if there is no folder."""
     try:
-        paths = sorted(folder.iterdir())
+        return sorted(path for path in folder.iterdir() if kind_of(path) and path.is_file())
     except OSError as error:
         reason = error.strerror or "cannot be listed"
         raise UserError(f"{folder}: {reason}; expected a folder of TICKER.csv files") from None
-    for path in paths:
-        kind = kind_of(path)
-        if kind and path.name != FILE_NAME and path.is_file():
-            file = PriceFile(path)
-            if kind.suffix in (".csv", ".parquet", ".xlsx") or file.is_recognised:
-                yield file
+
+
+def price_files(folder: Path) -> Iterator["PriceFile"]:
+    """Yield the price files of a folder by name. Texts that hold no table are left out."""
+    for path in price_paths(folder):
+        file = PriceFile(path)
+        if not file.may_be_prose or file.is_table:
+            yield file
 
 
 class PriceFile:
@@ -86,10 +87,15 @@ class PriceFile:
         return row_header(self.path, rows, self._hint)
 
     @property
-    def is_recognised(self) -> bool:
-        """Return True if the file has all columns of prices."""
+    def may_be_prose(self) -> bool:
+        """Return True if other files often have the same ending."""
+        return self._kind.suffix in _PROSE_SUFFIXES
+
+    @property
+    def is_table(self) -> bool:
+        """Return True if the file has a header of several columns."""
         try:
-            return not missing_columns(self.header.meanings, self.header.form)
+            return len(self.header.names) >= _FEWEST_COLUMNS
         except (InvalidPrices, NoNewData):
             return False
 
