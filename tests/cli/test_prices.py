@@ -47,6 +47,7 @@ def test_splits_dividends_and_doubts_are_in_the_json(folder, capsys):
     table.loc[table.index[10], "dividends"] = 0.25
     table.loc[table.index[20], "splits"] = 2
     table.loc[table.index[20] :, ["open", "high", "low", "close"]] /= 2
+    table["adj_close"] = table["close"] * (table.index >= table.index[10]).astype(float).clip(0.999)
     table.loc[table.index[30], "low"] = 1e9
     assert check_folder(folder(AAPL_csv=table.to_csv()), as_json=True) == 0
     (file,) = json.loads(capsys.readouterr().out)["files"]

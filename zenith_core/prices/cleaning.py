@@ -86,7 +86,7 @@ def clean_prices(
         )
     adjustment = repaired_adjustment(rows, has_trading, source_adjustment)
     adjusted, widened_ranges = _adjusted(rows, adjustment, ticker)
-    _require_one_unit(adjusted["close"][has_trading], ticker)
+    _require_one_unit(adjusted[has_trading], ticker)
     adjusted["suspect"], adjusted["open_filled"] = False, rows["open_filled"]
     adjusted.loc[has_trading, "suspect"] = reverting_jumps(adjusted["close"].to_numpy()[has_trading])
     prices, missing = _one_row_per_session(adjusted, exchange, max_carry)
@@ -113,12 +113,12 @@ def clean_prices(
     return CleaningResult(prices, quarantine, counts | {"unexplained_jumps": len(jumps)}, notes, missing)
 
 
-def _require_one_unit(close: "pd.Series[float]", ticker: str) -> None:
-    if switch := unit_switch(close.to_numpy(np.float64)):
+def _require_one_unit(rows: pd.DataFrame, ticker: str) -> None:
+    if switch := unit_switch(rows["close"].to_numpy()):
         at, factor = switch
         change = f"×{factor:.0f}" if factor > 1 else f"÷{1 / factor:.0f}"
         raise InvalidPrices(
-            f"{ticker}: the close changes {change} on {close.index[at]:%Y-%m-%d}, which looks like another unit (pence "
+            f"{ticker}: the close changes {change} on {rows.index[at]:%Y-%m-%d}, which looks like another unit (pence "
             "and pounds, or thousands read as decimals); expected one unit, or the split in a column splits"
         )
 
