@@ -12,12 +12,12 @@ ROWS = "Date,Open,High,Low,Close,Volume\n2024-01-02,1,2,1,2,100\n"
 BAD = {
     "LACKS": ROWS.replace(",Low", ",Bottom").encode(),
     "BYTES": b"\xff\xfe\x00\x81PK\x03\x04",
-    "GROUPED": ROWS.replace(",2,100", ',"1,234.50",100').encode(),
+    "GROUPED": ROWS.replace(",2,100", ',"1,23.50",100').encode(),
 }
 MESSAGES = {
     "LACKS": "LACKS.csv has no column low; it has Date, Open, High, Bottom, Close, Volume; expected date, open",
     "BYTES": "BYTES.csv cannot be read as csv: ",
-    "GROUPED": "GROUPED.csv, line 2, column close: '1,234.50' is not a number; expected digits and a decimal point",
+    "GROUPED": "GROUPED.csv, line 2, column close: '1,23.50' is not a number; expected numbers such as 1234.5",
 }
 
 

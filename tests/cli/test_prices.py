@@ -86,7 +86,10 @@ def test_many_impossible_rows_are_refused(folder, capsys):
     table = TRUTH.rename_axis("date")
     table.iloc[5:15, 2] = 1e9
     assert check_folder(folder(AAPL_csv=table.to_csv()), as_json=False) == 2
-    assert "refused: 16.7% of its rows are impossible; at most 5% may be" in capsys.readouterr().out
+    assert (
+        "refused: 16.7% of its rows are impossible, at most 5% may be: low above high (10, first 2024-01-09"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_folder_without_price_files_is_refused(folder, tmp_path):

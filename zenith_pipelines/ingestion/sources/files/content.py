@@ -96,7 +96,7 @@ def decode(path: Path, content: bytes, encoding: str | None = None, *, whole: bo
     """Return the text of a file in the given encoding, that of its byte order mark, UTF-8, or else Latin-1.
 
     whole: False for the head of a file, whose last character may be cut off
-    Raises InvalidPrices for content that is no text table, and says what it looks like.
+    Raises InvalidPrices for content that is no text table, with its likely kind.
     """
     for signature, text in _SIGNATURES.items():
         if content.startswith(signature):
@@ -158,13 +158,12 @@ def split_line(line: str, separator: str) -> list[str]:
 
 
 def read_text(
-    path: Path, text: str, names: Sequence[str], separator: str, lines_before: int, only: Sequence[int] | None = None
+    path: Path, text: str, names: Sequence[str], separator: str, lines_before: int
 ) -> dict[int, pa.ChunkedArray]:
     """Return the cells as text, by the position of the column. Raises InvalidPrices, and NoNewData without rows.
 
     names:        of all columns
-    lines_before: the header and what stands before it
-    only:         positions of the columns to read; default all
+    lines_before: the header and the lines before it
     """
     import pyarrow.csv as pc
 
@@ -180,14 +179,13 @@ def read_text(
 
     body = _after_lines(text, lines_before)
     columns = [str(at) for at in range(len(names))]
-    wanted = [str(at) for at in (only if only is not None else range(len(names)))]
     try:
         table = pc.read_csv(
             pa.py_buffer(body.encode()),
             read_options=pc.ReadOptions(column_names=columns, use_threads=False),
             parse_options=pc.ParseOptions(delimiter=separator, invalid_row_handler=handle, newlines_in_values=False),
             convert_options=pc.ConvertOptions(
-                include_columns=wanted, column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
+                column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False
             ),
         )
     except pa.ArrowInvalid as error:
@@ -222,9 +220,9 @@ def _after_lines(text: str, count: int) -> str:
     return text[position:]
 
 
-def find_line(text: str, wanted: Callable[[str], bool]) -> int | None:
-    """Return the number of the first line that is wanted, from 1."""
-    return next((number for number, line in enumerate(io.StringIO(text), 1) if wanted(line)), None)
+def find_line(text: str, condition: Callable[[str], bool]) -> int | None:
+    """Return the number of the first line that fulfils the condition, from 1."""
+    return next((number for number, line in enumerate(io.StringIO(text), 1) if condition(line)), None)
 
 
 def read_workbook(path: Path, content: bytes) -> list[list[str]]:

@@ -54,24 +54,24 @@ class Dates:
     order: str | None = None
 
 
-def parse_dates(text: "pd.Series[str]", timezone: str, declared: str | None, *, strict: bool = False) -> Dates:
+def parse_dates(text: "pd.Series[str]", timezone: str, usual: str | None, *, strict: bool = False) -> Dates:
     """Parse dates; times with a zone become the local date of `timezone`, other times their own date.
 
     text:     stripped; empty for none
-    declared: order, format or EPOCH of the form, used where the file leaves it open, or else if `strict`
+    usual: order, format or EPOCH of the form, used where the file leaves it open, or else if `strict`
     Raises UnclearOrder.
     """
     if (iso_dates := _iso_dates(text)) is not None:
         return Dates(iso_dates, _none(text))
     present = text != ""
-    if declared and "%" in declared:
-        days = _midnights(pd.to_datetime(text.where(present), format=declared, errors="coerce"))
+    if usual and "%" in usual:
+        days = _midnights(pd.to_datetime(text.where(present), format=usual, errors="coerce"))
         return Dates(days, days.isna() & present)
     order = None
-    if declared == EPOCH and text[present].str.fullmatch(r"\d{10,19}(?:\.0)?").all():
+    if usual == EPOCH and text[present].str.fullmatch(r"\d{10,19}(?:\.0)?").all():
         days = _epoch_dates(text.where(present), timezone)
     elif text[present].str.match(r"\d{1,2}[-/.]\d{1,2}[-/.]\d{4}").mean() > 0.5:
-        days, order = _two_numbers(text, declared, strict=strict)
+        days, order = _two_numbers(text, usual, strict=strict)
     elif text[present].str.contains(r"[^\W\d]{3}", regex=True).mean() > 0.5:
         days = _named_months(text)
     else:
@@ -95,19 +95,17 @@ def _year_first(text: "pd.Series[str]", timezone: str) -> "pd.Series[pd.Timestam
     return days.where(~other, _local_dates(text[other], timezone).reindex(days.index)) if other.any() else days
 
 
-def _two_numbers(
-    text: "pd.Series[str]", declared: str | None, *, strict: bool
-) -> "tuple[pd.Series[pd.Timestamp], str]":
+def _two_numbers(text: "pd.Series[str]", usual: str | None, *, strict: bool) -> "tuple[pd.Series[pd.Timestamp], str]":
     parts = text.str.extract(_TWO_NUMBERS)
     first, second = (pd.to_numeric(parts[name], errors="coerce") for name in "ab")
-    order = declared if strict and declared else _order(text, first > 12, second > 12, declared)
+    order = usual if strict and usual else _order(text, first > 12, second > 12, usual)
     return _from_parts(
         parts.rename(columns={"a": "d", "b": "m"} if order == DAY_FIRST else {"a": "m", "b": "d"})
     ), order
 
 
 def _order(
-    text: "pd.Series[str]", day_first: "pd.Series[bool]", month_first: "pd.Series[bool]", declared: str | None
+    text: "pd.Series[str]", day_first: "pd.Series[bool]", month_first: "pd.Series[bool]", usual: str | None
 ) -> str:
     if day_first.any() and month_first.any():
         raise UnclearOrder(f"{text[day_first].iloc[0]} has the day first, {text[month_first].iloc[0]} the month")
@@ -115,8 +113,8 @@ def _order(
         return DAY_FIRST
     if month_first.any():
         return MONTH_FIRST
-    if declared in (DAY_FIRST, MONTH_FIRST):
-        return declared
+    if usual in (DAY_FIRST, MONTH_FIRST):
+        return usual
     raise UnclearOrder(f"no date shows if {text[text != ''].iloc[0]} has the day or the month first")
 
 

@@ -1,6 +1,6 @@
 """Known forms of price files: a declaration for each vendor, recognised by the header as a whole.
 
-A declaration says what a header leaves open: the meaning of each column, the order of day and month, the decimal mark.
+A declaration has the meaning of each column, the order of day and month, and the decimal mark.
 The decimal mark and the order of a known form count only where the file itself does not show them.
 """
 

@@ -31,7 +31,7 @@ class Header:
     """The header of a file.
 
     names, meanings: of each column
-    lines:     of the file until the first row: the header and what stands before it
+    lines:     of the file until the first row: the header and the lines before it
     separator: of columns in a text file
     """
 

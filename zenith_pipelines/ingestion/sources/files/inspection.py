@@ -10,7 +10,12 @@ import pandas as pd
 from zenith_core.errors import ZenithError
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.prices.cleaning import CleaningResult, clean_prices
-from zenith_core.prices.quality_checks import MAX_QUARANTINED, quarantined_share
+from zenith_core.prices.quality_checks import (
+    MAX_QUARANTINED,
+    quarantine_reasons,
+    quarantined_share,
+    reasons_in_words,
+)
 from zenith_pipelines.ingestion.sources.base import REQUIRED
 from zenith_pipelines.ingestion.sources.files.price_file import PriceFile, price_files
 
@@ -103,15 +108,18 @@ def _with_rows(reading: FileReading, raw: pd.DataFrame, *, has_volume: bool) -> 
 def _with_cleaning(reading: FileReading, cleaned: CleaningResult) -> FileReading:
     counts, notes = cleaned.counts, cleaned.notes
     remarks = [note for note in notes if any(word in note for word in _ACTION_WORDS)]
+    problem = None
     share = quarantined_share(cleaned.quarantine, counts["rows_in"]).figure
-    is_refused = share > MAX_QUARANTINED and reading.ticker is not None  # else the calendar is a guess
+    if share > MAX_QUARANTINED and reading.ticker is not None:  # else the calendar is a guess
+        reasons = reasons_in_words(quarantine_reasons(cleaned.quarantine))
+        problem = f"{share:.1%} of its rows are impossible, at most {MAX_QUARANTINED:.0%} may be: {reasons}"
     return replace(
         reading,
         sessions=counts["sessions"],
         splits=sum(counts.get(name, 0) for name in ("splits_applied", "splits_repaired", "splits_in_prices")),
         remarks=tuple(remarks),
         doubts=(*reading.doubts, *(note for note in notes if note not in remarks)),
-        problem=f"{share:.1%} of its rows are impossible; at most {MAX_QUARANTINED:.0%} may be" if is_refused else None,
+        problem=problem,
     )
 
 

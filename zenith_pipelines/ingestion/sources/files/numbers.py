@@ -30,11 +30,11 @@ class _Patterns:
 
 def _patterns(decimal: str, thousands: str) -> _Patterns:
     point, comma = re.escape(decimal), re.escape(thousands)
-    grouped = rf"\d{{1,3}}(?:{comma}\d{{2,3}})*{comma}\d{{3}}"  # India writes 12,34,567
+    groups = rf"\d{{1,3}}(?:{comma}\d{{2,3}})*{comma}\d{{3}}"  # India writes 12,34,567
     either = rf"[+-]?[1-9]\d{{0,2}}{point}\d{{3}}"
     return _Patterns(
-        valid=rf"^(?:[+-]?(?:\d+|{grouped})(?:{point}\d*)?(?:[eE][+-]?\d+)?|[+-]?{point}\d+{_INFINITE})$",
-        decisive=rf"^[+-]?(?:\d*{point}\d*(?:[eE][+-]?\d+)?|{grouped}{point}\d*|\d{{1,3}}(?:{comma}\d{{2,3}})+{comma}\d{{3}})$",
+        valid=rf"^(?:[+-]?(?:\d+|{groups})(?:{point}\d*)?(?:[eE][+-]?\d+)?|[+-]?{point}\d+{_INFINITE})$",
+        decisive=rf"^[+-]?(?:\d*{point}\d*(?:[eE][+-]?\d+)?|{groups}{point}\d*|\d{{1,3}}(?:{comma}\d{{2,3}})+{comma}\d{{3}})$",
         either=rf"^{either}$",
     )
 
@@ -90,39 +90,39 @@ def number_texts(column: pa.ChunkedArray) -> tuple[NumberTexts, set[str]]:
     return NumberTexts(pc.replace_substring_regex(texts, r"[KkMmBbTt]$", ""), original, multiple), signs
 
 
-def decide_mark(columns: Mapping[str, NumberTexts], declared: str | None) -> str:
-    """Return the decimal mark of a file: the one that fits it, else the declared one. Raises UnclearMark."""
+def decide_mark(columns: Mapping[str, NumberTexts], usual: str | None) -> str:
+    """Return the decimal mark of a file: the one that fits it, else the usual one. Raises UnclearMark."""
     is_plain = all(column.numbers is not None for column in columns.values())
-    if declared == "." and is_plain and any(_has_decimals(column.texts) for column in columns.values()):
-        return "."  # the usual case
+    if usual == "." and is_plain and any(_has_decimals(column.texts) for column in columns.values()):
+        return "."  # nearly every file
     evidence = {mark: _evidence([column.texts for column in columns.values()], mark) for mark in _BY_MARK}
     decisive = {mark: counts["decisive"] for mark, counts in evidence.items()}
     if decisive["."] and decisive[","]:
         raise UnclearMark("some numbers have a decimal point, others a decimal comma")
     mark = next((mark for mark, count in decisive.items() if count), None)
     if mark is None:
-        return _declared_mark(columns, declared, evidence)
+        return _usual_mark(columns, usual, evidence)
     either = sum(counts["either"] for counts in evidence.values())
-    if either and declared != mark and decisive[mark] < max(2, _FEWEST_SIGNS * either):
+    if either and usual != mark and decisive[mark] < max(2, _FEWEST_SIGNS * either):
         raise UnclearMark(f"nearly all numbers look like {_example(columns)}, which may be thousands or decimals")
     return mark
 
 
-def _declared_mark(
-    columns: Mapping[str, NumberTexts], declared: str | None, evidence: Mapping[str, Mapping[str, int]]
+def _usual_mark(
+    columns: Mapping[str, NumberTexts], usual: str | None, evidence: Mapping[str, Mapping[str, int]]
 ) -> str:
-    """Return the declared mark if no number tells: whole numbers, or all with three digits after the mark."""
+    """Return the usual mark if no number tells: whole numbers, or all with three digits after the mark."""
     if not any(counts["either"] for counts in evidence.values()):
-        return declared or "."
-    if declared is None:
+        return usual or "."
+    if usual is None:
         raise UnclearMark(f"numbers such as {_example(columns)} may be thousands or decimals")
-    if evidence[declared]["either"]:
+    if evidence[usual]["either"]:
         for column in columns.values():
             whole = pc.match_substring_regex(column.texts, r"^[1-9]\d\d$")
-            if _any(whole) and _any(pc.match_substring_regex(column.texts, _BY_MARK[declared].either)):
+            if _any(whole) and _any(pc.match_substring_regex(column.texts, _BY_MARK[usual].either)):
                 example = pc.filter(column.texts, whole)[0].as_py()
                 raise UnclearMark(f"{example} beside {_example(columns)} looks like thousands, not like decimals")
-    return declared
+    return usual
 
 
 def parse_numbers(name: str, column: NumberTexts, mark: str) -> pa.ChunkedArray:
@@ -152,8 +152,8 @@ def _has_decimals(texts: pa.ChunkedArray) -> bool:
 
 
 def _currencies(texts: pa.ChunkedArray) -> set[str]:
-    found = pc.extract_regex(texts, rf"(?P<a>{_SIGN})")
-    return set(pc.unique(pc.struct_field(found, "a")).to_pylist()) - {None, ""}
+    matches = pc.extract_regex(texts, rf"(?P<a>{_SIGN})")
+    return set(pc.unique(pc.struct_field(matches, "a")).to_pylist()) - {None, ""}
 
 
 def _without_blanks(texts: pa.ChunkedArray) -> pa.ChunkedArray:
