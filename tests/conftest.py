@@ -33,7 +33,7 @@ LONGEST = (
     "integration/test_killed_fetches.py",
     "integration/test_truth_and_noise.py",
     "integration/test_ui.py",
-    "integration/test_tickers_and_jobs.py",  # with those below: on what test_main_job.py trains first
+    "integration/test_tickers_and_jobs.py",  # this and those below use the home that test_main_job.py trains first
     "integration/test_doc_examples.py",
     "integration/test_as_of.py",
 )

@@ -39,7 +39,7 @@ def _make_mlflow(new):
     folder = new / "mlflow"
     folder.mkdir()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # MLflow 3.17 uses what SQLAlchemy 2.1 deprecates
+        warnings.simplefilter("ignore", DeprecationWarning)  # MLflow 3.17 uses deprecated parts of SQLAlchemy 2.1
         MlflowClient(f"sqlite:///{folder}/mlflow.db").search_registered_models()
     return folder
 

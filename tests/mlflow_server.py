@@ -33,7 +33,7 @@ def mlflow_server(store, folder):
             _wait_until_up(f"http://127.0.0.1:{port}/health", process)
             yield f"http://127.0.0.1:{port}"
         finally:
-            os.killpg(process.pid, signal.SIGKILL)  # its workers too; what it stored is thrown away
+            os.killpg(process.pid, signal.SIGKILL)  # its workers too; its data are thrown away
             process.wait(timeout=PATIENCE)
 
 

@@ -18,7 +18,7 @@ def run_tickers_here(patch):
 
 
 def train_little(patch):
-    """Train ensembles of few trees in this process: what they learn is not what the test is about."""
+    """Train ensembles of few trees in this process, for tests that do not look at their skill."""
 
     def few_trees(config, values, labels):
         return fit_ensemble(replace(config, trees=10, boosting_rounds=10), values, labels)

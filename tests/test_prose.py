@@ -1,4 +1,4 @@
-"""How docstrings, comments and names read: the limits of docs/prose.py, and that its measure sees what it should."""
+"""The limits of docs/prose.py on docstrings, comments and names, and the measure itself."""
 
 from pathlib import Path
 

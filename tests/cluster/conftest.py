@@ -97,7 +97,7 @@ class Cluster:
         self.dagster.ask("mutation($id: String!){stopSensor(id: $id){__typename}}", id=state)
 
     def has_looked(self, name):
-        """Whether a sensor was evaluated: what happened before its first look, it does not see."""
+        """Return True if a sensor was evaluated. It does not see events before its first evaluation."""
         state = self.dagster.ask(
             "query($s: SensorSelector!){sensorOrError(sensorSelector: $s){"
             "... on Sensor{sensorState{ticks(limit: 1){id}}}}}",

@@ -35,7 +35,7 @@ def older(original, tmp_path):
 
 @pytest.fixture
 def zenith(older, monkeypatch, capsys):
-    """Run a command on the home of the older version, and return what it printed."""
+    """Run a command on the home of the older version, and return its output."""
     monkeypatch.setenv("ZENITH_HOME", str(older / "home"))
     monkeypatch.setenv("ZENITH_CSV_DIR", str(older / "prices"))
     monkeypatch.setenv("ZENITH_PRICE_SOURCE", "csv")

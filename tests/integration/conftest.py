@@ -59,7 +59,7 @@ class Trained:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory, worker_id):
-    """A copy for each test process of what one of them made. Artifacts stay where the first one's MLflow knows them."""
+    """The trained home, made once by one of the test processes and copied for each."""
     folder = tmp_path_factory.mktemp("trained")
     shared = (folder.parent if worker_id == "master" else folder.parent.parent) / "shared-training"
     with FileLock(f"{shared}.lock"):

@@ -39,7 +39,7 @@ class PostgresServer:
         self._run("pg_ctl", "-w", "-l", str(self.folder / "log"), "-o", options, "start")
 
     def crash(self):
-        """Stop at once: what is connected is cut off, and nothing is put in order."""
+        """Stop at once: connections are cut off, and nothing is put in order."""
         self._run("pg_ctl", "-w", "-m", "immediate", "stop")
 
     def remove(self):

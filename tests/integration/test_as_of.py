@@ -163,7 +163,7 @@ def test_no_setting_leads_from_the_past_to_the_state_of_the_present(home, monkey
 
 
 def fingerprint(home):
-    """Every file of the present and its content. Left out: what SQLite and Dagster keep while they look."""
+    """Every file of the present and its content, without the files that SQLite and Dagster keep while they read."""
     return {
         path.relative_to(home): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(home.rglob("*"))

@@ -1,4 +1,4 @@
-"""A run on a Celery worker: it does its work there, and who cancels it does not see it start again."""
+"""A run on a Celery worker: it does its work there, and does not start again once it is cancelled."""
 
 import subprocess
 import sys

@@ -63,7 +63,7 @@ class Machine:
         return run_id
 
     def let_fetches_succeed(self, ticker):
-        """Put prices in the place of the pipe; who reads from the pipe already, goes on to wait."""
+        """Put prices in the place of the pipe. A process that reads from the pipe already goes on waiting."""
         prices = self.prices / f"{ticker}.new"
         SampleSource().fetch(ticker).prices.to_csv(prices)
         prices.replace(self.prices / f"{ticker}.csv")
@@ -87,7 +87,7 @@ class Machine:
         return launched["run"]["runId"]
 
     def report_an_old_launch(self):
-        """Leave what a launch leaves whose process never came to life, as if the start timeout had passed since."""
+        """Leave the traces of a launch whose process never came to life, older than the start timeout."""
         launched = time.time() - START_TIMEOUT
         run_id = self.instance.create_run_for_job(dg.GraphDefinition("fetch").to_job()).run_id
         event = dg.DagsterEvent("PIPELINE_STARTING", "fetch")

@@ -1,6 +1,6 @@
 """The shell examples of README, guides and runbook, run as a reader would, in a folder where AAPL was trained.
 
-What is nothing but quick commands of ours is run in this process, which spares starting Python for each.
+Blocks of quick `zenith` commands alone run in this process, which spares starting Python for each.
 """
 
 import os
@@ -67,7 +67,7 @@ def service(home):
 
 @pytest.fixture
 def reader(home, monkeypatch, capfd):
-    """Somebody in the folder where `.zenith` and `.venv` are, who types."""
+    """A reader's shell in the folder of `.zenith` and `.venv`."""
     if not (home.parent / ".venv").exists():
         (home.parent / ".venv" / "bin").mkdir(parents=True)
         (home.parent / ".venv" / "bin" / "zenith").symlink_to(ZENITH)

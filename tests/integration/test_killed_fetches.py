@@ -114,7 +114,7 @@ def test_a_run_after_kill_9_takes_the_slots_of_the_dead(start, settings):
 
 
 def claim_slot_and_die(settings):
-    """Leave what a run leaves that is killed in mid-fetch: it is started, has a slot, and a mark without a lock."""
+    """Leave the traces of a run that was killed in mid-fetch: it is started, has a slot, and a mark without a lock."""
     with open_instance(settings) as instance:
         run_id = instance.create_run_for_job(dg.GraphDefinition("fetch").to_job()).run_id
         instance.report_dagster_event(dg.DagsterEvent("PIPELINE_START", "fetch"), run_id=run_id)

@@ -33,7 +33,7 @@ TERMINATE = (
 )
 
 
-# Runs of AAPL and IBM stay queued: their tests are about what is launched, and a run's process takes seconds to start.
+# Runs of AAPL and IBM stay queued: their tests are about the launch, and a run's process takes seconds to start.
 QUEUED = [{"key": "dagster/partition", "value": ticker, "limit": 0} for ticker in ("AAPL", "IBM")]
 
 

@@ -42,7 +42,7 @@ def caches(monkeypatch, tmp_path):
 
 def answers(caches):
     for cache in caches:
-        cache.check()  # what serving's watcher does every two seconds
+        cache.check()  # as serving's watcher does every two seconds
     return [cache.get("AAPL", "key", Kept) for cache in caches]
 
 

@@ -31,7 +31,7 @@ def examples(language):
 
 @pytest.fixture(scope="module")
 def service(trained):
-    """A service on what `zenith run` made; no Dagster."""
+    """A service on the home that `zenith run` made; no Dagster."""
     home = trained.zenith.home
     changed = {"zenith_api_keys": KEY, "dagster_url": f"http://127.0.0.1:{free_port()}", "redis_url": None}
     with live_service(Settings(zenith_home=home, mlflow_tracking_uri=None, models_path=None, **changed)) as url:

@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reas
 
 
 class Up:
-    """The command, in a home of its own, with what it has printed."""
+    """The command in a home of its own, and its output so far."""
 
     def __init__(self, home):
         self.layout = Layout(home, free_base())
@@ -89,7 +89,7 @@ def up(tmp_path_factory):
 
 
 def running(home):
-    """Start the stack on a home; kill what is left of it at the end."""
+    """Start the stack on a home; kill the rest of it at the end."""
     up = Up(home)
     yield up
     for pid in up.processes():

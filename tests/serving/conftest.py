@@ -91,7 +91,7 @@ def make_lstm(ticker, *, growth=1.01, spec=SPEC, data_end="2013-03-01", **facts)
 
 
 def make_ensemble(ticker, *, probabilities=(0.25, 0.25, 0.5), spec=SPEC, **facts):
-    """The same probabilities whatever the features; `facts` replace those that its training would have written."""
+    """Return an ensemble with the same probabilities for all features; `facts` replace those of a training."""
     from onnx import TensorProto, helper, numpy_helper
 
     number = TensorProto.FLOAT
@@ -130,7 +130,7 @@ def make_snapshot(ticker, **changes):
 
 
 class FakeRegistry:
-    """A registry in memory, that can go away and counts what is fetched."""
+    """A registry in memory that can go away and counts its downloads."""
 
     def __init__(self):
         self.models = {}
@@ -191,7 +191,7 @@ def models():
 
 @contextmanager
 def mlflow_s_own_warnings_ignored():
-    """MLflow 3.17 uses what SQLAlchemy 2.1 deprecates."""
+    """MLflow 3.17 uses deprecated parts of SQLAlchemy 2.1."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         yield

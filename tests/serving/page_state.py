@@ -1,4 +1,4 @@
-"""What the pipelines leave for the page, made from a random walk by the pipelines' own functions."""
+"""The pipelines' files for the page, made from a random walk by the pipelines' own functions."""
 
 import json
 
@@ -24,7 +24,7 @@ def walk():
 
 
 def forecasts(close):
-    """Five sessions ahead nothing changes, within 5 %; some of what came was further away."""
+    """Forecast no change five sessions ahead, within 5 %; some actual prices are further away."""
     origins = close.iloc[:-5]
     table = {"origin": origins.index, "horizon": 5, "target_date": close.index[5:], "close": origins.to_numpy()}
     bands = {"forecast": origins.to_numpy(), "lower": 0.95 * origins.to_numpy(), "upper": 1.05 * origins.to_numpy()}
@@ -32,7 +32,7 @@ def forecasts(close):
 
 
 def write_facts(home, asset, ticker, facts):
-    """As `zenith_pipelines.datasets.store` writes them, in the place of what is there."""
+    """Replace the facts as `zenith_pipelines.datasets.store` does."""
     publish(home, asset, ticker, facts)
 
 

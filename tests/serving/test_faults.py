@@ -217,7 +217,7 @@ FAULTS = (
 
 
 def is_named(health, part, name):
-    """Return True if /health names the fault: the part, and what is wrong with it."""
+    """Return True if /health names the fault: the part, and its trouble."""
     if part is None:
         return health["status"] == "ok"
     wrong = health[part]["state"] != "ok" if part == "registry" else name in health[part]["problems"]

@@ -134,7 +134,7 @@ def edit_a_number(entries):
 
 
 def edit_and_hash_anew(entries):
-    """An edit by somebody who knows the rule, and stops at the entry."""
+    """Edit as an expert would: with the rule of the hashes, but up to the entry alone."""
     changed = edit_a_number(entries)
     first = changed.iloc[0].to_dict()
     return changed.assign(hash=[entry_hash(first), *changed["hash"].iloc[1:]])

@@ -1,4 +1,4 @@
-"""The page at / in Chromium: what every test of it starts from."""
+"""The page at / in Chromium: the fixtures of all its tests."""
 
 import shutil
 
@@ -40,7 +40,7 @@ def browser():
 
 @pytest.fixture
 def visit(browser, server):
-    """Open the page in a new window. Whatever a test does, the page throws nothing and asks no other server."""
+    """Open the page in a new window. In every test the page throws nothing and asks no other server."""
     surprises, windows = [], []
 
     def visit(path="#AAPL", *, stubs=ANSWERS, status=200, url=server.url, **options):

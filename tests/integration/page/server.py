@@ -1,4 +1,4 @@
-"""`zenith serve` on a state made by hand, and the page in Chromium with answers for what only a trained state has."""
+"""`zenith serve` on a state made by hand, and prepared answers for the parts that only a trained state has."""
 
 import json
 import os
@@ -99,7 +99,7 @@ def make_home(home):
 
 
 def answer(page, path, status, body):
-    """From now on this is what the page is told at `path` below /api/v1/ml/."""
+    """Give the page this answer at `path` below /api/v1/ml/ from now on."""
     kind = "application/json" if status < 400 else "application/problem+json"
     told = {"status": status, "content_type": kind, "body": json.dumps(body)}
     page.route(f"**/api/v1/ml/{path}", lambda route: route.fulfill(**told))

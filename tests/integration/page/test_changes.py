@@ -1,4 +1,4 @@
-"""What the page does when something changes or fails: promotions, a service that is away, trainings, odd addresses."""
+"""Changes and failures while the page is open: promotions, a service that is away, trainings, odd addresses."""
 
 import re
 import shutil

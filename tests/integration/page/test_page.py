@@ -172,7 +172,7 @@ def test_search_is_worked_with_the_keyboard(visit):
     options = page.get_by_role("listbox", name="Tickers found").get_by_role("option")
 
     field.press_sequentially("m")
-    expect(options).to_have_text(["MSFT", "IBM"])  # what begins so comes first
+    expect(options).to_have_text(["MSFT", "IBM"])  # names that begin so come first
     expect(field).to_have_attribute("aria-activedescendant", "found-0")
     field.press("ArrowDown")
     expect(options.nth(1)).to_have_attribute("aria-selected", "true")

@@ -364,7 +364,7 @@ def test_a_failure_that_is_noted_after_another_thread_has_made_the_copy_is_forgo
     monkeypatch.setattr(model_store.time, "monotonic", lambda: now[0])
     store.refresh()  # copies all
     store._note_failure("lstm-AAPL", 1, ModelUnavailable("it came damaged"), 5.0)
-    assert store.get("lstm", snapshots["AAPL"]).version == 1  # from the copy, whatever the pause
+    assert store.get("lstm", snapshots["AAPL"]).version == 1  # from the copy, without the pause
     store._note_failure("lstm-AAPL", 1, ModelUnavailable("it came damaged"), 5.0)
     now[0] += 6
     store.refresh()

@@ -130,7 +130,7 @@ def test_a_redis_that_hangs_is_waited_for_once_until_it_is_back(redis, cache):
 
     assert cache.get("AAPL", "key", Kept) == b'{"value":1}'
     redis.hang()
-    assert cache.get("AAPL", "key", Kept) is None  # what memory had kept meanwhile was dropped
+    assert cache.get("AAPL", "key", Kept) is None  # the answers kept in memory meanwhile were dropped
     redis.go_on()
 
 

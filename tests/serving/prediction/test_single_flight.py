@@ -23,7 +23,7 @@ class Watched(SingleFlight):
 
 
 class Work:
-    """Takes until all who are to wait for it have joined; fails its first times."""
+    """A computation that ends when all its waiters have joined, and fails its first times."""
 
     def __init__(self, flights, failures=0):
         self.flights, self.failures, self.calls = flights, failures, 0

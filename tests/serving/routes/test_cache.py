@@ -1,4 +1,4 @@
-"""The cache as clients meet it: how it does, how to be rid of it, and what happens when its Redis fails."""
+"""The cache as clients meet it: its state, its removal, and the failure of its Redis."""
 
 import asyncio
 import time

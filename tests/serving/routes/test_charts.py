@@ -1,4 +1,4 @@
-"""GET /tickers and /tickers/{ticker}/chart: what the pipelines wrote, and what is said when they did not."""
+"""GET /tickers and /tickers/{ticker}/chart, with and without the pipelines' files."""
 
 import json
 
