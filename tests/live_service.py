@@ -20,17 +20,17 @@ def live_app(app):
     """The address of an application, up and running."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=1))
-    started = threading.Event()
+    has_started = threading.Event()
 
     async def startup(sockets=None):
         await uvicorn.Server.startup(server, sockets)
-        started.set()
+        has_started.set()
 
     server.startup = startup
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:
-        assert started.wait(PATIENCE)
+        assert has_started.wait(PATIENCE)
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True

@@ -31,9 +31,9 @@ def package_files():
 
 @pytest.mark.slow
 def test_the_wheel_holds_every_file_of_the_packages(wheel):
-    packed = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
 
-    assert packed == set(package_files())
+    assert names == set(package_files())
 
 
 @pytest.mark.long

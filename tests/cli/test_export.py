@@ -12,12 +12,12 @@ from zenith_cli.options import Format
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "a\r=1", '=HYPERLINK("http://evil")'])
 def test_text_that_a_spreadsheet_would_run_is_marked_as_text(text):
-    marked = ("" if text.startswith("a") else "'") + text.replace("\r", " ")
+    escaped_text = ("" if text.startswith("a") else "'") + text.replace("\r", " ")
     frame = pd.DataFrame({"reason": [text, "plain", None]})
 
     rows = list(csv.reader(io.StringIO(_encode(frame, Format.CSV).decode(), newline="")))
 
-    assert [row[0] for row in rows[1:]] == [marked, "plain", ""]
+    assert [row[0] for row in rows[1:]] == [escaped_text, "plain", ""]
 
 
 def test_numbers_and_dates_are_not_changed():

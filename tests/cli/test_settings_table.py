@@ -120,9 +120,9 @@ def test_a_value_that_leads_nowhere_is_one_line_of_the_command_that_reads_it(mon
 
 
 def test_every_setting_is_in_this_table():
-    covered = {name for _, name, _ in WRONG} | set(CRONS) | set(READ_LATER) | ANY_TEXT
+    names_with_cases = {name for _, name, _ in WRONG} | set(CRONS) | set(READ_LATER) | ANY_TEXT
 
-    assert {name for _, name in DECLARED} - covered == set()
+    assert {name for _, name in DECLARED} - names_with_cases == set()
 
 
 @pytest.mark.parametrize(

@@ -72,11 +72,11 @@ class Cluster:
 
     def wait(self, what, holds, seconds):
         deadline = time.monotonic() + seconds
-        while not (found := holds()):
+        while not (answer := holds()):
             assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
             time.sleep(1)
         self.say(what)
-        return found
+        return answer
 
     def compose(self, *arguments):
         return run(*self._compose(*arguments), env=self._environment())
@@ -132,19 +132,19 @@ class Cluster:
 
     def runs(self, job):
         """All runs of a job: id, status, tags."""
-        found = self.dagster.ask(
+        answer = self.dagster.ask(
             "query($j: String!){runsOrError(filter: {pipelineName: $j}){... on Runs{results{runId status "
             "startTime endTime tags{key value}}}}}",
             j=job,
         )["runsOrError"]["results"]
-        return [{**one, "tags": {tag["key"]: tag["value"] for tag in one["tags"]}} for one in found]
+        return [{**one, "tags": {tag["key"]: tag["value"] for tag in one["tags"]}} for one in answer]
 
     def steps(self, run_id):
         """Status by step of a run."""
-        found = self.dagster.ask(
+        answer = self.dagster.ask(
             "query($id: ID!){runOrError(runId: $id){... on Run{stepStats{stepKey status}}}}", id=run_id
         )["runOrError"]["stepStats"]
-        return {step["stepKey"]: step["status"] for step in found}
+        return {step["stepKey"]: step["status"] for step in answer}
 
     def _compose(self, *arguments):
         return ("docker-compose", "-p", PROJECT, *self.files, *arguments)

@@ -24,5 +24,5 @@ def test_a_run_is_a_container_of_its_own_with_limits(one_host):
     one_host.wait("it has ended", lambda: one_host.dagster.status(run_id) in ("SUCCESS", "FAILURE"), 300)
     assert one_host.dagster.status(run_id) == "SUCCESS", run("docker", "logs", "--tail", "30", container)
     assert run("docker", "wait", container, timeout=60) == "0"
-    assert f"data/raw_prices/{TICKERS[0]}/current.json" in [stored.key for stored in one_host.bucket.objects.all()]
+    assert f"data/raw_prices/{TICKERS[0]}/current.json" in [item.key for item in one_host.bucket.objects.all()]
     run("docker", "rm", container)

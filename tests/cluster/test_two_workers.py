@@ -41,27 +41,27 @@ def test_all_finish_though_a_worker_is_killed_and_no_model_is_registered_twice(c
     cluster.stop_sensor("refresh_after_close")  # or each new ticker is refreshed as well
     for ticker in TICKERS:
         cluster.add_ticker(ticker)
-    cluster.wait("the sensor that launches runs looks", lambda: cluster.has_looked("requested_retraining"), 120)
-    asked = cluster.launch("retrain_all_models", {"tickers_to_retrain": {"config": {"epochs": 1}}})
-    cluster.wait("retrain_all_models has listed the tickers", lambda: cluster.dagster.status(asked) == "SUCCESS", 180)
+    cluster.wait("the sensor that job runs looks", lambda: cluster.has_looked("requested_retraining"), 120)
+    job = cluster.launch("retrain_all_models", {"tickers_to_retrain": {"config": {"epochs": 1}}})
+    cluster.wait("retrain_all_models has listed the tickers", lambda: cluster.dagster.status(job) == "SUCCESS", 180)
     cluster.wait("both workers are at work", lambda: on(cluster, "worker-1")[0] and on(cluster, "worker-2")[0], 180)
 
     cluster.wait("eight tickers are done", lambda: len(done(cluster)) >= 8, 15 * MINUTES)
-    killed = cluster.wait(
+    cut = cluster.wait(
         "worker-1 has registered one of its run's models and trains the other",
         lambda: between_two_models(cluster, "worker-1"),
         5 * MINUTES,
     )
     run("docker", "kill", "-s", "KILL", cluster.container("worker-1"))
-    cluster.say(f"worker-1 is killed in run {killed}; {len(done(cluster))} of {len(TICKERS)} tickers are done")
-    cluster.wait("its run is shown as failed", lambda: cluster.dagster.status(killed) == "FAILURE", 60)
+    cluster.say(f"worker-1 is killed in run {cut}; {len(done(cluster))} of {len(TICKERS)} tickers are done")
+    cluster.wait("its run is shown as failed", lambda: cluster.dagster.status(cut) == "FAILURE", 60)
 
     for count in range(10, len(TICKERS) + 1, 5):
         cluster.wait(f"{count} tickers are done", lambda count=count: len(done(cluster)) >= count, 20 * MINUTES)
 
     assert done(cluster) == set(TICKERS)
     assert statuses(cluster) == {"SUCCESS": len(TICKERS), "FAILURE": 1}
-    (retry,) = [run for run in cluster.runs("retrain_model") if run["tags"].get("dagster/parent_run_id") == killed]
+    (retry,) = [run for run in cluster.runs("retrain_model") if run["tags"].get("dagster/parent_run_id") == cut]
     assert retry["status"] == "SUCCESS"
 
     names = [f"{kind}-{ticker}" for kind in ("lstm", "ensemble") for ticker in TICKERS]
@@ -69,9 +69,9 @@ def test_all_finish_though_a_worker_is_killed_and_no_model_is_registered_twice(c
         name: [1] for name in names
     }
     assert {name: cluster.registry.aliases(name).get("Production") for name in names} == dict.fromkeys(names, 1)
-    kept = [stored.key for stored in cluster.bucket.objects.all()]
-    assert sum(key.startswith("data/serving_snapshot/") and key.endswith("/current.json") for key in kept) == len(
+    keys = [item.key for item in cluster.bucket.objects.all()]
+    assert sum(key.startswith("data/serving_snapshot/") and key.endswith("/current.json") for key in keys) == len(
         TICKERS
     )
-    assert sum(key.startswith("mlflow/") and key.endswith("model.onnx") for key in kept) == len(names)
+    assert sum(key.startswith("mlflow/") and key.endswith("model.onnx") for key in keys) == len(names)
     assert cluster.query("SELECT run_id FROM zenith_alive") == []

@@ -20,11 +20,11 @@ def test_every_flipped_bit_that_changes_the_document_is_seen():
     content = seal(DOCUMENT)
     for position in range(len(content)):
         for bit in range(8):
-            damaged = bytearray(content)
-            damaged[position] ^= 1 << bit
-            assert not is_intact(bytes(damaged))
+            damage = bytearray(content)
+            damage[position] ^= 1 << bit
+            assert not is_intact(bytes(damage))
             try:
-                assert unseal(bytes(damaged)) == DOCUMENT  # a capital in an escape
+                assert unseal(bytes(damage)) == DOCUMENT  # a capital in an escape
             except ValueError:
                 continue
 

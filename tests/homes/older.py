@@ -18,8 +18,8 @@ PATH_COLUMNS = {
 
 def unpack(archive, folder):
     """Put home, prices and answers into `folder`, with the paths that the older version would have written there."""
-    with tarfile.open(archive) as packed:
-        packed.extractall(folder, filter="data")
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")
     home = folder / "home"
     with closing(sqlite3.connect(home / "mlflow" / "mlflow.db")) as database:
         for table, columns in PATH_COLUMNS.items():

@@ -50,15 +50,15 @@ artifact_locations.make_relative(f"sqlite:///{folder}/mlflow.db", folder / "arti
 
 
 @pytest.fixture(scope="module")
-def archived(tmp_path_factory):
+def archive(tmp_path_factory):
     """A home as version 0.1.0 left it. Not to be changed."""
     return unpack(ARCHIVES[0], tmp_path_factory.mktemp("archived")) / "home"
 
 
 @pytest.fixture
-def older(archived, tmp_path):
+def older(archive, tmp_path):
     """A copy of it, beside the original that its database names."""
-    return shutil.copytree(archived, tmp_path / "copy")
+    return shutil.copytree(archive, tmp_path / "copy")
 
 
 @pytest.fixture(scope="module")
@@ -103,11 +103,11 @@ def test_a_copy_changes_nothing_in_the_original(original, tmp_path):
 def test_a_moved_home_keeps_its_models(original, tmp_path):
     copy = shutil.copytree(original, tmp_path / "copy")
     onnx = registry_of(copy).load("lstm-TEST", 1)
-    moved = copy.rename(tmp_path / "a place with spaces, 100% elsewhere")
+    new_place = copy.rename(tmp_path / "a place with spaces, 100% elsewhere")
 
-    assert registry_of(moved).load("lstm-TEST", 1) == onnx
-    assert registry_of(moved).file("lstm-TEST", 1, "evidence.parquet")
-    assert open_registry(uri_of(moved)).fetch("lstm-TEST", 1) == onnx
+    assert registry_of(new_place).load("lstm-TEST", 1) == onnx
+    assert registry_of(new_place).file("lstm-TEST", 1, "evidence.parquet")
+    assert open_registry(uri_of(new_place)).fetch("lstm-TEST", 1) == onnx
 
 
 def test_no_text_in_the_database_of_a_new_home_is_an_absolute_path(original):
@@ -128,21 +128,21 @@ def test_a_location_cannot_lead_out_of_the_home(original):
         open_repository("mlflow-artifacts:/../../elsewhere", uri_of(original))
 
 
-def test_an_older_home_is_made_relative_in_place(archived, older):
-    before = contents(archived)
+def test_an_older_home_is_made_relative_in_place(archive, older):
+    before = contents(archive)
     registry = registry_of(older)
     versions = [version for name in registry.names() for version in registry.versions(name)]
 
     assert len(versions) == 4
-    assert not [row for row in rows(older / "mlflow" / "mlflow.db") if str(archived.parent) in row]
+    assert not [row for row in rows(older / "mlflow" / "mlflow.db") if str(archive.parent) in row]
     for version in versions:
         assert registry.load(version.name, version.version)
         assert registry.file(version.name, version.version, "facts.json")
         registry.log_files(version.name, version.version, {"facts.json": b"changed"})
-    assert contents(archived) == before
+    assert contents(archive) == before
 
 
-def test_what_an_older_copy_wrote_into_the_original_comes_along(archived, older):
+def test_what_an_older_copy_wrote_into_the_original_comes_along(archive, older):
     with closing(sqlite3.connect(older / "mlflow" / "mlflow.db")) as database:
         ((source,),) = database.execute("SELECT source FROM model_versions WHERE name = 'lstm-AAPL' AND version = 2")
     place = source.rpartition("mlflow/artifacts/")[2]
@@ -150,7 +150,7 @@ def test_what_an_older_copy_wrote_into_the_original_comes_along(archived, older)
 
     make_home_relative(older)
 
-    assert contents(older / "mlflow" / "artifacts" / place) == contents(archived / "mlflow" / "artifacts" / place)
+    assert contents(older / "mlflow" / "artifacts" / place) == contents(archive / "mlflow" / "artifacts" / place)
     assert registry_of(older).load("lstm-AAPL", 2)
 
 
@@ -158,9 +158,9 @@ def test_what_an_older_copy_wrote_into_the_original_comes_along(archived, older)
 def test_a_killed_migration_leaves_the_home_as_it_was(older, statement):
     before = rows(older / "mlflow" / "mlflow.db")
 
-    killed = subprocess.run([sys.executable, "-c", KILLED, older / "mlflow", statement], check=False)
+    process = subprocess.run([sys.executable, "-c", KILLED, older / "mlflow", statement], check=False)
 
-    assert killed.returncode == -signal.SIGKILL
+    assert process.returncode == -signal.SIGKILL
     assert rows(older / "mlflow" / "mlflow.db") == before
     make_home_relative(older)
     assert registry_of(older).load("lstm-AAPL", 2)

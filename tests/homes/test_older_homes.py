@@ -43,10 +43,10 @@ def zenith(older, monkeypatch, capsys):
     def run(*words):
         monkeypatch.setattr("sys.argv", ["zenith", *words])
         capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit) as end:
             main()
         output = capsys.readouterr()
-        assert ended.value.code == 0, output.err
+        assert end.value.code == 0, output.err
         return output.out
 
     return run
@@ -66,9 +66,9 @@ def test_it_forecasts_the_same(older, zenith):
 
 def test_it_lists_the_same_versions_and_decisions(older, zenith):
     before = json.loads(answer(older, "models"))
-    restored = before["AAPL"]["ensemble"]["versions"][1]
-    assert (restored["aliases"], restored["decision"]) == (["Production"], "rolled back")
-    restored["decision"] = "restored"  # as it reads today
+    version = before["AAPL"]["ensemble"]["versions"][1]
+    assert (version["aliases"], version["decision"]) == (["Production"], "rolled back")
+    version["decision"] = "restored"  # as it reads today
 
     assert json.loads(zenith("models", "AAPL", "--history", "--json")) == before
 
@@ -101,8 +101,8 @@ def test_the_service_answers_from_it(older, zenith):
 
 @pytest.mark.slow
 def test_moved_it_refreshes_trains_rolls_back_and_removes_a_ticker(older, zenith, monkeypatch):
-    moved = (older / "home").rename(older / "moved")
-    monkeypatch.setenv("ZENITH_HOME", str(moved))
+    new_place = (older / "home").rename(older / "moved")
+    monkeypatch.setenv("ZENITH_HOME", str(new_place))
     run_tickers_here(monkeypatch)
     train_little(monkeypatch)
 
@@ -118,5 +118,5 @@ def test_moved_it_refreshes_trains_rolls_back_and_removes_a_ticker(older, zenith
 
     zenith("tickers", "remove", "AAPL")
     zenith("cleanup")
-    assert not list((moved / "mlflow" / "artifacts").rglob("*.onnx"))
+    assert not list((new_place / "mlflow" / "artifacts").rglob("*.onnx"))
     assert not (older / "home").exists()

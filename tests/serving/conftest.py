@@ -46,12 +46,12 @@ def make_study(*, upper=2.0, proven=True):
     return {"limits": limits, "final": {"calibration": {"proven": proven}}}
 
 
-def _model(graph, kind, ticker, spec, data_end="2013-03-01", **changed):
+def _model(graph, kind, ticker, spec, data_end="2013-03-01", **others):
     from onnx import helper
 
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     facts = {"ticker": ticker, "kind": kind, "feature_spec": spec, "data_end": data_end, "evidence": EVIDENCE[kind]}
-    facts |= {"study": make_study()} | changed
+    facts |= {"study": make_study()} | others
     model.metadata_props.add(key=METADATA_KEY, value=json.dumps(facts))
     return model.SerializeToString()
 
@@ -231,11 +231,11 @@ class MLflowHome:
 @pytest.fixture(scope="session")
 def trained_home(tmp_path_factory):
     """AAPL and MSFT have both models in Production and a snapshot; IBM has a snapshot only. Not to be changed."""
-    made = MLflowHome(tmp_path_factory.mktemp("trained"))
+    home = MLflowHome(tmp_path_factory.mktemp("trained"))
     for ticker in ("AAPL", "MSFT"):
-        made.register(f"lstm-{ticker}", make_lstm(ticker))
-        made.register(f"ensemble-{ticker}", make_ensemble(ticker))
-    return made.home
+        home.register(f"lstm-{ticker}", make_lstm(ticker))
+        home.register(f"ensemble-{ticker}", make_ensemble(ticker))
+    return home.home
 
 
 @pytest.fixture

@@ -25,13 +25,13 @@ class Served:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        inherited = {name: value for name, value in os.environ.items() if name not in ("REDIS_URL", "MODELS_PATH")}
+        surroundings = {name: value for name, value in os.environ.items() if name not in ("REDIS_URL", "MODELS_PATH")}
         self._log = home / "serve.log"
         with self._log.open("w") as log:
             self.process = subprocess.Popen(
                 # Where the tests are a background job of a shell, SIGINT is ignored, and that is inherited.
                 ["env", "--default-signal=INT", ZENITH, "serve", "--port", str(self.port), *options],
-                env={**inherited, "ZENITH_HOME": str(home), **environment},
+                env={**surroundings, "ZENITH_HOME": str(home), **environment},
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 start_new_session=True,
@@ -102,10 +102,10 @@ class Load:
 
 def processes_of_group(group):
     """The pids of living processes (Linux)."""
-    found = []
+    pids = []
     for folder in Path("/proc").iterdir():
         with contextlib.suppress(OSError, ValueError, IndexError):
             state, _, its_group = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
             if int(its_group) == group and state != "Z":
-                found.append(int(folder.name))
-    return found
+                pids.append(int(folder.name))
+    return pids

@@ -37,17 +37,17 @@ def test_a_failing_task_is_logged_and_the_next_task_run(caplog):
 
 
 def test_the_same_failure_is_logged_once_and_another_one_again(caplog):
-    errors, done = [ValueError("a"), ValueError("a"), ValueError("b"), None, ValueError("b")], Event()
+    errors, is_over = [ValueError("a"), ValueError("a"), ValueError("b"), None, ValueError("b")], Event()
 
     def task():
         if not errors:
-            done.set()
+            is_over.set()
         elif error := errors.pop(0):
             raise error
 
     watcher = Watcher([task], seconds=0.001)
     with caplog.at_level(logging.ERROR):
         watcher.start()
-        assert done.wait(5)
+        assert is_over.wait(5)
         watcher.stop()
     assert [str(record.exc_info[1]) for record in caplog.records] == ["a", "b", "b"]

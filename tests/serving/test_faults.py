@@ -117,12 +117,12 @@ def truncated(content, draw):
 def flipped(content, draw):
     """Flip one bit, so that the document changes."""
     while True:
-        damaged = bytearray(content)
-        damaged[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
+        damage = bytearray(content)
+        damage[draw.randrange(len(content))] ^= 1 << draw.randrange(8)
         try:
-            unseal(bytes(damaged))
+            unseal(bytes(damage))
         except ValueError:
-            return bytes(damaged)
+            return bytes(damage)
 
 
 def edited(content, _):
@@ -235,8 +235,8 @@ def repair(world):
 @pytest.mark.parametrize("trials", [20, pytest.param(500, marks=pytest.mark.long)])
 def test_no_fault_gives_a_wrong_number_or_a_5xx_and_health_names_it(tmp_path, trials):
     draw = random.Random(45)
-    drawn = [draw.choice(FAULTS) for _ in range(trials - len(FAULTS))] + list(FAULTS)
-    draw.shuffle(drawn)
+    faults = [draw.choice(FAULTS) for _ in range(trials - len(FAULTS))] + list(FAULTS)
+    draw.shuffle(faults)
     slowest = Counter()
     with bad_registry() as registry:
         world = World(tmp_path, registry)
@@ -253,7 +253,7 @@ def test_no_fault_gives_a_wrong_number_or_a_5xx_and_health_names_it(tmp_path, tr
             wait_until(is_repaired)
             client.post(f"{PREDICT}/signal", json={"ticker": "AAPL"})
             with Clients(url, world.problem_of) as clients:
-                for number, fault in enumerate(drawn):
+                for number, fault in enumerate(faults):
                     start = time.monotonic()
                     part, name = fault(world, draw)
                     try:

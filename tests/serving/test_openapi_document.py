@@ -81,7 +81,7 @@ def test_each_operation_documents_its_refusals_as_problems(document):
 def test_with_read_keys_every_operation_but_health_documents_401(settings):
     changes = {"zenith_api_keys": (SecretStr("key"),), "zenith_read_keys": True}
     paths = create_app(settings.model_copy(update=changes)).openapi()["paths"]
-    unprotected = [
+    open_routes = [
         path for path, item in paths.items() for operation in item.values() if "401" not in operation["responses"]
     ]
-    assert unprotected == ["/health"]
+    assert open_routes == ["/health"]

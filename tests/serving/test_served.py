@@ -22,14 +22,14 @@ WORKERS = ("--workers", "2")
 
 @pytest.fixture
 def serve(home):
-    started = []
+    servers = []
 
     def start(*options, **environment):
-        started.append(Served(home, *options, **environment))
-        return started[-1]
+        servers.append(Served(home, *options, **environment))
+        return servers[-1]
 
     yield start
-    for server in started:
+    for server in servers:
         server.close()
 
 
@@ -96,11 +96,11 @@ def test_a_batch_in_flight_is_finished_after_a_sigterm(serve):
 
     async def ask():
         async with httpx.AsyncClient(base_url=server.url, timeout=PATIENCE) as client:
-            asked = asyncio.create_task(client.post("/api/v1/ml/predict/batch", json={"tickers": tickers}))
+            batch = asyncio.create_task(client.post("/api/v1/ml/predict/batch", json={"tickers": tickers}))
             await asyncio.sleep(0.05)
-            assert not asked.done()
+            assert not batch.done()
             server.process.send_signal(signal.SIGTERM)
-            return await asked
+            return await batch
 
     answer = asyncio.run(ask())
     assert (answer.status_code, len(answer.json()["results"])) == (200, 200)
@@ -135,9 +135,9 @@ def test_a_moved_alias_is_followed_by_every_worker(serve, mlflow_home, models):
 
 
 def test_a_mistake_in_the_settings_is_one_line_for_many_workers_too(home, serve):
-    with pytest.raises(AssertionError, match="MLFLOW_TRACKING_URI is not valid") as raised:
+    with pytest.raises(AssertionError, match="MLFLOW_TRACKING_URI is not valid") as error:
         serve(*WORKERS, MLFLOW_TRACKING_URI="ftp://nowhere")
-    assert "Traceback" not in str(raised.value)
+    assert "Traceback" not in str(error.value)
 
 
 def workers_of(server):

@@ -77,10 +77,10 @@ def test_the_table_of_forecasts_follows_from_the_entries_as_it_was_kept_before()
     for day in range(4):
         table = fill_actuals(append_rows(table, rows(day)), closes(day + 1))
 
-    replayed = replay(ledger(4))
+    rebuilt_table = replay(ledger(4))
 
-    pd.testing.assert_frame_equal(replayed, table, check_dtype=False)
-    assert list(replayed.columns) == list(COLUMNS)
+    pd.testing.assert_frame_equal(rebuilt_table, table, check_dtype=False)
+    assert list(rebuilt_table.columns) == list(COLUMNS)
 
 
 def test_the_same_forecasts_again_add_nothing():
@@ -106,23 +106,23 @@ def test_a_stored_row_that_differs_is_written_anew_from_the_chain_and_an_entry_s
     assert continue_chain(entries, table, "AAPL", moment(3)).equals(entries)
 
     table.loc[4, "forecast"] = 1.0
-    repaired = continue_chain(entries, table, "AAPL", moment(3))
+    with_repair = continue_chain(entries, table, "AAPL", moment(3))
 
-    assert repaired["kind"].iloc[-1] == "repaired"
-    assert repaired["rows"].iloc[-1] == '[{"origin":"2024-01-01","horizon":5,"model_version":3}]'
-    pd.testing.assert_frame_equal(replay(repaired), replay(entries))
+    assert with_repair["kind"].iloc[-1] == "repaired"
+    assert with_repair["rows"].iloc[-1] == '[{"origin":"2024-01-01","horizon":5,"model_version":3}]'
+    pd.testing.assert_frame_equal(replay(with_repair), replay(entries))
 
 
 def test_a_restored_backup_is_an_entry_that_names_what_is_missing():
     whole, backup = ledger(3), ledger(2)
-    recorded = (int(whole["number"].iloc[-1]), str(whole["hash"].iloc[-1]))
-    assert continue_chain(whole, replay(whole), "AAPL", moment(4), recorded).equals(whole)
+    last_entry = (int(whole["number"].iloc[-1]), str(whole["hash"].iloc[-1]))
+    assert continue_chain(whole, replay(whole), "AAPL", moment(4), last_entry).equals(whole)
 
     for entries, table in ((backup, replay(backup)), (no_entries(), None)):
-        restored = continue_chain(entries, table, "AAPL", moment(4), recorded)
-        assert restored["kind"].iloc[-1] == "restored"
-        assert restored["rows"].iloc[-1] == f'[{{"entry":5,"hash":"{recorded[1]}"}}]'
-        verify(restored)
+        with_restoration = continue_chain(entries, table, "AAPL", moment(4), last_entry)
+        assert with_restoration["kind"].iloc[-1] == "restored"
+        assert with_restoration["rows"].iloc[-1] == f'[{{"entry":5,"hash":"{last_entry[1]}"}}]'
+        verify(with_restoration)
 
 
 def change(column, value, number=2):
@@ -135,9 +135,9 @@ def edit_a_number(entries):
 
 def edit_and_hash_anew(entries):
     """Edit as an expert would: with the rule of the hashes, but up to the entry alone."""
-    changed = edit_a_number(entries)
-    first = changed.iloc[0].to_dict()
-    return changed.assign(hash=[entry_hash(first), *changed["hash"].iloc[1:]])
+    forgery = edit_a_number(entries)
+    first = forgery.iloc[0].to_dict()
+    return forgery.assign(hash=[entry_hash(first), *forgery["hash"].iloc[1:]])
 
 
 BROKEN = {

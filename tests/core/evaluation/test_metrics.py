@@ -306,8 +306,8 @@ class TestSignalMetrics:
 
     def test_knowledge_does(self):
         signals = self.random_signals()
-        informed = 0.5 * np.eye(3)[signals["label"].map({"sell": 0, "hold": 1, "buy": 2})] + 0.5 / 3
-        metrics = signal_metrics(make_signals(informed, signals["label"]))
+        better = 0.5 * np.eye(3)[signals["label"].map({"sell": 0, "hold": 1, "buy": 2})] + 0.5 / 3
+        metrics = signal_metrics(make_signals(better, signals["label"]))
         assert metrics["beats_naive"]
         assert metrics["p_value"] < 0.001
         assert metrics["accuracy"] == 1

@@ -19,9 +19,9 @@ def traded(seed=0, *, dividend=0.12, volatility=0.02):
     """Prices in whole cents whose open on an ex-date is lower by the dividend: (rows, true adjusted closes)."""
     random = np.random.default_rng(seed)
     moves = random.normal(0, volatility, len(SESSIONS))
-    close, opens, paid = [50.0], [50.0], np.zeros(len(SESSIONS))
-    paid[EX_DATES] = dividend
-    for move, cash in zip(moves[1:], paid[1:], strict=True):
+    close, opens, dividends = [50.0], [50.0], np.zeros(len(SESSIONS))
+    dividends[EX_DATES] = dividend
+    for move, cash in zip(moves[1:], dividends[1:], strict=True):
         opens.append(round(close[-1] - cash, 2))
         close.append(round(max(opens[-1], 1) * np.exp(move), 2))
     rows = pd.DataFrame({"open": opens, "close": close}, index=SESSIONS)
@@ -29,7 +29,7 @@ def traded(seed=0, *, dividend=0.12, volatility=0.02):
     factor = np.ones(len(SESSIONS))
     for at in EX_DATES:
         factor[:at] *= 1 - dividend / close[at - 1]
-    rows = rows[PRICES].assign(volume=1e6, dividends=paid, splits=0.0)
+    rows = rows[PRICES].assign(volume=1e6, dividends=dividends, splits=0.0)
     return rows, rows["close"] * factor, factor
 
 

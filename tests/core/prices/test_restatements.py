@@ -154,10 +154,10 @@ def test_a_bar_that_still_moved_cannot_be_restated():
 def test_an_increment_is_appended():
     previous, increment = raw()[:6], raw()[4:] * (1 + 1e-8)
 
-    combined = append_later_rows(previous, increment)
+    whole = append_later_rows(previous, increment)
 
-    pd.testing.assert_frame_equal(combined[:6], previous)
-    pd.testing.assert_frame_equal(combined[6:], increment[2:])
+    pd.testing.assert_frame_equal(whole[:6], previous)
+    pd.testing.assert_frame_equal(whole[6:], increment[2:])
     assert find_restatements(last_sessions(previous, 2), increment).appends_after(DAYS[5].date())
 
 

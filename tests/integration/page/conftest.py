@@ -53,7 +53,7 @@ def visit(browser, server):
         page.on("console", lambda message: page.said.append(message.text))
         page.on("console", lambda message: "Content Security" in message.text and surprises.append(message.text))
         page.on("pageerror", lambda error: surprises.append(str(error)))
-        page.on("request", lambda asked: asked.url.startswith(url) or surprises.append(asked.url))
+        page.on("request", lambda request: request.url.startswith(url) or surprises.append(request.url))
         for where, body in stubs.items():
             answer(page, where, status, body)
         page.goto(f"{url}/{path}")

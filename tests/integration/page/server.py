@@ -101,8 +101,8 @@ def make_home(home):
 def answer(page, path, status, body):
     """Give the page this answer at `path` below /api/v1/ml/ from now on."""
     kind = "application/json" if status < 400 else "application/problem+json"
-    told = {"status": status, "content_type": kind, "body": json.dumps(body)}
-    page.route(f"**/api/v1/ml/{path}", lambda route: route.fulfill(**told))
+    response = {"status": status, "content_type": kind, "body": json.dumps(body)}
+    page.route(f"**/api/v1/ml/{path}", lambda route: route.fulfill(**response))
 
 
 def part(page, title):

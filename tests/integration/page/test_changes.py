@@ -140,11 +140,11 @@ def test_a_training_is_started_with_the_key_and_followed_to_its_end(visit):
     away = {"status": 503, "body": "{}"}
     page.route("**/api/v1/ml/train/1a2b", lambda route: route.fulfill(**away), times=1)  # it is asked again
 
-    with page.expect_request("**/api/v1/ml/train") as asked:
+    with page.expect_request("**/api/v1/ml/train") as request:
         training = press_train(page)
 
-    assert asked.value.header_value("authorization") == "Bearer secret"
-    assert asked.value.post_data_json == {"ticker": "AAPL", "model_type": "all"}
+    assert request.value.header_value("authorization") == "Bearer secret"
+    assert request.value.post_data_json == {"ticker": "AAPL", "model_type": "all"}
     expect(training.get_by_role("status")).to_contain_text("Run status: queued.")
     expect(training.get_by_role("link")).to_have_attribute("href", RUN["url"])
     expect(training.get_by_role("status")).to_contain_text("Run status: succeeded.")
@@ -157,15 +157,15 @@ def test_epochs_go_with_the_lstm_only(visit):
     answer(page, "train", 503, {"detail": "away"})
     training = part(page, "Retrain")
     training.get_by_label("LSTM epochs, 1 to 500").fill("20")
-    sent = []
+    bodies = []
     for model in ("LSTM", "Ensemble"):
         training.get_by_label("Model").select_option(model)
-        with page.expect_request("**/api/v1/ml/train") as asked:
+        with page.expect_request("**/api/v1/ml/train") as request:
             training.get_by_role("button", name="Train AAPL").click()
-        sent.append(asked.value.post_data_json)
+        bodies.append(request.value.post_data_json)
         expect(training.get_by_role("status")).to_contain_text("away")
 
-    assert sent == [
+    assert bodies == [
         {"ticker": "AAPL", "model_type": "lstm", "epochs": 20},
         {"ticker": "AAPL", "model_type": "ensemble"},
     ]
@@ -201,8 +201,8 @@ def test_a_training_that_is_refused_says_why_and_keeps_no_key(visit, status, det
 
 def test_a_run_that_failed_shows_its_error(visit):
     page = visit()
-    failed = {"status": "failed", "error": "too short a history", "already_running": True}
-    answer(page, "train", 202, RUN | failed)
+    failure = {"status": "failed", "error": "too short a history", "already_running": True}
+    answer(page, "train", 202, RUN | failure)
 
     training = press_train(page)
 
@@ -220,8 +220,8 @@ def test_a_service_that_asks_for_a_key_to_read_is_opened_with_one(visit):
     page.unroute("**/api/v1/ml/tickers")
 
     page.get_by_label("Key").fill("right")
-    with page.expect_request("**/predict/comprehensive") as asked:
+    with page.expect_request("**/predict/comprehensive") as request:
         page.get_by_role("button", name="Open").click()
 
-    assert asked.value.header_value("authorization") == "Bearer right"
+    assert request.value.header_value("authorization") == "Bearer right"
     expect(page.get_by_role("heading", level=1)).to_have_text("AAPL")

@@ -14,9 +14,9 @@ def docs(visit):
 
 
 def test_every_operation_is_shown(docs, server):
-    described = docs.request.get(f"{server.url}/openapi.json").json()["paths"]
+    paths = docs.request.get(f"{server.url}/openapi.json").json()["paths"]
 
-    expect(docs.locator(".opblock")).to_have_count(sum(map(len, described.values())))
+    expect(docs.locator(".opblock")).to_have_count(sum(map(len, paths.values())))
     expect(docs.get_by_text("/api/v1/ml/predict/price")).to_be_visible()
 
 

@@ -14,8 +14,8 @@ DARK = {"color_scheme": "dark"}
 
 
 def violations(page):
-    found = Axe().run(page).response["violations"]
-    return [(one["id"], node["html"]) for one in found for node in one["nodes"]]
+    violations = Axe().run(page).response["violations"]
+    return [(one["id"], node["html"]) for one in violations for node in one["nodes"]]
 
 
 def test_axe_finds_nothing_in_an_opened_table_or_an_explained_address(visit):

@@ -72,13 +72,13 @@ def test_a_chart_is_drawn_and_is_also_a_table(visit, title):
 
 def test_candles_and_line_and_periods_are_other_drawings(visit):
     chart = part(visit(), "Price and forecast")
-    drawn = {coloured(chart.locator("canvas"))}
+    pictures = {coloured(chart.locator("canvas"))}
     for name in ("Line", "2 years", "3 months"):
         chart.get_by_role("button", name=name).click()
         expect(chart.get_by_role("button", name=name)).to_have_attribute("aria-pressed", "true")
         expect(chart.get_by_role("button", name=name)).to_be_focused()
-        drawn.add(coloured(chart.locator("canvas")))
-    assert len(drawn) == 4
+        pictures.add(coloured(chart.locator("canvas")))
+    assert len(pictures) == 4
 
 
 def test_the_chart_is_read_with_the_arrow_keys(visit):
@@ -128,9 +128,9 @@ def test_versions_promotions_and_links_are_there(visit):
 
 
 def test_a_version_leads_to_its_page_in_mlflow_if_that_is_a_server(visit):
-    listed = {"tickers": [{"ticker": "AAPL", "close": 100.0, "as_of": "2013-03-01"}]}
+    listing = {"tickers": [{"ticker": "AAPL", "close": 100.0, "as_of": "2013-03-01"}]}
     mlflow = {"links": {"dagster": "https://dagster.example", "mlflow": "https://mlflow.example"}}
-    page = visit(stubs=ANSWERS | {"tickers": listed | mlflow})
+    page = visit(stubs=ANSWERS | {"tickers": listing | mlflow})
 
     version = part(page, "Models").get_by_role("link", name="2")
     expect(version).to_have_attribute("href", "https://mlflow.example/#/models/lstm-AAPL/versions/2")
@@ -192,18 +192,18 @@ def test_search_is_worked_with_the_keyboard(visit):
 def test_the_tab_key_goes_from_the_skip_link_through_the_page_in_order(visit):
     page = visit()
     expect(part(page, "Models").get_by_role("table")).to_be_visible()
-    focused = []
+    focus_order = []
     for _ in range(8):
         page.keyboard.press("Tab")
-        focused.append(
+        focus_order.append(
             page.evaluate(
                 "(document.activeElement.ariaLabel ?? document.activeElement.innerText) || document.activeElement.id"
             )
         )
         outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
-        assert outline == "solid", focused
+        assert outline == "solid", focus_order
 
-    assert [text.split("\n")[0] for text in focused] == [
+    assert [text.split("\n")[0] for text in focus_order] == [
         *("Skip to the forecast", "Zenith, first ticker", "search", "Português", "Dark"),
         *("AAPL", "IBM", "MSFT"),
     ]

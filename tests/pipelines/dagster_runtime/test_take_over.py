@@ -35,8 +35,8 @@ def record_prices(instance, ticker, rows):
 
 
 def records(instance, ticker):
-    wanted = dg.AssetRecordsFilter(asset_key=PRICES, asset_partitions=[ticker])
-    return [record.asset_materialization for record in instance.fetch_materializations(wanted, limit=9).records]
+    of_ticker = dg.AssetRecordsFilter(asset_key=PRICES, asset_partitions=[ticker])
+    return [record.asset_materialization for record in instance.fetch_materializations(of_ticker, limit=9).records]
 
 
 def test_tickers_and_the_newest_record_of_each_asset_are_taken_over(instances, tmp_path):

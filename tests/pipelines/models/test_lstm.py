@@ -107,10 +107,10 @@ def test_each_target_of_the_rows_is_learned_once_and_no_other(trainer, data):
     values, _ = data
     rows = np.delete(np.arange(20, 83), [5, 40])
     numbers = np.repeat(np.arange(200.0)[:, np.newaxis], 4, axis=1)
-    hidden = np.full_like(numbers, np.nan)
-    hidden[rows] = numbers[rows]
+    blank = np.full_like(numbers, np.nan)
+    blank[rows] = numbers[rows]
 
-    batches = trainer._batches(values, hidden, rows)
+    batches = trainer._batches(values, blank, rows)
 
     assert len(batches.inputs) % CONFIG.batch == 0
     np.testing.assert_array_equal(np.sort(batches.targets[batches.weights > 0][:, 0]), rows)
@@ -123,9 +123,9 @@ def test_the_target_of_a_step_goes_with_the_input_of_its_own_session(trainer):
 
     batches = trainer._batches(numbers.astype(np.float32), np.repeat(numbers, 4, axis=1), TRAIN)
 
-    learned = batches.inputs[:, -CONFIG.learned_steps :, 0]
+    tail = batches.inputs[:, -CONFIG.learned_steps :, 0]
     is_weighted = batches.weights > 0
-    np.testing.assert_array_equal(learned[is_weighted], batches.targets[..., 0][is_weighted])
+    np.testing.assert_array_equal(tail[is_weighted], batches.targets[..., 0][is_weighted])
     assert batches.inputs.max() == TRAIN[-1]
     assert batches.inputs.shape[1:] == (CONFIG.window, 1)
 
@@ -149,11 +149,11 @@ def test_a_step_learns_from_inputs_up_to_its_own_session_only(data):
 def test_targets_outside_the_rows_do_not_matter(trainer, data, network):
     """Those of the gap before and after validation reach into rows that are scored."""
     values, targets = data
-    hidden = np.full_like(targets, np.nan)
+    blank = np.full_like(targets, np.nan)
     for rows in (TRAIN, VALIDATION):
-        hidden[rows] = targets[rows]
+        blank[rows] = targets[rows]
 
-    again = trainer.fit(values, hidden, TRAIN, VALIDATION, ignore)
+    again = trainer.fit(values, blank, TRAIN, VALIDATION, ignore)
 
     assert again.losses == network.losses
     np.testing.assert_array_equal(again.weights[-2], network.weights[-2])
@@ -293,14 +293,14 @@ def test_the_export_takes_any_number_of_layers_of_each_cell(layers, cell, data):
     random = np.random.default_rng(3)
     network.set_weights([random.normal(scale=0.3, size=weight.shape) for weight in network.weights])
     mean, scale = scaler(data[0])
-    trained = TrainedLSTM(CONFIG.window, mean, scale, tuple(_copy_arrays(network.weights)), (), cell)
+    model = TrainedLSTM(CONFIG.window, mean, scale, tuple(_copy_arrays(network.weights)), (), cell)
     no_linear = LinearForecast(np.zeros(3), np.zeros((3, 4)))
     windows = input_windows(data[0], np.arange(100, 140), CONFIG.window)
 
-    onnx = price_model_onnx(PriceModel(no_linear, trained), make_band(), COLUMNS)
+    onnx = price_model_onnx(PriceModel(no_linear, model), make_band(), COLUMNS)
 
-    assert (trained.layers, trained.units) == (layers, CONFIG.units)
-    scores = np.asarray(network(trained.standardize(windows)))[:, -1]
+    assert (model.layers, model.units) == (layers, CONFIG.units)
+    scores = np.asarray(network(model.standardize(windows)))[:, -1]
     ones = np.ones(40, np.float32)
     expected = {"price": price_forecasts(scores, ones, ones)}
     assert check_parity(onnx, {"window": windows, "close": ones, "volatility": ones}, expected) < 1e-5

@@ -33,10 +33,10 @@ def test_each_run_adds_to_the_stored_chain_and_its_table(store):
         tables = write_day(store, day)
 
     assert tables[ENTRIES]["kind"].tolist() == ["forecast", "forecast", "outcome", "forecast", "outcome"]
-    stored = store.read(LEDGER, "AAPL").tables
-    pd.testing.assert_frame_equal(stored[ENTRIES], tables[ENTRIES])
-    pd.testing.assert_frame_equal(stored[FORECASTS], tables[FORECASTS], check_dtype=False)
-    assert verify(stored[ENTRIES]).forecasts == len(stored[FORECASTS]) == 90
+    on_disk = store.read(LEDGER, "AAPL").tables
+    pd.testing.assert_frame_equal(on_disk[ENTRIES], tables[ENTRIES])
+    pd.testing.assert_frame_equal(on_disk[FORECASTS], tables[FORECASTS], check_dtype=False)
+    assert verify(on_disk[ENTRIES]).forecasts == len(on_disk[FORECASTS]) == 90
     assert "repaired" not in set(write_day(store, 3)[ENTRIES]["kind"])
 
 

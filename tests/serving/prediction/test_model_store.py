@@ -33,14 +33,14 @@ def store(registry, copies, models):
 @pytest.fixture
 def sessions(monkeypatch):
     """The (name, version) of each ONNX session that the store opens."""
-    opened = []
+    versions = []
 
     def open_and_note(name, version, onnx):
-        opened.append((name, version))
+        versions.append((name, version))
         return open_model(name, version, onnx)
 
     monkeypatch.setattr(model_store, "open_model", open_and_note)
-    return opened
+    return versions
 
 
 def price(model):
@@ -280,10 +280,10 @@ def test_a_newer_minor_version_is_refused_and_an_older_one_or_another_library_is
 
 def test_a_snapshot_that_ends_before_the_model_leaves_the_last_good_forecast(store, models, snapshots, sessions):
     good = store.get("lstm", snapshots["AAPL"])
-    shortened = models.snapshot("AAPL", as_of=date(2012, 5, 31), close=1.0)
-    model = store.get("lstm", shortened)
+    shorter = models.snapshot("AAPL", as_of=date(2012, 5, 31), close=1.0)
+    model = store.get("lstm", shorter)
     assert (price(model), model.snapshot) == (price(good), snapshots["AAPL"])
-    assert store.peek("lstm", shortened) is model
+    assert store.peek("lstm", shorter) is model
     assert sessions == [("lstm-AAPL", 1)] * 2  # once for each snapshot
     assert "the data of AAPL end on 2012-05-31" in store.state()["models"]["problems"]["lstm-AAPL"]
     store.get("lstm", models.snapshot("AAPL", close=200.0))
@@ -297,8 +297,8 @@ def test_a_promoted_version_without_a_forecast_leaves_the_last_good_one_and_is_r
     registry.add("lstm-AAPL", models.lstm("AAPL", spec="another"))
     for _ in range(3):
         store.refresh()
-    served = store.get("lstm", snapshots["AAPL"])
-    assert (served.version, price(served)) == (1, price(good))
+    model = store.get("lstm", snapshots["AAPL"])
+    assert (model.version, price(model)) == (1, price(good))
     assert sessions.count(("lstm-AAPL", 2)) == 1
     assert "trained on features another" in store.state()["models"]["problems"]["lstm-AAPL"]
     registry.add("lstm-AAPL", models.lstm("AAPL", growth=2.0))

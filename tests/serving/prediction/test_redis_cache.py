@@ -59,8 +59,8 @@ def test_one_ticker_is_forgotten_by_its_index_and_nothing_is_searched(redis, cac
     cache.forget("AAPL")
     assert cache.get("AAPL", "key", Kept) is None
     assert cache.get("MSFT", "key", Kept) == b'{"value":1}'
-    asked = {name: used["calls"] for name, used in redis.client.info("commandstats").items()}
-    new = {name for name, calls in asked.items() if calls != before.get(name, {}).get("calls")}
+    calls = {name: statistics["calls"] for name, statistics in redis.client.info("commandstats").items()}
+    new = {name for name, count in calls.items() if count != before.get(name, {}).get("calls")}
     assert new <= {f"cmdstat_{name}" for name in ("zrange", "multi", "unlink", "zrem", "exec", "get", "info")}
     assert set(redis.client.keys()) == {b"zenith:2::MSFT", b"zenith:2::MSFT:key"}
 
@@ -116,13 +116,13 @@ def test_without_redis_memory_is_used_and_it_is_said():
 def test_a_redis_that_hangs_is_waited_for_once_until_it_is_back(redis, cache):
     cache.put("AAPL", "key", b'{"value":1}')
     redis.hang()
-    started = time.perf_counter()
+    start = time.perf_counter()
     assert cache.get("AAPL", "key", Kept) is None
-    once = time.perf_counter() - started
+    once = time.perf_counter() - start
     for _ in range(100):
         cache.put("AAPL", "key", b'{"value":2}')
         assert cache.get("AAPL", "key", Kept) == b'{"value":2}'
-    assert time.perf_counter() - started - once < 50 * REDIS_TIMEOUT_SECONDS  # 200 calls, none of which waited
+    assert time.perf_counter() - start - once < 50 * REDIS_TIMEOUT_SECONDS  # 200 calls, none of which waited
     assert cache.state() == {**AWAY, "entries": 1}
 
     redis.go_on()

@@ -33,10 +33,10 @@ def test_a_file_is_parsed_once_and_again_when_it_was_replaced(tmp_path, folder, 
 def test_an_unknown_ticker_is_refused_with_those_that_look_like_it(tmp_path, folder, write_snapshot):
     for ticker in ("AAPL", "MSFT", "PETR4.SA"):
         write_snapshot(tmp_path, ticker)
-    with pytest.raises(UnknownTicker) as caught:
+    with pytest.raises(UnknownTicker) as error:
         SnapshotStore(folder).get("PETR3.SA")
-    assert caught.value.nearby == ["PETR4.SA"]
-    assert str(caught.value) == "no predictions for this ticker: did you mean PETR4.SA?"
+    assert error.value.nearby == ["PETR4.SA"]
+    assert str(error.value) == "no predictions for this ticker: did you mean PETR4.SA?"
 
 
 def test_without_any_snapshot_the_message_says_how_to_make_one(folder):

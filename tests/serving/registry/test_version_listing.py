@@ -44,8 +44,8 @@ def registry(tmp_path_factory):
     registry.client.delete_model_version("lstm-AAPL", "1")
     promote_if_better(registry, "ensemble", register_version(registry, "ensemble", "AAPL", features).version, here)
     register_version(registry, "lstm", "PETR4.SA", features)
-    undefined = {"coverage": math.nan, "skill": math.inf}
-    registry.log_metrics("lstm-PETR4.SA", 1, {"mae": 0.02, "mae_random_walk": 0.03, "beats_naive": 1, **undefined}, {})
+    no_numbers = {"coverage": math.nan, "skill": math.inf}
+    registry.log_metrics("lstm-PETR4.SA", 1, {"mae": 0.02, "mae_random_walk": 0.03, "beats_naive": 1, **no_numbers}, {})
     registry.client.create_registered_model("somebody-else-s")
     registry.client.create_model_version("somebody-else-s", source="file:///nowhere")
     return registry

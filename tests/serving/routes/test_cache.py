@@ -96,8 +96,8 @@ def test_a_service_that_starts_without_its_redis_answers_and_says_so(settings):
         health = client.get("/health").json()
         assert (health["status"], health["ready"]) == ("degraded", True)
         assert health["cache"]["state"] == "redis away, in-process instead"
-        gone = client.delete(f"{CACHE}/AAPL", headers=KEYS)
-        assert (gone.status_code, gone.json()["type"]) == (503, "urn:zenith:problem:cache-away")
+        answer = client.delete(f"{CACHE}/AAPL", headers=KEYS)
+        assert (answer.status_code, answer.json()["type"]) == (503, "urn:zenith:problem:cache-away")
 
 
 @pytest.mark.parametrize("fault", ["hang", "kill"])

@@ -10,8 +10,8 @@ from zenith_serving.schemas.predictions import PriceRequest
 
 
 async def endpoint(request: Request) -> Response:
-    asked = await read_body(request, PriceRequest)
-    return Response(asked.model_dump_json())
+    body = await read_body(request, PriceRequest)
+    return Response(body.model_dump_json())
 
 
 def nobody() -> None:
@@ -56,17 +56,17 @@ PART, REST = (
     ],
 )
 def test_a_body_that_comes_in_parts_counts_when_it_is_whole(client, messages, status):
-    came, sent = iter(messages), []
+    incoming, outgoing = iter(messages), []
 
     async def receive():
-        return next(came)
+        return next(incoming)
 
     async def send(message):
-        sent.append(message)
+        outgoing.append(message)
 
     scope = {"type": "http", "method": "POST", "path": "/ask", "query_string": b"", "root_path": ""}
     asyncio.run(client.app({**scope, "headers": [(b"content-type", b"application/json")]}, receive, send))
-    assert sent[0]["status"] == status
+    assert outgoing[0]["status"] == status
 
 
 def test_the_document_shows_the_body(client):
@@ -77,8 +77,8 @@ def test_the_document_shows_the_body(client):
 
 @pytest.mark.parametrize("where", ["route", "router"])
 def test_a_dependency_that_would_be_passed_over_is_an_error_at_start(where):
-    needed = [Depends(nobody)]
+    dependencies = [Depends(nobody)]
     with pytest.raises(TypeError, match="/ask is a DirectRoute and has dependencies"):
-        router = APIRouter(route_class=DirectRoute, dependencies=needed if where == "router" else None)
-        router.post("/ask", dependencies=needed if where == "route" else None)(endpoint)
+        router = APIRouter(route_class=DirectRoute, dependencies=dependencies if where == "router" else None)
+        router.post("/ask", dependencies=dependencies if where == "route" else None)(endpoint)
         FastAPI().include_router(router)

@@ -106,13 +106,13 @@ def test_a_webserver_that_hangs_does_not_keep_predictions_waiting(serve, hung_we
         ]
         for thread in threads:
             thread.start()
-        predicted = client.post("/api/v1/ml/predict/comprehensive", json={"ticker": "AAPL"})
+        prediction = client.post("/api/v1/ml/predict/comprehensive", json={"ticker": "AAPL"})
         answered_before = len(answers)
         hung_webserver.give_up()
         for thread in threads:
             thread.join()
 
-    assert (predicted.status_code, answered_before) == (200, 0)
+    assert (prediction.status_code, answered_before) == (200, 0)
     assert len(answers) == 48
     assert all(is_unavailable(answer, "webserver does not answer") for answer in answers)
 
@@ -205,9 +205,9 @@ def test_without_a_key_nothing_is_launched(client, path):
 
 @pytest.mark.parametrize("url", ["ftp://host", "127.0.0.1:3000", "http://", "http://user:secret@host:3000"])
 def test_a_dagster_url_that_cannot_be_one_or_holds_a_password_is_refused(url):
-    with pytest.raises(UserError, match="DAGSTER_URL must be") as caught:
+    with pytest.raises(UserError, match="DAGSTER_URL must be") as error:
         Settings(dagster_url=url)
-    assert "secret" not in str(caught.value)
+    assert "secret" not in str(error.value)
 
 
 def daemon(**status):

@@ -76,11 +76,11 @@ def test_no_file_of_ours_names_another_place_or_holds_a_script_inline():
 
 
 def test_the_files_of_others_are_unchanged():
-    listed = dict(reversed(line.split()) for line in (FILES / "vendor" / "SHA256SUMS").read_text().splitlines())
-    found = {path.name for path in (FILES / "vendor").iterdir()} - {"README.md", "SHA256SUMS"}
+    checksums = dict(reversed(line.split()) for line in (FILES / "vendor" / "SHA256SUMS").read_text().splitlines())
+    files = {path.name for path in (FILES / "vendor").iterdir()} - {"README.md", "SHA256SUMS"}
 
-    assert found - {name for name in found if name.endswith(".LICENSE")} == set(listed)
-    for name, checksum in listed.items():
+    assert files - {name for name in files if name.endswith(".LICENSE")} == set(checksums)
+    for name, checksum in checksums.items():
         assert hashlib.sha256((FILES / "vendor" / name).read_bytes()).hexdigest() == checksum
 
 
@@ -93,9 +93,9 @@ def test_every_file_ships_with_the_package(monkeypatch):
     command.ensure_finalized()
     command.manifest_files = {}
 
-    shipped = set(command.find_data_files("zenith_serving", str(FILES.parent)))
+    packaged_files = set(command.find_data_files("zenith_serving", str(FILES.parent)))
 
-    assert {str(path) for path in FILES.rglob("*") if path.is_file()} <= {str(root / path) for path in shipped}
+    assert {str(path) for path in FILES.rglob("*") if path.is_file()} <= {str(root / path) for path in packaged_files}
 
 
 def test_both_languages_have_the_same_words_with_the_same_gaps():
@@ -106,11 +106,11 @@ def test_both_languages_have_the_same_words_with_the_same_gaps():
 
 
 def test_every_word_that_a_script_or_the_html_asks_for_is_there():
-    asked = set(re.findall(r"\bt\(\"([\w.-]+)\"", "".join(SCRIPTS.values())))
-    asked |= set(re.findall(r'data-t(?:-label|-placeholder)?="([\w.-]+)"', OURS["index.html"]))
+    keys = set(re.findall(r"\bt\(\"([\w.-]+)\"", "".join(SCRIPTS.values())))
+    keys |= set(re.findall(r'data-t(?:-label|-placeholder)?="([\w.-]+)"', OURS["index.html"]))
 
-    assert len(asked) > 80
-    assert [key for key in sorted(asked) if key not in EN and f"{key}.other" not in EN] == []
+    assert len(keys) > 80
+    assert [key for key in sorted(keys) if key not in EN and f"{key}.other" not in EN] == []
 
 
 def test_every_reason_and_signal_of_the_service_has_words():

@@ -138,9 +138,9 @@ def test_a_read_only_key_reads_and_changes_nothing(key_settings):
     client = client_of(app_with_change_route(key_settings.model_copy(update=keys), require_key))
 
     assert client.get("/api/v1/ml/disclaimer", headers={"x-api-key": "reader"}).status_code == 200
-    refused = client.post(CHANGE, headers={"x-api-key": "reader"})
-    assert (refused.status_code, refused.json()["type"]) == (403, "urn:zenith:problem:key-wrong")
-    assert refused.json()["detail"] == "this key may only read: use one of ZENITH_API_KEYS"
+    refusal = client.post(CHANGE, headers={"x-api-key": "reader"})
+    assert (refusal.status_code, refusal.json()["type"]) == (403, "urn:zenith:problem:key-wrong")
+    assert refusal.json()["detail"] == "this key may only read: use one of ZENITH_API_KEYS"
     assert client.post(CHANGE, headers={"x-api-key": "first-key"}).json() == "changed"
 
 
