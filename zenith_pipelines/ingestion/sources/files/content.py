@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -162,19 +163,18 @@ def read_text(
 ) -> dict[int, pa.ChunkedArray]:
     """Return the cells as text, by the position of the column. Raises InvalidPrices, and NoNewData without rows.
 
+    A row that was cut off, or a note at the end of the file, becomes a row of empty cells: none of it can be trusted.
+
     names:        of all columns
     lines_before: the header and the lines before it
     """
     import pyarrow.csv as pc
 
-    short_rows: list[str] = []
-    long_rows: list[pc.InvalidRow] = []
+    odd_rows: list[pc.InvalidRow] = []
 
     def handle(row: pc.InvalidRow) -> str:
-        if row.actual_columns > row.expected_columns:
-            long_rows.append(row)
-            return "error"
-        short_rows.append(row.text)
+        if row.text.strip():
+            odd_rows.append(row)
         return "skip"
 
     body = _after_lines(text, lines_before)
@@ -191,23 +191,22 @@ def read_text(
     except pa.ArrowInvalid as error:
         if not body.strip():
             raise NoNewData(f"{path} has no rows") from None
-        if not long_rows:
-            raise unreadable(path, str(error)) from None
-        long = long_rows[0]
-        line = find_line(text, lambda line: line.strip() == long.text.strip())
-        widths = f"{long.actual_columns} columns, the header has {long.expected_columns}"
-        raise unreadable(path, f"line {line} has {widths}") from None
-    if short_rows:  # seldom: a row that was cut off has empty cells at its end
-        return _read_padded(path, body, len(names), separator)
-    if not table.num_rows:
+        raise unreadable(path, str(error)) from None
+    if not table.num_rows and not odd_rows:
         raise NoNewData(f"{path} has no rows")
-    return {int(name): table[name] for name in table.column_names}
+    _require_odd_rows_at_end(path, text, odd_rows)
+    empty = pa.array([""] * len(odd_rows), pa.string())
+    return {int(name): pa.chunked_array([*table[name].chunks, empty]) for name in table.column_names}
 
 
-def _read_padded(path: Path, body: str, width: int, separator: str) -> dict[int, pa.ChunkedArray]:
-    rows = [row for row in csv.reader(io.StringIO(body, newline=""), delimiter=separator) if row]
-    columns = zip(*((row + [""] * width)[:width] for row in rows), strict=True)
-    return {at: pa.chunked_array([pa.array(cells, pa.string())]) for at, cells in enumerate(columns)}
+def _require_odd_rows_at_end(path: Path, text: str, rows: Sequence[Any]) -> None:
+    """Raise InvalidPrices for a row of another width, but in the end: a source's note, or a row that was cut off."""
+    lines = [line.strip() for line in text.rstrip().rsplit("\n", len(rows))[1:]]
+    odd = (row for row in rows if row.text.strip() not in lines or row.actual_columns > row.expected_columns)
+    if first := next(odd, None):
+        number = find_line(text, lambda line: line.strip() == first.text.strip())
+        widths = f"{first.actual_columns} columns, the header has {first.expected_columns}"
+        raise unreadable(path, f"{f'line {number}' if number else 'a row'} has {widths}")
 
 
 def _after_lines(text: str, count: int) -> str:

@@ -48,7 +48,8 @@ class Form:
     def meanings(self, names: Sequence[str]) -> list[str] | None:
         """Return the meaning of each column, UNUSED for others; None if the header is not of this form."""
         keys = [self._key(normalized(name)) for name in names]
-        if not self.columns.keys() - self.optional <= set(keys) or (None in keys and not self.extra):
+        strangers = [name for name, key in zip(names, keys, strict=True) if name.strip() and key is None]
+        if not self.columns.keys() - self.optional <= set(keys) or (strangers and not self.extra):
             return None
         return [UNUSED if key is None else self.columns[key] for key in keys]
 

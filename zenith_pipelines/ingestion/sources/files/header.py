@@ -64,10 +64,7 @@ def text_header(path: Path, text: str, hint: Hint) -> Header:
     header = row_header(path, [split_line(line, separator or _separator(line)) for line in rest], hint)
     line = rest[max(header.lines - 1, 0)] if rest else ""
     separator = separator or _separator(line)
-    # A comma between columns leaves no decimal comma, but in quotes.
-    is_open = header.form.name == PLAIN.name and header.form.decimal is None and separator == ","
-    form = replace(header.form, decimal=".") if is_open else header.form
-    return replace(header, form=form, separator=separator, lines=start + header.lines)
+    return replace(header, separator=separator, lines=start + header.lines)
 
 
 def row_header(path: Path, rows: Sequence[Sequence[str]], hint: Hint) -> Header:
@@ -83,10 +80,10 @@ def row_header(path: Path, rows: Sequence[Sequence[str]], hint: Hint) -> Header:
             continue
         header = _recognised(names, at + 1, hint)
         if header.form.name == YFINANCE.name:
-            below = [row for row in rows[at + 1 : at + 3] if row and row[0] in _YFINANCE_ROWS]
+            below = [row for row in rows[at + 1 : at + 3] if row and row[0].strip() in _YFINANCE_ROWS]
             for row in (*rows[:at], *below):
-                if row and row[0] == "Ticker":
-                    require_one_ticker(path, row[1:])
+                if row and row[0].strip() == "Ticker":
+                    require_one_ticker(path, [name.strip() for name in row[1:]])
             header = replace(header, lines=header.lines + len(below))
         _require_one_meaning(path, header)
         if not missing_columns(header.meanings, header.form):
@@ -115,7 +112,7 @@ def _recognised(names: Sequence[str], lines: int, hint: Hint) -> Header:
         meanings = [UNUSED if meaning in words.values() else meaning for meaning in meanings]
         meanings = [words.get(normalized(name), meaning) for name, meaning in zip(names, meanings, strict=True)]
         return Header(hint.apply(PLAIN), names, meanings, lines)
-    if names[0] == "Price" and (download := YFINANCE.meanings(names)):
+    if names[0].strip() == "Price" and (download := YFINANCE.meanings(names)):
         return Header(hint.apply(YFINANCE), names, download, lines)
     if vendor := vendor_form(names):
         return Header(hint.apply(vendor[0]), names, vendor[1], lines)

@@ -4,7 +4,7 @@ Values that only one mark fits decide: 12.5 and 1,234.5 have a point, 1.234.567 
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -92,9 +92,8 @@ def number_texts(column: pa.ChunkedArray) -> tuple[NumberTexts, set[str]]:
 
 def decide_mark(columns: Mapping[str, NumberTexts], usual: str | None) -> str:
     """Return the decimal mark of a file: the one that fits it, else the usual one. Raises UnclearMark."""
-    is_plain = all(column.numbers is not None for column in columns.values())
-    if usual == "." and is_plain and any(_has_decimals(column.texts) for column in columns.values()):
-        return "."  # nearly every file
+    if _is_clearly_plain(columns.values()):
+        return "."
     evidence = {mark: _evidence([column.texts for column in columns.values()], mark) for mark in _BY_MARK}
     decisive = {mark: counts["decisive"] for mark, counts in evidence.items()}
     if decisive["."] and decisive[","]:
@@ -112,17 +111,15 @@ def _usual_mark(
     columns: Mapping[str, NumberTexts], usual: str | None, evidence: Mapping[str, Mapping[str, int]]
 ) -> str:
     """Return the usual mark if no number tells: whole numbers, or all with three digits after the mark."""
-    if not any(counts["either"] for counts in evidence.values()):
-        return usual or "."
-    if usual is None:
-        raise UnclearMark(f"numbers such as {_example(columns)} may be thousands or decimals")
-    if evidence[usual]["either"]:
-        for column in columns.values():
-            whole = pc.match_substring_regex(column.texts, r"^[1-9]\d\d$")
-            if _any(whole) and _any(pc.match_substring_regex(column.texts, _BY_MARK[usual].either)):
+    for mark in filter(None, [usual] if usual else _BY_MARK):
+        for column in columns.values() if evidence[mark]["either"] else []:
+            whole = pc.fill_null(pc.match_substring_regex(column.texts, r"^[1-9]\d\d$"), False)
+            if _any(whole) and _any(pc.match_substring_regex(column.texts, _BY_MARK[mark].either)):
                 example = pc.filter(column.texts, whole)[0].as_py()
                 raise UnclearMark(f"{example} beside {_example(columns)} looks like thousands, not like decimals")
-    return usual
+    if usual is None and any(counts["either"] for counts in evidence.values()):
+        raise UnclearMark(f"numbers such as {_example(columns)} may be thousands or decimals")
+    return usual or "."
 
 
 def parse_numbers(name: str, column: NumberTexts, mark: str) -> pa.ChunkedArray:
@@ -146,9 +143,15 @@ def _plain_numbers(texts: pa.ChunkedArray) -> pa.ChunkedArray | None:
         return None
 
 
-def _has_decimals(texts: pa.ChunkedArray) -> bool:
-    """Return True if a text among plain numbers has decimals that cannot be thousands."""
-    return _any(pc.match_substring_regex(texts, r"\.(?:\d{1,2}|\d{4,})$"))
+def _is_clearly_plain(columns: Collection[NumberTexts]) -> bool:
+    """Return True if all numbers are plain, and one column shows enough decimals; nearly every file is so."""
+    if any(column.numbers is None for column in columns):
+        return False
+    for column in columns:
+        decimals = pc.sum(pc.match_substring_regex(column.texts, r"\.(?:\d{1,2}|\d{4,})$")).as_py() or 0
+        if decimals >= max(2, _FEWEST_SIGNS * len(column.texts) * len(columns)):
+            return True
+    return False
 
 
 def _currencies(texts: pa.ChunkedArray) -> set[str]:

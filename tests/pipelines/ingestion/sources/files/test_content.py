@@ -95,11 +95,18 @@ def test_an_archive_of_several_files_is_refused(tmp_path):
         CsvFolderSource(tmp_path).fetch("AAPL")
 
 
-def test_a_row_that_was_cut_off_has_empty_cells(tmp_path):
-    (tmp_path / "AAPL.csv").write_text(f"{PLAIN}2024-01-04,12,13")
+@pytest.mark.parametrize("end", ["2024-01-0", "2024-01-04,12,13", "2024-01-04,12,13,11,12", "\nSource: example.org\n"])
+def test_nothing_of_a_row_that_was_cut_off_counts(tmp_path, end):
+    (tmp_path / "AAPL.csv").write_text(PLAIN + end)
     prices = PriceFile(tmp_path / "AAPL.csv").prices("AAPL", "UTC")
-    assert prices["open"].tolist() == [10.0, 11.0, 12.0]
-    assert pd.isna(prices["close"].iloc[2])
+    assert prices["open"].dropna().tolist() == [10.0, 11.0]
+    assert prices.index.isna().tolist() == [False, False, True]
+
+
+def test_a_short_row_before_the_end_is_refused_with_its_line(tmp_path):
+    (tmp_path / "AAPL.csv").write_text(PLAIN.replace("2024-01-02,10,", "2024-01-02,"))
+    with pytest.raises(InvalidPrices, match=r"cannot be read as csv: line 2 has 5 columns, the header has 6"):
+        PriceFile(tmp_path / "AAPL.csv").prices("AAPL", "UTC")
 
 
 def test_notes_in_the_folder_are_left_out(tmp_path):

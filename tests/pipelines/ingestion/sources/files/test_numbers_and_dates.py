@@ -51,19 +51,23 @@ def test_volumes_decide_for_prices_and_prices_for_volumes(read):
     assert read(["12,5", "1", "2"], volumes=["14.129", "3.345", "999"])["volume"].tolist() == [14129, 3345, 999]
 
 
-@pytest.mark.parametrize("texts", [["1.234", "1.235", "1.236"], ["1,234", "998", "1,236"]])
+@pytest.mark.parametrize("texts", [["1.234", "1.235", "1.236"], ["1,234", "1,235", "1,236"]])
 def test_three_digits_after_every_mark_leave_it_open(read, texts):
     with pytest.raises(InvalidPrices, match=r"may be thousands or decimals; state the decimal mark in prices\.toml"):
         read(texts)
 
 
-def test_thousands_with_points_are_refused_where_points_are_usual(read):
-    with pytest.raises(InvalidPrices, match=r"AAPL\.csv: 998 beside 1\.002 looks like thousands, not like decimals"):
-        read(["998", "1.002", "1.003"], separator=",")
+@pytest.mark.parametrize("mark", [".", ","])
+def test_whole_numbers_beside_three_digits_after_a_mark_look_like_thousands(read, mark):
+    with pytest.raises(
+        InvalidPrices, match=rf"AAPL\.csv: 998 beside 1\{mark}002 looks like thousands, not like decimals"
+    ):
+        read(["998", f"1{mark}002", f"1{mark}003"])
 
 
-def test_a_plain_file_may_have_three_decimals_throughout(read):
-    assert read(["1.234", "1.002", "1.100"], separator=",")["close"].tolist() == [1.234, 1.002, 1.1]
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_three_decimals_are_clear_where_some_numbers_have_fewer(read, separator):
+    assert read(["1.234", "1.5", "1.25"], separator=separator)["close"].tolist() == [1.234, 1.5, 1.25]
 
 
 @pytest.mark.parametrize(
