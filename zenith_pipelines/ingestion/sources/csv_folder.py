@@ -9,7 +9,7 @@ from zenith_core.errors import UserError
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.tickers import validate_ticker
 from zenith_pipelines.ingestion.sources.base import RawPrices, since_date, unknown_ticker
-from zenith_pipelines.ingestion.sources.files.price_file import PriceFile, price_files
+from zenith_pipelines.ingestion.sources.files.price_file import PriceFile, price_paths, tickers_of
 
 
 class CsvFolderSource:
@@ -26,11 +26,11 @@ class CsvFolderSource:
         """See `PriceSource.fetch`."""
         ticker = validate_ticker(ticker)
         exchange = exchange_of(ticker)
-        files = self._files()
-        if ticker not in files:
-            raise unknown_ticker(ticker, str(self._folder), files)
+        paths = self._paths()
+        if ticker not in paths:
+            raise unknown_ticker(ticker, str(self._folder), paths)
         return RawPrices(
-            prices=since_date(files[ticker].prices(ticker, exchange.timezone), since),
+            prices=since_date(PriceFile(paths[ticker]).prices(ticker, exchange.timezone), since),
             source=self.name,
             library=f"pandas {pd.__version__}",
             fetched_at=datetime.now(UTC),
@@ -39,23 +39,21 @@ class CsvFolderSource:
 
     def offers(self, ticker: str) -> bool:
         """See `PriceSource.offers`."""
-        return ticker in self._files()
+        return ticker in self._paths()
 
     def tickers(self) -> list[str]:
         """See `PriceSource.tickers`."""
-        return sorted(self._files())
+        return sorted(self._paths())
 
-    def _files(self) -> dict[str, PriceFile]:
+    def _paths(self) -> dict[str, Path]:
         """Return the file of each ticker."""
-        files: dict[str, PriceFile] = {}
-        for file in price_files(self._folder):
-            for ticker in file.tickers:
-                if ticker in files:
-                    both = f"{files[ticker].path.name}, {file.path.name}"
-                    raise UserError(f"{self._folder} has two files for {ticker}: {both}")
-                files[ticker] = file
-            file.forget_rows()
-        if not files:
+        paths: dict[str, Path] = {}
+        for path in price_paths(self._folder):
+            for ticker in tickers_of(path):
+                if ticker in paths:
+                    raise UserError(f"{self._folder} has two files for {ticker}: {paths[ticker].name}, {path.name}")
+                paths[ticker] = path
+        if not paths:
             there = ", ".join(path.name for path in sorted(self._folder.iterdir())[:5]) or "nothing"
             raise UserError(f"{self._folder} holds no TICKER.csv or TICKER.parquet; it holds {there}")
-        return files
+        return paths

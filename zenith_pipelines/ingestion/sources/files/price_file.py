@@ -1,7 +1,7 @@
 """Read one price file: its form, its tickers and the rows of each."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +59,20 @@ def price_paths(folder: Path) -> list[Path]:
 
 def price_files(folder: Path) -> Iterator["PriceFile"]:
     """Yield the price files of a folder by name. Texts that hold no table are left out."""
-    for path in price_paths(folder):
-        file = PriceFile(path)
-        if not file.may_be_prose or file.is_table:
-            yield file
+    return (file for file in map(PriceFile, price_paths(folder)) if file.is_table)
+
+
+def tickers_of(path: Path) -> tuple[str, ...]:
+    """Return the tickers of a file, none of a text that holds no table; an unchanged file is read once."""
+    state = path.stat()
+    hint = path.parent / FILE_NAME
+    return _tickers_of(path, state.st_mtime_ns, state.st_size, hint.stat().st_mtime_ns if hint.exists() else 0)
+
+
+@lru_cache(maxsize=1 << 16)
+def _tickers_of(path: Path, *_state: int) -> tuple[str, ...]:
+    file = PriceFile(path)
+    return tuple(file.tickers) if file.is_table else ()
 
 
 class PriceFile:
@@ -87,13 +97,10 @@ class PriceFile:
         return row_header(self.path, rows, self._hint)
 
     @property
-    def may_be_prose(self) -> bool:
-        """Return True if other files often have the same ending."""
-        return self._kind.suffix in _PROSE_SUFFIXES
-
-    @property
     def is_table(self) -> bool:
-        """Return True if the file has a header of several columns."""
+        """Return False for notes: a text without a header of several columns. Other kinds are always tables."""
+        if self._kind.suffix not in _PROSE_SUFFIXES:
+            return True
         try:
             return len(self.header.names) >= _FEWEST_COLUMNS
         except (InvalidPrices, NoNewData):
