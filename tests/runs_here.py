@@ -3,12 +3,14 @@
 import warnings
 from dataclasses import replace
 
+from tests.empty_databases import put_dagster_databases, put_mlflow_database
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.execution.ticker_run import run_ticker
 from zenith_pipelines.ingestion.sources.sample import SampleSource
 from zenith_pipelines.models import ensemble_walk_forward
 from zenith_pipelines.models.ensemble import fit_ensemble
 from zenith_pipelines.models.training import MIN_SESSIONS
+from zenith_pipelines.settings import Settings
 
 
 def run_tickers_here(patch):
@@ -38,6 +40,10 @@ def fetch_short_history(patch):
 
 
 def _run_here(runs, jobs, on_update):
+    home = Settings().home
+    put_mlflow_database(home / "mlflow")
+    if not (home / "dagster" / "history").exists():
+        put_dagster_databases(home)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # as they are in a worker
         return {run.ticker: run_ticker(run, Progress()) for run in runs}

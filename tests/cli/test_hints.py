@@ -18,7 +18,9 @@ PLACEHOLDERS = {"NAME": "retrain_model", "TICKER": "AAPL", "KIND": "lstm", "VERS
 def hints():
     """Yield (place, command) of every hint in a string of the packages, without docstrings, and in the page."""
     for path in sorted(ROOT.glob("zenith_*/**/*.py")):
-        tree = ast.parse(path.read_text())
+        if "`zenith" not in (text := path.read_text()):
+            continue
+        tree = ast.parse(text)
         docstrings = {
             id(node.body[0].value)
             for node in ast.walk(tree)

@@ -5,9 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.integration.dagster_ui import REPOSITORY, Dagster
 from zenith_pipelines.ingestion.sources import SimulatedSource
@@ -29,6 +27,9 @@ class Cluster:
     """The whole of it, from the outside."""
 
     def __init__(self, folder, *more):
+        import boto3  # not for the other tests: with Moto, it takes half a second
+        from moto.server import ThreadedMotoServer
+
         self.files = [argument for name in ("docker-compose.yml", *more) for argument in ("-f", str(HERE / name))]
         self.began = time.monotonic()
         run("docker", "network", "create", PROJECT)

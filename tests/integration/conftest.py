@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 
 from tests.empty_databases import put_dagster_databases
-from tests.runs_here import run_tickers_here
+from tests.runs_here import run_tickers_here, train_little
 from zenith_cli.main import main
 
 ZENITH = Path(sys.executable).with_name("zenith")
@@ -51,7 +51,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Trained:
-    """A state folder after `zenith run --tickers AAPL,FB --epochs 1 --json`."""
+    """A state folder after `zenith run --tickers AAPL,FB --epochs 1 --json`, with ensembles of few trees."""
 
     zenith: Command
     document: dict
@@ -65,7 +65,9 @@ def trained(tmp_path_factory, worker_id):
     with FileLock(f"{shared}.lock"):
         if not (shared / "document.json").exists():
             made = Command(shared / "home")
-            done = made("run", "--source", "sample", "--tickers", "AAPL,FB", "--epochs", "1", "--json")
+            with pytest.MonkeyPatch.context() as patch:
+                train_little(patch)
+                done = made.here("run", "--source", "sample", "--tickers", "AAPL,FB", "--epochs", "1", "--json")
             (shared / "document.json").write_text(done.stdout)
     zenith = Command(folder / "home")
     shutil.copytree(shared / "home", zenith.home)

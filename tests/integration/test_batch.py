@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests import forked
 from tests.empty_databases import put_dagster_databases
 from tests.waiting import PATIENCE
 from zenith_pipelines.dagster_runtime.instance import open_instance
@@ -23,6 +24,7 @@ def home(monkeypatch, tmp_path):
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
     put_dagster_databases(tmp_path)
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    forked.fork_workers(monkeypatch)
 
 
 def prices_of(*tickers, until="raw_prices"):

@@ -1,15 +1,14 @@
 """Four runs at once on each database that Dagster can keep its events in; the database goes away, and comes back."""
 
-import json
 import os
 import sqlite3
-import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
@@ -21,6 +20,9 @@ from tests.pipelines.dagster_runtime.test_instance import open_at_once
 from tests.pipelines.registry.test_model_registry import tiny_model
 from tests.waiting import PATIENCE, wait_until
 from zenith_pipelines.dagster_runtime.instance import dagster_home, open_instance
+from zenith_pipelines.execution.ticker_run import TickerRun
+from zenith_pipelines.execution.worker_pool import Outcomes, run_batch
+from zenith_pipelines.ingestion.sources import SOURCES, SimulatedSource
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings
 from zenith_serving.errors import RegistryUnavailable
@@ -29,36 +31,28 @@ from zenith_serving.registry import open_registry
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="needs a user called nobody")]
 
 TICKERS = [f"SIM-EDGE-{number}" for number in (1, 2, 3, 4)]
-STAGES = ("raw_prices", "cleaned_prices", "indicator_features", "ensemble_model")
+STAGES = ("raw_prices", "cleaned_prices")
 LOCKED_SECONDS = 7  # Dagster's own patience is 5
 LIFE = ("STEP_START", "STEP_OUTPUT", "ASSET_MATERIALIZATION", "STEP_SUCCESS")
 
-RUNS = """
-import dataclasses, json, sys, time
-from pathlib import Path
-from zenith_pipelines.execution.worker_pool import run_batch
-from zenith_pipelines.models import ensemble_walk_forward
-from zenith_pipelines.models.ensemble import fit_ensemble
-from zenith_pipelines.ingestion.sources import SOURCES, SimulatedSource
-from zenith_pipelines.execution.ticker_run import TickerRun
 
 class Waiting(SimulatedSource):
+    """Simulated prices that come when the file `go` is there."""
+
+    def __init__(self, go):
+        super().__init__()
+        self.go = go
+
     def fetch(self, ticker, since=None):
-        while not Path(sys.argv[1]).exists():
-            time.sleep(0.1)
-        raw = super().fetch(ticker, since)
-        return dataclasses.replace(raw, prices=raw.prices.iloc[-1160:])  # hardly enough to train on
+        wait_until(self.go.exists)
+        return super().fetch(ticker, since)
 
-SOURCES["waiting"] = lambda _: Waiting()
 
-def few_trees(config, values, labels):  # it is not about what it learns
-    return fit_ensemble(dataclasses.replace(config, trees=10, boosting_rounds=10), values, labels)
-
-ensemble_walk_forward.fit_ensemble = few_trees
-if __name__ == "__main__":
-    runs = [TickerRun(ticker, source="waiting", until=sys.argv[2]) for ticker in sys.argv[3:]]
-    print(json.dumps(run_batch(runs, len(runs), lambda update: None)))
-"""
+def prepare_worker(folder):
+    """Give a worker the source, and its standard error to a file."""
+    SOURCES["waiting"] = lambda _: Waiting(folder / "go")
+    with (folder / "errors").open("ab") as errors:
+        os.dup2(errors.fileno(), 2)
 
 
 @pytest.fixture(scope="module")
@@ -85,35 +79,31 @@ class FourRuns:
     """A batch of four runs at once, each in a process of its own, which wait in their fetch for the file `go`."""
 
     folder: Path
-    until: str
-
-    def __post_init__(self):
-        (self.folder / "runs.py").write_text(RUNS)
-        self.batch = subprocess.Popen(
-            [sys.executable, self.folder / "runs.py", self.folder / "go", self.until, *TICKERS],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.batch.kill()
-        self.batch.communicate()
+    outcomes: Future[Outcomes]
 
     def go(self):
         (self.folder / "go").touch()
 
+    def errors(self):
+        return (self.folder / "errors").read_text()
+
+
+@pytest.fixture
+def four_runs(settings, tmp_path, monkeypatch):
+    """Registering models at once is in tests/pipelines/registry: to train, each would import the libraries."""
+    forked.fork_workers(monkeypatch, partial(prepare_worker, tmp_path))
+    runs = [TickerRun(ticker, source="waiting", until=STAGES[-1]) for ticker in TICKERS]
+    with ThreadPoolExecutor() as thread:
+        four_runs = FourRuns(tmp_path, thread.submit(run_batch, runs, len(runs), lambda _: None))
+        yield four_runs
+        four_runs.go()
+
 
 def assert_nothing_was_lost(settings, four_runs):
     """All tickers are ok, each has a run with the whole life of each step recorded, none is stuck."""
-    output, errors = four_runs.batch.communicate(timeout=PATIENCE)
-    stages = STAGES[: STAGES.index(four_runs.until) + 1]
-    assert output, errors
-    assert {ticker: outcome["status"] for ticker, outcome in json.loads(output).items()} == dict.fromkeys(TICKERS, "ok")
-    assert "locked" not in errors
+    outcomes = four_runs.outcomes.result(PATIENCE)
+    assert {ticker: outcome["status"] for ticker, outcome in outcomes.items()} == dict.fromkeys(TICKERS, "ok")
+    assert "locked" not in four_runs.errors()
     with open_instance(settings) as instance:
         runs = instance.get_runs()
         assert {run.status.value for run in runs} <= {"SUCCESS", "FAILURE"}
@@ -121,37 +111,33 @@ def assert_nothing_was_lost(settings, four_runs):
         assert sorted(run.tags["dagster/partition"] for run in found) == TICKERS
         for run in found:
             events = [log.dagster_event for log in instance.all_logs(run.run_id) if log.dagster_event]
-            for stage in stages:
+            for stage in STAGES:
                 kinds = [event.event_type_value for event in events if event.step_key == stage]
                 assert [kind for kind in kinds if kind in LIFE] == list(LIFE), stage
             assert events[-1].event_type_value == "PIPELINE_SUCCESS"
         info = instance.event_log_storage.get_concurrency_info("price_sources")
         assert (info.claimed_slots, info.pending_steps) == ([], [])
-        for stage in stages:
+        for stage in STAGES:
             assert set(instance.get_materialized_partitions(dg.AssetKey(stage))) == set(TICKERS)
 
 
 @pytest.mark.parametrize("settings", ["sqlite"], indirect=True)
-def test_four_runs_at_once_lose_no_event(settings, tmp_path):
-    """Registering at once is in tests/pipelines/registry: to train, each would import the learning libraries."""
-    with FourRuns(tmp_path, until="cleaned_prices") as four_runs:
-        four_runs.go()
-        assert_nothing_was_lost(settings, four_runs)
+def test_four_runs_at_once_lose_no_event(settings, four_runs):
+    four_runs.go()
+    assert_nothing_was_lost(settings, four_runs)
 
 
 @pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
-def test_four_runs_at_once_survive_a_crash_of_postgresql(settings, postgres, tmp_path):
-    """Registering after a crash has its own test: to train, each would import the learning libraries."""
-    with FourRuns(tmp_path, until="cleaned_prices") as four_runs:
-        with open_instance(settings) as instance:
-            wait_until(lambda: at_work(instance) == (4, 2, 2))  # two in their fetch, two wait for its pool
+def test_four_runs_at_once_survive_a_crash_of_postgresql(settings, postgres, four_runs):
+    with open_instance(settings) as instance:
+        wait_until(lambda: at_work(instance) == (4, 2, 2))  # two in their fetch, two wait for its pool
 
-        postgres.crash()
-        time.sleep(2)
-        postgres.start()
-        four_runs.go()
+    postgres.crash()
+    time.sleep(2)
+    postgres.start()
+    four_runs.go()
 
-        assert_nothing_was_lost(settings, four_runs)
+    assert_nothing_was_lost(settings, four_runs)
 
 
 def at_work(instance):

@@ -20,13 +20,14 @@ ZENITH = Path(sys.executable).with_name("zenith")
 
 
 class Running:
-    """`zenith run` for two tickers, in a process group of its own, once its runs have started."""
+    """`zenith run` of tickers, in a process group of its own, once its runs have started."""
 
-    def __init__(self, home):
+    def __init__(self, home, tickers):
+        self.tickers = tickers
         environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
         self.process = subprocess.Popen(
             # Where the tests are a background job of a shell, SIGINT is ignored, and that is inherited.
-            ["env", "--default-signal=INT", ZENITH, "run", "--source", "sample", "--tickers", "AAPL,MSFT"],
+            ["env", "--default-signal=INT", ZENITH, "run", "--source", "sample", "--tickers", ",".join(tickers)],
             env={**environment, "ZENITH_HOME": str(home)},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -34,7 +35,7 @@ class Running:
             start_new_session=True,
         )
         self.settings = Settings(zenith_home=home)
-        wait_until(lambda: self.statuses() == ["STARTED", "STARTED"])
+        wait_until(lambda: self.statuses() == ["STARTED"] * len(tickers))
         self.workers = [pid for pid in children_of(self.process.pid) if "spawn_main" in command_line(pid)]
 
     def statuses(self):
@@ -58,9 +59,9 @@ def children_of(pid):
 
 
 @pytest.fixture
-def running(tmp_path):
+def running(request, tmp_path):
     put_dagster_databases(tmp_path)
-    running = Running(tmp_path)
+    running = Running(tmp_path, getattr(request, "param", ["AAPL"]))
     yield running
     for pid in (running.process.pid, *running.workers):
         if command_line(pid):
@@ -69,13 +70,14 @@ def running(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("stop", "status"),
+    ("running", "stop", "status"),
     [
-        (lambda process: os.killpg(process.pid, signal.SIGINT), 130),  # Ctrl-C in a terminal
-        pytest.param(lambda process: process.send_signal(signal.SIGINT), 130, marks=pytest.mark.long),
-        (lambda process: process.terminate(), 143),
+        (["AAPL", "MSFT"], lambda process: os.killpg(process.pid, signal.SIGINT), 130),  # Ctrl-C in a terminal
+        pytest.param(["AAPL"], lambda process: process.send_signal(signal.SIGINT), 130, marks=pytest.mark.long),
+        (["AAPL"], lambda process: process.terminate(), 143),
     ],
     ids=["Ctrl-C", "SIGINT", "SIGTERM"],
+    indirect=["running"],
 )
 def test_a_stopped_command_ends_soon_and_leaves_nothing_running(running, stop, status):
     stop(running.process)
@@ -83,16 +85,16 @@ def test_a_stopped_command_ends_soon_and_leaves_nothing_running(running, stop, s
 
     assert running.process.returncode == status
     assert "Traceback" not in errors
-    assert len(running.workers) == 2
-    assert [command_line(pid) for pid in running.workers] == ["", ""]
-    assert running.statuses() == ["FAILURE", "FAILURE"]
+    assert len(running.workers) == len(running.tickers)
+    assert not any(command_line(pid) for pid in running.workers)
+    assert running.statuses() == ["FAILURE"] * len(running.tickers)
 
 
 def test_workers_do_not_outlive_a_command_that_was_killed(running):
     running.process.kill()
 
-    assert len(running.workers) == 2
-    wait_until(lambda: [command_line(pid) for pid in running.workers] == ["", ""])
-    assert running.statuses() == ["STARTED", "STARTED"]
+    (worker,) = running.workers
+    wait_until(lambda: command_line(worker) == "")
+    assert running.statuses() == ["STARTED"]
     fail_dead_runs(running.settings)  # as the next `zenith run` does
-    assert running.statuses() == ["FAILURE", "FAILURE"]
+    assert running.statuses() == ["FAILURE"]

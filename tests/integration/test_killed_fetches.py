@@ -1,11 +1,8 @@
 """Runs that are killed while they ask a source hold slots of its pool; the next run must not wait for them for ever."""
 
-import os
-import subprocess
-import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 from uuid import uuid4
 
 import dagster as dg
@@ -18,12 +15,12 @@ from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock
 from zenith_pipelines.execution.ticker_run import TickerRun, run_ticker
+from zenith_pipelines.execution.worker_pool import run_batch
 from zenith_pipelines.ingestion.sources import SOURCES
 from zenith_pipelines.settings import Settings
 
 pytestmark = pytest.mark.slow
 
-ZENITH = Path(sys.executable).with_name("zenith")
 POOL = "price_sources"
 LIMIT = 2
 
@@ -50,37 +47,19 @@ def fetch(run_id, asked):
 
 
 @pytest.fixture
-def settings(tmp_path):
+def settings(tmp_path, monkeypatch):
     put_dagster_databases(tmp_path)
-    return Settings(zenith_home=tmp_path)
-
-
-@pytest.fixture
-def start(settings):
-    """Start a process in the state folder of the test; it is killed when the test ends."""
-    started = []
-
-    def start(*command):
-        environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
-        process = subprocess.Popen(
-            command, env={**environment, "ZENITH_HOME": str(settings.home)}, stdout=subprocess.PIPE, text=True
-        )
-        started.append(process)
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    forked.fork_workers(monkeypatch)
+    return Settings()
 
 
 @pytest.fixture
 def fetching(settings):
     """The processes of as many runs as the pool has slots, each in mid-fetch, by the runs' ids."""
-    environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
-    environment["ZENITH_HOME"] = str(settings.home)
     asked = {str(uuid4()): forked.FORKED.Event() for _ in range(LIMIT)}
-    runs = {run_id: forked.start(fetch, run_id, event, environment=environment) for run_id, event in asked.items()}
+    runs = {run_id: forked.start(fetch, run_id, event) for run_id, event in asked.items()}
     assert all(event.wait(PATIENCE) for event in asked.values())
     yield runs
     for process in runs.values():
@@ -88,8 +67,10 @@ def fetching(settings):
         process.join()
 
 
-def run_zenith(start):
-    return start(ZENITH, "run", "--source", "sample", "--tickers", "FB", "--until", "raw_prices")
+def status_of_a_run():
+    """Run a ticker as `zenith run` does, in a worker process."""
+    runs = [TickerRun("FB", source="sample", until="raw_prices")]
+    return run_batch(runs, 1, lambda _: None)["FB"]["status"]
 
 
 def states(settings, run_ids):
@@ -104,11 +85,11 @@ def pool(settings):
         return len(info.claimed_slots), info.pending_step_count
 
 
-def test_a_run_after_kill_9_takes_the_slots_of_the_dead(start, settings):
+def test_a_run_after_kill_9_takes_the_slots_of_the_dead(settings):
     dead = [claim_slot_and_die(settings) for _ in range(LIMIT)]
     assert (states(settings, dead), pool(settings)) == (["STARTED"] * LIMIT, (LIMIT, 0))
 
-    assert run_zenith(start).wait(PATIENCE) == 0
+    assert status_of_a_run() == "ok"
 
     assert (states(settings, dead), pool(settings)) == (["FAILURE"] * LIMIT, (0, 0))
 
@@ -124,13 +105,15 @@ def claim_slot_and_die(settings):
     return run_id
 
 
-def test_a_run_that_waits_takes_the_slot_of_one_killed_meanwhile_and_leaves_the_living_alone(fetching, start, settings):
-    waiting = run_zenith(start)
-    wait_until(lambda: pool(settings) == (LIMIT, 1))
+def test_a_run_that_waits_takes_the_slot_of_one_killed_meanwhile_and_leaves_the_living_alone(fetching, settings):
     victim, other = fetching
+    with ThreadPoolExecutor() as thread:
+        waiting = thread.submit(status_of_a_run)
+        try:
+            wait_until(lambda: pool(settings) == (LIMIT, 1))
+        finally:
+            fetching[victim].kill()
 
-    fetching[victim].kill()
-
-    assert waiting.wait(PATIENCE) == 0
+        assert waiting.result(PATIENCE) == "ok"
     assert states(settings, [victim, other]) == ["FAILURE", "STARTED"]
     assert pool(settings) == (1, 0)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import yaml
 from filelock import FileLock
-from mlflow.server.security_utils import is_allowed_host_header
 
 from zenith_cli.stack import servers
 from zenith_cli.stack.layout import SERVICES, Layout, prepare, services
@@ -126,6 +125,8 @@ def test_dagster_is_configured_with_the_code_server_and_postgresql(layout):
     ],
 )
 def test_mlflow_is_opened_by_names_of_this_machine_only(layout, host, is_allowed):
+    from mlflow.server.security_utils import is_allowed_host_header  # seconds to import
+
     pretend_a_cluster(layout)
     (mlflow,) = [service for service in services(layout) if service.name == "mlflow"]
     hosts = mlflow.environment["MLFLOW_SERVER_ALLOWED_HOSTS"].split(",")

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-from sklearn.linear_model import Ridge
 
 from zenith_core.forecasting.ridge import fit_linear
 
@@ -14,6 +13,8 @@ def sample():
 
 
 def test_equals_scikit_learns_ridge_on_standardized_features(sample):
+    from sklearn.linear_model import Ridge  # a second to import
+
     values, targets, _ = sample
     z = (values - values.mean(axis=0)) / values.std(axis=0)
     reference = Ridge(alpha=0.5 * len(values), fit_intercept=False).fit(z, targets)

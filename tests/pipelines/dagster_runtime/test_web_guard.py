@@ -10,7 +10,6 @@ import pytest
 import uvicorn
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
-from dagster_webserver.app import create_app_from_workspace_process_context
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
@@ -47,6 +46,8 @@ def served(app):
 
 @pytest.fixture(scope="module")
 def address():
+    from dagster_webserver.app import create_app_from_workspace_process_context  # a second to import
+
     with (
         dg.instance_for_test() as instance,
         WorkspaceProcessContext(instance, EmptyWorkspaceTarget(), version="1") as context,

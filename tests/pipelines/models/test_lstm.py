@@ -343,7 +343,7 @@ def test_an_export_with_other_outputs_is_refused(trainer, data, network, model):
         check_parity(price_model_onnx(gates_in_wrong_order, band, COLUMNS), inputs, expected)
 
 
-@pytest.mark.slow
+@pytest.mark.long  # to import TensorFlow takes 15 s
 def test_the_tensorflow_backend_trains_and_exports_the_same_way(tmp_path):
     script = """
 import numpy as np
