@@ -25,6 +25,9 @@ absl_logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
 os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", str(2**30))
 
+# Half of the time that it takes to compile a network goes into making the program fast, which then runs for one epoch.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
 # The longest first: a file of minutes that begins last would leave the other processes idle at the end.
 LONGEST = (
     "integration/test_main_job.py",
