@@ -53,20 +53,26 @@ def run(
     csv_dir: Annotated[
         Path | None, typer.Option(help="Folder of TICKER.csv or TICKER.parquet files. Implies --source csv.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, max=MAX_EPOCHS, help="Training epochs of the LSTM.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, max=MAX_EPOCHS, help="Training epochs of the networks.")] = None,
+    config: Annotated[
+        list[str] | None, typer.Option(help="Option of a model, for example lstm.units=32. Repeatable.")
+    ] = None,
     jobs: Jobs = None,
     until: Annotated[str | None, typer.Option(help="Stop after this asset, for example cleaned_prices.")] = None,
     as_of: AsOf = None,
+    *,
     as_json: Json = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show Dagster's log on stderr.")] = False,
 ) -> None:
-    """Fetch prices, train and test both models, and promote those that pass their gates.
+    """Fetch prices, train and test the models, and promote those that pass their gates.
 
     With --as-of, nothing is fetched: everything is rebuilt in a separate folder from the prices known on that day.
     """
     from zenith_cli.run import run_tickers
 
-    status = run_tickers(tickers, source, csv_dir, epochs, jobs, until, as_of, as_json=as_json, verbose=verbose)
+    status = run_tickers(
+        tickers, source, csv_dir, epochs, jobs, until, as_of, config=config or [], as_json=as_json, verbose=verbose
+    )
     raise typer.Exit(status)
 
 
@@ -110,8 +116,9 @@ def job(
 ) -> None:
     """Run a Dagster job in this terminal, for tickers that were already added.
 
-    retrain_model and retrain_all_models take model_type (lstm, ensemble or all) and epochs; retrain_model also takes
-    allow_earlier_end=true, to serve data that end before those that are served now.
+    retrain_model and retrain_all_models take model_type (a kind of model or all), epochs, and options of a model such
+    as lstm.units=32; retrain_model also takes allow_earlier_end=true, to serve data that end before those that are
+    served now.
     """
     from zenith_cli.job import run_named
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 from pydantic import ValidationError
 
+from zenith_cli.config_options import parse_config
 from zenith_cli.progress_bars import BatchProgress
 from zenith_cli.run import exit_code, public_tickers
 from zenith_core.asset_selection import REFRESH, REFRESH_ASSETS, RETRAIN, assets_to_retrain
@@ -34,7 +35,7 @@ def run_named(name: str, tickers: str | None, config: Sequence[str], jobs: int |
     per_ticker = job_names()
     if name not in per_ticker:
         raise UserError(f"unknown job; the jobs are {', '.join(per_ticker)}")
-    values = dict(_parse_option(text) for text in config)
+    values = parse_config(config)
     if name in _OPTIONS:
         outcomes = _run_tickers(settings, name, _select_tickers(settings, tickers), values, jobs)
         document: dict[str, Any] = {"job": name, "tickers": public_tickers(outcomes)}
@@ -77,21 +78,13 @@ def _options(name: str, values: Mapping[str, Any]) -> JobOptions:
     try:
         return options.model_validate(values, strict=True)
     except ValidationError as error:
-        field, message = error.errors()[0]["loc"][0], error.errors()[0]["msg"]
+        first = error.errors()[0]
+        if not first["loc"]:  # of a model's configuration
+            raise UserError(f"--config: {first['msg']}") from None
+        field, message = first["loc"][0], first["msg"]
     if field not in options.model_fields:
         raise UserError(f"--config: {name} takes {', '.join(options.model_fields) or 'nothing'}, not {field}")
     raise UserError(f"--config: {field}: {message}")
-
-
-def _parse_option(text: str) -> tuple[str, Any]:
-    """Parse `epochs=5` to ("epochs", 5). A value that is not JSON stays text. Raises UserError."""
-    key, equals, value = text.partition("=")
-    if not (key and equals):
-        raise UserError("--config: expected NAME=VALUE, for example epochs=5")
-    try:
-        return key.strip(), json.loads(value)
-    except ValueError:
-        return key.strip(), value
 
 
 def _print(document: Mapping[str, Any], outcomes: Mapping[str, dict[str, Any]], *, as_json: bool) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import date
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from zenith_cli.config_options import parse_models
 from zenith_cli.progress_bars import BatchProgress
 from zenith_cli.run_table import show
 from zenith_core.errors import UserError
@@ -36,6 +37,7 @@ def run_tickers(
     until: str | None,
     as_of: str | None = None,
     *,
+    config: Sequence[str] = (),
     as_json: bool,
     verbose: bool,
 ) -> int:
@@ -45,7 +47,13 @@ def run_tickers(
     prepare_home(settings)
     check_until(until)
     _require_servers(settings)  # not after minutes of training
-    template = TickerRun("", epochs=epochs, until=until, log_level="DEBUG" if verbose else "CRITICAL")
+    template = TickerRun(
+        "",
+        epochs=epochs,
+        models=parse_models(config),
+        until=until,
+        log_level="DEBUG" if verbose else "CRITICAL",
+    )
     if as_of is not None:
         day = parse_day(as_of)
         runs = _plan_rebuild(settings, day, tickers, template, has_source=bool(source or csv_dir))

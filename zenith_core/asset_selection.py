@@ -3,6 +3,7 @@
 Names only, so that runs can be requested without loading definitions, and from serving, which has no Dagster.
 """
 
+from zenith_core.model_kinds.configuration import Configuration
 from zenith_core.model_kinds.table import KINDS, TRAINING_ORDER, kinds_with
 
 # In the order in which a run materializes them and progress shows them.
@@ -35,13 +36,24 @@ def assets_to_refresh(*, forecasts: bool) -> tuple[str, ...]:
     return REFRESH_ASSETS if forecasts else REFRESH_ASSETS[:-1]
 
 
-def training_config(epochs: int | None, *, model_type: str = ALL, allow_earlier_end: bool = False) -> dict[str, object]:
-    """Return the `ops` of a run config that trains networks for `epochs`, or for the default number if None.
+def training_config(
+    epochs: int | None = None,
+    models: Configuration | None = None,
+    *,
+    model_type: str = ALL,
+    allow_earlier_end: bool = False,
+) -> dict[str, object]:
+    """Return the `ops` of a run config that trains models with a configuration, the defaults for all that it lacks.
 
-    allow_earlier_end: the data may end before those that are served
+    epochs:             of the networks, unless `models` has it
+    allow_earlier_end:  the data may end before those that are served
     """
-    kinds = [kind for kind in kinds_with("epochs") if model_type in (kind, ALL)]
-    ops: dict[str, object] = {f"{kind}_model": {"config": {"epochs": epochs}} for kind in kinds if epochs}
+    common = {kind: {"epochs": epochs} for kind in kinds_with("epochs") if epochs}
+    options = {kind: {**common.get(kind, {}), **(models or {}).get(kind, {})} for kind in KINDS}
+    trained = {kind: values for kind, values in options.items() if values and model_type in (kind, ALL)}
+    ops: dict[str, object] = {f"{kind}_model": {"config": values} for kind, values in trained.items()}
+    if windows := [values["window"] for values in trained.values() if "window" in values]:
+        ops["serving_snapshot"] = {"config": {"window": max(windows)}}
     if allow_earlier_end:
         ops[END_CHECK] = {"config": {"allow_earlier_end": True}}
     return ops

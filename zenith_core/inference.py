@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zenith_core.arrays import Floats32
+from zenith_core.model_kinds.options import DEFAULT_WINDOW
 from zenith_core.names import HORIZONS
 from zenith_core.snapshot import ServingSnapshot
 
@@ -51,9 +52,9 @@ class PriceForecast:
         return self.quantiles[:, -1]
 
 
-def forecast_prices(run: RunModel, snapshot: ServingSnapshot) -> PriceForecast:
-    """Forecast all horizons from the snapshot's origin with a price model."""
-    price, quantiles = run(["price", "quantiles"], snapshot.price_inputs)
+def forecast_prices(run: RunModel, snapshot: ServingSnapshot, window: int = DEFAULT_WINDOW) -> PriceForecast:
+    """Forecast all horizons from the snapshot's origin with a price model that sees `window` sessions."""
+    price, quantiles = run(["price", "quantiles"], snapshot.price_inputs(window))
     return PriceForecast(price=price[0], quantiles=quantiles[0])
 
 

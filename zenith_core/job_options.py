@@ -1,9 +1,11 @@
 """The options of the jobs, declared once for Dagster, the REST service and the command line."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
+from zenith_core.model_kinds.configuration import problem_of
 from zenith_core.model_kinds.table import KINDS
 from zenith_core.names import KEEP_LATEST, MAX_EPOCHS
 
@@ -19,18 +21,26 @@ class JobOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class LSTMOptions(JobOptions):
-    """Options of one LSTM training."""
-
-    epochs: int | None = Field(
-        default=None, ge=1, le=MAX_EPOCHS, description="Training epochs of the LSTM; its default if left out."
-    )
-
-
-class TrainingOptions(LSTMOptions):
+class TrainingOptions(JobOptions):
     """Options of a ticker's retraining."""
 
-    model_type: ModelType = Field(default="all", description="The models to train; the other keeps its last version.")
+    epochs: int | None = Field(
+        default=None, ge=1, le=MAX_EPOCHS, description="Training epochs of the networks; their default if left out."
+    )
+    model_type: ModelType = Field(default="all", description="The models to train; the others keep their last version.")
+    models: dict[str, dict[str, Any]] = Field(
+        default={},
+        description='Configuration by kind of model, such as `{"lstm": {"units": 32}}`; the defaults if left out.',
+    )
+
+    @model_validator(mode="after")
+    def _refuse_a_wrong_configuration(self) -> Self:
+        problem = problem_of(self.models)
+        if not problem and self.model_type != "all" and (others := set(self.models) - {self.model_type}):
+            problem = f"{min(others)} is configured, but model_type {self.model_type} does not train it"
+        if problem:
+            raise PydanticCustomError("models", "{problem}", {"problem": problem})
+        return self
 
 
 class TickerTrainingOptions(TrainingOptions):

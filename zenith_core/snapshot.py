@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -49,11 +48,13 @@ class ServingSnapshot:
         """Return the snapshot with the inputs of a feature spec, or None if there is none."""
         return self if spec == self.feature_spec else self.other_specs.get(spec)
 
-    @cached_property
-    def price_inputs(self) -> dict[str, Floats32]:
-        """The inputs of a price model, as zenith_core.inference declares them: one origin, n = 1."""
+    def price_inputs(self, window: int) -> dict[str, Floats32]:
+        """Return the inputs of a price model that sees `window` sessions, as zenith_core.inference declares them.
+
+        One origin, n = 1.
+        """
         return {
-            "window": self.window[np.newaxis],
+            "window": self.window[np.newaxis, -window:],
             "close": np.array([self.close], dtype=np.float32),
             "volatility": np.array([self.volatility], dtype=np.float32),
         }

@@ -45,17 +45,18 @@ def test_all_tickers_are_refreshed_by_default(started_runs, capsys):
 
 
 @pytest.mark.parametrize("name", ["retrain_model", "retrain_all_models"])
-def test_retraining_accepts_model_type_and_epochs(started_runs, name):
+def test_retraining_accepts_model_type_epochs_and_options_of_models(started_runs, name):
     store = DatasetStore(Settings().data_uri)
     for ticker in ("AAPL", "IBM"):
         store.write("ensemble_model", ticker, Dataset())
 
-    run_named(name, None, ["model_type=lstm", "epochs=3"], None, as_json=True)
+    run_named(name, None, ["model_type=lstm", "epochs=3", "lstm.units=32", "lstm.dropout=0"], None, as_json=True)
 
     assert [(run.ticker, run.job, run.model_type, run.epochs) for run in started_runs] == [
         ("AAPL", "retrain_model", "lstm", 3),
         ("IBM", "retrain_model", "lstm", 3),
     ]
+    assert [run.models for run in started_runs] == [{"lstm": {"units": 32, "dropout": 0}}] * 2
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,14 @@ def test_retraining_accepts_model_type_and_epochs(started_runs, name):
         ("retrain_model", None, ["epochs=true"], "epochs: Input should be a valid integer"),
         ("retrain_model", None, ["model_type=rnn"], "model_type: Input should be 'lstm', 'ensemble' or 'all'"),
         ("retrain_model", None, ["model_type=lstm"], "AAPL has no ensemble model yet"),
-        ("retrain_model", None, ["window=3"], "retrain_model takes epochs, model_type, allow_earlier_end, not window"),
+        (
+            "retrain_model",
+            None,
+            ["window=3"],
+            "retrain_model takes epochs, model_type, models, allow_earlier_end, not window",
+        ),
+        ("retrain_model", None, ["lstm.units=257"], "--config: lstm.units: Input should be less than or equal to 256"),
+        ("retrain_model", None, ["model_type=lstm", "ensemble.trees=9"], "model_type lstm does not train it"),
         ("refresh_prices", None, ["epochs=3"], "refresh_prices takes nothing, not epochs"),
         ("clear_prediction_cache", None, ["epochs=3"], "clear_prediction_cache takes nothing, not epochs"),
         ("clear_prediction_cache", "AAPL", [], "clear_prediction_cache does not run per ticker"),

@@ -90,7 +90,7 @@ def signal_evidence(features, foresight=0.0, first=100):
     )
 
 
-def price_onnx(growth=1.0, data_end="2013-03-01"):
+def price_onnx(growth=1.0, data_end="2013-03-01", **config):
     """Return an ONNX model: price = close * growth at each horizon, quantiles likewise."""
     nodes = [
         helper.make_node("Unsqueeze", ["close", "one"], ["column"]),
@@ -113,10 +113,10 @@ def price_onnx(growth=1.0, data_end="2013-03-01"):
         "one": np.array([1]),
         "two": np.array([2]),
     }
-    return _artifact(nodes, inputs, outputs, constants, {"window": WINDOW}, data_end)
+    return _artifact(nodes, inputs, outputs, constants, {"window": WINDOW, **config}, data_end)
 
 
-def signal_onnx(probabilities=(1 / 3, 1 / 3, 1 / 3), data_end="2013-03-01"):
+def signal_onnx(probabilities=(1 / 3, 1 / 3, 1 / 3), data_end="2013-03-01", **config):
     """Return an ONNX model with the same probabilities for all features."""
     nodes = [
         helper.make_node("MatMul", ["features", "zeros"], ["nothing"]),
@@ -128,7 +128,7 @@ def signal_onnx(probabilities=(1 / 3, 1 / 3, 1 / 3), data_end="2013-03-01"):
         "zeros": np.zeros((len(FEATURES), 3), dtype=np.float32),
         "constant": np.array(probabilities, dtype=np.float32),
     }
-    return _artifact(nodes, inputs, outputs, constants, {"horizon": 5, "threshold": 0.5}, data_end)
+    return _artifact(nodes, inputs, outputs, constants, {"horizon": 5, "threshold": 0.5, **config}, data_end)
 
 
 def _artifact(nodes, inputs, outputs, constants, config, data_end):
@@ -139,12 +139,26 @@ def _artifact(nodes, inputs, outputs, constants, config, data_end):
 
 
 def register_version(
-    registry, kind, ticker, features, *, onnx=None, leakage=CERTIFICATE, spec=SPEC, skill=0.01, **evidence_options
+    registry,
+    kind,
+    ticker,
+    features,
+    *,
+    onnx=None,
+    leakage=CERTIFICATE,
+    spec=SPEC,
+    skill=0.01,
+    config=None,
+    **evidence_options,
 ):
-    """Register a version trained on `features`, with evidence of `price_evidence` or `signal_evidence`."""
+    """Register a version trained on `features`, with evidence of `price_evidence` or `signal_evidence`.
+
+    config: options of its configuration, such as horizon
+    """
+    config = config or {}
     data_end = str(features.index[-1].date())
     evidence = (price_evidence if kind == "lstm" else signal_evidence)(features, **evidence_options)
-    artifact = onnx or (price_onnx(data_end=data_end) if kind == "lstm" else signal_onnx(data_end=data_end))
+    artifact = onnx or (price_onnx if kind == "lstm" else signal_onnx)(data_end=data_end, **config)
     if onnx is None:  # as a trained model, it names its evidence
         digest = sha256(evidence.to_csv().encode()).hexdigest()
         artifact = with_metadata(artifact, {**metadata(artifact), "evidence": [digest, skill, leakage["passed"], spec]})
@@ -157,7 +171,7 @@ def register_version(
         "feature_spec": spec,
         "code_version": "0.1.0+abc",
         "versions": {"numpy": "2.1"},
-        "study": {"config": {"epochs": 1}},
+        "study": {"config": {"epochs": 1, **config}},
     }
     metrics = {
         "skill": skill,

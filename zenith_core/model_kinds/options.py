@@ -31,6 +31,12 @@ def _bounded(default: float | None, least: float, most: float, description: str)
     return Field(default=default, ge=least, le=most, description=f"{description}, {least:g} to {most:g}.")
 
 
+def window_of(facts: Mapping[str, Any]) -> int:
+    """Return the sessions that a model sees, from its facts; earlier releases wrote it for networks alone."""
+    window: int = facts.get("study", {}).get("config", {}).get("window", DEFAULT_WINDOW)
+    return window
+
+
 class ModelOptions(BaseModel):
     """The configuration that every kind of model has."""
 

@@ -64,9 +64,19 @@ def reason_of(error: "SerializableErrorInfo | None") -> tuple[str, int]:
         message = " ".join(error.message.split())
         if error.cls_name in exit_codes:
             return message.partition(": ")[2], exit_codes[error.cls_name].exit_code
+        if error.cls_name == "ValidationError" and (option := _refused_option(error.message)):
+            return f"run config: {option}", UserError.exit_code
         outage = outage or describe_outage(error.cls_name or "", error.message)
         error = error.cause
     return outage or message, 1
+
+
+def _refused_option(message: str) -> str | None:
+    """Return the option that pydantic refused and why, from the text of its error; None for another error's text."""
+    lines = message.splitlines()
+    if len(lines) < 3 or "validation error" not in lines[0]:
+        return None
+    return f"{lines[1].strip()}: {lines[2].partition(' [type=')[0].strip()}"
 
 
 def reason_of_end(messages: Iterable[str]) -> str | None:

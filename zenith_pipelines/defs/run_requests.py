@@ -16,6 +16,7 @@ from zenith_core.asset_selection import (
     training_config,
 )
 from zenith_core.errors import UserError
+from zenith_core.model_kinds.configuration import Configuration
 from zenith_core.model_kinds.table import KINDS
 from zenith_core.names import REQUESTED_BY
 from zenith_pipelines.datasets.store import DatasetStore
@@ -27,6 +28,7 @@ def retrain_request(
     run_key: str,
     model_type: str = ALL,
     epochs: int | None = None,
+    models: Configuration | None = None,
     reason: str | None = None,
     by: str | None = None,
 ) -> dg.RunRequest:
@@ -38,7 +40,7 @@ def retrain_request(
         job_name=RETRAIN,
         partition_key=ticker,
         run_key=run_key,
-        run_config={"ops": ops} if (ops := training_config(epochs, model_type=model_type)) else {},
+        run_config={"ops": ops} if (ops := training_config(epochs, models, model_type=model_type)) else {},
         asset_selection=_selection(assets_to_retrain(model_type), STAGES),
         tags={**({"zenith/reason": reason} if reason else {}), **({REQUESTED_BY: by} if by else {})},
     )

@@ -98,7 +98,7 @@ def requested_retraining(context: dg.RunStatusSensorContext) -> list[dg.RunReque
     run = context.dagster_run
     ops: dict[str, Any] = dict(run.run_config.get("ops") or {})  # type: ignore[call-overload]
     config = jobs.RetrainConfig(**ops.get("tickers_to_retrain", {}).get("config", {}))
-    options: dict[str, Any] = {"model_type": config.model_type, "epochs": config.epochs, "by": requester(run.tags)}
+    options = {**config.model_dump(include={"model_type", "epochs", "models"}), "by": requester(run.tags)}
     tickers = select_tickers(context.instance, config.tickers)
     return [retrain_request(ticker, run_key=f"{run.run_id}-{ticker}", **options) for ticker in tickers]
 

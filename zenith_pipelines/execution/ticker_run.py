@@ -15,6 +15,7 @@ from zenith_core.asset_selection import (
     training_config,
 )
 from zenith_core.errors import StorageUnavailable, UserError
+from zenith_core.model_kinds.configuration import Configuration
 from zenith_pipelines.dagster_runtime.failures import failed_in_outage, failure_of
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.dagster_runtime.progress import Progress
@@ -34,6 +35,7 @@ class TickerRun:
     """A run of `retrain_model`, or of `refresh_prices`, for one ticker.
 
     until:           the last asset to materialize
+    models:          the configuration by kind of model; the defaults for all that it lacks
     model_type:      the models that `retrain_model` trains: a kind of model, or `all`
     allow_earlier_end: the data may end before those that are served
     as_of, archive:  a day, and the store that has the prices of that day
@@ -46,6 +48,7 @@ class TickerRun:
     until: str | None = None
     job: str = RETRAIN
     model_type: str = ALL
+    models: Configuration = field(default_factory=dict)
     allow_earlier_end: bool = False
     log_level: str = "CRITICAL"
     as_of: str | None = None
@@ -121,7 +124,7 @@ def _run_config(request: TickerRun) -> dict[str, Any]:
     }
     assets = _assets(request)
     training = training_config(
-        request.epochs, model_type=request.model_type, allow_earlier_end=request.allow_earlier_end
+        request.epochs, request.models, model_type=request.model_type, allow_earlier_end=request.allow_earlier_end
     )
     return {
         "ops": {

@@ -75,12 +75,17 @@ def why_unservable(registry: ModelRegistry, task: Task, version: Version, curren
     snapshot = current.snapshot.for_spec(version.tags.get("feature_spec", ""))
     if snapshot is None:
         return _other_features(version, current)
+    if task == "price" and len(snapshot.window) < version.window and "window" in version.tags:
+        return (
+            f"needs {version.window} sessions, the snapshot holds {len(snapshot.window)}: "
+            f"materialize serving_snapshot with window={version.window}"
+        )
     try:
         run = onnx_run(registry.load(version.name, version.version))
         if task == "signal":
             forecast = np.array(list(signal_probabilities(run, snapshot).values()))
         else:
-            forecast = forecast_prices(run, snapshot).quantiles
+            forecast = forecast_prices(run, snapshot, version.window).quantiles
     except Exception as error:  # neither ONNX Runtime nor MLflow's artifact stores have a common base class
         return f"does not load or forecast: {' '.join(str(error).split())[:200]}"
     return None if np.isfinite(forecast).all() else "its forecast is not finite"

@@ -14,7 +14,7 @@ from zenith_core.evaluation.probability_scores import QUANTILE_COLUMNS
 from zenith_core.features.model_features import FEATURES
 from zenith_core.features.targets import input_windows, signal_labels
 from zenith_core.inference import SIGNALS
-from zenith_core.model_kinds.options import horizon_of
+from zenith_core.model_kinds.options import horizon_of, window_of
 from zenith_core.model_kinds.tasks import Task
 from zenith_pipelines.models.onnx_artifact import metadata, onnx_run
 
@@ -28,7 +28,7 @@ def replay_prices(onnx: bytes, features: pd.DataFrame, after: pd.Timestamp, clos
     rows = np.flatnonzero(features.index > after)
     close = features["close"].to_numpy(dtype=np.float64)
     inputs = {
-        "window": input_windows(features[list(FEATURES)].to_numpy(dtype=np.float32), rows, _window(onnx)),
+        "window": input_windows(features[list(FEATURES)].to_numpy(dtype=np.float32), rows, window_of(metadata(onnx))),
         "close": close[rows].astype(np.float32),
         "volatility": features["volatility"].to_numpy(dtype=np.float32)[rows],
     }
@@ -86,11 +86,6 @@ REPLAYS: Mapping[Task, Replay] = {"price": replay_prices, "signal": replay_signa
 def artifact_horizon(onnx: bytes) -> int:
     """Return the horizon of a model's signals, or at which its forecasts are scored first."""
     return horizon_of(metadata(onnx))
-
-
-def _window(onnx: bytes) -> int:
-    window: int = metadata(onnx)["study"]["config"]["window"]
-    return window
 
 
 def _outcomes(closes: NDArray[np.float64], rows: NDArray[np.int64], horizons: int) -> NDArray[np.float64]:

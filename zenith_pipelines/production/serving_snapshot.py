@@ -14,11 +14,11 @@ from zenith_core.forecasting.abstention import SignalDecision, decide_latest_sig
 from zenith_core.inference import HORIZONS, PriceForecast, forecast_prices, signal_probabilities
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import calendar_end, next_sessions
+from zenith_core.model_kinds.options import DEFAULT_WINDOW
 from zenith_core.model_kinds.table import ANSWERING, KINDS, Kind
 from zenith_core.names import model_name
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
-from zenith_pipelines.models.lstm import LSTMConfig
 from zenith_pipelines.models.onnx_artifact import metadata, onnx_run
 from zenith_pipelines.production.chart_data import candles
 from zenith_pipelines.registry.model_registry import ModelRegistry, Version
@@ -28,17 +28,25 @@ _RECENT = 250  # sessions of closes for a chart, about a year
 
 
 def snapshot_facts(
-    store: DatasetStore, registry: ModelRegistry, ticker: str, cleaned: Dataset, indicators: Dataset
+    store: DatasetStore,
+    registry: ModelRegistry,
+    ticker: str,
+    cleaned: Dataset,
+    indicators: Dataset,
+    window: int = DEFAULT_WINDOW,
 ) -> dict[str, Any]:
     """Return the facts of the next `serving_snapshot`: the snapshot, its feature declarations, and candles.
+
+    window:  sessions of inputs to hold, at least as many as the stored snapshot: a model in use may see them
 
     Models trained before the feature spec changed are still served: the snapshot keeps the other specs of the stored
     one that registered versions use. A spec is computed from the new prices as long as this code has its formulas.
     Otherwise Production's keeps its last inputs, with their own `as_of`.
     Raises NonFiniteInput if a model input is not a number.
     """
-    snapshot = make_snapshot(ticker, cleaned, indicators)
     previous = _stored_facts(store, ticker)
+    window = max(window, len(previous.get("window", ())))
+    snapshot = make_snapshot(ticker, cleaned, indicators, window=window)
     declarations = {**previous.get(DECLARATIONS, {}), feature_spec_hash(): feature_spec()}
     others = _other_specs(registry, snapshot, cleaned, _by_spec(previous), declarations)
     specs = {snapshot.feature_spec, *others} & set(declarations)
@@ -50,7 +58,12 @@ def snapshot_facts(
 
 
 def make_snapshot(
-    ticker: str, cleaned: Dataset, indicators: Dataset, inputs: Sequence[str] = FEATURES
+    ticker: str,
+    cleaned: Dataset,
+    indicators: Dataset,
+    inputs: Sequence[str] = FEATURES,
+    *,
+    window: int = DEFAULT_WINDOW,
 ) -> ServingSnapshot:
     """Return the model inputs at the last session of the data, without those of other feature specs."""
     table = indicators.table
@@ -67,7 +80,7 @@ def make_snapshot(
         close=float(table["close"].iloc[-1]),
         currency=exchange.currency,
         volatility=float(table["volatility"].iloc[-1]),
-        window=table[list(inputs)].iloc[-LSTMConfig().window :].to_numpy(dtype=np.float32),
+        window=table[list(inputs)].iloc[-window:].to_numpy(dtype=np.float32),
         next_sessions=tuple(following),
         calendar_end=end if end and end < following[-1] else None,
         recent=tuple(zip(pd.DatetimeIndex(closes.index).date, closes.tolist(), strict=True)),
@@ -110,7 +123,7 @@ def _other_specs(
     others = {}
     for spec in specs:
         if spec in registered_specs and (
-            other := _compute_spec(snapshot.ticker, spec, cleaned, declarations.get(spec))
+            other := _compute_spec(snapshot.ticker, spec, cleaned, declarations.get(spec), len(snapshot.window))
         ):
             others[spec] = other
         elif spec in production_specs:
@@ -119,14 +132,14 @@ def _other_specs(
 
 
 def _compute_spec(
-    ticker: str, spec: str, cleaned: Dataset, declaration: Mapping[str, Any] | None
+    ticker: str, spec: str, cleaned: Dataset, declaration: Mapping[str, Any] | None, window: int
 ) -> ServingSnapshot | None:
     """Return the snapshot of another feature spec, or None if this code cannot compute its inputs."""
     if declaration is None or (inputs := inputs_of(declaration)) is None:
         return None
     table = features(cleaned.tables["prices"], inputs)
     return make_snapshot(
-        ticker, cleaned, Dataset({"features": table}, {"feature_spec": spec}), [i.name for i in inputs]
+        ticker, cleaned, Dataset({"features": table}, {"feature_spec": spec}), [i.name for i in inputs], window=window
     )
 
 
@@ -175,7 +188,7 @@ def latest_forecast(registry: ModelRegistry, snapshot: ServingSnapshot) -> Lates
     probabilities = signal_probabilities(onnx_run(onnx), signal_snapshot)
     return LatestForecast(
         snapshot=price_snapshot,
-        forecast=forecast_prices(onnx_run(registry.load(price.name, price.version)), price_snapshot),
+        forecast=forecast_prices(onnx_run(registry.load(price.name, price.version)), price_snapshot, price.window),
         probabilities=probabilities,
         decision=decide_latest_signal(probabilities, signal_snapshot, metadata(onnx), stale=False),
         horizon=price.horizon,

@@ -8,6 +8,7 @@ import pandas as pd
 
 from zenith_core.backtesting.backtest import Backtest
 from zenith_core.inference import QUANTILES, forecast_prices
+from zenith_core.model_kinds.options import window_of
 from zenith_core.model_kinds.table import ANSWERING, MODEL_KINDS, Kind
 from zenith_core.model_kinds.tasks import Task
 from zenith_core.names import DISCLAIMER
@@ -90,7 +91,7 @@ def gather_report_data(
         price_metrics=price.facts["metrics"],
         signal_metrics=signal.facts["metrics"],
         backtests={kind: _backtest(backtest) for kind, backtest in backtests.items()},
-        latest=_latest(snapshot, onnx),
+        latest=_latest(snapshot, onnx, window_of(price.facts)),
         price_study=price.facts["study"],
         signal_study=signal.facts["study"],
         trading={kind: backtest.facts["config"] for kind, backtest in backtests.items()},
@@ -122,8 +123,8 @@ def _certificate(registry: ModelRegistry, model: Dataset) -> str:
     return next((version.tags.get("leakage", NOTHING) for version in matches), NOTHING)
 
 
-def _latest(snapshot: ServingSnapshot, onnx: bytes) -> pd.DataFrame:
-    forecast = forecast_prices(onnx_run(onnx), snapshot)
+def _latest(snapshot: ServingSnapshot, onnx: bytes, window: int) -> pd.DataFrame:
+    forecast = forecast_prices(onnx_run(onnx), snapshot, window)
     return pd.DataFrame(
         {
             "date": pd.DatetimeIndex(snapshot.next_sessions),

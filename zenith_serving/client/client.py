@@ -156,9 +156,18 @@ class Zenith:
         """Return every decision about a ticker's models, newest first."""
         return self._request(History, "GET", f"/models/{_path_segment(ticker)}/history")
 
-    def train(self, ticker: str, model_type: ModelType = "all", epochs: int | None = None) -> Launched:
-        """Train a ticker's models, or return the active run that trains them. `wait` waits for its end."""
-        body = {"ticker": ticker, "model_type": model_type, "epochs": epochs}
+    def train(
+        self,
+        ticker: str,
+        model_type: ModelType = "all",
+        epochs: int | None = None,
+        models: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Launched:
+        """Train a ticker's models, or return the active run that trains them. `wait` waits for its end.
+
+        models: configuration by kind of model, such as {"lstm": {"units": 32}}
+        """
+        body = {"ticker": ticker, "model_type": model_type, "epochs": epochs, **({"models": models} if models else {})}
         return self._request(Launched, "POST", "/train", body)
 
     def start_job(self, name: str, ticker: str | None = None, **config: Any) -> Launched:

@@ -39,6 +39,8 @@ class Launchable:
 
     def _config_problem(self, name: str, error: Mapping[str, Any]) -> str:
         fields = self.config.model_fields
+        if not error["loc"]:  # of a model's configuration
+            return f"config.models: {error['msg'][:160]}"
         field = error["loc"][0]
         if field not in fields:  # an unknown name is not echoed
             return f"config: {name} takes {', '.join(fields) or 'nothing'}"

@@ -61,7 +61,9 @@ class Launcher:
             _require_ticker(ticker, readiness.tickers)
             if set(other_models) - readiness.existing_assets:
                 raise UserError("this ticker lacks the other model: the first time, train all models")
-            config = training_config(request.epochs, model_type=model_type, allow_earlier_end=request.allow_earlier_end)
+            config = training_config(
+                request.epochs, request.models, model_type=model_type, allow_earlier_end=request.allow_earlier_end
+            )
             run = self._dagster.launch(job, config, {PARTITION: ticker, REQUESTED_BY: by})
         return self._launched(run, "train", already_running=False)
 

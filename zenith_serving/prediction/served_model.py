@@ -127,6 +127,12 @@ def _require_fit(model: LoadedModel, snapshot: ServingSnapshot, inputs: ServingS
             f"{label} was trained on features {model.facts['feature_spec']}, the data of {snapshot.ticker} holds"
             f" {specs}: train it again"
         )
+    task = known_task(model.facts["kind"], model.facts.get("task"))
+    if task == "price" and len(inputs.window) < model.facts["window"]:
+        raise FeatureMismatch(
+            f"{label} needs {model.facts['window']} sessions, the data of {snapshot.ticker} hold {len(inputs.window)}:"
+            " refresh them"
+        )
     data_end = str(model.facts.get("data_end", ""))  # the last session of the training prices, ISO
     if data_end > inputs.as_of.isoformat():
         raise FeatureMismatch(
@@ -140,7 +146,7 @@ def _forecast(model: LoadedModel, inputs: ServingSnapshot) -> Forecast:
     """Raises ModelUnavailable if the forecast holds NaN or infinity, or a signal cannot be decided."""
     label = f"{model.name} version {model.version}"
     if known_task(model.facts["kind"], model.facts.get("task")) == "price":
-        forecast = forecast_prices(model.run, inputs)
+        forecast = forecast_prices(model.run, inputs, model.facts["window"])
         _require_finite(float(forecast.price.sum() + forecast.quantiles.sum()), label)
         return tuple(_points(inputs, forecast))
     probabilities = signal_probabilities(model.run, inputs)

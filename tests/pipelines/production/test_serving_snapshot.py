@@ -42,7 +42,7 @@ def onnx():
 def latest(onnx, monkeypatch):
     """Return the facts of the latest forecast by an ensemble with such metadata, for such a newest row."""
     forecast = PriceForecast(np.full(HORIZONS, 10.0), np.full((HORIZONS, len(QUANTILES)), 10.0))
-    monkeypatch.setattr(serving_snapshot, "forecast_prices", lambda run, snapshot: forecast)
+    monkeypatch.setattr(serving_snapshot, "forecast_prices", lambda run, snapshot, window: forecast)
 
     def facts(metadata, row=(0.0, 0.0), spec="s"):
         day = date(2024, 1, 2)

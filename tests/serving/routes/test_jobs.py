@@ -156,6 +156,9 @@ def other_server():
         {"ticker": "AAPL", "epochs": "10"},
         {"ticker": "AAPL", "epochs": True},
         {"ticker": "AAPL", "model_type": "ensemble", "epochs": 10},
+        {"ticker": "AAPL", "models": {"lstm": {"units": 257}}},
+        {"ticker": "AAPL", "models": {"rnn": {}}},
+        {"ticker": "AAPL", "models": {"ensemble": {"trees": 9}}, "model_type": "lstm"},
         {"ticker": "AAPL", "epoch": 10},
     ],
 )
@@ -174,6 +177,8 @@ def test_what_cannot_be_trained_is_422_before_dagster_is_asked(client, asked):
         ("cleanup_old_models", {"config": {"dry_run": "yes"}}, "config.dry_run: "),
         ("evaluate_model", {"ticker": "AAPL", "config": {"model_type": "gru"}}, "config.model_type: "),
         ("retrain_all_models", {"config": {"tickers": ["../etc"]}}, "config.tickers: not a ticker"),
+        ("retrain_all_models", {"config": {"models": {"lstm": {"window": 9}}}}, "config.models: lstm.window: "),
+        ("retrain_all_models", {"config": {"models": {"secret<x>": {}}}}, "kinds of model are lstm, ensemble"),
     ],
 )
 def test_what_a_job_does_not_take_is_422_that_says_what_it_takes(client, job, asked, said):

@@ -7,10 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from zenith_core.evaluation.forecast_ledger import ledger_rows
 from zenith_core.evaluation.track_record import track_record
 from zenith_core.job_options import EvaluationOptions
+from zenith_core.model_kinds.options import DEFAULT_WINDOW, LONGEST_WINDOW
 from zenith_core.model_kinds.table import KINDS
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.store import Dataset
@@ -25,6 +27,17 @@ from zenith_pipelines.production.promotion import promote_if_better
 from zenith_pipelines.production.serving_snapshot import latest_forecast, snapshot_facts
 
 
+class SnapshotConfig(dg.Config):
+    """The extent of the snapshot."""
+
+    window: int = Field(
+        default=DEFAULT_WINDOW,
+        ge=1,
+        le=LONGEST_WINDOW,
+        description=f"Sessions of inputs to hold, 1 to {LONGEST_WINDOW}; never fewer than before.",
+    )
+
+
 @dg.asset(
     partitions_def=ticker_partitions,
     group_name="production",
@@ -33,10 +46,16 @@ from zenith_pipelines.production.serving_snapshot import latest_forecast, snapsh
     code_version=code_version("zenith_core/snapshot.py", "zenith_pipelines/production/serving_snapshot.py"),
 )
 def serving_snapshot(
-    context: dg.AssetExecutionContext, zenith: ZenithResource, cleaned_prices: Dataset, indicator_features: Dataset
+    context: dg.AssetExecutionContext,
+    config: SnapshotConfig,
+    zenith: ZenithResource,
+    cleaned_prices: Dataset,
+    indicator_features: Dataset,
 ) -> dg.MaterializeResult[Dataset]:
     """The data that serving needs for a ticker, so that it computes no indicators."""
-    facts = snapshot_facts(zenith.store, zenith.registry, context.partition_key, cleaned_prices, indicator_features)
+    facts = snapshot_facts(
+        zenith.store, zenith.registry, context.partition_key, cleaned_prices, indicator_features, config.window
+    )
     metadata = {key: facts[key] for key in ("as_of", "data_version", "feature_spec", "close", "currency", "volatility")}
     if others := {spec: snapshot["as_of"] for spec, snapshot in facts["other_specs"].items()}:
         metadata["other_feature_specs"] = others
