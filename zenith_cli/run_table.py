@@ -36,7 +36,9 @@ def show(document: dict[str, Any]) -> None:
 
 def _horizon(outcomes: Mapping[str, dict[str, Any]]) -> int:
     """Return the horizon of the forecasts."""
-    horizons = [outcome["forecast"]["horizon"] for outcome in outcomes.values() if outcome.get("forecast")]
+    horizons = [
+        outcome["forecast"].get("horizon", HEADLINE_HORIZON) for outcome in outcomes.values() if outcome.get("forecast")
+    ]
     return int(horizons[0]) if horizons else HEADLINE_HORIZON
 
 
