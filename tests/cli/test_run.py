@@ -51,7 +51,7 @@ def test_the_table_and_its_legend_fit_eighty_columns_unbroken(render):
     assert max(map(len, lines)) <= 80
     assert next_step.startswith("Next: `zenith predict PETR4.SA`")
     assert "1393.99–1473.91" in text
-    assert run_table._LEGEND in re.sub(r" +\n", "\n", text)
+    assert run_table._legend(5) in re.sub(r" +\n", "\n", text)
 
 
 def test_only_significant_skill_has_a_star(render):
