@@ -71,7 +71,8 @@ def show(*, as_json: bool) -> None:
 def _row(store: DatasetStore, ticker: str) -> dict[str, str | None]:
     exchange = exchange_of(ticker)
     try:
-        as_of: str | None = store.facts(SERVED, ticker)["as_of"]
+        served = store.facts(SERVED, ticker)
     except NotAvailable:
-        as_of = None
-    return {"ticker": ticker, "exchange": exchange.code, "currency": exchange.currency, "as_of": as_of}
+        served = {}
+    currency = served.get("currency", exchange.currency)
+    return {"ticker": ticker, "exchange": exchange.code, "currency": currency, "as_of": served.get("as_of")}

@@ -27,6 +27,7 @@ class ServingSnapshot:
     next_sessions:  the next 30 sessions of the ticker's exchange after `as_of`
     calendar_end:   if some of them lie beyond the exchange's published calendar, its last day; those are estimated
     recent:         the last sessions' (date, close) for a chart
+    listing:        exchange, instrument and name of the ticker, as far as its source or its suffix tells
     other_specs:    snapshots with the inputs of other feature specs that registered models use, by spec; if this
                     code cannot compute a spec, its last snapshot, with an older `as_of`
     """
@@ -42,6 +43,7 @@ class ServingSnapshot:
     next_sessions: tuple[date, ...]
     recent: tuple[tuple[date, float], ...] = ()
     calendar_end: date | None = None
+    listing: Mapping[str, str] = field(default_factory=dict)
     other_specs: "Mapping[str, ServingSnapshot]" = field(default_factory=dict)
 
     def for_spec(self, spec: str) -> "ServingSnapshot | None":
@@ -73,6 +75,7 @@ class ServingSnapshot:
             "next_sessions": [session.isoformat() for session in self.next_sessions],
             "calendar_end": self.calendar_end and self.calendar_end.isoformat(),
             "recent": [[session.isoformat(), close] for session, close in self.recent],
+            "listing": dict(self.listing),
             "other_specs": {spec: snapshot.to_json() for spec, snapshot in self.other_specs.items()},
         }
 
@@ -80,7 +83,7 @@ class ServingSnapshot:
     def from_json(cls, document: dict[str, Any]) -> Self:
         """Restore a snapshot from `to_json`. Raises KeyError, TypeError or ValueError on any other document.
 
-        A snapshot written by an older release has no `other_specs` and no `calendar_end`.
+        A snapshot written by an older release has no `other_specs`, `calendar_end` or `listing`.
         """
         return cls(
             ticker=document["ticker"],
@@ -94,5 +97,6 @@ class ServingSnapshot:
             next_sessions=tuple(date.fromisoformat(text) for text in document["next_sessions"]),
             calendar_end=date.fromisoformat(end) if (end := document.get("calendar_end")) else None,
             recent=tuple((date.fromisoformat(text), float(close)) for text, close in document["recent"]),
+            listing=dict(document.get("listing", {})),
             other_specs={spec: cls.from_json(other) for spec, other in document.get("other_specs", {}).items()},
         )

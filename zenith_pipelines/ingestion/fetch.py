@@ -145,6 +145,7 @@ def _compare(
         "fetched_at": raw.fetched_at.isoformat(),
         "whole_at": whole_at or raw.fetched_at.isoformat(),
         "currency": raw.currency,
+        **({"listing": dict(raw.listing)} if raw.listing else {}),
         "content_hash": raw.content_hash,
         "previous_hash": previous.facts["content_hash"] if previous else None,
         "rows": len(raw.prices),

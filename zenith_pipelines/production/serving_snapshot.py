@@ -13,6 +13,7 @@ from zenith_core.features.model_features import FEATURES, feature_spec, feature_
 from zenith_core.forecasting.abstention import SignalDecision, decide_latest_signal
 from zenith_core.inference import HORIZONS, PriceForecast, forecast_prices, signal_probabilities
 from zenith_core.market.exchanges import exchange_of
+from zenith_core.market.listing import described
 from zenith_core.market.sessions import calendar_end, next_sessions
 from zenith_core.model_kinds.options import DEFAULT_WINDOW
 from zenith_core.model_kinds.table import ANSWERING, KINDS, Kind
@@ -78,11 +79,12 @@ def make_snapshot(
         feature_spec=indicators.facts["feature_spec"],
         as_of=as_of,
         close=float(table["close"].iloc[-1]),
-        currency=exchange.currency,
+        currency=cleaned.facts.get("currency") or exchange.currency,
         volatility=float(table["volatility"].iloc[-1]),
         window=table[list(inputs)].iloc[-window:].to_numpy(dtype=np.float32),
         next_sessions=tuple(following),
         calendar_end=end if end and end < following[-1] else None,
+        listing=described(ticker, cleaned.facts.get("listing", {})),
         recent=tuple(zip(pd.DatetimeIndex(closes.index).date, closes.tolist(), strict=True)),
     )
 

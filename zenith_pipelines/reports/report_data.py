@@ -8,6 +8,7 @@ import pandas as pd
 
 from zenith_core.backtesting.backtest import Backtest
 from zenith_core.inference import QUANTILES, forecast_prices
+from zenith_core.market.listing import unit_text
 from zenith_core.model_kinds.options import window_of
 from zenith_core.model_kinds.table import ANSWERING, MODEL_KINDS, Kind
 from zenith_core.model_kinds.tasks import Task
@@ -48,6 +49,7 @@ class ReportData:
     metrics:         of all models by kind, those that answer a task included
     leakage:         the certificate of the features; empty if there is none
     lineage:         origins of each model, in the order of `backtests`, by name, in the order shown
+    listing:         exchange, instrument and name of the ticker
     """
 
     ticker: str
@@ -65,7 +67,14 @@ class ReportData:
     leakage: Mapping[str, Any] = field(default_factory=dict)
     lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     metrics: Mapping[Kind, Mapping[str, Any]] = field(default_factory=dict)
+    listing: Mapping[str, str] = field(default_factory=dict)
     disclaimer: str = DISCLAIMER
+
+    @property
+    def about(self) -> str:
+        """The name, instrument, exchange and unit of the prices in one line; empty if nothing is known."""
+        parts = [self.listing.get(key) for key in ("name", "instrument", "exchange")]
+        return " · ".join(filter(None, [*parts, unit_text(self.currency)]))
 
 
 def gather_report_data(
@@ -95,6 +104,7 @@ def gather_report_data(
         price_study=price.facts["study"],
         signal_study=signal.facts["study"],
         trading={kind: backtest.facts["config"] for kind, backtest in backtests.items()},
+        listing=snapshot.listing,
         leakage=features.facts.get("leakage", {}),
         lineage={
             **{name: tuple(text(model.facts) for model in models.values()) for name, text in _LINEAGE.items()},

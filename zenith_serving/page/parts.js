@@ -39,6 +39,8 @@ export function headline(ticker, data, listed) {
     h("h1", {}, ticker),
     known && h("p", { class: "quote" },
       h("span", { class: "last" }, price(known.current_price)), " ", h("span", { class: "currency" }, known.currency)),
+    listed?.exchange && h("p", { class: "listing" },
+      [listed.name, listed.instrument, listed.exchange, listed.unit].filter(Boolean).join(" · ")),
     known && h("p", { class: "origin" }, t("as.of", { date: day(known.as_of) }), " ", age(known)),
     priceOf(data)?.dates_estimated_after && note(t("dates.estimated", { date: day(priceOf(data).dates_estimated_after) })),
     known && badge(data),

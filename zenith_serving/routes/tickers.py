@@ -15,6 +15,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ValidationError
 
 from zenith_core.errors import CorruptData
+from zenith_core.market.listing import unit_text
 from zenith_core.model_kinds.table import ANSWERING, KINDS
 from zenith_core.snapshot import STALE_AFTER_SESSIONS
 from zenith_serving.errors import UnknownTicker
@@ -80,6 +81,10 @@ def _summary(snapshots: SnapshotStore, ticker: str, now: datetime) -> TickerSumm
         close=snapshot.close,
         as_of=snapshot.as_of,
         currency=snapshot.currency,
+        unit=unit_text(snapshot.currency),
+        exchange=snapshot.listing.get("exchange"),
+        instrument=snapshot.listing.get("instrument"),
+        name=snapshot.listing.get("name"),
         stale=age > STALE_AFTER_SESSIONS,
         age_sessions=age,
     )

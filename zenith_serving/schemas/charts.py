@@ -14,7 +14,11 @@ class TickerSummary(Response):
     ticker: str
     close: Finite | None = Field(default=None, description="Adjusted close at `as_of`.")
     as_of: date | None = Field(default=None, description="The last closed session in the data.")
-    currency: str | None = None
+    currency: str | None = Field(default=None, description="Of the prices; `GBp` are pence.")
+    unit: str | None = Field(default=None, description="For prices in hundredths or thousandths: `100 GBp = 1 GBP`.")
+    exchange: str | None = Field(default=None, description="As the source names it, else the code of the exchange.")
+    instrument: str | None = Field(default=None, description="`equity`, `index`, `currency`, …, if it is known.")
+    name: str | None = Field(default=None, description="The name of the instrument, if the source has it.")
     stale: bool | None = Field(default=None, description="More than 5 sessions have begun since `as_of`.")
     age_sessions: int | None = Field(default=None, description="Sessions begun since `as_of`, counted up to 30.")
 

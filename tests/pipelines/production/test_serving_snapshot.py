@@ -108,6 +108,15 @@ def datasets(sessions, spec=None, inputs=None):
     return cleaned, Dataset({"features": table}, {"feature_spec": spec or feature_spec_hash()})
 
 
+def test_the_source_names_currency_and_listing_and_else_the_ticker_does():
+    cleaned, indicators = datasets(400)
+    named = Dataset(cleaned.tables, {**cleaned.facts, "currency": "GBP", "listing": {"name": "Vodafone"}})
+    ours, theirs = (make_snapshot("VOD.L", prices, indicators) for prices in (cleaned, named))
+    assert (ours.currency, ours.listing) == ("GBp", {"exchange": "XLON"})
+    assert (theirs.currency, theirs.listing) == ("GBP", {"exchange": "XLON", "name": "Vodafone"})
+    assert ServingSnapshot.from_json(theirs.to_json()).listing == theirs.listing
+
+
 def test_a_snapshot_near_the_end_of_a_calendar_says_where_it_ends():
     cleaned, indicators = datasets(400)
     end = pd.Timestamp(calendar_end(exchange_of("600000.SS")))

@@ -48,6 +48,12 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
+def test_the_page_says_which_instrument_it_is_about_and_that_pence_are_no_pounds():
+    listing = {"name": "Voda <fone>", "instrument": "equity", "exchange": "LSE"}
+    text = render(make_report(ticker="VOD.L", currency="GBp", listing=listing))
+    assert "Voda &lt;fone&gt; · equity · LSE · 100 GBp = 1 GBP" in text
+
+
 def test_the_page_is_well_formed_and_loads_nothing(page):
     tags = Tags(page)
     assert tags.open == []

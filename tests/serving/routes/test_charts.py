@@ -30,6 +30,10 @@ def test_every_ticker_is_listed_with_its_last_close_and_age(client):
         "close": 100.0,
         "as_of": "2013-03-01",
         "currency": "USD",
+        "unit": None,
+        "exchange": None,
+        "instrument": None,
+        "name": None,
         "stale": True,
         "age_sessions": 30,
     }

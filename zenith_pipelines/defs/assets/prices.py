@@ -11,6 +11,7 @@ from pydantic import Field
 
 from zenith_core.asset_selection import PRICE_SOURCES
 from zenith_core.errors import SourceError
+from zenith_core.market.exchanges import exchange_of
 from zenith_core.prices.cleaning import data_version
 from zenith_core.prices.quality_checks import quarantine_reasons
 from zenith_core.table_schemas import cleaned_schema, raw_schema
@@ -91,6 +92,8 @@ def cleaned_prices(context: dg.AssetExecutionContext, raw_prices: Dataset) -> dg
         "last": _day(cleaned.prices.index[-1]) if len(cleaned.prices) else None,
         "last_close": float(cleaned.prices["close"].iloc[-1]) if len(cleaned.prices) else None,
         "raw_content_hash": raw_prices.facts["content_hash"],
+        "currency": raw_prices.facts.get("currency") or exchange_of(context.partition_key).currency,
+        "listing": raw_prices.facts.get("listing", {}),
     }
     dataset = Dataset({"prices": cleaned.prices, "quarantine": cleaned.quarantine}, facts)
     return dg.MaterializeResult(

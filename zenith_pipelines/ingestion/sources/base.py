@@ -1,7 +1,7 @@
 """The PriceSource protocol and RawPrices, its result."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Protocol
 
@@ -24,7 +24,8 @@ class RawPrices:
     source:     name of the source
     library:    library that read it, with its version
     fetched_at: time of the fetch, with zone
-    currency:   of the quotes, if the source names it
+    currency:   of the quotes, if the source names it: GBp for prices in pence
+    listing:    exchange, instrument and name of the ticker, those that the source names
     folder:     folder of the files, if the source reads files
     """
 
@@ -33,6 +34,7 @@ class RawPrices:
     library: str
     fetched_at: datetime
     currency: str | None = None
+    listing: Mapping[str, str] = field(default_factory=dict)
     folder: str | None = None
 
     @property

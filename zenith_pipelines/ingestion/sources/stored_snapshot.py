@@ -25,6 +25,7 @@ class SnapshotSource:
             library=facts["library"],
             fetched_at=datetime.fromisoformat(facts["fetched_at"]),
             currency=facts.get("currency"),
+            listing=facts.get("listing", {}),
             folder=facts.get("folder"),
         )
 

@@ -4,7 +4,7 @@ One thread per process uses yfinance at a time; the caller limits the number of 
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from typing import Any
@@ -12,6 +12,8 @@ from typing import Any
 import pandas as pd
 
 from zenith_core.errors import Delisted, UnknownTicker
+from zenith_core.market.exchanges import currency_pair
+from zenith_core.market.listing import listing
 from zenith_core.market.tickers import validate_ticker
 from zenith_pipelines.ingestion.sources import yahoo_client
 from zenith_pipelines.ingestion.sources.base import RawPrices, raw_table
@@ -50,6 +52,8 @@ class YahooSource:
         `fetched_at`). An increment of a delisted ticker raises Delisted even if Yahoo still has old sessions.
         """
         ticker = _no_isin(validate_ticker(ticker))
+        if currency_pair(ticker) and not ticker.endswith("=X"):
+            ticker += "=X"  # as Yahoo writes EURUSD
         responses = ChartResponses(ticker, since, self._clock())
         history = self._retry_policy.call(
             lambda: self._attempt(responses), retry_after=lambda: responses.retry_after, sleep=self._sleep
@@ -60,6 +64,7 @@ class YahooSource:
             library=f"yfinance {version('yfinance')}",
             fetched_at=responses.now,
             currency=responses.meta.get("currency"),
+            listing=_listing(responses.meta),
         )
 
     def offers(self, ticker: str) -> bool:
@@ -88,6 +93,18 @@ def _no_isin(ticker: str) -> str:
     if is_isin(ticker):
         raise UnknownTicker(f"{ticker} is an ISIN; yahoo expects a ticker such as PETR4.SA")
     return ticker
+
+
+def _listing(meta: Mapping[str, Any]) -> dict[str, str]:
+    """Return the listing in Yahoo's description of a ticker."""
+    instrument = meta.get("instrumentType")
+    return listing(
+        {
+            "exchange": meta.get("fullExchangeName") or meta.get("exchangeName"),
+            "instrument": instrument.lower() if isinstance(instrument, str) else None,
+            "name": meta.get("longName") or meta.get("shortName"),
+        }
+    )
 
 
 def _table(history: pd.DataFrame) -> pd.DataFrame:

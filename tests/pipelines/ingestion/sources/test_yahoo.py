@@ -66,10 +66,16 @@ def test_a_first_fetch_brings_all_sessions_unadjusted_with_their_actions(source,
     assert raw.prices["dividends"].tolist() == [0.0, 0.5, 0.0]
     assert raw.prices["splits"].tolist() == [0.0, 0.0, 2.0]
     assert (raw.source, raw.currency, raw.fetched_at) == ("yahoo", "BRL", NOW)
+    assert raw.listing == {"exchange": "SAO", "instrument": "equity"}
     assert raw.library.startswith("yfinance 1.")
     [request] = yahoo.price_requests
     assert request.startswith("/v8/finance/chart/PETR4.SA?period1=-")  # 99 years back: all there is
     assert "events=div%2Csplits" in request
+
+
+def test_a_currency_pair_is_requested_as_yahoo_writes_it(source, yahoo):
+    source.fetch("EURUSD")
+    assert yahoo.price_requests[0].startswith("/v8/finance/chart/EURUSD=X?")
 
 
 def test_an_increment_requests_prices_from_its_first_day_on(source, yahoo):
