@@ -96,6 +96,17 @@ def test_a_split_between_two_fetches_shows_as_a_restated_past_and_an_action(sour
     assert second["splits"].tolist() == [0.0, 2.0]
 
 
+def test_a_squeeze_before_a_real_split_is_fetched_as_it_was_traded(source, yahoo):
+    days_before = pd.bdate_range(end="2021-01-12", periods=60)
+    squeeze = [10.0] * 57 + [7.8, 9.9, 8.8, 9.8, 9.8, 10.8, 16.3, 19.2, 37.0, 86.9, 48.4, 81.3, 56.3, 22.5, 23.1]
+    sessions = days_before.append(pd.bdate_range("2021-01-13", periods=len(squeeze) - 60))
+    later = [Bar("2022-07-21", 38.0), Bar("2022-07-22", 36.0, split=(4, 1)), Bar("2024-01-04", 17.0)]
+    yahoo.answers = [chart(*(Bar(f"{d:%Y-%m-%d}", c) for d, c in zip(sessions, squeeze, strict=True)), *later)]
+    prices = source.fetch("GME").prices
+    assert prices["close"].tolist() == [*squeeze, 38.0, 36.0, 17.0]
+    assert prices["splits"].sum() == 4.0
+
+
 def test_a_last_bar_without_prices_stays_and_cleaning_quarantines_it(source, yahoo):
     yahoo.answers = [chart(*BARS[:2], Bar("2024-01-04", None))]
     raw = source.fetch("PETR4.SA")
