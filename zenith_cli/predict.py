@@ -5,6 +5,7 @@ from rich.table import Table
 
 from zenith_core.errors import NotAvailable
 from zenith_core.inference import HORIZONS
+from zenith_core.market.listing import price_text
 from zenith_core.market.tickers import validate_ticker
 from zenith_pipelines.registry.artifact_locations import make_relative_to_read
 from zenith_serving.errors import UnknownTicker
@@ -31,11 +32,11 @@ def print_prediction(ticker: str, horizon: int, *, signal: bool, as_json: bool) 
 
 def _show(price: PriceAnswer, signal: SignalAnswer) -> None:
     console = Console()
-    title = f"{price.ticker} · {price.current_price:.2f} {price.currency} on {price.as_of}"
+    title = f"{price.ticker} · {price_text(price.current_price)} {price.currency} on {price.as_of}"
     table = Table("session", "date", "price", "change", "90 % interval", title=title)
     for row in price.predictions:
-        interval = f"{row.lower:.2f} to {row.upper:.2f}"
-        table.add_row(str(row.day), str(row.date), f"{row.price:.2f}", f"{row.change_pct:+.2f} %", interval)
+        interval = f"{price_text(row.lower)} to {price_text(row.upper)}"
+        table.add_row(str(row.day), str(row.date), price_text(row.price), f"{row.change_pct:+.2f} %", interval)
     console.print(table)
     console.print(f"signal {signal.signal} ({signal.confidence:.0%}): {signal.reason}")
     verdict = "beats" if price.skill.beats_naive else "no better than"

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from zenith_core.market.listing import price_text
 from zenith_core.model_kinds.table import ANSWERING
 from zenith_core.names import HEADLINE_HORIZON
 
@@ -59,11 +60,13 @@ def _short(kind: str) -> str:
 
 
 def _cells(outcome: dict[str, Any]) -> list[str]:
-    close = f"{outcome['last_close']:.2f}\n{outcome['last']}" if outcome["last_close"] else f"{outcome['last'] or '–'}"
+    last, close = outcome["last"], outcome["last_close"]
+    close = f"{price_text(close)}\n{last}" if close else f"{last or '–'}"
     prediction = outcome["forecast"]
     if not prediction:
         return [close]
-    forecast = f"{prediction['forecast']:.2f}\n{prediction['lower']:.2f}–{prediction['upper']:.2f}"
+    price, lower, upper = (price_text(prediction[name]) for name in ("forecast", "lower", "upper"))
+    forecast = f"{price}\n{lower}–{upper}"
     signal = f"{prediction['signal']}\n{prediction['probability']:.0%}"
     versions = "\n".join(f"{_short(kind)} v{model['production']}" for kind, model in outcome["models"].items())
     return [

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zenith_core.evaluation.track_record import track_record
+from zenith_core.market.listing import price_text
 from zenith_core.market.tickers import validate_ticker
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.production.ledger import FORECASTS, LEDGER
@@ -62,7 +63,7 @@ def _forecast_table(forecasts: list[dict[str, Any]]) -> Table:
     for heading in ("from", "for", "forecast", "90 % band", "actual", ""):
         table.add_column(heading, no_wrap=True)
     for row in forecasts:
-        forecast, lower, upper, actual = (f"{row[name]:.2f}" for name in ("forecast", "lower", "upper", "actual"))
+        forecast, lower, upper, actual = (price_text(row[name]) for name in ("forecast", "lower", "upper", "actual"))
         table.add_row(row["origin"], row["target_date"], forecast, f"{lower}–{upper}", actual, _remark(row))
     return table
 

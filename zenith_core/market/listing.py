@@ -1,6 +1,7 @@
 """The description of a ticker by its source: exchange, instrument and name, texts that nothing is computed from."""
 
 from collections.abc import Mapping
+from math import floor, log10
 from typing import Any
 
 from zenith_core.market.exchanges import currency_pair, exchange_of
@@ -35,3 +36,10 @@ def unit_text(currency: str) -> str | None:
     """Return `100 GBp = 1 GBP` for prices in pence; None for a currency's own unit."""
     main, units = unit_of(currency)
     return f"{units} {currency} = 1 {main}" if units > 1 else None
+
+
+def price_text(price: float, separator: str = "") -> str:
+    """Format a price: two decimals, and five significant digits below 10, where a currency moves by the fourth."""
+    size = abs(price)
+    decimals = 2 if size >= 10 or size < 1e-12 else 4 - floor(log10(size))
+    return f"{price:{separator}.{decimals}f}"

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from zenith_core.market.listing import price_text
+
 NOTHING = "–"
 _SMALL_P = 0.01
 
@@ -16,6 +18,11 @@ def percent(value: float | None, decimals: int = 1, sign: bool = False) -> str:
 def number(value: float | None, decimals: int = 2, sign: bool = False) -> str:
     """Format a number with separated thousands."""
     return NOTHING if _missing(value) else f"{value:{_sign(sign)},.{decimals}f}"
+
+
+def price(value: float | None) -> str:
+    """Format a price with separated thousands."""
+    return NOTHING if value is None or _missing(value) else price_text(value, ",")
 
 
 def count(value: float | None) -> str:

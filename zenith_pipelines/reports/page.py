@@ -10,7 +10,7 @@ from zenith_core.model_kinds.table import ANSWERING, MODEL_KINDS, title_of
 from zenith_pipelines.reports import forecast_plots as plots
 from zenith_pipelines.reports import methodology as method
 from zenith_pipelines.reports import signal_plots, tables
-from zenith_pipelines.reports.formatting import count, day, number, percent
+from zenith_pipelines.reports.formatting import count, day, number, percent, price
 from zenith_pipelines.reports.plotting import to_svg
 from zenith_pipelines.reports.report_data import ReportData
 from zenith_pipelines.reports.verdicts import verdicts
@@ -48,7 +48,7 @@ def render_report(report: ReportData, figures: "Mapping[str, Figure]") -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
     )
-    environment.filters |= {"percent": percent, "number": number, "count": count, "day": day}
+    environment.filters |= {"percent": percent, "number": number, "price": price, "count": count, "day": day}
     page = environment.get_template("report.html.j2").render(
         report=report,
         last=_last(report.prices),

@@ -40,7 +40,9 @@ export const number = (value, digits = 2) => isNumber(value)
   ? new Intl.NumberFormat(locale(), { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value)
   : NOTHING;
 
-export const price = (value) => number(value, Math.abs(value) < 1 ? 4 : 2);
+// Two decimals, and five significant digits below 10, where a currency moves by the fourth.
+export const price = (value) => number(value, decimals(Math.abs(value)));
+const decimals = (size) => size >= 10 || !(size >= 1e-12) ? 2 : 4 - Math.floor(Math.log10(size));
 
 export const percent = (fraction, digits = 0, signed = false) => isNumber(fraction)
   ? new Intl.NumberFormat(locale(), { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits,
