@@ -52,6 +52,12 @@ def _columns(columns: dict[str, str] | list[str]) -> dict[str, str] | list[str]:
     return columns
 
 
+def _units(units: dict[str, float]) -> dict[str, float]:
+    if unknown := [name for name in units if name not in COLUMNS[1:]]:
+        raise ValueError(f"{unknown[0]!r} is none of {', '.join(COLUMNS[1:])}")
+    return units
+
+
 class Hint(BaseModel):
     """The entry of a file, or of the files that a pattern names."""
 
@@ -60,6 +66,7 @@ class Hint(BaseModel):
     columns: Annotated[dict[str, str] | list[str] | None, AfterValidator(lambda c: c and _columns(c))] = None
     dates: Annotated[str | None, AfterValidator(lambda text: text and _dates(text))] = None
     decimal: Literal[".", ","] | None = None
+    units: Annotated[dict[str, Annotated[float, Field(gt=0)]], AfterValidator(_units)] = {}
     separator: Annotated[str | None, Field(min_length=1, max_length=1)] = None
     encoding: Annotated[str | None, AfterValidator(lambda text: text and _encoding(text))] = None
 
@@ -75,7 +82,7 @@ class Hint(BaseModel):
 
     def apply(self, form: Form) -> Form:
         """Return the form as the entry changes it: where it says something, the file must be so."""
-        changes = {name: value for name in ("dates", "decimal") if (value := getattr(self, name)) is not None}
+        changes = {name: value for name in ("dates", "decimal", "units") if (value := getattr(self, name))}
         if self.columns is not None:
             has_volume = "volume" in self.positions if self.positions else self._by_meaning.get("volume") != NO_VOLUME
             changes |= {"name": FILE_NAME, "has_volume": has_volume}

@@ -7,8 +7,11 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from zenith_core.arrays import Floats
 
 MISSING = ("", "NA", "N/A", "#N/A", "NaN", "nan", "null", "NULL", "None", "-", "–", "—")
 CURRENCY_SIGNS = ("R$", "US$", "$", "€", "£", "¥", "₹", "zł", "kr", "CHF", "USD", "EUR", "GBP", "BRL")
@@ -34,7 +37,7 @@ def _patterns(decimal: str, thousands: str) -> _Patterns:
     either = rf"[+-]?[1-9]\d{{0,2}}{point}\d{{3}}"
     return _Patterns(
         valid=rf"^(?:[+-]?(?:\d+|{groups})(?:{point}\d*)?(?:[eE][+-]?\d+)?|[+-]?{point}\d+{_INFINITE})$",
-        decisive=rf"^[+-]?(?:\d*{point}\d*(?:[eE][+-]?\d+)?|{groups}{point}\d*|\d{{1,3}}(?:{comma}\d{{2,3}})+{comma}\d{{3}})$",
+        decisive=rf"^[+-]?(?:\d*{point}\d+(?:[eE][+-]?\d+)?|{groups}{point}\d+|\d{{1,3}}(?:{comma}\d{{2,3}})+{comma}\d{{3}})$",
         either=rf"^{either}$",
     )
 
@@ -62,21 +65,23 @@ class NumberTexts:
     texts:    null where there is none
     multiple: 1e6 where the text was 2.61M; None if there are no multiples
     numbers:  the numbers, if all are digits with a decimal point at most
+    currencies: their signs
     """
 
     texts: pa.ChunkedArray
     original: pa.ChunkedArray
     multiple: pa.ChunkedArray | None = None
     numbers: pa.ChunkedArray | None = None
+    currencies: frozenset[str] = frozenset()
 
 
-def number_texts(column: pa.ChunkedArray) -> tuple[NumberTexts, set[str]]:
-    """Strip a column of blanks, currency and multiples; return it with its currencies."""
+def number_texts(column: pa.ChunkedArray) -> NumberTexts:
+    """Strip a column of blanks, currency and multiples."""
     texts = pc.utf8_trim_whitespace(column)
     texts = pc.if_else(pc.is_in(texts, pa.array(MISSING)), pa.scalar(None, pa.string()), texts)
     original = texts
     if (numbers := _plain_numbers(texts)) is not None:
-        return NumberTexts(texts, original, numbers=numbers), set()
+        return NumberTexts(texts, original, numbers=numbers)
     signs = _currencies(texts)
     if signs:
         texts = pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, rf"^([+-]?)(?:{_SIGN})\s*", r"\1"))
@@ -84,10 +89,11 @@ def number_texts(column: pa.ChunkedArray) -> tuple[NumberTexts, set[str]]:
     texts = _without_blanks(texts)
     ending = pc.utf8_upper(pc.struct_field(pc.extract_regex(texts, r"\d(?P<e>[KkMmBbTt])$"), "e"))
     if ending.null_count == len(ending):
-        return NumberTexts(texts, original), signs
+        return NumberTexts(texts, original, currencies=signs)
     numbers = pa.array(list(_MULTIPLES.values()))
     multiple = pc.fill_null(pc.take(numbers, pc.index_in(ending, pa.array(list(_MULTIPLES)))), 1.0)
-    return NumberTexts(pc.replace_substring_regex(texts, r"[KkMmBbTt]$", ""), original, multiple), signs
+    texts = pc.replace_substring_regex(texts, r"[KkMmBbTt]$", "")
+    return NumberTexts(texts, original, multiple, currencies=signs)
 
 
 def decide_mark(columns: Mapping[str, NumberTexts], usual: str | None) -> str:
@@ -122,18 +128,21 @@ def _usual_mark(
     return usual or "."
 
 
-def parse_numbers(name: str, column: NumberTexts, mark: str) -> pa.ChunkedArray:
-    """Return the numbers of a column, null where there is no text. Raises NotANumber."""
-    texts = column.texts
+def parse_numbers(name: str, column: NumberTexts, mark: str) -> Floats:
+    """Return the numbers of a column, (n,), NaN where there is no text. Raises NotANumber."""
     if column.numbers is not None and mark == ".":
-        return column.numbers
-    wrong = pc.invert(pc.match_substring_regex(texts, _BY_MARK[mark].valid))
+        return _floats(column.numbers)
+    wrong = pc.invert(pc.match_substring_regex(column.texts, _BY_MARK[mark].valid))
     if _any(wrong):
         raise NotANumber(name, pc.filter(column.original, pc.fill_null(wrong, False))[0].as_py())
-    texts = pc.replace_substring(texts, OTHER[mark], "")
+    texts = pc.replace_substring(column.texts, OTHER[mark], "")
     texts = pc.replace_substring(texts, ",", ".") if mark == "," else texts
     numbers = pc.cast(pc.replace_substring_regex(texts, r"\.$", ""), pa.float64())
-    return numbers if column.multiple is None else pc.round(pc.multiply(numbers, column.multiple), 3)
+    return _floats(numbers if column.multiple is None else pc.round(pc.multiply(numbers, column.multiple), 3))
+
+
+def _floats(numbers: pa.ChunkedArray) -> Floats:
+    return np.asarray(numbers.to_numpy(zero_copy_only=False), dtype="float64")
 
 
 def _plain_numbers(texts: pa.ChunkedArray) -> pa.ChunkedArray | None:
@@ -154,9 +163,9 @@ def _is_clearly_plain(columns: Collection[NumberTexts]) -> bool:
     return False
 
 
-def _currencies(texts: pa.ChunkedArray) -> set[str]:
+def _currencies(texts: pa.ChunkedArray) -> frozenset[str]:
     matches = pc.extract_regex(texts, rf"(?P<a>{_SIGN})")
-    return set(pc.unique(pc.struct_field(matches, "a")).to_pylist()) - {None, ""}
+    return frozenset(filter(None, pc.unique(pc.struct_field(matches, "a")).to_pylist()))
 
 
 def _without_blanks(texts: pa.ChunkedArray) -> pa.ChunkedArray:

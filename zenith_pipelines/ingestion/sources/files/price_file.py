@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from zenith_core.arrays import Floats
 from zenith_core.errors import InvalidPrices, InvalidTicker, NoNewData, UserError
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.tickers import validate_ticker
@@ -128,12 +128,10 @@ class PriceFile:
         """
         if missing := missing_columns(self.header.meanings, self.header.form):
             self._refuse_header(missing)
-        columns = self._columns
-        days = self._days(columns["date"], timezone)
-        own = (self._row_tickers == ticker).to_numpy() if len(self._codes) > 1 else np.ones(len(days), bool)
-        numbers = {name: values[own] for name, values in self._numbers.items()}
-        dates = pd.DatetimeIndex(days[own], name="date")
+        columns = self._columns_of(ticker)
+        dates = pd.DatetimeIndex(self._days(columns["date"], timezone), name="date")
         self._require_daily_rows(dates)
+        numbers = self._numbers(columns)
         if "volume" not in numbers:
             numbers["volume"] = np.zeros(len(dates))
         return raw_table(pd.DataFrame(numbers, index=dates))
@@ -150,7 +148,7 @@ class PriceFile:
 
     def forget_rows(self) -> None:
         """Free the memory of the rows. They are read again when they are needed."""
-        for name in ("_text", "_rows", "_parquet", "_columns", "_numbers", "_row_tickers"):
+        for name in ("_text", "_rows", "_parquet", "_columns", "_row_codes"):
             self.__dict__.pop(name, None)
 
     @cached_property
@@ -203,14 +201,28 @@ class PriceFile:
             has_tickers = self.header.has_tickers
         except (InvalidPrices, NoNewData):  # reading the rows reports it
             return []
-        return sorted(self._row_tickers.unique()) if has_tickers else []
+        if not has_tickers:
+            return []
+        return sorted({self.header.form.ticker(code) for code in pc.unique(self._row_codes).to_pylist()})
 
     @cached_property
-    def _row_tickers(self) -> "pd.Series[str]":
+    def _row_codes(self) -> pa.ChunkedArray:
         column = self._columns[TICKER]
-        texts = column.to_pandas() if isinstance(column, pa.ChunkedArray) else column
-        codes = texts.astype("object").fillna("").astype(str).str.strip().str.upper()
-        return codes.map({code: self.header.form.ticker(code) for code in codes.unique()})
+        if isinstance(column, pd.Series):
+            column = pa.chunked_array([pa.array(column.astype("object").fillna("").astype(str), pa.string())])
+        return pc.utf8_upper(pc.utf8_trim_whitespace(column))
+
+    def _columns_of(self, ticker: str) -> dict[str, pa.ChunkedArray | pd.Series]:
+        """The columns with the rows of a ticker."""
+        if len(self._codes) < 2:
+            return self._columns
+        codes = [code for code in pc.unique(self._row_codes).to_pylist() if self.header.form.ticker(code) == ticker]
+        own = pc.is_in(self._row_codes, pa.array(codes))
+        mask = own.to_numpy()
+        return {
+            word: column[mask] if isinstance(column, pd.Series) else column.filter(own)
+            for word, column in self._columns.items()
+        }
 
     def _valid(self, codes: Sequence[str]) -> list[str]:
         if wrong := [code for code in codes if not _ticker(code)]:
@@ -220,49 +232,46 @@ class PriceFile:
             )
         return list(codes)
 
-    @cached_property
-    def _numbers(self) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
-        words = [word for word in self._columns if word not in ("date", TICKER)]
-        texts: dict[str, NumberTexts] = {}
-        numbers = {}
-        currencies: set[str] = set()
-        for word in words:
-            column = self._columns[word]
-            if isinstance(column, pd.Series) and pd.api.types.is_numeric_dtype(column):
-                numbers[word] = column.to_numpy("float64", na_value=np.nan)
-                continue
-            if isinstance(column, pd.Series):
-                column = pa.chunked_array([pa.array(column.astype("object").map(_text_of), pa.string())])
-            texts[word], signs = number_texts(column)
-            currencies |= signs
+    def _numbers(self, columns: Mapping[str, pa.ChunkedArray | pd.Series]) -> dict[str, Floats]:
+        typed, texts = _number_columns(columns)
+        currencies = {sign for text in texts.values() for sign in text.currencies}
         if len(currencies) > 1:
             raise InvalidPrices(f"{self.path} has prices in {' and '.join(sorted(currencies))}; expected one currency")
-        numbers |= self._parsed(texts)
-        factors = self.header.form.units
-        return {word: numbers[word] * factors.get(word, 1.0) for word in words}
-
-    def _parsed(self, texts: Mapping[str, NumberTexts]) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
-        form = self.header.form
+        mark = self._mark(texts)
         try:
-            mark = form.decimal if form.strict and form.decimal else decide_mark(texts, form.decimal)
-            return {
-                word: parse_numbers(word, text, mark).to_numpy(zero_copy_only=False) for word, text in texts.items()
-            }
-        except UnclearMark as error:
-            raise InvalidPrices(
-                f'{self.path}: {error}; state the decimal mark in {FILE_NAME} beside the file: decimal = "." or ","'
-            ) from None
+            numbers = typed | {word: parse_numbers(word, text, mark) for word, text in texts.items()}
         except NotANumber as error:
             raise InvalidPrices(
                 f"{self.path}{self._line_of(error.text)}, column {error.column}: {error.text[:40]!r} is not a number; "
                 f"expected numbers such as 1234.5, as in the other rows"
+            ) from None
+        units = self.header.form.units
+        return {word: column * units.get(word, 1.0) for word, column in numbers.items()}
+
+    def _mark(self, texts: Mapping[str, NumberTexts]) -> str:
+        """Return the decimal mark by the rows of a ticker, or by all rows where these leave it open."""
+        form = self.header.form
+        if form.strict and form.decimal:
+            return form.decimal
+        try:
+            try:
+                return decide_mark(texts, form.decimal)
+            except UnclearMark:
+                return decide_mark(_number_columns(self._columns)[1], form.decimal)
+        except UnclearMark as error:
+            raise InvalidPrices(
+                f'{self.path}: {error}; state the decimal mark in {FILE_NAME} beside the file: decimal = "." or ","'
             ) from None
 
     def _days(self, column: pa.ChunkedArray | pd.Series, timezone: str) -> "pd.Series[pd.Timestamp]":
         text = _date_texts(column)
         form = self.header.form
         try:
-            dates = parse_dates(text, timezone, form.dates, strict=form.strict)
+            try:
+                dates = parse_dates(text, timezone, form.dates, strict=form.strict)
+            except UnclearOrder:
+                order = parse_dates(_date_texts(self._columns["date"]), timezone, form.dates).order
+                dates = parse_dates(text, timezone, order, strict=True)
         except UnclearOrder as error:
             raise InvalidPrices(
                 f"{self.path}: {error}; state the order in {FILE_NAME} beside the file: "
@@ -300,6 +309,24 @@ class PriceFile:
             raise InvalidPrices(
                 f"{self.path} has {share:.0f} rows a day; expected one for each session of the exchange"
             )
+
+
+def _number_columns(
+    columns: Mapping[str, pa.ChunkedArray | pd.Series],
+) -> tuple[dict[str, Floats], dict[str, NumberTexts]]:
+    """Split the columns of numbers into those that are numbers already, and texts."""
+    typed, texts = {}, {}
+    for word, column in columns.items():
+        if word in ("date", TICKER):
+            continue
+        if isinstance(column, pa.ChunkedArray):
+            texts[word] = number_texts(column)
+        elif pd.api.types.is_numeric_dtype(column):
+            typed[word] = column.to_numpy("float64", na_value=np.nan)
+        else:
+            column_texts = pa.array(column.astype("object").map(_text_of), pa.string())
+            texts[word] = number_texts(pa.chunked_array([column_texts]))
+    return typed, texts
 
 
 def _date_texts(column: pa.ChunkedArray | pd.Series) -> "pd.Series[str]":

@@ -47,6 +47,12 @@ def test_a_file_without_volumes(read):
     assert read(text, '["*"]\ncolumns = {volume = "none"}\n')["volume"].tolist() == [0.0]
 
 
+def test_units_that_are_not_one(read):
+    text = "Date,Open,High,Low,Close,Volume\n2024-01-02,100.5,110,90,100,7\n"
+    prices = read(text, '["*"]\nunits = {close = 0.01, volume = 1000}\n')
+    assert prices[["open", "close", "volume"]].iloc[0].tolist() == [100.5, 1.0, 7000.0]
+
+
 def test_an_encoding(read):
     text = UNKNOWN.replace("Tag", "日付")
     hint = HINT.replace("Tag", "日付") + 'encoding = "shift_jis"\n'
@@ -74,12 +80,14 @@ def test_what_the_owner_says_must_hold(read):
         ("[", "cannot be read as TOML"),
         ('decimal = ","', "decimal: Input should be a valid dictionary"),
         ('["*"]\ndecimal = ";"', r"\*\.decimal: Input should be '\.' or ','"),
-        ('["*"]\nmark = ","', r"\*\.mark: unknown; expected columns, dates, decimal, separator, encoding"),
+        ('["*"]\nmark = ","', r"\*\.mark: unknown; expected columns, dates, decimal, units, separator, encoding"),
         ('["*"]\ndates = "dmy"', "expected day first, month first, epoch or a format such as %d/%m/%y"),
         ('["*"]\nencoding = "utf-9"', "expected an encoding such as utf-8"),
         ('["*"]\ncolumns = {last = "Zu"}', "'last' is none of date, open, high, low, close, volume"),
         ('["*"]\ncolumns = ["date", "open"]', "high, low, close is missing"),
         ('["*"]\ncolumns = ["date", "open", "high", "low", "close", "close"]', "close is there twice"),
+        ('["*"]\nunits = {date = 2}', "'date' is none of open, high, low, close, volume"),
+        ('["*"]\nunits = {close = 0}', "units.*Input should be greater than 0"),
         ('["*"]\nseparator = ";;"', "separator: String should have at most 1 character"),
     ],
 )
