@@ -26,6 +26,7 @@ from zenith_core.prices.rejections import (
     UNFINISHED,
     rejection_reasons,
 )
+from zenith_core.prices.standstill import standing_still
 from zenith_core.prices.unit_switches import unit_switch
 
 PRICES = ("open", "high", "low", "close")
@@ -235,6 +236,8 @@ def _notes(prices: pd.DataFrame, quarantine: pd.DataFrame, missing: pd.DatetimeI
         notes.append(f"quarantined: {_tally(quarantine['reason'].to_numpy())}")
     if len(missing):
         notes.append(f"sessions missing: {_days(missing)}; carried forward: {int(prices['carried'].sum())}")
+    if (still := standing_still(prices["close"])).any():
+        notes.append(f"the price stood still: {int(still.sum())} sessions, the last {_days(prices.index[still][-1:])}")
     if prices["suspect"].any():
         notes.append(f"suspected source errors: {_days(prices.index[prices['suspect']])}")
     return notes

@@ -198,6 +198,14 @@ def test_a_filled_open_stays_within_its_row():
     assert later["open"] == np.clip(raw["close"].iloc[149], later["low"], later["high"])
 
 
+def test_a_halt_is_noted_with_its_length_and_last_day():
+    raw = market()
+    raw.iloc[100:200, :4] = raw["close"].iloc[99]
+    raw.iloc[100:200, 4] = 0.0
+    last = raw.index[200 + 15 - 2]  # fewer than 15 of 60 closes have moved
+    assert f"the price stood still: 69 sessions, the last {last:%Y-%m-%d}" in cleaned(raw).notes
+
+
 def test_a_table_with_all_opens_has_no_column_for_filled_ones():
     assert "open_filled" not in cleaned(market()).prices
 
