@@ -40,7 +40,7 @@ def mlflow_server(store, folder):
 def _wait_until_up(url, process):
     for _ in range(10 * PATIENCE):
         try:
-            return httpx.get(url).raise_for_status()
+            return httpx.get(url, timeout=PATIENCE).raise_for_status()
         except httpx.HTTPError:
             assert process.poll() is None
             time.sleep(0.1)

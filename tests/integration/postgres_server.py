@@ -8,6 +8,8 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
+from tests.waiting import PATIENCE
+
 PASSWORD = "not-in-any-file"
 
 
@@ -36,11 +38,11 @@ class PostgresServer:
 
     def start(self):
         options = f"-h 127.0.0.1 -p {self.port} -k {self.folder} -c fsync=off"
-        self._run("pg_ctl", "-w", "-l", str(self.folder / "log"), "-o", options, "start")
+        self._run("pg_ctl", "-w", "-t", str(PATIENCE), "-l", str(self.folder / "log"), "-o", options, "start")
 
     def crash(self):
         """Stop at once: connections are cut off, and nothing is put in order."""
-        self._run("pg_ctl", "-w", "-m", "immediate", "stop")
+        self._run("pg_ctl", "-w", "-t", str(PATIENCE), "-m", "immediate", "stop")
 
     def remove(self):
         self.crash()

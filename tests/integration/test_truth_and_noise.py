@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.runs_here import train_little
 from zenith_pipelines.ingestion.sources.simulated import SimulatedSource
 from zenith_pipelines.models import prepare_backend
 
@@ -15,7 +16,9 @@ def benchmark(tmp_path_factory):
     prepare_backend("jax", tmp_path_factory.mktemp("keras"))  # before anything imports Keras
     import truth_and_noise
 
-    return truth_and_noise
+    with pytest.MonkeyPatch.context() as patch:
+        train_little(patch)
+        yield truth_and_noise
 
 
 def test_a_planted_edge_is_found_and_traded(benchmark):

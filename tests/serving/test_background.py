@@ -48,6 +48,6 @@ def test_the_same_failure_is_logged_once_and_another_one_again(caplog):
     watcher = Watcher([task], seconds=0.001)
     with caplog.at_level(logging.ERROR):
         watcher.start()
-        assert is_over.wait(5)
+        assert is_over.wait(PATIENCE)
         watcher.stop()
     assert [str(record.exc_info[1]) for record in caplog.records] == ["a", "b", "b"]

@@ -16,12 +16,11 @@ from tests.live_service import live_app
 from tests.published import publish
 from tests.serving.bad_registry import NONSENSE, SLOW, bad_registry
 from tests.serving.conftest import make_ensemble, make_lstm, make_snapshot
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 from zenith_core.sealed_json import unseal
 from zenith_serving.app import create_app
 from zenith_serving.settings import Settings
 
-HEALTH_SECONDS = 5
 POLL_SECONDS = 0.2
 PREDICT = "/api/v1/ml/predict"
 
@@ -98,7 +97,7 @@ class Clients:
 
     def _ask(self, number):
         draw = random.Random(number)
-        with httpx.Client(base_url=self.url, timeout=30) as client:
+        with httpx.Client(base_url=self.url, timeout=PATIENCE) as client:
             while not self.stopped.wait(0.02):
                 what = draw.choice(["price", "price", "signal", "chart"])
                 if what == "chart":
@@ -240,7 +239,7 @@ def test_no_fault_gives_a_wrong_number_or_a_5xx_and_health_names_it(tmp_path, tr
     slowest = Counter()
     with bad_registry() as registry:
         world = World(tmp_path, registry)
-        with live_app(world.app) as url, httpx.Client(base_url=url, timeout=30) as client:
+        with live_app(world.app) as url, httpx.Client(base_url=url, timeout=PATIENCE) as client:
 
             def health():
                 return client.get("/health").json()
@@ -257,7 +256,7 @@ def test_no_fault_gives_a_wrong_number_or_a_5xx_and_health_names_it(tmp_path, tr
                     start = time.monotonic()
                     part, name = fault(world, draw)
                     try:
-                        wait_until(lambda part=part, name=name: is_named(health(), part, name), HEALTH_SECONDS)
+                        wait_until(lambda part=part, name=name: is_named(health(), part, name))
                     except AssertionError:
                         pytest.fail(f"trial {number}, {fault.__name__}: not named by {health()}")
                     slowest[fault.__name__] = max(slowest[fault.__name__], round(time.monotonic() - start, 1))

@@ -2,6 +2,7 @@ import socket
 
 import pytest
 
+from tests.waiting import PATIENCE
 from zenith_core.errors import UserError
 from zenith_serving.server import bind, require_keys_beyond_loopback, serve
 from zenith_serving.settings import Settings
@@ -9,7 +10,7 @@ from zenith_serving.settings import Settings
 
 def test_bind_listens_on_a_free_port():
     with bind("127.0.0.1", 0) as listener:
-        socket.create_connection(listener.getsockname(), timeout=1).close()
+        socket.create_connection(listener.getsockname(), timeout=PATIENCE).close()
 
 
 def test_a_busy_port_is_refused_with_its_number_before_anything_is_loaded(tmp_path):

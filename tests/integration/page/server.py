@@ -10,7 +10,7 @@ import urllib.request
 from tests.integration.dagster_ui import ZENITH, free_port
 from tests.serving.conftest import MLflowHome, make_ensemble, make_lstm, make_snapshot
 from tests.serving.page_state import write_charts, write_facts
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 
 GATES = [{"name": "answers", "passed": True, "detail": "finite"}, {"name": "loss", "passed": False, "detail": "worse"}]
 VERSION = {"created_at": "2026-11-20T10:00:00Z", "data_end": "2013-03-01", "data_version": "feed", "metrics": {}}
@@ -81,7 +81,7 @@ class Server:
 
     def _answers(self):
         try:
-            return urllib.request.urlopen(f"{self.url}/health", timeout=5).status == 200
+            return urllib.request.urlopen(f"{self.url}/health", timeout=PATIENCE).status == 200
         except (OSError, urllib.error.URLError):
             return False
 

@@ -13,6 +13,7 @@ from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from tests.waiting import PATIENCE
 from zenith_pipelines.dagster_runtime.web_guard import WebGuard
 
 ADD = (
@@ -58,7 +59,7 @@ def address():
 
 @pytest.fixture(scope="module")
 def client(address):
-    with httpx.Client(base_url=f"http://{address}") as client:
+    with httpx.Client(base_url=f"http://{address}", timeout=PATIENCE) as client:
         yield client
 
 

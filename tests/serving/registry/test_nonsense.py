@@ -6,6 +6,7 @@ import sqlite3
 import pytest
 
 from tests.serving.bad_registry import NONSENSE, SLOW, bad_registry
+from tests.waiting import PATIENCE
 from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
 from zenith_serving.registry import open_registry, rest
 
@@ -48,7 +49,7 @@ def test_one_byte_after_the_other_ends_with_the_deadline_of_the_whole_answer(ser
     for ask in (registry.production, registry.versions, lambda: registry.fetch("lstm-AAPL", 1)):
         with pytest.raises(RegistryUnavailable, match=r"within 0.2 s"):
             ask()
-    assert server.hung_up.wait(5)
+    assert server.hung_up.wait(PATIENCE)
 
 
 def test_a_damaged_model_file_is_refused_by_its_checksum(server, registry):

@@ -1,12 +1,12 @@
 import socket
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
 from pydantic import SecretStr
 
+from tests.waiting import PATIENCE, wait_until
 from zenith_core.errors import UserError
 from zenith_serving.app import create_app
 from zenith_serving.settings import read_settings
@@ -111,10 +111,11 @@ def free_port():
 
 
 def wait_for_port(port):
-    for _ in range(200):
+    def answers():
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
+            socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
         except OSError:
-            time.sleep(0.02)
-    raise AssertionError("redis-server did not start")
+            return False
+        return True
+
+    wait_until(answers)

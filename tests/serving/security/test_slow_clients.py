@@ -63,7 +63,7 @@ class Server:
         until(lambda: self.ask(b"GET /health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")[0] == 200)
 
     def connect(self):
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout=8)
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
         return connection
 
     def ask(self, data):
@@ -112,7 +112,7 @@ def send_all(connection, parts):
 
 
 def until(condition):
-    last = time.monotonic() + 30
+    last = time.monotonic() + PATIENCE
     while True:
         try:
             if condition():
