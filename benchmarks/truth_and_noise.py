@@ -47,9 +47,8 @@ def study(market: str, seed: int, epochs: int | None = None) -> dict:
     from zenith_core.backtesting.backtest import BacktestConfig, backtest, forecast_signals
     from zenith_core.evaluation.metrics import HEADLINE_HORIZON
     from zenith_core.features.model_features import features
+    from zenith_core.model_kinds.options import EnsembleOptions, NetworkOptions
     from zenith_core.prices.cleaning import clean_prices
-    from zenith_pipelines.models.ensemble import EnsembleConfig
-    from zenith_pipelines.models.lstm import LSTMConfig
     from zenith_pipelines.models.training import Lineage, TrainingData, train_ensemble, train_lstm
 
     start = time.perf_counter()
@@ -57,9 +56,9 @@ def study(market: str, seed: int, epochs: int | None = None) -> dict:
     cleaned = clean_prices(_bars(market, ticker, seed), ticker).prices
     lineage = Lineage(ticker, data_version="", raw_content_hash="", data_end="", feature_spec="")
     data = TrainingData(features=features(cleaned), usable=~cleaned["suspect"], future=[], lineage=lineage)
-    config = LSTMConfig(epochs=epochs) if epochs else LSTMConfig()
-    lstm = train_lstm(data, config, lambda *_: None)
-    ensemble = train_ensemble(data, EnsembleConfig(), lambda *_: None)
+    options = NetworkOptions(epochs=epochs) if epochs else NetworkOptions()
+    lstm = train_lstm(data, options, lambda *_: None)
+    ensemble = train_ensemble(data, EnsembleOptions(), lambda *_: None)
     costs = BacktestConfig(holding_period=HEADLINE_HORIZON)
     signals = {
         "lstm": forecast_signals(lstm.evidence, HEADLINE_HORIZON, threshold=costs.round_trip_cost),
