@@ -2,9 +2,11 @@
 
 import { Chart, colour, key, sessionAxis, times, valueAxis } from "./chart.js";
 import { choice, h, opened, table } from "./dom.js";
-import { day, number, percent, t } from "./i18n.js";
+import { day, has, number, percent, t } from "./i18n.js";
 
-const view = { kind: "lstm" };
+const view = { kind: null };
+
+const titled = (kind) => (has(`model.${kind}`) ? t(`model.${kind}`) : kind);
 
 export function equity(ticker, backtests) {
   const kinds = Object.keys(backtests).filter((kind) => backtests[kind]);
@@ -12,7 +14,7 @@ export function equity(ticker, backtests) {
   const show = (kind, refocus = false) => {
     view.kind = kind;
     place.replaceChildren(...one(ticker, kind, backtests[kind],
-      kinds.length > 1 ? choice(t("backtest.kind"), kinds.map((name) => [name, t(`model.${name}`)]), kind, (chosen) => show(chosen, true)) : null));
+      kinds.length > 1 ? choice(t("backtest.kind"), kinds.map((name) => [name, titled(name)]), kind, (chosen) => show(chosen, true)) : null));
     if (refocus) place.querySelector(`[data-value="${kind}"]`).focus();
   };
   show(kinds.includes(view.kind) ? view.kind : kinds[0]);
@@ -29,7 +31,7 @@ function one(ticker, kind, backtest, chooser) {
   return [
     h("div", { class: "controls" }, chooser),
     chart.element,
-    h("ul", { class: "keys" }, key("strategy", t("backtest.strategy", { model: t(`model.${kind}`) })), key("held", t("backtest.held"))),
+    h("ul", { class: "keys" }, key("strategy", t("backtest.strategy", { model: titled(kind) })), key("held", t("backtest.held"))),
     figures(ticker, backtest),
     h("p", { class: "small" }, t("backtest.costs", {
       commission: percent(backtest.config.commission, 2), slippage: percent(backtest.config.slippage, 2), version: backtest.model_version })),

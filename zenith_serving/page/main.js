@@ -187,7 +187,7 @@ function drawFrame() {
     section("record", t("title.record")),
     section("models", t("title.models"), h("h3", {}, t("title.history")), h("div", { id: "part-history" })),
     section("train", t("title.train")));
-  fill(byId("part-train"), h("p", { class: "small" }, t("train.what")), training(ticker, () => load()));
+  fill(byId("part-train"), h("p", { class: "small" }, t("train.what")), training(ticker, state.list?.kinds ?? [], () => load()));
   draw();
 }
 

@@ -41,20 +41,23 @@ function event(one) {
         h("span", { class: "unseen" }, ` ${t(gate.passed ? "gate.passed" : "gate.refused")}`)))) : null);
 }
 
-// The form and its result. `done` is called when a run has succeeded.
-export function training(ticker, done) {
+// The form and its result, for one of the kinds of model or all. `done` is called when a run has succeeded.
+export function training(ticker, kinds, done) {
   const status = h("div", { class: "status", role: "status" });
   const field = (name, label, input, hint) => h("p", { class: "field" }, h("label", { for: name }, label), input,
     hint && h("span", { class: "small", id: `${name}-hint` }, hint));
   const form = h("form", { class: "form" },
     field("train-model", t("train.model"), h("select", { id: "train-model" },
-      ["all", "lstm", "ensemble"].map((kind) => h("option", { value: kind }, t(`train.model.${kind}`))))),
+      h("option", { value: "all" }, t("train.model.all")), kinds.map(({ name, title }) => h("option", { value: name }, title)))),
     field("train-epochs", t("train.epochs"), h("input", { id: "train-epochs", type: "number", min: "1", max: "500", inputmode: "numeric", placeholder: t("train.epochs.usual") })),
     field("train-key", t("train.key"),
       h("input", { id: "train-key", type: "password", autocomplete: "off", value: keptKey(), "aria-describedby": "train-key-hint" }), t("train.key.hint")),
     h("button", { type: "submit", class: "act" }, t("train.start", { ticker })));
   const epochs = form.querySelector("#train-epochs");
-  form.querySelector("#train-model").addEventListener("change", (event) => { epochs.disabled = event.target.value === "ensemble"; });
+  form.querySelector("#train-model").addEventListener("change", (event) => {
+    const chosen = kinds.find(({ name }) => name === event.target.value);
+    epochs.disabled = Boolean(chosen) && !chosen.options.includes("epochs");
+  });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const button = form.querySelector("button");

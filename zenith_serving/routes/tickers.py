@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from zenith_core.errors import CorruptData
 from zenith_core.market.listing import unit_text
-from zenith_core.model_kinds.table import ANSWERING, KINDS
+from zenith_core.model_kinds.table import ANSWERING, KINDS, MODEL_KINDS, Kind
 from zenith_core.snapshot import STALE_AFTER_SESSIONS
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.prediction.dataset_reader import DatasetReader
@@ -26,7 +26,16 @@ from zenith_serving.prediction.snapshot_store import SnapshotStore
 from zenith_serving.problem_details import RESPONSES
 from zenith_serving.routes.dependencies import PREFIX, PredictorDep, SettingsDep
 from zenith_serving.schemas.base import Ticker
-from zenith_serving.schemas.charts import Backtest, Candles, Chart, Links, PastForecasts, TickerList, TickerSummary
+from zenith_serving.schemas.charts import (
+    Backtest,
+    Candles,
+    Chart,
+    KindOfModel,
+    Links,
+    PastForecasts,
+    TickerList,
+    TickerSummary,
+)
 from zenith_serving.settings import Settings
 
 _logger = logging.getLogger(__name__)
@@ -40,7 +49,9 @@ def tickers(settings: SettingsDep, predictor: PredictorDep) -> TickerList:
     """List the tickers that have data, with their last close and the age of the data."""
     now, snapshots = utc_now(), predictor.snapshots
     summaries = (_summary(snapshots, ticker, now) for ticker in snapshots.tickers())
-    return TickerList(tickers=[summary for summary in summaries if summary], links=links_of(settings))
+    return TickerList(
+        tickers=[summary for summary in summaries if summary], links=links_of(settings), kinds=[*map(_kind, KINDS)]
+    )
 
 
 @router.get("/tickers/{ticker}/chart", responses=RESPONSES)
@@ -88,6 +99,11 @@ def _summary(snapshots: SnapshotStore, ticker: str, now: datetime) -> TickerSumm
         stale=age > STALE_AFTER_SESSIONS,
         age_sessions=age,
     )
+
+
+def _kind(name: Kind) -> KindOfModel:
+    kind = MODEL_KINDS[name]
+    return KindOfModel(name=name, task=kind.task, title=kind.title, options=list(kind.options.model_fields))
 
 
 def _facts(root: Path, ticker: str) -> dict[str, Any]:

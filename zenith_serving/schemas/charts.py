@@ -30,11 +30,21 @@ class Links(Response):
     mlflow: str | None = Field(description="`MLFLOW_TRACKING_URI`, if that is a server")
 
 
+class KindOfModel(Response):
+    """A kind of model in use."""
+
+    name: str = Field(description="As in `model_type`.")
+    task: str = Field(description="`price` or `signal`.")
+    title: str
+    options: list[str] = Field(description="The options of its configuration.")
+
+
 class TickerList(Response):
     """Every ticker with data."""
 
     tickers: list[TickerSummary]
     links: Links
+    kinds: list[KindOfModel] = Field(default=[], description="The kinds of model that a training may name.")
 
 
 class Candles(Response):
