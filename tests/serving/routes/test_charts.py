@@ -39,6 +39,17 @@ def test_every_ticker_is_listed_with_its_last_close_and_age(client):
     }
 
 
+def test_the_list_names_the_kinds_of_model_with_their_options(client):
+    kinds = {kind["name"]: kind for kind in client.get(TICKERS).json()["kinds"]}
+
+    assert [(name, kind["task"], kind["title"]) for name, kind in kinds.items()] == [
+        ("lstm", "price", "LSTM"),
+        ("ensemble", "signal", "Ensemble"),
+    ]
+    assert "epochs" in kinds["lstm"]["options"]
+    assert "epochs" not in kinds["ensemble"]["options"]
+
+
 def test_a_ticker_whose_snapshot_cannot_be_read_is_listed_by_name(client, home):
     (home / "data" / "serving_snapshot" / "IBM" / "current.json").write_text("{")
 
