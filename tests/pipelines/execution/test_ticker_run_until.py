@@ -1,10 +1,22 @@
+from types import SimpleNamespace
+
 import pytest
 
 from zenith_core.asset_selection import STAGES
 from zenith_core.errors import UserError
 from zenith_pipelines.dagster_runtime.progress import Progress
+from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.definitions import definitions
-from zenith_pipelines.execution.ticker_run import TickerRun, _asset_keys, _assets, _run_config, check_until
+from zenith_pipelines.execution.run_summary import describe
+from zenith_pipelines.execution.ticker_run import (
+    TickerRun,
+    _asset_keys,
+    _assets,
+    _run_config,
+    _unsuitable,
+    check_until,
+)
+from zenith_pipelines.settings import Settings
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -21,3 +33,25 @@ def test_dagster_accepts_a_run_until_any_asset(stage):
 def test_an_unknown_asset_is_refused_with_the_names_of_all():
     with pytest.raises(UserError, match="the assets are raw_prices, cleaned_prices"):
         check_until("prices")
+
+
+@pytest.mark.parametrize(
+    ("failed", "reason"),
+    [
+        ({"enough_history": "short"}, "short"),
+        ({"prices_move": "halted"}, "halted"),
+        ({"few_rows_quarantined": "bad"}, None),
+        ({"prices_move": "halted", "end_not_before_served": "shortened"}, None),
+    ],
+)
+def test_a_short_or_halted_history_is_skipped_and_a_shortened_one_fails(failed, reason):
+    checks = [SimpleNamespace(check_name=name, description=text, passed=False) for name, text in failed.items()]
+    assert _unsuitable(SimpleNamespace(get_asset_check_evaluations=lambda: checks)) == reason
+
+
+def test_the_outcome_has_each_reason_of_the_quarantine(tmp_path):
+    settings = Settings(zenith_home=tmp_path)
+    reasons = {"no date": {"rows": 2, "first": []}}
+    DatasetStore(settings.data_uri).write("cleaned_prices", "AAPL", Dataset(facts={"quarantine": reasons}))
+    outcome = describe(settings, "AAPL", assets={"cleaned_prices"}, raw={}, seconds={})
+    assert outcome["quarantine"] == reasons
