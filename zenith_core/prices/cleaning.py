@@ -22,6 +22,7 @@ from zenith_core.prices.rejections import (
     MAX_VALUE,
     MIN_PRICE,
     NO_DATE,
+    NOT_A_SESSION,
     PLACEHOLDER,
     UNFINISHED,
     rejection_reasons,
@@ -32,6 +33,8 @@ from zenith_core.prices.unit_switches import unit_switch
 PRICES = ("open", "high", "low", "close")
 _REQUIRED = (*PRICES, "volume")
 _ACTIONS = ("dividends", "splits")
+_SATURDAY = 5
+_MOST_WEEKENDS = 0.2  # share of rows; a week has 2 in 7
 
 
 @dataclass(frozen=True)
@@ -63,13 +66,13 @@ def clean_prices(
                optional dividends, splits (0 or NaN where none), adj_close
     now:       sessions that have not closed by then are quarantined; default now
     max_carry: a gap of at most so many sessions is filled with the close before it and flagged; longer gaps remain
-    from_file: rows of somebody's file: dividends that may be in the prices already are an error. Elsewhere they are not
-               in them, unless the prices show it
+    from_file: rows of somebody's file: dividends that may be in the prices already are an error, and so are rows of
+               every day of the week for a stock. Elsewhere dividends are not in the prices, unless these show it
 
     An open of 0 or NaN is missing: it is filled with the close before it, and flagged. Rows without trading on days
     without a session are dropped and counted as placeholders.
     Nothing is filled from the future and no real move is removed. Raises InvalidPrices for a table without the
-    columns, with text for numbers, without one usable row, in two units, or for doubtful dividends of a file.
+    columns, with text for numbers, without one usable row, in two units, or for the errors of a file.
     """
     exchange = exchange_of(ticker)
     table, open_filled = fill_missing_opens(_numbers(raw, ticker, exchange))
@@ -77,6 +80,8 @@ def clean_prices(
     usable = reasons == ""
     if not usable.any():
         raise InvalidPrices(f"{ticker}: none of {len(raw)} rows is usable: {_tally(reasons) or 'there are none'}")
+    if from_file:
+        _require_days_of_the_exchange(table.index, reasons, ticker, exchange)
     rows = table.assign(open_filled=open_filled)[usable].sort_index()
     has_trading = ~_flat(rows[list(_REQUIRED)].to_numpy())
     source_adjustment = recorded_adjustment(rows, _actions(table, reasons))
@@ -112,6 +117,18 @@ def clean_prices(
     repairs = _repair_notes(table.index[placeholder], rows.index[rows["open_filled"]])
     notes = [*adjustment.notes, *repairs, *_notes(prices, quarantine, missing), *jumps]
     return CleaningResult(prices, quarantine, counts | {"unexplained_jumps": len(jumps)}, notes, missing)
+
+
+def _require_days_of_the_exchange(
+    dates: pd.Index, reasons: NDArray[np.object_], ticker: str, exchange: Exchange
+) -> None:
+    """Raise InvalidPrices for rows of every day of the week where the exchange is closed at weekends."""
+    at_weekends = (reasons == NOT_A_SESSION) & np.asarray(pd.DatetimeIndex(dates).day_of_week >= _SATURDAY)
+    if at_weekends.sum() > _MOST_WEEKENDS * len(dates):
+        raise InvalidPrices(
+            f"{ticker}: {at_weekends.sum()} of {len(dates)} rows are on weekends, when {exchange.code} is closed; "
+            "the ticker of a cryptocurrency is one such as BTC-USD"
+        )
 
 
 def _require_one_unit(rows: pd.DataFrame, ticker: str) -> None:

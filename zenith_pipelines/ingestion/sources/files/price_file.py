@@ -203,7 +203,10 @@ class PriceFile:
             return []
         if not has_tickers:
             return []
-        return sorted({self.header.form.ticker(code) for code in pc.unique(self._row_codes).to_pylist()})
+        codes = set(pc.unique(self._row_codes).to_pylist())
+        if "" in codes and not self._has_dates(pc.equal(self._row_codes, "")):
+            codes.remove("")  # blank rows, notes and rows that were cut off
+        return sorted({self.header.form.ticker(code) for code in codes})
 
     @cached_property
     def _row_codes(self) -> pa.ChunkedArray:
@@ -212,12 +215,21 @@ class PriceFile:
             column = pa.chunked_array([pa.array(column.astype("object").fillna("").astype(str), pa.string())])
         return pc.utf8_upper(pc.utf8_trim_whitespace(column))
 
+    def _has_dates(self, rows: pa.ChunkedArray) -> bool:
+        """Return True if some of the rows have a date. rows: True for each of them."""
+        dates = self._columns.get("date")
+        if dates is None:
+            return True
+        if isinstance(dates, pd.Series):
+            return bool(dates[rows.to_numpy()].notna().any())
+        return bool(pc.any(pc.not_equal(dates.filter(rows), "")).as_py())
+
     def _columns_of(self, ticker: str) -> dict[str, pa.ChunkedArray | pd.Series]:
         """The columns with the rows of a ticker."""
         if len(self._codes) < 2:
             return self._columns
         codes = [code for code in pc.unique(self._row_codes).to_pylist() if self.header.form.ticker(code) == ticker]
-        own = pc.is_in(self._row_codes, pa.array(codes))
+        own = pc.is_in(self._row_codes, pa.array(codes, pa.string()))
         mask = own.to_numpy()
         return {
             word: column[mask] if isinstance(column, pd.Series) else column.filter(own)

@@ -77,6 +77,13 @@ def test_a_file_of_a_vendor_with_many_codes_has_many_tickers(price_file):
     assert file.prices("VOD.L", NEW_YORK)["close"].tolist() == (truth["close"] * 2).tolist()
 
 
+def test_a_note_below_the_rows_of_a_vendor_is_no_ticker(price_file):
+    form = next(form for form in FORMS if form.name == "B3 COTAHIST")
+    file = price_file(form.write(true_table(8)) + "Source: example.org\n", "PETR4.SA.csv")
+    assert file.tickers == ["PETR4.SA"]
+    assert file.prices("PETR4.SA", NEW_YORK)["close"].notna().sum() == 8
+
+
 def test_rows_of_yfinance_with_the_tickers_above_the_names(price_file):
     text = "Ticker,AAPL,AAPL,AAPL,AAPL,AAPL\nPrice,Open,High,Low,Close,Volume\nDate,,,,,\n2024-01-02,1,2,0.5,1.5,7\n"
     assert price_file(text).prices("AAPL", NEW_YORK).iloc[0, :5].tolist() == [1.0, 2.0, 0.5, 1.5, 7.0]
