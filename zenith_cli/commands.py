@@ -51,7 +51,7 @@ def run(
     ] = None,
     source: Annotated[str | None, typer.Option(help="Price source: sample, csv, yahoo or simulated.")] = None,
     csv_dir: Annotated[
-        Path | None, typer.Option(help="Folder of TICKER.csv or TICKER.parquet files. Implies --source csv.")
+        Path | None, typer.Option(help="Folder of price files, such as AAPL.csv. Implies --source csv.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, max=MAX_EPOCHS, help="Training epochs of the networks.")] = None,
     config: Annotated[

@@ -26,7 +26,7 @@ class Settings(BaseSettings):
         "had last; for a new ticker `sample` or `simulated` if they have it, else `yahoo`.",
     )
     zenith_csv_dir: Path | None = Field(
-        default=None, description="The folder of TICKER.csv or TICKER.parquet files that the `csv` source reads."
+        default=None, description="The folder of price files, such as AAPL.csv, that the `csv` source reads."
     )
     zenith_data_roots: str = Field(
         default="",

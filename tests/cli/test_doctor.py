@@ -170,7 +170,7 @@ def test_old_prices_are_reported(doctor, home):
         ("MLFLOW_TRACKING_URI", "http://127.0.0.1:1", "MLflow", "the MLflow server cannot be reached"),
         ("DATABASE_URL", "postgresql://a:secret@127.0.0.1:1/b", "runs and events", "PostgreSQL does not respond"),
         ("KERAS_BACKEND", "torch", "installation", "KERAS_BACKEND torch is not installed"),
-        ("ZENITH_CSV_DIR", "", "price source", "{empty} holds no TICKER.csv"),
+        ("ZENITH_CSV_DIR", "", "price source", "{empty} holds no price file of a ticker"),
         ("ZENITH_PRICE_SOURCE", "bloomberg", "price source", "no price source 'bloomberg'"),
     ],
 )

@@ -55,5 +55,5 @@ class CsvFolderSource:
                 paths[ticker] = path
         if not paths:
             there = ", ".join(path.name for path in sorted(self._folder.iterdir())[:5]) or "nothing"
-            raise UserError(f"{self._folder} holds no TICKER.csv or TICKER.parquet; it holds {there}")
+            raise UserError(f"{self._folder} holds no price file of a ticker, such as AAPL.csv; it holds {there}")
         return paths

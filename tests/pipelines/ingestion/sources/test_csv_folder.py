@@ -223,7 +223,7 @@ def test_a_missing_or_empty_folder_is_refused(tmp_path):
         make_source("csv")
     with pytest.raises(UserError, match="No such file or directory; expected a folder"):
         CsvFolderSource(tmp_path / "absent").tickers()
-    with pytest.raises(UserError, match=r"holds no TICKER\.csv or TICKER\.parquet; it holds nothing"):
+    with pytest.raises(UserError, match=r"holds no price file of a ticker, such as AAPL\.csv; it holds nothing"):
         CsvFolderSource(tmp_path).tickers()
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(UserError, match=r"it holds notes\.txt"):

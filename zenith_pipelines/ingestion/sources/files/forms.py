@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from types import MappingProxyType
 
 from zenith_pipelines.ingestion.sources.base import ACTIONS, REQUIRED
@@ -48,16 +48,25 @@ class Form:
     def meanings(self, names: Sequence[str]) -> list[str] | None:
         """Return the meaning of each column, UNUSED for others; None if the header is not of this form."""
         keys = [self._key(normalized(name)) for name in names]
+        if not self._required.issubset(keys):
+            return None
         strangers = [name for name, key in zip(names, keys, strict=True) if name.strip() and key is None]
-        if not self.columns.keys() - self.optional <= set(keys) or (strangers and not self.extra):
+        if strangers and not self.extra:
             return None
         return [UNUSED if key is None else self.columns[key] for key in keys]
 
+    @cached_property
+    def _required(self) -> frozenset[str]:
+        return frozenset(self.columns.keys() - self.optional)
+
+    @cached_property
+    def _beginnings(self) -> tuple[str, ...]:
+        return tuple(key for key in self.columns if key.endswith("*"))
+
     def _key(self, text: str) -> str | None:
-        if text in self.columns:
-            return text
-        beginnings = (key for key in self.columns if key.endswith("*"))
-        return next((key for key in beginnings if text.startswith(key[:-1]) and text != key[:-1]), None)
+        if text in self.columns or not self._beginnings:
+            return text if text in self.columns else None
+        return next((key for key in self._beginnings if text.startswith(key[:-1]) and text != key[:-1]), None)
 
     def ticker(self, code: str) -> str:
         """Return the ticker for a vendor's code, such as PETR4.SA for B3's PETR4."""
