@@ -22,6 +22,7 @@ from zenith_core.backtesting.account import Account, Costs, break_even_cost, sim
 from zenith_core.errors import NonFiniteInput, TooShortHistory, UserError
 from zenith_core.features.model_features import ewma_volatility
 from zenith_core.inference import SIGNALS
+from zenith_core.names import HEADLINE_HORIZON
 from zenith_core.statistics.performance import SESSIONS_PER_YEAR, finite, performance
 
 
@@ -112,7 +113,7 @@ def backtest(prices: pd.DataFrame, signals: pd.Series, config: BacktestConfig | 
     return Backtest(trades=trades, equity=pd.DataFrame(equity), stats=stats)
 
 
-def forecast_signals(forecasts: pd.DataFrame, horizon: int = 5, threshold: float = 0.003) -> pd.Series:
+def forecast_signals(forecasts: pd.DataFrame, horizon: int = HEADLINE_HORIZON, threshold: float = 0.003) -> pd.Series:
     """Signals from price forecasts: buy or sell where the expected return exceeds `threshold`, else hold.
 
     The default threshold is the round-trip cost of BacktestConfig: a smaller move is not worth trading.

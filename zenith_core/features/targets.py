@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from zenith_core.arrays import AnyFloats, AnyInts, Floats, Floats32
 from zenith_core.inference import SIGNALS
+from zenith_core.names import HEADLINE_HORIZON
 
 SELL, HOLD, BUY = range(len(SIGNALS))
 UNKNOWN = -1
@@ -38,7 +39,7 @@ def root_horizons(horizons: int) -> Floats:
 
 
 def signal_labels(
-    close: AnyFloats, volatility: AnyFloats, horizon: int = 5, threshold: float = 0.5
+    close: AnyFloats, volatility: AnyFloats, horizon: int = HEADLINE_HORIZON, threshold: float = 0.5
 ) -> NDArray[np.int8]:
     """Label each session by its forward log-return against ± threshold * volatility * sqrt(horizon).
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zenith_core.errors import UserError
-from zenith_core.model_kinds.table import KINDS
+from zenith_core.model_kinds.table import task_of
 from zenith_core.names import KEEP_LATEST, PRODUCTION
 from zenith_pipelines.registry.artifact_storage import ModelStorage, is_old
 from zenith_pipelines.registry.decision_log import decision_history, rollback_target
@@ -92,7 +92,8 @@ def versions_to_keep(
 
 
 def _model_names(registry: ModelRegistry) -> list[str]:
-    return [name for name in registry.names() if name.startswith(tuple(f"{kind}-" for kind in KINDS))]
+    """Return the names of models of any kind in the table or in use: one that is switched off is cleaned up too."""
+    return [name for name in registry.names() if task_of(name.partition("-")[0])]
 
 
 def _clean_model(

@@ -9,7 +9,7 @@ import pandas as pd
 from zenith_core.backtesting.backtest import Backtest
 from zenith_core.inference import QUANTILES, forecast_prices
 from zenith_core.market.listing import unit_text
-from zenith_core.model_kinds.options import window_of
+from zenith_core.model_kinds.options import horizon_of, window_of
 from zenith_core.model_kinds.table import ANSWERING, MODEL_KINDS, Kind
 from zenith_core.model_kinds.tasks import Task
 from zenith_core.names import DISCLAIMER
@@ -110,7 +110,9 @@ def gather_report_data(
             **{name: tuple(text(model.facts) for model in models.values()) for name, text in _LINEAGE.items()},
             "leakage certificate": tuple(_certificate(registry, model) for model in models.values()),
         },
-        metrics={kind: model.facts["metrics"] for kind, model in models.items()},
+        metrics={
+            kind: {"horizon": horizon_of(model.facts), **model.facts["metrics"]} for kind, model in models.items()
+        },
     )
 
 

@@ -233,3 +233,27 @@ def test_numbers_are_formatted_for_people():
     assert [p_value(0.004), p_value(0.01), magnitude(0.0), magnitude(5.6e-6)] == ["< 0.01", "0.01", "0", "6e-06"]
     assert p_value_text(0.16).split() == ["p", "=", "0.16"]
     assert {show(None) for show in (percent, number, p_value, magnitude)} == {"–"} and day(None) == "open"
+
+
+def test_all_models_have_a_row_with_their_loss_beside_the_naive_one(report):
+    rows = tables.model_rows({"lstm": report.price_metrics, "ensemble": {**report.signal_metrics, "horizon": 5}})
+
+    assert [(row.label, row.cells[0]) for row in rows] == [("LSTM", "5"), ("Ensemble", "5")]
+    assert [row.cells[1] for row in rows] == [
+        number(report.price_metrics["mae"], 4),
+        number(report.signal_metrics["brier"], 4),
+    ]
+
+
+def test_the_statistics_name_each_model_and_mark_buy_and_hold():
+    assert tables.statistic_headings({"lstm": "LSTM", "gru": "GRU"}) == [
+        "",
+        "LSTM",
+        "Buy and hold",
+        "GRU",
+        "Buy and hold",
+    ]
+    assert tables.benchmark_columns(["lstm", "gru"]) == [2, 4]
+    assert tables.lineage_headings({"lstm": "LSTM", "gru": "GRU", "ensemble": "Ensemble"}) == [
+        *("Price model", "GRU", "Signal model"),
+    ]
