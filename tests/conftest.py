@@ -10,7 +10,7 @@ import pytest
 from absl import logging as absl_logging
 from hypothesis import settings
 
-# To look for garbage among the millions of objects that imports make took a tenth of the CPU time of all tests.
+# To look for garbage among the millions of objects that imports make took a third of the time to collect the tests.
 gc.set_threshold(100_000, 50, 100)
 
 settings.register_profile("zenith", deadline=None, derandomize=True)
@@ -31,18 +31,23 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 # The longest first: a file of minutes that begins last would leave the other processes idle at the end.
 LONGEST = (
     "integration/test_main_job.py",
+    "integration/test_dead_runs.py",
     "integration/test_up.py",
     "integration/test_databases.py",
-    "integration/test_dead_runs.py",
-    "integration/test_interrupts.py",
     "integration/test_launching.py",
+    "integration/page/test_everyone.py",
+    "integration/page/test_changes.py",
+    "integration/page/test_page.py",
+    "integration/test_interrupts.py",
     "integration/test_batch.py",
-    "integration/test_killed_fetches.py",
-    "integration/test_truth_and_noise.py",
-    "integration/test_ui.py",
-    "integration/test_tickers_and_jobs.py",  # this and those below use the home that test_main_job.py trains first
+    "homes/test_older_homes.py",
+    "integration/test_tickers_and_jobs.py",  # this and the two below use the home that test_main_job.py trains first
     "integration/test_doc_examples.py",
     "integration/test_as_of.py",
+    "integration/test_ui.py",
+    "integration/test_truth_and_noise.py",
+    "serving/test_served.py",
+    "pipelines/production/test_promotion.py",
 )
 ALL_SLOW = re.compile(r"^pytestmark = (\[\s*)?pytest\.mark\.slow", re.MULTILINE)
 
