@@ -56,6 +56,7 @@ def _lines(reading: FileReading) -> list[str]:
             (reading.splits, "split"),
             (reading.dividends, "dividend"),
         )
+        if number or reading.problem is None
     ]
     lines = [f"{title} · {', '.join(counts)}" if reading.rows else title]
     lines += [f"    {name:<5} {_row(row)}" for name, row in (("first", reading.first), ("last", reading.last)) if row]
