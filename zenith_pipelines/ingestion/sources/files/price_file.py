@@ -115,7 +115,8 @@ class PriceFile:
         own = _ticker(self._kind.stem)
         codes = self._codes
         if len(codes) == 1 and self.header.form.suffixes is not None and own and _is_listed(own):
-            return [own]  # the vendor's code may be of another notation
+            # PETR4.csv of B3's PETR4 is PETR4.SA; another name is the owner's own.
+            return codes if codes[0].startswith(f"{own}.") else [own]
         # One name that is no ticker ("Apple Inc.") is a comment in a file of one ticker.
         if codes in ([], [own]) or (len(codes) == 1 and not _ticker(codes[0])):
             return [own] if own else []

@@ -58,6 +58,7 @@ def test_a_form_is_read_in_every_encoding_that_has_its_characters(price_file, fo
         ("stooq_bulk.txt", "Stooq (bulk)", ["TEST"]),
         ("aapl.us.txt", "Stooq (bulk)", ["TEST"]),
         ("PETR4.SA.csv", "B3 COTAHIST", ["PETR4.SA"]),
+        ("TEST3.csv", "B3 COTAHIST", ["TEST3.SA"]),
         ("cotahist 2024.csv", "B3 COTAHIST", ["TEST3.SA"]),
         ("BTC-USD.csv", "CryptoDataDownload", ["BTC-USD"]),
         ("Gemini_TSTUSDT_d.csv", "CryptoDataDownload", ["TST-USDT"]),
