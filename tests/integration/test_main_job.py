@@ -11,8 +11,9 @@ import pytest
 from dagster import AssetKey
 
 from zenith_core.asset_selection import STAGES
+from zenith_core.model_kinds.table import KINDS
 from zenith_pipelines.dagster_runtime.instance import open_instance
-from zenith_pipelines.reports.report_data import PLOTS
+from zenith_pipelines.reports.report_data import plots_of
 from zenith_pipelines.settings import Settings
 from zenith_serving.routes.tickers import chart_of
 
@@ -108,7 +109,7 @@ def test_the_report_is_filed_with_each_model_version_in_mlflow(trained):
 
     assert [path.read_bytes() == page for path in filed] == [True, True]
     plots = {kind: {path.name for path in (p.parent / "plots").iterdir()} for kind, p in _by_kind(filed).items()}
-    assert plots == {kind: {f"{name}.png" for name in names} for kind, names in PLOTS.items()}
+    assert plots == {kind: {f"{name}.png" for name in plots_of(kind)} for kind in KINDS}
     assert all(png.read_bytes().startswith(b"\x89PNG") for p in filed for png in (p.parent / "plots").iterdir())
 
 
