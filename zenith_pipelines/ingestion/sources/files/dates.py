@@ -70,7 +70,7 @@ def parse_dates(text: "pd.Series[str]", timezone: str, usual: str | None, *, str
     order = None
     if usual == EPOCH and text[present].str.fullmatch(r"\d{10,19}(?:\.0)?").all():
         days = _epoch_dates(text.where(present), timezone)
-    elif text[present].str.match(r"\d{1,2}[-/.]\d{1,2}[-/.]\d{4}").mean() > 0.5:
+    elif text[present].str.match(r"\d{1,2}(?:-\d{1,2}-|/\d{1,2}/|\.\d{1,2}\.)\d{4}").mean() > 0.5:
         days, order = _two_numbers(text, usual, strict=strict)
     elif text[present].str.contains(r"[^\W\d]{3}", regex=True).mean() > 0.5:
         days = _named_months(text)
@@ -83,8 +83,8 @@ def _iso_dates(text: "pd.Series[str]") -> "pd.Series[pd.Timestamp] | None":
     """Parse dates that are all written 2024-01-31, the usual and fastest case; return None otherwise."""
     if text.str.len().eq(10).all():
         dates = pd.to_datetime(text, format="%Y-%m-%d", errors="coerce")
-        if dates.notna().all():
-            return dates.astype("datetime64[ns]")
+        if (days := _nanoseconds(dates)).notna().all():
+            return days
     return None
 
 
@@ -156,7 +156,13 @@ def _local_dates(text: "pd.Series[str]", timezone: str) -> "pd.Series[pd.Timesta
 
 
 def _midnights(moments: "pd.Series[pd.Timestamp]") -> "pd.Series[pd.Timestamp]":
-    return moments.dt.normalize().astype("datetime64[ns]")
+    return _nanoseconds(moments).dt.normalize()
+
+
+def _nanoseconds(moments: "pd.Series[pd.Timestamp]") -> "pd.Series[pd.Timestamp]":
+    """Return the moments in nanoseconds; NaT for those that have none, before 1678 and after 2261."""
+    reachable = (moments >= pd.Timestamp.min.ceil("D")) & (moments <= pd.Timestamp.max.floor("D"))
+    return moments.where(reachable).astype("datetime64[ns]")
 
 
 def _none(text: "pd.Series[str]") -> "pd.Series[bool]":

@@ -90,6 +90,19 @@ def test_rows_of_yfinance_with_the_tickers_above_the_names(price_file):
     assert price_file(text).prices("AAPL", NEW_YORK).iloc[0, :5].tolist() == [1.0, 2.0, 0.5, 1.5, 7.0]
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "timestamp,open,high,low,close,adjusted_close,volume,dividend_amount,split_coefficient",  # Alpha Vantage
+        "date,open,high,low,close,adjClose,volume,divCash,splitFactor",  # Tiingo
+        "Date,Open,High,Low,Close,Adj. Close,Volume,Ex-Dividend,Split Ratio",  # Quandl
+    ],
+)
+def test_actions_have_the_names_of_several_sources(price_file, header):
+    prices = price_file(f"{header}\n2024-01-02,1.5,2,1,1.5,1.25,7,0.25,1.0\n").prices("AAPL", NEW_YORK)
+    assert prices.iloc[0][["adj_close", "dividends", "splits"]].tolist() == [1.25, 0.25, 1.0]
+
+
 def test_a_vendors_header_with_another_column_is_not_the_vendors_form(price_file):
     form = next(form for form in FORMS if form.name == "Investing.com (en)")
     text = form.write(true_table(8)).replace('"Change %"', '"Change %","Note"').replace('"1%"', '"1%",""')

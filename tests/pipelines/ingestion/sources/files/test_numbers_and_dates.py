@@ -128,6 +128,9 @@ def test_the_order_of_day_and_month_follows_from_the_file(read, texts, days):
             "line 3: '31/02/2024' is not a date; .*, day first as in the other",
         ),
         (["13/02/24", "14/02/24", "15/02/24"], "'13/02/24' is not a date; expected a date such as 2024-01-31"),
+        (["0001-01-02", "2024-01-03", "2024-01-04"], "line 2: '0001-01-02' is not a date"),
+        (["2024-01-02", "9999-01-03", "2024-01-04"], "line 3: '9999-01-03' is not a date"),
+        (["1/2-2024", "1/3-2024", "1/4-2024"], "line 2: '1/2-2024' is not a date"),
         (["13/Xyz/2024", "14/Feb/2024", "15/Feb/2024"], "'13/Xyz/2024' is not a date"),
     ],
 )
