@@ -108,6 +108,18 @@ def datasets(sessions, spec=None, inputs=None):
     return cleaned, Dataset({"features": table}, {"feature_spec": spec or feature_spec_hash()})
 
 
+@pytest.mark.parametrize(
+    ("ticker", "days", "currency"), [("BTC-EUR", 30, "EUR"), ("EURUSD=X", 40, "USD"), ("EURUSD", 40, "USD")]
+)
+def test_the_next_sessions_of_coins_are_all_days_and_of_currencies_all_weekdays(ticker, days, currency):
+    cleaned, indicators = datasets(400)
+    snapshot = make_snapshot(ticker, cleaned, indicators)
+    last = snapshot.next_sessions[-1]
+    assert len(snapshot.next_sessions) == 30
+    assert days <= (last - snapshot.as_of).days <= days + 2
+    assert (snapshot.currency, snapshot.calendar_end) == (currency, None)
+
+
 def test_the_source_names_currency_and_listing_and_else_the_ticker_does():
     cleaned, indicators = datasets(400)
     named = Dataset(cleaned.tables, {**cleaned.facts, "currency": "GBP", "listing": {"name": "Vodafone"}})
