@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -82,7 +83,9 @@ def clean_prices(
         raise InvalidPrices(f"{ticker}: none of {len(raw)} rows is usable: {_tally(reasons) or 'there are none'}")
     if from_file:
         _require_days_of_the_exchange(table.index, reasons, ticker, exchange)
-    rows = table.assign(open_filled=open_filled)[usable].sort_index()
+    order = np.flatnonzero(usable)
+    order = order[np.argsort(table.index[order].to_numpy(), kind="stable")]
+    rows, open_filled = table.iloc[order], open_filled[order]
     has_trading = ~_flat(rows[list(_REQUIRED)].to_numpy())
     source_adjustment = recorded_adjustment(rows, _actions(table, reasons))
     if from_file and source_adjustment.is_doubtful:
@@ -92,10 +95,12 @@ def clean_prices(
         )
     adjustment = repaired_adjustment(rows, has_trading, source_adjustment)
     adjusted, widened_ranges = _adjusted(rows, adjustment, ticker)
-    _require_one_unit(adjusted[has_trading], ticker)
-    adjusted["suspect"], adjusted["open_filled"] = False, rows["open_filled"]
-    adjusted.loc[has_trading, "suspect"] = reverting_jumps(adjusted["close"].to_numpy()[has_trading])
-    prices, missing = _one_row_per_session(adjusted, exchange, max_carry)
+    traded = adjusted["close"][has_trading]
+    _require_one_unit(traded, ticker)
+    suspect = np.zeros(len(rows), bool)
+    suspect[has_trading] = reverting_jumps(traded.to_numpy())
+    flags = {"suspect": suspect, **({"open_filled": open_filled} if open_filled.any() else {})}
+    prices, missing = _one_row_per_session(adjusted, flags, exchange, max_carry)
     placeholder = reasons == PLACEHOLDER
     bad = ~usable & ~placeholder
     quarantine = raw[bad].assign(row=np.flatnonzero(bad), reason=reasons[bad].astype("str"))
@@ -104,7 +109,7 @@ def clean_prices(
         "sessions": len(prices),
         "quarantined": len(quarantine),
         "placeholders": int(placeholder.sum()),
-        "opens_filled": int(rows["open_filled"].sum()),
+        "opens_filled": int(open_filled.sum()),
         "duplicates": int((reasons == DUPLICATE).sum()),
         "carried": int(prices["carried"].sum()),
         "missing_sessions": len(missing),
@@ -113,8 +118,8 @@ def clean_prices(
         "ranges_widened": widened_ranges,
         **adjustment.counts,
     }
-    jumps = _unexplained(adjusted[has_trading])
-    repairs = _repair_notes(table.index[placeholder], rows.index[rows["open_filled"]])
+    jumps = _unexplained(traded, suspect[has_trading])
+    repairs = _repair_notes(table.index[placeholder], rows.index[open_filled])
     notes = [*adjustment.notes, *repairs, *_notes(prices, quarantine, missing), *jumps]
     return CleaningResult(prices, quarantine, counts | {"unexplained_jumps": len(jumps)}, notes, missing)
 
@@ -131,12 +136,12 @@ def _require_days_of_the_exchange(
         )
 
 
-def _require_one_unit(rows: pd.DataFrame, ticker: str) -> None:
-    if switch := unit_switch(rows["close"].to_numpy()):
+def _require_one_unit(close: pd.Series, ticker: str) -> None:
+    if switch := unit_switch(close.to_numpy()):
         at, factor = switch
         change = f"×{factor:.0f}" if factor > 1 else f"÷{1 / factor:.0f}"
         raise InvalidPrices(
-            f"{ticker}: the close changes {change} on {rows.index[at]:%Y-%m-%d}, which looks like another unit (pence "
+            f"{ticker}: the close changes {change} on {close.index[at]:%Y-%m-%d}, which looks like another unit (pence "
             "and pounds, or thousands read as decimals); expected one unit, or the split in a column splits"
         )
 
@@ -208,9 +213,11 @@ def _adjusted(rows: pd.DataFrame, adjustment: Adjustment, ticker: str) -> tuple[
 
 
 def _one_row_per_session(
-    adjusted: pd.DataFrame, exchange: Exchange, max_carry: int
+    adjusted: pd.DataFrame, flags: Mapping[str, Bools], exchange: Exchange, max_carry: int
 ) -> tuple[pd.DataFrame, pd.DatetimeIndex]:
     """Fill short gaps from the row before them; return the table and all sessions without a row of their own.
+
+    flags: columns of the table, False for filled rows
 
     A gap is filled whole or not at all: a gap filled in part would look like trading that stopped later.
     """
@@ -231,10 +238,8 @@ def _one_row_per_session(
         "factor": adjusted["factor"].to_numpy()[source],
         "flat": _flat(values),
         "carried": is_carried,
-        "suspect": adjusted["suspect"].to_numpy()[source] & ~is_carried,
+        **{name: flag[source] & ~is_carried for name, flag in flags.items()},
     }
-    if adjusted["open_filled"].any():
-        columns["open_filled"] = adjusted["open_filled"].to_numpy()[source] & ~is_carried
     return pd.DataFrame(columns, index=sessions[in_table]), sessions[~own]
 
 
@@ -260,11 +265,11 @@ def _notes(prices: pd.DataFrame, quarantine: pd.DataFrame, missing: pd.DatetimeI
     return notes
 
 
-def _unexplained(rows: pd.DataFrame) -> list[str]:
-    close = rows["close"].to_numpy()
+def _unexplained(close: pd.Series, suspect: Bools) -> list[str]:
+    prices, days = close.to_numpy(), close.index
     return [
-        f"unexplained jump kept on {rows.index[at]:%Y-%m-%d}: {close[at] / close[at - 1] - 1:+.1%}"
-        for at in unexplained_jumps(close, rows["suspect"].to_numpy())
+        f"unexplained jump kept on {days[at]:%Y-%m-%d}: {prices[at] / prices[at - 1] - 1:+.1%}"
+        for at in unexplained_jumps(prices, suspect)
     ]
 
 

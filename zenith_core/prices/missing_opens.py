@@ -16,12 +16,13 @@ def fill_missing_opens(table: pd.DataFrame) -> tuple[pd.DataFrame, Bools]:
     The close is brought into the row's range, so that a split overnight does not matter. The first row has no close
     before it and gets its own. Nothing later than the row itself is used.
     """
-    others = table[["high", "low", "close"]].to_numpy()
-    is_whole = (np.isfinite(others) & (others > 0)).all(axis=1) & (others[:, 1] <= others[:, 0])
     open_ = table["open"].to_numpy()
-    missing = np.asarray(is_whole & (np.isnan(open_) | (open_ == 0)) & table.index.notna())
+    missing = np.isnan(open_) | (open_ == 0)
     if not missing.any():
         return table, missing
+    others = table[["high", "low", "close"]].to_numpy()
+    is_whole = (np.isfinite(others) & (others > 0)).all(axis=1) & (others[:, 1] <= others[:, 0])
+    missing = np.asarray(missing & is_whole & table.index.notna())
     order = np.argsort(table.index.to_numpy(), kind="stable")  # NaT last
     closes = pd.Series(np.where(is_whole, others[:, 2], np.nan)[order]).ffill().shift(1).to_numpy()
     before = np.empty(len(table))

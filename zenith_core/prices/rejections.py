@@ -33,7 +33,8 @@ def rejection_reasons(table: pd.DataFrame, exchange: Exchange, now: datetime) ->
     reasons = np.full(len(table), "", dtype=object)
     for reason, wrong in reversed(conditions.items()):  # a row has the first reason that holds
         reasons[wrong] = reason
-    reasons[(reasons == NOT_A_SESSION) & _is_empty(table)] = PLACEHOLDER
+    closed = np.flatnonzero(reasons == NOT_A_SESSION)
+    reasons[closed[_is_empty(table.iloc[closed])]] = PLACEHOLDER
     usable = np.flatnonzero(reasons == "")
     reasons[usable[table.index[usable].duplicated(keep="last")]] = DUPLICATE
     return reasons
