@@ -71,8 +71,8 @@ def show(*, as_json: bool) -> None:
 def _row(store: DatasetStore, ticker: str) -> dict[str, str | None]:
     exchange = exchange_of(ticker)
     try:
-        served = store.facts(SERVED, ticker)
+        snapshot = store.facts(SERVED, ticker)
     except NotAvailable:
-        served = {}
-    currency = served.get("currency", exchange.currency)
-    return {"ticker": ticker, "exchange": exchange.code, "currency": currency, "as_of": served.get("as_of")}
+        snapshot = {}
+    currency = snapshot.get("currency", exchange.currency)
+    return {"ticker": ticker, "exchange": exchange.code, "currency": currency, "as_of": snapshot.get("as_of")}

@@ -18,18 +18,18 @@ def listing(source: Mapping[str, Any]) -> dict[str, str]:
 
 
 def described(ticker: str, source: Mapping[str, str]) -> dict[str, str]:
-    """Return the listing of a source, completed by the exchange and instrument that the ticker itself tells."""
+    """Return the listing of a source, completed by exchange and instrument from the ticker itself."""
     exchange = exchange_of(ticker)
-    told = {"exchange": exchange.code}
+    facts = {"exchange": exchange.code}
     if exchange.calendar == EVERY_DAY:
-        told["instrument"] = "cryptocurrency"
+        facts["instrument"] = "cryptocurrency"
     elif currency_pair(ticker):
-        told["instrument"] = "currency"
+        facts["instrument"] = "currency"
     elif ticker.startswith("^"):
-        told["instrument"] = "index"
+        facts["instrument"] = "index"
     elif ticker.endswith("=F"):
-        told["instrument"] = "future"
-    return told | dict(source)
+        facts["instrument"] = "future"
+    return facts | dict(source)
 
 
 def unit_text(currency: str) -> str | None:

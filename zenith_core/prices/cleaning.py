@@ -95,10 +95,10 @@ def clean_prices(
         )
     adjustment = repaired_adjustment(rows, has_trading, source_adjustment)
     adjusted, widened_ranges = _adjusted(rows, adjustment, ticker)
-    traded = adjusted["close"][has_trading]
-    _require_one_unit(traded, ticker)
+    closes = adjusted["close"][has_trading]
+    _require_one_unit(closes, ticker)
     suspect = np.zeros(len(rows), bool)
-    suspect[has_trading] = reverting_jumps(traded.to_numpy())
+    suspect[has_trading] = reverting_jumps(closes.to_numpy())
     flags = {"suspect": suspect, **({"open_filled": open_filled} if open_filled.any() else {})}
     prices, missing = _one_row_per_session(adjusted, flags, exchange, max_carry)
     placeholder = reasons == PLACEHOLDER
@@ -118,7 +118,7 @@ def clean_prices(
         "ranges_widened": widened_ranges,
         **adjustment.counts,
     }
-    jumps = _unexplained(traded, suspect[has_trading])
+    jumps = _unexplained(closes, suspect[has_trading])
     repairs = _repair_notes(table.index[placeholder], rows.index[open_filled])
     notes = [*adjustment.notes, *repairs, *_notes(prices, quarantine, missing), *jumps]
     return CleaningResult(prices, quarantine, counts | {"unexplained_jumps": len(jumps)}, notes, missing)

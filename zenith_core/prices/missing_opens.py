@@ -28,5 +28,5 @@ def fill_missing_opens(table: pd.DataFrame) -> tuple[pd.DataFrame, Bools]:
     before = np.empty(len(table))
     before[order] = closes
     before = np.where(np.isnan(before), others[:, 2], before)
-    filled = np.clip(before, others[:, 1], others[:, 0])
-    return table.assign(open=np.where(missing, filled, open_)), missing
+    open_ = np.where(missing, np.clip(before, others[:, 1], others[:, 0]), open_)
+    return table.assign(open=open_), missing

@@ -15,19 +15,19 @@ LEAST_MOVES = 15  # closes within the window that differ from the close before
 
 def standing_still(close: pd.Series) -> Bools:
     """Return True where fewer than LEAST_MOVES of the last WINDOW closes moved, (n,); False while there are fewer."""
-    moved = np.cumsum(_moved(close))
+    count = np.cumsum(_moves(close))
     few = np.zeros(len(close), bool)
     if len(close) >= WINDOW:
-        few[WINDOW - 1 :] = moved[WINDOW - 1 :] - np.append(0, moved[:-WINDOW]) < LEAST_MOVES
+        few[WINDOW - 1 :] = count[WINDOW - 1 :] - np.append(0, count[:-WINDOW]) < LEAST_MOVES
     return few
 
 
 def moves_at_end(close: pd.Series) -> int:
     """Return the number of the last WINDOW closes that differ from the close before."""
-    return int(_moved(close)[-WINDOW:].sum())
+    return int(_moves(close)[-WINDOW:].sum())
 
 
-def _moved(close: pd.Series) -> Bools:
+def _moves(close: pd.Series) -> Bools:
     """Return True where a close differs from the one before, and for the first."""
     prices = close.to_numpy()
     return np.append(True, prices[1:] != prices[:-1])[: len(prices)]
