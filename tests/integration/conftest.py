@@ -28,9 +28,9 @@ class Command:
 
     def __call__(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         environment = {**os.environ, "ZENITH_HOME": str(self.home)}
-        done = subprocess.run([ZENITH, *arguments], capture_output=True, text=True, env=environment, check=False)
-        assert done.returncode == status, done.stderr
-        return done
+        process = subprocess.run([ZENITH, *arguments], capture_output=True, text=True, env=environment, check=False)
+        assert process.returncode == status, process.stderr
+        return process
 
     def here(self, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
         """Run a command and its runs in this process: starting processes for them takes longer than their work."""
@@ -40,13 +40,13 @@ class Command:
             patch.delenv("DAGSTER_HOME", raising=False)
             patch.setenv("ZENITH_HOME", str(self.home))
             patch.setattr(sys, "argv", ["zenith", *arguments])
-            with pytest.raises(SystemExit) as ended:
+            with pytest.raises(SystemExit) as end:
                 main()
         output.seek(0)
         errors.seek(0)
-        done = subprocess.CompletedProcess(arguments, ended.value.code or 0, output.read(), errors.read())
-        assert done.returncode == status, done.stderr
-        return done
+        process = subprocess.CompletedProcess(arguments, end.value.code or 0, output.read(), errors.read())
+        assert process.returncode == status, process.stderr
+        return process
 
 
 @dataclass(frozen=True)
@@ -58,20 +58,20 @@ class Trained:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory, worker_id):
+def sample_home(tmp_path_factory, worker_id):
     """The trained home, made once by one of the test processes and copied for each."""
     folder = tmp_path_factory.mktemp("trained")
-    shared = (folder.parent if worker_id == "master" else folder.parent.parent) / "shared-training"
-    with FileLock(f"{shared}.lock"):
-        if not (shared / "document.json").exists():
-            made = Command(shared / "home")
+    common = (folder.parent if worker_id == "master" else folder.parent.parent) / "shared-training"
+    with FileLock(f"{common}.lock"):
+        if not (common / "document.json").exists():
+            command = Command(common / "home")
             with pytest.MonkeyPatch.context() as patch:
                 train_little(patch)
-                done = made.here("run", "--source", "sample", "--tickers", "AAPL,FB", "--epochs", "1", "--json")
-            (shared / "document.json").write_text(done.stdout)
+                process = command.here("run", "--source", "sample", "--tickers", "AAPL,FB", "--epochs", "1", "--json")
+            (common / "document.json").write_text(process.stdout)
     zenith = Command(folder / "home")
-    shutil.copytree(shared / "home", zenith.home)
-    return Trained(zenith, json.loads((shared / "document.json").read_text()))
+    shutil.copytree(common / "home", zenith.home)
+    return Trained(zenith, json.loads((common / "document.json").read_text()))
 
 
 @pytest.fixture

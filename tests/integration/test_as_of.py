@@ -207,8 +207,8 @@ def test_models_rebuilt_as_of_today_equal_the_present_ones_and_touch_none_of_the
 
 
 @pytest.mark.slow
-def test_a_model_can_be_traced_to_its_rows(trained):
-    aapl, home = trained.document["tickers"]["AAPL"], trained.zenith.home
+def test_a_model_can_be_traced_to_its_rows(sample_home):
+    aapl, home = sample_home.document["tickers"]["AAPL"], sample_home.zenith.home
     store = DatasetStore(str(home / "data"))
 
     registry = ModelRegistry(f"sqlite:///{home / 'mlflow' / 'mlflow.db'}", home / "mlflow" / "artifacts")

@@ -42,7 +42,7 @@ def test_two_tickers_at_a_time_end_in_the_order_asked_and_tell_their_stages():
 
     assert [(ticker, outcome["status"]) for ticker, outcome in outcomes.items()] == [("MSFT", "ok"), ("AAPL", "ok")]
     assert seen == {
-        (t, stage, done) for t in ("AAPL", "MSFT") for stage in ("raw_prices", "cleaned_prices") for done in (0, 1)
+        (t, stage, step) for t in ("AAPL", "MSFT") for stage in ("raw_prices", "cleaned_prices") for step in (0, 1)
     }
 
 
@@ -62,9 +62,12 @@ def test_a_ticker_whose_worker_is_killed_gets_a_second_run_and_fails_with_that_a
     assert outcomes["MSFT"] == {"status": "failed", "reason": "the process of the run was killed", "exit_code": 1}
     assert outcomes["AAPL"]["status"] == "ok"
     with open_instance(Settings()) as instance:
-        ended = instance.get_runs()
-        assert [run.status.value for run in ended] == ["SUCCESS", "FAILURE", "FAILURE", "FAILURE"]
-        assert (ended[3].run_id, ended[1].run_id) == (runs[0].run_id, runs[1].run_id)  # the second runs have new ids
+        all_runs = instance.get_runs()
+        assert [run.status.value for run in all_runs] == ["SUCCESS", "FAILURE", "FAILURE", "FAILURE"]
+        assert (all_runs[3].run_id, all_runs[1].run_id) == (
+            runs[0].run_id,
+            runs[1].run_id,
+        )  # the second runs have new ids
         assert instance.event_log_storage.get_concurrency_run_ids() == set()  # they were killed with a slot of the pool
 
 

@@ -107,9 +107,9 @@ def assert_nothing_was_lost(settings, four_runs):
     with open_instance(settings) as instance:
         runs = instance.get_runs()
         assert {run.status.value for run in runs} <= {"SUCCESS", "FAILURE"}
-        found = [run for run in runs if run.status is dg.DagsterRunStatus.SUCCESS]
-        assert sorted(run.tags["dagster/partition"] for run in found) == TICKERS
-        for run in found:
+        finished_runs = [run for run in runs if run.status is dg.DagsterRunStatus.SUCCESS]
+        assert sorted(run.tags["dagster/partition"] for run in finished_runs) == TICKERS
+        for run in finished_runs:
             events = [log.dagster_event for log in instance.all_logs(run.run_id) if log.dagster_event]
             for stage in STAGES:
                 kinds = [event.event_type_value for event in events if event.step_key == stage]
@@ -143,8 +143,8 @@ def test_four_runs_at_once_survive_a_crash_of_postgresql(settings, postgres, fou
 def at_work(instance):
     """Return how many runs are started, how many of them hold a slot of the pool, and how many wait for one."""
     info = instance.event_log_storage.get_concurrency_info("price_sources")
-    started = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
-    return len(started), info.active_slot_count, info.pending_step_count
+    active = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    return len(active), info.active_slot_count, info.pending_step_count
 
 
 @pytest.mark.parametrize("settings", ["postgresql"], indirect=True)
@@ -173,20 +173,20 @@ def test_the_webserver_can_ask_postgresql(settings):
 @pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
 def test_pipelines_register_and_serving_answers_from_mlflow_on_the_same_server(postgres, tmp_path):
     uri = postgres.create_database("mlflow")
-    registry, served = ModelRegistry(uri, tmp_path / "artifacts"), open_registry(uri)
+    registry, serving_registry = ModelRegistry(uri, tmp_path / "artifacts"), open_registry(uri)
     facts = {"metrics": {"mase": 0.9}, "params": {}, "tags": {"data_end": "2013-03-01"}}
     with ThreadPoolExecutor() as threads:
-        made = [threads.submit(registry.register, f"lstm-{ticker}", tiny_model(2.0), **facts) for ticker in TICKERS]
-    assert [one.result().version for one in made] == [1, 1, 1, 1]
+        futures = [threads.submit(registry.register, f"lstm-{ticker}", tiny_model(2.0), **facts) for ticker in TICKERS]
+    assert [one.result().version for one in futures] == [1, 1, 1, 1]
 
     registry.promote("lstm-SIM-EDGE-1", 1)
     postgres.crash()
     with pytest.raises(RegistryUnavailable):
-        served.production()
+        serving_registry.production()
     postgres.start()
 
-    assert served.production() == {"lstm-SIM-EDGE-1": 1}
-    assert served.fetch("lstm-SIM-EDGE-1", 1) == tiny_model(2.0)
+    assert serving_registry.production() == {"lstm-SIM-EDGE-1": 1}
+    assert serving_registry.fetch("lstm-SIM-EDGE-1", 1) == tiny_model(2.0)
     assert registry.production("lstm-SIM-EDGE-1").version == 1
 
 
@@ -204,13 +204,13 @@ def test_no_run_is_lost_to_a_lock_that_sqlite_holds_for_longer_than_dagster_wait
     def back_up():
         with closing(sqlite3.connect(settings.home / "dagster" / "history" / "runs.db")) as backup:
             backup.execute("BEGIN EXCLUSIVE")
-            locked.set()
+            has_lock.set()
             time.sleep(LOCKED_SECONDS)
 
-    locked, thread = threading.Event(), threading.Thread(target=back_up)
+    has_lock, thread = threading.Event(), threading.Thread(target=back_up)
     with open_instance(settings) as instance:
         thread.start()
-        locked.wait()
+        has_lock.wait()
         run = instance.create_run_for_job(dg.GraphDefinition("fetch").to_job())
         instance.report_dagster_event(dg.DagsterEvent("PIPELINE_START", "fetch"), run_id=run.run_id)
         thread.join()

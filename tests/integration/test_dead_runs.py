@@ -70,7 +70,7 @@ class Machine:
 
     def launch(self, ticker, fetch, tags):
         tags = {"dagster/partition": ticker, **tags}
-        launched = self.dagster.ask(
+        launch = self.dagster.ask(
             "mutation($p: ExecutionParams!){launchPipelineExecution(executionParams: $p)"
             "{__typename ... on LaunchRunSuccess{run{runId}} ... on PythonError{message}}}",
             p={
@@ -84,14 +84,14 @@ class Machine:
                 "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
             },
         )["launchPipelineExecution"]
-        return launched["run"]["runId"]
+        return launch["run"]["runId"]
 
     def report_an_old_launch(self):
         """Leave the traces of a launch whose process never came to life, older than the start timeout."""
-        launched = time.time() - START_TIMEOUT
+        launch = time.time() - START_TIMEOUT
         run_id = self.instance.create_run_for_job(dg.GraphDefinition("fetch").to_job()).run_id
         event = dg.DagsterEvent("PIPELINE_STARTING", "fetch")
-        self.instance.report_dagster_event(event, run_id=run_id, timestamp=launched)
+        self.instance.report_dagster_event(event, run_id=run_id, timestamp=launch)
         return run_id
 
     def failures_of(self, run_id):

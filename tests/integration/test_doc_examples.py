@@ -51,17 +51,17 @@ ANSWERS = {
 
 
 @pytest.fixture(scope="module")
-def home(trained, tmp_path_factory):
+def home(sample_home, tmp_path_factory):
     """A trained state of our own."""
     home = tmp_path_factory.mktemp("docs") / ".zenith"
-    shutil.copytree(trained.zenith.home, home)
+    shutil.copytree(sample_home.zenith.home, home)
     return home
 
 
 @pytest.fixture(scope="module")
 def service(home):
-    changed = {"dagster_url": f"http://127.0.0.1:{free_port()}", "redis_url": None}
-    with live_service(ServingSettings(zenith_home=home, mlflow_tracking_uri=None, models_path=None, **changed)) as url:
+    settings = {"dagster_url": f"http://127.0.0.1:{free_port()}", "redis_url": None}
+    with live_service(ServingSettings(zenith_home=home, mlflow_tracking_uri=None, models_path=None, **settings)) as url:
         yield url
 
 
@@ -79,21 +79,21 @@ def reader(home, monkeypatch, capfd):
     monkeypatch.setenv("PATH", f"{ZENITH.parent}{os.pathsep}{os.environ['PATH']}")
 
     def types(block):
-        typed = [zenith_words(line) for line in block.lines]
-        if all(words and words[0] in QUICK for words in typed):
-            for line, words in zip(block.lines, typed, strict=True):
+        words_of_lines = [zenith_words(line) for line in block.lines]
+        if all(words and words[0] in QUICK for words in words_of_lines):
+            for line, words in zip(block.lines, words_of_lines, strict=True):
                 with monkeypatch.context() as once:
                     for name, value in _assigned(line):
                         once.setenv(name, value)
                     once.setattr("sys.argv", ["zenith", *words])
-                    with pytest.raises(SystemExit) as ended:
+                    with pytest.raises(SystemExit) as end:
                         main()
-                assert not ended.value.code, f"{line}: {capfd.readouterr().err}"
+                assert not end.value.code, f"{line}: {capfd.readouterr().err}"
         else:
-            done = subprocess.run(["bash", "-ec", block.text], check=False)
-            assert done.returncode == 0, f"{block}: {capfd.readouterr().err}"
-        said = capfd.readouterr()
-        return said.out + said.err
+            process = subprocess.run(["bash", "-ec", block.text], check=False)
+            assert process.returncode == 0, f"{block}: {capfd.readouterr().err}"
+        output = capfd.readouterr()
+        return output.out + output.err
 
     return types
 
@@ -107,15 +107,15 @@ def _assigned(line):
 
 @pytest.mark.parametrize("page", [page for page in GUIDES if RUN[page]], ids=lambda page: page.name)
 def test_the_examples_do_what_the_page_says(page, reader, request):
-    said = []
+    output = []
     for block in RUN[page]:
         text = block.text
         if SERVICE in text:
             text = text.replace(SERVICE, request.getfixturevalue("service"))
-        said.append(reader(replace(block, text=text)))
+        output.append(reader(replace(block, text=text)))
 
     place = 0
-    text = "\n".join(said)
+    text = "\n".join(output)
     for words in ANSWERS[page.name]:
         place = text.find(words, place)
         assert place >= 0, f"{words!r} is missing, or in another place, in:\n{text}"

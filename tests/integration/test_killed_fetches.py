@@ -30,8 +30,8 @@ class Slow:
 
     name = "slow"
 
-    def __init__(self, asked):
-        self.asked = asked
+    def __init__(self, requests):
+        self.asked = requests
 
     def tickers(self):
         return ["AAPL"]
@@ -41,8 +41,8 @@ class Slow:
         time.sleep(2 * PATIENCE)
 
 
-def fetch(run_id, asked):
-    SOURCES["slow"] = lambda _: Slow(asked)
+def fetch(run_id, requests):
+    SOURCES["slow"] = lambda _: Slow(requests)
     run_ticker(TickerRun("AAPL", source="slow", until="raw_prices", run_id=run_id), Progress())
 
 
@@ -58,9 +58,9 @@ def settings(tmp_path, monkeypatch):
 @pytest.fixture
 def fetching(settings):
     """The processes of as many runs as the pool has slots, each in mid-fetch, by the runs' ids."""
-    asked = {str(uuid4()): forked.FORKED.Event() for _ in range(LIMIT)}
-    runs = {run_id: forked.start(fetch, run_id, event) for run_id, event in asked.items()}
-    assert all(event.wait(PATIENCE) for event in asked.values())
+    requests = {str(uuid4()): forked.FORKED.Event() for _ in range(LIMIT)}
+    runs = {run_id: forked.start(fetch, run_id, event) for run_id, event in requests.items()}
+    assert all(event.wait(PATIENCE) for event in requests.values())
     yield runs
     for process in runs.values():
         process.kill()

@@ -52,8 +52,8 @@ class Ui:
         self.dagster.stop_sensor("refresh_after_close")
         with open_instance(PipelinesSettings(zenith_home=self.home)) as instance:
             instance.add_dynamic_partitions("tickers", ["AAPL", "IBM", "FB"])
-            made = dg.AssetMaterialization("ensemble_model", partition="AAPL")
-            instance.report_runless_asset_event(made)
+            event = dg.AssetMaterialization("ensemble_model", partition="AAPL")
+            instance.report_runless_asset_event(event)
 
     def processes(self, part):
         """Those whose command names a part of Dagster: `grpc`, `dagster-daemon`."""
@@ -62,14 +62,14 @@ class Ui:
     @contextmanager
     def without(self, part):
         """Hold a part up, as if its machine did not answer any more."""
-        held = self.processes(part)
-        assert held
-        for pid in held:
+        holders = self.processes(part)
+        assert holders
+        for pid in holders:
             os.kill(pid, signal.SIGSTOP)
         try:
             yield
         finally:
-            for pid in held:
+            for pid in holders:
                 os.kill(pid, signal.SIGCONT)
 
 
@@ -137,9 +137,9 @@ def test_a_training_runs_with_what_was_asked_for_and_is_the_only_one(ui, client)
 
     assert (run["already_running"], again["already_running"]) == (False, True)
     assert again["run_id"] == run["run_id"]
-    known = known_to(ui, run)
-    assert (known["jobName"], known["assetSelection"]) == ("retrain_model", None)
-    assert known["runConfig"] == {"ops": {"lstm_model": {"config": {"epochs": 10}}}}
+    facts = known_to(ui, run)
+    assert (facts["jobName"], facts["assetSelection"]) == ("retrain_model", None)
+    assert facts["runConfig"] == {"ops": {"lstm_model": {"config": {"epochs": 10}}}}
     state = client.get(f"/api/v1/ml/train/{run['run_id']}").json()
     assert (state["ticker"], state["model_type"], state["job"]) == ("IBM", "all", "retrain_model")
     assert state["url"] == f"{ui.dagster.url}/runs/{run['run_id']}"
@@ -148,8 +148,8 @@ def test_a_training_runs_with_what_was_asked_for_and_is_the_only_one(ui, client)
 def test_one_model_is_trained_where_the_other_is_there(ui, client):
     run = launched(client, "train", {"ticker": "AAPL", "model_type": "lstm", "epochs": 11})
 
-    known = known_to(ui, run)
-    assert {asset["path"][0] for asset in known["assetSelection"]} == set(assets_to_retrain("lstm"))
+    facts = known_to(ui, run)
+    assert {asset["path"][0] for asset in facts["assetSelection"]} == set(assets_to_retrain("lstm"))
     assert client.get(run["status_url"]).json()["model_type"] == "lstm"
     both = launched(client, "train", {"ticker": "AAPL"})
     assert both["run_id"] != run["run_id"]  # for the one under way trains less
@@ -199,15 +199,15 @@ def test_a_job_gets_its_config_and_runs_once_for_the_same(ui, client):
 
     assert (again["run_id"], again["already_running"]) == (dry["run_id"], True)
     assert other["run_id"] != dry["run_id"]
-    given = {"config": {"dry_run": True, "keep_latest_n": 3}}
-    assert known_to(ui, dry)["runConfig"] == {"ops": {"clean_model_registry": given}}
+    config = {"config": {"dry_run": True, "keep_latest_n": 3}}
+    assert known_to(ui, dry)["runConfig"] == {"ops": {"clean_model_registry": config}}
 
 
 def test_a_refresh_of_a_ticker_without_forecasts_leaves_their_ledger_out(ui, client):
     run = launched(client, "jobs/refresh_prices", {"ticker": "IBM"})
 
-    made = {asset["path"][0] for asset in known_to(ui, run)["assetSelection"]}
-    assert made == {"raw_prices", "cleaned_prices", "indicator_features", "serving_snapshot"}
+    assets = {asset["path"][0] for asset in known_to(ui, run)["assetSelection"]}
+    assert assets == {"raw_prices", "cleaned_prices", "indicator_features", "serving_snapshot"}
 
 
 ASK = """

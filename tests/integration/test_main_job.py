@@ -20,10 +20,10 @@ from zenith_serving.routes.tickers import chart_of
 pytestmark = pytest.mark.slow
 
 
-def test_the_document_says_what_was_done(trained):
-    aapl = trained.document["tickers"]["AAPL"]
+def test_the_document_says_what_was_done(sample_home):
+    aapl = sample_home.document["tickers"]["AAPL"]
 
-    assert trained.document["source"] == "sample"
+    assert sample_home.document["source"] == "sample"
     assert aapl["status"] == "ok"
     assert (aapl["sessions"], aapl["first"], aapl["last"]) == (3270, "2000-03-01", "2013-03-01")
     assert aapl["last_close"] == pytest.approx(430.47)
@@ -33,8 +33,8 @@ def test_the_document_says_what_was_done(trained):
     assert aapl["backtest"]["ensemble"]["buy_and_hold"]["sharpe"] is not None
 
 
-def test_the_forecast_is_within_its_interval_and_near_the_last_close(trained):
-    answer = trained.document["tickers"]["AAPL"]["forecast"]
+def test_the_forecast_is_within_its_interval_and_near_the_last_close(sample_home):
+    answer = sample_home.document["tickers"]["AAPL"]["forecast"]
 
     assert answer["lower"] < answer["forecast"] < answer["upper"]
     assert 0.8 < answer["forecast"] / 430.47 < 1.2
@@ -42,8 +42,8 @@ def test_the_forecast_is_within_its_interval_and_near_the_last_close(trained):
     assert 1 / 3 <= answer["probability"] <= 1
 
 
-def test_a_short_history_is_skipped_with_its_reason_and_the_others_go_on(trained):
-    fb = trained.document["tickers"]["FB"]
+def test_a_short_history_is_skipped_with_its_reason_and_the_others_go_on(sample_home):
+    fb = sample_home.document["tickers"]["FB"]
 
     assert fb["status"] == "skipped"
     assert fb["reason"].startswith("196 sessions of history")
@@ -51,10 +51,10 @@ def test_a_short_history_is_skipped_with_its_reason_and_the_others_go_on(trained
 
 
 def test_nothing_but_skipped_tickers_is_not_a_success(zenith):
-    done = zenith.here("run", "--tickers", "FB", "--json", status=2)
+    process = zenith.here("run", "--tickers", "FB", "--json", status=2)
 
-    assert json.loads(done.stdout)["tickers"]["FB"]["status"] == "skipped"
-    assert done.stderr.splitlines()[-1].startswith("zenith: FB skipped: 196 sessions of history")
+    assert json.loads(process.stdout)["tickers"]["FB"]["status"] == "skipped"
+    assert process.stderr.splitlines()[-1].startswith("zenith: FB skipped: 196 sessions of history")
 
 
 def test_until_stops_after_the_named_asset(zenith):
@@ -77,16 +77,16 @@ COLUMNS = {
 
 
 @pytest.mark.parametrize("table", COLUMNS)
-def test_exported_tables_have_the_documented_columns(trained, table):
-    frame = pd.read_csv(io.StringIO(trained.zenith.here("export", "AAPL", table).stdout))
+def test_exported_tables_have_the_documented_columns(sample_home, table):
+    frame = pd.read_csv(io.StringIO(sample_home.zenith.here("export", "AAPL", table).stdout))
 
     assert list(frame.columns) == COLUMNS[table]
     assert len(frame) > 0 or table == "trades"  # a model that abstains throughout makes none
 
 
-def test_exported_forecasts_agree_with_the_exported_prices(trained, tmp_path):
-    trained.zenith.here("export", "AAPL", "forecasts", "-o", str(tmp_path / "forecasts.parquet"))
-    prices = pd.read_csv(io.StringIO(trained.zenith.here("export", "AAPL", "prices").stdout), parse_dates=["date"])
+def test_exported_forecasts_agree_with_the_exported_prices(sample_home, tmp_path):
+    sample_home.zenith.here("export", "AAPL", "forecasts", "-o", str(tmp_path / "forecasts.parquet"))
+    prices = pd.read_csv(io.StringIO(sample_home.zenith.here("export", "AAPL", "prices").stdout), parse_dates=["date"])
     forecasts = pd.read_parquet(tmp_path / "forecasts.parquet").dropna(subset=["actual"])
 
     close = prices.set_index("date")["close"]
@@ -95,30 +95,30 @@ def test_exported_forecasts_agree_with_the_exported_prices(trained, tmp_path):
     np.testing.assert_array_equal(positions, forecasts["horizon"])
 
 
-def test_the_report_is_one_page_that_loads_nothing(trained):
-    page = Path(trained.document["tickers"]["AAPL"]["report"]).read_text()
+def test_the_report_is_one_page_that_loads_nothing(sample_home):
+    page = Path(sample_home.document["tickers"]["AAPL"]["report"]).read_text()
 
     assert "AAPL" in page
     assert "<script src" not in page
     assert 'href="http' not in page
 
 
-def test_the_report_is_filed_with_each_model_version_in_mlflow(trained):
-    page = Path(trained.document["tickers"]["AAPL"]["report"]).read_bytes()
-    filed = list(trained.zenith.home.glob("mlflow/artifacts/*/artifacts/report.html"))
+def test_the_report_is_filed_with_each_model_version_in_mlflow(sample_home):
+    page = Path(sample_home.document["tickers"]["AAPL"]["report"]).read_bytes()
+    reports = list(sample_home.zenith.home.glob("mlflow/artifacts/*/artifacts/report.html"))
 
-    assert [path.read_bytes() == page for path in filed] == [True, True]
-    plots = {kind: {path.name for path in (p.parent / "plots").iterdir()} for kind, p in _by_kind(filed).items()}
+    assert [path.read_bytes() == page for path in reports] == [True, True]
+    plots = {kind: {path.name for path in (p.parent / "plots").iterdir()} for kind, p in _by_kind(reports).items()}
     assert plots == {kind: {f"{name}.png" for name in plots_of(kind)} for kind in KINDS}
-    assert all(png.read_bytes().startswith(b"\x89PNG") for p in filed for png in (p.parent / "plots").iterdir())
+    assert all(png.read_bytes().startswith(b"\x89PNG") for p in reports for png in (p.parent / "plots").iterdir())
 
 
-def _by_kind(filed):
-    return {json.loads(path.with_name("facts.json").read_text())["kind"]: path for path in filed}
+def _by_kind(reports):
+    return {json.loads(path.with_name("facts.json").read_text())["kind"]: path for path in reports}
 
 
-def metadata_of(trained, asset):
-    with open_instance(Settings(zenith_home=trained.zenith.home)) as instance:
+def metadata_of(sample_home, asset):
+    with open_instance(Settings(zenith_home=sample_home.zenith.home)) as instance:
         event = instance.get_latest_materialization_event(AssetKey(asset))
     return event.asset_materialization.metadata
 
@@ -135,19 +135,19 @@ def metadata_of(trained, asset):
         "backtest_report": ["forecast fan"],
     }.items(),
 )
-def test_the_key_plots_are_shown_in_the_dagster_ui(trained, asset, plots):
-    metadata = metadata_of(trained, asset)
+def test_the_key_plots_are_shown_in_the_dagster_ui(sample_home, asset, plots):
+    metadata = metadata_of(sample_home, asset)
     for name in plots:
         assert metadata[name].md_str.startswith(f"![{name}](data:image/png;base64,")
 
 
-def test_the_verdicts_are_shown_in_the_dagster_ui(trained):
-    verdicts = metadata_of(trained, "backtest_report")["verdicts"].md_str
+def test_the_verdicts_are_shown_in_the_dagster_ui(sample_home):
+    verdicts = metadata_of(sample_home, "backtest_report")["verdicts"].md_str
     assert "| Price forecast | No better than assuming an unchanged price |" in verdicts
 
 
-def test_the_decision_on_each_model_is_shown_in_the_dagster_ui_gate_by_gate(trained):
-    metadata = metadata_of(trained, "production_models")
+def test_the_decision_on_each_model_is_shown_in_the_dagster_ui_gate_by_gate(sample_home):
+    metadata = metadata_of(sample_home, "production_models")
     for kind in ("lstm", "ensemble"):
         head, *_, evidence = metadata[f"{kind}/gates"].md_str.splitlines()
         assert head.startswith(f"**{kind}-AAPL version 1: promoted** (first model, ")
@@ -155,8 +155,8 @@ def test_the_decision_on_each_model_is_shown_in_the_dagster_ui_gate_by_gate(trai
         assert metadata[f"{kind}/evidence/rows"].value > 1000
 
 
-def test_every_version_carries_what_it_was_made_from_and_what_was_decided(trained):
-    models = json.loads(trained.zenith.here("models", "AAPL", "--history", "--json").stdout)["AAPL"]
+def test_every_version_carries_what_it_was_made_from_and_what_was_decided(sample_home):
+    models = json.loads(sample_home.zenith.here("models", "AAPL", "--history", "--json").stdout)["AAPL"]
 
     for model in models.values():
         (version,), (decision,) = model["versions"], model["history"]
@@ -171,40 +171,44 @@ def test_every_version_carries_what_it_was_made_from_and_what_was_decided(traine
         assert decision["reason"].startswith("first model, ")
 
 
-def test_a_run_leaves_what_the_page_draws(trained):
-    chart = chart_of(trained.zenith.home / "data", "AAPL")
+def test_a_run_leaves_what_the_page_draws(sample_home):
+    chart = chart_of(sample_home.zenith.home / "data", "AAPL")
 
     assert (len(chart.candles.date), chart.candles.close[-1]) == (504, 430.47)
     assert len(chart.forecasts.origin) == 504
     assert chart.forecasts.target_date[-1] == date(2013, 3, 1)
     for kind, backtest in chart.backtests.items():
-        stats = trained.document["tickers"]["AAPL"]["backtest"][kind]
+        stats = sample_home.document["tickers"]["AAPL"]["backtest"][kind]
         assert backtest.equity.strategy[-1] == pytest.approx(1 + stats["strategy"]["total_return"], rel=1e-5)
         assert backtest.equity.buy_and_hold[-1] == pytest.approx(1 + stats["buy_and_hold"]["total_return"], rel=1e-5)
         assert backtest.stats.strategy.sharpe == stats["strategy"]["sharpe"]
 
 
-def test_predict_answers_for_the_asked_horizon(trained):
-    answer = json.loads(trained.zenith("predict", "AAPL", "--horizon", "3", "--json").stdout)
+def test_predict_answers_for_the_asked_horizon(sample_home):
+    answer = json.loads(sample_home.zenith("predict", "AAPL", "--horizon", "3", "--json").stdout)
 
     assert [row["day"] for row in answer["predictions"]] == [1, 2, 3]
     assert answer["predictions"][0]["date"] == "2013-03-04"
-    assert int(answer["model_version"]) == trained.document["tickers"]["AAPL"]["models"]["lstm"]["production"]
+    assert int(answer["model_version"]) == sample_home.document["tickers"]["AAPL"]["models"]["lstm"]["production"]
     assert answer["stale"] is True
 
 
-def test_predict_says_how_to_get_a_model_that_is_not_there(trained):
-    done = trained.zenith.here("predict", "MSFT", status=2)
+def test_predict_says_how_to_get_a_model_that_is_not_there(sample_home):
+    process = sample_home.zenith.here("predict", "MSFT", status=2)
 
-    assert "MSFT" in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1
+    assert "MSFT" in process.stderr
+    assert len(process.stderr.strip().splitlines()) == 1
 
 
-def test_the_track_record_is_kept_where_serving_reads_it_and_old_prices_make_none(trained):
-    ledger = json.loads((trained.zenith.home / "data" / "forecast_ledger" / "AAPL" / "current.json").read_text())
-    shown = json.loads(trained.zenith.here("track-record", "AAPL", "--json").stdout)
+def test_the_track_record_is_kept_where_serving_reads_it_and_old_prices_make_none(sample_home):
+    ledger = json.loads((sample_home.zenith.home / "data" / "forecast_ledger" / "AAPL" / "current.json").read_text())
+    record = json.loads(sample_home.zenith.here("track-record", "AAPL", "--json").stdout)
 
-    assert shown == {"ticker": "AAPL", **ledger["facts"]["track_record"]}
-    assert [(row["horizon"], row["in_the_open"]) for row in shown["forecasts"]] == [(1, False), (5, False), (20, False)]
-    assert trained.zenith.here("track-record", "AAPL").stdout.startswith("AAPL: no forecast has matured yet.")
-    assert "track_record" not in trained.document["tickers"]["AAPL"]["forecast"]
+    assert record == {"ticker": "AAPL", **ledger["facts"]["track_record"]}
+    assert [(row["horizon"], row["in_the_open"]) for row in record["forecasts"]] == [
+        (1, False),
+        (5, False),
+        (20, False),
+    ]
+    assert sample_home.zenith.here("track-record", "AAPL").stdout.startswith("AAPL: no forecast has matured yet.")
+    assert "track_record" not in sample_home.document["tickers"]["AAPL"]["forecast"]

@@ -88,7 +88,7 @@ def test_answers_in_each_process_are_forgotten_by_the_job(caches, capsys):
 def test_a_redis_that_is_away_is_named_without_its_password(caches):
     caches("redis://:secret@127.0.0.1:1/0")
 
-    with pytest.raises(UserError, match=r"REDIS_URL cannot be reached \(ConnectionError\)") as raised:
+    with pytest.raises(UserError, match=r"REDIS_URL cannot be reached \(ConnectionError\)") as error:
         clear_predictions(PipelinesSettings())
 
-    assert "secret" not in str(raised.value)
+    assert "secret" not in str(error.value)

@@ -30,24 +30,24 @@ def examples(language):
 
 
 @pytest.fixture(scope="module")
-def service(trained):
+def service(sample_home):
     """A service on the home that `zenith run` made; no Dagster."""
-    home = trained.zenith.home
-    changed = {"zenith_api_keys": KEY, "dagster_url": f"http://127.0.0.1:{free_port()}", "redis_url": None}
-    with live_service(Settings(zenith_home=home, mlflow_tracking_uri=None, models_path=None, **changed)) as url:
+    home = sample_home.zenith.home
+    settings = {"zenith_api_keys": KEY, "dagster_url": f"http://127.0.0.1:{free_port()}", "redis_url": None}
+    with live_service(Settings(zenith_home=home, mlflow_tracking_uri=None, models_path=None, **settings)) as url:
         yield url
 
 
 def run(service, *command):
     environment = {**os.environ, "ZENITH": service, "KEY": KEY}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert process.returncode == 0, process.stdout + process.stderr
+    return process.stdout
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
 def test_the_examples_in_curl_answer(service):
-    said = "\n".join(run(service, "bash", "-ec", example) for example in examples("bash"))
+    output = "\n".join(run(service, "bash", "-ec", example) for example in examples("bash"))
 
     for words in (
         '"horizon":3,"predictions":[',
@@ -56,32 +56,32 @@ def test_the_examples_in_curl_answer(service):
         "dagster-away",
         '"nearby":["AAPL"]',
     ):
-        assert words in said
+        assert words in output
 
 
 def test_the_examples_in_python_answer(service):
-    predicted, known, trained = (run(service, sys.executable, "-c", example) for example in examples("python"))
+    prediction, listing, training = (run(service, sys.executable, "-c", example) for example in examples("python"))
 
-    assert predicted.splitlines()[0].startswith("2013-03-04 ")
-    assert predicted.splitlines()[-1] == "['AAPL']"
-    assert "lstm-AAPL 1 False" in known
-    assert "1 0 None" in known
-    assert "again in 10.0 s" in trained
+    assert prediction.splitlines()[0].startswith("2013-03-04 ")
+    assert prediction.splitlines()[-1] == "['AAPL']"
+    assert "lstm-AAPL 1 False" in listing
+    assert "1 0 None" in listing
+    assert "again in 10.0 s" in training
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt install chromium")
 def test_the_examples_in_javascript_answer(service):
-    said = []
+    output = []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page()
-        page.on("console", lambda message: said.append(message.text))
+        page.on("console", lambda message: output.append(message.text))
         page.goto(f"{service}/health")
         for example in examples("javascript"):
             page.evaluate(f"async ([ZENITH, KEY]) => {{ {example} }}", [service, KEY])
         browser.close()
 
-    answers = [text for text in said if not text.startswith("Failed to load resource")]
+    answers = [text for text in output if not text.startswith("Failed to load resource")]
     assert re.fullmatch(r"(buy|hold|sell) 0\.\d+", answers[0])
     assert "lstm-AAPL 1 production" in answers[1]
     assert answers[2] == "503 10"

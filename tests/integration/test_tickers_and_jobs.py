@@ -23,10 +23,10 @@ pytestmark = pytest.mark.slow
 TRAIN = ("--config", "model_type=lstm", "--config", "epochs=500")
 
 
-def test_a_refresh_brings_prices_and_forecasts_up_to_date_and_trains_nothing(trained):
-    before = trained.document["tickers"]["AAPL"]
+def test_a_refresh_brings_prices_and_forecasts_up_to_date_and_trains_nothing(sample_home):
+    before = sample_home.document["tickers"]["AAPL"]
 
-    document = json.loads(trained.zenith.here("job", "refresh_prices", "--tickers", "AAPL", "--json").stdout)
+    document = json.loads(sample_home.zenith.here("job", "refresh_prices", "--tickers", "AAPL", "--json").stdout)
 
     assert document["job"] == "refresh_prices"
     aapl = document["tickers"]["AAPL"]
@@ -36,9 +36,9 @@ def test_a_refresh_brings_prices_and_forecasts_up_to_date_and_trains_nothing(tra
 
 
 @pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # raised inside Dagster
-def test_a_job_that_is_one_asset_says_what_it_recorded(trained):
+def test_a_job_that_is_one_asset_says_what_it_recorded(sample_home):
     document = json.loads(
-        trained.zenith.here("job", "evaluate_model", "--config", "model_type=lstm", "--json", status=2).stdout
+        sample_home.zenith.here("job", "evaluate_model", "--config", "model_type=lstm", "--json", status=2).stdout
     )
 
     assert document["tickers"]["FB"]["status"] == "failed"  # too short to have a model
@@ -48,15 +48,15 @@ def test_a_job_that_is_one_asset_says_what_it_recorded(trained):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_a_training_that_is_killed_fails_and_is_tried_once_more_and_production_stays(trained):
-    settings = Settings(zenith_home=trained.zenith.home)
+def test_a_training_that_is_killed_fails_and_is_tried_once_more_and_production_stays(sample_home):
+    settings = Settings(zenith_home=sample_home.zenith.home)
     registry = ModelRegistry(settings.tracking_uri, settings.artifact_root)
     before = {name: [version.version for version in registry.versions(name)] for name in ("lstm-AAPL", "ensemble-AAPL")}
     production = {name: registry.production(name).version for name in before}
 
     earlier = set(statuses(settings))
 
-    with retraining(trained.zenith.home, "AAPL") as command:
+    with retraining(sample_home.zenith.home, "AAPL") as command:
         first = run_at(settings, "lstm_model", earlier)
         os.kill(process_of(settings.home, first), signal.SIGKILL)
         wait_until(lambda: statuses(settings)[first] == "FAILURE")

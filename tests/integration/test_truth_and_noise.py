@@ -40,8 +40,8 @@ def test_where_nothing_is_to_be_found_nothing_is_claimed(benchmark, market):
 
 def test_shuffling_keeps_the_numbers_and_cuts_the_tie(benchmark):
     prices = SimulatedSource().fetch("SIM-EDGE-3").prices
-    shuffled = benchmark._bars("shuffled", "SIM-EDGE-3", 3)
-    assert shuffled["volume"].equals(prices["volume"])
-    moves, apart = (table["close"].pct_change().iloc[1:] for table in (prices, shuffled))
+    bars = benchmark._bars("shuffled", "SIM-EDGE-3", 3)
+    assert bars["volume"].equals(prices["volume"])
+    moves, apart = (table["close"].pct_change().iloc[1:] for table in (prices, bars))
     assert sorted(moves.round(9)) == sorted(apart.round(9))
     assert abs(apart.corr(moves)) < 0.1

@@ -69,14 +69,14 @@ class Up:
 
     def processes(self):
         """All that were started for this home."""
-        found = {}
+        processes = {}
         for entry in Path("/proc").glob("[0-9]*"):
             try:
                 if f"ZENITH_HOME={self.layout.home}".encode() in (entry / "environ").read_bytes():
-                    found[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ")
+                    processes[int(entry.name)] = (entry / "cmdline").read_text().replace("\0", " ")
             except OSError:
                 continue
-        return found
+        return processes
 
 
 @pytest.fixture
