@@ -51,16 +51,16 @@ def prices_move(cleaned_prices: Dataset) -> dg.AssetCheckResult:
     close = _prices(cleaned_prices)["close"]
     still, moves = standing_still(close), moves_at_end(close)
     moving, days = len(close) - int(still.sum()), close.index[still]
-    stopped = bool(still[-1:].any())
+    stands_still = bool(still[-1:].any())
     description = f"the close moved in {moves} of the last {min(WINDOW, len(close))} sessions"
-    if stopped:
+    if stands_still:
         description += (
             f"; below {LEAST_MOVES} the stock stands still, and nothing can be forecast until it trades again"
         )
     else:
         description += f", and stood still in {len(days)} of {len(close)}; {MIN_SESSIONS} with moves are needed"
     return dg.AssetCheckResult(
-        passed=not stopped and (moving >= MIN_SESSIONS or not len(days)),
+        passed=not stands_still and (moving >= MIN_SESSIONS or not len(days)),
         description=description,
         metadata={
             "moves": moves,

@@ -246,13 +246,13 @@ class PriceFile:
         return list(codes)
 
     def _numbers(self, columns: Mapping[str, pa.ChunkedArray | pd.Series]) -> dict[str, Floats]:
-        typed, texts = _number_columns(columns)
+        values, texts = _number_columns(columns)
         currencies = {sign for text in texts.values() for sign in text.currencies}
         if len(currencies) > 1:
             raise InvalidPrices(f"{self.path} has prices in {' and '.join(sorted(currencies))}; expected one currency")
         mark = self._mark(texts)
         try:
-            numbers = typed | {word: parse_numbers(word, text, mark) for word, text in texts.items()}
+            numbers = values | {word: parse_numbers(word, text, mark) for word, text in texts.items()}
         except NotANumber as error:
             raise InvalidPrices(
                 f"{self.path}{self._line_of(error.text)}, column {error.column}: {error.text[:40]!r} is not a number; "
@@ -328,18 +328,18 @@ def _number_columns(
     columns: Mapping[str, pa.ChunkedArray | pd.Series],
 ) -> tuple[dict[str, Floats], dict[str, NumberTexts]]:
     """Split the columns of numbers into those that are numbers already, and texts."""
-    typed, texts = {}, {}
+    values, texts = {}, {}
     for word, column in columns.items():
         if word in ("date", TICKER):
             continue
         if isinstance(column, pa.ChunkedArray):
             texts[word] = number_texts(column)
         elif pd.api.types.is_numeric_dtype(column):
-            typed[word] = column.to_numpy("float64", na_value=np.nan)
+            values[word] = column.to_numpy("float64", na_value=np.nan)
         else:
             column_texts = pa.array(column.astype("object").map(_text_of), pa.string())
             texts[word] = number_texts(pa.chunked_array([column_texts]))
-    return typed, texts
+    return values, texts
 
 
 def _date_texts(column: pa.ChunkedArray | pd.Series) -> "pd.Series[str]":
