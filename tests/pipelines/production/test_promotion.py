@@ -244,8 +244,8 @@ def test_a_copy_of_a_version_that_was_rolled_back_stays_out(registry):
         register_and_promote(registry, "BACKAGAIN", FEATURES.iloc[:sessions])
     roll_back(registry, "lstm", current, reason="it forecast a split")
     copy = register_version(registry, "lstm", "BACKAGAIN", FEATURES)
-    assert copy.tags["sha256"] == registry.version("lstm-AGAIN", 2).tags["sha256"]
-    history = decision_history(registry, "lstm-AGAIN")
+    assert copy.tags["sha256"] == registry.version("lstm-BACKAGAIN", 2).tags["sha256"]
+    history = decision_history(registry, "lstm-BACKAGAIN")
     assert [one.outcome for one in history] == ["promoted", "promoted", "rolled back"]
 
     decision = promote_if_better(registry, "lstm", 3, current)
