@@ -20,7 +20,7 @@ def check_folder(folder: Path, *, as_json: bool) -> int:
     """
     Settings()  # registers the exchanges of ZENITH_EXCHANGES
     console = Console(stderr=True)
-    documents, refusals, count = [], 0, 0
+    documents, refusals, nameless, count = [], 0, 0, 0
     files = track(
         read_folder(folder),
         "reading",
@@ -33,6 +33,7 @@ def check_folder(folder: Path, *, as_json: bool) -> int:
         for reading in readings:
             count += 1
             refusals += reading.problem is not None
+            nameless += reading.problem is None and reading.ticker is None
             if as_json:
                 documents.append(reading.document())
             else:
@@ -42,7 +43,8 @@ def check_folder(folder: Path, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({"files": documents, "refused": refusals}, indent=2, ensure_ascii=False))
     else:
-        print(f"{count - refusals} would be read, {refusals} refused; nothing was stored")
+        left_out = f", {nameless} left out without a ticker" if nameless else ""
+        print(f"{count - refusals - nameless} would be read{left_out}, {refusals} refused; nothing was stored")
     return 2 if refusals else 0
 
 

@@ -14,7 +14,7 @@ import pytest
 from filelock import FileLock
 
 from tests.empty_databases import put_dagster_databases
-from tests.runs_here import run_tickers_here, train_little
+from tests.runs_here import run_tickers_here
 from zenith_cli.main import main
 
 ZENITH = Path(sys.executable).with_name("zenith")
@@ -59,15 +59,16 @@ class Trained:
 
 @pytest.fixture(scope="session")
 def sample_home(tmp_path_factory, worker_id):
-    """The trained home, made once by one of the test processes and copied for each."""
+    """The trained home, made once by one of the test processes and copied for each.
+
+    It is made as people make it: by the command, with its worker process and whole ensembles.
+    """
     folder = tmp_path_factory.mktemp("trained")
     common = (folder.parent if worker_id == "master" else folder.parent.parent) / "shared-training"
     with FileLock(f"{common}.lock"):
         if not (common / "document.json").exists():
             command = Command(common / "home")
-            with pytest.MonkeyPatch.context() as patch:
-                train_little(patch)
-                process = command.here("run", "--source", "sample", "--tickers", "AAPL,FB", "--epochs", "1", "--json")
+            process = command("run", "--source", "sample", "--tickers", "AAPL,FB", "--epochs", "1", "--json")
             (common / "document.json").write_text(process.stdout)
     zenith = Command(folder / "home")
     shutil.copytree(common / "home", zenith.home)

@@ -58,8 +58,7 @@ def test_nothing_but_skipped_tickers_is_not_a_success(zenith):
 
 
 def test_until_stops_after_the_named_asset(zenith):
-    """In the command's own process, with a worker."""
-    document = json.loads(zenith("run", "--tickers", "IBM", "--until", "cleaned_prices", "--json").stdout)
+    document = json.loads(zenith.here("run", "--tickers", "IBM", "--until", "cleaned_prices", "--json").stdout)
 
     assert list(document["tickers"]["IBM"]["seconds"]) == ["raw_prices", "cleaned_prices"]
     assert document["tickers"]["IBM"]["models"] == {}
