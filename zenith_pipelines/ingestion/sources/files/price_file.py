@@ -51,7 +51,7 @@ _ROWS_PER_DAY = 1.9  # a few duplicates are quarantined
 def price_paths(folder: Path) -> list[Path]:
     """Return the files of the kinds of price files, by name. Raises UserError if there is no folder."""
     try:
-        return sorted(path for path in folder.iterdir() if kind_of(path) and path.is_file())
+        return sorted(path for path in folder.iterdir() if kind_of(path) and not path.is_dir())
     except OSError as error:
         reason = error.strerror or "cannot be listed"
         raise UserError(f"{folder}: {reason}; expected a folder of TICKER.csv files") from None
