@@ -34,7 +34,7 @@ ANSWERS = {
     "own-prices.md": [
         "rows of AAPL raw to prices/AAPL.csv",
         "AAPL.csv · AAPL · plain · 3,270 rows, 3,270 sessions, 2 splits, 0 dividends",
-        "added: OMV.VI",
+        "added: EDP.LIS",
         "removed: VALE3.SA, PETR4.SA",
     ],
     "promotion.md": [
