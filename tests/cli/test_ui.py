@@ -72,12 +72,17 @@ def test_invalid_cron_expression_is_reported_before_anything_starts(monkeypatch,
 
 
 @pytest.mark.parametrize(
-    ("verbose", "shown"), [(False, ["a warning", "plain"]), (True, ["routine", "a warning", "plain"])]
+    ("verbose", "shown"),
+    [
+        (False, ["a warning", "plain"]),
+        (True, ["routine", "No cursor for event type RUN_FAILURE", "a warning", "plain"]),
+    ],
 )
 def test_routine_lines_of_dagster_s_log_are_shown_with_verbose_only(capsys, verbose, shown):
     show = _LogPrinter(["code"], verbose=verbose)
 
     show("code", "2026-11-29 20:31:52 +0000 - dagster - DEBUG - retrain_model - routine")
+    show("code", "2026-11-29 20:31:52 +0000 - dagster.daemon - WARNING - No cursor for event type RUN_FAILURE")
     show("code", "2026-11-29 20:31:52 +0000 - dagster - WARNING - retrain_model - a warning")
     show("code", "plain")
 

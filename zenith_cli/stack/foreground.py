@@ -11,7 +11,7 @@ from rich.text import Text
 
 from zenith_cli.stack.supervisor import Service, Supervisor
 
-_ROUTINE = re.compile(r" - (?:DEBUG|INFO) - ")
+_ROUTINE = re.compile(r" - (?:DEBUG|INFO) - |WARNING - No cursor for event type ")  # the daemon's first look at a home
 _COLOURS = ("cyan", "magenta", "yellow", "green", "blue", "bright_cyan", "bright_magenta")
 
 
