@@ -14,11 +14,7 @@ from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings
 
 # Warnings of MLflow 3.17 itself, on first use and on import of its pyfunc.
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
-    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
-]
+pytestmark = pytest.mark.slow
 
 FEATURES = market()
 SKILLS = [

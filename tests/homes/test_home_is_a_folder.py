@@ -23,11 +23,6 @@ from zenith_pipelines.registry.retention import RetentionRules, clean_up
 from zenith_pipelines.settings import Settings
 from zenith_serving.registry import open_registry
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
-    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
-]
-
 KILLED = """
 import os, signal, sys
 from pathlib import Path

@@ -169,8 +169,6 @@ def test_the_webserver_can_ask_postgresql(settings):
         assert instance.get_runs() == []
 
 
-@pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated")  # MLflow 3.17 warns of itself
-@pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType")
 def test_pipelines_register_and_serving_answers_from_mlflow_on_the_same_server(postgres, tmp_path):
     uri = postgres.create_database("mlflow")
     registry, serving_registry = ModelRegistry(uri, tmp_path / "artifacts"), open_registry(uri)

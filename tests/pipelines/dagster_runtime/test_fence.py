@@ -21,9 +21,6 @@ from zenith_pipelines.settings import Settings
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated"),  # Dagster's own, of itself
-    # MLflow 3.17 warns of itself, on its first use and on the import of its pyfunc.
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
-    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
 ]
 
 DATASET = Dataset(facts={"rows": 3})

@@ -24,12 +24,7 @@ from zenith_pipelines.production import champion_challenger
 from zenith_pipelines.production.live_evaluation import evaluate
 from zenith_pipelines.production.promotion import promote, promote_if_better
 
-# MLflow 3.17 causes warnings on its first use and on the import of its pyfunc.
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
-    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
-]
+pytestmark = pytest.mark.slow
 
 FEATURES = market(sessions=250)
 TRAINED = 150  # training sessions of the models

@@ -11,12 +11,7 @@ from zenith_core.names import last_decision
 from zenith_pipelines.production.promotion import Refused, promote, promote_if_better, roll_back
 from zenith_pipelines.registry.decision_log import decision_history
 
-# MLflow 3.17 causes warnings on its first use and on the import of its pyfunc.
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
-    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
-]
+pytestmark = pytest.mark.slow
 
 FEATURES = market()
 EARLIER, LATER = FEATURES.iloc[:440], FEATURES

@@ -13,12 +13,7 @@ from zenith_pipelines.production.promotion import promote, promote_if_better, ro
 from zenith_pipelines.registry.decision_log import decision_history
 from zenith_pipelines.registry.model_registry import ModelRegistry
 
-# MLflow 3.17 causes warnings on its first use and on the import of its pyfunc.
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
-    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
-]
+pytestmark = pytest.mark.slow
 
 FEATURES = market(sessions=300)
 SESSIONS = (280, 300, 260, 290)  # training sessions of versions 1, 2, 3 and 4

@@ -23,12 +23,6 @@ from zenith_pipelines.registry.decision_log import decision_history
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.registry.retention import RetentionRules, clean_up
 
-# MLflow 3.17 causes warnings on its first use and on the import of its pyfunc.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
-    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
-]
-
 
 def tiny_model(factor: float) -> bytes:
     """An ONNX model with two named inputs: price = close * factor + volatility."""

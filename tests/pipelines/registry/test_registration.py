@@ -18,12 +18,6 @@ from zenith_pipelines.models.training import Candidate, Lineage
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.registry.registration import register
 
-# MLflow 3.17 causes warnings on its first use and on the import of its pyfunc.
-pytestmark = [
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
-    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
-]
-
 EVIDENCE = pd.DataFrame({"origin": pd.to_datetime(["2013-02-27", "2013-02-28"]), "forecast": [1.0, 2.0]})
 FIGURES = {"tested": ["until 2013-02-28"], "rows": 1, "values": 2, "tolerance": 1e-9, "largest_difference": 0.0}
 CERTIFICATE = {

@@ -19,12 +19,7 @@ from zenith_pipelines.registry.retention import RetentionRules, clean_up, cleanu
 from zenith_pipelines.registry.trials import sharpes_tried
 from zenith_pipelines.tickers import removed_tickers
 
-# MLflow 3.17 causes warnings on its first use and on the import of its pyfunc.
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
-    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
-]
+pytestmark = pytest.mark.slow
 
 FEATURES = market(sessions=150)
 

@@ -18,11 +18,7 @@ from zenith_serving.registry.database import DatabaseRegistry
 from zenith_serving.registry.rest import RestRegistry
 from zenith_serving.registry.version_listing import list_models, model_history
 
-pytestmark = [
-    pytest.mark.slow,  # MLflow's tables, and its server
-    pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy is deprecated"),
-    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType"),
-]
+pytestmark = pytest.mark.slow  # MLflow's tables, and its server
 
 SHARED = (
     *("data_end", "data_version", "feature_spec", "code_version", "libraries", "leakage"),
