@@ -12,7 +12,7 @@ from typing import Any
 
 from zenith_core.arrays import Floats32
 from zenith_core.model_kinds.options import DEFAULT_WINDOW
-from zenith_core.names import HORIZONS
+from zenith_core.names import HORIZONS, SIGNALS
 from zenith_core.snapshot import ServingSnapshot
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
 ]
 
 QUANTILES = (0.05, 0.10, 0.25, 0.50, 0.75, 0.90, 0.95)
-SIGNALS = ("sell", "hold", "buy")
 METADATA_KEY = "zenith"  # the ONNX metadata entry with the facts of the model, as JSON
 
 RunModel = Callable[[Sequence[str], Mapping[str, Floats32]], Sequence[Any]]

@@ -45,6 +45,9 @@ QUEUES = ("ml_training", "maintenance")
 HORIZONS = 30
 """The longest forecast horizon, in sessions."""
 
+SIGNALS = ("sell", "hold", "buy")
+"""The classes of a signal, in the order of a model's probabilities."""
+
 HEADLINE_HORIZON = 5
 """The horizon of a model whose configuration names no other, in sessions."""
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from zenith_core.arrays import Floats32
+from zenith_core.risk.forecast_distribution import ForecastDistribution
 
 STALE_AFTER_SESSIONS = 5
 """Data that lack more sessions than this are stale, in the Dagster UI and in each answer."""
@@ -30,6 +31,7 @@ class ServingSnapshot:
     listing:        exchange, instrument and name of the ticker, as far as its source or its suffix tells
     other_specs:    snapshots with the inputs of other feature specs that registered models use, by spec; if this
                     code cannot compute a spec, its last snapshot, with an older `as_of`
+    distribution:   of the log returns after `as_of`, by the scale of all tickers; None in a snapshot of before 0.2.0
     """
 
     ticker: str
@@ -45,6 +47,7 @@ class ServingSnapshot:
     calendar_end: date | None = None
     listing: Mapping[str, str] = field(default_factory=dict)
     other_specs: "Mapping[str, ServingSnapshot]" = field(default_factory=dict)
+    distribution: ForecastDistribution | None = None
 
     def for_spec(self, spec: str) -> "ServingSnapshot | None":
         """Return the snapshot with the inputs of a feature spec, or None if there is none."""
@@ -62,7 +65,7 @@ class ServingSnapshot:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON-ready values, from which `from_json` restores the snapshot bit for bit."""
+        """Return JSON-ready values, from which `from_json` restores the snapshot: bit for bit, the distribution as rounded."""
         return {
             "ticker": self.ticker,
             "data_version": self.data_version,
@@ -77,14 +80,16 @@ class ServingSnapshot:
             "recent": [[session.isoformat(), close] for session, close in self.recent],
             "listing": dict(self.listing),
             "other_specs": {spec: snapshot.to_json() for spec, snapshot in self.other_specs.items()},
+            "distribution": self.distribution and self.distribution.to_dict(),
         }
 
     @classmethod
     def from_json(cls, document: dict[str, Any]) -> Self:
         """Restore a snapshot from `to_json`. Raises KeyError, TypeError or ValueError on any other document.
 
-        A snapshot written by an older release has no `other_specs`, `calendar_end` or `listing`.
+        A snapshot written by an older release has no `other_specs`, `calendar_end`, `listing` or `distribution`.
         """
+        distribution = document.get("distribution")
         return cls(
             ticker=document["ticker"],
             data_version=document["data_version"],
@@ -99,4 +104,5 @@ class ServingSnapshot:
             recent=tuple((date.fromisoformat(text), float(close)) for text, close in document["recent"]),
             listing=dict(document.get("listing", {})),
             other_specs={spec: cls.from_json(other) for spec, other in document.get("other_specs", {}).items()},
+            distribution=ForecastDistribution.from_dict(distribution) if distribution else None,
         )

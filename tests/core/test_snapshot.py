@@ -4,6 +4,7 @@ from datetime import date
 import numpy as np
 import pytest
 
+from zenith_core.risk.forecast_distribution import LEVELS, ForecastDistribution
 from zenith_core.snapshot import ServingSnapshot
 
 SESSIONS = (date(2024, 1, 2),)
@@ -36,9 +37,18 @@ def test_the_inputs_of_other_specs_survive_json(snapshot):
 
 def test_a_snapshot_of_an_older_release_holds_its_own_inputs_alone(snapshot):
     document = snapshot.to_json()
-    del document["other_specs"], document["calendar_end"]
+    del document["other_specs"], document["calendar_end"], document["distribution"]
     older = ServingSnapshot.from_json(document)
-    assert (older.other_specs, older.calendar_end) == ({}, None)
+    assert (older.other_specs, older.calendar_end, older.distribution) == ({}, None, None)
+
+
+def test_the_distribution_survives_json(snapshot):
+    levels = np.array(LEVELS)
+    rows = np.tile(levels, (30, 1))
+    distribution = ForecastDistribution("2", "d1", np.full(30, 0.02), levels, rows, -np.ones((30, 3)), rows, rows)
+    copy = ServingSnapshot.from_json(replace(snapshot, distribution=distribution).to_json()).distribution
+
+    assert copy.to_dict() == distribution.to_dict()
 
 
 def test_the_end_of_the_calendar_survives_json(snapshot):

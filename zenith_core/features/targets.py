@@ -4,8 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zenith_core.arrays import AnyFloats, AnyInts, Floats, Floats32
-from zenith_core.inference import SIGNALS
-from zenith_core.names import HEADLINE_HORIZON
+from zenith_core.names import HEADLINE_HORIZON, SIGNALS
 
 SELL, HOLD, BUY = range(len(SIGNALS))
 UNKNOWN = -1
