@@ -65,7 +65,7 @@ class ServingSnapshot:
         }
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON-ready values, from which `from_json` restores the snapshot: bit for bit, the distribution as rounded."""
+        """Return JSON-ready values, from which `from_json` restores the snapshot bit for bit."""
         return {
             "ticker": self.ticker,
             "data_version": self.data_version,
