@@ -10,7 +10,8 @@ from zenith_cli.options import Format, Model, Table
 from zenith_core.errors import NotAvailable, UserError
 from zenith_core.evaluation.probability_scores import QUANTILE_COLUMNS
 from zenith_core.market.tickers import validate_ticker
-from zenith_core.model_kinds.table import ANSWERING, task_of
+from zenith_core.model_kinds.answers import ANSWERS
+from zenith_core.model_kinds.table import task_of
 from zenith_core.model_kinds.tasks import Task
 from zenith_pipelines.datasets.atomic_files import parquet_bytes, write_atomically
 from zenith_pipelines.datasets.store import DatasetStore
@@ -62,7 +63,7 @@ def read_table(store: DatasetStore, ticker: str, table: Table, model: Model) -> 
 
 def _evidence(store: DatasetStore, ticker: str, model: Model, task: Task) -> pd.DataFrame:
     """Return the walk-forward table of the model if it has the task, else of the kind that answers it."""
-    kind = model.value if task_of(model.value) == task else ANSWERING[task]
+    kind = model.value if task_of(model.value) == task else ANSWERS.of(ticker)[task]
     return store.read(f"{kind}_model", ticker).table[FORECASTS if task == "price" else SIGNALS]
 
 

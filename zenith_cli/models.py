@@ -7,13 +7,13 @@ from rich.console import Console
 from rich.table import Table
 
 from zenith_core.market.tickers import validate_ticker
-from zenith_core.model_kinds.table import ANSWERING, task_of
+from zenith_core.model_kinds.table import kinds_of, task_of
 from zenith_core.names import HEADLINE_HORIZON
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.registry.version_listing import list_decisions, list_versions
 from zenith_pipelines.settings import Settings
 
-_PRICE, _SIGNAL = ANSWERING["price"], ANSWERING["signal"]
+_PRICE, _SIGNAL = ", ".join(kinds_of("price")), ", ".join(kinds_of("signal"))
 _LEGEND = f"""loss: out of sample, mean absolute error of prices in {HEADLINE_HORIZON} sessions ({_PRICE}) or
 Brier score ({_SIGNAL}); naive: the same for the naive forecast on the same rows;
 skill: reduction of loss, * if p < 0.05; !: leakage certificate not passed."""

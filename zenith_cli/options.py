@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from zenith_core.model_kinds.table import ANSWERING, KINDS
+from zenith_core.model_kinds.answers import ANSWERS
+from zenith_core.model_kinds.table import KINDS
 
 Ticker = Annotated[str, typer.Argument(help="Ticker, for example AAPL or PETR4.SA.")]
 Tickers = Annotated[list[str], typer.Argument(help="Tickers, for example AAPL PETR4.SA or AAPL,PETR4.SA.")]
@@ -47,5 +48,5 @@ class Format(StrEnum):
     PARQUET = "parquet"
 
 
-SIGNAL_MODEL = Model(ANSWERING["signal"])
+SIGNAL_MODEL = Model(ANSWERS.for_all["signal"])
 ModelKind = Annotated[Model, typer.Argument(help="Kind of model.")]

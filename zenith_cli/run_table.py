@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zenith_core.market.listing import price_text
-from zenith_core.model_kinds.table import ANSWERING
+from zenith_core.model_kinds.table import kinds_of
 from zenith_core.names import HEADLINE_HORIZON
 
 _MAX_NAME = 5  # characters of a model's name: the table is 80 columns wide
@@ -48,10 +48,10 @@ def _headings(horizon: int) -> tuple[str, ...]:
 
 
 def _legend(horizon: int) -> str:
-    price, signal = ANSWERING["price"], ANSWERING["signal"]
-    short = "" if _short(signal) == signal else f"{_short(signal)}, "
+    price, signals = ", ".join(kinds_of("price")), kinds_of("signal")
+    short = "".join(f"{_short(kind)}, " for kind in signals if _short(kind) != kind)
     return f"""in {horizon} sessions: forecast, 90 % interval. vs naive: skill out of sample, against
-the random walk ({price}) and past frequencies ({short}{signal}); * if p < 0.05,
+the random walk ({price}) and past frequencies ({short}{", ".join(signals)}); * if p < 0.05,
 by chance one in twenty. Sharpe: walk-forward, after costs (buy-and-hold)."""
 
 

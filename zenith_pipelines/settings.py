@@ -5,12 +5,13 @@ from tempfile import TemporaryFile
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from zenith_core.addresses import check_redis_url, check_tracking_uri, invalid_setting
 from zenith_core.errors import InvalidTicker, UserError
 from zenith_core.market.exchanges import add_exchanges, listed_tickers
+from zenith_core.model_kinds.answers import check_answers
 from zenith_core.model_kinds.table import select_kinds
 
 
@@ -72,6 +73,11 @@ class Settings(BaseSettings):
         description="The kinds of model in use, separated by commas, such as `lstm,gru,ensemble`. A kind of a package "
         "is used only if it is named. Not set: `lstm,ensemble`.",
     )
+    zenith_answers: str = Field(
+        default="",
+        description="The kind of model that answers a task, separated by commas: `price=gru` for all tickers, "
+        "`AAPL:price=gru` for one. Not set: the first kind of each task in use, so `lstm` and `ensemble` by default.",
+    )
     zenith_timezone: str = Field(default="America/Sao_Paulo", description="Time zone of the schedules.")
     zenith_retrain_cron: str = Field(default="0 2 * * 0", description="When all tickers are retrained.")
     zenith_cleanup_cron: str = Field(default="0 3 1 * *", description="When old model versions are cleaned up.")
@@ -105,6 +111,11 @@ class Settings(BaseSettings):
     def _be_kinds(cls, text: str) -> str:
         select_kinds(text)
         return text
+
+    @field_validator("zenith_answers")
+    @classmethod
+    def _be_answers(cls, text: str, info: ValidationInfo) -> str:
+        return check_answers(text, info.data.get("zenith_models", ""))
 
     @field_validator("mlflow_tracking_uri")
     @classmethod

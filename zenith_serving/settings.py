@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from zenith_core.addresses import check_redis_url, check_tracking_uri, invalid_setting
 from zenith_core.errors import UserError
+from zenith_core.model_kinds.answers import check_answers
 from zenith_core.model_kinds.table import select_kinds
 
 
@@ -51,6 +52,11 @@ class Settings(BaseSettings):
         default="",
         description="The kinds of model in use, separated by commas, such as `lstm,gru,ensemble`. A kind of a package "
         "is used only if it is named. Not set: `lstm,ensemble`.",
+    )
+    zenith_answers: str = Field(
+        default="",
+        description="The kind of model that answers a task, separated by commas: `price=gru` for all tickers, "
+        "`AAPL:price=gru` for one. Not set: the first kind of each task in use, so `lstm` and `ensemble` by default.",
     )
     ml_cache_ttl: int = Field(default=3600, gt=0, description="Seconds that an answer is kept.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -107,6 +113,11 @@ class Settings(BaseSettings):
     def _be_kinds(cls, text: str) -> str:
         select_kinds(text)
         return text
+
+    @field_validator("zenith_answers")
+    @classmethod
+    def _be_answers(cls, text: str, info: ValidationInfo) -> str:
+        return check_answers(text, info.data.get("zenith_models", ""))
 
     @field_validator("mlflow_tracking_uri")
     @classmethod

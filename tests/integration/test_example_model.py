@@ -21,6 +21,7 @@ warnings.simplefilter("ignore")
 from tests.pipelines.synthetic_models import CERTIFICATE, current_data, market
 from tests.published import publish
 from zenith_core.asset_selection import STAGES
+from zenith_core.errors import ZenithError
 from zenith_core.job_options import TickerTrainingOptions
 from zenith_core.model_kinds.table import MODEL_KINDS
 from zenith_pipelines.definitions import defs
@@ -46,9 +47,14 @@ register(registry, candidate, CERTIFICATE, "run-1")
 current = current_data("AAPL", features)
 decision = promote_if_better(registry, "standstill", 1, current)
 evaluation = evaluate(registry, "standstill", current, features["close"])
-publish(home, "serving_snapshot", "AAPL", current.snapshot.to_json())
+for ticker in ("AAPL", "MSFT"):
+    publish(home, "serving_snapshot", ticker, {**current.snapshot.to_json(), "ticker": ticker})
 settings = Settings(zenith_home=home, mlflow_tracking_uri=f"sqlite:///{home}/mlflow.db")
-answer = json.loads(make_predictor(settings).answer("standstill", "AAPL", 3))
+answer = make_predictor(settings).predict_price("AAPL", 3).model_dump(mode="json")
+try:
+    other = make_predictor(settings).predict_price("MSFT")
+except ZenithError as error:
+    other = error
 (listed,) = list_models(open_registry(settings.tracking_uri)).models
 schema = defs.resolve_job_def("retrain_model").run_config_schema.config_type
 for name in ("ops", "standstill_model", "config"):
@@ -60,7 +66,7 @@ except ValueError as error:
 print(json.dumps({
     "stages": STAGES, "options": list(schema.fields), "decision": decision["outcome"], "answer": answer,
     "evaluation": [evaluation["status"], evaluation["rows"]], "listed": [listed.model_type, listed.metrics["loss"]],
-    "problem": str(problem), "horizon": candidate.metrics["horizon"],
+    "problem": str(problem), "other": str(other), "horizon": candidate.metrics["horizon"],
 }))
 """
 
@@ -77,8 +83,9 @@ def package(tmp_path_factory):
     return folder / "site"
 
 
-def run(package, tmp_path, models, program):
-    environment = {**os.environ, "PYTHONPATH": str(package), "ZENITH_MODELS": models}
+def run(package, tmp_path, models, program, answers=""):
+    names = {"ZENITH_MODELS": models, "ZENITH_ANSWERS": answers}
+    environment = {**os.environ, "PYTHONPATH": str(package), **names}
     command = [sys.executable, "-c", program, str(tmp_path)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
@@ -87,7 +94,7 @@ def run(package, tmp_path, models, program):
 def test_a_package_adds_a_model_to_everything_that_the_table_makes(package, tmp_path):
     put_mlflow_database(tmp_path)
 
-    process = run(package, tmp_path, "lstm,ensemble,standstill", PROGRAM)
+    process = run(package, tmp_path, "lstm,ensemble,standstill", PROGRAM, "AAPL:price=standstill")
 
     assert process.returncode == 0, process.stderr[-2000:]
     facts = json.loads(process.stdout.splitlines()[-1])
@@ -97,6 +104,7 @@ def test_a_package_adds_a_model_to_everything_that_the_table_makes(package, tmp_
     assert facts["evaluation"] == ["scored", 100 - 10]
     assert facts["listed"] == ["standstill", "mae"]
     assert facts["problem"] == "standstill.width: Input should be less than or equal to 10"
+    assert facts["other"] == "lstm-MSFT has no version in Production yet"
     answer = facts["answer"]
     assert (answer["model_type"], answer["skill"]["horizon"], len(answer["predictions"])) == ("standstill", 3, 3)
     assert answer["predictions"][0]["price"] == pytest.approx(answer["current_price"], rel=1e-6)

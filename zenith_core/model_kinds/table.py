@@ -110,10 +110,10 @@ else:
     KindInUse = Literal[KINDS]
     """The name of a kind in use, for requests."""
 
-ANSWERING: Mapping[Task, Kind] = {
-    task: next(kind.name for kind in MODEL_KINDS.values() if kind.task == task) for task in TASKS
-}
-"""The kind that answers each task: the first in use."""
+
+def kinds_of(task: Task) -> tuple[Kind, ...]:
+    """Return the kinds in use that have a task."""
+    return tuple(name for name, kind in MODEL_KINDS.items() if kind.task == task)
 
 
 def kinds_with(option: str) -> tuple[Kind, ...]:

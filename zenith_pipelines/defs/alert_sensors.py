@@ -14,7 +14,7 @@ from zenith_core.evaluation.drift import coverage_breach, feature_drift
 from zenith_core.forecasting.abstention import Limits
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import sessions_closed_since
-from zenith_core.model_kinds.table import ANSWERING
+from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.snapshot import STALE_AFTER_SESSIONS, ServingSnapshot
 from zenith_pipelines.alerts import Alert, send_alert
 from zenith_pipelines.dagster_runtime.failures import reason_of, reason_of_end
@@ -104,7 +104,7 @@ def _retraining_reason(
     try:
         if breach := coverage_breach(store.read(LEDGER, ticker).tables[FORECASTS], since):
             return breach
-        model = store.facts(f"{ANSWERING['signal']}_model", ticker)
+        model = store.facts(f"{ANSWERS.of(ticker)['signal']}_model", ticker)
         snapshot = ServingSnapshot.from_json(store.facts(SERVED, ticker)).for_spec(model["feature_spec"])
         return feature_drift(snapshot, Limits.from_json(model["study"]["limits"])) if snapshot else None
     except NotAvailable:

@@ -15,8 +15,9 @@ from zenith_core.inference import HORIZONS, PriceForecast, forecast_prices, sign
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.listing import described
 from zenith_core.market.sessions import calendar_end, next_sessions
+from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.options import DEFAULT_WINDOW
-from zenith_core.model_kinds.table import ANSWERING, KINDS, Kind
+from zenith_core.model_kinds.table import KINDS, Kind
 from zenith_core.names import model_name
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
@@ -184,8 +185,9 @@ def latest_forecast(registry: ModelRegistry, snapshot: ServingSnapshot) -> Lates
     Raises NotAvailable if a model is missing, needs inputs that the snapshot lacks, was trained on later prices, or
     does not state its training limits.
     """
-    price, price_snapshot = _production(registry, ANSWERING["price"], snapshot)
-    signal, signal_snapshot = _production(registry, ANSWERING["signal"], snapshot)
+    answering = ANSWERS.of(snapshot.ticker)
+    price, price_snapshot = _production(registry, answering["price"], snapshot)
+    signal, signal_snapshot = _production(registry, answering["signal"], snapshot)
     onnx = registry.load(signal.name, signal.version)
     probabilities = signal_probabilities(onnx_run(onnx), signal_snapshot)
     return LatestForecast(
@@ -195,7 +197,7 @@ def latest_forecast(registry: ModelRegistry, snapshot: ServingSnapshot) -> Lates
         decision=decide_latest_signal(probabilities, signal_snapshot, metadata(onnx), stale=False),
         horizon=price.horizon,
         price_version=price.version,
-        versions={ANSWERING["price"]: price.version, ANSWERING["signal"]: signal.version},
+        versions={answering["price"]: price.version, answering["signal"]: signal.version},
     )
 
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from zenith_core.features.leakage import leakage_summary
-from zenith_core.model_kinds.table import ANSWERING, MODEL_KINDS, title_of
+from zenith_core.model_kinds.answers import ANSWERS
+from zenith_core.model_kinds.table import MODEL_KINDS, title_of
 from zenith_pipelines.reports import forecast_plots as plots
 from zenith_pipelines.reports import methodology as method
 from zenith_pipelines.reports import signal_plots, tables
@@ -56,7 +57,7 @@ def render_report(report: ReportData, figures: "Mapping[str, Figure]") -> str:
         headline=_headline(report),
         shown=tables.horizons_shown(report.price_metrics),
         titles={kind: title_of(kind) for kind in report.backtests},
-        signal_title=title_of(ANSWERING["signal"]),
+        signal_title=title_of(ANSWERS.of(report.ticker)["signal"]),
         leakage=leakage_summary(report.leakage) if report.leakage else "",
         tables=tables,
         method=method,

@@ -9,8 +9,9 @@ import pandas as pd
 from zenith_core.backtesting.backtest import Backtest
 from zenith_core.inference import QUANTILES, forecast_prices
 from zenith_core.market.listing import unit_text
+from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.options import horizon_of, window_of
-from zenith_core.model_kinds.table import ANSWERING, MODEL_KINDS, Kind
+from zenith_core.model_kinds.table import MODEL_KINDS, Kind
 from zenith_core.model_kinds.tasks import Task
 from zenith_core.names import DISCLAIMER
 from zenith_core.snapshot import ServingSnapshot
@@ -89,7 +90,7 @@ def gather_report_data(
 
     Raises NotAvailable for a version that the registry does not have.
     """
-    price, signal = (models[ANSWERING[task]] for task in ("price", "signal"))
+    price, signal = (models[ANSWERS.of(snapshot.ticker)[task]] for task in ("price", "signal"))
     onnx = registry.load(price.facts["model"], price.facts["version"])
     return ReportData(
         ticker=snapshot.ticker,
@@ -116,16 +117,16 @@ def gather_report_data(
     )
 
 
-def plots_of(kind: Kind) -> tuple[str, ...]:
+def plots_of(kind: Kind, ticker: str) -> tuple[str, ...]:
     """Return the plots stored in MLflow with a kind of model: those of its task, if it answers that, and its equity."""
     task = MODEL_KINDS[kind].task
-    return (*(_PLOTS[task] if ANSWERING[task] == kind else ()), f"{kind}_equity")
+    return (*(_PLOTS[task] if ANSWERS.of(ticker)[task] == kind else ()), f"{kind}_equity")
 
 
 def log_report(registry: ModelRegistry, models: Mapping[str, Dataset], page: bytes, plots: Mapping[str, bytes]) -> None:
     """Store the page, and the `plots` (PNG by name) of its kind, with the MLflow run of each model version."""
     for kind, model in models.items():
-        files = {f"plots/{name}.png": plots[name] for name in plots_of(kind)}
+        files = {f"plots/{name}.png": plots[name] for name in plots_of(kind, model.facts["ticker"])}
         registry.log_files(model.facts["model"], model.facts["version"], {"report.html": page, **files})
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from zenith_core.backtesting.backtest import Backtest
 from zenith_core.forecasting.abstention import REASONS
-from zenith_core.model_kinds.table import ANSWERING, MODEL_KINDS, Kind, title_of
+from zenith_core.model_kinds.answers import ANSWERS
+from zenith_core.model_kinds.table import MODEL_KINDS, Kind, title_of
 from zenith_core.model_kinds.tasks import TASKS
 from zenith_pipelines.reports.formatting import NOTHING, count, interval, number, p_value, percent
 
@@ -121,9 +122,9 @@ def benchmark_columns(titles: Collection[Kind]) -> list[int]:
     return list(range(2, 2 * len(titles) + 1, 2))
 
 
-def lineage_headings(titles: Mapping[Kind, str]) -> list[str]:
+def lineage_headings(titles: Mapping[Kind, str], ticker: str) -> list[str]:
     """Return the headings of the lineage: the task of a model that answers, the title of any other."""
-    tasks = {kind: f"{task.capitalize()} model" for task, kind in ANSWERING.items()}
+    tasks = {kind: f"{task.capitalize()} model" for task, kind in ANSWERS.of(ticker).items()}
     return [tasks.get(kind, title) for kind, title in titles.items()]
 
 

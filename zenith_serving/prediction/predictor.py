@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from zenith_core.errors import UserError, ZenithError
 from zenith_core.inference import HORIZONS
 from zenith_core.market.tickers import validate_ticker
-from zenith_core.model_kinds.table import ANSWERING, Kind
+from zenith_core.model_kinds.answers import ANSWERS
+from zenith_core.model_kinds.table import Kind
 from zenith_core.model_kinds.tasks import Task
 from zenith_core.names import CACHE_GENERATION_FILE
 from zenith_core.snapshot import ServingSnapshot
@@ -81,11 +82,13 @@ class Predictor:
 
     def predict_price(self, ticker: str, horizon: int = 5, *, use_cache: bool = True) -> PriceAnswer:
         """Forecast the next `horizon` sessions. Raises as `answer` does."""
-        return PriceAnswer.model_validate_json(self.answer(ANSWERING["price"], ticker, horizon, use_cache=use_cache))
+        kind = ANSWERS.of(validate_ticker(ticker))["price"]
+        return PriceAnswer.model_validate_json(self.answer(kind, ticker, horizon, use_cache=use_cache))
 
     def predict_signal(self, ticker: str, *, use_cache: bool = True) -> SignalAnswer:
         """Choose between buy, hold and sell. Raises as `answer` does."""
-        return SignalAnswer.model_validate_json(self.answer(ANSWERING["signal"], ticker, use_cache=use_cache))
+        kind = ANSWERS.of(validate_ticker(ticker))["signal"]
+        return SignalAnswer.model_validate_json(self.answer(kind, ticker, use_cache=use_cache))
 
     def ready(self, kinds: Collection[Kind], ticker: str) -> dict[Kind, ServedModel] | None:
         """Return the models if `answer` needs memory alone: no file, no registry, no Redis, no ONNX Runtime."""

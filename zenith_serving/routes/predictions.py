@@ -14,7 +14,8 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from zenith_core.errors import ZenithError
-from zenith_core.model_kinds.table import ANSWERING, Kind
+from zenith_core.model_kinds.answers import ANSWERS
+from zenith_core.model_kinds.table import Kind
 from zenith_core.model_kinds.tasks import Task
 from zenith_core.names import DISCLAIMER
 from zenith_serving.errors import UnknownTicker
@@ -38,11 +39,6 @@ from zenith_serving.schemas.predictions import (
 
 BATCH_CONCURRENCY = 8
 """Tickers of a batch in progress at a time, so that the event loop and its threads have time for other requests."""
-
-_PARTS: Mapping[PredictionType, Mapping[Task, Kind]] = {
-    **{task: {task: kind} for task, kind in ANSWERING.items()},
-    "comprehensive": ANSWERING,
-}
 
 Models = Mapping[Kind, ServedModel] | None
 
@@ -129,24 +125,30 @@ def _json(answer: bytes) -> Response:
 
 async def _answer(predictor: Predictor, question: Question) -> bytes:
     """A PriceAnswer, SignalAnswer or ComprehensiveAnswer as JSON. Raises as `Predictor.answer`."""
-    if models := predictor.ready(_PARTS[question.what].values(), question.ticker):
+    if models := predictor.ready(_kinds(question).values(), question.ticker):
         return _answer_now(predictor, question, models)
     return await run_in_threadpool(_answer_now, predictor, question)
+
+
+def _kinds(question: Question) -> Mapping[Task, Kind]:
+    """Return the kinds that answer the question, by task."""
+    answering = ANSWERS.of(question.ticker)
+    return {task: kind for task, kind in answering.items() if question.what in (task, "comprehensive")}
 
 
 def _answer_now(predictor: Predictor, question: Question, models: Models = None) -> bytes:
     ticker, what, horizon, use_cache = question
     if what == "comprehensive":
         return _comprehensive(predictor, question, models)
-    (kind,) = _PARTS[what].values()
+    (kind,) = _kinds(question).values()
     return predictor.answer(kind, ticker, horizon, use_cache=use_cache, models=models)
 
 
 def _comprehensive(predictor: Predictor, question: Question, models: Models) -> bytes:
     """A ComprehensiveAnswer, joined from the JSON of its parts."""
-    ticker, what, horizon, use_cache = question
+    ticker, _, horizon, use_cache = question
     answers, errors = {}, {}
-    for part, kind in _PARTS[what].items():
+    for part, kind in _kinds(question).items():
         try:
             answers[part] = predictor.answer(kind, ticker, horizon, use_cache=use_cache, models=models)
         except UnknownTicker:

@@ -16,7 +16,8 @@ from pydantic import BaseModel, ValidationError
 
 from zenith_core.errors import CorruptData
 from zenith_core.market.listing import unit_text
-from zenith_core.model_kinds.table import ANSWERING, KINDS, MODEL_KINDS, Kind
+from zenith_core.model_kinds.answers import ANSWERS
+from zenith_core.model_kinds.table import KINDS, MODEL_KINDS, Kind
 from zenith_core.snapshot import STALE_AFTER_SESSIONS
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.prediction.dataset_reader import DatasetReader
@@ -66,7 +67,7 @@ def chart_of(data: Path, ticker: str) -> Chart:
     return Chart(
         ticker=ticker,
         candles=_part(Candles, _facts(data / "serving_snapshot", ticker).get("candles")),
-        forecasts=_part(PastForecasts, backtests[ANSWERING["price"]].get("forecasts")),
+        forecasts=_part(PastForecasts, backtests[ANSWERS.of(ticker)["price"]].get("forecasts")),
         backtests={kind: _backtest(facts) for kind, facts in backtests.items()},
     )
 

@@ -6,13 +6,12 @@ from zenith_core.errors import NotAvailable, UserError
 from zenith_core.model_kinds.configuration import problem_of
 from zenith_core.model_kinds.declaration import ModelKind
 from zenith_core.model_kinds.options import EnsembleOptions, NetworkOptions
-from zenith_core.model_kinds.table import ANSWERING, KINDS, TRAINING_ORDER, known_task, select_kinds, task_of
+from zenith_core.model_kinds.table import KINDS, TRAINING_ORDER, known_task, select_kinds, task_of
 
 
 def test_the_kinds_in_use_by_default_and_their_tasks():
     assert KINDS == ("lstm", "ensemble")
     assert TRAINING_ORDER == ("ensemble", "lstm")
-    assert ANSWERING == {"price": "lstm", "signal": "ensemble"}
 
 
 def test_the_specified_configuration_is_the_default():

@@ -13,6 +13,7 @@ from zenith_core.forecasting.calibration import Calibrator
 from zenith_core.inference import HORIZONS, QUANTILES, PriceForecast
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import calendar_end
+from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.models.ensemble import EnsembleConfig, fit_ensemble
@@ -66,6 +67,15 @@ def test_the_latest_signal_has_its_probability_and_its_reason(latest):
     assert (facts["signal"], facts["reason"]) == ("buy", "model")
     assert facts["probability"] == pytest.approx(0.5)
     assert (facts["forecast"], facts["ensemble_version"]) == (10.0, 3)
+
+
+def test_the_latest_forecast_is_of_the_kind_that_answers_for_the_ticker(latest, monkeypatch):
+    monkeypatch.setitem(ANSWERS.by_ticker, "AAPL", {"price": "gru", "signal": "ensemble"})
+
+    facts = latest(metadata_of(proven=True))
+
+    assert facts["gru_version"] == 3
+    assert "lstm_version" not in facts
 
 
 def test_the_latest_signal_abstains_as_serving_does(latest):

@@ -254,6 +254,6 @@ def test_the_statistics_name_each_model_and_mark_buy_and_hold():
         "Buy and hold",
     ]
     assert tables.benchmark_columns(["lstm", "gru"]) == [2, 4]
-    assert tables.lineage_headings({"lstm": "LSTM", "gru": "GRU", "ensemble": "Ensemble"}) == [
+    assert tables.lineage_headings({"lstm": "LSTM", "gru": "GRU", "ensemble": "Ensemble"}, "AAPL") == [
         *("Price model", "GRU", "Signal model"),
     ]

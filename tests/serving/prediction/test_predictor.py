@@ -5,7 +5,9 @@ import pytest
 
 from tests.published import publish
 from zenith_core.errors import InvalidTicker, UserError
+from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.names import DISCLAIMER
+from zenith_pipelines.models.onnx_artifact import metadata, with_metadata
 from zenith_serving.errors import FeatureMismatch, ModelUnavailable, TickerGone, UnknownTicker
 from zenith_serving.prediction.cache import LocalCache
 from zenith_serving.prediction.last_known_good import LastKnownGood
@@ -60,6 +62,18 @@ def test_a_price_answer_has_every_field(predictor, clock):
         "coverage": 0.88,
         "dates_estimated_after": None,
     }
+
+
+def test_a_ticker_is_answered_by_the_kind_that_is_chosen_for_it(predictor, registry, models, monkeypatch):
+    monkeypatch.setitem(ANSWERS.by_ticker, "AAPL", {"price": "gru", "signal": "ensemble"})
+    onnx = models.lstm("AAPL", growth=1.02)
+    registry.add("gru-AAPL", with_metadata(onnx, {**metadata(onnx), "kind": "gru", "task": "price"}))
+    predictor.refresh()
+
+    assert predictor.predict_price("aapl", 1).predictions[0].price == pytest.approx(102)
+    assert predictor.predict_price("AAPL", 1).model_type == "gru"
+    assert predictor.predict_price("MSFT", 1).model_type == "lstm"
+    assert predictor.predict_signal("AAPL").model_type == "ensemble"
 
 
 def test_each_session_ahead_has_its_price_its_change_and_its_interval(predictor):

@@ -133,7 +133,7 @@ def backtest_report(
     page = render_report(report, figures).encode()
     path = zenith.settings.reports / f"{context.partition_key}.html"
     write_atomically(path, page)
-    plots = {name: to_png(figures[name]) for kind in KINDS for name in plots_of(kind)}
+    plots = {name: to_png(figures[name]) for kind in KINDS for name in plots_of(kind, context.partition_key)}
     log_report(zenith.registry, models, page, plots)
     metadata = fan_plot(figures["price_fan"]) | verdicts_table(verdicts(report))
     return dg.MaterializeResult(
