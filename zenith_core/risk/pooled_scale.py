@@ -1,0 +1,106 @@
+"""The scale of log returns over 1 to 30 sessions, learned from all tickers together.
+
+The mean of daily returns can hardly be forecast; their size can. For each horizon h
+
+    E|r_h| = sqrt(2/pi) * EWMA volatility * sqrt(h) * exp(c_h . x)
+
+with x = SCALE_INPUTS: range volatility over a day, a week, a month, a quarter and a year relative to the EWMA, and the
+last returns. It is a heterogeneous autoregression (Corsi, 2009, A Simple Approximate Long-Memory Model of Realized
+Volatility), fitted as a gamma regression with a log link (McCullagh and Nelder, 1989, chapter 8). One ticker's history
+is too short for eleven coefficients a horizon; those of many tickers are nearly the same.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from zenith_core.arrays import Floats
+from zenith_core.names import HORIZONS
+from zenith_core.risk.price_moves import ANCHORS, SCALE_INPUTS, PriceMoves
+
+RIDGE = 1e-2  # on all coefficients but the constant: towards the EWMA
+MAX_TARGET = 8.0  # standardized; a halted stock's first move may be a thousand
+MAX_EXPONENT = 2.0  # no input may change a scale by more than a factor of e^2
+MAX_ROWS = 150_000  # of the pool; more are thinned out evenly
+_ITERATIONS = 15
+
+
+class Pool:
+    """The rows of all tickers that coefficients are fitted to, thinned out evenly once there are twice MAX_ROWS.
+
+    inputs:   (n, SCALE_INPUTS)
+    targets:  (3, n, ANCHORS) standardized moves, clipped, NaN where not known
+    """
+
+    def __init__(self, tickers: Iterable[PriceMoves], until: np.datetime64 | None = None) -> None:
+        """Collect the liquid rows of `tickers` whose moves ended on `until` or before."""
+        self.step, self.tickers = 1, 0
+        self.data_end: np.datetime64 | None = None
+        inputs: list[Floats] = []
+        targets: list[Floats] = []
+        rows = 0
+        for moves in tickers:
+            x, z = self._rows_of(moves, until)
+            if not len(x):
+                continue
+            inputs.append(x)
+            targets.append(z)
+            rows += len(x)
+            self.tickers += 1
+            if rows > 2 * MAX_ROWS:
+                self.step *= 2
+                inputs, targets = [x[::2] for x in inputs], [z[:, ::2] for z in targets]
+                rows = sum(len(x) for x in inputs)
+        self.inputs = np.concatenate(inputs) if inputs else np.empty((0, len(SCALE_INPUTS)))
+        self.targets = np.concatenate(targets, axis=1) if targets else np.empty((3, 0, len(ANCHORS)))
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.inputs)
+
+    def _rows_of(self, moves: PriceMoves, until: np.datetime64 | None) -> tuple[Floats, Floats]:
+        end = len(moves) if until is None else int(np.searchsorted(moves.dates, until, side="right"))
+        if not end:
+            return moves.inputs[:0], moves.moves[:, :0]
+        rows = np.flatnonzero(moves.liquid[:end])[:: self.step]
+        if len(rows):
+            self.data_end = max(filter(None, [self.data_end, moves.dates[end - 1]]))
+        scale = moves.volatility[rows, np.newaxis] * np.sqrt(ANCHORS)
+        targets = moves.moves_until(end - 1)[:, rows] / scale
+        return moves.inputs[rows], np.clip(targets, -MAX_TARGET, MAX_TARGET)
+
+
+def fit_coefficients(inputs: Floats, targets: Floats) -> Floats:
+    """Fit coefficients (inputs, horizons) of `inputs` (n, inputs) to `targets` (n, horizons), NaN if not known.
+
+    The constant is such that the mean square of target / stretch is 1, so that the scale is a standard deviation.
+    Fisher scoring: the log link makes its weights 1, so that one matrix serves all steps and horizons.
+    """
+    is_known = np.isfinite(targets)
+    count = is_known.sum(axis=0)
+    size = np.where(is_known, np.abs(targets), 0.0) / np.sqrt(2 / np.pi)
+    centre = np.append(0.0, inputs[:, 1:].mean(axis=0))  # so that the ridge does not pull on the constant
+    x = inputs - centre
+    coefficients = np.zeros((inputs.shape[1], targets.shape[1]))
+    coefficients[0] = np.log(size.sum(axis=0) / count)
+    penalty = np.diag([0.0, *[RIDGE] * (x.shape[1] - 1)])
+    information = x.T @ x / len(x) + penalty
+    for _ in range(_ITERATIONS):
+        surprise = np.where(is_known, size / stretch(x, coefficients) - 1, 0.0)
+        coefficients += np.linalg.solve(information, x.T @ surprise / count - penalty @ coefficients)
+    squares = np.where(is_known, (targets / stretch(x, coefficients)) ** 2, 0.0)
+    coefficients[0] += 0.5 * np.log(squares.sum(axis=0) / count) - centre[1:] @ coefficients[1:]
+    return coefficients
+
+
+def stretch(inputs: Floats, coefficients: Floats) -> Floats:
+    """Return the factor of EWMA volatility * sqrt(h): (n, inputs), (inputs, horizons) → (n, horizons)."""
+    return np.asarray(np.exp(np.clip(inputs @ coefficients, -MAX_EXPONENT, MAX_EXPONENT)), dtype=np.float64)
+
+
+def every_horizon(anchored: Floats) -> Floats:
+    """Interpolate values at ANCHORS, the first axis, to 1 … HORIZONS sessions, linearly in the log of the horizon."""
+    position = np.interp(np.log(np.arange(1, HORIZONS + 1)), np.log(ANCHORS), np.arange(len(ANCHORS)))
+    left = np.minimum(position.astype(int), len(ANCHORS) - 2)
+    share = (position - left).reshape(-1, *[1] * (anchored.ndim - 1))
+    return np.asarray((1 - share) * anchored[left] + share * anchored[left + 1], dtype=np.float64)
