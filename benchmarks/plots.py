@@ -1,4 +1,4 @@
-"""Draw the scaling plots of docs/pictures from the JSON of run_all.py; plots without data do not change.
+"""Draw the plots of docs/pictures from the JSON of run_all.py; plots without data do not change.
 
 Lines differ in colour (the colour-blind safe palette of Okabe and Ito), marker and dash.
 """
@@ -54,6 +54,23 @@ def capacity(axes: Sequence["Axes"], series: Mapping[str, Any]) -> None:
     axes[1].set_xticks(counts)
 
 
+def claims(axes: Sequence["Axes"], series: Mapping[str, Any]) -> None:
+    """Plot edges found and false claims by weeks, of our rule, of the oracle bettor and of a test at each look."""
+    names = {
+        "ours": "e-values, 5 % of claims false",
+        "oracle": "the same, oracle bettor",
+        "today": "p < 0.05 each week",
+    }
+    for panel, count in zip(axes, ("edges", "false"), strict=True):
+        for (rule, name), (colour, _, dash) in zip(names.items(), STYLES, strict=False):
+            panel.plot(series["weeks"], series[rule][count], label=name, color=colour, linestyle=dash)
+        panel.grid(alpha=0.3)
+        panel.set(xlabel="weekly looks", xlim=(0, None), ylim=(0, None))
+    axes[0].set(title="Edges found, of 100 in 1,000 tickers", ylabel="tickers claimed")
+    axes[1].set(title="False claims, of 900 without an edge", ylabel="tickers claimed")
+    axes[1].legend(frameon=False, fontsize=9)
+
+
 def running(values: Sequence[float]) -> list[float]:
     """Return cumulative sums."""
     return [sum(values[: end + 1]) for end in range(len(values))]
@@ -69,11 +86,13 @@ def lines(axes: "Axes", x: Sequence[float], by_name: Mapping[str, Sequence[float
         axes.legend(frameon=False, fontsize=9)
 
 
-PLOTS: dict[str, tuple[int, Callable[[Sequence["Axes"], Mapping[str, Any]], None]]] = {
-    "features": (1, features),
-    "serving_scaling": (2, serving_scaling),
-    "capacity": (2, capacity),
+PLOTS: dict[str, tuple[str, int, Callable[[Sequence["Axes"], Mapping[str, Any]], None]]] = {
+    "features": ("scaling-features", 1, features),
+    "serving_scaling": ("scaling-serving", 2, serving_scaling),
+    "capacity": ("scaling-capacity", 2, capacity),
+    "claims": ("claims", 2, claims),
 }
+"""By benchmark: the name of the picture, its number of panels, and the function that draws it."""
 
 
 def draw(results: Mapping[str, Any], folder: Path) -> list[Path]:
@@ -85,13 +104,13 @@ def draw(results: Mapping[str, Any], folder: Path) -> list[Path]:
     from matplotlib import pyplot
 
     pictures = []
-    for name, (panels, plot) in PLOTS.items():
+    for name, (picture, panels, plot) in PLOTS.items():
         series = results["benchmarks"].get(name, {}).get("series")
         if not series:
             continue
         figure, axes = pyplot.subplots(1, panels, figsize=(5.2 * panels, 3.6), squeeze=False, layout="constrained")
         plot(axes[0], series)
-        pictures.append(folder / f"scaling-{name.removesuffix('_scaling')}.png")
+        pictures.append(folder / f"{picture}.png")
         figure.savefig(pictures[-1], dpi=110, metadata={"Software": None})
         pyplot.close(figure)
     return pictures

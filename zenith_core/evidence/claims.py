@@ -1,0 +1,90 @@
+"""A ticker's evidence beside that of all tickers, in figures and one plain sentence.
+
+Claims are made among the forecasts of all tickers at one horizon. A ticker without outcomes yet counts with an e-value
+of 1: it is looked at too.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from math import exp, log
+from typing import Any, TypedDict
+
+from zenith_core.evidence.discoveries import LEVEL, discovered, required
+
+_LARGEST = log(1e12)  # an e-value beyond it is shown as this
+_NEVER = "no outcome yet"
+
+
+class Evidence(TypedDict):
+    """Evidence that served forecasts of one horizon lose less than "the price stays".
+
+    e_value:     odds against luck, valid at every look; 1 without outcomes
+    since:       the first origin that counts
+    required:    the e-value of a claim, among all tickers at this horizon
+    discovered:  True if the claim is made
+    says:        all this in one sentence
+    """
+
+    e_value: float
+    since: str | None
+    required: float
+    discovered: bool
+    says: str
+
+
+def claim(own: Mapping[str, Any], others: Sequence[float]) -> Evidence:
+    """Return the evidence of a ticker at one horizon, JSON-ready.
+
+    own:     log_e_value and since, as `zenith_core.evidence.track_evidence.ledger_evidence` returns them
+    others:  log e-values of all other tickers
+    """
+    value, tickers = float(own["log_e_value"]), len(others) + 1
+    claims = discovered([value, *others])
+    count, made = int(claims.sum()), bool(claims[0])
+    needed = tickers / count / LEVEL if made else required([value, *others])
+    if not own["since"]:
+        says = _NEVER
+    elif made:
+        says = (
+            f"{odds(value)} since {_month(own['since'])}: a claim, which asks {_to_one(needed)} among {_many(tickers)}"
+        )
+    else:
+        which = "the next" if count else "the first"
+        says = (
+            f"{odds(value)} since {_month(own['since'])}; {which} claim among {_many(tickers)} asks {_to_one(needed)}"
+        )
+    return Evidence(
+        e_value=_rounded(exp(min(value, _LARGEST))),
+        since=own["since"],
+        required=_rounded(needed),
+        discovered=made,
+        says=says,
+    )
+
+
+def odds(log_e_value: float) -> str:
+    """Return an e-value in words: "34 to 1", or "1 to 5" if the naive forecast was the better one."""
+    if log_e_value > _LARGEST:
+        return f"more than {_to_one(exp(_LARGEST))}"
+    return _to_one(exp(log_e_value)) if log_e_value >= 0 else f"1 to {_short(exp(min(-log_e_value, _LARGEST)))}"
+
+
+def _to_one(value: float) -> str:
+    return f"{_short(value)} to 1"
+
+
+def _short(value: float) -> str:
+    """Format with one decimal below 10, and as a whole number from there."""
+    return f"{value:.1f}".removesuffix(".0") if value < 9.95 else f"{value:,.0f}"
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.4g}")
+
+
+def _month(day: str) -> str:
+    return f"{date.fromisoformat(day):%B %Y}"
+
+
+def _many(tickers: int) -> str:
+    return "1 ticker" if tickers == 1 else f"{tickers:,} tickers"

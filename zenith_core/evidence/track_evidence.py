@@ -1,0 +1,71 @@
+"""The e-value of a ticker's served forecasts at each horizon, from its ledger.
+
+Only forecasts made in the open count, the first of each origin: a later one could be chosen by what happened since.
+
+The walk-forward of the first version that was ever registered counts too, once, as the wealth that the bets begin with.
+Those of later versions forecast the same sessions again, so each further training would be a further try.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from zenith_core.arrays import Floats
+from zenith_core.evaluation.champion_challenger import COVERAGE_HORIZONS
+from zenith_core.evaluation.forecast_ledger import in_the_open
+from zenith_core.evidence.e_process import BETS, log_bets, log_mean
+from zenith_core.evidence.loss_differences import price_differences
+
+_DIGITS = 6  # of a log wealth
+
+Start = Mapping[str, Mapping[str, Any]]
+"""By horizon: `since`, the first origin, and `log_wealths` of each of BETS."""
+
+
+def walk_forward_start(forecasts: pd.DataFrame, before: pd.Timestamp | None = None) -> Start:
+    """Return the wealth with which the ledger's bets begin, JSON-ready.
+
+    forecasts:  origin, horizon, target_date, close, forecast, lower, upper, actual
+    before:     the first origin of the ledger, if it has one: outcomes after it are the ledger's
+    """
+    rows = forecasts[forecasts["actual"].notna()]
+    if before is not None:
+        rows = rows[rows["target_date"] <= before]
+    return {
+        str(horizon): {
+            "since": str(own["origin"].iloc[0].date()),
+            "log_wealths": [round(float(wealth), _DIGITS) for wealth in _log_bets(own, horizon)],
+        }
+        for horizon in COVERAGE_HORIZONS
+        if len(own := rows[rows["horizon"] == horizon].sort_values("origin"))
+    }
+
+
+def ledger_evidence(ledger: pd.DataFrame, start: Start) -> dict[str, dict[str, Any]]:
+    """Return by horizon `log_e_value`, and `since`, the first origin that counts, or None. JSON-ready.
+
+    ledger: `zenith_core.evaluation.forecast_ledger.COLUMNS`
+    """
+    first = ledger[in_the_open(ledger)].sort_values(["origin", "made_at"], kind="stable")
+    rows = first.drop_duplicates(["origin", "horizon"], keep="first")
+    return {str(horizon): _evidence(rows, horizon, start.get(str(horizon), {})) for horizon in COVERAGE_HORIZONS}
+
+
+def _evidence(rows: pd.DataFrame, horizon: int, start: Mapping[str, Any]) -> dict[str, Any]:
+    own = rows[rows["horizon"] == horizon]
+    wealths = np.array(start.get("log_wealths", np.zeros(len(BETS)))) + _log_bets(own, horizon)
+    matured = own.loc[own["actual"].notna(), "origin"]
+    since = start.get("since") or (str(matured.iloc[0].date()) if len(matured) else None)
+    return {"log_e_value": round(float(log_mean(wealths)), _DIGITS), "since": since}
+
+
+def _log_bets(rows: pd.DataFrame, horizon: int) -> Floats:
+    """Return the log wealth of each of BETS on rows of one horizon by origin."""
+    columns = (rows[name].to_numpy(dtype=float) for name in ("close", "forecast", "lower", "upper", "actual"))
+    origins, targets = (
+        pd.DatetimeIndex(rows[name]).to_numpy("datetime64[D]").astype(np.int64) for name in ("origin", "target_date")
+    )
+    last = int(origins[-1]) if len(origins) else 0
+    return log_bets(*price_differences(*columns), origins, targets, horizon, last)
