@@ -30,6 +30,7 @@ from zenith_core.evidence.loss_differences import HUBER, differences, price_diff
 FIGURES = ("false_year", "false_year_overlapping", "stars", "false_share", "found", "cpu")
 TICKERS, EDGES = 1000, 100
 YEAR, WEEK, YEARS = 252, 5, 3
+MONTH = 4  # weeks between two points of the picture
 SHARPE = 2.0
 SHARES = (0.25, 0.5, 0.75, 1.0)  # of a forecast in the true expectation
 PERSISTENCE = 0.5 ** (1 / 10)
@@ -107,12 +108,12 @@ def overlapping_log_e_values(universe: Universe, horizon: int) -> Floats:
 def _wealth(gained: Floats, bounds: Floats, looks: NDArray[np.int64], horizon: int) -> Floats:
     """Return a series' wealth at the closes `looks`, counted from its first origin; an open bet counts as lost."""
     start = np.zeros((len(BETS), 1, gained.shape[1]))
-    settled = np.exp(np.concatenate([start, log_wealths(gained, bounds)], axis=1))
+    wealths = np.exp(np.concatenate([start, log_wealths(gained, bounds)], axis=1))
     lost = 1 - np.minimum(np.array(BETS)[:, np.newaxis, np.newaxis] * bounds, MAX_STAKE)
-    worst = np.concatenate([(settled[:, :-1] * lost).mean(axis=0), settled[:, -1].mean(axis=0)[np.newaxis]])
-    matured = np.clip(looks // horizon, 0, len(gained))
-    is_open = (looks > matured * horizon)[:, np.newaxis]
-    return np.where(is_open, worst[matured], settled.mean(axis=0)[matured])
+    worst = np.concatenate([(wealths[:, :-1] * lost).mean(axis=0), wealths[:, -1].mean(axis=0)[np.newaxis]])
+    periods = np.clip(looks // horizon, 0, len(gained))
+    is_open = (looks > periods * horizon)[:, np.newaxis]
+    return np.where(is_open, worst[periods], wealths.mean(axis=0)[periods])
 
 
 def oracle_bets(random: Generator) -> Floats:
@@ -264,9 +265,10 @@ def main() -> None:
     print(f"huber {HUBER}, bets {BETS}, level {LEVEL}: {year}")
     for rule, each in rules.items():
         print(f"{rule}: {each.edges[-1]:.1f} of {EDGES} edges, {each.false[-1]:.1f} false, {each.false_share:.1%}")
-    weeks = list(range(1, len(rules["ours"].edges) + 1))
-    series = {"weeks": weeks} | {
-        rule: {"edges": each.edges.tolist(), "false": each.false.tolist()} for rule, each in rules.items()
+    weeks = slice(MONTH - 1, None, MONTH)
+    series = {"weeks": list(range(1, len(rules["ours"].edges) + 1))[weeks]} | {
+        rule: {"edges": each.edges.round(2)[weeks].tolist(), "false": each.false.round(2)[weeks].tolist()}
+        for rule, each in rules.items()
     }
     report("claims", figures(year, rules), arguments.json, series)
 

@@ -57,7 +57,7 @@ def capacity(axes: Sequence["Axes"], series: Mapping[str, Any]) -> None:
 def claims(axes: Sequence["Axes"], series: Mapping[str, Any]) -> None:
     """Plot edges found and false claims by weeks, of our rule, of the oracle bettor and of a test at each look."""
     names = {
-        "ours": "e-values, 5 % of claims false",
+        "ours": "e-values",
         "oracle": "the same, oracle bettor",
         "today": "p < 0.05 each week",
     }

@@ -40,26 +40,23 @@ def claim(own: Mapping[str, Any], others: Sequence[float]) -> Evidence:
     """
     value, tickers = float(own["log_e_value"]), len(others) + 1
     claims = discovered([value, *others])
-    count, made = int(claims.sum()), bool(claims[0])
-    needed = tickers / count / LEVEL if made else required([value, *others])
-    if not own["since"]:
-        says = _NEVER
-    elif made:
-        says = (
-            f"{odds(value)} since {_month(own['since'])}: a claim, which asks {_to_one(needed)} among {_many(tickers)}"
-        )
-    else:
-        which = "the next" if count else "the first"
-        says = (
-            f"{odds(value)} since {_month(own['since'])}; {which} claim among {_many(tickers)} asks {_to_one(needed)}"
-        )
+    count, is_claim = int(claims.sum()), bool(claims[0])
+    threshold = tickers / count / LEVEL if is_claim else required([value, *others])
+    says = _sentence(own, f"asks {_to_one(threshold)}", _many(tickers), is_claim, count) if own["since"] else _NEVER
     return Evidence(
         e_value=_rounded(exp(min(value, _LARGEST))),
         since=own["since"],
-        required=_rounded(needed),
-        discovered=made,
+        required=_rounded(threshold),
+        discovered=is_claim,
         says=says,
     )
+
+
+def _sentence(own: Mapping[str, Any], asks: str, among: str, is_claim: bool, count: int) -> str:
+    so_far = f"{odds(own['log_e_value'])} since {_month(own['since'])}"
+    if is_claim:
+        return f"{so_far}: a claim, which {asks} among {among}"
+    return f"{so_far}; the {'next' if count else 'first'} claim among {among} {asks}"
 
 
 def odds(log_e_value: float) -> str:

@@ -32,6 +32,6 @@ def required(log_e_values: ArrayLike) -> float:
 def _threshold(values: Floats) -> float:
     """Return the log e-value from which on claims are made; infinite if there are none."""
     falling = np.sort(values)[::-1]
-    needed = np.log(len(values) / LEVEL / np.arange(1, len(values) + 1))
-    enough = np.flatnonzero(falling >= needed)
-    return float(needed[enough[-1]]) if len(enough) else np.inf
+    thresholds = np.log(len(values) / LEVEL / np.arange(1, len(values) + 1))
+    enough = np.flatnonzero(falling >= thresholds)
+    return float(thresholds[enough[-1]]) if len(enough) else np.inf

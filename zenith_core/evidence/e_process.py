@@ -1,11 +1,11 @@
 """E-processes: evidence against "the forecast loses no less than the naive one", valid at every look.
 
-A bettor who starts with 1 bets before each outcome that the forecast will lose less than the naive one. If on average
+A bettor with a wealth of 1 bets before each outcome that the forecast will lose less than the naive one. If on average
 it does not, no way of betting is expected to gain. So the wealth is the evidence: at any time that anybody chooses to
 stop and look, its mean is at most 1, and it ever reaches 20 with a probability of at most 1 in 20 (Ville).
 
-The wealth is the mean over BETS, each of which multiplies by 1 + bet * difference. The stake never exceeds MAX_STAKE,
-whatever the outcome.
+The wealth is the mean over BETS, each of which multiplies by 1 + bet * difference. No outcome takes more than
+MAX_STAKE of it.
 
 Forecasts `horizon` sessions ahead overlap. They are split into `horizon` series, each of which bets again when its last
 bet is settled, and the e-value is the mean of their wealths. A look between origin and target may know half the
@@ -53,11 +53,11 @@ def log_bets(
     """
     is_open = np.isnan(differences)
     waits = is_open & (origins >= last_session)  # nothing of its outcome can be known
-    settled = np.where(is_open, np.where(waits, 0.0, -bounds), differences)
+    gains = np.where(is_open, np.where(waits, 0.0, -bounds), differences)
     series = [rows for rows in split_series(origins, targets, horizon) if len(rows)]
-    wealths = [log_wealths(settled[rows], bounds[rows])[:, -1] for rows in series]
-    unused = [np.zeros(len(BETS))] * (horizon - len(wealths))
-    return log_mean(np.array([*wealths, *unused]))
+    wealths = [log_wealths(gains[rows], bounds[rows])[:, -1] for rows in series]
+    idle = [np.zeros(len(BETS))] * (horizon - len(wealths))
+    return log_mean(np.array([*wealths, *idle]))
 
 
 def log_e_value(

@@ -1,6 +1,6 @@
 """The e-value of a ticker's served forecasts at each horizon, from its ledger.
 
-Only forecasts made in the open count, the first of each origin: a later one could be chosen by what happened since.
+Only forecasts made in the open count, the first of each origin: a later one could be chosen by the prices since.
 
 The walk-forward of the first version that was ever registered counts too, once, as the wealth that the bets begin with.
 Those of later versions forecast the same sessions again, so each further training would be a further try.
@@ -56,8 +56,8 @@ def ledger_evidence(ledger: pd.DataFrame, start: Start) -> dict[str, dict[str, A
 def _evidence(rows: pd.DataFrame, horizon: int, start: Mapping[str, Any]) -> dict[str, Any]:
     own = rows[rows["horizon"] == horizon]
     wealths = np.array(start.get("log_wealths", np.zeros(len(BETS)))) + _log_bets(own, horizon)
-    matured = own.loc[own["actual"].notna(), "origin"]
-    since = start.get("since") or (str(matured.iloc[0].date()) if len(matured) else None)
+    origins = own.loc[own["actual"].notna(), "origin"]
+    since = start.get("since") or (str(origins.iloc[0].date()) if len(origins) else None)
     return {"log_e_value": round(float(log_mean(wealths)), _DIGITS), "since": since}
 
 
