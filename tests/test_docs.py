@@ -27,6 +27,7 @@ EXCUSES = {
     "installs and trains": 2,
     "trains": 4,
     "needs Yahoo": 1,
+    "needs an address": 1,
     "goes on until it is stopped": 6,
     "needs the full stack": 4,
     "needs a stopped stack": 1,

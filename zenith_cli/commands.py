@@ -49,7 +49,9 @@ def run(
     tickers: Annotated[
         str | None, typer.Option(help="Comma-separated tickers. Default: depends on the source.")
     ] = None,
-    source: Annotated[str | None, typer.Option(help="Price source: sample, csv, yahoo or simulated.")] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Price source: sample, csv, http, yahoo, simulated, or a package's.")
+    ] = None,
     csv_dir: Annotated[
         Path | None, typer.Option(help="Folder of price files, such as AAPL.csv. Implies --source csv.")
     ] = None,

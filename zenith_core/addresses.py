@@ -1,6 +1,8 @@
 """Check the addresses of servers in settings, before anything connects. Errors never repeat an address."""
 
 import re
+from datetime import date
+from string import Formatter
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
@@ -9,6 +11,7 @@ from zenith_core.errors import UserError
 
 _DATABASES = r"sqlite|postgres(ql)?|mysql"
 _ASYNC_DRIVERS = ("asyncpg", "aiosqlite", "aiomysql", "asyncmy")  # MLflow is not written for them
+_PLACES = {"ticker", "symbol", "since", "key"}
 
 
 def check_tracking_uri(uri: str) -> str:
@@ -40,6 +43,21 @@ def check_redis_url(url: str) -> str:
             "it must look like redis://user:password@host:port/0, with #, /, @ and : in a password escaped, as %23"
         )
     return url
+
+
+def check_price_url(template: str) -> str:
+    """Return the address of price tables, with places such as {ticker}. Raises ValueError for another text."""
+    try:
+        parts = urlsplit(template.format(ticker="A", symbol="A", key="k", since=date(1900, 1, 1)))
+        is_address = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        places = {name for _, name, *_ in Formatter().parse(template) if name is not None}
+    except (ValueError, LookupError, AttributeError):
+        is_address, places = False, set()
+    if not is_address or not places & {"ticker", "symbol"} or places - _PLACES:
+        raise ValueError(
+            "it must look like https://host/path?s={ticker}; {symbol}, {since} and {key} may stand in it, nothing else"
+        )
+    return template
 
 
 def invalid_setting(error: ValidationError) -> UserError:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from zenith_core.addresses import check_redis_url, check_tracking_uri, invalid_setting
+from zenith_core.addresses import check_price_url, check_redis_url, check_tracking_uri, invalid_setting
 from zenith_core.errors import InvalidTicker, UserError
 from zenith_core.market.exchanges import add_exchanges, listed_tickers
 from zenith_core.model_kinds.answers import check_answers
@@ -23,11 +23,20 @@ class Settings(BaseSettings):
     zenith_home: Path = Field(default=Path(".zenith"), description="The folder of all state.")
     zenith_price_source: str = Field(
         default="sample",
-        description="The source of prices: `yahoo`, `csv`, `sample` or `simulated`. Not set: the source that a ticker "
-        "had last; for a new ticker `sample` or `simulated` if they have it, else `yahoo`.",
+        description="The source of prices: `yahoo`, `csv`, `http`, `sample`, `simulated`, or a package's. Not set: "
+        "the source that a ticker had last; for a new ticker `sample` or `simulated` if they have it, else `yahoo`.",
     )
     zenith_csv_dir: Path | None = Field(
         default=None, description="The folder of price files, such as AAPL.csv, that the `csv` source reads."
+    )
+    zenith_price_url: SecretStr | None = Field(
+        default=None,
+        description="The address of a CSV table that the `http` source reads, such as "
+        "`https://stooq.com/q/d/l/?s={ticker}.us&i=d`. `{symbol}` is the ticker without its suffix, `{since}` "
+        "(or `{since:%Y%m%d}`) the first day wanted, `{key}` the key.",
+    )
+    zenith_price_key: SecretStr | None = Field(
+        default=None, description="The key in `ZENITH_PRICE_URL`, if it has `{key}`. It is in no message."
     )
     zenith_data_roots: str = Field(
         default="",
@@ -121,6 +130,11 @@ class Settings(BaseSettings):
     @classmethod
     def _be_mlflow(cls, uri: str | None) -> str | None:
         return check_tracking_uri(uri) if uri else None
+
+    @field_validator("zenith_price_url")
+    @classmethod
+    def _be_price_url(cls, url: SecretStr | None) -> SecretStr | None:
+        return SecretStr(check_price_url(url.get_secret_value())) if url and url.get_secret_value() else None
 
     @field_validator("redis_url")
     @classmethod

@@ -20,6 +20,7 @@ WRONG_TEXTS = {
     "zenith_exchanges": ".VI=NOPE",
     "zenith_tickers": "../../etc",
     "zenith_models": "lstm,nonsense",
+    "zenith_price_url": "https://a/{password}",
     "zenith_timezone": "Mars/Olympus",
     "zenith_rate_limit": "many",
     "cors_origins": "https://a/path",
@@ -40,7 +41,7 @@ READ_LATER = {  # by the command that uses them, with a value that is wrong or l
     "zenith_dagster_config": ("/nowhere", ("tickers", "list")),
     "models_path": ("/proc/zenith", ("predict", "AAPL")),
 }
-ANY_TEXT = {"zenith_data_roots", "zenith_dagster_hosts", "zenith_api_keys", "zenith_read_only_keys"}
+ANY_TEXT = {"zenith_data_roots", "zenith_price_key", "zenith_dagster_hosts", "zenith_api_keys", "zenith_read_only_keys"}
 
 
 def wrong_values(owner, name):

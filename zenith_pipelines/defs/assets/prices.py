@@ -34,7 +34,7 @@ class FetchConfig(dg.Config):
 
     source: str | None = Field(
         default=None,
-        description="`yahoo`, `csv`, `sample` or `simulated`; by default the ticker's last one.",
+        description="`yahoo`, `csv`, `http`, `sample`, `simulated` or a package's; by default the ticker's last one.",
     )
     csv_dir: str | None = Field(
         default=None, description="The folder that the `csv` source reads, below a root of the settings."
@@ -130,7 +130,7 @@ def _source(context: dg.AssetExecutionContext, config: FetchConfig, zenith: Zeni
     source, folder = default_source(zenith.settings, zenith.store, ticker)
     if config.source:
         source, folder = config.source, zenith.settings.zenith_csv_dir
-    return make_source(source, csv_dir=Path(config.csv_dir) if config.csv_dir else folder)
+    return make_source(source, csv_dir=Path(config.csv_dir) if config.csv_dir else folder, settings=zenith.settings)
 
 
 def _figures(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from zenith_core.market.listing import listing
 from zenith_core.market.tickers import validate_ticker
 from zenith_pipelines.ingestion.sources import yahoo_client
 from zenith_pipelines.ingestion.sources.base import RawPrices, raw_table
+from zenith_pipelines.ingestion.sources.retries import RetryPolicy
 from zenith_pipelines.ingestion.sources.yahoo_responses import ChartResponses
-from zenith_pipelines.ingestion.sources.yahoo_retry import RetryPolicy
 
 _COLUMNS = {"Adj Close": "adj_close", "Stock Splits": "splits"}
 

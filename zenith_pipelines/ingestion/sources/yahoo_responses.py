@@ -7,10 +7,10 @@ Yahoo or the caller had it before, if Yahoo files it under YHD, or if its last t
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 from zenith_core.errors import Delisted, NoNewData, RateLimited, SourceError, SourceUnavailable, UnknownTicker
+from zenith_pipelines.ingestion.sources.retries import retry_after
 
 # Longer than any closure of an exchange (Athens 2015: five weeks). A ticker halted that long counts as delisted too.
 DORMANT_AFTER = timedelta(days=60)
@@ -104,18 +104,6 @@ class ChartResponses:
         if self.meta:
             return Delisted(f"yahoo knows {self.ticker} but has no prices of it: it may be delisted")
         return UnknownTicker(f"yahoo does not know {self.ticker}: unknown, or delisted long ago")
-
-
-def retry_after(value: str | None, now: datetime) -> float:
-    """Parse a Retry-After header (RFC 9110: seconds or a date) into seconds; 0 if it is absent or unreadable."""
-    text = (value or "").strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        until = parsedate_to_datetime(text)
-        return max(0.0, (until - now).total_seconds())
-    except (TypeError, ValueError):
-        return 0.0
 
 
 def _chart(body: str) -> dict[str, Any]:

@@ -66,5 +66,5 @@ def test_its_errors_pass_unchanged(vendor):
 
 @pytest.mark.usefixtures("vendor")
 def test_the_error_for_an_unknown_source_lists_it():
-    with pytest.raises(UserError, match="no price source 'other'; there are csv, sample, simulated, vendor, yahoo"):
+    with pytest.raises(UserError, match="'other'; there are csv, http, sample, simulated, vendor, yahoo"):
         make_source("other")

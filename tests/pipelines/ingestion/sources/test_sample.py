@@ -4,6 +4,7 @@ from zenith_core.errors import UnknownTicker, UserError
 from zenith_pipelines.ingestion.sources import SOURCES, make_source
 from zenith_pipelines.ingestion.sources.csv_folder import CsvFolderSource
 from zenith_pipelines.ingestion.sources.sample import SampleSource
+from zenith_pipelines.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -50,10 +51,11 @@ def test_the_error_for_an_unknown_ticker_lists_the_five():
 
 
 def test_the_error_for_an_unknown_source_lists_all_sources():
-    with pytest.raises(UserError, match="no price source 'nasdaq'; there are csv, sample, simulated, yahoo"):
+    with pytest.raises(UserError, match="no price source 'nasdaq'; there are csv, http, sample, simulated, yahoo"):
         make_source("nasdaq")
 
 
 def test_every_source_has_the_name_of_its_entry(tmp_path):
-    assert {make_source(name, csv_dir=tmp_path).name for name in SOURCES} == set(SOURCES)
+    settings = Settings(zenith_home=tmp_path, zenith_price_url="https://host/{ticker}")
+    assert {make_source(name, csv_dir=tmp_path, settings=settings).name for name in SOURCES} == set(SOURCES)
     assert isinstance(make_source("csv", csv_dir=tmp_path), CsvFolderSource)

@@ -22,8 +22,8 @@ from tests.pipelines.ingestion.sources.yahoo_server import (
 from zenith_core.errors import Delisted, NoNewData, RateLimited, SourceUnavailable, UnknownTicker
 from zenith_core.prices.cleaning import clean_prices
 from zenith_pipelines.ingestion.sources.defaults import default_tickers
+from zenith_pipelines.ingestion.sources.retries import RetryPolicy
 from zenith_pipelines.ingestion.sources.yahoo import YahooSource
-from zenith_pipelines.ingestion.sources.yahoo_retry import RetryPolicy
 
 NOW = datetime(2024, 1, 5, 12, tzinfo=UTC)
 BARS = (

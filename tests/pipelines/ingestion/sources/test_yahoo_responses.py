@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zenith_core.errors import RateLimited, SourceError, SourceUnavailable
-from zenith_pipelines.ingestion.sources.yahoo_responses import ChartResponses, retry_after
+from zenith_pipelines.ingestion.sources.retries import retry_after
+from zenith_pipelines.ingestion.sources.yahoo_responses import ChartResponses
 
 NOW = datetime(2024, 1, 5, 12, tzinfo=UTC)
 JSON = st.recursive(

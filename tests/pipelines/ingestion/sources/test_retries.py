@@ -3,7 +3,7 @@
 import pytest
 
 from zenith_core.errors import Delisted, RateLimited
-from zenith_pipelines.ingestion.sources.yahoo_retry import RetryPolicy
+from zenith_pipelines.ingestion.sources.retries import RetryPolicy
 
 
 class Refusals:

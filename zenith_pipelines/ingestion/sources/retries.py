@@ -1,9 +1,11 @@
-"""Retries of the yahoo source: bounded exponential backoff with jitter, never before Yahoo's Retry-After."""
+"""Retries of requests to a source: bounded exponential backoff with jitter, never before its Retry-After."""
 
 import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception
@@ -60,3 +62,15 @@ class RetryPolicy:
         error = state.outcome.exception() if state.outcome else None
         following = state.attempt_number + 1
         logger.warning("%s; attempt %d of %d in %.0f s", error, following, self.tries, state.upcoming_sleep)
+
+
+def retry_after(value: str | None, now: datetime) -> float:
+    """Parse a Retry-After header (RFC 9110: seconds or a date) into seconds; 0 if it is absent or unreadable."""
+    text = (value or "").strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        until = parsedate_to_datetime(text)
+        return max(0.0, (until - now).total_seconds())
+    except (TypeError, ValueError):
+        return 0.0
