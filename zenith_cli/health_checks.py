@@ -80,14 +80,15 @@ def home(context: DoctorContext) -> Finding:
 
 def price_source(context: DoctorContext) -> Finding:
     """Check that the configured source has prices. Raises ZenithError."""
-    from zenith_pipelines.ingestion.sources import make_source
+    from zenith_pipelines.ingestion.sources import make_source, yahoo_pace
     from zenith_pipelines.ingestion.sources.retries import RetryPolicy
     from zenith_pipelines.ingestion.sources.yahoo import YahooSource
 
     name = context.settings.zenith_price_source
     source = make_source(name, csv_dir=context.settings.zenith_csv_dir)
     if isinstance(source, YahooSource):
-        yahoo = YahooSource(retry_policy=RetryPolicy(tries=1, timeout=_TIMEOUT_SECONDS))
+        policy = RetryPolicy(tries=1, timeout=_TIMEOUT_SECONDS, total_wait=_TIMEOUT_SECONDS)
+        yahoo = YahooSource(retry_policy=policy, pace=yahoo_pace(context.settings))
         prices = yahoo.fetch("AAPL", since=datetime.now(UTC).date() - timedelta(days=10)).prices
         return Finding("ok", f"yahoo responds; latest AAPL price: {prices.index[-1]:%Y-%m-%d}")
     tickers = source.tickers()

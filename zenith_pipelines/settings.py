@@ -38,6 +38,13 @@ class Settings(BaseSettings):
     zenith_price_key: SecretStr | None = Field(
         default=None, description="The key in `ZENITH_PRICE_URL`, if it has `{key}`. It is in no message."
     )
+    zenith_yahoo_rate: int = Field(
+        default=100,
+        ge=1,
+        le=10_000,
+        description="Most requests to Yahoo a minute, by all processes of a home, with `REDIS_URL` by all hosts that "
+        "share it. A ticker takes two. After HTTP 429 all of them pause.",
+    )
     zenith_data_roots: str = Field(
         default="",
         description="More folders, or URIs such as `s3://bucket/archive`, separated by commas. A run that Dagster "
@@ -102,7 +109,8 @@ class Settings(BaseSettings):
     )
     redis_url: SecretStr | None = Field(
         default=None,
-        description="A Redis for cached answers and rate limits. Not set: each service process keeps its own.",
+        description="A Redis for cached answers, rate limits and the pace of requests to Yahoo. Not set: each service "
+        "process and each home keeps its own.",
     )
     keras_backend: Literal["jax", "tensorflow", "torch"] = Field(
         default="jax", description="Keras's backend: `jax`, `tensorflow`, or `torch`, which is not installed."

@@ -37,7 +37,8 @@ class Settings(BaseSettings):
     )
     redis_url: SecretStr | None = Field(
         default=None,
-        description="A Redis for cached answers and rate limits. Not set: each service process keeps its own.",
+        description="A Redis for cached answers, rate limits and the pace of requests to Yahoo. Not set: each service "
+        "process and each home keeps its own.",
     )
     models_path: Path | None = Field(
         default=None,

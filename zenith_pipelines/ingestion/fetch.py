@@ -27,6 +27,7 @@ from zenith_pipelines.ingestion.sources.base import RAW_PRICES, PriceSource, Raw
 
 WHOLE_EVERY = timedelta(days=30)  # finds corrections older than the overlap
 OVERLAP = 10  # sessions fetched again with an increment: two weeks, in which sources fix most of their errors
+SETTLING = timedelta(hours=1)  # after the close, in which a source may still change the session
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,15 @@ def fetch_next(store: DatasetStore, source: PriceSource, ticker: str, *, now: da
     return replace(fetch, snapshot=snapshot, is_new=True)
 
 
-def fetch_and_record_delisting(store: DatasetStore, source: PriceSource, ticker: str) -> FetchResult:
-    """Call `fetch_next`, and note for serving if the ticker is delisted. A later successful fetch removes the note."""
+def fetch_and_record_delisting(
+    store: DatasetStore, source: PriceSource, ticker: str, *, now: datetime | None = None
+) -> FetchResult:
+    """Call `fetch_next`, and note for serving if the ticker is delisted. A later successful fetch removes the note.
+
+    Nothing is requested if the last snapshot has all that the source can have (`up_to_date`).
+    """
+    if not store.exists(DELISTED, ticker) and (fetch := up_to_date(store, source, ticker, now or datetime.now(UTC))):
+        return fetch
     try:
         fetch = fetch_next(store, source, ticker)
     except Delisted as error:
@@ -73,6 +81,26 @@ def fetch_and_record_delisting(store: DatasetStore, source: PriceSource, ticker:
         raise
     store.withdraw(DELISTED, ticker)
     return fetch
+
+
+def up_to_date(store: DatasetStore, source: PriceSource, ticker: str, now: datetime) -> FetchResult | None:
+    """Return the last fetch of a remote source if nothing can have changed since; None if it has to be asked.
+
+    That fetch has the last closed session, came after it had settled, and is not due to be repeated whole.
+    """
+    last, is_current = last_snapshot(store, ticker, source.name)
+    if last is None or not is_current or source.tickers() is not None:
+        return None
+    fetched_at, session = _fetched_at(last), pd.Timestamp(_last_closed(ticker, now))
+    if now - datetime.fromisoformat(_whole_at(last)) >= WHOLE_EVERY:
+        return None
+    if pd.Timestamp(_last_closed(ticker, fetched_at - SETTLING)) != session:
+        return None
+    if not last.table["close"][last.table.index == session].notna().any():
+        return None
+    history = _finished(last, ticker)
+    request = f"nothing requested: the fetch of {fetched_at:%Y-%m-%d %H:%M} UTC has the last session"
+    return FetchResult(last, False, fetched_at, request, find_restatements(history, history))
 
 
 def last_snapshot(store: DatasetStore, ticker: str, source: str) -> tuple[Dataset | None, bool]:

@@ -12,7 +12,7 @@ from zenith_core.errors import Delisted, NoNewData, RateLimited, SourceUnavailab
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import sessions_between
 from zenith_core.prices.cleaning import data_version
-from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.ingestion.fetch import (
     OVERLAP,
     clean_snapshot,
@@ -201,6 +201,65 @@ def test_a_delisted_ticker_is_noted_for_serving_until_it_trades_again(store):
 
 def _raise(error):
     raise error
+
+
+@pytest.fixture
+def fetched(store):
+    """A remote source whose sessions until 2024-03-27 are stored, and a function that fetches at a time of UTC."""
+    source = Source(history(60))
+    fetch_and_store(store, source)
+
+    def fetch_at(text):
+        source.at = datetime.fromisoformat(f"{text}+00:00")
+        source.requests.clear()
+        result = fetch_and_record_delisting(store, source, "AAPL", now=source.at)
+        if result.is_new:
+            store.write(RAW_PRICES, "AAPL", result.snapshot, keep_history=True)
+        return result
+
+    fetch_at.source = source
+    return fetch_at
+
+
+@pytest.mark.parametrize("moment", ["2024-03-27 23:01", "2024-03-28 12:00", "2024-03-28 19:59"])
+def test_nothing_is_requested_until_the_next_session_has_closed(fetched, moment):
+    result = fetched(moment)
+
+    assert fetched.source.requests == []
+    assert (result.is_new, result.request) == (
+        False,
+        "nothing requested: the fetch of 2024-03-27 23:00 UTC has the last session",
+    )
+    assert result.facts["checked_at"] == "2024-03-27T23:00:00+00:00"
+    assert counts(result) == {}
+
+
+def test_the_next_closed_session_is_requested_and_again_until_it_has_settled_and_is_there(fetched):
+    fetched.source.prices = history(61)
+    fetched.source.prices.loc[SESSIONS[60], "close"] = np.nan
+    requests = []
+    for moment in ("2024-03-28 20:01", "2024-03-28 20:02", "2024-03-28 21:02"):
+        fetched(moment)
+        requests.append(len(fetched.source.requests))
+    fetched.source.prices = history(61)
+    for moment in ("2024-03-28 21:03", "2024-03-29 02:00"):  # Good Friday
+        fetched(moment)
+        requests.append(len(fetched.source.requests))
+
+    assert [count > 0 for count in requests] == [True, True, True, True, False]
+
+
+def test_a_whole_fetch_another_source_a_note_and_a_local_source_are_not_left_out(fetched, store):
+    fetched.source.prices = history(80)
+    fetched("2024-04-25 23:00")
+    assert fetched("2024-04-25 23:30").request.startswith("nothing requested")
+    assert fetched("2024-04-26 23:00").request == "whole history: nothing new"
+    store.write("delisted", "AAPL", Dataset(facts={"reason": "gone"}))
+    assert not fetched("2024-04-26 00:30").request.startswith("nothing requested")
+    fetched.source.name = "other"
+    assert fetched("2024-04-25 23:30").is_new
+    fetched.source._tickers = ["AAPL"]
+    assert fetched("2024-04-25 23:40").request.startswith("whole history")
 
 
 def test_an_increment_without_a_session_is_nothing_new(store):

@@ -8,13 +8,14 @@ from zenith_core.errors import UserError
 from zenith_pipelines.ingestion.sources.base import PriceSource, RawPrices
 from zenith_pipelines.ingestion.sources.csv_folder import CsvFolderSource
 from zenith_pipelines.ingestion.sources.http_csv import HttpCsvSource
+from zenith_pipelines.ingestion.sources.pace import SharedPace
 from zenith_pipelines.ingestion.sources.packages import ENTRY_POINTS, PackageSource, package_sources
 from zenith_pipelines.ingestion.sources.sample import SampleSource
 from zenith_pipelines.ingestion.sources.simulated import SimulatedSource
 from zenith_pipelines.ingestion.sources.yahoo import YahooSource
 from zenith_pipelines.settings import Settings
 
-__all__ = ["ENTRY_POINTS", "SOURCES", "PriceSource", "RawPrices", "SourceOptions", "make_source"]
+__all__ = ["ENTRY_POINTS", "SOURCES", "PriceSource", "RawPrices", "SourceOptions", "make_source", "yahoo_pace"]
 
 
 @dataclass(frozen=True)
@@ -29,8 +30,14 @@ class SourceOptions:
     csv_dir: Path | None = None
 
 
+def yahoo_pace(settings: Settings) -> SharedPace:
+    """Return the pace of all requests to Yahoo."""
+    redis_url = settings.redis_url.get_secret_value() if settings.redis_url else None
+    return SharedPace("yahoo", settings.zenith_yahoo_rate, settings.home, redis_url)
+
+
 SOURCES: dict[str, Callable[[SourceOptions], PriceSource]] = {
-    "yahoo": lambda _: YahooSource(),
+    "yahoo": lambda options: YahooSource(pace=yahoo_pace(options.settings)),
     "csv": lambda options: CsvFolderSource(options.csv_dir),
     "http": lambda options: HttpCsvSource(options.settings.zenith_price_url, options.settings.zenith_price_key),
     "sample": lambda _: SampleSource(),

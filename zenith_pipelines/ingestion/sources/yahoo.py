@@ -1,6 +1,7 @@
 """Yahoo Finance through yfinance: daily prices as Yahoo reports them, with dividends and splits.
 
-One thread per process uses yfinance at a time; the caller limits the number of processes.
+One thread per process uses yfinance at a time; the caller limits the number of processes, and `pace` their requests.
+Several tickers at once would save nothing: a chart of Yahoo has one ticker, and `yfinance.download` asks for each.
 """
 
 import time
@@ -11,12 +12,13 @@ from typing import Any
 
 import pandas as pd
 
-from zenith_core.errors import Delisted, UnknownTicker
+from zenith_core.errors import Delisted, RateLimited, UnknownTicker
 from zenith_core.market.exchanges import currency_pair
 from zenith_core.market.listing import listing
 from zenith_core.market.tickers import validate_ticker
 from zenith_pipelines.ingestion.sources import yahoo_client
 from zenith_pipelines.ingestion.sources.base import RawPrices, raw_table
+from zenith_pipelines.ingestion.sources.pace import Pace
 from zenith_pipelines.ingestion.sources.retries import RetryPolicy
 from zenith_pipelines.ingestion.sources.yahoo_responses import ChartResponses
 
@@ -29,6 +31,7 @@ class YahooSource:
     session:      replaces the HTTP session, for tests and proxies (a curl_cffi or requests Session)
     retry_policy: limits of retries after temporary errors
     sleep, clock: replaced in tests
+    pace:         shared with other processes; None for none
     """
 
     name = "yahoo"
@@ -39,11 +42,13 @@ class YahooSource:
         retry_policy: RetryPolicy | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        pace: Pace | None = None,
     ) -> None:
         self._session = session
         self._retry_policy = retry_policy or RetryPolicy()
         self._sleep = sleep
         self._clock = clock
+        self._pace = pace
 
     def fetch(self, ticker: str, since: date | None = None) -> RawPrices:
         """See `PriceSource.fetch`.
@@ -78,12 +83,30 @@ class YahooSource:
     def _attempt(self, responses: ChartResponses) -> pd.DataFrame:
         responses.now = self._clock()
         session = self._session or yahoo_client.default_session()
-        history = yahoo_client.history(session, responses, self._retry_policy.timeout)
+        history = self._history(session, responses)
         if history.empty:
             raise responses.no_sessions("an empty history")
         if responses.since and (reason := responses.why_delisted()):
             raise Delisted(reason)
         return history
+
+    def _history(self, session: Any, responses: ChartResponses) -> pd.DataFrame:
+        """Ask for the history at the shared pace. A refusal pauses all processes."""
+        timeout, pace = self._retry_policy.timeout, self._pace
+        if pace is None:
+            return yahoo_client.history(session, responses, timeout)
+        try:
+            return yahoo_client.history(session, responses, timeout, lambda: self._wait(pace, responses))
+        except RateLimited:
+            if responses.status == 429:  # else the pause is another process's
+                pace.pause(responses.retry_after)
+            raise
+
+    def _wait(self, pace: Pace, responses: ChartResponses) -> None:
+        if seconds := pace.wait(self._retry_policy.total_wait):
+            responses.begin()
+            responses.retry_after = seconds
+            raise RateLimited(f"yahoo has asked for a pause: retry {responses.ticker} in {seconds:.0f} s")
 
 
 def _no_isin(ticker: str) -> str:

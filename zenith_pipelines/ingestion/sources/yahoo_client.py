@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -18,13 +18,16 @@ _CHART = "/v8/finance/chart/"
 _yfinance_lock = threading.Lock()
 
 
-def history(session: Any, responses: ChartResponses, timeout: float) -> pd.DataFrame:
+def history(
+    session: Any, responses: ChartResponses, timeout: float, before_request: Callable[[], None] = lambda: None
+) -> pd.DataFrame:
     """Fetch a ticker's daily history once, as yfinance returns it, rows of NaN included.
 
-    Raises SourceError of the matching kind, and nothing else.
+    `before_request` is called before each request for a chart. Raises SourceError of the matching kind, and nothing
+    else.
     """
     responses.begin()
-    with _yfinance_lock, _recording(session, responses):
+    with _yfinance_lock, _recording(session, responses, before_request):
         try:
             prices: pd.DataFrame = _ticker(responses.ticker, session).history(
                 start=responses.since and responses.since.isoformat(),
@@ -63,7 +66,7 @@ def _ticker(name: str, session: Any) -> Any:
 
 
 @contextmanager
-def _recording(session: Any, responses: ChartResponses) -> Iterator[None]:
+def _recording(session: Any, responses: ChartResponses, before_request: Callable[[], None]) -> Iterator[None]:
     """Let `responses` read each response of the chart service first: yfinance shows neither status nor headers.
 
     Its errors pass through yfinance unchanged, and save the second request that yfinance makes at once.
@@ -73,6 +76,7 @@ def _recording(session: Any, responses: ChartResponses) -> Iterator[None]:
     def request(method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         if _CHART not in url:
             return send(method, url, *args, **kwargs)
+        before_request()
         responses.begin()
         response = send(method, url, *args, **kwargs)
         responses.read(response)

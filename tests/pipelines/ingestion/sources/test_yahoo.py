@@ -306,3 +306,35 @@ def test_the_default_tickers_are_brazils_largest():
 
 def test_yahoo_lists_no_tickers():
     assert YahooSource().tickers() is None
+
+
+class Pace:
+    """A pace that notes what it is asked, and answers with `seconds`."""
+
+    def __init__(self, seconds=0.0):
+        self.seconds = seconds
+        self.calls = []
+
+    def wait(self, longest):
+        self.calls.append("wait")
+        return self.seconds
+
+    def pause(self, seconds):
+        self.calls.append(seconds)
+
+
+def test_each_request_keeps_the_pace_and_a_refusal_pauses_it(yahoo, sleeps):
+    yahoo.answers = [limited("30"), chart(*BARS)]
+    pace = Pace()
+    with loopback_session(yahoo.server_port) as session:
+        YahooSource(session, sleep=sleeps.append, clock=lambda: NOW, pace=pace).fetch("PETR4.SA")
+    assert pace.calls.count("wait") == len(yahoo.requests)
+    assert [call for call in pace.calls if call != "wait"] == [30.0]
+
+
+def test_a_pause_that_another_process_began_ends_the_fetch_without_a_request(yahoo, sleeps):
+    pace = Pace(seconds=900)
+    with loopback_session(yahoo.server_port) as session, pytest.raises(RateLimited) as refusal:
+        YahooSource(session, sleep=sleeps.append, clock=lambda: NOW, pace=pace).fetch("PETR4.SA")
+    assert str(refusal.value) == "yahoo has asked for a pause: retry PETR4.SA in 900 s"
+    assert (yahoo.requests, sleeps, pace.calls) == ([], [], ["wait"])
