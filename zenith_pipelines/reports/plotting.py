@@ -106,6 +106,7 @@ def empty_plot(figure: "Figure", axes: "Axes", text: str) -> "Figure":
 def to_png(figure: "Figure", dpi: int = 110) -> bytes:
     """Return the figure as PNG in light colours."""
     buffer = io.BytesIO()
+    _fix_layout(figure)
     figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()
 
@@ -125,6 +126,7 @@ def to_svg(figure: "Figure", label: str = "") -> str:
     import matplotlib
 
     buffer = io.StringIO()
+    _fix_layout(figure)
     # Text stays text (small, selectable). A fixed salt and no date give the same bytes for the same figure.
     with _rc_lock, matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "zenith"}):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
@@ -135,6 +137,14 @@ def to_svg(figure: "Figure", label: str = "") -> str:
     for role, colour in ROLES.items():
         svg = svg.replace(colour, f"var(--{role}, {colour})")
     return svg
+
+
+def _fix_layout(figure: "Figure") -> None:
+    """Lay the figure out once: matplotlib would do it, and draw the figure, twice for each file."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine(None)
 
 
 def _style(axes: "Axes") -> "Axes":
