@@ -11,6 +11,7 @@ from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock
 from zenith_pipelines.settings import Settings
 
 
+@pytest.mark.slow
 def test_dead_runs_are_failed_before_the_ui_starts(monkeypatch, tmp_path):
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
     monkeypatch.delenv("DAGSTER_HOME", raising=False)

@@ -23,6 +23,8 @@ from zenith_pipelines.registry.retention import RetentionRules, clean_up
 from zenith_pipelines.settings import Settings
 from zenith_serving.registry import open_registry
 
+pytestmark = pytest.mark.slow  # databases of Dagster and MLflow of their own
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path

@@ -83,6 +83,7 @@ def test_it_keeps_its_track_record(older, zenith):
     assert json.loads(zenith("track-record", "AAPL", "--json")) == json.loads(answer(older, "track-record"))
 
 
+@pytest.mark.slow
 def test_the_service_answers_from_it(older, zenith):
     before = json.loads(answer(older, "predict"))
     zenith("models", "AAPL")  # as every command that opens the home, `zenith serve` converts it first

@@ -157,6 +157,7 @@ def test_other_garbage_is_refused_without_a_500(client):
     is_problem(client.get("/nowhere"), 404)
 
 
+@pytest.mark.slow
 @hypothesis_settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     body=st.recursive(

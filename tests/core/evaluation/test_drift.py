@@ -45,6 +45,7 @@ def test_overlapping_forecasts_count_as_fewer():
     assert "5 sessions ahead" in coverage_breach(ledger(hits(25, 60), horizon=5))
 
 
+@pytest.mark.slow
 def test_a_few_forecasts_say_nothing():
     assert coverage_breach(ledger(hits(0, 9))) is None
     assert coverage_breach(ledger(hits(0, 10))) is not None

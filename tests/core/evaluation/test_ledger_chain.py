@@ -171,6 +171,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("damage", "reason"), BROKEN.values(), ids=BROKEN)
 def test_every_change_of_the_past_is_found_and_named(damage, reason):
     with pytest.raises(CorruptData, match=reason):

@@ -86,6 +86,7 @@ def test_our_features_pass_and_prefixes_agree_to_the_last_bit():
     assert (certificate["sessions"], certificate["warm_up"]) == (700, WARM_UP)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("leak", LOOK_AHEAD)
 def test_a_planted_look_ahead_fails_on_prefixes(leak):
     certificate = certify(planted(LOOK_AHEAD[leak]), make_prices(crash=411), (*SMALL_INPUTS, "planted"))

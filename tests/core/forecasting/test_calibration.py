@@ -51,6 +51,7 @@ def test_calibrated_probabilities_stay():
     np.testing.assert_allclose(fair.sum(axis=1), 1)
 
 
+@pytest.mark.slow
 def test_the_slope_loses_the_share_of_its_square_that_chance_explains():
     """A hundred copies have the same likeliest slope and ten times the t, so that almost nothing of it is lost."""
     rng = np.random.default_rng(3)
@@ -64,6 +65,7 @@ def test_the_slope_loses_the_share_of_its_square_that_chance_explains():
     assert once / often == pytest.approx((1 - 1 / t**2) / (1 - 1 / (10 * t) ** 2), rel=0.03)
 
 
+@pytest.mark.slow
 def test_noise_is_shrunk_to_the_base_rates():
     rng = np.random.default_rng(2)
     slopes, losses = [], []

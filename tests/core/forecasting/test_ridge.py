@@ -12,6 +12,7 @@ def sample():
     return values, (values - [0.0, 5.0, -2.0]) @ slopes + 0.1 * random.normal(size=(400, 2)), slopes
 
 
+@pytest.mark.slow
 def test_equals_scikit_learns_ridge_on_standardized_features(sample):
     from sklearn.linear_model import Ridge  # a second to import
 

@@ -264,6 +264,7 @@ def test_one_price_a_day_without_volume_is_trading_as_long_as_it_moves():
     assert cleaned(fund).prices["flat"].sum() == 299
 
 
+@pytest.mark.slow
 def test_rows_before_the_start_of_a_calendar_are_sessions():
     raw = market().set_axis(pd.bdate_range("1996-10-01", periods=300)).drop(pd.Timestamp("1996-10-10"))
     tokyo = clean_prices(raw, "^N225", now=NOW)
@@ -504,6 +505,7 @@ def _assert_contract(prices):
     assert prices["factor"].iloc[-1] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", [395, 401, 650, 1250, 1650, 2010, 2403, 2900])
 def test_later_rows_change_earlier_ones_by_their_factor_only(cut):
     """In a market with every kind of dirt, rows are carried and flagged with data of at most the next day."""

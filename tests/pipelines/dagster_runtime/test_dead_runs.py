@@ -12,6 +12,8 @@ from zenith_pipelines.settings import Settings
 
 POOL = "price_sources"
 
+pytestmark = pytest.mark.slow  # several databases of Dagster each
+
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):

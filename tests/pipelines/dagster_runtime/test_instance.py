@@ -29,6 +29,7 @@ def test_the_instance_is_in_home_with_the_configuration_of_the_project(tmp_path,
     assert yaml.safe_load((home / "dagster.yaml").read_text())["telemetry"] == {"enabled": False}
 
 
+@pytest.mark.slow
 def test_prepare_writes_the_configuration_and_the_tables_into_dagster_home(tmp_path, monkeypatch):
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "named"))
     home = prepare(Settings(zenith_home=tmp_path / "zenith"))

@@ -11,6 +11,8 @@ from zenith_pipelines.tickers import add_tickers, known_tickers, removed_tickers
 
 PRICES = dg.AssetKey("raw_prices")
 
+pytestmark = pytest.mark.slow  # several databases of Dagster each
+
 
 @pytest.fixture
 def instances(tmp_path, monkeypatch):

@@ -398,6 +398,7 @@ def below(upstream: Dataset):
     return Dataset(facts={"rows": len(upstream.tables["prices"])})
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # caused by Dagster itself
 def test_a_corrupt_input_fails_the_run_and_the_next_run_writes_it_again(run, tmp_path):
     assert run(upstream, below) is None

@@ -172,6 +172,7 @@ def test_bad_data_fails_with_figure_and_offending_days(check, bad, severity, blo
         assert result.metadata["offending"].value
 
 
+@pytest.mark.slow
 def test_the_metadata_has_the_figures():
     def figures(check, bad, *names):
         return [call(check, bad).metadata[name].value for name in names]

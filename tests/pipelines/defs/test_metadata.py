@@ -50,6 +50,7 @@ def test_the_columns_of_a_table_have_types_and_constraints():
     assert all(name.replace("_", "").isalnum() for name in features)  # no pattern for further columns
 
 
+@pytest.mark.slow
 def test_prices_and_features_become_pictures_and_empty_tables_nothing():
     table = features(PRICES)
     assert picture(prices_plot(Dataset({"prices": PRICES}))["close and volume"]).startswith(PNG)
@@ -76,6 +77,7 @@ def test_a_version_is_linked_without_a_password(uri, link):
     assert metadata["mlflow"].value.startswith(link) if link else metadata == {}
 
 
+@pytest.mark.slow
 def test_cleaned_prices_have_their_date_range_last_close_counts_and_plot():
     raw = SampleSource().fetch("FB")
     facts = {"content_hash": "abc", "fetched_at": raw.fetched_at.isoformat()}

@@ -73,6 +73,7 @@ def test_a_class_that_never_occurs_is_refused(data):
         fit_ensemble(CONFIG, values, np.minimum(labels, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("calibrator", [CALIBRATOR, Calibrator(1.0, (0.0, 0.0, 0.0)), Calibrator(0.0, (0.0, 1.0, 2.0))])
 def test_the_onnx_model_agrees_with_the_calibrated_ensemble(model, calibrator):
     values = np.random.default_rng(3).normal(size=(500, 4)).astype(np.float32)

@@ -74,6 +74,7 @@ def test_signals_are_marked_at_their_closes_and_hold_is_not(prices):
     np.testing.assert_allclose(axes.collections[1].get_offsets()[0, 1], prices["close"].iloc[-33])
 
 
+@pytest.mark.slow
 def test_a_small_png_is_the_same_picture_in_far_fewer_bytes(prices):
     figure = close_and_volume(prices)
 

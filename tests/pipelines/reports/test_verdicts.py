@@ -48,6 +48,7 @@ def test_the_verdict_states_that_a_model_has_skill():
     assert price.figures.endswith("significant at 2 of 2 horizons")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("coverage", "sentence"),
     [(0.80, "Too narrow"), (0.9, "Keeps its promise"), (0.99, "Too wide"), (None, "Not scored yet")],

@@ -64,6 +64,7 @@ def test_what_is_no_ticker_is_not_forgotten(settings, ticker):
         assert client.delete(f"{CACHE}/{ticker}", headers=KEYS).status_code in (404, 422)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fails", [False, True])
 def test_a_hundred_cold_requests_make_one_computation(either, monkeypatch, fails):
     compute, calls = model_store.forecast_once, []

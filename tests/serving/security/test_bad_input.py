@@ -167,6 +167,7 @@ def test_every_input_that_takes_a_ticker_is_found(all_inputs):
     assert {f"post /api/v1/ml/predict/{kind} ticker" for kind in ("price", "signal", "comprehensive")} <= names
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "ticker",
     [*OUTSIDE[:3], *(pytest.param(ticker, marks=pytest.mark.slow) for ticker in OUTSIDE[3:] + INVALID_TICKERS)],

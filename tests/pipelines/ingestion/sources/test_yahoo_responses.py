@@ -39,6 +39,7 @@ def test_retry_after_is_seconds_or_a_date(header, seconds):
     assert retry_after(header, NOW) == seconds
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_any_retry_after_is_a_finite_wait(header):
     assert 0 <= retry_after(header, NOW) < float("inf")
@@ -58,6 +59,7 @@ def test_any_response_raises_a_source_error_or_nothing(status, chart, since):
     responses.why_delisted()
 
 
+@pytest.mark.slow
 @given(chart=JSON)
 @pytest.mark.parametrize(("status", "kind"), [(429, RateLimited), (500, SourceUnavailable), (503, SourceUnavailable)])
 def test_the_status_decides_the_kind_of_a_temporary_error(status, kind, chart):
