@@ -43,6 +43,23 @@ class ModelUnavailable(NotAvailable):
     """The ticker has data, but no model that can be served."""
 
 
+class NoProductionModel(ModelUnavailable):
+    """The registry has no version in Production of the ticker's model."""
+
+
+class DistributionUnavailable(NotAvailable):
+    """The ticker's data hold no distribution to answer with: they are of before 0.2.0, or too short.
+
+    ticker:  one that has data
+    """
+
+    def __init__(self, ticker: str) -> None:
+        super().__init__(
+            f"the data of {ticker} hold no distribution of returns yet: `zenith job refresh_prices --tickers {ticker}` "
+            "computes it"
+        )
+
+
 class FeatureMismatch(ModelUnavailable):
     """The model was trained on other features than the snapshot has: an answer would be silently wrong."""
 

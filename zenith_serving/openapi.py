@@ -68,6 +68,7 @@ def _name_body(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
     body = operation.get("requestBody", {})
     for media_type, content in body.get("content", {}).items():
         if name := content["schema"].get("title"):
+            schemas |= content["schema"].pop("$defs", {})
             schemas[name] = content["schema"]
             reference = {"$ref": f"#/components/schemas/{name}"}
             operation["requestBody"] = {**body, "content": {media_type: {"schema": reference}}}

@@ -14,6 +14,7 @@ from zenith_serving.errors import (
     CacheUnavailable,
     CrossSite,
     DagsterUnavailable,
+    DistributionUnavailable,
     FeatureMismatch,
     KeyMissing,
     KeyWrong,
@@ -40,6 +41,12 @@ _KINDS: tuple[tuple[type[ZenithError], str, HTTPStatus, str], ...] = (
     (TickerGone, "ticker-gone", HTTPStatus.GONE, "No predictions for this ticker any more"),
     (FeatureMismatch, "feature-mismatch", HTTPStatus.SERVICE_UNAVAILABLE, "Model and data do not fit together"),
     (ModelUnavailable, "model-unavailable", HTTPStatus.SERVICE_UNAVAILABLE, "No model to answer with"),
+    (
+        DistributionUnavailable,
+        "distribution-unavailable",
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "No distribution of returns to answer with",
+    ),
     (RegistryUnavailable, "registry-away", HTTPStatus.SERVICE_UNAVAILABLE, "The model registry is unavailable"),
     (DagsterUnavailable, "dagster-away", HTTPStatus.SERVICE_UNAVAILABLE, "Dagster cannot do this now"),
     (UnknownRun, "unknown-run", HTTPStatus.NOT_FOUND, "No such run"),
@@ -166,6 +173,6 @@ def _body_fields(scope: Scope) -> Collection[str]:
 
 
 def _field(location: tuple[int | str, ...]) -> str:
-    """Return the name of a declared field, or "body"; positions are left out."""
+    """Return the name of a declared field, or "body"; positions are left out, and a union's tag if it is the name."""
     names = [part for part in location[1:] if isinstance(part, str)]
-    return ".".join(names) or "body"
+    return ".".join(name for name, before in zip(names, ["", *names], strict=False) if name != before) or "body"

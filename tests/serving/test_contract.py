@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from schemathesis import GenerationMode, checks
 
+from tests.core.risk.distributions import normal_distribution
 from tests.integration.dagster_ui import running_ui
 from tests.waiting import wait_until
 from zenith_core.evaluation.forecast_ledger import ledger_rows
@@ -57,7 +58,7 @@ def store_datasets(settings, models):
     store = DatasetStore(settings.data_uri)
     forecast = PriceForecast(np.full(HORIZONS, 100.0), np.full((HORIZONS, len(QUANTILES)), 100.0))
     for ticker in TICKERS:
-        snapshot = models.snapshot(ticker)
+        snapshot = models.snapshot(ticker, distribution=normal_distribution())
         ledger = ledger_rows(snapshot, forecast, 1, datetime.now(UTC))
         store.write("serving_snapshot", ticker, Dataset(facts=snapshot.to_json()))
         store.write("forecast_ledger", ticker, Dataset({"forecasts": ledger}, {"track_record": track_record(ledger)}))

@@ -22,6 +22,7 @@ REASONS = {
     "outside_training_range": "The model abstains: today is unlike anything it was trained on.",
     "fails_baseline": "The model abstains: on what it had not seen it knew the direction no better than chance.",
     "low_confidence": "The model abstains: neither buy nor sell is much likelier than usual.",
+    "no_model": "No model of this ticker is trained yet.",
 }
 """Reasons of signals: stable codes with a sentence for people. Of several reasons to abstain the first counts."""
 

@@ -50,6 +50,7 @@ from zenith_serving.schemas.predictions import (
     SignalAnswer,
 )
 from zenith_serving.schemas.registry import History, Models, Status, TrackRecord
+from zenith_serving.schemas.risk import TAILS, RiskAnswer
 
 PREFIX = "/api/v1/ml"
 ENDED = ("succeeded", "failed", "canceled")
@@ -93,17 +94,43 @@ class Zenith:
         """Close the connections."""
         self._client.close()
 
-    def predict_price(self, ticker: str, horizon: int = 5, *, use_cache: bool = True) -> PriceAnswer:
-        """Forecast the next `horizon` sessions."""
-        body = {"ticker": ticker, "horizon": horizon, "use_cache": use_cache}
+    def predict_price(
+        self, ticker: str, horizon: int = 5, *, use_cache: bool = True, quantiles: Sequence[float] = ()
+    ) -> PriceAnswer:
+        """Forecast the next `horizon` sessions, and the prices at the levels `quantiles`."""
+        body: dict[str, Any] = {"ticker": ticker, "horizon": horizon, "use_cache": use_cache}
+        if quantiles:
+            body["quantiles"] = list(quantiles)
         return self._request(PriceAnswer, "POST", "/predict/price", body)
+
+    def predict_risk(
+        self,
+        ticker: str,
+        horizon: int = 5,
+        *,
+        tails: Sequence[float] = TAILS,
+        touch: Sequence[Mapping[str, float]] = (),
+        use_cache: bool = True,
+    ) -> RiskAnswer:
+        """Return value at risk, expected shortfall, volatility, and the probabilities to touch prices.
+
+        touch: levels such as {"pct": 3} or {"price": 190}
+        """
+        body = {
+            "ticker": ticker,
+            "horizon": horizon,
+            "tails": list(tails),
+            "touch": [dict(level) for level in touch],
+            "use_cache": use_cache,
+        }
+        return self._request(RiskAnswer, "POST", "/predict/risk", body)
 
     def predict_signal(self, ticker: str, *, use_cache: bool = True) -> SignalAnswer:
         """Choose between buy, hold and sell."""
         return self._request(SignalAnswer, "POST", "/predict/signal", {"ticker": ticker, "use_cache": use_cache})
 
     def predict_comprehensive(self, ticker: str, horizon: int = 5, *, use_cache: bool = True) -> ComprehensiveAnswer:
-        """Forecast prices and signal. If one fails, it is None and `problems` has the reason."""
+        """Forecast prices, signal and risk. If one fails, it is None; `problems` has the reason."""
         body = {"ticker": ticker, "horizon": horizon, "use_cache": use_cache}
         return self._request(ComprehensiveAnswer, "POST", "/predict/comprehensive", body)
 

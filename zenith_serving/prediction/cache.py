@@ -22,8 +22,11 @@ ANSWERS = 40  # of each ticker: 30 horizons, a signal and some room; 10,000 in a
 Scope = Literal["this process", "all processes"]
 
 
-def cache_key(model: str, version: int, data_version: str, request: str, day: date) -> str:
-    """Return the key of an answer. The day is part of it because the age of the data is part of the answer."""
+def cache_key(model: str, version: object, data_version: str, request: str, day: date) -> str:
+    """Return the key of an answer: `model` and `version` name the model, or the scale of a risk answer.
+
+    The day is part of it because the age of the data is part of the answer.
+    """
     return f"{model}:{version}:{data_version}:{request}:{day}"
 
 

@@ -20,11 +20,12 @@ from zenith_core.market.tickers import validate_ticker
 from zenith_core.model_kinds.table import KINDS, Kind
 from zenith_core.names import model_name
 from zenith_core.snapshot import ServingSnapshot
-from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
+from zenith_serving.errors import ModelUnavailable, NoProductionModel, RegistryUnavailable
 from zenith_serving.prediction.last_known_good import LastKnownGood
 from zenith_serving.prediction.loaded_model import LoadedModel, open_model
 from zenith_serving.prediction.served_model import ServedModel, forecast_once
 from zenith_serving.prediction.single_flight import SingleFlight
+from zenith_serving.prediction.untrained import without_model
 from zenith_serving.registry.base import ModelRegistry
 
 MODEL_BYTES = 60_000
@@ -62,7 +63,7 @@ class ModelStore:
         self._questions: dict[object, float] = {}  # the start of each question to the registry that has no answer yet
         self._last_look: float | None = None  # by the monotonic clock, as all times here
         self._failures: dict[str, _Failure] = {}
-        self._without_forecast: dict[str, tuple[int, ServingSnapshot, str]] = {}  # version, snapshot and reason
+        self._without_forecast: dict[str, tuple[int | None, ServingSnapshot, str]] = {}  # version, snapshot and reason
 
     def peek(self, kind: Kind, snapshot: ServingSnapshot) -> ServedModel | None:
         """Return the model if memory holds its forecast from this snapshot, else None. Waits for nothing."""
@@ -73,7 +74,7 @@ class ModelStore:
         """Return the Production model with its forecast from the snapshot, computed once for all callers.
 
         If neither the artifact nor a copy of it can be had, or it has no forecast from this snapshot, the last good
-        forecast goes on.
+        forecast goes on. If none is in Production, the answer is from the snapshot's distribution, if it has one.
         Raises ModelUnavailable or RegistryUnavailable, which say what is missing.
         """
         name = model_name(kind, snapshot.ticker)
@@ -108,13 +109,14 @@ class ModelStore:
     def state(self) -> dict[str, Any]:
         """Return the registry's state and the number of models, for /health. Reads memory only."""
         problems = {name: reason for name, (_, _, reason) in self._without_forecast.copy().items()}
+        count = sum(model.version is not None for model in self.kept())
         problems.update({name: str(failure.error) for name, failure in self._failures.copy().items()})
         return {
             "registry": self._registry_state(time.monotonic()),
             "models": {
                 "production": len(self._production or {}),
-                "loaded": len(self._models),
-                "loaded_mb": round(len(self._models) * MODEL_BYTES / 2**20),
+                "loaded": count,
+                "loaded_mb": round(count * MODEL_BYTES / 2**20),
                 "problems": dict(sorted(problems.items())[:10]),
             },
         }
@@ -162,6 +164,10 @@ class ModelStore:
             version = (self._production or {}).get(name)
             try:
                 model = self._keep_good(forecast_once(self._open_any(name), snapshot))
+            except NoProductionModel:
+                if snapshot.distribution is None:
+                    raise
+                model = self._keep(without_model(name, snapshot))
             except (ModelUnavailable, RegistryUnavailable):
                 if earlier := self._kept(name):
                     return earlier
@@ -187,7 +193,7 @@ class ModelStore:
         """Open the Production version, or the last-known-good copy if that version or the registry is unavailable."""
         version = None if self._production is None else self._production.get(name)
         if version is None and self._production is not None:
-            raise ModelUnavailable(f"{name} has no version in Production yet")
+            raise NoProductionModel(f"{name} has no version in Production yet")
         try:
             if version is None:
                 raise RegistryUnavailable(self._outage or "the registry has not answered yet")

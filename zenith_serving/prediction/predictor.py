@@ -1,8 +1,9 @@
 """Answers to the questions of the REST routes and of `zenith predict`. No HTTP here."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from zenith_core.errors import UserError, ZenithError
 from zenith_core.inference import HORIZONS
@@ -18,11 +19,14 @@ from zenith_serving.prediction.last_known_good import LastKnownGood
 from zenith_serving.prediction.model_store import ModelStore
 from zenith_serving.prediction.redis_cache import RedisCache
 from zenith_serving.prediction.responses import response
+from zenith_serving.prediction.risk_answer import distribution_of, risk_answer
 from zenith_serving.prediction.served_model import ServedModel
 from zenith_serving.prediction.single_flight import SingleFlight
 from zenith_serving.prediction.snapshot_store import SnapshotStore
 from zenith_serving.registry import open_registry
+from zenith_serving.schemas.base import Answer
 from zenith_serving.schemas.predictions import ModelAnswer, PriceAnswer, SignalAnswer
+from zenith_serving.schemas.risk import RiskAnswer, RiskRequest
 from zenith_serving.settings import Settings, require_home
 
 _SCHEMAS: dict[Task, type[ModelAnswer]] = {"price": PriceAnswer, "signal": SignalAnswer}
@@ -77,21 +81,31 @@ class Predictor:
         self.cache = cache
         self._clock = clock
         self.on_answer: Callable[[str, bool], None] = _ignore
-        """Called for each answer with "price" or "signal", and True if it was cached. From any thread."""
+        """Called for each answer with "price", "signal" or "risk", and True if it was cached. From any thread."""
         self._flights = SingleFlight[tuple[bytes, bool]]()
 
-    def predict_price(self, ticker: str, horizon: int = 5, *, use_cache: bool = True) -> PriceAnswer:
+    def predict_price(
+        self, ticker: str, horizon: int = 5, *, use_cache: bool = True, quantiles: Sequence[float] = ()
+    ) -> PriceAnswer:
         """Forecast the next `horizon` sessions. Raises as `answer` does."""
         kind = ANSWERS.of(validate_ticker(ticker))["price"]
-        return PriceAnswer.model_validate_json(self.answer(kind, ticker, horizon, use_cache=use_cache))
+        answer = self.answer(kind, ticker, horizon, use_cache=use_cache, quantiles=quantiles)
+        return PriceAnswer.model_validate_json(answer)
 
     def predict_signal(self, ticker: str, *, use_cache: bool = True) -> SignalAnswer:
         """Choose between buy, hold and sell. Raises as `answer` does."""
         kind = ANSWERS.of(validate_ticker(ticker))["signal"]
         return SignalAnswer.model_validate_json(self.answer(kind, ticker, use_cache=use_cache))
 
+    def predict_risk(self, request: RiskRequest) -> RiskAnswer:
+        """Return the risk over the next sessions. Raises as `answer_risk` does."""
+        return RiskAnswer.model_validate_json(self.answer_risk(request))
+
     def ready(self, kinds: Collection[Kind], ticker: str) -> dict[Kind, ServedModel] | None:
-        """Return the models if `answer` needs memory alone: no file, no registry, no Redis, no ONNX Runtime."""
+        """Return the models of `kinds`, which may be none, if an answer needs memory alone.
+
+        That is: no file, no registry, no Redis, no ONNX Runtime.
+        """
         snapshot = self.snapshots.peek(ticker) if self.cache.is_local else None
         if snapshot is None or self._reason_gone(snapshot, self._clock()):
             return None
@@ -106,26 +120,48 @@ class Predictor:
         *,
         use_cache: bool = True,
         models: Mapping[Kind, ServedModel] | None = None,
+        quantiles: Sequence[float] = (),
     ) -> bytes:
-        """Return a PriceAnswer or SignalAnswer as JSON. A signal has no horizon.
+        """Return a PriceAnswer or SignalAnswer as JSON. A signal has no horizon and no quantiles.
 
-        models: from `ready`, which looked at the files a moment ago; None looks at them
-        Raises InvalidTicker, UserError (horizon), UnknownTicker, TickerGone, ModelUnavailable, FeatureMismatch,
-        RegistryUnavailable or CorruptData.
+        models:    from `ready`, which looked at the files a moment ago; None looks at them
+        quantiles: levels whose prices to add
+
+        Raises InvalidTicker, UserError (horizon, levels), UnknownTicker, TickerGone, ModelUnavailable, FeatureMismatch,
+        DistributionUnavailable, RegistryUnavailable or CorruptData.
         """
         if not 1 <= horizon <= HORIZONS:
             raise UserError(f"horizon must be 1 to {HORIZONS} sessions")
         now = self._clock()
-        model = models[kind] if models else self._model(kind, ticker, now)
+        model = models[kind] if models is not None else self._model(kind, ticker, now)
         task = model.task
         request = f"{task}:{horizon}" if task == "price" else task
+        if quantiles or model.version is None:
+            request += f":{model.distribution.scale_version}:{','.join(map(str, quantiles))}"
         key = cache_key(model.name, model.version, model.snapshot.data_version, request, now.date())
-        if use_cache:
-            answer, is_cached = self._cached(key, model, horizon, now)
-        else:
-            answer, is_cached = self._compute(key, model, horizon, now), False
-        self.on_answer(task, is_cached)
-        return answer
+        return self._answer(
+            _Question(task, model.snapshot.ticker, key, _SCHEMAS[task]),
+            lambda: response(model, horizon, now, quantiles),
+            use_cache=use_cache,
+        )
+
+    def answer_risk(self, request: RiskRequest) -> bytes:
+        """Return a RiskAnswer as JSON, from the snapshot alone.
+
+        Raises UnknownTicker, TickerGone, DistributionUnavailable, UserError (tails or prices beyond the data) or
+        CorruptData.
+        """
+        now = self._clock()
+        snapshot = self._snapshot(request.ticker, now)
+        distribution = distribution_of(snapshot)
+        data = f"{snapshot.data_version}:{distribution.data_version}"
+        levels = request.model_dump_json(include={"horizon", "tails", "touch"})
+        key = cache_key("scale", distribution.scale_version, data, f"risk:{levels}", now.date())
+        return self._answer(
+            _Question("risk", snapshot.ticker, key, RiskAnswer),
+            lambda: risk_answer(snapshot, request, now),
+            use_cache=request.use_cache,
+        )
 
     def refresh(self, *, retry: bool = False) -> None:
         """Follow the registry and the snapshots: forecast again where either is new, before a request asks.
@@ -140,10 +176,13 @@ class Predictor:
                     self.models.get(model.kind, snapshot)
 
     def _model(self, kind: Kind, ticker: str, now: datetime) -> ServedModel:
+        return self.models.get(kind, self._snapshot(ticker, now))
+
+    def _snapshot(self, ticker: str, now: datetime) -> ServingSnapshot:
         snapshot = self.snapshots.get(validate_ticker(ticker))
         if reason := self._reason_gone(snapshot, now):
             raise TickerGone(f"{snapshot.ticker} is no longer traded: {reason}")
-        return self.models.get(kind, snapshot)
+        return snapshot
 
     def _reason_gone(self, snapshot: ServingSnapshot, now: datetime) -> str | None:
         """Return the reason why a ticker has no answers any more, or None.
@@ -152,23 +191,34 @@ class Predictor:
         """
         return self.snapshots.delisted(snapshot.ticker) if snapshot.next_sessions[-1] <= now.date() else None
 
-    def _cached(self, key: str, model: ServedModel, horizon: int, now: datetime) -> tuple[bytes, bool]:
-        """The cached answer and True, or a new one and False.
+    def _answer(self, question: "_Question", respond: Callable[[], Answer], *, use_cache: bool) -> bytes:
+        """Return the cached answer, or a new one. Callers of the same key share one look into the cache."""
 
-        Callers of the same key share one look into the cache and one answer.
-        """
-        ticker = model.snapshot.ticker
+        def compute() -> bytes:
+            answer = respond().model_dump_json().encode()
+            entry = answer.replace(b'"cached":false', b'"cached":true', 1)
+            self.cache.put(question.ticker, question.key, entry)
+            return answer
 
         def look_up() -> tuple[bytes, bool]:
-            if answer := self.cache.get(ticker, key, _SCHEMAS[model.task]):
+            if answer := self.cache.get(question.ticker, question.key, question.schema):
                 return answer, True
-            return self._compute(key, model, horizon, now), False
+            return compute(), False
 
-        answer = self.cache.peek(ticker, key)
-        return (answer, True) if answer else self._flights.do(key, look_up)
-
-    def _compute(self, key: str, model: ServedModel, horizon: int, now: datetime) -> bytes:
-        """A new answer from the kept forecast. The cache gets the same bytes, marked as cached."""
-        answer = response(model, horizon, now).model_dump_json().encode()
-        self.cache.put(model.snapshot.ticker, key, answer.replace(b'"cached":false', b'"cached":true', 1))
+        if not use_cache:
+            answer, is_cached = compute(), False
+        elif entry := self.cache.peek(question.ticker, question.key):
+            answer, is_cached = entry, True
+        else:
+            answer, is_cached = self._flights.do(question.key, look_up)
+        self.on_answer(question.task, is_cached)
         return answer
+
+
+class _Question(NamedTuple):
+    """A question as the cache sees it: its key among the answers of a ticker, and the schema of those."""
+
+    task: str
+    ticker: str
+    key: str
+    schema: type[Answer]

@@ -1,15 +1,24 @@
 """From a kept forecast to a response. Pure."""
 
 from bisect import bisect_right
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from zenith_core.forecasting.abstention import SignalDecision
 from zenith_core.inference import QUANTILES, SIGNALS
 from zenith_core.names import DISCLAIMER
+from zenith_core.risk.value_at_risk import price_quantile
 from zenith_core.snapshot import STALE_AFTER_SESSIONS, ServingSnapshot
 from zenith_serving.prediction.served_model import ServedModel, SignalForecast
-from zenith_serving.schemas.predictions import PriceAnswer, PricePoint, Probabilities, SignalAnswer, Skill
+from zenith_serving.schemas.predictions import (
+    PriceAnswer,
+    PricePoint,
+    PriceQuantile,
+    Probabilities,
+    SignalAnswer,
+    Skill,
+)
 
 INTERVAL = round(QUANTILES[-1] - QUANTILES[0], 6)  # the level of [lower, upper]
 _SKILL_SENTENCES = {
@@ -19,15 +28,20 @@ _SKILL_SENTENCES = {
 }
 
 
-def response(model: ServedModel, horizon: int, now: datetime) -> PriceAnswer | SignalAnswer:
+def response(
+    model: ServedModel, horizon: int, now: datetime, quantiles: Sequence[float] = ()
+) -> PriceAnswer | SignalAnswer:
     """Return the answer of a price model for `horizon` sessions, or of a signal model.
 
-    Raises ModelUnavailable or FeatureMismatch if the model has no forecast from its snapshot.
+    quantiles:  levels whose prices to add to those of a price model
+
+    Raises ModelUnavailable or FeatureMismatch if the model has no forecast from its snapshot, DistributionUnavailable
+    if that has no quantiles, and UserError for a level beyond the data.
     """
     forecast = model.forecast
     if isinstance(forecast, SignalForecast):
         return _signal_answer(model, forecast, now)
-    return _price_answer(model, forecast[:horizon], now)
+    return _price_answer(model, forecast[:horizon], now, quantiles)
 
 
 def age_in_sessions(snapshot: ServingSnapshot, now: datetime) -> int:
@@ -38,17 +52,45 @@ def age_in_sessions(snapshot: ServingSnapshot, now: datetime) -> int:
     return bisect_right(snapshot.next_sessions, now.date())
 
 
-def _price_answer(model: ServedModel, points: tuple[PricePoint, ...], now: datetime) -> PriceAnswer:
+def common_fields(snapshot: ServingSnapshot, now: datetime) -> dict[str, Any]:
+    """Return the fields of Answer."""
+    age = age_in_sessions(snapshot, now)
+    return {
+        "ticker": snapshot.ticker,
+        "current_price": snapshot.close,
+        "as_of": snapshot.as_of,
+        "currency": snapshot.currency,
+        "stale": age > STALE_AFTER_SESSIONS,
+        "age_sessions": age,
+        "cached": False,
+        "timestamp": now,
+        "disclaimer": DISCLAIMER,
+    }
+
+
+def _price_answer(
+    model: ServedModel, points: tuple[PricePoint, ...], now: datetime, quantiles: Sequence[float]
+) -> PriceAnswer:
     skill, coverage = model.skill_at(len(points))
     calendar_end = model.snapshot.calendar_end
+    common = _common(model, skill, now)
+    if quantiles:
+        common["scale_version"] = model.distribution.scale_version
     return PriceAnswer(
-        **_common(model, skill, now),
+        **common,
         horizon=len(points),
         predictions=list(points),
         confidence=INTERVAL,
         coverage=coverage,
         dates_estimated_after=calendar_end if calendar_end and points[-1].date > calendar_end else None,
+        quantiles=[_quantile(model, level, len(points)) for level in quantiles],
     )
+
+
+def _quantile(model: ServedModel, level: float, horizon: int) -> PriceQuantile:
+    close, sessions = model.snapshot.close, range(1, horizon + 1)
+    prices = [round(price_quantile(model.distribution, session, level, close), 6) for session in sessions]
+    return PriceQuantile(level=level, prices=prices)
 
 
 def _signal_answer(model: ServedModel, forecast: SignalForecast, now: datetime) -> SignalAnswer:
@@ -58,34 +100,36 @@ def _signal_answer(model: ServedModel, forecast: SignalForecast, now: datetime) 
     return SignalAnswer(
         **common,
         signal=decision.signal,
-        likeliest=max(SIGNALS, key=lambda signal: getattr(forecast.probabilities, signal)),
-        confidence=getattr(forecast.probabilities, decision.signal),
-        probabilities=forecast.probabilities,
+        **_probable(forecast.probabilities, decision.signal),
         reason_code=decision.reason,
         reason=_reason(decision, forecast.probabilities, skill),
     )
 
 
-def _common(model: ServedModel, skill: Skill, now: datetime) -> dict[str, Any]:
-    """The fields of ModelAnswer."""
-    snapshot = model.snapshot
-    age = age_in_sessions(snapshot, now)
+def _probable(probabilities: Probabilities | None, signal: str) -> dict[str, Any]:
+    """The fields of SignalAnswer that need probabilities."""
+    if probabilities is None:
+        return dict.fromkeys(("likeliest", "confidence", "probabilities"))
     return {
-        "ticker": snapshot.ticker,
-        "model_type": model.kind,
-        "model_version": str(model.version),
-        "current_price": snapshot.close,
-        "as_of": snapshot.as_of,
-        "currency": snapshot.currency,
-        "skill": skill,
-        "stale": age > STALE_AFTER_SESSIONS,
-        "age_sessions": age,
-        "cached": False,
-        "timestamp": now,
-        "disclaimer": DISCLAIMER,
+        "likeliest": max(SIGNALS, key=lambda each: getattr(probabilities, each)),
+        "confidence": getattr(probabilities, signal),
+        "probabilities": probabilities,
     }
 
 
-def _reason(decision: SignalDecision, probabilities: Probabilities, skill: Skill) -> str:
+def _common(model: ServedModel, skill: Skill, now: datetime) -> dict[str, Any]:
+    """The fields of ModelAnswer."""
+    return {
+        **common_fields(model.snapshot, now),
+        "model_type": model.kind,
+        "model_version": "none" if model.version is None else str(model.version),
+        "skill": skill,
+        "scale_version": model.scale_version,
+    }
+
+
+def _reason(decision: SignalDecision, probabilities: Probabilities | None, skill: Skill) -> str:
+    if probabilities is None:
+        return decision.text
     shares = ", ".join(f"{signal} {getattr(probabilities, signal):.0%}" for signal in reversed(SIGNALS))
     return f"{decision.text} Probabilities: {shares}. {_SKILL_SENTENCES[skill.beats_naive]}"

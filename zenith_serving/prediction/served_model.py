@@ -12,8 +12,9 @@ from zenith_core.forecasting.abstention import SignalDecision, decide_latest_sig
 from zenith_core.inference import PriceForecast, forecast_prices, signal_probabilities
 from zenith_core.model_kinds.table import Kind, known_task
 from zenith_core.model_kinds.tasks import Task
+from zenith_core.risk.forecast_distribution import ForecastDistribution
 from zenith_core.snapshot import ServingSnapshot
-from zenith_serving.errors import FeatureMismatch, ModelUnavailable
+from zenith_serving.errors import DistributionUnavailable, FeatureMismatch, ModelUnavailable
 from zenith_serving.prediction.loaded_model import LoadedModel
 from zenith_serving.schemas.base import Finite
 from zenith_serving.schemas.predictions import PricePoint, Probabilities, Skill
@@ -28,9 +29,12 @@ class OutOfSampleSkill(NamedTuple):
 
 @dataclass(frozen=True)
 class SignalForecast:
-    """Probability of each of SIGNALS, and the decision on fresh and on stale data."""
+    """Probability of each of SIGNALS, and the decision on fresh and on stale data.
 
-    probabilities: Probabilities
+    probabilities:  None without a model
+    """
+
+    probabilities: Probabilities | None
     fresh: SignalDecision
     stale: SignalDecision
 
@@ -45,7 +49,7 @@ class _Evidence(Skill):
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model version and its forecast.
+    """A model version and its forecast; or, without a version, what can be said without a model.
 
     facts:     the part of the artifact's metadata that serving needs
     current:   the ticker's snapshot when the forecast was computed
@@ -54,7 +58,7 @@ class ServedModel:
     """
 
     name: str
-    version: int
+    version: int | None
     facts: Mapping[str, Any] = field(repr=False)
     current: ServingSnapshot = field(repr=False)
     snapshot: ServingSnapshot = field(repr=False)
@@ -70,6 +74,19 @@ class ServedModel:
     def task(self) -> Task:
         """The task of its kind."""
         return known_task(self.kind, self.facts.get("task"))
+
+    @property
+    def scale_version(self) -> str | None:
+        """The version of the scale behind the forecast; None if a model made it."""
+        return self.distribution.scale_version if self.version is None else None
+
+    @property
+    def distribution(self) -> ForecastDistribution:
+        """The distribution of returns after the origin of the forecast. Raises DistributionUnavailable without one."""
+        distribution = self.current.distribution
+        if distribution is None or self.current.as_of != self.snapshot.as_of:
+            raise DistributionUnavailable(self.snapshot.ticker)
+        return distribution
 
     @property
     def forecast(self) -> Forecast:

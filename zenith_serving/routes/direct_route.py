@@ -71,4 +71,5 @@ async def _bytes(request: Request) -> bytearray:
 
 def document_body(kind: type[BaseModel]) -> dict[str, Any]:
     """Return the `openapi_extra` of a route that calls `read_body`."""
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": kind.model_json_schema()}}}}
+    schema = kind.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}

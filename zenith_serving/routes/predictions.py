@@ -1,4 +1,4 @@
-"""Forecasts and signals: of one ticker, of many, and the disclaimer that goes with them.
+"""Forecasts, signals and risk: of one ticker, of many, and the disclaimer that goes with them.
 
 An answer that needs memory alone is made on the event loop: handing it to a thread takes longer than making it
 (docs/decisions/0025). One that may wait for a file, the registry, Redis or ONNX Runtime is made in a thread.
@@ -6,7 +6,7 @@ An answer that needs memory alone is made on the event loop: handing it to a thr
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
@@ -36,6 +36,7 @@ from zenith_serving.schemas.predictions import (
     SignalAnswer,
     SignalRequest,
 )
+from zenith_serving.schemas.risk import RiskAnswer, RiskRequest
 
 BATCH_CONCURRENCY = 8
 """Tickers of a batch in progress at a time, so that the event loop and its threads have time for other requests."""
@@ -54,6 +55,12 @@ class Question(NamedTuple):
     what: PredictionType
     horizon: int = 5
     use_cache: bool = True
+    quantiles: Sequence[float] = ()
+
+    @property
+    def risk(self) -> RiskRequest:
+        """The question about risk at the default tails."""
+        return RiskRequest(ticker=self.ticker, horizon=self.horizon, use_cache=self.use_cache)
 
 
 @router.post(
@@ -62,7 +69,8 @@ class Question(NamedTuple):
 async def predict_price(request: Request) -> Response:
     """Forecast the prices of the next sessions."""
     body = await read_body(request, PriceRequest)
-    return _json(await _answer(_predictor(request), Question(body.ticker, "price", body.horizon, body.use_cache)))
+    question = Question(body.ticker, "price", body.horizon, body.use_cache, body.quantiles)
+    return _json(await _answer(_predictor(request), question))
 
 
 @router.post(
@@ -74,6 +82,15 @@ async def predict_signal(request: Request) -> Response:
     return _json(await _answer(_predictor(request), Question(body.ticker, "signal", use_cache=body.use_cache)))
 
 
+@router.post("/predict/risk", response_model=RiskAnswer, responses=RESPONSES, openapi_extra=document_body(RiskRequest))
+async def predict_risk(request: Request) -> Response:
+    """Value at risk, expected shortfall, volatility, and the probabilities to touch prices."""
+    body, predictor = await read_body(request, RiskRequest), _predictor(request)
+    if predictor.ready((), body.ticker) is not None:
+        return _json(predictor.answer_risk(body))
+    return _json(await run_in_threadpool(predictor.answer_risk, body))
+
+
 @router.post(
     "/predict/comprehensive",
     response_model=ComprehensiveAnswer,
@@ -81,9 +98,12 @@ async def predict_signal(request: Request) -> Response:
     openapi_extra=document_body(PriceRequest),
 )
 async def predict_comprehensive(request: Request) -> Response:
-    """Forecast and signal in one. If one part fails, the answer reports it; if both fail, it is an error."""
+    """Forecast, signal and risk in one. If a forecast or signal fails, the answer reports it; if both, it is an error.
+
+    Risk is null where the data have no distribution.
+    """
     body = await read_body(request, PriceRequest)
-    question = Question(body.ticker, "comprehensive", body.horizon, body.use_cache)
+    question = Question(body.ticker, "comprehensive", body.horizon, body.use_cache, body.quantiles)
     return _json(await _answer(_predictor(request), question))
 
 
@@ -124,8 +144,9 @@ def _json(answer: bytes) -> Response:
 
 
 async def _answer(predictor: Predictor, question: Question) -> bytes:
-    """A PriceAnswer, SignalAnswer or ComprehensiveAnswer as JSON. Raises as `Predictor.answer`."""
-    if models := predictor.ready(_kinds(question).values(), question.ticker):
+    """Return the answer as JSON. Raises as `Predictor.answer` and `Predictor.answer_risk`."""
+    models = predictor.ready(_kinds(question).values(), question.ticker)
+    if models is not None:
         return _answer_now(predictor, question, models)
     return await run_in_threadpool(_answer_now, predictor, question)
 
@@ -137,20 +158,25 @@ def _kinds(question: Question) -> Mapping[Task, Kind]:
 
 
 def _answer_now(predictor: Predictor, question: Question, models: Models = None) -> bytes:
-    ticker, what, horizon, use_cache = question
-    if what == "comprehensive":
+    if question.what == "comprehensive":
         return _comprehensive(predictor, question, models)
+    if question.what == "risk":
+        return predictor.answer_risk(question.risk)
     (kind,) = _kinds(question).values()
-    return predictor.answer(kind, ticker, horizon, use_cache=use_cache, models=models)
+    return _part(predictor, kind, question, models)
+
+
+def _part(predictor: Predictor, kind: Kind, question: Question, models: Models) -> bytes:
+    ticker, _, horizon, use_cache, quantiles = question
+    return predictor.answer(kind, ticker, horizon, use_cache=use_cache, models=models, quantiles=quantiles)
 
 
 def _comprehensive(predictor: Predictor, question: Question, models: Models) -> bytes:
     """A ComprehensiveAnswer, joined from the JSON of its parts."""
-    ticker, _, horizon, use_cache = question
     answers, errors = {}, {}
     for part, kind in _kinds(question).items():
         try:
-            answers[part] = predictor.answer(kind, ticker, horizon, use_cache=use_cache, models=models)
+            answers[part] = _part(predictor, kind, question, models)
         except UnknownTicker:
             raise
         except ZenithError as error:
@@ -159,7 +185,21 @@ def _comprehensive(predictor: Predictor, question: Question, models: Models) -> 
         raise errors["price"]
     price, signal = (answers.get(part, b"null") for part in ("price", "signal"))
     problems = b",".join(b'"%s":%s' % (part.encode(), _problem(problem_of(error))) for part, error in errors.items())
-    return b'{"ticker":"%s","price":%s,"signal":%s,"problems":{%s}}' % (ticker.encode(), price, signal, problems)
+    return b'{"ticker":"%s","price":%s,"signal":%s,"problems":{%s},"risk":%s}' % (
+        question.ticker.encode(),
+        price,
+        signal,
+        problems,
+        _risk(predictor, question),
+    )
+
+
+def _risk(predictor: Predictor, question: Question) -> bytes:
+    """A RiskAnswer as JSON; null where there is none, because data of before 0.2.0 never have one."""
+    try:
+        return predictor.answer_risk(question.risk)
+    except ZenithError:
+        return b"null"
 
 
 async def _batch_result(predictor: Predictor, question: Question) -> bytes:

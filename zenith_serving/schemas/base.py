@@ -1,5 +1,6 @@
 """Base classes of requests and responses, and the types that several of them use."""
 
+from datetime import date, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -7,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from zenith_core.errors import InvalidTicker
 from zenith_core.market.tickers import TICKER_PATTERN, validate_ticker
+from zenith_core.names import HORIZONS
 
 
 class Request(BaseModel):
@@ -34,3 +36,17 @@ Ticker = Annotated[
     Field(examples=["AAPL", "PETR4.SA"], json_schema_extra={"pattern": TICKER_PATTERN}),
 ]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class Answer(Response):
+    """Fields of every answer about a ticker."""
+
+    ticker: str
+    current_price: Finite = Field(description="Adjusted close at `as_of`.")
+    as_of: date = Field(description="The last closed session in the data: the forecast origin.")
+    currency: str
+    stale: bool = Field(description="More than 5 sessions have begun since `as_of`.")
+    age_sessions: int = Field(description=f"Sessions begun since `as_of`, counted up to {HORIZONS}.")
+    cached: bool
+    timestamp: datetime = Field(description="When the answer was computed.")
+    disclaimer: str

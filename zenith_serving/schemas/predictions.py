@@ -1,6 +1,6 @@
 """Prediction requests and responses, and those of the cache and the service's state."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -8,11 +8,14 @@ from pydantic_core import PydanticCustomError
 
 from zenith_core.model_kinds.table import Kind
 from zenith_core.names import HORIZONS
-from zenith_serving.schemas.base import Finite, Request, Response, Ticker
+from zenith_serving.schemas.base import Answer, Finite, Request, Response, Ticker
+from zenith_serving.schemas.risk import RiskAnswer
 
 Signal = Literal["sell", "hold", "buy"]
-Reason = Literal["model", "stale_data", "outside_training_range", "fails_baseline", "low_confidence"]
-PredictionType = Literal["price", "signal", "comprehensive"]
+Reason = Literal["model", "stale_data", "outside_training_range", "fails_baseline", "low_confidence", "no_model"]
+PredictionType = Literal["price", "signal", "risk", "comprehensive"]
+
+_MAX_QUANTILES = 20
 
 
 class SignalRequest(Request):
@@ -26,6 +29,11 @@ class PriceRequest(SignalRequest):
     """Request a price forecast."""
 
     horizon: int = Field(default=5, ge=1, le=HORIZONS, description="Sessions ahead.")
+    quantiles: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
+        default=[],
+        max_length=_MAX_QUANTILES,
+        description="Levels such as 0.01 and 0.99 whose prices to add, from the distribution of the data.",
+    )
 
 
 def _require_unique(tickers: list[str]) -> list[str]:
@@ -53,21 +61,15 @@ class Skill(Response):
     skill: Finite | None = Field(description="1 - loss / baseline's loss; above 0 is better.")
 
 
-class ModelAnswer(Response):
+class ModelAnswer(Answer):
     """Fields of every prediction."""
 
-    ticker: str
     model_type: Kind = Field(description="The kind of model that answers.")
-    model_version: str = Field(description="The version in MLflow.")
-    current_price: Finite = Field(description="Adjusted close at `as_of`.")
-    as_of: date = Field(description="The last closed session in the data: the forecast origin.")
-    currency: str
+    model_version: str = Field(description="The version in MLflow; `none` if no model is trained yet.")
     skill: Skill
-    stale: bool = Field(description="More than 5 sessions have begun since `as_of`.")
-    age_sessions: int = Field(description=f"Sessions begun since `as_of`, counted up to {HORIZONS}.")
-    cached: bool
-    timestamp: datetime = Field(description="When the answer was computed.")
-    disclaimer: str
+    scale_version: str | None = Field(
+        default=None, description="Version of the scale model, where its distribution is part of the answer."
+    )
 
 
 class PricePoint(Response):
@@ -81,8 +83,15 @@ class PricePoint(Response):
     upper: Finite
 
 
+class PriceQuantile(Response):
+    """The prices that are not exceeded with one probability."""
+
+    level: Finite = Field(description="The probability.")
+    prices: list[Finite] = Field(description="One for each of `predictions`.")
+
+
 class PriceAnswer(ModelAnswer):
-    """A price forecast for each of the next sessions."""
+    """A price forecast for each of the next sessions. Without a model, a band around the last close."""
 
     horizon: int
     predictions: list[PricePoint]
@@ -92,6 +101,7 @@ class PriceAnswer(ModelAnswer):
         description="The end of the exchange's published calendar, if `predictions` go beyond it: later dates follow"
         " its usual week, without holidays."
     )
+    quantiles: list[PriceQuantile] = Field(default=[], description="The levels of the request, in its order.")
 
 
 class Probabilities(Response):
@@ -103,12 +113,12 @@ class Probabilities(Response):
 
 
 class SignalAnswer(ModelAnswer):
-    """Buy or sell if the model has reason to, else hold."""
+    """Buy or sell if the model has reason to, else hold. Without a model, hold and no probabilities."""
 
     signal: Signal
-    likeliest: Signal = Field(description="The most probable class, also if the model abstains.")
-    confidence: Finite = Field(description="The probability of `signal`.")
-    probabilities: Probabilities
+    likeliest: Signal | None = Field(description="The most probable class, also if the model abstains.")
+    confidence: Finite | None = Field(description="The probability of `signal`.")
+    probabilities: Probabilities | None
     reason_code: Reason = Field(description="`model` if the model chose `signal`, else the reason why it abstains.")
     reason: str
 
@@ -131,13 +141,16 @@ class ComprehensiveAnswer(Response):
     price: PriceAnswer | None
     signal: SignalAnswer | None
     problems: dict[Literal["price", "signal"], Problem]
+    risk: RiskAnswer | None = Field(
+        default=None, description="The risk at the default tails. Null if `/predict/risk` has no answer either."
+    )
 
 
 class BatchResult(Response):
     """The result of one ticker: a prediction or a problem, the other is null."""
 
     ticker: str
-    prediction: PriceAnswer | SignalAnswer | ComprehensiveAnswer | None
+    prediction: PriceAnswer | SignalAnswer | RiskAnswer | ComprehensiveAnswer | None
     problem: Problem | None
 
 

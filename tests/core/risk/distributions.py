@@ -9,13 +9,13 @@ from zenith_core.risk.forecast_distribution import LEVELS, TAILS, ForecastDistri
 NORMAL = NormalDist()
 
 
-def normal_distribution(daily=0.01, horizons=30, levels=LEVELS):
+def normal_distribution(daily=0.01, horizons=30, levels=LEVELS, scale_version="7", data_version="abcdef"):
     """Normal log returns of mean 0; the highest high of a Brownian motion is distributed as |z| (reflection)."""
     each = np.ones((horizons, 1))
     levels = np.array(levels)
     return ForecastDistribution(
-        scale_version="7",
-        data_version="abcdef",
+        scale_version=scale_version,
+        data_version=data_version,
         scale=daily * np.sqrt(np.arange(1, horizons + 1)),
         levels=levels,
         quantiles=each * [NORMAL.inv_cdf(level) for level in levels],

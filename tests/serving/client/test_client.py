@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import httpx
 import pytest
 
+from tests.core.risk.distributions import normal_distribution
 from tests.live_service import live_service
 from zenith_core.names import DISCLAIMER
 from zenith_serving.app import create_app
@@ -50,6 +51,17 @@ def test_predictions_are_typed(zenith):
     assert zenith.predict_signal("MSFT").likeliest == "buy"
     both = zenith.predict_comprehensive("AAPL", 2)
     assert (len(both.price.predictions), both.signal.ticker) == (2, "AAPL")
+
+
+def test_risk_and_quantiles_are_typed(zenith, home, write_snapshot):
+    write_snapshot(home, "AAPL", distribution=normal_distribution())
+
+    risk = zenith.predict_risk("AAPL", 3, tails=[0.05], touch=[{"pct": 3}, {"price": 90}])
+
+    assert (risk.horizon, [tail.tail for tail in risk.tails]) == (3, [0.05])
+    assert [level.price for level in risk.touch] == [103, 90]
+    assert [len(quantile.prices) for quantile in zenith.predict_price("AAPL", 3, quantiles=[0.01]).quantiles] == [3]
+    assert zenith.predict_comprehensive("AAPL").risk.horizon == 5
 
 
 def test_disclaimer_health_metrics_tickers_and_charts_are_available(zenith):
@@ -220,7 +232,9 @@ def test_it_imports_neither_the_service_nor_numpy():
 
 CALLS = (
     lambda zenith: zenith.predict_price("T"),
+    lambda zenith: zenith.predict_risk("AAPL"),
     lambda zenith: zenith.predict_signal("T"),
+    lambda zenith: zenith.predict_risk("T"),
     lambda zenith: zenith.predict_comprehensive("T"),
     lambda zenith: zenith.predict_batch(["T"]),
     lambda zenith: zenith.cache_stats(),

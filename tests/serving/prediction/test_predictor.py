@@ -61,6 +61,8 @@ def test_a_price_answer_has_every_field(predictor, clock):
         "confidence": 0.9,
         "coverage": 0.88,
         "dates_estimated_after": None,
+        "quantiles": [],
+        "scale_version": None,
     }
 
 
@@ -109,6 +111,7 @@ def test_a_signal_answer_has_every_field(predictor, clock):
         "cached": False,
         "timestamp": clock.now,
         "disclaimer": DISCLAIMER,
+        "scale_version": None,
         "signal": "buy",
         "likeliest": "buy",
         "confidence": 0.5,

@@ -164,7 +164,7 @@ def all_inputs(client):
 def test_every_input_that_takes_a_ticker_is_found(all_inputs):
     names = {name for name, _ in all_inputs}
     assert {"get /api/v1/ml/probe/{ticker} path", "get /api/v1/ml/probe query"} <= names
-    assert {f"post /api/v1/ml/predict/{kind} ticker" for kind in ("price", "signal", "comprehensive")} <= names
+    assert {f"post /api/v1/ml/predict/{kind} ticker" for kind in ("price", "signal", "risk", "comprehensive")} <= names
 
 
 @pytest.mark.slow

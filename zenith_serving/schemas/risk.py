@@ -1,0 +1,107 @@
+"""Risk requests and responses. A loss is a positive share of the last close: 0.05 for a fall of 5 %."""
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import Discriminator, Field, Tag
+
+from zenith_core.names import HORIZONS
+from zenith_serving.schemas.base import Answer, Finite, Request, Response, Ticker
+
+TAILS = (0.01, 0.025, 0.05)
+_MAX_TAILS = 10
+_MAX_TOUCH = 10
+
+
+class PercentTouch(Request):
+    """A level to touch, relative to the last close."""
+
+    pct: float = Field(
+        gt=-100,
+        le=10_000,
+        allow_inf_nan=False,
+        description="Change from the last close in per cent: 3 is 3 % above it, -3 is 3 % below. Not 0.",
+        json_schema_extra={"not": {"const": 0}},
+    )
+
+    def price_from(self, close: float) -> float:
+        """Return the level as a price."""
+        return close * (1 + self.pct / 100)
+
+
+class PriceTouch(Request):
+    """A price to touch."""
+
+    price: float = Field(gt=0, le=1e12, allow_inf_nan=False, description="A price in the currency of the ticker.")
+
+    def price_from(self, close: float) -> float:  # as of PercentTouch
+        """Return the price."""
+        return self.price
+
+
+def _kind_of_touch(level: Any) -> str | None:
+    if isinstance(level, PercentTouch | PriceTouch):
+        return "pct" if isinstance(level, PercentTouch) else "price"
+    return next(iter(level)) if isinstance(level, dict) and len(level) == 1 else None
+
+
+Touch = Annotated[
+    Annotated[PercentTouch, Tag("pct")] | Annotated[PriceTouch, Tag("price")],
+    Discriminator(
+        _kind_of_touch,
+        custom_error_type="touch",
+        custom_error_message='one of {"pct": 3} and {"price": 190} is expected',
+    ),
+]
+
+
+class RiskRequest(Request):
+    """Request value at risk, expected shortfall, volatility and touch probabilities."""
+
+    ticker: Ticker
+    horizon: int = Field(default=5, ge=1, le=HORIZONS, description="Sessions ahead.")
+    tails: list[Annotated[float, Field(gt=0, le=0.5)]] = Field(
+        default=list(TAILS),
+        min_length=1,
+        max_length=_MAX_TAILS,
+        description="Probabilities of a loss above the value at risk. The finest one is that of the data, 0.001.",
+    )
+    touch: list[Touch] = Field(
+        default=[], max_length=_MAX_TOUCH, description='Levels such as {"pct": 3}, {"pct": -5} or {"price": 190}.'
+    )
+    use_cache: bool = Field(default=True, description="False computes the answer again.")
+
+
+class TailRisk(Response):
+    """The risk of one tail. A loss is a positive share of `current_price`."""
+
+    tail: Finite = Field(description="Probability of a loss above `value_at_risk`.")
+    value_at_risk: Finite = Field(description="Loss over the horizon that is exceeded with probability `tail`.")
+    expected_shortfall: Finite = Field(description="Mean loss in these cases.")
+    price: Finite = Field(description="The price at the value at risk.")
+
+
+class TouchRisk(Response):
+    """The probability that a price is touched within the horizon."""
+
+    price: Finite
+    pct: Finite = Field(description="Its distance from `current_price`, in per cent.")
+    probability: Finite = Field(
+        description="That the high of a session reaches it, or the low if it is below `current_price`."
+    )
+    limit: Literal["at_most", "at_least"] | None = Field(
+        description="Set where the data do not reach so far: `probability` is then its upper or lower bound."
+    )
+
+
+class RiskAnswer(Answer):
+    """The risk over the next sessions, from the scale of all tickers and past errors. No model is needed for it."""
+
+    horizon: int
+    date: date
+    scale_version: str = Field(description="Version of the scale model, or `prior-YEAR` for the one in the package.")
+    data_version: str = Field(description="Of the cleaned prices behind the answer.")
+    volatility: Finite = Field(description="Standard deviation of the log return over the horizon.")
+    annual_volatility: Finite = Field(description="The same for a year of the ticker's market.")
+    tails: list[TailRisk] = Field(description="In the order of the request.")
+    touch: list[TouchRisk] = Field(description="In the order of the request.")
