@@ -83,12 +83,25 @@ def predict(
     ticker: Ticker,
     horizon: Annotated[int, typer.Option(min=1, max=30, help="Number of sessions to forecast.")] = 5,
     signal: Annotated[bool, typer.Option("--signal", help="With --json: print the signal, not the prices.")] = False,
+    risk: Annotated[
+        bool, typer.Option("--risk", help="Value at risk, expected shortfall, volatility and touched levels instead.")
+    ] = False,
+    touch: Annotated[
+        list[str] | None, typer.Option(help="With --risk: a level such as 3%, -5% or the price 190. Repeatable.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Forecast the price and signal of a ticker with its Production models."""
+    """Forecast the price and signal of a ticker with its Production models, or its risk, which needs no model."""
     from zenith_cli.predict import print_prediction
+    from zenith_cli.predict_risk import print_risk
+    from zenith_core.errors import UserError
 
-    print_prediction(ticker, horizon, signal=signal, as_json=as_json)
+    if (signal and risk) or (touch and not risk):
+        raise UserError("--signal goes with --json alone, --touch with --risk")
+    if risk:
+        print_risk(ticker, horizon, touch or [], as_json=as_json)
+    else:
+        print_prediction(ticker, horizon, signal=signal, as_json=as_json)
 
 
 @app.command()

@@ -80,8 +80,8 @@ def fz0_loss(losses: Floats, value_at_risk: Floats, expected_shortfall: Floats, 
     With their returns y = -loss, v = -VaR and e = -ES: -[y <= v](v - y) / (tail e) + v / e + log(-e) - 1.
     NaN unless 0 < VaR <= ES.
     """
-    defined = (value_at_risk > 0) & (expected_shortfall >= value_at_risk)
-    shortfall = np.where(defined, expected_shortfall, np.nan)
+    is_valid = (value_at_risk > 0) & (expected_shortfall >= value_at_risk)
+    shortfall = np.where(is_valid, expected_shortfall, np.nan)
     excess = np.maximum(losses - value_at_risk, 0)
     loss: Floats = excess / (tail * shortfall) + value_at_risk / shortfall + np.log(shortfall) - 1
     return loss
@@ -93,8 +93,8 @@ def qlike_loss(realized_variance: Floats, variance: Floats) -> Floats:
     0 for a perfect forecast. It ranks forecasts rightly though `realized_variance` is a noisy proxy, such as the sum of
     squared daily returns. NaN where either is not positive.
     """
-    defined = (realized_variance > 0) & (variance > 0)
-    ratio = np.where(defined, realized_variance, np.nan) / np.where(defined, variance, np.nan)
+    are_positive = (realized_variance > 0) & (variance > 0)
+    ratio = np.where(are_positive, realized_variance, np.nan) / np.where(are_positive, variance, np.nan)
     loss: Floats = ratio - np.log(ratio) - 1
     return loss
 
@@ -165,10 +165,10 @@ def _log_likelihood(hits: int, misses: int, probability: float) -> float:
     return (hits * math.log(probability) if hits else 0.0) + (misses * math.log1p(-probability) if misses else 0.0)
 
 
-def _ratio(restricted: float, free: float) -> LikelihoodRatio:
+def _ratio(null: float, alternative: float) -> LikelihoodRatio:
     from scipy.special import chdtrc
 
-    statistic = max(2 * (free - restricted), 0.0)
+    statistic = max(2 * (alternative - null), 0.0)
     return LikelihoodRatio(statistic, float(chdtrc(1, statistic)))
 
 

@@ -33,8 +33,8 @@ def touch_probability(distribution: ForecastDistribution, horizon: int, price: f
 
 
 def _within(distribution: ForecastDistribution, row: int, log_change: float) -> Probability:
-    standardized, levels = log_change / distribution.scale[row], distribution.levels
+    value, levels = log_change / distribution.scale[row], distribution.levels
     if log_change < 0:
-        return probability_up_to(standardized, levels, distribution.lows[row])
-    below = probability_below(standardized, levels, distribution.highs[row])
+        return probability_up_to(value, levels, distribution.lows[row])
+    below = probability_below(value, levels, distribution.highs[row])
     return Probability(1 - below.value, _COMPLEMENT[below.limit])

@@ -34,7 +34,7 @@ def expected_shortfall(distribution: ForecastDistribution, horizon: int, tail: f
     tail * mean = first tail * its mean + area between the two. Raises as `value_at_risk`.
     """
     quantile = _tail_quantile(distribution, horizon, tail)
-    nearest = max((index for index, stored in enumerate(TAILS) if stored <= tail), default=0)
+    nearest = max((index for index, level in enumerate(TAILS) if level <= tail), default=0)
     area = _area(distribution, horizon, TAILS[nearest], tail)
     mean = (TAILS[nearest] * distribution.shortfalls[horizon - 1, nearest] + area) / tail
     return _loss(_scaled(distribution, horizon, min(mean, quantile)))
@@ -79,8 +79,8 @@ def _area(distribution: ForecastDistribution, horizon: int, start: float, end: f
     return float(area if end >= start else -area)
 
 
-def _scaled(distribution: ForecastDistribution, horizon: int, standardized: float) -> float:
-    return float(distribution.scale[horizon - 1] * standardized)
+def _scaled(distribution: ForecastDistribution, horizon: int, value: float) -> float:
+    return float(distribution.scale[horizon - 1] * value)
 
 
 def _loss(log_return: float) -> float:
