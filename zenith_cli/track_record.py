@@ -10,6 +10,7 @@ from zenith_core.evaluation.track_record import track_record
 from zenith_core.market.listing import price_text
 from zenith_core.market.tickers import validate_ticker
 from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.production.evidence import evidence_beside_others
 from zenith_pipelines.production.ledger import FORECASTS, LEDGER
 from zenith_pipelines.settings import Settings
 
@@ -20,8 +21,11 @@ _LEGEND = "Only forecasts made before their target date count. Errors are in % o
 def show_track_record(ticker: str, *, as_json: bool) -> None:
     """Print the track record of a ticker. Raises InvalidTicker, or NotAvailable if it has no forecasts yet."""
     name = validate_ticker(ticker)
-    ledger = DatasetStore(Settings().data_uri).read(LEDGER, name)
-    record = {"ticker": name, **track_record(ledger.tables[FORECASTS])}
+    store = DatasetStore(Settings().data_uri)
+    ledger = store.read(LEDGER, name)
+    forecasts = ledger.tables[FORECASTS]
+    evidence = evidence_beside_others(store, name, forecasts, ledger.facts)
+    record = {"ticker": name, **track_record(forecasts), "evidence": evidence}
     if as_json:
         print(json.dumps(record, indent=2, allow_nan=False))
     else:
@@ -35,6 +39,9 @@ def _show(record: dict[str, Any], console: Console) -> None:
         console.print(
             f"{record['ticker']}: no forecast has matured yet. {_why_none(record['forecasts'])}", soft_wrap=True
         )
+    for horizon, evidence in record["evidence"].items():
+        if evidence["since"]:
+            console.print(f"{_sessions(horizon)} ahead, evidence: {evidence['says']}.", soft_wrap=True)
     mature = [row for row in record["forecasts"] if row["actual"] is not None]
     if mature:
         console.print(_forecast_table(mature[-_MAX_FORECASTS:]))
@@ -66,6 +73,10 @@ def _forecast_table(forecasts: list[dict[str, Any]]) -> Table:
         forecast, lower, upper, actual = (price_text(row[name]) for name in ("forecast", "lower", "upper", "actual"))
         table.add_row(row["origin"], row["target_date"], forecast, f"{lower}–{upper}", actual, _remark(row))
     return table
+
+
+def _sessions(horizon: str) -> str:
+    return "1 session" if horizon == "1" else f"{horizon} sessions"
 
 
 def _remark(row: dict[str, Any]) -> str:

@@ -19,6 +19,7 @@ from zenith_serving.jobs.launcher import Launcher
 from zenith_serving.observability.logs import QUIET_PATHS, RequestLog
 from zenith_serving.observability.metrics import Metrics
 from zenith_serving.openapi import document_refusals
+from zenith_serving.prediction.evidence_universe import EvidenceUniverse
 from zenith_serving.prediction.predictor import make_predictor
 from zenith_serving.prediction.snapshot_store import LEDGER
 from zenith_serving.problem_details import add_handlers
@@ -94,6 +95,7 @@ def create_app(
     app.state.registry, app.state.registry_threads = open_registry(settings.tracking_uri), BoundedThreads(4)
     app.state.launcher, app.state.dagster_threads = Launcher(settings, dagster, PREFIX), BoundedThreads(8)
     app.state.ledgers = predictor.snapshots.reader(LEDGER)
+    app.state.universe = EvidenceUniverse(app.state.ledgers)
     # Not include_router: FastAPI's matching of nested routers takes as long as a cached answer. Routes are matched in
     # this order, before FastAPI's own.
     app.router.routes[:0] = [_with_operation_id(route) for module in ROUTES for route in module.router.routes]

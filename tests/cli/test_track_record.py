@@ -54,6 +54,19 @@ def test_json_is_the_record_of_the_service(track_record):
     record = json.loads(track_record(ledger(3), "--json")[1])
 
     assert (record["ticker"], len(record["forecasts"]), record["summary"]["1"]["matured"]) == ("AAPL", 3, 3)
+    assert record["evidence"]["5"] == {
+        **{"e_value": 1.0, "since": None, "required": 20.0, "discovered": False, "says": "no outcome yet"}
+    }
+
+
+def test_the_evidence_of_each_horizon_is_said_in_one_sentence(track_record, store):
+    store.write("forecast_ledger", "IBM", Dataset({"forecasts": ledger(1)}))
+    _, text, _ = track_record(ledger(3))
+
+    (line,) = [line for line in text.splitlines() if "evidence" in line]
+    assert line == (
+        "1 session ahead, evidence: 3 to 1 since January 2026; the first claim among 2 tickers asks 40 to 1."
+    )
 
 
 def test_ticker_without_forecasts_gets_the_command_to_make_some(track_record):

@@ -32,6 +32,17 @@ class Evidence(TypedDict):
     says: str
 
 
+def claims_by_horizon(own: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> dict[str, Evidence]:
+    """Return the evidence of a ticker at each horizon, JSON-ready.
+
+    own, others: of the ticker and of all others, as `zenith_core.evidence.track_evidence.ledger_evidence` returns them
+    """
+    return {
+        horizon: claim(evidence, [float(other.get(horizon, {}).get("log_e_value", 0.0)) for other in others])
+        for horizon, evidence in own.items()
+    }
+
+
 def claim(own: Mapping[str, Any], others: Sequence[float]) -> Evidence:
     """Return the evidence of a ticker at one horizon, JSON-ready.
 

@@ -5,7 +5,10 @@ from typing import Any
 
 from zenith_core.model_kinds.table import KINDS
 from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.production.evidence import EVIDENCE, START
 from zenith_pipelines.settings import Settings
+
+_EARLIER_FORECASTS = ("track_record", EVIDENCE, START)
 
 
 def describe(
@@ -32,8 +35,8 @@ def describe(
 
 
 def _forecast(ledger: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the latest forecast, without the hundreds of older ones."""
-    return None if ledger is None else {key: value for key, value in ledger.items() if key != "track_record"}
+    """Return the latest forecast, without the hundreds of older ones and the evidence that they are."""
+    return None if ledger is None else {key: ledger[key] for key in ledger if key not in _EARLIER_FORECASTS}
 
 
 def _model(facts: Mapping[str, Any], kind: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from fastapi import Depends, Path, Request
 from zenith_serving.jobs.launcher import Launcher
 from zenith_serving.observability.metrics import Metrics
 from zenith_serving.prediction.dataset_reader import DatasetReader
+from zenith_serving.prediction.evidence_universe import EvidenceUniverse
 from zenith_serving.prediction.predictor import Predictor
 from zenith_serving.registry import ModelRegistry
 from zenith_serving.schemas.base import Ticker
@@ -43,6 +44,7 @@ PredictorDep = Annotated[Predictor, _from_state("predictor")]
 SettingsDep = Annotated[Settings, _from_state("settings")]
 MetricsDep = Annotated[Metrics, _from_state("metrics")]
 LedgersDep = Annotated[DatasetReader, _from_state("ledgers")]
+UniverseDep = Annotated[EvidenceUniverse, _from_state("universe")]
 RegistryDep = Annotated[ModelRegistry, _from_state("registry")]
 RegistryThreads = Annotated[BoundedThreads, _from_state("registry_threads")]
 LauncherDep = Annotated[Launcher, _from_state("launcher")]

@@ -4,19 +4,20 @@ from fastapi import APIRouter, Response
 from pydantic import ValidationError
 
 from zenith_serving.problem_details import RESPONSES
-from zenith_serving.routes.dependencies import PREFIX, LedgersDep, TickerPath
+from zenith_serving.routes.dependencies import PREFIX, LedgersDep, TickerPath, UniverseDep
 from zenith_serving.schemas.registry import TrackRecord
 
 router = APIRouter(prefix=PREFIX, tags=["registry"])
 
 
 @router.get("/track-record/{ticker}", response_model=TrackRecord, responses=RESPONSES)
-def track_record(ticker: TickerPath, ledgers: LedgersDep) -> Response:
+def track_record(ticker: TickerPath, ledgers: LedgersDep, universe: UniverseDep) -> Response:
     """Past forecasts beside the actual prices."""
     # Serialized here, in a thread: up to 750 rows take milliseconds that /health would wait for.
     facts = ledgers.read(ticker)
     try:
-        record = TrackRecord(ticker=ticker, **facts["track_record"])
-    except (ValidationError, KeyError, TypeError) as error:
+        evidence = universe.evidence_of(ticker, facts.get("evidence", {}))
+        record = TrackRecord(ticker=ticker, **facts["track_record"], evidence=evidence)
+    except (ValidationError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ledgers.unreadable(ticker, error) from None
     return Response(record.model_dump_json(), media_type="application/json")

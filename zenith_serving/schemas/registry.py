@@ -38,12 +38,25 @@ class HorizonRecord(Response):
     mae_naive: Finite | None = Field(description="The same for the forecast that the price stays.")
 
 
+class Evidence(Response):
+    """Evidence that served forecasts of one horizon lose less than the forecast that the price stays."""
+
+    e_value: Finite = Field(description="Odds against luck, valid however often one looks; 1 without outcomes.")
+    since: date | None = Field(description="The first origin that counts; null without outcomes.")
+    required: Finite = Field(description="The `e_value` that a claim asks for, among all tickers at this horizon.")
+    discovered: bool = Field(description="The claim is made; of all claims, at most 5 % are expected to be false.")
+    says: str = Field(description="All this in one sentence.")
+
+
 class TrackRecord(Response):
     """Served forecasts beside the actual closes."""
 
     ticker: str
     forecasts: list[Forecast] = Field(description="The last 250 origins, oldest first, 1, 5 and 20 sessions ahead.")
     summary: dict[str, HorizonRecord] = Field(description="By horizon in sessions, over all origins.")
+    evidence: dict[str, Evidence] = Field(
+        default={}, description="By horizon in sessions; empty until a refresh if the ledger is of an earlier release."
+    )
 
 
 class ModelVersion(Response):

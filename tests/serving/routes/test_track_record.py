@@ -37,6 +37,28 @@ def test_the_track_record_is_what_the_pipelines_wrote(client, write):
     assert answer["summary"] == RECORD["summary"]
 
 
+def test_the_evidence_is_judged_beside_that_of_all_ledgers(client, write):
+    write("AAPL", {"track_record": RECORD, "evidence": {"1": {"log_e_value": 3.5264, "since": "2026-05-04"}}})
+    write("IBM", {"track_record": RECORD})
+    address = "/api/v1/ml/track-record/AAPL"
+    alone = {"e_value": 34.0, "since": "2026-05-04", "required": 40.0, "discovered": False}
+
+    first = client.get(address).json()["evidence"]
+    write("IBM", {"track_record": RECORD, "evidence": {"1": {"log_e_value": 9.0, "since": "2026-05-04"}}})
+    second = client.get(address).json()["evidence"]
+
+    says = "34 to 1 since May 2026; the first claim among 2 tickers asks 40 to 1"
+    assert first == {"1": {**alone, "says": says}}
+    assert second["1"]["discovered"]  # with another claim beside it, 20 to 1 is enough
+    assert second["1"]["required"] == 20
+
+
+def test_a_ledger_of_an_earlier_release_has_no_evidence_yet(client, write):
+    write("AAPL", {"track_record": RECORD})
+
+    assert client.get("/api/v1/ml/track-record/AAPL").json()["evidence"] == {}
+
+
 def test_a_ticker_without_forecasts_is_404_with_those_that_are_near(client, write):
     write("AAPL", {"track_record": RECORD})
 

@@ -21,6 +21,7 @@ from zenith_pipelines.defs.metadata import OWNERS, decisions_metadata
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.production.champion_challenger import CurrentData
+from zenith_pipelines.production.evidence import evidence_facts
 from zenith_pipelines.production.ledger import ENTRIES, FORECASTS, LEDGER, head_of, next_ledger
 from zenith_pipelines.production.live_evaluation import evaluate
 from zenith_pipelines.production.promotion import promote_if_better
@@ -92,7 +93,9 @@ def production_models(
     owners=OWNERS,
     kinds={"parquet"},
     deps=["production_models"],
-    code_version=code_version("zenith_core/evaluation/forecast_ledger.py", "zenith_core/evaluation/ledger_chain.py"),
+    code_version=code_version(
+        "zenith_core/evaluation/forecast_ledger.py", "zenith_core/evaluation/ledger_chain.py", "zenith_core/evidence"
+    ),
 )
 def forecast_ledger(
     context: dg.AssetExecutionContext, zenith: ZenithResource, cleaned_prices: Dataset, serving_snapshot: Dataset
@@ -108,8 +111,9 @@ def forecast_ledger(
     closes = cleaned_prices.tables["prices"]["close"]
     tables = next_ledger(zenith.store, ticker, rows, closes, _recorded_head(context.instance, ticker))
     ledger, head = tables[FORECASTS], head_of(tables[ENTRIES])
+    evidence = evidence_facts(zenith.store, zenith.registry, ticker, ledger)
     return dg.MaterializeResult(
-        value=Dataset(tables, {**latest.facts, "track_record": track_record(ledger)}),
+        value=Dataset(tables, {**latest.facts, "track_record": track_record(ledger), **evidence}),
         metadata={
             "dagster/row_count": len(ledger),
             "matured": int(ledger["actual"].notna().sum()),
