@@ -5,6 +5,7 @@ import { byId, fill, h, link } from "./dom.js";
 import { day, firstLanguage, moment, other, price, speak, spoken, t, translateDocument } from "./i18n.js";
 import { promotions, training, versions } from "./models.js";
 import * as parts from "./parts.js";
+import { LEVELS, risk } from "./risk.js";
 import { startSearch } from "./search.js";
 
 const POLL_SECONDS = 4;
@@ -27,6 +28,7 @@ const SECTIONS = {
   prices: [["both", "chart", "record"], parts.prices],
   signal: [["both"], (_, data) => parts.signal(data)],
   worth: [["skills"], parts.skill],
+  risk: [["risk"], risk],
   record: [["record"], parts.record],
   backtest: [["chart"], parts.backtest],
   models: [["models"], (ticker, data) => versions(ticker, data, state.list?.links)],
@@ -39,6 +41,10 @@ const ask = (ticker) => {
     both: () => post("predict/comprehensive", { ticker, horizon: 30 }),
     chart: () => get(`tickers/${path}/chart`),
     skills: () => Promise.all(HORIZONS.map((horizon) => post("predict/price", { ticker, horizon }))),
+    risk: async () => { // one request first: data of an older version have no risk at any horizon
+      const at = (horizon) => post("predict/risk", { ticker, horizon, touch: LEVELS });
+      return [await at(HORIZONS[0]), ...await Promise.all(HORIZONS.slice(1).map(at))];
+    },
     record: () => get(`track-record/${path}`),
     models: () => get(`models?ticker=${path}`),
     history: () => get(`models/${path}/history`),
@@ -71,6 +77,7 @@ const unknown = ({ error }) => error && (error.status === 404 || error.status ==
 function signature({ value, error }) {
   if (error) return `error ${error.status}`;
   return [value.price, value.signal].map((part) => part && [part.model_version, part.as_of, part.stale, part.age_sessions]).join(" ")
+    + (value.risk?.scale_version ?? "")
     + Object.values(value.problems ?? {}).map((problem) => problem.type).join(" ");
 }
 
@@ -95,7 +102,7 @@ async function poll() {
   if (unknown(result)) return void drawUnknown(result.error);
   byId("news").textContent = news(result.value);
   draw(["both"]);
-  await load(["chart", "skills", "record", "models", "history"]);
+  await load(["chart", "skills", "risk", "record", "models", "history"]);
 }
 
 const news = (answer) => (answer?.price
@@ -183,6 +190,7 @@ function drawFrame() {
     h("div", { id: "part-head", class: "head" }),
     section("prices", t("title.prices")),
     h("div", { class: "pair" }, section("signal", t("title.signal")), section("worth", t("title.worth"))),
+    section("risk", t("title.risk")),
     section("backtest", t("title.backtest")),
     section("record", t("title.record")),
     section("models", t("title.models"), h("h3", {}, t("title.history")), h("div", { id: "part-history" })),

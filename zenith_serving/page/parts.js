@@ -75,7 +75,7 @@ export function figures(data) {
     at && figure(t("figure.interval", { level: percent(forecast.confidence) }), `${price(at.lower)} – ${price(at.upper)}`,
       typeof coverage === "number" ? t("figure.coverage", { share: percent(coverage) }) : t("coverage.unknown")),
     signal && figure(t("figure.signal"), t(`signal.${signal.signal}`),
-      t("figure.probability", { share: percent(signal.probabilities[signal.signal]) })));
+      signal.probabilities ? t("figure.probability", { share: percent(signal.probabilities[signal.signal]) }) : t("figure.unmodeled")));
 }
 
 export function prices(ticker, data) {
@@ -96,10 +96,10 @@ export function signal(data) {
   const abstains = answer.reason_code !== "model";
   return [
     h("p", { class: `verdict ${answer.signal}` }, t(`signal.${answer.signal}`)),
-    h("ul", { class: "bars" }, SIDES.map((side) => bar(side, answer.probabilities[side], side === answer.signal))),
+    answer.probabilities && h("ul", { class: "bars" }, SIDES.map((side) => bar(side, answer.probabilities[side], side === answer.signal))),
     h("p", {}, has(`reason.${answer.reason_code}`) ? t(`reason.${answer.reason_code}`) : answer.reason),
-    abstains && answer.likeliest !== answer.signal && h("p", { class: "small" }, t("signal.likeliest", { signal: t(`signal.${answer.likeliest}`) })),
-    h("p", { class: "small" }, t(`signal.worth.${answer.skill.beats_naive}`)),
+    abstains && answer.likeliest && answer.likeliest !== answer.signal && h("p", { class: "small" }, t("signal.likeliest", { signal: t(`signal.${answer.likeliest}`) })),
+    answer.probabilities && h("p", { class: "small" }, t(`signal.worth.${answer.skill.beats_naive}`)),
   ];
 }
 

@@ -7,6 +7,7 @@ import subprocess
 import urllib.error
 import urllib.request
 
+from tests.core.risk.distributions import normal_distribution
 from tests.integration.dagster_ui import ZENITH, free_port
 from tests.serving.conftest import MLflowHome, make_ensemble, make_lstm, make_snapshot
 from tests.serving.page_state import write_charts, write_facts
@@ -90,7 +91,8 @@ def make_home(home):
     """AAPL has all; MSFT has models, and data of before there was a page; IBM has data only."""
     registry = MLflowHome(home)
     for ticker in ("AAPL", "IBM", "MSFT"):
-        write_facts(home, "serving_snapshot", ticker, make_snapshot(ticker).to_json())
+        distribution = normal_distribution() if ticker == "AAPL" else None
+        write_facts(home, "serving_snapshot", ticker, make_snapshot(ticker, distribution=distribution).to_json())
     for ticker in ("AAPL", "MSFT"):
         registry.register(f"lstm-{ticker}", make_lstm(ticker))
         registry.register(f"ensemble-{ticker}", make_ensemble(ticker))

@@ -6,9 +6,11 @@ import shutil
 import pytest
 from playwright.sync_api import expect
 
+from tests.core.risk.distributions import normal_distribution
 from tests.integration.page.server import ANSWERS, Server, answer, part
-from tests.serving.conftest import make_lstm
-from tests.serving.page_state import write_charts
+from tests.serving.conftest import make_lstm, make_snapshot
+from tests.serving.page_state import write_charts, write_facts
+from zenith_core.forecasting.abstention import REASONS
 
 pytestmark = pytest.mark.slow
 
@@ -51,6 +53,25 @@ def test_a_ticker_without_models_shows_its_prices_and_says_so(visit, home):
     expect(part(page, "Price and forecast").locator("canvas")).to_be_visible()
     for title in ("Price and forecast", "Signal", "Forecast skill"):
         expect(part(page, title).locator(".note")).to_have_text("No model can answer for this ticker yet.")
+
+
+@pytest.fixture
+def refreshed_ibm(home):
+    """IBM's data have a distribution, until the test ends."""
+    for distribution in (normal_distribution(), None):
+        snapshot = make_snapshot("IBM", distribution=distribution)
+        write_facts(home, "serving_snapshot", "IBM", snapshot.to_json())
+        if distribution:
+            yield
+
+
+def test_a_ticker_with_a_distribution_and_no_model_has_a_band_and_hold(visit, refreshed_ibm):
+    page = visit("#IBM")
+
+    expect(page.locator(".figures")).to_contain_text("96.39 – 103.75")
+    expect(part(page, "Signal").locator(".verdict")).to_have_text("Hold")
+    expect(part(page, "Signal")).to_contain_text(REASONS["no_model"])
+    expect(part(page, "Signal").locator(".bars")).to_have_count(0)
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,21 @@ def test_the_signal_has_its_probabilities_and_its_reason(visit):
     expect(signal).to_contain_text("Out of sample the model was better than guessing from past frequencies.")
 
 
+def test_the_risk_has_losses_and_touched_levels_by_horizon(visit):
+    tables = part(visit(), "Risk").get_by_role("table")
+    losses, touches = tables.nth(0), tables.nth(1)
+
+    expect(losses.get_by_role("row").nth(2)).to_have_text("5 sessions15.9%3.6%4.5%5.1%5.8%")
+    expect(touches.get_by_role("row").nth(1)).to_have_text("110.00+10%≤ 0.1%≤ 0.1%8%")
+    expect(touches.get_by_role("row").nth(3)).to_have_text("103.00+3%0.3%19%59%")
+
+
+def test_data_without_a_risk_show_the_command_that_computes_it(visit):
+    risk = part(visit("#MSFT"), "Risk")
+
+    expect(risk).to_contain_text("zenith job refresh_prices --tickers MSFT")
+
+
 @pytest.mark.parametrize("title", ["Price and forecast", "Backtest vs. buy and hold"])
 def test_a_chart_is_drawn_and_is_also_a_table(visit, title):
     chart = part(visit(), title)
