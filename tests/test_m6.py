@@ -1,0 +1,124 @@
+"""The replay of the M6 competition, on drawn prices in the form of its files."""
+
+import json
+
+import m6
+import numpy as np
+import pandas as pd
+import pytest
+
+FIRST = "2022-03-04"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Return a folder with 30 assets of very unlike scale, 2020 to 2022, one of them young."""
+    folder = tmp_path_factory.mktemp("m6")
+    days = pd.bdate_range("2020-01-01", "2022-04-29", name="date")
+    generator = np.random.default_rng(4)
+    moves = generator.standard_normal((len(days), 30)) * np.geomspace(0.001, 0.05, 30)
+    history = pd.DataFrame(100 * np.exp(moves.cumsum(axis=0)), days, [f"A{k}" for k in range(29)] + ["EG"])
+    history.iloc[:-30, 3] = np.nan
+    history.to_csv(folder / m6.HISTORY)
+    official = history.loc["2022-01-31":].rename(columns={"EG": "RE"}).rename_axis(columns="symbol")
+    official.stack().rename("price").reset_index()[["symbol", "date", "price"]].to_csv(
+        folder / m6.OUTCOMES, index=False
+    )
+    (folder / m6.TEAMS).write_text("place,RPS,IR\n1,0.05,1\n2,0.155,1\n3,0.16,1\n")
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_draws():
+    """Draw less often than the replay of the real prices."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(m6, "DRAWS", 500)
+        yield
+
+
+def run(capsys, *arguments):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["m6.py", *map(str, arguments)])
+        status = m6.main()
+    return status, capsys.readouterr()
+
+
+def test_a_round_uses_nothing_later_than_its_friday(folder):
+    prices, friday = m6.read_prices(folder), pd.Timestamp(FIRST)
+    poisoned = prices.history.copy()
+    later = poisoned.index > friday
+    poisoned.loc[later] = np.random.default_rng(0).lognormal(3, 2, poisoned.loc[later].shape)
+
+    for method in (m6.ours, m6.plain):
+        np.testing.assert_array_equal(
+            method(*m6.known_at(prices.history, friday)), method(*m6.known_at(poisoned, friday))
+        )
+
+
+def test_what_is_scored_is_what_came(folder):
+    prices, friday = m6.read_prices(folder), pd.Timestamp(FIRST)
+    other = m6.Prices(prices.history, prices.outcomes.iloc[:, ::-1].set_axis(prices.outcomes.columns, axis=1))
+
+    assert m6.play(prices, friday).rps < m6.play(other, friday).rps
+
+
+def test_the_competitions_own_prices_decide_where_they_are(folder):
+    prices = m6.read_prices(folder)
+    start, end = pd.Timestamp(FIRST), pd.Timestamp("2022-04-01")
+    moved = prices.outcomes.copy()
+    moved.loc[moved.index > start, "EG"] = 1e6
+
+    assert m6.Prices(prices.history, moved).growth(start, end)["EG"] > 5
+    early = pd.Timestamp("2021-03-05"), pd.Timestamp("2021-04-02")
+    assert m6.Prices(prices.history, moved).growth(*early).notna().sum() == 29
+
+
+def test_json_has_the_totals_and_each_round(folder, capsys):
+    status, streams = run(capsys, "--data", folder, "--rounds", 2, "--json")
+    totals = json.loads(streams.out)
+
+    assert status == 0
+    assert totals["rps"] == pytest.approx(np.mean([each["rps"] for each in totals["rounds"]]))
+    assert [each["friday"] for each in totals["rounds"]] == [FIRST, "2022-04-01"]
+    assert totals["rps"] < 0.156  # assets of unlike scale: equal probabilities score 0.16
+    assert totals["place"] is None  # two rounds are not the competition
+
+
+def test_the_place_is_one_more_than_the_teams_ahead(folder, tmp_path):
+    assert m6.place(folder, 0.1549, FIRST, 12) == 2
+    assert m6.place(folder, 0.1551, FIRST, 12) == 3
+    assert m6.place(folder, 0.1551, "2021-03-05", 12) is None
+    assert m6.place(tmp_path, 0.1551, FIRST, 12) is None
+
+
+def test_the_table_tells_the_score_and_its_error(folder, capsys):
+    status, streams = run(capsys, "--data", folder, "--rounds", 2)
+
+    assert status == 0
+    assert "standard error" in streams.out
+    assert "paired t" in streams.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--rounds", "0"), "--rounds must be at least 1, not 0"),
+        (("--rounds", "12"), "need prices of those days"),
+        (("--first", "2019-03-01"), "need prices of those days"),
+        (("--first", "spring"), "spring"),
+    ],
+)
+def test_what_cannot_be_replayed_is_one_line(folder, capsys, arguments, message):
+    status, streams = run(capsys, "--data", folder, *arguments)
+
+    assert status == 1
+    assert message in streams.err
+    assert len(streams.err.splitlines()) == 1
+
+
+def test_a_folder_without_prices_is_one_line(tmp_path, capsys):
+    status, streams = run(capsys, "--data", tmp_path)
+
+    assert status == 1
+    assert m6.HISTORY in streams.err
+    assert len(streams.err.splitlines()) == 1
