@@ -206,6 +206,17 @@ def models(
     list_models(ticker, history=history, as_json=as_json)
 
 
+@app.command()
+def leaderboard(
+    ticker: Annotated[str | None, typer.Argument(help="Ticker. Default: every ticker with a leaderboard.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Compare all kinds of model of a ticker on the same rows: loss, skill, calibration, p-values, CPU time."""
+    from zenith_cli.leaderboard import show_leaderboard
+
+    show_leaderboard(ticker, as_json=as_json)
+
+
 @app.command("track-record")
 def track_record(ticker: Ticker, as_json: Json = False) -> None:
     """Compare served forecasts with the actual prices: interval coverage and error."""

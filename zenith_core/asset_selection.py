@@ -15,6 +15,7 @@ STAGES = (
     *(f"{kind}_{part}" for kind in TRAINING_ORDER for part in ("model", "backtest")),
     "backtest_report",
     "production_models",
+    "leaderboard",
     "forecast_ledger",
 )
 

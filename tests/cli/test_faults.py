@@ -20,6 +20,7 @@ COMMANDS = [
     ("rollback", "AAPL", "ensemble"),
     ("cleanup", "--dry-run"),
     ("track-record", "AAPL"),
+    ("leaderboard", "AAPL"),
     ("tickers", "list"),
     ("tickers", "add", "AAPL"),
     ("tickers", "remove", "AAPL"),

@@ -26,11 +26,24 @@ pytestmark = [
 ]
 
 SERVICE = "http://127.0.0.1:8000"
-QUICK = ("predict", "models", "export", "track-record", "promote", "rollback", "cleanup", "tickers", "job", "prices")
+QUICK = (
+    "predict",
+    "models",
+    "leaderboard",
+    "export",
+    "track-record",
+    "promote",
+    "rollback",
+    "cleanup",
+    "tickers",
+    "job",
+    "prices",
+)
 RUN = {page: [one for one in blocks(page) if one.language == "bash" and not one.excuse] for page in GUIDES}
 ANSWERS = {
     "README.md": ["signal hold", "version 1 promoted by", "rows of AAPL forecasts to f.csv", '"predictions":['],
     "figures.md": ["AAPL lstm", "AAPL: no forecast has matured yet. None was made before its target date"],
+    "models.md": ["AAPL price · 5 sessions ahead", "AAPL signal"],
     "own-prices.md": [
         "rows of AAPL raw to prices/AAPL.csv",
         "AAPL.csv · AAPL · plain · 3,270 rows, 3,270 sessions, 2 splits, 0 dividends",

@@ -199,6 +199,20 @@ def test_predict_says_how_to_get_a_model_that_is_not_there(sample_home):
     assert len(process.stderr.strip().splitlines()) == 1
 
 
+def test_the_leaderboard_has_each_model_with_its_figures_and_the_cpu_seconds_of_its_training(sample_home):
+    tasks = json.loads(sample_home.zenith.here("leaderboard", "AAPL", "--json").stdout)["AAPL"]
+
+    for task, kind in (("price", "lstm"), ("signal", "ensemble")):
+        (model,) = tasks[task]["models"]
+        metrics = sample_home.document["tickers"]["AAPL"]["models"][kind]["metrics"]
+        assert (model["model_type"], model["answers"]) == (kind, True)
+        assert model["own_rows"] == tasks[task]["rows"] == metrics["rows"]
+        assert [model["value"], model["naive"]] == pytest.approx(
+            [metrics[name] for name in (("mae", "mae_random_walk") if task == "price" else ("brier", "brier_baseline"))]
+        )
+        assert model["train_cpu_seconds"] > 0
+
+
 def test_the_track_record_is_kept_where_serving_reads_it_and_old_prices_make_none(sample_home):
     ledger = json.loads((sample_home.zenith.home / "data" / "forecast_ledger" / "AAPL" / "current.json").read_text())
     record = json.loads(sample_home.zenith.here("track-record", "AAPL", "--json").stdout)

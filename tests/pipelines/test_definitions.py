@@ -37,6 +37,7 @@ def test_the_assets_and_their_upstream_assets():
         "serving_snapshot": ["cleaned_prices", "indicator_features"],
         "production_models": ["ensemble_model", "indicator_features", "lstm_model", "serving_snapshot"],
         "production_evaluation": ["cleaned_prices", "indicator_features", "production_models", "serving_snapshot"],
+        "leaderboard": ["indicator_features", "production_models"],
         "forecast_ledger": ["cleaned_prices", "production_models", "serving_snapshot"],
     }
 

@@ -12,6 +12,7 @@ from itertools import product
 
 import dagster as dg
 import numpy as np
+import pandas as pd
 import pytest
 import schemathesis
 from fastapi.testclient import TestClient
@@ -25,6 +26,7 @@ from tests.core.risk.distributions import normal_distribution
 from tests.integration.dagster_ui import running_ui
 from tests.waiting import wait_until
 from zenith_core.evaluation.forecast_ledger import ledger_rows
+from zenith_core.evaluation.leaderboard import Contender, leaderboard
 from zenith_core.evaluation.track_record import track_record
 from zenith_core.inference import HORIZONS, QUANTILES, PriceForecast
 from zenith_pipelines.dagster_runtime.instance import open_instance
@@ -62,6 +64,8 @@ def store_datasets(settings, models):
         ledger = ledger_rows(snapshot, forecast, 1, datetime.now(UTC))
         store.write("serving_snapshot", ticker, Dataset(facts=snapshot.to_json()))
         store.write("forecast_ledger", ticker, Dataset({"forecasts": ledger}, {"track_record": track_record(ledger)}))
+        board = leaderboard("price", [Contender("lstm", note="nothing in Production")], "lstm", pd.DataFrame())
+        store.write("leaderboard", ticker, Dataset(facts={"tasks": {"price": board}}))
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Targets of the models, forward returns and buy / hold / sell labels; and their input windows."""
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from zenith_core.arrays import AnyFloats, AnyInts, Floats, Floats32
@@ -51,6 +52,14 @@ def signal_labels(
     labels[scores < -threshold] = SELL
     labels[np.isnan(scores)] = UNKNOWN
     return labels
+
+
+def labels_before(features: pd.DataFrame, first: pd.Timestamp, horizon: int, threshold: float) -> list[str]:
+    """Return the labels that are known at the session `first`, from `close` and `volatility` by session."""
+    close, volatility = features["close"].to_numpy(), features["volatility"].to_numpy()
+    labels = signal_labels(close, volatility, horizon, threshold)
+    past_labels = labels[: max(int(features.index.searchsorted(first)) - horizon, 0)]
+    return [SIGNALS[label] for label in past_labels if label >= 0]
 
 
 def input_windows(values: AnyFloats, ends: AnyInts, length: int) -> Floats32:

@@ -35,15 +35,15 @@ def select_answers(text: str, kinds: Mapping[Kind, ModelKind]) -> AnswerTable:
     Raises UserError for an entry of another form, an invalid ticker, an unknown task, a kind that is not in use or has
     another task, or a second entry for the same ticker and task.
     """
-    chosen: dict[str, dict[Task, Kind]] = {}
+    choices: dict[str, dict[Task, Kind]] = {}
     for entry in filter(None, map(str.strip, text.split(","))):
         ticker, task, kind = _parts(entry, kinds)
-        if task in chosen.setdefault(ticker, {}):
+        if task in choices.setdefault(ticker, {}):
             raise UserError(f"ZENITH_ANSWERS: {entry} is the second entry for the same question: keep one")
-        chosen[ticker][task] = kind
+        choices[ticker][task] = kind
     first = {task: next(kind.name for kind in kinds.values() if kind.task == task) for task in TASKS}
-    for_all = {**first, **chosen.pop("", {})}
-    return AnswerTable(for_all, {ticker: {**for_all, **own} for ticker, own in chosen.items()})
+    for_all = {**first, **choices.pop("", {})}
+    return AnswerTable(for_all, {ticker: {**for_all, **own} for ticker, own in choices.items()})
 
 
 def _parts(entry: str, kinds: Mapping[Kind, ModelKind]) -> tuple[str, Task, Kind]:

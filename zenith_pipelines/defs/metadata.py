@@ -28,6 +28,18 @@ if TYPE_CHECKING:
 OWNERS = ["team:quant"]
 _FIGURES = ("candidate", "champion", "change", "p_worse", "origins", "newer", "brier", "brier_baseline", "ece", "rows")
 
+_BOARD = {
+    "value": "loss",
+    "naive": "naive loss",
+    "skill": "skill",
+    "p_value": "p against naive",
+    "p_value_answering": "p against the answering model",
+    "coverage": "in 90 % band",
+    "ece": "calibration error",
+    "train_cpu_seconds": "CPU s of training",
+    "own_rows": "own rows",
+}
+
 Metadata = dict[str, Any]
 
 
@@ -143,6 +155,25 @@ def gate_figures(decision: Mapping[str, Any]) -> dict[str, float]:
         for gate in decision["gates"]
         for coverage in gate["figures"].get("horizons", ())
     }
+
+
+def leaderboard_metadata(boards: Mapping[str, Mapping[str, Any]]) -> Metadata:
+    """Return the leaderboard of each task as a table, and its number of common rows."""
+    metadata: Metadata = {}
+    for task, board in boards.items():
+        rows = [
+            f"| {row['model_type']}{' (answers)' if row['answers'] else ''} | {row['version'] or '–'} "
+            f"| {' | '.join(_figure(row[name]) for name in _BOARD)} | {_cell(row['note'] or '')} |"
+            for row in board["models"]
+        ]
+        head = f"| model | version | {' | '.join(_BOARD.values())} | |"
+        table = "\n".join([head, "|---" * (len(_BOARD) + 3) + "|", *rows])
+        metadata |= {f"{task}/rows": board["rows"], f"{task}/leaderboard": dg.MetadataValue.md(table)}
+    return metadata
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
 
 
 def _cell(text: str) -> str:

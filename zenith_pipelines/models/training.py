@@ -12,8 +12,7 @@ from zenith_core.errors import TrainingError
 from zenith_core.evaluation.metrics import price_metrics, signal_metrics
 from zenith_core.evaluation.walk_forward import WalkForward
 from zenith_core.features.model_features import FEATURES, WARM_UP
-from zenith_core.features.targets import signal_labels
-from zenith_core.inference import SIGNALS
+from zenith_core.features.targets import labels_before
 from zenith_core.model_kinds.declaration import ModelKind
 from zenith_core.model_kinds.options import DEFAULT_WINDOW, EnsembleOptions, NetworkOptions, horizon_of
 from zenith_core.model_kinds.tasks import Task
@@ -139,17 +138,9 @@ def signal_candidate(
     study:    JSON-ready facts: `config` with the `horizon` and `threshold` of the labels, and `limits`
     """
     horizon, threshold = study["config"]["horizon"], study["config"]["threshold"]
-    earlier = _labels_before(data.features, signals["date"].iloc[0], horizon, threshold)
+    earlier = labels_before(data.features, signals["date"].iloc[0], horizon, threshold)
     metrics = signal_metrics(signals, horizon, earlier)
     return _candidate(kind, "signal", onnx, signals, metrics, study, data.lineage)
-
-
-def _labels_before(features: pd.DataFrame, first: pd.Timestamp, horizon: int, threshold: float) -> list[str]:
-    """Return the labels that the baseline knows at the first forecast."""
-    close, volatility = features["close"].to_numpy(), features["volatility"].to_numpy()
-    labels = signal_labels(close, volatility, horizon, threshold)
-    past_labels = labels[: max(int(features.index.searchsorted(first)) - horizon, 0)]
-    return [SIGNALS[label] for label in past_labels if label >= 0]
 
 
 def _candidate(

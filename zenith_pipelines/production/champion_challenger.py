@@ -54,7 +54,7 @@ def evaluate_gates(
     registry: ModelRegistry, task: Task, candidate: Version, champion: Version | None, current: CurrentData
 ) -> Decision:
     """Put the candidate through the gates. A first model (no champion) passes only those of sanity."""
-    evidence, metrics = _evidence(registry, candidate), registry.metrics(candidate.name, candidate.version)
+    evidence, metrics = evidence_of(registry, candidate), registry.metrics(candidate.name, candidate.version)
     sanity = [
         answers_gate(why_unservable(registry, task, candidate, current)),
         leakage_gate(candidate.tags.get("leakage")),
@@ -102,7 +102,7 @@ def _other_features(version: Version, current: CurrentData) -> str:
     return f"was trained on features {version.tags.get('feature_spec')}, today's are {current.snapshot.feature_spec}"
 
 
-def _evidence(registry: ModelRegistry, version: Version) -> pd.DataFrame | None:
+def evidence_of(registry: ModelRegistry, version: Version) -> pd.DataFrame | None:
     """Return the version's walk-forward forecasts, or None if its run has none (any more)."""
     try:
         return parquet_table(registry.file(version.name, version.version, "evidence.parquet"))
@@ -131,7 +131,7 @@ def _comparison_gates(
     """
     if task == "signal" and candidate.horizon != champion.horizon:
         return [horizon_gate(candidate.horizon, champion.horizon)]
-    earlier = _evidence(registry, champion)
+    earlier = evidence_of(registry, champion)
     newer, note = _newer_forecasts(registry, task, champion, evidence, current)
     if earlier is None:
         note = "; ".join(filter(None, ["Production's own evidence is gone", note]))

@@ -12,6 +12,9 @@ from zenith_pipelines.models.training import Candidate
 from zenith_pipelines.registry.model_registry import DAGSTER_RUN, ModelRegistry, Version
 
 _LINEAGE = ("ticker", "kind", "task", "data_version", "raw_content_hash", "data_end", "feature_spec", "code_version")
+CPU_SECONDS = "train_cpu_seconds"
+"""The metric of a version that holds the CPU seconds of its training."""
+
 _CONFIG = ("horizon", "window")  # the parts of a configuration that production and serving read
 
 
@@ -21,12 +24,14 @@ def register(
     leakage: Mapping[str, Any],
     dagster_run_id: str,
     attempts: Collection[str] = (),
+    cpu_seconds: float | None = None,
 ) -> Version:
     """Register the candidate as a new version of `<kind>-<ticker>`, with its metrics and its lineage.
 
     attempts:  earlier Dagster runs that `dagster_run_id` repeats. If one of them registered a version and died before
                it could report it, return that version.
     leakage:   certificate of the features that it was trained on
+    cpu_seconds:  of its training; not in the model file, which is the same for the same data, code and configuration
 
     The MLflow run keeps the certificate as leakage.json, the model's facts as facts.json, and the out-of-sample
     forecasts behind its metrics as evidence.parquet.
@@ -45,7 +50,7 @@ def register(
     return registry.register(
         name,
         candidate.onnx,
-        metrics=flat_metrics(candidate.metrics),
+        metrics=flat_metrics(candidate.metrics) | ({} if cpu_seconds is None else {CPU_SECONDS: cpu_seconds}),
         params={key: str(value) for key, value in config.items()},
         tags={**tags, "leakage": leakage_summary(leakage), DAGSTER_RUN: dagster_run_id},
         files={

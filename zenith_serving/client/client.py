@@ -51,6 +51,7 @@ from zenith_serving.schemas.predictions import (
 )
 from zenith_serving.schemas.registry import History, Models, Status, TrackRecord
 from zenith_serving.schemas.risk import TAILS, RiskAnswer
+from zenith_serving.schemas.registry import History, Leaderboard, Models, Status, TrackRecord
 
 PREFIX = "/api/v1/ml"
 ENDED = ("succeeded", "failed", "canceled")
@@ -169,6 +170,10 @@ class Zenith:
     def track_record(self, ticker: str) -> TrackRecord:
         """Return served forecasts beside the actual closes."""
         return self._request(TrackRecord, "GET", f"/track-record/{_path_segment(ticker)}")
+
+    def leaderboard(self, ticker: str) -> Leaderboard:
+        """Return the kinds of model of a ticker, compared on the same rows."""
+        return self._request(Leaderboard, "GET", f"/leaderboard/{_path_segment(ticker)}")
 
     def models(self, ticker: str | None = None, model_type: Kind | None = None, status: Status | None = None) -> Models:
         """Return the model versions that match all filters."""

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from zenith_core.model_kinds.table import Kind
 from zenith_serving.schemas.base import Finite, Response
@@ -121,3 +121,42 @@ class History(Response):
 
     ticker: str
     events: list[Event] = Field(description="Newest first.")
+
+
+class Contender(Response):
+    """A model on a leaderboard; figures are null where a `note` says why it was not compared."""
+
+    model_config = ConfigDict(frozen=True, coerce_numbers_to_str=True)
+
+    model_type: Kind
+    version: str | None = Field(description="The version in Production.")
+    data_end: date | None = Field(description="The last session in its training data.")
+    answers: bool = Field(description="The model that answers the task, as `ZENITH_ANSWERS` says.")
+    own_rows: int = Field(description="Its own forecasts with a known outcome.")
+    value: Finite | None = Field(description="The loss on the common rows.")
+    naive: Finite | None = Field(description="The loss of the naive forecast on the same rows.")
+    skill: Finite | None = Field(description="Against the naive forecast.")
+    p_value: Finite | None = Field(description="That it is no better than the naive forecast; Diebold-Mariano.")
+    beats_naive: bool | None = Field(description="Better than the naive forecast, and not by chance.")
+    coverage: Finite | None = Field(description="Share of prices inside the 90 % band; null for signals.")
+    ece: Finite | None = Field(description="Calibration error of the most probable class; null for prices.")
+    p_value_answering: Finite | None = Field(description="That it is no better than the model that answers.")
+    train_cpu_seconds: Finite | None = Field(description="Of its training; null for older versions.")
+    note: str | None
+
+
+class TaskLeaderboard(Response):
+    """All kinds of model of a task on the rows that they have in common."""
+
+    answering: Kind
+    loss: str = Field(description="`mae`, as a fraction of the close, or `brier`.")
+    horizon: int | None = Field(description="Sessions ahead of the forecasts that are scored.")
+    rows: int = Field(description="The common rows.")
+    models: list[Contender] = Field(description="The smallest loss first.")
+
+
+class Leaderboard(Response):
+    """The kinds of model that a ticker has, by task."""
+
+    ticker: str
+    tasks: dict[str, TaskLeaderboard]

@@ -151,7 +151,7 @@ def problem(status):
 ANSWER = (200, "", {"disclaimer": "words"})
 
 
-@pytest.mark.parametrize("ask", [Zenith.run, Zenith.chart, Zenith.history, Zenith.track_record])
+@pytest.mark.parametrize("ask", [Zenith.run, Zenith.chart, Zenith.history, Zenith.track_record, Zenith.leaderboard])
 def test_an_argument_stays_one_segment_of_the_path(server, ask):
     server.script[:] = [(404, "", problem(404))]
     with Zenith(server.url) as zenith:
@@ -244,6 +244,7 @@ CALLS = (
     lambda zenith: zenith.tickers(),
     lambda zenith: zenith.chart("T"),
     lambda zenith: zenith.track_record("T"),
+    lambda zenith: zenith.leaderboard("T"),
     lambda zenith: zenith.models(),
     lambda zenith: zenith.refresh_models(),
     lambda zenith: zenith.history("T"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import date
+from time import process_time
 from typing import Any
 
 import dagster as dg
@@ -68,9 +69,11 @@ def model_asset(kind: ModelKind) -> dg.AssetsDefinition:
         prepare_backend(zenith.settings.keras_backend, zenith.settings.home)
         options: ModelOptions = kind.options(**config.model_dump())
         data = _training_data(context.partition_key, cleaned_prices, indicator_features)
+        begin = process_time()
         candidate = trainer_of_kind(kind)(data, options, progress.of(f"{kind.name}_model"))
+        cpu_seconds = process_time() - begin
         plots = _PLOTS[kind.task](candidate.evidence, candidate.metrics, cleaned_prices)
-        return _registered(context, zenith, candidate, indicator_features, plots)
+        return _registered(context, zenith, candidate, indicator_features, plots, cpu_seconds)
 
     return train
 
@@ -99,10 +102,15 @@ def _training_data(ticker: str, cleaned: Dataset, features: Dataset) -> Training
 
 
 def _registered(
-    context: dg.AssetExecutionContext, zenith: ZenithResource, candidate: Candidate, features: Dataset, plots: Metadata
+    context: dg.AssetExecutionContext,
+    zenith: ZenithResource,
+    candidate: Candidate,
+    features: Dataset,
+    plots: Metadata,
+    cpu_seconds: float,
 ) -> dg.MaterializeResult[Dataset]:
     attempts = earlier_attempts(context.instance, context.run_id)
-    version = register(zenith.registry, candidate, features.facts["leakage"], context.run_id, attempts)
+    version = register(zenith.registry, candidate, features.facts["leakage"], context.run_id, attempts, cpu_seconds)
     facts = {**candidate.facts, "metrics": candidate.metrics, "model": version.name, "version": version.version}
     return dg.MaterializeResult(
         value=Dataset({"evidence": candidate.evidence}, facts),

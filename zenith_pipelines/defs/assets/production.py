@@ -17,11 +17,12 @@ from zenith_core.model_kinds.table import KINDS
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.defs.code_versions import code_version
-from zenith_pipelines.defs.metadata import OWNERS, decisions_metadata
+from zenith_pipelines.defs.metadata import OWNERS, decisions_metadata, leaderboard_metadata
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.production.champion_challenger import CurrentData
 from zenith_pipelines.production.evidence import evidence_facts
+from zenith_pipelines.production.leaderboard import LEADERBOARD, leaderboards
 from zenith_pipelines.production.ledger import ENTRIES, FORECASTS, LEDGER, head_of, next_ledger
 from zenith_pipelines.production.live_evaluation import evaluate
 from zenith_pipelines.production.promotion import promote_if_better
@@ -85,6 +86,26 @@ def production_models(
         for kind in KINDS
     }
     return dg.MaterializeResult(value=Dataset(facts=decisions), metadata=decisions_metadata(zenith.settings, decisions))
+
+
+@dg.asset(
+    name=LEADERBOARD,
+    partitions_def=ticker_partitions,
+    group_name="production",
+    owners=OWNERS,
+    kinds={"mlflow"},
+    deps=["production_models"],
+    code_version=code_version("zenith_core/evaluation", "zenith_pipelines/production/leaderboard.py"),
+)
+def leaderboard_of_kinds(
+    context: dg.AssetExecutionContext, zenith: ZenithResource, indicator_features: Dataset
+) -> dg.MaterializeResult[Dataset]:
+    """All kinds of model of each task on the rows that they have in common, beside the naive forecast.
+
+    The kind that answers is a setting, `ZENITH_ANSWERS`; the others are its challengers.
+    """
+    boards = leaderboards(zenith.registry, context.partition_key, indicator_features.table)
+    return dg.MaterializeResult(value=Dataset(facts={"tasks": boards}), metadata=leaderboard_metadata(boards))
 
 
 @dg.asset(

@@ -1,0 +1,50 @@
+import json
+
+import pytest
+
+from tests.core.evaluation.test_leaderboard import FEATURES, prices, signals
+from zenith_core.evaluation.leaderboard import Contender, leaderboard
+from zenith_pipelines.datasets.store import Dataset, DatasetStore
+
+BOARDS = {
+    "price": leaderboard(
+        "price", [prices("lstm", cpu_seconds=4.25), prices("gru", foresight=0.3, first=150)], "lstm", FEATURES
+    ),
+    "signal": leaderboard(
+        "signal", [signals("ensemble"), Contender("other", note="nothing in Production")], "ensemble", FEATURES
+    ),
+}
+
+
+@pytest.fixture
+def show(zenith, monkeypatch, tmp_path):
+    """Run `zenith leaderboard` on these boards of AAPL; return its exit status, stdout and stderr."""
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
+    DatasetStore(str(tmp_path / "data")).write("leaderboard", "AAPL", Dataset(facts={"tasks": BOARDS}))
+    return lambda *arguments: zenith("leaderboard", *arguments)
+
+
+@pytest.mark.parametrize("arguments", [(), ("aapl",)])
+def test_each_task_is_a_table_of_its_models_with_their_common_rows(show, arguments):
+    status, text, _ = show(*arguments)
+
+    lines = [line.split() for line in text.splitlines()]
+    assert status == 0
+    assert "AAPL price · 5 sessions ahead · 245 common rows" in text
+    assert max(map(len, text.splitlines())) <= 120
+    first, second = (next(line for line in lines if line[:1] == [kind]) for kind in ("gru", "lstm"))
+    assert lines.index(first) < lines.index(second)
+    assert (first[1], first[-1]) == ("v1", "245")
+    assert second[1:3] == ["v1", "answers"]
+    assert second[-3:] == ["–", "4.2", "295"]
+    assert "other: nothing in Production" in text
+
+
+def test_json_has_every_figure(show):
+    assert json.loads(show("--json")[1]) == json.loads(json.dumps({"AAPL": BOARDS}))
+
+
+def test_without_a_leaderboard_it_says_which_command_makes_one(show, monkeypatch, tmp_path):
+    assert show("MSFT")[::2] == (2, "zenith: no leaderboard for MSFT yet: `zenith run --tickers MSFT` makes it\n")
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path / "other"))
+    assert show()[::2] == (2, "zenith: no leaderboard yet: `zenith run` makes one for each ticker\n")

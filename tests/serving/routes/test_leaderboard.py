@@ -1,0 +1,45 @@
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.published import publish
+from zenith_serving.app import create_app
+
+ROW = {
+    **{"model_type": "gru", "version": 3, "data_end": "2026-11-20", "answers": False, "own_rows": 900},
+    **{"value": 0.021, "naive": 0.022, "skill": 0.01, "p_value": 0.2, "beats_naive": False, "coverage": 0.9},
+    **{"ece": None, "p_value_answering": None, "train_cpu_seconds": 4.5, "note": None},
+}
+BOARD = {"answering": "lstm", "loss": "mae", "horizon": 5, "rows": 880, "models": [ROW]}
+
+
+@pytest.fixture
+def client(settings):
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
+
+
+def test_the_leaderboard_is_what_the_pipelines_wrote(client, home):
+    publish(home, "leaderboard", "AAPL", {"tasks": {"price": BOARD}})
+
+    answer = client.get("/api/v1/ml/leaderboard/aapl").json()
+
+    assert answer == {"ticker": "AAPL", "tasks": {"price": {**BOARD, "models": [{**ROW, "version": "3"}]}}}
+
+
+def test_a_ticker_without_a_leaderboard_is_404_with_those_that_are_near(client, home):
+    publish(home, "leaderboard", "AAPL", {"tasks": {}})
+
+    answer = client.get("/api/v1/ml/leaderboard/AAPX")
+
+    assert (answer.status_code, answer.json()["nearby"]) == (404, ["AAPL"])
+    assert "no leaderboard of this ticker" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("facts", [{}, {"tasks": {"price": {}}}, []])
+def test_one_that_cannot_be_read_is_503_that_says_what_to_do(client, home, facts):
+    publish(home, "leaderboard", "AAPL", facts)
+
+    answer = client.get("/api/v1/ml/leaderboard/AAPL")
+
+    assert (answer.status_code, answer.json()["type"]) == (503, "urn:zenith:problem:data-unreadable")
+    assert "materialize it again" in answer.json()["detail"]

@@ -1,0 +1,72 @@
+"""`zenith leaderboard`: all kinds of model of a task on the same rows."""
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from zenith_core.errors import NotAvailable
+from zenith_core.market.tickers import validate_ticker
+from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.production.leaderboard import LEADERBOARD
+from zenith_pipelines.settings import Settings
+
+_LEGEND = """loss, naive: out of sample, on the rows that all models of the task have in common; mean absolute error
+of prices, or Brier score of signals. skill: against the naive forecast, * if p < 0.05. p: that the model is no better
+than the one that answers (ZENITH_ANSWERS). CPU s: of the training."""
+
+
+def show_leaderboard(ticker: str | None, *, as_json: bool) -> None:
+    """Print the leaderboards of one ticker, or of all. Raises NotAvailable or InvalidTicker."""
+    store = DatasetStore(Settings().data_uri)
+    tickers = store.tickers(LEADERBOARD) if ticker is None else [validate_ticker(ticker)]
+    if not tickers:
+        raise NotAvailable("no leaderboard yet: `zenith run` makes one for each ticker")
+    boards = {name: store.facts(LEADERBOARD, name)["tasks"] for name in tickers}
+    if as_json:
+        print(json.dumps(boards, indent=2, allow_nan=False))
+    else:
+        _show(boards, Console(highlight=False, markup=False))
+
+
+def _show(boards: dict[str, dict[str, Any]], console: Console) -> None:
+    for ticker, tasks in boards.items():
+        for task, board in tasks.items():
+            console.print(_table(ticker, task, board))
+            for row in board["models"]:
+                if row["note"]:
+                    console.print(f"{row['model_type']}: {row['note']}", style="dim", soft_wrap=True)
+    console.print(_LEGEND, style="dim")
+
+
+def _table(ticker: str, task: str, board: dict[str, Any]) -> Table:
+    title = f"{ticker} {task}"
+    if board["horizon"]:
+        title += f" · {board['horizon']} sessions ahead · {board['rows']} common rows"
+    table = Table(title=title, box=None, padding=(0, 1, 0, 0), title_justify="left")
+    calibration = "in 90 % band" if task == "price" else "ECE"
+    for heading in ("model", "loss (naive)", "skill", calibration, "p", "CPU s", "rows"):
+        table.add_column(heading, no_wrap=True)
+    for row in board["models"]:
+        table.add_row(*_cells(row))
+    return table
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    name = row["model_type"] if row["version"] is None else f"{row['model_type']} v{row['version']}"
+    skill = _text(row["skill"], "+.1%")
+    calibration = _text(row["ece"], ".3f") if row["coverage"] is None else _text(row["coverage"], ".1%")
+    return [
+        f"{name} answers" if row["answers"] else name,
+        f"{_text(row['value'], '.4f')} ({_text(row['naive'], '.4f')})",
+        f"{skill} *" if row["beats_naive"] else skill,
+        calibration,
+        _text(row["p_value_answering"], ".3f"),
+        _text(row["train_cpu_seconds"], ".1f"),
+        str(row["own_rows"]),
+    ]
+
+
+def _text(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)

@@ -1,0 +1,27 @@
+"""The leaderboard of a ticker: the kinds of model of each task on the same rows, as the pipelines compared them."""
+
+from fastapi import APIRouter
+from pydantic import ValidationError
+
+from zenith_serving.errors import UnknownTicker
+from zenith_serving.prediction.dataset_reader import DatasetReader
+from zenith_serving.problem_details import RESPONSES
+from zenith_serving.routes.dependencies import PREFIX, SettingsDep, TickerPath
+from zenith_serving.schemas.registry import Leaderboard
+
+router = APIRouter(prefix=PREFIX, tags=["registry"])
+
+
+@router.get("/leaderboard/{ticker}", responses=RESPONSES)
+def leaderboard(ticker: TickerPath, settings: SettingsDep) -> Leaderboard:
+    """Compare the kinds of model of a ticker on the rows that they have in common."""
+    boards = DatasetReader(settings.facts("leaderboard"))
+    facts = boards.find(ticker)
+    if facts is None:
+        raise UnknownTicker(
+            boards.nearby(ticker), "no leaderboard of this ticker", "`zenith run --tickers TICKER` makes it"
+        )
+    try:
+        return Leaderboard(ticker=ticker, **facts)
+    except (ValidationError, TypeError) as error:
+        raise boards.unreadable(ticker, error) from None
