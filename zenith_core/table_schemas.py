@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from zenith_core.features.model_features import FEATURES, WARM_UP
+from zenith_core.features.declaration import WARM_UP
+from zenith_core.features.model_features import FEATURES
 from zenith_core.prices.rejections import MAX_VALUE, MIN_PRICE
 
 if TYPE_CHECKING:

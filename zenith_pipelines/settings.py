@@ -94,6 +94,11 @@ class Settings(BaseSettings):
         description="The kind of model that answers a task, separated by commas: `price=gru` for all tickers, "
         "`AAPL:price=gru` for one. Not set: the first kind of each task in use, so `lstm` and `ensemble` by default.",
     )
+    zenith_features: str = Field(
+        default="",
+        description="Features of your own, separated by commas: Python files such as `features.py`, or entry points of "
+        "the group `zenith.features`. The pipelines run their code, the service never does.",
+    )
     zenith_timezone: str = Field(default="America/Sao_Paulo", description="Time zone of the schedules.")
     zenith_retrain_cron: str = Field(default="0 2 * * 0", description="When all tickers are retrained.")
     zenith_cleanup_cron: str = Field(default="0 3 1 * *", description="When old model versions are cleaned up.")
@@ -127,6 +132,15 @@ class Settings(BaseSettings):
     @classmethod
     def _be_kinds(cls, text: str) -> str:
         select_kinds(text)
+        return text
+
+    @field_validator("zenith_features")
+    @classmethod
+    def _be_features(cls, text: str) -> str:
+        if text:
+            from zenith_core.features.model_features import select_inputs
+
+            select_inputs(text)
         return text
 
     @field_validator("zenith_answers")

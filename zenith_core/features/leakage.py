@@ -103,13 +103,24 @@ def leakage_summary(certificate: Mapping[str, Any]) -> str:
     histories = f"{len(prefixes['tested'])} histories cut short and {len(late['tested'])} begun late"
     if columns:
         more = f" and {len(columns) - _NAMED} more" if len(columns) > _NAMED else ""
-        return f"failed: {', '.join(columns[:_NAMED])}{more} changed with {histories}"
+        return f"failed: {', '.join(columns[:_NAMED])}{more} changed with {histories}; {_first(certificate)}"
     if not late["tested"]:
         return f"failed: {certificate['sessions']} sessions are too few to begin the history later"
     return (
         f"passed: {histories}, {prefixes['values'] + late['values']:,} values, "
         f"largest difference {prefixes['largest_difference']:.0e} and {late['largest_difference']:.0e}"
     )
+
+
+def _first(certificate: Mapping[str, Any]) -> str:
+    """Return the first difference: column, session and size."""
+    leak = certificate["offending"][0]
+    size = (
+        "appears or vanishes"
+        if leak["difference"] is None
+        else f"differs by {leak['difference']:.2g} of its largest value"
+    )
+    return f"{leak['column']} on {leak['worst']} {size}, history {leak['history']}"
 
 
 def prefix_lengths(close: pd.Series, warm_up: int) -> list[int]:

@@ -7,32 +7,24 @@ Clips are fixed numbers, not statistics of the data, so they are causal too.
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from zenith_core.features.indicators import indicators, is_flat
+from zenith_core.errors import UserError
+from zenith_core.features.declaration import WARM_UP, ModelInput, OwnFeature
+from zenith_core.features.indicators import INDICATORS, indicators, is_flat
+from zenith_core.features.own_features import select_features
 
-WARM_UP = 250  # sessions; 200 for the longest window, and 250 for Wilder's averages to forget their start to 1e-8
 DECAY = 0.94  # of the EWMA variance: RiskMetrics' daily lambda
 VOLATILITY_FLOOR = 2e-4  # a day; the divisor of returns must not be 0 for a halted stock
 
 
-@dataclass(frozen=True)
-class ModelInput:
-    """One declared input: its name, its formula, the range it is clipped to, and its value where it is 0/0."""
-
-    name: str
-    formula: str
-    low: float
-    high: float
-    neutral: float = 0.0
-
-
-INPUTS = (
+BUILT_IN = (
     ModelInput("return_1", "log return over 1 session / volatility", -5, 5),
     ModelInput("return_5", "log return over 5 sessions / (volatility * sqrt 5)", -5, 5),
     ModelInput("return_20", "log return over 20 sessions / (volatility * sqrt 20)", -5, 5),
@@ -56,13 +48,31 @@ INPUTS = (
     ModelInput("volatility_ratio", "log(EWMA volatility / root mean square log return of 60 sessions)", -2, 2),
     ModelInput("range_ratio", "log(Parkinson volatility of 5 sessions / EWMA volatility)", -2, 2),
 )
+
+
+def select_inputs(text: str) -> tuple[ModelInput, ...]:
+    """Return all inputs: BUILT_IN, and the users' features that `text` names. Raises UserError as `select_features`."""
+    built_in = (model_input.name for model_input in BUILT_IN)
+    return (*BUILT_IN, *select_features(text, {*built_in, *INDICATORS, "close", "volatility"}))
+
+
+def _inputs_in_use() -> tuple[ModelInput, ...]:
+    try:
+        return select_inputs(os.environ.get("ZENITH_FEATURES", ""))
+    except UserError:  # the settings refuse it with a message, which an import cannot
+        return BUILT_IN
+
+
+INPUTS = _inputs_in_use()
+"""The inputs in use, as `ZENITH_FEATURES` was at import."""
+
 FEATURES = tuple(model_input.name for model_input in INPUTS)
 
 
 def feature_spec() -> dict[str, Any]:
     """The declaration of the model inputs as JSON-ready values: names in order, formulas, ranges, warm-up."""
     return {
-        "inputs": [asdict(model_input) for model_input in INPUTS],
+        "inputs": [model_input.declaration for model_input in INPUTS],
         "warm_up": WARM_UP,
         "decay": DECAY,
         "volatility_floor": VOLATILITY_FLOOR,
@@ -79,12 +89,15 @@ def inputs_of(spec: Mapping[str, Any]) -> tuple[ModelInput, ...] | None:
 
     Their ranges, neutral values, order and number may differ from INPUTS.
     """
-    formulas = {model_input.name: model_input.formula for model_input in INPUTS}
-    same_constants = {**feature_spec(), "inputs": spec["inputs"]} == spec
-    same_formulas = all(formulas.get(model_input["name"]) == model_input["formula"] for model_input in spec["inputs"])
-    return (
-        tuple(ModelInput(**model_input) for model_input in spec["inputs"]) if same_constants and same_formulas else None
-    )
+    ours = {model_input.name: model_input for model_input in INPUTS}
+    inputs = []
+    for declaration in spec["inputs"]:
+        model_input = ours.get(declaration["name"])
+        if model_input is None or not model_input.computation.items() <= declaration.items():
+            return None
+        ranges = {key: declaration[key] for key in declaration if key not in model_input.computation}
+        inputs.append(replace(model_input, **ranges))
+    return tuple(inputs) if {**feature_spec(), "inputs": spec["inputs"]} == spec else None
 
 
 def features(prices: pd.DataFrame, inputs: Sequence[ModelInput] = INPUTS) -> pd.DataFrame:
@@ -93,12 +106,13 @@ def features(prices: pd.DataFrame, inputs: Sequence[ModelInput] = INPUTS) -> pd.
     Model inputs are NaN in the first WARM_UP rows and finite after them, for all prices: where a formula is
     0/0 (no movement, no volume) they take their neutral value. `volatility` is the EWMA daily volatility of log
     returns, a fraction, NaN in the first 20 rows.
-    Raises InvalidPrices or NonFiniteInput as `indicators` does.
+    Raises InvalidPrices or NonFiniteInput as `indicators` does, UserError if a user's feature fails.
     """
     table = indicators(prices)
     volatility = ewma_volatility(prices["close"])
     with np.errstate(all="ignore"):  # 0/0 is answered by the neutral value
         raw = _from_returns(prices, volatility) | _from_indicators(prices, table) | _from_volume(prices)
+        raw |= {own.name: own.values(prices) for own in inputs if isinstance(own, OwnFeature)}
     return pd.concat(
         [table, _bounded(pd.DataFrame(raw), inputs), volatility.rename("volatility"), prices["close"]], axis=1
     )

@@ -11,7 +11,8 @@ import pandas as pd
 from zenith_core.errors import TrainingError
 from zenith_core.evaluation.metrics import price_metrics, signal_metrics
 from zenith_core.evaluation.walk_forward import WalkForward
-from zenith_core.features.model_features import FEATURES, WARM_UP
+from zenith_core.features.declaration import WARM_UP
+from zenith_core.features.model_features import FEATURES
 from zenith_core.features.targets import labels_before
 from zenith_core.model_kinds.declaration import ModelKind
 from zenith_core.model_kinds.options import DEFAULT_WINDOW, EnsembleOptions, NetworkOptions, horizon_of

@@ -200,7 +200,11 @@ def test_the_certificate_is_json_and_its_summary_one_line():
         f"{len(passed['prefixes']['tested'])} histories cut short and {len(passed['late_starts']['tested'])} begun late"
     )
     assert leakage_summary(passed).startswith(f"passed: {counts}, ")
-    assert leakage_summary(failure) == f"failed: planted changed with {counts}"
+    first = failure["offending"][0]
+    assert leakage_summary(failure) == (
+        f"failed: planted changed with {counts}; "
+        f"planted on {first['worst']} appears or vanishes, history {first['history']}"
+    )
 
 
 def test_the_figures_count_the_comparisons():

@@ -2,8 +2,9 @@
 
 import dagster as dg
 
+from zenith_core.features.declaration import WARM_UP
 from zenith_core.features.leakage import leakage_certificate, leakage_summary
-from zenith_core.features.model_features import FEATURES, WARM_UP, feature_spec_hash, features
+from zenith_core.features.model_features import FEATURES, feature_spec_hash, features
 from zenith_core.table_schemas import features_schema
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.defs.code_versions import code_version
