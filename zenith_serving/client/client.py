@@ -49,9 +49,8 @@ from zenith_serving.schemas.predictions import (
     Refreshed,
     SignalAnswer,
 )
-from zenith_serving.schemas.registry import History, Models, Status, TrackRecord
-from zenith_serving.schemas.risk import TAILS, RiskAnswer
 from zenith_serving.schemas.registry import History, Leaderboard, Models, Status, TrackRecord
+from zenith_serving.schemas.risk import TAILS, RiskAnswer
 
 PREFIX = "/api/v1/ml"
 ENDED = ("succeeded", "failed", "canceled")
