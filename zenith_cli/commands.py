@@ -43,6 +43,9 @@ app.add_typer(prices_app, name="prices")
 tickers_app = typer.Typer(help="Manage the tickers that are scheduled and served.", no_args_is_help=True)
 app.add_typer(tickers_app, name="tickers")
 
+scale_app = typer.Typer(help="Manage the scale of price moves, which all tickers share.", no_args_is_help=True)
+app.add_typer(scale_app, name="scale")
+
 
 @app.command()
 def run(
@@ -249,6 +252,34 @@ def rollback(ticker: Ticker, model: ModelKind, reason: Reason = None, as_json: J
     from zenith_cli.promote import roll_back_model
 
     roll_back_model(ticker, model, reason=reason, as_json=as_json)
+
+
+@scale_app.command("show")
+def show_scale(as_json: Json = False) -> None:
+    """List the versions of the scale, and every decision about them. `zenith job learn_scale` learns a new one."""
+    from zenith_cli.scale import show_scale
+
+    show_scale(as_json=as_json)
+
+
+@scale_app.command("rollback")
+def roll_back_scale(reason: Reason = None, as_json: Json = False) -> None:
+    """Restore the previous scale in Production, and compute what is served with it again."""
+    from zenith_cli.scale import roll_back
+
+    roll_back(reason=reason, as_json=as_json)
+
+
+@scale_app.command("prior")
+def make_prior(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of price files.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Output file.")] = Path("scale_priors.json"),
+    as_json: Json = False,
+) -> None:
+    """Make the scales that ship with the package: for each year end, coefficients and error quantiles, no price."""
+    from zenith_cli.scale import make_prior
+
+    make_prior(folder, output, as_json=as_json)
 
 
 @app.command()

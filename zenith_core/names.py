@@ -9,6 +9,10 @@ CANDIDATE = "Candidate"
 """Registry alias of the newest version, promoted or not."""
 
 
+SCALE = "scale"
+"""The name of the registered scale model, which belongs to no ticker."""
+
+
 def model_name(kind: str, ticker: str) -> str:
     """Return the name of the registered model of a validated ticker."""
     return f"{kind}-{ticker}"

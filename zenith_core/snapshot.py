@@ -31,7 +31,8 @@ class ServingSnapshot:
     listing:        exchange, instrument and name of the ticker, as far as its source or its suffix tells
     other_specs:    snapshots with the inputs of other feature specs that registered models use, by spec; if this
                     code cannot compute a spec, its last snapshot, with an older `as_of`
-    distribution:   of the log returns after `as_of`, by the scale of all tickers; None in a snapshot of before 0.2.0
+    distribution:   of the log returns after `as_of`, by the scale of all tickers; None in a snapshot of before 0.2.0,
+                    and where `no_distribution` says why
     """
 
     ticker: str
@@ -48,6 +49,7 @@ class ServingSnapshot:
     listing: Mapping[str, str] = field(default_factory=dict)
     other_specs: "Mapping[str, ServingSnapshot]" = field(default_factory=dict)
     distribution: ForecastDistribution | None = None
+    no_distribution: str = ""
 
     def for_spec(self, spec: str) -> "ServingSnapshot | None":
         """Return the snapshot with the inputs of a feature spec, or None if there is none."""
@@ -81,6 +83,7 @@ class ServingSnapshot:
             "listing": dict(self.listing),
             "other_specs": {spec: snapshot.to_json() for spec, snapshot in self.other_specs.items()},
             "distribution": self.distribution and self.distribution.to_dict(),
+            "no_distribution": self.no_distribution,
         }
 
     @classmethod
@@ -105,4 +108,5 @@ class ServingSnapshot:
             listing=dict(document.get("listing", {})),
             other_specs={spec: cls.from_json(other) for spec, other in document.get("other_specs", {}).items()},
             distribution=ForecastDistribution.from_dict(distribution) if distribution else None,
+            no_distribution=str(document.get("no_distribution", "")),
         )

@@ -4,7 +4,7 @@ import dagster as dg
 
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.defs import alert_sensors, checks, jobs, schedules, sensors
-from zenith_pipelines.defs.assets import backtests, features, models, prices, production
+from zenith_pipelines.defs.assets import backtests, features, models, prices, production, scale
 from zenith_pipelines.defs.resources import resources
 from zenith_pipelines.settings import Settings
 
@@ -12,12 +12,13 @@ from zenith_pipelines.settings import Settings
 def definitions(progress: Progress) -> dg.Definitions:
     """Return the code location; long stages report to `progress`. Raises UserError for invalid settings."""
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([prices, features, models, backtests, production]),
+        assets=dg.load_assets_from_modules([prices, features, models, backtests, production, scale]),
         asset_checks=dg.load_asset_checks_from_modules([checks]),
         jobs=[
             jobs.retrain_model,
             jobs.refresh_prices,
             jobs.retrain_all_models,
+            jobs.learn_scale,
             jobs.clear_prediction_cache,
             jobs.evaluate_model,
             jobs.cleanup_old_models,

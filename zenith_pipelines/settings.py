@@ -101,6 +101,7 @@ class Settings(BaseSettings):
     )
     zenith_timezone: str = Field(default="America/Sao_Paulo", description="Time zone of the schedules.")
     zenith_retrain_cron: str = Field(default="0 2 * * 0", description="When all tickers are retrained.")
+    zenith_scale_cron: str = Field(default="0 1 * * 0", description="When the scale of all tickers is learned.")
     zenith_cleanup_cron: str = Field(default="0 3 1 * *", description="When old model versions are cleaned up.")
     zenith_cache_cron: str = Field(default="0 0 * * *", description="When cached answers are cleared.")
     zenith_refresh_delay: int = Field(

@@ -19,6 +19,7 @@ def test_the_assets_and_their_upstream_assets():
         for key in graph.get_all_asset_keys()
     } == {
         "raw_prices": [],
+        "scale_model": ["cleaned_prices"],
         "cleaned_prices": ["raw_prices"],
         "indicator_features": ["cleaned_prices"],
         "lstm_model": ["cleaned_prices", "indicator_features"],
@@ -42,15 +43,18 @@ def test_the_assets_and_their_upstream_assets():
     }
 
 
-def test_every_asset_but_the_evaluation_is_a_stage_partitioned_by_ticker_and_described():
+def test_every_asset_but_the_evaluation_and_the_scale_is_a_stage_partitioned_by_ticker_and_described():
     graph = defs.resolve_asset_graph()
 
     # A model that was just trained has no newer sessions to be evaluated on.
-    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {*STAGES, "production_evaluation"}
+    # The scale belongs to all tickers.
+    others = {"production_evaluation", "scale_model"}
+    assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {*STAGES, *others}
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
-        assert isinstance(node.partitions_def, dg.DynamicPartitionsDefinition)
-        assert node.partitions_def.name == "tickers"
+        if key != dg.AssetKey("scale_model"):
+            assert isinstance(node.partitions_def, dg.DynamicPartitionsDefinition)
+            assert node.partitions_def.name == "tickers"
         assert node.description
         assert node.owners
         assert node.kinds
@@ -83,6 +87,7 @@ def test_the_checks_and_jobs():
         "refresh_prices",
         "retrain_all_models",
         "evaluate_model",
+        "learn_scale",
         "retrain_model",
     }
 
@@ -98,6 +103,7 @@ def test_the_schedules_and_sensors_run_from_the_start():
     assert schedules == {
         "monthly_cleanup": ("cleanup_old_models", "0 3 1 * *", "America/Sao_Paulo", "RUNNING"),
         "daily_cache_clearing": ("clear_prediction_cache", "0 0 * * *", "America/Sao_Paulo", "RUNNING"),
+        "weekly_scale": ("learn_scale", "0 1 * * 0", "America/Sao_Paulo", "RUNNING"),
         "weekly_retraining": ("retrain_model", "0 2 * * 0", "America/Sao_Paulo", "RUNNING"),
     }
     assert sensors == {
@@ -158,6 +164,7 @@ def test_a_run_of_a_ticker_waits_for_training_and_a_run_over_all_for_maintenance
         "refresh_prices": "ml_training",
         "evaluate_model": "ml_training",
         "retrain_all_models": "maintenance",
+        "learn_scale": "maintenance",
         "cleanup_old_models": "maintenance",
         "clear_prediction_cache": "maintenance",
     }

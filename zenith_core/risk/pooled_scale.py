@@ -28,46 +28,58 @@ _ITERATIONS = 15
 class Pool:
     """The rows of all tickers that coefficients are fitted to, thinned out evenly once there are twice MAX_ROWS.
 
-    inputs:   (n, SCALE_INPUTS)
-    targets:  (3, n, ANCHORS) standardized moves, clipped, NaN where not known
+    tickers:   the number of tickers with rows
+    step:      every `step`-th row is in it
+    data_end:  the last session of those tickers, None without rows
     """
 
-    def __init__(self, tickers: Iterable[PriceMoves], until: np.datetime64 | None = None) -> None:
-        """Collect the liquid rows of `tickers` whose moves ended on `until` or before."""
+    def __init__(
+        self,
+        histories: Iterable[PriceMoves] = (),
+        until: np.datetime64 | None = None,
+        since: np.datetime64 | None = None,
+    ) -> None:
+        """Collect the liquid rows of `histories` after `since`, with the moves that had ended on `until`."""
+        self._until, self._since = until, since
         self.step, self.tickers = 1, 0
         self.data_end: np.datetime64 | None = None
-        inputs: list[Floats] = []
-        targets: list[Floats] = []
-        rows = 0
-        for moves in tickers:
-            x, z = self._rows_of(moves, until)
-            if not len(x):
-                continue
-            inputs.append(x)
-            targets.append(z)
-            rows += len(x)
-            self.tickers += 1
-            if rows > 2 * MAX_ROWS:
-                self.step *= 2
-                inputs, targets = [x[::2] for x in inputs], [z[:, ::2] for z in targets]
-                rows = sum(len(x) for x in inputs)
-        self.inputs = np.concatenate(inputs) if inputs else np.empty((0, len(SCALE_INPUTS)))
-        self.targets = np.concatenate(targets, axis=1) if targets else np.empty((3, 0, len(ANCHORS)))
+        self._inputs: list[Floats] = []
+        self._targets: list[Floats] = []
+        for moves in histories:
+            self.add(moves)
+
+    def add(self, moves: PriceMoves) -> None:
+        """Add the rows of a ticker."""
+        dates = moves.dates
+        end = len(dates) if self._until is None else int(np.searchsorted(dates, self._until, side="right"))
+        start = 0 if self._since is None else int(np.searchsorted(dates, self._since, side="right"))
+        rows = (start + np.flatnonzero(moves.liquid[start:end]))[:: self.step]
+        if not len(rows):
+            return
+        self.tickers += 1
+        self.data_end = dates[end - 1] if self.data_end is None else max(self.data_end, dates[end - 1])
+        scale = moves.volatility[rows, np.newaxis] * np.sqrt(ANCHORS)
+        targets = moves.moves_until(end - 1)[:, rows] / scale
+        self._inputs.append(moves.inputs[rows])
+        self._targets.append(np.clip(targets, -MAX_TARGET, MAX_TARGET))
+        if len(self) > 2 * MAX_ROWS:
+            self.step *= 2
+            self._inputs = [inputs[::2] for inputs in self._inputs]
+            self._targets = [targets[:, ::2] for targets in self._targets]
+
+    @property
+    def inputs(self) -> Floats:
+        """The inputs of all rows, (n, SCALE_INPUTS)."""
+        return np.concatenate([np.empty((0, len(SCALE_INPUTS))), *self._inputs])
+
+    @property
+    def targets(self) -> Floats:
+        """The standardized moves of all rows, clipped, NaN where not known: (3, n, ANCHORS)."""
+        return np.concatenate([np.empty((3, 0, len(ANCHORS))), *self._targets], axis=1)
 
     def __len__(self) -> int:
         """Return the number of rows."""
-        return len(self.inputs)
-
-    def _rows_of(self, moves: PriceMoves, until: np.datetime64 | None) -> tuple[Floats, Floats]:
-        end = len(moves) if until is None else int(np.searchsorted(moves.dates, until, side="right"))
-        if not end:
-            return moves.inputs[:0], moves.moves[:, :0]
-        rows = np.flatnonzero(moves.liquid[:end])[:: self.step]
-        if len(rows):
-            self.data_end = max(filter(None, [self.data_end, moves.dates[end - 1]]))
-        scale = moves.volatility[rows, np.newaxis] * np.sqrt(ANCHORS)
-        targets = moves.moves_until(end - 1)[:, rows] / scale
-        return moves.inputs[rows], np.clip(targets, -MAX_TARGET, MAX_TARGET)
+        return sum(len(inputs) for inputs in self._inputs)
 
 
 def fit_coefficients(inputs: Floats, targets: Floats) -> Floats:

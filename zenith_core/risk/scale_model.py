@@ -95,14 +95,15 @@ def fit_scale_model(pool: Pool, version: str) -> ScaleModel:
             f"{len(pool) * pool.step} liquid sessions of {pool.tickers} tickers are too few for a scale of their own: "
             f"at least {LEAST_ROWS} of {LEAST_TICKERS} are needed"
         )
-    coefficients = fit_coefficients(pool.inputs, pool.targets[0])
+    inputs, targets = pool.inputs, pool.targets
+    coefficients = fit_coefficients(inputs, targets[0])
     return ScaleModel(
         version=version,
         data_end=str(np.datetime_as_string(np.datetime64(pool.data_end), unit="D")),
         tickers=pool.tickers,
         rows=len(pool),
         coefficients=coefficients,
-        others=error_quantiles(pool.targets / stretch(pool.inputs, coefficients)),
+        others=error_quantiles(targets / stretch(inputs, coefficients)),
     )
 
 

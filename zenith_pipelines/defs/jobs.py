@@ -23,7 +23,7 @@ MAINTENANCE_QUEUE = {QUEUE: "maintenance", "dagster/priority": "1"}
 
 retrain_model = dg.define_asset_job(
     RETRAIN,
-    selection=dg.AssetSelection.all() - dg.AssetSelection.assets("production_evaluation"),
+    selection=dg.AssetSelection.all() - dg.AssetSelection.assets("production_evaluation", "scale_model"),
     tags=TRAINING_QUEUE,
     description="Everything for one ticker: prices, features, models, backtests, report, promotion, snapshot.",
 )
@@ -40,6 +40,14 @@ evaluate_model = dg.define_asset_job(
     selection=dg.AssetSelection.assets("production_evaluation"),
     tags=TRAINING_QUEUE,
     description="Score the Production models on the sessions after their training.",
+)
+
+
+learn_scale = dg.define_asset_job(
+    "learn_scale",
+    selection=dg.AssetSelection.assets("scale_model"),
+    tags=MAINTENANCE_QUEUE,
+    description="Learn the scale of price moves from all tickers, and promote it if it passes its gates.",
 )
 
 

@@ -6,6 +6,7 @@ moves, and the history is read again afterwards. Of two concurrent moves the lat
 the version that both would choose (`zenith_pipelines.registry.decision_log.resolve_concurrent_moves`).
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from zenith_core.errors import NotAvailable, UserError, ZenithError
@@ -28,6 +29,10 @@ from zenith_pipelines.registry.model_registry import ModelRegistry, Version
 LONGEST_REASON = 500  # characters; an MLflow tag holds 8,000, and the gates' figures share it
 
 
+Judge = Callable[[Version, Version | None], Decision]
+"""Decides on a candidate beside the champion, None for a first model."""
+
+
 class Refused(ZenithError):
     """The gates, or the version's own forecast, speak against the move; nothing was moved."""
 
@@ -42,7 +47,17 @@ def promote_if_better(
 
     by:  the schedule or person that requested the run; default: user@host
     """
-    name = model_name(kind, current.snapshot.ticker)
+
+    def judge(candidate: Version, champion: Version | None) -> Decision:
+        return evaluate_gates(registry, known_task(kind), candidate, champion, current)
+
+    return promote_by_gates(registry, model_name(kind, current.snapshot.ticker), version, judge, by=by)
+
+
+def promote_by_gates(
+    registry: ModelRegistry, name: str, version: int, judge: Judge, *, by: str | None = None
+) -> dict[str, Any]:
+    """Promote a version of any model if `judge` (candidate, champion) decides so, as `promote_if_better`."""
     with registry.lock(name):
         history, champion = decision_history(registry, name), registry.production(name)
         candidate = registry.version(name, version)
@@ -51,7 +66,7 @@ def promote_if_better(
             same = f"identical to version {champion.version}, which is in Production"
             record = _record(history, candidate, "unchanged", champion, same, by=by)
             return _result(name, record, None, _apply(registry, name, record, history, champion))
-        decision = evaluate_gates(registry, known_task(kind), candidate, champion, current)
+        decision = judge(candidate, champion)
         rollback = _rollback_from(history, {version, *copies})
         outcome: Outcome = "promoted" if decision.promote and rollback is None else "refused"
         reason = f"rolled back by {rollback.by}, {rollback.at}: {rollback.reason}" if rollback else decision.reason
@@ -90,7 +105,18 @@ def roll_back(registry: ModelRegistry, kind: Kind, current: CurrentData, *, reas
 
     Raises NotAvailable if nothing is in Production or there is no earlier version; Refused if that cannot forecast.
     """
-    note, name = _checked(reason), model_name(kind, current.snapshot.ticker)
+
+    def problem_of(version: Version) -> str | None:
+        return why_unservable(registry, known_task(kind), version, current)
+
+    return restore_previous(registry, model_name(kind, current.snapshot.ticker), problem_of, reason=reason)
+
+
+def restore_previous(
+    registry: ModelRegistry, name: str, problem_of: Callable[[Version], str | None], *, reason: str | None
+) -> dict[str, Any]:
+    """Restore the version before of any model, as `roll_back`; `problem_of` says why a version cannot answer."""
+    note = _checked(reason)
     with registry.lock(name):
         champion, history = registry.require_production(name), decision_history(registry, name)
         target = rollback_target(history, champion.version, {version.version for version in registry.versions(name)})
@@ -99,7 +125,7 @@ def roll_back(registry: ModelRegistry, kind: Kind, current: CurrentData, *, reas
                 f"nothing to roll back to: {name} version {champion.version} replaced no version that still exists"
             )
         version = registry.version(name, target)
-        if problem := why_unservable(registry, known_task(kind), version, current):
+        if problem := problem_of(version):
             raise Refused(f"{name} was not rolled back: version {target} {problem}")
         reason = note or f"rolled back from version {champion.version}"
         record = _record(history, version, "rolled back", champion, reason)

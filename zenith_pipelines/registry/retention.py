@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zenith_core.errors import UserError
 from zenith_core.model_kinds.table import task_of
-from zenith_core.names import KEEP_LATEST, PRODUCTION
+from zenith_core.names import KEEP_LATEST, PRODUCTION, SCALE
 from zenith_pipelines.registry.artifact_storage import ModelStorage, is_old
 from zenith_pipelines.registry.decision_log import decision_history, rollback_target
 from zenith_pipelines.registry.model_registry import ModelRegistry
@@ -92,8 +92,8 @@ def versions_to_keep(
 
 
 def _model_names(registry: ModelRegistry) -> list[str]:
-    """Return the names of models of any kind in the table or in use: one that is switched off is cleaned up too."""
-    return [name for name in registry.names() if task_of(name.partition("-")[0])]
+    """Return the names of models of any kind in the table or in use, also switched off, and of the scale."""
+    return [name for name in registry.names() if name == SCALE or task_of(name.partition("-")[0])]
 
 
 def _clean_model(

@@ -27,6 +27,7 @@ from zenith_pipelines.production.ledger import ENTRIES, FORECASTS, LEDGER, head_
 from zenith_pipelines.production.live_evaluation import evaluate
 from zenith_pipelines.production.promotion import promote_if_better
 from zenith_pipelines.production.serving_snapshot import latest_forecast, snapshot_facts
+from zenith_pipelines.risk.distributions import distribution_facts
 
 
 class SnapshotConfig(dg.Config):
@@ -45,7 +46,9 @@ class SnapshotConfig(dg.Config):
     group_name="production",
     owners=OWNERS,
     kinds={"json"},
-    code_version=code_version("zenith_core/snapshot.py", "zenith_pipelines/production/serving_snapshot.py"),
+    code_version=code_version(
+        "zenith_core/snapshot.py", "zenith_core/risk", "zenith_pipelines/production/serving_snapshot.py"
+    ),
 )
 def serving_snapshot(
     context: dg.AssetExecutionContext,
@@ -58,9 +61,15 @@ def serving_snapshot(
     facts = snapshot_facts(
         zenith.store, zenith.registry, context.partition_key, cleaned_prices, indicator_features, config.window
     )
+    distribution = distribution_facts(zenith.registry, cleaned_prices.tables["prices"], facts["data_version"])
+    facts |= distribution
     metadata = {key: facts[key] for key in ("as_of", "data_version", "feature_spec", "close", "currency", "volatility")}
     if others := {spec: snapshot["as_of"] for spec, snapshot in facts["other_specs"].items()}:
         metadata["other_feature_specs"] = others
+    if distribution["distribution"]:
+        metadata["scale_version"] = distribution["distribution"]["scale_version"]
+    else:
+        metadata["no_distribution"] = distribution["no_distribution"]
     return dg.MaterializeResult(
         value=Dataset(facts=facts), metadata=metadata, data_version=dg.DataVersion(facts["data_version"])
     )
