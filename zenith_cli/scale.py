@@ -45,12 +45,12 @@ def roll_back(*, reason: str | None, as_json: bool) -> None:
     result = roll_back_scale(registry, reason=reason)
     with open_instance(settings) as instance:
         tickers = known_tickers(instance)
-    renewed = renew_distributions(DatasetStore(settings.data_uri), registry, tickers)
+    served = renew_distributions(DatasetStore(settings.data_uri), registry, tickers)
     if as_json:
-        print(json.dumps({**result, "renewed": renewed}, indent=2, allow_nan=False))
+        print(json.dumps({**result, "renewed": served}, indent=2, allow_nan=False))
         return
     print(f"scale: version {result['production']} is now in Production, previously version {result['previous']}")
-    print(f"distributions computed again: {', '.join(renewed) or 'none'}")
+    print(f"distributions computed again: {', '.join(served) or 'none'}")
 
 
 def make_prior(folder: Path, output: Path, *, as_json: bool) -> None:

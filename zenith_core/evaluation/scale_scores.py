@@ -1,6 +1,6 @@
 """Scores of a scale model on rows of many tickers: pinball loss and coverage, in units of EWMA volatility.
 
-So each ticker counts alike, whatever its volatility. The quantiles are those of the pool alone, without any ticker's
+So each ticker counts alike, calm or not. The quantiles are those of the pool alone, without any ticker's
 own errors.
 """
 

@@ -94,13 +94,13 @@ class ForecastDistribution:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values: plain lists, rounded to what matters."""
-        standardized = ("quantiles", "shortfalls", "highs", "lows")
+        parts = ("quantiles", "shortfalls", "highs", "lows")
         return {
             "scale_version": self.scale_version,
             "data_version": self.data_version,
             "scale": [float(f"{value:.{_SCALE_DIGITS}g}") for value in self.scale],
             "levels": self.levels.tolist(),
-            **{name: np.round(getattr(self, name), _DIGITS).tolist() for name in standardized},
+            **{name: np.round(getattr(self, name), _DIGITS).tolist() for name in parts},
         }
 
     @classmethod

@@ -110,9 +110,9 @@ def stretch(inputs: Floats, coefficients: Floats) -> Floats:
     return np.asarray(np.exp(np.clip(inputs @ coefficients, -MAX_EXPONENT, MAX_EXPONENT)), dtype=np.float64)
 
 
-def every_horizon(anchored: Floats) -> Floats:
+def every_horizon(values: Floats) -> Floats:
     """Interpolate values at ANCHORS, the first axis, to 1 … HORIZONS sessions, linearly in the log of the horizon."""
     position = np.interp(np.log(np.arange(1, HORIZONS + 1)), np.log(ANCHORS), np.arange(len(ANCHORS)))
     left = np.minimum(position.astype(int), len(ANCHORS) - 2)
-    share = (position - left).reshape(-1, *[1] * (anchored.ndim - 1))
-    return np.asarray((1 - share) * anchored[left] + share * anchored[left + 1], dtype=np.float64)
+    share = (position - left).reshape(-1, *[1] * (values.ndim - 1))
+    return np.asarray((1 - share) * values[left] + share * values[left + 1], dtype=np.float64)

@@ -120,8 +120,8 @@ def _inputs(prices: pd.DataFrame, volatility: Floats) -> Floats:
 def _past_return(log_close: Floats, sessions: int, volatility: Floats) -> Floats:
     past = np.full(len(log_close), np.nan)
     past[sessions:] = log_close[sessions:] - log_close[:-sessions]
-    standardized: Floats = np.clip(past / (volatility * sessions**0.5), -_MAX_RETURN, _MAX_RETURN)
-    return standardized
+    ratio: Floats = np.clip(past / (volatility * sessions**0.5), -_MAX_RETURN, _MAX_RETURN)
+    return ratio
 
 
 def _moves(prices: pd.DataFrame) -> Floats:

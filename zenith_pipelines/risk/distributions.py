@@ -63,8 +63,8 @@ def _renew(store: DatasetStore, registry: ModelRegistry, ticker: str) -> bool:
     version = cleaned.facts["data_version"]
     if facts["data_version"] != version:
         return False
-    renewed = {**facts, **distribution_facts(registry, cleaned.tables["prices"], version)}
+    snapshot = {**facts, **distribution_facts(registry, cleaned.tables["prices"], version)}
     if store.facts(SERVED, ticker) != facts:
         return False
-    store.write(SERVED, ticker, Dataset(facts=renewed))
+    store.write(SERVED, ticker, Dataset(facts=snapshot))
     return True

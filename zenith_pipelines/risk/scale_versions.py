@@ -35,25 +35,25 @@ if TYPE_CHECKING:
     from onnx import ModelProto
 
 TESTED_DAYS = 365  # the newest, which the judged twin of a candidate does not know
-MAX_WORSE = 0.005  # of the pinball loss: the champion may have learned from the tested days
+MAX_WORSE = 0.005  # of the pinball loss: the champion may have learned from those days
 _LEVEL = 0.9
 
 
 @dataclass(frozen=True)
 class ScaleCandidate:
-    """A scale model of all data, and what a twin that ends TESTED_DAYS earlier scored after its end.
+    """A scale model of all data, and the scores of a twin after its end, TESTED_DAYS earlier.
 
     cut:       the twin's last day, ISO
     scores:    of the twin, `scale_scores`
     baseline:  of EWMA volatility times the pool's own quantiles
-    tested:    the rows that both were scored on
+    holdout:    the rows that both were scored on
     """
 
     model: ScaleModel
     cut: str
     scores: Mapping[str, float]
     baseline: Mapping[str, float]
-    tested: Pool
+    holdout: Pool
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -68,17 +68,17 @@ def learn_scale(histories: Iterable[PriceMoves], last: str) -> ScaleCandidate:
     Raises TrainingError for too small a pool.
     """
     cut = np.datetime64(last) - np.timedelta64(TESTED_DAYS, "D")
-    pool, earlier, tested = Pool(), Pool(until=cut), Pool(since=cut)
+    pool, earlier, holdout = Pool(), Pool(until=cut), Pool(since=cut)
     for moves in histories:  # one at a time, because thousands do not fit into memory
-        for each in (pool, earlier, tested):
+        for each in (pool, earlier, holdout):
             each.add(moves)
     model = fit_scale_model(pool, "candidate")
     try:
         twin = fit_scale_model(earlier, "twin")
-        scores, baseline = (scale_scores(each, tested) for each in (twin, ewma_model(earlier)))
+        scores, baseline = (scale_scores(each, holdout) for each in (twin, ewma_model(earlier)))
     except TrainingError:
         scores = baseline = {"rows": 0.0}
-    return ScaleCandidate(model, str(cut), scores, baseline, tested)
+    return ScaleCandidate(model, str(cut), scores, baseline, holdout)
 
 
 def register_scale(registry: ModelRegistry, candidate: ScaleCandidate, dagster_run_id: str) -> Version:
@@ -109,7 +109,7 @@ def promote_scale(
         sanity = [evidence_gate(int(candidate.scores["rows"]))]
         against = [*([data_end_gate(challenger.data_end, champion.data_end, challenger.data_end)] if champion else [])]
         if opponent and candidate.scores["rows"]:
-            against += scale_gates(candidate.scores, scale_scores(opponent, candidate.tested), opponent.version)
+            against += scale_gates(candidate.scores, scale_scores(opponent, candidate.holdout), opponent.version)
         return decide(sanity, against or None, beats_naive=candidate.metrics.get("skill", 0.0) > 0)
 
     return promote_by_gates(registry, SCALE, version, judge, by=by)

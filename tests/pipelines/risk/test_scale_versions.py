@@ -55,7 +55,7 @@ def test_the_judged_twin_ends_a_year_before_the_candidate(candidates):
 
     assert first.model.data_end < second.model.data_end
     assert np.datetime64(second.model.data_end) - np.datetime64(second.cut) == np.timedelta64(365, "D")
-    assert second.scores["rows"] == len(second.tested) > 1000
+    assert second.scores["rows"] == len(second.holdout) > 1000
     assert second.metrics["skill"] > 0
 
 
@@ -65,7 +65,7 @@ def test_a_pool_of_one_has_no_scale_of_its_own():
 
 
 def test_the_artifact_computes_the_same_stretch(candidates):
-    model, inputs = candidates[1].model, candidates[1].tested.inputs[:50]
+    model, inputs = candidates[1].model, candidates[1].holdout.inputs[:50]
 
     (own,) = onnx_run(scale_onnx(model))(["stretch"], {"inputs": inputs.astype(np.float32)})
     np.testing.assert_allclose(own, stretch(inputs, model.coefficients), rtol=1e-4)
