@@ -189,6 +189,21 @@ def remove_tickers(tickers: Tickers, as_json: Json = False) -> None:
     remove(tickers, as_json=as_json)
 
 
+@tickers_app.command("rename")
+def rename_ticker(
+    old: Annotated[str, typer.Argument(help="The name until now, for example FB.", metavar="OLD")],
+    new: Annotated[str, typer.Argument(help="The new name, for example META.", metavar="NEW")],
+    as_json: Json = False,
+) -> None:
+    """Rename a ticker with its prices, models and forecasts. Both names answer for 90 days.
+
+    If the command is killed, run it again: it goes on where it ended.
+    """
+    from zenith_cli.tickers import rename
+
+    rename(old, new, as_json=as_json)
+
+
 @tickers_app.command("list")
 def list_tickers(as_json: Json = False) -> None:
     """List tickers with the date of their latest served data."""

@@ -11,7 +11,9 @@ from zenith_core.errors import NotAvailable
 from zenith_core.market.exchanges import exchange_of, listed_tickers
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.datasets.store import DatasetStore
-from zenith_pipelines.settings import Settings
+from zenith_pipelines.registry.model_registry import ModelRegistry
+from zenith_pipelines.renaming import rename_ticker, unfinished_renames
+from zenith_pipelines.settings import Settings, prepare_home
 from zenith_pipelines.tickers import SERVED, add_tickers, known_tickers, remove_tickers, tickers_of_unknown_exchanges
 
 
@@ -44,12 +46,34 @@ def remove(texts: Sequence[str], *, as_json: bool) -> None:
     print(f"removed: {', '.join(old_tickers)} · no longer scheduled or served; prices, models and forecasts are kept")
 
 
+def rename(old_text: str, new_text: str, *, as_json: bool) -> None:
+    """Rename a ticker, or finish its rename. Raises UserError or NotAvailable without renaming."""
+    settings = Settings()
+    prepare_home(settings)
+    old, new = (listed_tickers(text)[0] for text in (old_text, new_text))
+    registry = ModelRegistry(settings.tracking_uri, settings.artifact_root)
+    with open_instance(settings) as instance:
+        result = rename_ticker(instance, settings, registry, old, new)
+    if as_json:
+        print(json.dumps({"renamed": result.old, "to": result.new, "both_answer_until": result.until}))
+        return
+    print(f"renamed: {old} is {new} now, with its prices, {_count(result.models, 'model')} and forecasts")
+    print(f"Requests for {old} are answered as {new} until {result.until}. Next: `zenith run --tickers {new}`")
+
+
+def _count(items: Sequence[object], noun: str) -> str:
+    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
+
+
 def show(*, as_json: bool) -> None:
     """List the tickers with the date of their latest served data."""
     settings = Settings()
     with open_instance(settings) as instance:
         tickers, unknown = known_tickers(instance), tickers_of_unknown_exchanges(instance)
     store = DatasetStore(settings.data_uri)
+    for one in unfinished_renames(store):
+        remedy = f"`zenith tickers rename {one.old} {one.new}` finishes it"
+        print(f"zenith: the rename of {one.old} to {one.new} is not finished: {remedy}", file=sys.stderr)
     rows = [_row(store, ticker) for ticker in tickers]
     if as_json:
         print(json.dumps({"tickers": rows, **({"of_unknown_exchanges": unknown} if unknown else {})}, indent=2))

@@ -40,6 +40,9 @@ CACHE_GENERATION_FILE = "cache-generation"
 DELISTED = "delisted"
 """A dataset without rows that marks a ticker which its source reports as no longer traded."""
 
+RENAMED = "renamed"
+"""A dataset without rows under the old name of a ticker: the new one, `to`, and the last day of both, `until`."""
+
 QUEUE = "dagster-celery/queue"
 """The tag of a run that names its queue, as Celery's run launcher reads it."""
 

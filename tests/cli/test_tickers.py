@@ -3,6 +3,7 @@ import json
 import pytest
 
 from tests.empty_databases import put_dagster_databases
+from tests.published import publish
 from zenith_core.market import exchanges
 
 
@@ -68,3 +69,26 @@ def test_tickers_of_exchanges_that_are_unknown_here_are_said(zenith, monkeypatch
     assert out == ""
     assert err.startswith("zenith: not listed, because their exchange is unknown: OMV.VX; set ZENITH_EXCHANGES")
     assert json.loads(zenith("tickers", "list", "--json")[1]) == {"tickers": [], "of_unknown_exchanges": ["OMV.VX"]}
+
+
+def test_a_ticker_is_renamed(zenith, tmp_path):
+    zenith("tickers", "add", "FB", "MSFT")
+
+    status, text, errors = zenith("tickers", "rename", "fb", "META")
+
+    assert (status, errors) == (0, "")
+    assert text.splitlines()[0] == "renamed: FB is META now, with its prices, 0 models and forecasts"
+    assert text.splitlines()[1].endswith("Next: `zenith run --tickers META`")
+    assert [row["ticker"] for row in json.loads(zenith("tickers", "list", "--json")[1])["tickers"]] == ["META", "MSFT"]
+    document = json.loads(zenith("tickers", "rename", "META", "FB", "--json")[1])
+    assert (document["renamed"], document["to"]) == ("META", "FB")
+    assert zenith("tickers", "rename", "META", "FB")[::2] == (2, "zenith: META was renamed already, to FB\n")
+    assert zenith("tickers", "rename", "FB", "../x")[0] == 2
+
+
+def test_a_rename_that_was_killed_is_named_in_the_list(zenith, tmp_path):
+    publish(tmp_path / "home", "renamed", "FB", {"to": "META", "until": "2999-12-31", "models": [], "finished": False})
+
+    errors = zenith("tickers", "list")[2]
+
+    assert errors == ("zenith: the rename of FB to META is not finished: `zenith tickers rename FB META` finishes it\n")

@@ -8,6 +8,7 @@ outcome    actual prices of target sessions that have closed
 repaired   forecasts whose stored row differed from the chain, and was written anew from it
 restored   the entry that was recorded last and is missing: a backup was restored, or the ledger was lost
 removed    none: the ticker was removed; the next forecast shows that it was added again
+renamed    the name before; the entry and all that follow have the new one
 """
 
 import hashlib
@@ -25,7 +26,7 @@ from zenith_core.evaluation.forecast_ledger import COLUMNS, append_rows, fill_ac
 SCHEMA = 1
 GENESIS = "0" * 64  # the hash before the first entry
 ENTRY_COLUMNS = ("number", "schema", "ticker", "kind", "at", "previous", "rows", "hash")
-KINDS = ("start", "forecast", "outcome", "repaired", "restored", "removed")
+KINDS = ("start", "forecast", "outcome", "repaired", "restored", "removed", "renamed")
 
 _KEY = ("origin", "horizon", "model_version")
 _DATES = ("origin", "target_date")
@@ -140,7 +141,7 @@ def verify(entries: pd.DataFrame) -> ChainSummary:
     for number, entry in enumerate(entries.to_dict("records"), 1):
         if problem := _problem({str(name): value for name, value in entry.items()}, number, ticker, previous):
             raise CorruptData(f"{ticker}: entry {number} of {len(entries)} {problem}")
-        previous = str(entry["hash"])
+        ticker, previous = str(entry["ticker"]), str(entry["hash"])
     forecasts = replay(entries)
     return ChainSummary(
         ticker=ticker,
@@ -162,9 +163,19 @@ def _problem(entry: Row, number: int, ticker: str, previous: str) -> str | None:
         return "does not hold the hash of the entry before: one was changed, removed or put in"
     if str(entry["hash"]) != entry_hash(entry):
         return "does not match its hash: it was changed"
-    if str(entry["ticker"]) != ticker:
-        return f"is of {entry['ticker']}"
+    if _name_before(entry) != ticker:
+        return f"is of {_name_before(entry)}"
     return None if entry["kind"] in KINDS else f"is of the unknown kind {entry['kind']}"
+
+
+def _name_before(entry: Row) -> str:
+    """Return the ticker that the entries before must have."""
+    if entry["kind"] != "renamed":
+        return str(entry["ticker"])
+    try:
+        return str(json.loads(str(entry["rows"]))[0]["from"])
+    except (ValueError, LookupError, TypeError):
+        return "no ticker, though it is renamed"
 
 
 def _apply(entry: Mapping[Any, Any], table: dict[tuple[Any, ...], Row]) -> None:

@@ -127,6 +127,40 @@ class DatasetStore:
         names = (path.rstrip("/").rsplit("/", 1)[-1] for path in entries)
         return sorted(ticker for ticker in names if self._fs.exists(f"{folder}/{ticker}/{_CURRENT}"))
 
+    def names(self, ticker: str) -> list[str]:
+        """Return the names of the datasets that have snapshots of a ticker, sorted."""
+        folders = self._fs.ls(self._root, detail=False) if self._fs.exists(self._root) else []
+        names = (path.rstrip("/").rsplit("/", 1)[-1] for path in folders)
+        return sorted(name for name in names if name != QUARANTINE and self._fs.exists(self._folder(name, ticker)))
+
+    def copy(self, name: str, ticker: str, target: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Copy all snapshots of a dataset to another ticker with their stamps, and with facts as `change` returns them.
+
+        Snapshots that the other ticker has stay as they are, so that a copy that was killed can be repeated. Damaged
+        ones are moved to the quarantine.
+        """
+        folder, new_folder = self._folder(name, ticker), self._folder(name, target)
+        for stamp in self._stamps(folder):
+            if self._fs.exists(f"{new_folder}/{stamp}/manifest.json"):
+                continue
+            with suppress(CorruptData):
+                manifest = self._manifest(name, ticker, stamp)
+                for key in manifest["tables"]:
+                    content = self._fs.cat_file(f"{folder}/{stamp}/{key}.parquet")
+                    self._write_file(f"{new_folder}/{stamp}/{key}.parquet", content)
+                self._write_file(
+                    f"{new_folder}/{stamp}/manifest.json", seal({**manifest, "facts": change(manifest["facts"])})
+                )
+        if self._fs.exists(f"{folder}/{_CURRENT}") and not self._fs.exists(f"{new_folder}/{_CURRENT}"):
+            manifest = self._manifest(name, ticker)
+            self._write_file(f"{new_folder}/{_CURRENT}", seal({**manifest, "facts": change(manifest["facts"])}))
+
+    def delete(self, name: str, ticker: str) -> None:
+        """Delete all snapshots of a dataset."""
+        self.withdraw(name, ticker)  # first: a reader finds none, rather than half of one
+        with suppress(FileNotFoundError):
+            self._fs.rm(self._folder(name, ticker), recursive=True)
+
     def path(self, name: str, ticker: str) -> str:
         """Return the folder of the dataset's snapshots."""
         return self._folder(name, ticker)

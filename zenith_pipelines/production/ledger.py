@@ -15,6 +15,7 @@ from zenith_core.evaluation.ledger_chain import (
     continue_chain,
     no_entries,
     replay,
+    verify,
 )
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 
@@ -55,6 +56,20 @@ def record_removal(store: DatasetStore, ticker: str) -> None:
         if ENTRIES in ledger.tables:
             entries = append_entry(ledger.tables[ENTRIES], ticker, "removed", datetime.now(UTC), [])
             store.write(LEDGER, ticker, Dataset({**ledger.tables, ENTRIES: entries}, ledger.facts))
+
+
+def record_rename(store: DatasetStore, old: str, new: str) -> None:
+    """Add an entry to the ledger of `new`, a copy of that of `old`, which says that the ticker was renamed. Idempotent.
+
+    Raises CorruptData if the chain is broken.
+    """
+    if not store.exists(LEDGER, new):
+        return
+    ledger = store.read(LEDGER, new)
+    entries = ledger.tables.get(ENTRIES, no_entries())
+    if not entries.empty and verify(entries).ticker == old:
+        entries = append_entry(entries, new, "renamed", datetime.now(UTC), [{"from": old}])
+        store.write(LEDGER, new, Dataset({**ledger.tables, ENTRIES: entries}, ledger.facts))
 
 
 def head_of(entries: pd.DataFrame) -> dict[str, Any]:

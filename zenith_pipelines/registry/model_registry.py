@@ -156,6 +156,25 @@ class ModelRegistry(MLflowStore):
         """Return a version. Raises NotAvailable."""
         return _version(self._require(name, version))
 
+    def rename(self, name: str, new_name: str, ticker: str, trial_tag: str) -> None:
+        """Rename a model with its versions, aliases and tags, and the runs behind it. Can be repeated after a kill.
+
+        ticker:     replaces that of the versions' lineage
+        trial_tag:  tag of runs that names the model
+        """
+        self._fence()
+        client = self._client
+        with self.lock(name):
+            for run in list(self._runs(f"attributes.run_name = '{name}'")):
+                client.update_run(run.info.run_id, name=new_name)
+            for run in list(self._runs(f"tags.{trial_tag} = '{name}'")):
+                client.set_tag(run.info.run_id, trial_tag, new_name)
+            if client.search_registered_models(f"name = '{name}'"):
+                client.rename_registered_model(name, new_name)
+            for version in self.versions(new_name):
+                if version.tags.get("ticker", ticker) != ticker:
+                    self.tag(new_name, version.version, {"ticker": ticker})
+
     def names(self) -> list[str]:
         """Return the names of all models, sorted."""
         names: list[str] = []

@@ -14,7 +14,8 @@ from zenith_core.backtesting.backtest import Backtest, BacktestConfig
 from zenith_core.statistics.sharpe import sharpe_evidence
 from zenith_pipelines.registry.model_registry import ModelRegistry
 
-_TAG = "backtest_of"
+TRIAL_TAG = "backtest_of"
+"""The tag of a run that names the model of its backtest."""
 
 
 def assess_backtest(
@@ -39,13 +40,13 @@ def assess_backtest(
 
 def sharpes_tried(registry: ModelRegistry, name: str) -> list[float]:
     """Return the annual out-of-sample Sharpe ratios of a model's trials, sorted so that sums are reproducible."""
-    runs = registry.metrics_of_runs(_TAG, name)
+    runs = registry.metrics_of_runs(TRIAL_TAG, name)
     return sorted(value for metrics in runs for key, value in metrics.items() if _is_sharpe(key))
 
 
 def _record(registry: ModelRegistry, name: str, version: int, settings: str, figures: Mapping[str, Any]) -> None:
     metrics = {f"backtest/{settings}/{key}": float(value) for key, value in figures.items() if value is not None}
-    registry.log_metrics(name, version, metrics, tags={_TAG: name})
+    registry.log_metrics(name, version, metrics, tags={TRIAL_TAG: name})
 
 
 def _is_sharpe(key: str) -> bool:

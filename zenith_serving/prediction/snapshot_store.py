@@ -1,12 +1,13 @@
 """Serving snapshots as the pipelines wrote them: `<root>/<TICKER>/current.json`, replaced whole."""
 
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from zenith_core.errors import CorruptData
 from zenith_core.model_kinds.table import KINDS
-from zenith_core.names import DELISTED
+from zenith_core.names import DELISTED, RENAMED
 from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.prediction.dataset_reader import DatasetReader, Stamp
@@ -24,6 +25,7 @@ class SnapshotStore:
         self._files = DatasetReader(root)
         self._readers = {asset: DatasetReader(root.parent / asset) for asset in _PUBLISHED}
         self._delisted_files = DatasetReader(root.parent / DELISTED)
+        self._renamed = DatasetReader(root.parent / RENAMED)
         self._snapshots: dict[str, tuple[Stamp, ServingSnapshot]] = {}
         self._reading = SingleFlight[ServingSnapshot]()  # all callers get the same object
         self._count = 0
@@ -33,10 +35,13 @@ class SnapshotStore:
     def get(self, ticker: str) -> ServingSnapshot:
         """Return the current snapshot of a validated ticker; the last good one if its file is damaged.
 
-        Raises UnknownTicker, or CorruptData if neither disk nor memory has a good one.
+        The old name of a renamed ticker has the snapshot of the new one. Raises UnknownTicker, or CorruptData if
+        neither disk nor memory has a good one.
         """
         stamp = self._files.stamp(ticker)
         if stamp is None:
+            if (name := self.current_name(ticker)) != ticker:
+                return self.get(name)
             self._snapshots.pop(ticker, None)
             self._problems.pop(ticker, None)
             raise UnknownTicker(self._files.nearby(ticker))
@@ -44,6 +49,18 @@ class SnapshotStore:
         if entry and entry[0] == stamp:
             return entry[1]
         return self._reading.do((ticker, stamp), lambda: self._load(ticker, stamp))
+
+    def current_name(self, ticker: str) -> str:
+        """Return the name under which a validated ticker is served: another one if it was renamed lately."""
+        names = [ticker]
+        while self._files.stamp(names[-1]) is None:
+            with suppress(CorruptData, KeyError):  # logged
+                rename = self._renamed.find(names[-1])
+                if rename and rename["until"] >= f"{datetime.now(UTC):%Y-%m-%d}" and rename["to"] not in names:
+                    names.append(str(rename["to"]))
+                    continue
+            return ticker
+        return names[-1]
 
     def peek(self, ticker: str) -> ServingSnapshot | None:
         """Return the snapshot if memory holds the file as it is now, else None. Reads no file."""

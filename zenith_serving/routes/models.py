@@ -28,18 +28,23 @@ def _refuse_other_parameters(request: Request) -> None:
 async def models(
     registry: RegistryDep,
     threads: RegistryThreads,
+    predictor: PredictorDep,
     ticker: Ticker | None = None,
     model_type: KindInUse | None = None,
     status: Status | None = None,
 ) -> Models:
     """List every model version: its status, lineage, out-of-sample figures and the last decision about it."""
-    return await threads.run(lambda: list_models(registry, ticker, model_type, status))
+    name = predictor.snapshots.current_name(ticker) if ticker else None
+    return await threads.run(lambda: list_models(registry, name, model_type, status))
 
 
 @router.get("/models/{ticker}/history", tags=["registry"])
-async def history(ticker: TickerPath, registry: RegistryDep, threads: RegistryThreads) -> History:
+async def history(
+    ticker: TickerPath, registry: RegistryDep, threads: RegistryThreads, predictor: PredictorDep
+) -> History:
     """List the decisions on the version in Production: when, by whom, why, and each gate's result."""
-    return await threads.run(lambda: model_history(registry, ticker))
+    name = predictor.snapshots.current_name(ticker)
+    return await threads.run(lambda: model_history(registry, name))
 
 
 @router.post("/models/refresh", tags=["models"], dependencies=[Depends(require_key)])

@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from zenith_core.errors import ZenithError
+from zenith_core.market.tickers import validate_ticker
 from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.table import Kind
 from zenith_core.model_kinds.tasks import Task
@@ -148,13 +149,19 @@ async def _answer(predictor: Predictor, question: Question) -> bytes:
     models = predictor.ready(_kinds(question).values(), question.ticker)
     if models is not None:
         return _answer_now(predictor, question, models)
-    return await run_in_threadpool(_answer_now, predictor, question)
+    return await run_in_threadpool(_answer_by_name, predictor, question)
 
 
 def _kinds(question: Question) -> Mapping[Task, Kind]:
     """Return the kinds that answer the question, by task."""
     answering = ANSWERS.of(question.ticker)
     return {task: kind for task, kind in answering.items() if question.what in (task, "comprehensive")}
+
+
+def _answer_by_name(predictor: Predictor, question: Question) -> bytes:
+    """Answer under the name that the ticker has now."""
+    name = predictor.snapshots.current_name(validate_ticker(question.ticker))
+    return _answer_now(predictor, question._replace(ticker=name))
 
 
 def _answer_now(predictor: Predictor, question: Question, models: Models = None) -> bytes:

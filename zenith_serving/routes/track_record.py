@@ -4,16 +4,19 @@ from fastapi import APIRouter, Response
 from pydantic import ValidationError
 
 from zenith_serving.problem_details import RESPONSES
-from zenith_serving.routes.dependencies import PREFIX, LedgersDep, TickerPath, UniverseDep
+from zenith_serving.routes.dependencies import PREFIX, LedgersDep, PredictorDep, TickerPath, UniverseDep
 from zenith_serving.schemas.registry import TrackRecord
 
 router = APIRouter(prefix=PREFIX, tags=["registry"])
 
 
 @router.get("/track-record/{ticker}", response_model=TrackRecord, responses=RESPONSES)
-def track_record(ticker: TickerPath, ledgers: LedgersDep, universe: UniverseDep) -> Response:
+def track_record(
+    ticker: TickerPath, ledgers: LedgersDep, predictor: PredictorDep, universe: UniverseDep
+) -> Response:
     """Past forecasts beside the actual prices."""
     # Serialized here, in a thread: up to 750 rows take milliseconds that /health would wait for.
+    ticker = predictor.snapshots.current_name(ticker)
     facts = ledgers.read(ticker)
     try:
         evidence = universe.evidence_of(ticker, facts.get("evidence", {}))

@@ -154,6 +154,20 @@ BROKEN = {
         lambda e: append_entry(e, "AAPL", "gift", moment(3), []),
         "entry 6 of 6 is of the unknown kind gift",
     ),
+    "a rename of another ticker": (
+        lambda e: append_entry(e, "META", "renamed", moment(3), [{"from": "FB"}]),
+        "entry 6 of 6 is of FB",
+    ),
+    "a rename of none": (
+        lambda e: append_entry(e, "META", "renamed", moment(3), []),
+        "entry 6 of 6 is of no ticker, though it is renamed",
+    ),
+    "the old name after a rename": (
+        lambda e: append_entry(
+            append_entry(e, "META", "renamed", moment(3), [{"from": "AAPL"}]), "AAPL", "removed", moment(4), []
+        ),
+        "entry 7 of 7 is of AAPL",
+    ),
     "a forecast made again": (
         lambda e: append_entry(
             e, "AAPL", "forecast", moment(3), [{"origin": "2024-01-01", "horizon": 5, "model_version": 3}]

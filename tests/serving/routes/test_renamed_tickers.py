@@ -1,0 +1,47 @@
+"""A request for the old name of a ticker is answered under the new one, until the day that its note names."""
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.published import publish
+from zenith_serving.app import create_app
+
+
+@pytest.fixture
+def client(settings, home):
+    publish(home, "renamed", "OLD", {"to": "AAPL", "until": "2999-12-31", "models": [], "finished": True})
+    publish(home, "renamed", "PAST", {"to": "AAPL", "until": "2024-12-31", "models": [], "finished": True})
+    publish(home, "renamed", "LOOP", {"to": "LOOP2", "until": "2999-12-31"})
+    publish(home, "renamed", "LOOP2", {"to": "LOOP", "until": "2999-12-31"})
+    publish(home, "renamed", "ODD", {"until": "2999-12-31"})
+    publish(home, "forecast_ledger", "AAPL", {"track_record": {"forecasts": [], "summary": {}}})
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.mark.parametrize("question", ["price", "signal", "comprehensive"])
+def test_predictions_have_the_new_name(client, question):
+    answer = client.post(f"/api/v1/ml/predict/{question}", json={"ticker": "old"}).json()
+    assert answer["ticker"] == "AAPL"
+    if question == "comprehensive":
+        assert (answer["price"]["ticker"], answer["signal"]["ticker"]) == ("AAPL", "AAPL")
+
+
+def test_a_batch_names_the_question_and_the_answer(client):
+    body = {"tickers": ["OLD", "PAST"], "what": "price"}
+    old, past = client.post("/api/v1/ml/predict/batch", json=body).json()["results"]
+    assert (old["ticker"], old["prediction"]["ticker"]) == ("OLD", "AAPL")
+    assert past["problem"]["status"] == 404
+
+
+def test_chart_models_and_track_record_are_those_of_the_new_name(client):
+    assert client.get("/api/v1/ml/tickers/OLD/chart").json()["ticker"] == "AAPL"
+    assert client.get("/api/v1/ml/track-record/OLD").json()["ticker"] == "AAPL"
+    models = client.get("/api/v1/ml/models?ticker=OLD").json()["models"]
+    assert {one["ticker"] for one in models} == {"AAPL"}
+    assert client.get("/api/v1/ml/models/OLD/history").json() == client.get("/api/v1/ml/models/AAPL/history").json()
+
+
+@pytest.mark.parametrize("ticker", ["PAST", "LOOP", "ODD"])
+def test_after_its_day_and_with_a_note_that_leads_nowhere_the_old_name_is_unknown(client, ticker):
+    assert client.post("/api/v1/ml/predict/price", json={"ticker": ticker}).status_code == 404
