@@ -11,9 +11,7 @@ router = APIRouter(prefix=PREFIX, tags=["registry"])
 
 
 @router.get("/track-record/{ticker}", response_model=TrackRecord, responses=RESPONSES)
-def track_record(
-    ticker: TickerPath, ledgers: LedgersDep, predictor: PredictorDep, universe: UniverseDep
-) -> Response:
+def track_record(ticker: TickerPath, ledgers: LedgersDep, predictor: PredictorDep, universe: UniverseDep) -> Response:
     """Past forecasts beside the actual prices."""
     # Serialized here, in a thread: up to 750 rows take milliseconds that /health would wait for.
     ticker = predictor.snapshots.current_name(ticker)
