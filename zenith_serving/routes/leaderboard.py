@@ -6,15 +6,16 @@ from pydantic import ValidationError
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.prediction.dataset_reader import DatasetReader
 from zenith_serving.problem_details import RESPONSES
-from zenith_serving.routes.dependencies import PREFIX, SettingsDep, TickerPath
+from zenith_serving.routes.dependencies import PREFIX, PredictorDep, SettingsDep, TickerPath
 from zenith_serving.schemas.registry import Leaderboard
 
 router = APIRouter(prefix=PREFIX, tags=["registry"])
 
 
 @router.get("/leaderboard/{ticker}", responses=RESPONSES)
-def leaderboard(ticker: TickerPath, settings: SettingsDep) -> Leaderboard:
+def leaderboard(ticker: TickerPath, settings: SettingsDep, predictor: PredictorDep) -> Leaderboard:
     """Compare the kinds of model of a ticker on the rows that they have in common."""
+    ticker = predictor.snapshots.current_name(ticker)
     boards = DatasetReader(settings.facts("leaderboard"))
     facts = boards.find(ticker)
     if facts is None:
