@@ -298,6 +298,22 @@ def make_prior(
 
 
 @app.command()
+def replay(
+    decision: Annotated[
+        str, typer.Argument(help="Model (its last decision), or MODEL/VERSION or MODEL@TIME, for example lstm-AAPL/3.")
+    ],
+    as_json: Json = False,
+) -> None:
+    """Compute the gates of a promotion decision again, from the kept evidence, models and archived prices.
+
+    Exit status 0 if verdict and figures are those of the record, 1 if not, 3 if something that it needs is missing.
+    """
+    from zenith_cli.replay import replay_promotion
+
+    raise typer.Exit(replay_promotion(decision, as_json=as_json))
+
+
+@app.command()
 def cleanup(
     keep_latest_n: Annotated[int, typer.Option(help="Number of newest versions to keep.")] = KEEP_LATEST,
     keep_best: Annotated[bool, typer.Option(help="Keep the version with the best out-of-sample loss.")] = True,

@@ -34,6 +34,7 @@ QUICK = (
     "track-record",
     "promote",
     "rollback",
+    "replay",
     "cleanup",
     "tickers",
     "job",
