@@ -1,4 +1,4 @@
-"""`zenith cleanup`: delete old model versions."""
+"""`zenith cleanup`: delete old model versions, and old runs of Dagster."""
 
 import json
 from typing import Any
@@ -15,10 +15,16 @@ def clean(keep_latest_n: int, *, keep_best: bool, dry_run: bool, as_json: bool) 
     settings = Settings()
     registry = ModelRegistry(settings.tracking_uri, settings.artifact_root)
     removed_names: set[str] = set()
+    runs = {"runs": 0, "bytes": 0}
+    rules = RetentionRules(keep_latest_n, keep_best, dry_run)
     if registry.exists:
+        from zenith_pipelines.dagster_runtime.run_retention import oldest_kept_run, purge_runs  # imports Dagster
+
         with open_instance(settings) as instance:
             removed_names = removed_tickers(instance)
-    summary = clean_up(registry, RetentionRules(keep_latest_n, keep_best, dry_run), removed_names)
+            runs = purge_runs(instance, oldest_kept_run(settings), dry_run=dry_run)
+    summary = clean_up(registry, rules, removed_names)
+    summary |= {"runs_deleted": runs["runs"], "bytes_freed": summary["bytes_freed"] + runs["bytes"]}
     if as_json:
         print(json.dumps(summary, indent=2, allow_nan=False))
     else:
@@ -35,6 +41,9 @@ def _show(summary: dict[str, Any]) -> None:
             print(f"{name} version {version} lost its artifacts but is kept: {reasons}")
     for leftover in summary["leftovers"]:
         print(f"{verb} {leftover['what']} {leftover['id']} of {leftover['of']}, {_size(leftover['bytes'])}")
+    if summary["runs_deleted"]:
+        days = Settings().zenith_keep_run_days
+        print(f"{verb} {summary['runs_deleted']} runs of Dagster older than {days} days, with their events and logs")
     print(f"{'would free' if summary['dry_run'] else 'freed'} {_size(summary['bytes_freed'])}")
 
 

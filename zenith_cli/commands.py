@@ -66,6 +66,9 @@ def run(
     until: Annotated[str | None, typer.Option(help="Stop after this asset, for example cleaned_prices.")] = None,
     as_of: AsOf = None,
     *,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say how long it would take and how much disk, and start nothing.")
+    ] = False,
     as_json: Json = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show Dagster's log on stderr.")] = False,
 ) -> None:
@@ -76,7 +79,11 @@ def run(
     from zenith_cli.run import run_tickers
 
     status = run_tickers(
-        tickers, source, csv_dir, epochs, jobs, until, as_of, config=config or [], as_json=as_json, verbose=verbose
+        *(tickers, source, csv_dir, epochs, jobs, until, as_of),
+        config=config or [],
+        plan=plan,
+        as_json=as_json,
+        verbose=verbose,
     )
     raise typer.Exit(status)
 
@@ -320,7 +327,10 @@ def cleanup(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List what would be deleted, delete nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Delete old model versions, models of removed tickers, and leftovers of failed registrations."""
+    """Delete old model versions, models of removed tickers, leftovers of failed registrations, and old runs of Dagster.
+
+    Runs older than ZENITH_KEEP_RUN_DAYS go with their events and logs; one that made the latest of an asset stays.
+    """
     from zenith_cli.cleanup import clean
 
     clean(keep_latest_n, keep_best=keep_best, dry_run=dry_run, as_json=as_json)

@@ -23,6 +23,7 @@ State = Literal["ok", "warning", "failed"]
 
 MAX_MODELS = 50  # opening thousands would take minutes
 _MIN_FREE_BYTES = 1e9  # a ticker needs some 12 MB (docs/capacity.md); a database without space stops everything
+_WEEKS_AHEAD = 4  # of retraining and refreshes for which the space should last
 _TIMEOUT_SECONDS = 5.0
 
 
@@ -56,12 +57,19 @@ def installation(context: DoctorContext) -> Finding:
 
 
 def state_folder(context: DoctorContext) -> Finding:
-    """Check that ZENITH_HOME is writable and has free space. Raises UserError."""
+    """Check that ZENITH_HOME is writable and has space for the next weeks. Raises UserError."""
+    from zenith_pipelines.datasets.store import DatasetStore
+    from zenith_pipelines.execution.run_plan import weekly_bytes
+
     home = prepare_home(context.settings)
     free = shutil.disk_usage(home).free
+    remedy = "free some space; `zenith cleanup --dry-run` lists old models and runs to delete"
     if free < _MIN_FREE_BYTES:
-        remedy = "free some space; `zenith cleanup --dry-run` lists old models to delete"
         return Finding("failed", f"only {free / 1e9:.1f} GB free at {home}", remedy)
+    tickers = len(DatasetStore(context.settings.data_uri).tickers("cleaned_prices"))
+    if free < (need := _WEEKS_AHEAD * weekly_bytes(tickers)):
+        says = f"{free / 1e9:.1f} GB free at {home}; {_WEEKS_AHEAD} weeks of {tickers} tickers need {need / 1e9:.1f} GB"
+        return Finding("warning", says, remedy)
     return Finding("ok", f"{home} · {free / 1e9:.0f} GB free")
 
 

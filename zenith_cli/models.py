@@ -1,18 +1,25 @@
 """`zenith models`: the versions of each model, their metrics and decisions."""
 
 import json
+from collections import defaultdict
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from zenith_core.errors import NotAvailable, StorageUnavailable
+from zenith_core.evaluation.summary_metrics import summarize_metrics
 from zenith_core.market.tickers import validate_ticker
-from zenith_core.model_kinds.table import kinds_of, task_of
-from zenith_core.names import HEADLINE_HORIZON
-from zenith_pipelines.registry.model_registry import ModelRegistry
-from zenith_pipelines.registry.version_listing import list_decisions, list_versions
+from zenith_core.model_kinds.table import KINDS, kinds_of, known_task, task_of
+from zenith_core.names import HEADLINE_HORIZON, last_decision, model_name
+from zenith_pipelines.registry.artifact_locations import database_file, make_relative_to_read
 from zenith_pipelines.settings import Settings
+from zenith_serving.errors import RegistryUnavailable
+from zenith_serving.registry import open_registry
+from zenith_serving.registry.base import KnownVersion
 
+_TAGS = ("data_end", "data_version", "feature_spec", "code_version", "libraries", "trials", "leakage")
+_DECISION = ("reason", "decided_at", "decided_by")
 _PRICE, _SIGNAL = ", ".join(kinds_of("price")), ", ".join(kinds_of("signal"))
 _LEGEND = f"""loss: out of sample, mean absolute error of prices in {HEADLINE_HORIZON} sessions ({_PRICE}) or
 Brier score ({_SIGNAL}); naive: the same for the naive forecast on the same rows;
@@ -20,21 +27,56 @@ skill: reduction of loss, * if p < 0.05; !: leakage certificate not passed."""
 
 
 def list_models(ticker: str | None, *, history: bool, as_json: bool) -> None:
-    """Print the model versions of one ticker, or of all. Raises NotAvailable or InvalidTicker."""
-    settings = Settings()
-    registry = ModelRegistry(settings.tracking_uri, settings.artifact_root)
-    models: dict[str, dict[str, Any]] = {
-        name: {kind: {"versions": versions} for kind, versions in kinds.items()}
-        for name, kinds in list_versions(registry, validate_ticker(ticker) if ticker is not None else None).items()
-    }
-    if history:
-        for name, kinds in models.items():
-            for kind, model in kinds.items():
-                model["history"] = list_decisions(registry, name, kind)
+    """Print the model versions of one ticker, or of all. Raises NotAvailable, InvalidTicker or StorageUnavailable."""
+    models = read_models(Settings(), validate_ticker(ticker) if ticker is not None else None, history=history)
     if as_json:
         print(json.dumps(models, indent=2, allow_nan=False))
     else:
         _show(models, Console(highlight=False, markup=False))
+
+
+def read_models(settings: Settings, ticker: str | None, *, history: bool) -> dict[str, dict[str, Any]]:
+    """Return {ticker: {kind: its versions, newest first, and decisions, oldest first}}, JSON-ready.
+
+    The registry gets the same number of queries for any number of models.
+    Raises NotAvailable if there is no version, StorageUnavailable.
+    """
+    make_relative_to_read(settings.tracking_uri, settings.artifact_root)
+    database = database_file(settings.tracking_uri)
+    is_new = database is not None and not database.exists()
+    registry = open_registry(settings.tracking_uri)
+    try:
+        versions = [] if is_new else registry.versions(ticker)
+        decisions = registry.decisions(ticker) if history and versions else {}
+    except RegistryUnavailable as error:
+        raise StorageUnavailable(f"MLFLOW_TRACKING_URI: {error}") from None
+    by_name: dict[str, list[KnownVersion]] = defaultdict(list)
+    for version in sorted(versions, key=lambda version: -version.version):
+        by_name[version.name].append(version)
+    tickers = sorted({name.partition("-")[2] for name in by_name if name.partition("-")[0] in KINDS})
+    models: dict[str, dict[str, Any]] = {}
+    for each in tickers if ticker is None else {*tickers} & {ticker}:
+        names = {kind: name for kind in KINDS if (name := model_name(kind, each)) in by_name}
+        models[each] = {kind: {"versions": [*map(_document, by_name[name])]} for kind, name in names.items()}
+        if history:
+            for kind, name in names.items():
+                models[each][kind]["history"] = sorted(decisions.get(name, ()), key=lambda record: str(record["at"]))
+    if not models:
+        missing = f"models of {ticker} yet: `zenith run --tickers {ticker}`" if ticker else "models yet: `zenith run`"
+        raise NotAvailable(f"no {missing} makes them")
+    return models
+
+
+def _document(version: KnownVersion) -> dict[str, Any]:
+    tags = version.tags
+    return {
+        "version": version.version,
+        "aliases": sorted(version.aliases),
+        **{tag: tags.get(tag) for tag in _TAGS},
+        "decision": last_decision(tags),
+        **{tag: tags.get(tag) for tag in _DECISION},
+        "metrics": summarize_metrics(known_task(version.name.partition("-")[0]), version.metrics),
+    }
 
 
 def _show(models: dict[str, dict[str, Any]], console: Console) -> None:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from zenith_cli.run_table import show
 from zenith_core.errors import UserError
 from zenith_core.market.exchanges import listed_tickers
 from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.execution.run_plan import RunPlan, plan_run
 from zenith_pipelines.execution.ticker_run import TickerRun, check_until
 from zenith_pipelines.execution.worker_pool import run_batch
 from zenith_pipelines.ingestion.point_in_time import as_of_home, as_of_state, parse_day, snapshot_as_of
@@ -38,10 +39,11 @@ def run_tickers(
     as_of: str | None = None,
     *,
     config: Sequence[str] = (),
+    plan: bool = False,
     as_json: bool,
     verbose: bool,
 ) -> int:
-    """Run the main job, print its outcome and return the exit status."""
+    """Run the main job, print its outcome and return the exit status. `plan`: only say what it would take."""
     start = time.monotonic()
     settings = Settings()
     prepare_home(settings)
@@ -60,8 +62,11 @@ def run_tickers(
         state: AbstractContextManager[None] = as_of_state(settings, day)
     else:
         runs, state = _plan_runs(settings, source, csv_dir, tickers, template), nullcontext()
+    slots = jobs or os.cpu_count() or 1
+    if plan:
+        return _print_plan(plan_run(settings, [run.ticker for run in runs], slots), as_json=as_json)
     with state, BatchProgress([run.ticker for run in runs], visible=not verbose) as progress:
-        outcomes = run_batch(runs, jobs or os.cpu_count() or 1, progress.update)
+        outcomes = run_batch(runs, slots, progress.update)
     document = {
         "source": ", ".join(sorted({run.source or "snapshot" for run in runs})),
         "as_of": runs[0].as_of,
@@ -126,6 +131,29 @@ def _plan_rebuild(
         snapshot_as_of(store, name, day)
     template = replace(template, as_of=day.isoformat(), archive=settings.data_uri)
     return [replace(template, ticker=name, run_id=str(uuid4())) for name in names]
+
+
+def _print_plan(plan: RunPlan, *, as_json: bool) -> int:
+    """Print a plan; return 1 if the disk has no space for it."""
+    fits = plan.bytes < plan.free_bytes
+    if as_json:
+        print(json.dumps({**asdict(plan), "fits": fits}, indent=2))
+        return 0 if fits else 1
+    origin = f"the median of {plan.past_runs} past runs" if plan.past_runs else "the default; no run has ended here yet"
+    each = f"{plan.seconds_per_ticker:.0f} s each, {origin}"
+    print(f"{plan.tickers} tickers, {plan.jobs} at a time: about {duration(plan.seconds)} ({each})")
+    print(f"disk: {plan.bytes / 1e6:,.0f} MB for {plan.new} first runs and {plan.tickers - plan.new} further ones")
+    print(f"free: {plan.free_bytes / 1e9:,.1f} GB{'' if fits else ': not enough'}")
+    return 0 if fits else 1
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in the two largest of days, hours, minutes and seconds."""
+    parts: list[str] = []
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        count, seconds = divmod(round(seconds), size)
+        parts += [f"{count} {unit}"] if count or parts else []
+    return " ".join(parts[:2]) or "0 s"
 
 
 def _print(document: dict[str, Any], settings: Settings, *, as_json: bool) -> None:

@@ -103,6 +103,13 @@ class Settings(BaseSettings):
     zenith_retrain_cron: str = Field(default="0 2 * * 0", description="When all tickers are retrained.")
     zenith_scale_cron: str = Field(default="0 1 * * 0", description="When the scale of all tickers is learned.")
     zenith_cleanup_cron: str = Field(default="0 3 1 * *", description="When old model versions are cleaned up.")
+    zenith_keep_run_days: int = Field(
+        default=30,
+        ge=1,
+        le=3650,
+        description="Days that clean-up keeps Dagster's ended runs with their events and logs. A run that made the "
+        "latest of an asset stays.",
+    )
     zenith_cache_cron: str = Field(default="0 0 * * *", description="When cached answers are cleared.")
     zenith_refresh_delay: int = Field(
         default=60,

@@ -34,7 +34,8 @@ def tickers_of_unknown_exchanges(instance: "dg.DagsterInstance") -> list[str]:
 
 def present_tickers(instance: "dg.DagsterInstance", tickers: list[str]) -> list[str]:
     """Return `tickers`. Raises NotAvailable if one does not exist."""
-    if missing := [ticker for ticker in tickers if not instance.has_dynamic_partition(PARTITIONS, ticker)]:
+    partitions = set(instance.get_dynamic_partitions(PARTITIONS))
+    if missing := [ticker for ticker in tickers if ticker not in partitions]:
         raise NotAvailable(f"{', '.join(missing)}: not among the tickers, which `zenith tickers list` shows")
     return tickers
 
@@ -53,7 +54,8 @@ def select_tickers(instance: "dg.DagsterInstance", names: Sequence[str]) -> list
 
 def add_tickers(instance: "dg.DagsterInstance", tickers: Iterable[str]) -> list[str]:
     """Add validated tickers; return those that are new."""
-    new = [ticker for ticker in tickers if not instance.has_dynamic_partition(PARTITIONS, ticker)]
+    partitions = set(instance.get_dynamic_partitions(PARTITIONS))
+    new = [ticker for ticker in tickers if ticker not in partitions]
     instance.add_dynamic_partitions(PARTITIONS, new)
     return new
 
@@ -136,12 +138,13 @@ def plan_ticker_sync(setting: Sequence[str], present: Sequence[str], state: Sync
     A removed ticker is withdrawn from serving at the next sync after its removal, when no run can store it again. A
     ticker that never existed here is left alone, because another instance may share the data.
     """
-    add = tuple(ticker for ticker in setting if ticker not in present)
-    delete = tuple(ticker for ticker in state.added if ticker in present and ticker not in setting)
-    still_added = tuple(ticker for ticker in state.added if ticker in setting and ticker in present)
-    tickers = tuple(sorted({*present, *add}))
+    named, existing = set(setting), set(present)
+    add = tuple(ticker for ticker in setting if ticker not in existing)
+    delete = tuple(ticker for ticker in state.added if ticker in existing and ticker not in named)
+    still_added = tuple(ticker for ticker in state.added if ticker in named and ticker in existing)
+    tickers = existing.union(add)
     withdraw = tuple(ticker for ticker in state.present if ticker not in tickers)
-    return TickerSyncPlan(add, delete, withdraw, SyncState(added=(*still_added, *add), present=tickers))
+    return TickerSyncPlan(add, delete, withdraw, SyncState(added=(*still_added, *add), present=tuple(sorted(tickers))))
 
 
 def _is_ticker(key: str) -> bool:

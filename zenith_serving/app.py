@@ -36,7 +36,7 @@ from zenith_serving.settings import Settings, version
 _CORS: dict[str, Any] = {
     "allow_methods": ("GET", "POST", "DELETE"),
     "allow_headers": ("Authorization", "Content-Type", KEY_HEADER, "X-Request-ID"),
-    "expose_headers": ("X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy"),
+    "expose_headers": ("ETag", "X-Request-ID", "Retry-After", "RateLimit", "RateLimit-Policy"),
     "allow_credentials": False,
 }
 

@@ -205,6 +205,16 @@ def test_nearly_full_disk_fails(doctor, home, monkeypatch):
     assert doctor()["state folder"][0] == "failed"
 
 
+def test_a_disk_that_lasts_less_than_four_weeks_is_a_warning(doctor, home, monkeypatch):
+    monkeypatch.setattr("zenith_pipelines.execution.run_plan.AGAIN_BYTES", 10**15)
+
+    state, says, remedy = doctor()["state folder"]
+
+    assert state == "warning"
+    assert says.endswith(" GB") and "; 4 weeks of " in says
+    assert "zenith cleanup --dry-run" in remedy
+
+
 def test_running_service_is_ok(doctor, home):
     with live_service(Settings()) as url:
         assert doctor("--url", url)["REST service"] == ("ok", f"{url} serves 1 tickers", None)

@@ -1,13 +1,20 @@
 import io
+import json
 import re
+from datetime import UTC, datetime
 
+import dagster as dg
 import pytest
+from dagster._core.storage.runs.schema import RunsTable
 from rich.console import Console
 
+from tests.empty_databases import put_dagster_databases
 from zenith_cli import run_table
-from zenith_cli.run import _plan_runs, _remarks, exit_code
+from zenith_cli.run import _plan_runs, _remarks, duration, exit_code
 from zenith_core.errors import UserError
+from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
+from zenith_pipelines.execution import run_plan
 from zenith_pipelines.execution.ticker_run import TickerRun
 from zenith_pipelines.settings import Settings
 
@@ -52,6 +59,80 @@ def test_the_table_and_its_legend_fit_eighty_columns_unbroken(render):
     assert next_step.startswith("Next: `zenith predict PETR4.SA`")
     assert "1393.99–1473.91" in text
     assert run_table._legend(5) in re.sub(r" +\n", "\n", text)
+
+
+@pytest.fixture
+def plan(tmp_path, monkeypatch, zenith):
+    """The JSON of a plan for tickers of the sample, two at a time, and the exit status."""
+    for name in ("DAGSTER_HOME", "DATABASE_URL", "MLFLOW_TRACKING_URI", "ZENITH_DATA_URI"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
+
+    def run(tickers):
+        status, out, err = zenith("run", "--plan", "--source", "sample", "--tickers", tickers, "--jobs", "2", "--json")
+        return status, json.loads(out) if out else err
+
+    return run
+
+
+def test_a_plan_in_a_new_home_has_the_default_costs_and_starts_nothing(plan, tmp_path):
+    status, document = plan("AAPL,IBM,MSFT")
+
+    assert (status, document["fits"], document["past_runs"]) == (0, True, 0)
+    assert document["seconds"] == run_plan.START_SECONDS + 2 * run_plan.SECONDS  # two, then one
+    assert document["bytes"] == 3 * run_plan.FIRST_BYTES
+    assert not list(tmp_path.rglob("*.db"))
+
+
+def test_a_plan_follows_past_runs_and_knows_which_tickers_have_data(plan, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_plan, "past_seconds", lambda _: [10.0, 12.0, 90.0])
+    DatasetStore(str(tmp_path / "data")).write("cleaned_prices", "IBM", Dataset())
+
+    _, document = plan("AAPL,IBM")
+
+    assert (document["seconds_per_ticker"], document["past_runs"], document["new"]) == (12.0, 3, 1)
+    assert document["bytes"] == run_plan.FIRST_BYTES + run_plan.AGAIN_BYTES
+
+
+def test_a_plan_that_does_not_fit_on_the_disk_has_status_1(plan, monkeypatch):
+    monkeypatch.setattr(run_plan, "FIRST_BYTES", 10**15)
+
+    status, document = plan("AAPL")
+    assert (status, document["fits"]) == (1, False)
+
+
+def test_a_plan_for_people_says_time_disk_and_where_the_time_comes_from(tmp_path, monkeypatch, zenith, plan):
+    status, out, _ = zenith("run", "--plan", "--source", "sample", "--tickers", "AAPL", "--jobs", "2")
+
+    assert status == 0
+    assert out.splitlines()[:2] == [
+        "1 tickers, 1 at a time: about 36 s (26 s each, the default; no run has ended here yet)",
+        "disk: 12 MB for 1 first runs and 0 further ones",
+    ]
+
+
+def test_only_whole_runs_count_as_past_runs(tmp_path, monkeypatch):
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    settings = Settings(zenith_home=tmp_path, database_url=None)
+    put_dagster_databases(tmp_path)
+    moment = datetime.now(UTC)
+    with open_instance(settings) as instance:
+        for seconds, name, selection in ((20, "retrain_model", None), (3, "retrain_model", {"a"}), (4, "other", None)):
+            keys = selection and {dg.AssetKey(key) for key in selection}
+            run = instance.add_run(dg.DagsterRun(name, status=dg.DagsterRunStatus.SUCCESS, asset_selection=keys))
+            with instance.run_storage.connect() as connection:
+                times = {"start_time": moment.timestamp(), "end_time": moment.timestamp() + seconds}
+                connection.execute(RunsTable.update().where(RunsTable.c.run_id == run.run_id).values(times))
+
+    assert run_plan.past_seconds(settings) == [pytest.approx(20)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0 s"), (59.6, "1 min 0 s"), (3700, "1 h 1 min"), (86400, "1 d 0 h"), (90000.0, "1 d 1 h")],
+)
+def test_durations_have_their_two_largest_units(seconds, text):
+    assert duration(seconds) == text
 
 
 def test_only_significant_skill_has_a_star(render):

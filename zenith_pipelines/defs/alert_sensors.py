@@ -5,7 +5,10 @@ in zenith_core/evaluation/drift.py, sending is in zenith_pipelines/alerts.py.
 """
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any, Self
 
 import dagster as dg
 
@@ -29,41 +32,83 @@ from zenith_pipelines.tickers import PARTITIONS, SERVED, known_tickers, removal
 _RUNNING = dg.DefaultSensorStatus.RUNNING
 _COOLDOWN = timedelta(days=7)
 _AGELESS = ("sample", "simulated")  # sources without new prices, which are never stale
+_MAX_EVALUATIONS = 200  # of drift in one tick: some 10 ms each
+_EVALUATED = (LEDGER, SERVED, f"{ANSWERING['signal']}_model")
 
 
-@always_on_sensor(seconds=3600, job=retrain_model)
+@dataclass(frozen=True)
+class _DriftState:
+    """The cursor of `retraining_on_drift`.
+
+    launches:  the moment of the last run by ticker
+    pending:   the tickers to evaluate; one that was launched waits here for the end of its week
+    newest:    the number of the newest event that was considered, or None to consider every ticker
+    """
+
+    launches: dict[str, str] = field(default_factory=dict)
+    pending: list[str] = field(default_factory=list)
+    newest: int | None = None
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Self:
+        """Return the state of a cursor; that of an earlier release is `launches` alone."""
+        return cls(**document) if "launches" in document else cls(launches=document)
+
+    def with_changes(self, instance: dg.DagsterInstance, tickers: Sequence[str]) -> "_DriftState":
+        """Return the state with the tickers pending whose data or models were materialized since."""
+        events = [
+            instance.get_latest_storage_id_by_partition(dg.AssetKey(asset), dg.DagsterEventType.ASSET_MATERIALIZATION)
+            for asset in _EVALUATED
+        ]
+        changed = {
+            ticker for ids in events for ticker, number in ids.items() if self.newest is None or number > self.newest
+        }
+        pending = {*self.pending, *changed, *([] if self.newest is not None else tickers)}
+        newest = max((number for ids in events for number in ids.values()), default=0)
+        order = {ticker: place for place, ticker in enumerate(self.pending)}  # those that wait longest come first
+        return replace(
+            self,
+            pending=sorted(pending & set(tickers), key=lambda ticker: (order.get(ticker, len(order)), ticker)),
+            newest=max(newest, self.newest or 0),
+        )
+
+
+@always_on_sensor(seconds=60, job=retrain_model)
 def retraining_on_drift(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Retrains a ticker whose bands miss too often, or whose inputs are outside the range of the training.
 
-    One cause launches one run: after it, earlier forecasts no longer count, and the next run is a week later at least.
+    A ticker is evaluated after its data or its model changed. One cause launches one run: after it, earlier forecasts
+    no longer count, and the next run is a week later at least.
     """
     settings, now = Settings(), _now()
-    store = DatasetStore(settings.data_uri)
-    launches: dict[str, str] = json.loads(context.cursor or "{}")
+    store, tickers = DatasetStore(settings.data_uri), known_tickers(context.instance)
+    state = _DriftState.from_json(json.loads(context.cursor or "{}")).with_changes(context.instance, tickers)
+    due = [ticker for ticker in state.pending if not _is_recent(state.launches.get(ticker), now)][:_MAX_EVALUATIONS]
     requests = []
-    for ticker in known_tickers(context.instance):
-        last = datetime.fromisoformat(launches[ticker]) if ticker in launches else None
-        if last and now - last < _COOLDOWN:
-            continue
-        if reason := _retraining_reason(store, ticker, last, context):
+    for ticker in due:
+        last = state.launches.get(ticker)
+        if reason := _retraining_reason(store, ticker, datetime.fromisoformat(last) if last else None, context):
             send_alert(
                 Alert("retraining", f"{ticker} is trained again: {reason}", {"ticker": ticker}), settings, context.log
             )
             requests.append(retrain_request(ticker, run_key=f"{ticker}-misfit-{now:%Y-%m-%dT%H}", reason=reason))
-            launches[ticker] = now.isoformat()
+            state.launches[ticker] = now.isoformat()
+    launched = {request.partition_key for request in requests}  # evaluated once more when its week is over
+    evaluated = {ticker for ticker in due if ticker not in launched}
+    state = replace(state, pending=[ticker for ticker in state.pending if ticker not in evaluated])
     skip_reason = None if requests else "every model fits its data"
-    return dg.SensorResult(run_requests=requests, cursor=json.dumps(launches), skip_reason=skip_reason)
+    return dg.SensorResult(run_requests=requests, cursor=json.dumps(asdict(state)), skip_reason=skip_reason)
 
 
 @always_on_sensor(seconds=3600)
 def stale_prices(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Sends an alert for each ticker whose prices are more than 5 sessions of its exchange old, once for each gap."""
     settings = Settings()
-    store = DatasetStore(settings.data_uri)
+    store, now = DatasetStore(settings.data_uri), _now()
     last_alerts: dict[str, str] = json.loads(context.cursor or "{}")
     stale = {}
     for ticker in known_tickers(context.instance):
-        last, sessions = _age(store, ticker)
+        last, sessions = _age(store, ticker, now)
         if sessions > STALE_AFTER_SESSIONS:
             stale[ticker] = last
             if last_alerts.get(ticker) != last:
@@ -114,15 +159,22 @@ def _retraining_reason(
         return None
 
 
-def _age(store: DatasetStore, ticker: str) -> tuple[str, int]:
+def _is_recent(launch: str | None, now: datetime) -> bool:
+    return launch is not None and now - datetime.fromisoformat(launch) < _COOLDOWN
+
+
+def _age(store: DatasetStore, ticker: str, now: datetime) -> tuple[str, int]:
     """Return the day of the last prices and the number of sessions closed since then; 0 if no prices can come."""
     try:
         last = store.facts("cleaned_prices", ticker)["last"]
-        if last is None or store.facts("raw_prices", ticker)["source"] in _AGELESS:
+        # A session takes a day at least, so a fresh ticker needs no calendar.
+        if last is None or (now.date() - date.fromisoformat(last)).days <= STALE_AFTER_SESSIONS:
+            return "", 0
+        if store.facts("raw_prices", ticker)["source"] in _AGELESS:
             return "", 0
     except ZenithError:
         return "", 0
-    return last, len(sessions_closed_since(exchange_of(ticker), date.fromisoformat(last), _now()))
+    return last, len(sessions_closed_since(exchange_of(ticker), date.fromisoformat(last), now))
 
 
 def _now() -> datetime:

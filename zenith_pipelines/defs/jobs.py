@@ -9,6 +9,7 @@ import dagster as dg
 from zenith_core.asset_selection import REFRESH, REFRESH_ASSETS, RETRAIN
 from zenith_core.job_options import CleanUpOptions, RetrainingOptions
 from zenith_core.names import QUEUE
+from zenith_pipelines.dagster_runtime.run_retention import oldest_kept_run, purge_runs
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.defs.run_requests import check_model_type
 from zenith_pipelines.production.cache_invalidation import clear_predictions
@@ -82,12 +83,14 @@ class CleanUpConfig(dg.Config, CleanUpOptions):
 def clean_model_registry(
     context: dg.OpExecutionContext, config: CleanUpConfig, zenith: ZenithResource
 ) -> dg.Output[None]:
-    """Delete old versions, models of removed tickers, and leftovers of failed registrations."""
+    """Delete old versions, models of removed tickers, leftovers of failed registrations, and old runs."""
     report = clean_up(zenith.registry, RetentionRules(**config.model_dump()), removed_tickers(context.instance))
+    runs = purge_runs(context.instance, oldest_kept_run(zenith.settings), dry_run=config.dry_run)
     return dg.Output(
         None,
         metadata={
-            "bytes_freed": report["bytes_freed"],
+            "bytes_freed": report["bytes_freed"] + runs["bytes"],
+            "runs_deleted": runs["runs"],
             "versions_deleted": sum(len(model["deleted"]) for model in report["models"].values()),
             "leftovers": len(report["leftovers"]),
             "dry_run": report["dry_run"],
@@ -98,7 +101,7 @@ def clean_model_registry(
 
 @dg.job(tags=MAINTENANCE_QUEUE)
 def cleanup_old_models() -> None:
-    """Delete leftovers, and versions that are neither new, best, in use nor needed for a rollback."""
+    """Delete old runs, leftovers, and versions that are neither new, best, in use nor needed for a rollback."""
     clean_model_registry()
 
 

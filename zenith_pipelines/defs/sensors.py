@@ -69,10 +69,9 @@ def refresh_after_close(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     settings = Settings()
     store, closed_by = DatasetStore(settings.data_uri), _now() - timedelta(minutes=settings.zenith_refresh_delay)
     refreshes = json.loads(context.cursor or "{}")
-    sessions = {
-        ticker: last_closed_session(exchange_of(ticker), closed_by).isoformat()
-        for ticker in known_tickers(context.instance)
-    }
+    exchanges = {ticker: exchange_of(ticker) for ticker in known_tickers(context.instance)}
+    newest = {exchange: last_closed_session(exchange, closed_by).isoformat() for exchange in set(exchanges.values())}
+    sessions = {ticker: newest[exchange] for ticker, exchange in exchanges.items()}
     requests = [
         refresh_request(ticker, run_key=f"{ticker}-{session}", forecasts=store.exists("forecast_ledger", ticker))
         for ticker, session in sessions.items()

@@ -10,6 +10,7 @@ Methods return the models of `zenith_serving.schemas`. A problem document is rai
 Retries are safe: a refused request did nothing, and two requests to train start one run.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -158,9 +159,15 @@ class Zenith:
         """Return the disclaimer of every prediction."""
         return self._request(Disclaimer, "GET", "/disclaimer").disclaimer
 
-    def tickers(self) -> TickerList:
-        """Return every ticker with data."""
-        return self._request(TickerList, "GET", "/tickers")
+    def tickers(
+        self, limit: int | None = None, after: str | None = None, prefix: str | None = None, stale: bool | None = None
+    ) -> TickerList:
+        """Return every ticker with data that matches all filters.
+
+        limit: the most tickers; `next` of the answer is `after` of the following page, None on the last one
+        """
+        filters = {"limit": limit, "after": after, "prefix": prefix, "stale": stale}
+        return self._request(TickerList, "GET", "/tickers", params=_parameters(filters))
 
     def chart(self, ticker: str) -> Chart:
         """Return candles, past forecasts and backtests, as the page draws them."""
@@ -174,10 +181,20 @@ class Zenith:
         """Return the kinds of model of a ticker, compared on the same rows."""
         return self._request(Leaderboard, "GET", f"/leaderboard/{_path_segment(ticker)}")
 
-    def models(self, ticker: str | None = None, model_type: Kind | None = None, status: Status | None = None) -> Models:
-        """Return the model versions that match all filters."""
-        filters = {"ticker": ticker, "model_type": model_type, "status": status}
-        return self._request(Models, "GET", "/models", params={key: value for key, value in filters.items() if value})
+    def models(
+        self,
+        ticker: str | None = None,
+        model_type: Kind | None = None,
+        status: Status | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> Models:
+        """Return the model versions that match all filters.
+
+        limit: the most versions; `next` of the answer is `after` of the following page, None on the last one
+        """
+        filters = {"ticker": ticker, "model_type": model_type, "status": status, "limit": limit, "after": after}
+        return self._request(Models, "GET", "/models", params=_parameters(filters))
 
     def refresh_models(self) -> Refreshed:
         """Let the service load promoted versions at once."""
@@ -264,6 +281,15 @@ class Zenith:
             return schema.model_validate_json(response.content)
         except ValidationError:
             raise Unreachable(f"no Zenith of this version: its answer is not a {schema.__name__}") from None
+
+
+def _parameters(filters: Mapping[str, Any]) -> dict[str, str]:
+    """Return the filters that are set, as httpx would write them."""
+    return {
+        key: json.dumps(value) if isinstance(value, bool) else str(value)
+        for key, value in filters.items()
+        if value is not None
+    }
 
 
 def _path_segment(text: str) -> str:

@@ -33,6 +33,7 @@ MODEL_BYTES = 60_000
 
 MEMORY_BYTES = 512 * 2**20
 SLOW_SECONDS = 2.5  # a question to the registry that takes longer is reported while it lasts
+_MAX_CHECKS = 500  # copies that are looked for again at one look at the registry
 _RETRY_SECONDS = (5.0, 600.0)  # first and longest pause before a file that did not come is fetched again
 
 _logger = logging.getLogger(__name__)
@@ -63,6 +64,8 @@ class ModelStore:
         self._questions: dict[object, float] = {}  # the start of each question to the registry that has no answer yet
         self._last_look: float | None = None  # by the monotonic clock, as all times here
         self._failures: dict[str, _Failure] = {}
+        self._copied: set[tuple[str, int]] = set()  # versions whose copy was there when it was last looked for
+        self._unchecked: list[tuple[str, int]] = []  # those of them to look for again
         self._without_forecast: dict[str, tuple[int | None, ServingSnapshot, str]] = {}  # version, snapshot and reason
 
     def peek(self, kind: Kind, snapshot: ServingSnapshot) -> ServedModel | None:
@@ -250,17 +253,27 @@ class ModelStore:
         self._failures[name] = _Failure(version, error.with_traceback(None), pause, time.monotonic() + pause)
 
     def _copy_missing(self) -> None:
-        for name, version in (self._production or {}).items():
-            if not _is_ours(name) or self._failure(name, version):
+        """Copy each Production version to MODELS_PATH that has no copy there.
+
+        Looks for the copies of new versions, and of _MAX_CHECKS others in turn: any of them may have been deleted.
+        """
+        production = (self._production or {}).items()
+        if not self._unchecked:
+            self._copied &= production
+            self._unchecked = sorted(self._copied)
+        part, self._unchecked = self._unchecked[:_MAX_CHECKS], self._unchecked[_MAX_CHECKS:]
+        self._copied -= set(part)
+        for name, version in sorted(production - self._copied):
+            if self._failure(name, version):
                 continue
-            if self._copies.has(name, version) and name not in self._failures:
-                continue
-            try:
-                self._open(name, version)
-            except ModelUnavailable:  # reported
-                continue
-            except RegistryUnavailable:  # the next files would be waited for in vain too: the next look goes on
-                return
+            if _is_ours(name) and (name in self._failures or not self._copies.has(name, version)):
+                try:
+                    self._open(name, version)
+                except ModelUnavailable:  # reported
+                    continue
+                except RegistryUnavailable:  # the next files would be waited for in vain too: the next look goes on
+                    return
+            self._copied.add((name, version))
 
     def _kept(self, name: str) -> ServedModel | None:
         with self._guard:

@@ -28,7 +28,6 @@ class SnapshotStore:
         self._renamed = DatasetReader(root.parent / RENAMED)
         self._snapshots: dict[str, tuple[Stamp, ServingSnapshot]] = {}
         self._reading = SingleFlight[ServingSnapshot]()  # all callers get the same object
-        self._count = 0
         self._problems: dict[str, str] = {}  # of intact files that hold no snapshot
         self._delisted: dict[str, str] | None = None  # read at the first `check` or `delisted`
 
@@ -82,12 +81,10 @@ class SnapshotStore:
         return self._readers[asset]
 
     def check(self) -> None:
-        """Count the tickers and verify all published files, for `state`, and read which tickers are delisted."""
+        """Count the tickers and verify published files, for `state`, and read which tickers are delisted."""
         for reader in (self._files, *self._readers.values()):
             reader.check()
-        tickers = self.tickers()
-        self._count = len(tickers)
-        self._problems = {ticker: self._problems[ticker] for ticker in tickers if ticker in self._problems}
+        self._problems = {ticker: text for ticker, text in self._problems.copy().items() if self._files.stamp(ticker)}
         self._delisted = self._read_delisted()
 
     def state(self) -> dict[str, Any]:
@@ -100,7 +97,7 @@ class SnapshotStore:
             problems.update(reader.problems())
         return {
             "state": f"the data of {len(problems)} tickers are damaged" if problems else "ok",
-            "tickers": self._count,
+            "tickers": self._files.count,
             "problems": dict(sorted(problems.items())[:_MAX_PROBLEMS]),
         }
 

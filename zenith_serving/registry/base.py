@@ -4,9 +4,10 @@ Nothing is cached: a cached listing could name a version as Production that no l
 """
 
 import hashlib
+import json
 import logging
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,7 @@ CHECKSUM_TAG = "sha256"  # of the model file; the pipelines set it on each versi
 MODEL_FILE = "model.onnx"  # MLflow's name for it
 EXPERIMENT = "zenith"  # of every run of the pipelines
 DECISION_PREFIX = "decision/"  # of the run tags that record decisions about the run's version
-_TAGS = (
+TAGS = (
     *("task", "data_end", "data_version", "feature_spec", "code_version", "libraries", "trials", "leakage"),
     *("decision", "reason", "decided_at", "decided_by", ROLLED_BACK_TO),
 )
@@ -54,11 +55,21 @@ class ModelRegistry(Protocol):
     def fetch(self, name: str, version: int) -> bytes:
         """Return a version's ONNX file, checked by its SHA-256. Raises ModelUnavailable."""
 
-    def versions(self, ticker: str | None = None) -> list[KnownVersion]:
-        """Return the versions of all models, or of those whose name ends in -TICKER, in no order."""
+    def names(self, ticker: str | None = None) -> list[str]:
+        """Return the names of all models, or of those whose name ends in -TICKER, in no order."""
 
-    def decisions(self, name: str) -> list[dict[str, Any]]:
-        """Return the records of all decisions about a model, in no order; deleted versions included."""
+    def versions(self, ticker: str | None = None, names: Sequence[str] | None = None) -> list[KnownVersion]:
+        """Return the versions of all models, in no order.
+
+        ticker:  only of models whose name ends in -TICKER
+        names:   only of these models, if it is not None
+        """
+
+    def decisions(self, ticker: str | None = None) -> dict[str, list[dict[str, Any]]]:
+        """Return the records of all decisions by model name, in no order; deleted versions included.
+
+        Of all models, or of those whose name ends in -TICKER.
+        """
 
 
 @contextmanager
@@ -84,6 +95,19 @@ def aliases_by_version(aliases: Iterable[Alias]) -> defaultdict[tuple[str, int],
     return groups
 
 
+def decisions_by_model(rows: Iterable[tuple[str, str]]) -> dict[str, list[dict[str, Any]]]:
+    """Group pairs of a model name and a JSON record by name."""
+    records = defaultdict[str, list[dict[str, Any]]](list)
+    for name, text in rows:
+        records[name].append(json.loads(text))
+    return records
+
+
+def quoted(names: Iterable[str]) -> str:
+    """Return our own names as a SQL list. Not for input: nothing is escaped."""
+    return "({})".format(", ".join(f"'{name}'" for name in sorted(names)))
+
+
 def name_pattern(ticker: str | None) -> str:
     """Return a SQL pattern for the names of a ticker's models. A validated ticker has no special characters."""
     return "%" if ticker is None else f"%-{ticker}"
@@ -91,7 +115,7 @@ def name_pattern(ticker: str | None) -> str:
 
 def listed_tags(tags: Mapping[str, str]) -> dict[str, str]:
     """Keep the tags that are listed."""
-    return {key: tags[key] for key in _TAGS if key in tags}
+    return {key: tags[key] for key in TAGS if key in tags}
 
 
 def listed_metrics(metrics: Mapping[str, float | None]) -> dict[str, float | None]:

@@ -1,53 +1,59 @@
 """The model registry in an MLflow database, read only. The tables are those of MLflow 3."""
 
-import json
 import logging
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from zenith_core.evaluation.summary_metrics import METRICS
+from zenith_core.names import PRODUCTION
 from zenith_core.statistics.performance import finite
 from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
 from zenith_serving.registry.base import (
     CHECKSUM_TAG,
     DECISION_PREFIX,
     EXPERIMENT,
+    TAGS,
     TIMEOUT_SECONDS,
-    Alias,
     KnownVersion,
     aliases_by_version,
     check_checksum,
+    decisions_by_model,
     intelligible,
     listed_metrics,
     listed_tags,
     name_pattern,
-    production_versions,
+    quoted,
     read_artifact,
 )
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+_NAMES = "SELECT name FROM registered_models WHERE name LIKE :names AND workspace = 'default'"
 _ALIASES = "SELECT name, version, alias FROM registered_model_aliases WHERE name LIKE :names AND workspace = 'default'"
+_PRODUCTION = (
+    f"SELECT name, version FROM registered_model_aliases WHERE alias = '{PRODUCTION}' AND workspace = 'default'"
+)
 _VERSIONS = (
     "SELECT name, version, creation_time FROM model_versions"
     " WHERE name LIKE :names AND workspace = 'default' AND current_stage <> 'Deleted_Internal'"
 )
 _TAGS = (
     "SELECT name, version, key, value FROM model_version_tags"
-    " WHERE name LIKE :names AND workspace = 'default' AND key <> 'gates'"  # kilobytes that are not listed
+    f" WHERE name LIKE :names AND workspace = 'default' AND key IN {quoted(TAGS)}"
 )
 _METRICS = (
     "SELECT v.name, v.version, m.key, m.value, m.is_nan FROM model_versions v"
     " JOIN latest_metrics m ON m.run_uuid = v.run_id"
-    " WHERE v.name LIKE :names AND v.workspace = 'default' AND m.key NOT LIKE '%/%'"
+    f" WHERE v.name LIKE :names AND v.workspace = 'default' AND m.key IN {quoted(METRICS)}"
 )
 _DECISIONS = (
-    "SELECT t.value FROM tags t JOIN runs r ON r.run_uuid = t.run_uuid"
+    "SELECT r.name, t.value FROM tags t JOIN runs r ON r.run_uuid = t.run_uuid"
     " JOIN experiments e ON e.experiment_id = r.experiment_id"
-    " WHERE r.name = :name AND e.name = :experiment AND t.key LIKE :keys"
+    " WHERE r.name LIKE :names AND e.name = :experiment AND t.key LIKE :keys"
 )
 _LOCATION = (
     "SELECT storage_location, source FROM model_versions"
@@ -73,7 +79,7 @@ class DatabaseRegistry:
     @intelligible(_DATABASE)
     def production(self) -> dict[str, int]:
         """Return the Production version of each model name."""
-        return production_versions(self._aliases())
+        return {name: int(version) for name, version in self._rows(_PRODUCTION)}
 
     @intelligible(_DATABASE)
     def fetch(self, name: str, version: int) -> bytes:
@@ -87,15 +93,20 @@ class DatabaseRegistry:
         return check_checksum(content, checksums[0][0] if checksums else None)
 
     @intelligible(_DATABASE)
-    def versions(self, ticker: str | None = None) -> list[KnownVersion]:
-        """Return the versions of all models, or of a ticker's."""
-        names = name_pattern(ticker)
-        aliases = aliases_by_version(self._aliases(ticker))
+    def names(self, ticker: str | None = None) -> list[str]:
+        """Return the names of all models, or of a ticker's."""
+        return [name for (name,) in self._rows(_NAMES, names=name_pattern(ticker))]
+
+    @intelligible(_DATABASE)
+    def versions(self, ticker: str | None = None, names: Sequence[str] | None = None) -> list[KnownVersion]:
+        """Return the versions of all models, of a ticker's, or of the models of these names."""
+        which = name_pattern(ticker) if names is None else names
+        aliases = aliases_by_version((name, int(version), alias) for name, version, alias in self._of(_ALIASES, which))
         tags = defaultdict[tuple[str, int], dict[str, str]](dict)
-        for name, version, key, value in self._rows(_TAGS, names=names):
+        for name, version, key, value in self._of(_TAGS, which):
             tags[name, version][key] = value
         metrics = defaultdict[tuple[str, int], dict[str, float | None]](dict)
-        for name, version, key, value, is_nan in self._rows(_METRICS, names=names):
+        for name, version, key, value, is_nan in self._of(_METRICS, which):
             metrics[name, version][key] = None if is_nan else finite(value)
         return [
             KnownVersion(
@@ -106,14 +117,14 @@ class DatabaseRegistry:
                 listed_tags(tags[name, version]),
                 listed_metrics(metrics[name, version]),
             )
-            for name, version, created_ms in self._rows(_VERSIONS, names=names)
+            for name, version, created_ms in self._of(_VERSIONS, which)
         ]
 
     @intelligible(_DATABASE)
-    def decisions(self, name: str) -> list[dict[str, Any]]:
-        """Return the records of all decisions about a model."""
-        rows = self._rows(_DECISIONS, name=name, experiment=EXPERIMENT, keys=f"{DECISION_PREFIX}%")
-        return [json.loads(record) for (record,) in rows]
+    def decisions(self, ticker: str | None = None) -> dict[str, list[dict[str, Any]]]:
+        """Return the records of all decisions by model, of all models or of a ticker's."""
+        names, keys = name_pattern(ticker), f"{DECISION_PREFIX}%"
+        return decisions_by_model(self._rows(_DECISIONS, names=names, experiment=EXPERIMENT, keys=keys))
 
     def _in_home(self, location: str) -> str:
         """Return the folder of a location that is relative to its database, as in a home (docs/decisions/0044)."""
@@ -122,17 +133,22 @@ class DatabaseRegistry:
             return location
         return str(Path(path.partition("?")[0]).parent / "artifacts" / location.removeprefix(_RELATIVE))
 
-    def _aliases(self, ticker: str | None = None) -> Iterator[Alias]:
-        for name, version, alias in self._rows(_ALIASES, names=name_pattern(ticker)):
-            yield name, int(version), alias
+    def _of(self, query: str, names: str | Sequence[str]) -> list[Any]:
+        """Return the rows of models by a pattern of names, or by the names themselves."""
+        if isinstance(names, str):
+            return self._rows(query, names=names)
+        return self._rows(query.replace("LIKE :names", "IN :names"), names=list(names))
 
-    def _rows(self, query: str, **values: str | int) -> list[Any]:
-        from sqlalchemy import text
+    def _rows(self, query: str, **values: str | int | list[str]) -> list[Any]:
+        from sqlalchemy import bindparam, text
         from sqlalchemy.exc import SQLAlchemyError
 
         try:
             with self._engine().connect() as connection:
-                return list(connection.execute(text(query), values).all())
+                statement = text(query)
+                for key in (key for key, value in values.items() if isinstance(value, list)):
+                    statement = statement.bindparams(bindparam(key, expanding=True))
+                return list(connection.execute(statement, values).all())
         except SQLAlchemyError as error:
             _logger.debug("MLflow database: %r", error)
             raise RegistryUnavailable("the MLflow database cannot be read") from None

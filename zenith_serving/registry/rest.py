@@ -22,6 +22,7 @@ from zenith_serving.registry.base import (
     KnownVersion,
     aliases_by_version,
     check_checksum,
+    decisions_by_model,
     intelligible,
     listed_metrics,
     listed_tags,
@@ -50,7 +51,7 @@ class RestRegistry:
     @intelligible(_SERVER)
     def production(self) -> dict[str, int]:
         """Return the Production version of each model name."""
-        return production_versions(self._question(LOOK_SECONDS).aliases())
+        return production_versions(self._question(LOOK_SECONDS).aliases(name_pattern(None)))
 
     @intelligible(_SERVER)
     def fetch(self, name: str, version: int) -> bytes:
@@ -62,11 +63,21 @@ class RestRegistry:
         return check_checksum(question.artifact(location["artifact_uri"]), checksum)
 
     @intelligible(_SERVER)
-    def versions(self, ticker: str | None = None) -> list[KnownVersion]:
-        """Return the versions of all models, or of a ticker's."""
+    def names(self, ticker: str | None = None) -> list[str]:
+        """Return the names of all models, or of a ticker's."""
+        models = self._question(LIST_SECONDS).search("registered-models", "registered_models", name_pattern(ticker))
+        return [model["name"] for model in models]
+
+    @intelligible(_SERVER)
+    def versions(self, ticker: str | None = None, names: Sequence[str] | None = None) -> list[KnownVersion]:
+        """Return the versions of all models, of a ticker's, or of the models of these names.
+
+        MLflow's search takes one condition on the name, so each name takes a request.
+        """
         question = self._question(LIST_SECONDS)
-        aliases = aliases_by_version(question.aliases(ticker))
-        versions = list(question.search("model-versions", "model_versions", ticker))
+        patterns = [name_pattern(ticker)] if names is None else names
+        aliases = aliases_by_version(alias for pattern in patterns for alias in question.aliases(pattern))
+        versions = [one for each in patterns for one in question.search("model-versions", "model_versions", each)]
         metrics = question.metrics([version["run_id"] for version in versions if version.get("run_id")])
         return [
             KnownVersion(
@@ -81,11 +92,15 @@ class RestRegistry:
         ]
 
     @intelligible(_SERVER)
-    def decisions(self, name: str) -> list[dict[str, Any]]:
-        """Return the records of all decisions about a model."""
-        runs = self._question(LIST_SECONDS).runs(f"attributes.run_name = '{name}'")
-        tags = [_pairs(run["data"].get("tags", [])) for run in runs]
-        return [json.loads(text) for pairs in tags for key, text in pairs.items() if key.startswith(DECISION_PREFIX)]
+    def decisions(self, ticker: str | None = None) -> dict[str, list[dict[str, Any]]]:
+        """Return the records of all decisions by model, of all models or of a ticker's."""
+        runs = self._question(LIST_SECONDS).runs(f"attributes.run_name LIKE '{name_pattern(ticker)}'")
+        return decisions_by_model(
+            (run["info"]["run_name"], text)
+            for run in runs
+            for key, text in _pairs(run["data"].get("tags", [])).items()
+            if key.startswith(DECISION_PREFIX)
+        )
 
     def _question(self, seconds: float) -> "_Question":
         return _Question(self._url, Deadline(seconds))
@@ -98,9 +113,9 @@ class _Question:
         self._url = url
         self._deadline = deadline
 
-    def aliases(self, ticker: str | None = None) -> Iterator[Alias]:
-        """Yield the aliases of all models, or of a ticker's."""
-        for model in self.search("registered-models", "registered_models", ticker):
+    def aliases(self, names: str) -> Iterator[Alias]:
+        """Yield the aliases of the models whose name matches a pattern or is `names`."""
+        for model in self.search("registered-models", "registered_models", names):
             for alias in model.get("aliases", []):
                 yield model["name"], int(alias["version"]), alias["alias"]
 
@@ -122,9 +137,9 @@ class _Question:
         folder = quote(urlsplit(location).path.strip("/"))
         return self._send(Request(self._address(f"mlflow-artifacts/artifacts/{folder}/{MODEL_FILE}")))
 
-    def search(self, resource: str, entries: str, ticker: str | None) -> Iterator[dict[str, Any]]:
-        """Yield the entries of a search, of all models or of a ticker's."""
-        condition = f"name LIKE '{name_pattern(ticker)}'"
+    def search(self, resource: str, entries: str, names: str) -> Iterator[dict[str, Any]]:
+        """Yield the entries of a search, of the models whose name matches a pattern or is `names`."""
+        condition = f"name LIKE '{names}'" if "%" in names else f"name = '{names}'"
         return self._pages(self.get, f"mlflow/{resource}/search", entries, filter=condition, max_results="1000")
 
     def runs(self, condition: str) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Model versions and decisions of the registry as response models."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -21,13 +21,44 @@ _UNCHANGED_TAGS = (
 
 
 def list_models(
-    registry: ModelRegistry, ticker: str | None = None, model_type: Kind | None = None, status: Status | None = None
+    registry: ModelRegistry,
+    ticker: str | None = None,
+    model_type: Kind | None = None,
+    status: Status | None = None,
+    limit: int | None = None,
+    after: str | None = None,
 ) -> Models:
-    """Return the versions that match all filters, by ticker and kind, newest first. Raises RegistryUnavailable."""
-    versions = [response for version in registry.versions(ticker) if (response := _model_version(version))]
+    """Return the versions that match all filters, by ticker and kind, newest first. Raises RegistryUnavailable.
+
+    limit:  the most versions; `next` of the result is `after` of the following page
+    after:  only what follows this version, as `name/version`
+    """
     filters = {"ticker": ticker, "model_type": model_type, "status": status}
-    matches = [one for one in versions if all(value in (None, getattr(one, name)) for name, value in filters.items())]
-    return Models(models=sorted(matches, key=_order))
+
+    def matching(versions: Iterable[KnownVersion]) -> list[ModelVersion]:
+        responses = (response for version in versions if (response := _model_version(version)))
+        matches = [one for one in responses if all(_fits(getattr(one, name), value) for name, value in filters.items())]
+        return sorted((one for one in matches if after is None or _order(one) > _place(after)), key=_order)
+
+    if limit is None:
+        return Models(models=matching(registry.versions(ticker)))
+    owners = {name: _kind_and_ticker(name) for name in registry.names(ticker)}
+    names = [
+        name for name, (kind, owner) in owners.items() if owner and _fits(owner, ticker) and _fits(kind, model_type)
+    ]
+    names.sort(key=_name_order)
+    if after is not None:
+        names = [name for name in names if _name_order(name) >= _place(after)[:-1]]
+    page: list[ModelVersion] = []
+    while names and len(page) <= limit:  # one more tells whether another page follows
+        part, names = names[: limit + 1], names[limit + 1 :]
+        page += matching(registry.versions(names=part))
+    last = page[limit - 1] if len(page) > limit else None
+    return Models(models=page[:limit], next=f"{last.name}/{last.version}" if last else None)
+
+
+def _fits(value: str, condition: str | None) -> bool:
+    return condition is None or value == condition
 
 
 def model_history(registry: ModelRegistry, ticker: str) -> History:
@@ -37,7 +68,8 @@ def model_history(registry: ModelRegistry, ticker: str) -> History:
     """
     listed = list_models(registry, ticker).models
     kinds = dict.fromkeys([*KINDS, *(version.model_type for version in listed)])
-    events = [_event(kind, record) for kind in kinds for record in registry.decisions(model_name(kind, ticker))]
+    decisions = registry.decisions(ticker)
+    events = [_event(kind, record) for kind in kinds for record in decisions.get(model_name(kind, ticker), ())]
     if not events and not listed:
         tickers = sorted({version.ticker for version in list_models(registry).models})
         raise UnknownTicker(nearby(ticker, tickers), "no models of this ticker")
@@ -102,5 +134,15 @@ def _kind_and_ticker(name: str) -> tuple[Kind, str]:
 
 def _order(version: ModelVersion) -> tuple[str, int, str, int]:
     """Sort by ticker and kind, those in use first; the newest version first."""
-    kind = version.model_type
-    return version.ticker, KINDS.index(kind) if kind in KINDS else len(KINDS), kind, -int(version.version)
+    return *_name_order(version.name), -int(version.version)
+
+
+def _name_order(name: str) -> tuple[str, int, str]:
+    kind, _, ticker = name.partition("-")
+    return ticker, KINDS.index(kind) if kind in KINDS else len(KINDS), kind
+
+
+def _place(after: str) -> tuple[str, int, str, int]:
+    """Return the order of a version, which need not exist any more."""
+    name, _, version = after.rpartition("/")
+    return *_name_order(name), -int(version)

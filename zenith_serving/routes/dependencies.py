@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import Depends, Path, Request
+from fastapi import Depends, Path, Query, Request
 
 from zenith_serving.jobs.launcher import Launcher
 from zenith_serving.observability.metrics import Metrics
@@ -49,4 +49,5 @@ RegistryDep = Annotated[ModelRegistry, _from_state("registry")]
 RegistryThreads = Annotated[BoundedThreads, _from_state("registry_threads")]
 LauncherDep = Annotated[Launcher, _from_state("launcher")]
 DagsterThreads = Annotated[BoundedThreads, _from_state("dagster_threads")]
+Limit = Annotated[int | None, Query(ge=1, le=1000, description="The most entries of the page. Not set: all entries.")]
 TickerPath = Annotated[Ticker, Path()]

@@ -1,17 +1,22 @@
 """The model versions in the registry, the decisions about them, and the webhook that follows a promotion at once."""
 
-from fastapi import APIRouter, Depends, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request, Response
 
 from zenith_core.errors import UserError
 from zenith_core.model_kinds.table import KindInUse
 from zenith_serving.errors import RegistryUnavailable, unknown_name
 from zenith_serving.problem_details import RESPONSES
 from zenith_serving.registry.version_listing import list_models, model_history
-from zenith_serving.routes.dependencies import PREFIX, PredictorDep, RegistryDep, RegistryThreads, TickerPath
+from zenith_serving.routes.conditional import NOT_MODIFIED, with_etag
+from zenith_serving.routes.dependencies import PREFIX, Limit, PredictorDep, RegistryDep, RegistryThreads, TickerPath
 from zenith_serving.schemas.base import Ticker
 from zenith_serving.schemas.predictions import Refreshed
 from zenith_serving.schemas.registry import History, Models, Status
 from zenith_serving.security.authentication import require_key
+
+_VERSION = r"^[^/]{1,60}/[0-9]{1,9}$"  # as `next` names one
 
 router = APIRouter(prefix=PREFIX, responses=RESPONSES)
 
@@ -24,18 +29,28 @@ def _refuse_other_parameters(request: Request) -> None:
             raise UserError(unknown_name("parameter", name, names))
 
 
-@router.get("/models", tags=["registry"], dependencies=[Depends(_refuse_other_parameters)])
+@router.get(
+    "/models",
+    tags=["registry"],
+    dependencies=[Depends(_refuse_other_parameters)],
+    response_model=Models,
+    responses=NOT_MODIFIED,
+)
 async def models(
+    request: Request,
     registry: RegistryDep,
     threads: RegistryThreads,
     predictor: PredictorDep,
     ticker: Ticker | None = None,
     model_type: KindInUse | None = None,
     status: Status | None = None,
-) -> Models:
+    limit: Limit = None,
+    after: Annotated[str | None, Query(pattern=_VERSION, description="`next` of the page before.")] = None,
+) -> Response:
     """List every model version: its status, lineage, out-of-sample figures and the last decision about it."""
     name = predictor.snapshots.current_name(ticker) if ticker else None
-    return await threads.run(lambda: list_models(registry, name, model_type, status))
+    listing = await threads.run(lambda: list_models(registry, name, model_type, status, limit, after))
+    return with_etag(request, listing)
 
 
 @router.get("/models/{ticker}/history", tags=["registry"])

@@ -7,11 +7,12 @@ dataset or nothing did yet: the page names the job that makes it, and shows the 
 import logging
 from contextlib import suppress
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ValidationError
 
 from zenith_core.errors import CorruptData
@@ -25,7 +26,8 @@ from zenith_serving.prediction.predictor import utc_now
 from zenith_serving.prediction.responses import age_in_sessions
 from zenith_serving.prediction.snapshot_store import SnapshotStore
 from zenith_serving.problem_details import RESPONSES
-from zenith_serving.routes.dependencies import PREFIX, PredictorDep, SettingsDep
+from zenith_serving.routes.conditional import NOT_MODIFIED, with_etag
+from zenith_serving.routes.dependencies import PREFIX, Limit, PredictorDep, SettingsDep
 from zenith_serving.schemas.base import Ticker
 from zenith_serving.schemas.charts import (
     Backtest,
@@ -45,14 +47,30 @@ Part = TypeVar("Part", bound=BaseModel)
 router = APIRouter(prefix=PREFIX, tags=["tickers"])
 
 
-@router.get("/tickers")
-def tickers(settings: SettingsDep, predictor: PredictorDep) -> TickerList:
+@router.get("/tickers", response_model=TickerList, responses=NOT_MODIFIED)
+def tickers(
+    request: Request,
+    settings: SettingsDep,
+    predictor: PredictorDep,
+    limit: Limit = None,
+    after: Annotated[Ticker | None, Query(description="Only tickers that follow this one.")] = None,
+    prefix: Annotated[str, Query(max_length=20, description="Only tickers that begin like this.")] = "",
+    stale: Annotated[bool | None, Query(description="Only tickers whose data are stale, or are not.")] = None,
+) -> Response:
     """List the tickers that have data, with their last close and the age of the data."""
     now, snapshots = utc_now(), predictor.snapshots
-    summaries = (_summary(snapshots, ticker, now) for ticker in snapshots.tickers())
-    return TickerList(
-        tickers=[summary for summary in summaries if summary], links=links_of(settings), kinds=[*map(_kind, KINDS)]
+    names = [name for name in snapshots.tickers() if name.startswith(prefix.upper()) and name > (after or "")]
+    summaries = (summary for name in names if (summary := _summary(snapshots, name, now)))
+    matches = (summary for summary in summaries if stale in (None, summary.stale))
+    page = list(islice(matches, None if limit is None else limit + 1))  # one more tells whether another page follows
+    more = limit is not None and len(page) > limit
+    listing = TickerList(
+        tickers=page[:limit],
+        links=links_of(settings),
+        kinds=[*map(_kind, KINDS)],
+        next=page[limit - 1].ticker if limit and more else None,
     )
+    return with_etag(request, listing)
 
 
 @router.get("/tickers/{ticker}/chart", responses=RESPONSES)

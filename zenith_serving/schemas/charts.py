@@ -45,6 +45,7 @@ class TickerList(Response):
     tickers: list[TickerSummary]
     links: Links
     kinds: list[KindOfModel] = Field(default=[], description="The kinds of model that a training may name.")
+    next: str | None = Field(default=None, description="`after` of the next page; null on the last one.")
 
 
 class Candles(Response):

@@ -90,6 +90,7 @@ class Models(Response):
     """Model versions."""
 
     models: list[ModelVersion] = Field(description="By ticker and kind, newest version first.")
+    next: str | None = Field(default=None, description="`after` of the next page; null on the last one.")
 
 
 class Gate(Response):

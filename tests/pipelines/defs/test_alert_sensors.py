@@ -115,7 +115,15 @@ def instance(monkeypatch, tmp_path):
 
 @pytest.fixture
 def store(instance):
-    return DatasetStore(Settings().data_uri)
+    """The store of `instance`, which learns of each write, as from a run."""
+
+    class ReportingStore(DatasetStore):
+        def write(self, name, ticker, dataset, **options):
+            stamp = super().write(name, ticker, dataset, **options)
+            instance.report_runless_asset_event(dg.AssetMaterialization(name, partition=ticker))
+            return stamp
+
+    return ReportingStore(Settings().data_uri)
 
 
 @pytest.fixture
@@ -242,6 +250,57 @@ def test_a_ticker_with_corrupt_data_does_not_stop_the_others(evaluate, store, in
     store.write("forecast_ledger", "IBM", Dataset({"forecasts": pd.DataFrame({"made_at": []})}))
 
     assert evaluate(alert_sensors.retraining_on_drift, 2026, 9, 1)[0] == ["AAPL"]
+
+
+@pytest.mark.parametrize("count", [3, 30])
+def test_drift_reads_only_the_tickers_that_changed(evaluate, store, instance, monkeypatch, count):
+    add_tickers(instance, [f"T{number}" for number in range(count)])
+    evaluated = []
+    monkeypatch.setattr(alert_sensors, "_retraining_reason", lambda _, ticker, *__: evaluated.append(ticker))
+
+    evaluate(alert_sensors.retraining_on_drift, 2026, 11, 1)
+    assert sorted(evaluated) == sorted(["AAPL", *(f"T{number}" for number in range(count))])
+
+    evaluated.clear()
+    evaluate(alert_sensors.retraining_on_drift, 2026, 11, 1, 1)
+    inputs(store, 0.5)
+    store.write("cleaned_prices", "T1", Dataset())  # not evaluated
+    evaluate(alert_sensors.retraining_on_drift, 2026, 11, 1, 2)
+    evaluate(alert_sensors.retraining_on_drift, 2026, 11, 1, 3)
+    assert evaluated == ["AAPL"]
+
+
+def test_a_tick_evaluates_a_part_of_many_tickers_and_the_next_ticks_the_others(evaluate, instance, monkeypatch):
+    add_tickers(instance, ["IBM", "MSFT"])
+    evaluated = []
+    monkeypatch.setattr(alert_sensors, "_MAX_EVALUATIONS", 2)
+    monkeypatch.setattr(alert_sensors, "_retraining_reason", lambda _, ticker, *__: evaluated.append(ticker))
+
+    for hour in range(3):
+        evaluate(alert_sensors.retraining_on_drift, 2026, 11, 1, hour)
+
+    assert evaluated == ["AAPL", "IBM", "MSFT"]
+
+
+def test_the_cursor_of_an_earlier_release_is_the_launches(store, instance, alerts, monkeypatch):
+    forecasts(store, inside=True)
+    inputs(store, 5.0)
+    cursor = json.dumps({"AAPL": "2026-11-01T00:00:00+00:00"})
+    monkeypatch.setattr(alert_sensors, "_now", lambda: datetime(2026, 11, 2, tzinfo=UTC))
+
+    result = alert_sensors.retraining_on_drift(dg.build_sensor_context(instance=instance, cursor=cursor))
+
+    assert (result.run_requests, json.loads(result.cursor)["launches"]) == ([], json.loads(cursor))
+
+
+@pytest.mark.parametrize("count", [3, 30])
+def test_a_fresh_ticker_costs_no_calendar(evaluate, store, instance, monkeypatch, count):
+    monkeypatch.setattr(alert_sensors, "sessions_closed_since", lambda *_: pytest.fail("a calendar was read"))
+    add_tickers(instance, [f"T{number}" for number in range(count)])
+    for number in range(count):
+        DatasetStore.write(store, "cleaned_prices", f"T{number}", Dataset(facts={"last": "2026-11-20"}))
+
+    assert evaluate(alert_sensors.stale_prices, 2026, 11, 24, 22) == ([], dg.SkipReason("all prices are fresh"))
 
 
 def test_the_request_has_the_reason(evaluate, store, instance, monkeypatch):

@@ -69,6 +69,8 @@ def test_disclaimer_health_metrics_tickers_and_charts_are_available(zenith):
     assert zenith.health().ready
     assert "# HELP" in zenith.metrics()
     assert [one.ticker for one in zenith.tickers().tickers] == ["AAPL", "IBM", "MSFT"]
+    page = zenith.tickers(limit=1, after="AAPL", prefix="i", stale=True)
+    assert ([one.ticker for one in page.tickers], page.next) == (["IBM"], None)
     assert zenith.chart("AAPL").ticker == "AAPL"
 
 
@@ -89,6 +91,9 @@ def test_cached_answers_are_counted_and_deleted(zenith):
 def test_versions_and_their_history_are_listed(zenith):
     assert [one.name for one in zenith.models("MSFT").models] == ["lstm-MSFT", "ensemble-MSFT"]
     assert [one.version for one in zenith.models(model_type="lstm", status="production").models] == ["1", "1"]
+    page = zenith.models(limit=1)
+    assert ([one.name for one in page.models], page.next) == (["lstm-AAPL"], "lstm-AAPL/1")
+    assert [one.name for one in zenith.models(limit=1, after=page.next).models] == ["ensemble-AAPL"]
     assert zenith.history("AAPL").events == []
     assert zenith.refresh_models().production == 4
 

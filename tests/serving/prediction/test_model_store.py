@@ -71,6 +71,34 @@ def test_a_new_snapshot_is_forecast_once_by_the_same_version(store, registry, mo
     assert dict(registry.fetched) == {("lstm-AAPL", 1): 1}  # the second time from the copy on disk
 
 
+@pytest.mark.parametrize("count", [3, 30])
+def test_a_look_at_many_models_looks_for_as_many_copies_as_one_at_few(registry, copies, models, monkeypatch, count):
+    monkeypatch.setattr(model_store, "_MAX_CHECKS", 2)
+    for number in range(count):
+        registry.add(f"lstm-T{number:02}", models.lstm(f"T{number:02}"))
+    store, checks = ModelStore(registry, copies), []
+    monkeypatch.setattr(copies, "has", lambda name, version, has=copies.has: checks.append(name) or has(name, version))
+
+    store.refresh()
+    assert len(checks) == len(registry.fetched) == count  # all of them once, when they are new
+    checks.clear()
+    store.refresh()
+    assert checks == ["lstm-T00", "lstm-T01"]
+    registry.add("lstm-NEW", models.lstm("NEW"))
+    store.refresh()
+    assert len(checks) <= 5
+    assert "lstm-NEW" in checks
+
+
+def test_a_deleted_copy_is_made_again_when_its_turn_comes(store, registry, copies, tmp_path):
+    store.refresh()
+    for copy in tmp_path.rglob("*.onnx"):
+        copy.unlink()
+    store.refresh()
+    assert copies.has("lstm-AAPL", 1)
+    assert copies.has("ensemble-MSFT", 1)
+
+
 def test_many_cold_callers_make_one_computation(store, registry, snapshots, sessions):
     registry.gate.clear()
     threads = [threading.Thread(target=store.get, args=("lstm", snapshots["AAPL"])) for _ in range(20)]

@@ -6,6 +6,8 @@ import pytest
 from tests.published import publish
 from zenith_core.errors import CorruptData
 from zenith_serving.errors import UnknownTicker
+from zenith_serving.prediction import dataset_reader
+from zenith_serving.prediction.dataset_reader import DatasetReader
 from zenith_serving.prediction.snapshot_store import SnapshotStore
 
 
@@ -78,6 +80,21 @@ def test_state_counts_the_tickers_of_the_last_check(tmp_path, folder, write_snap
     write_snapshot(tmp_path, "AAPL")
     store.check()
     assert store.state() == {"state": "ok", "tickers": 1, "problems": {}}
+
+
+@pytest.mark.parametrize("count", [3, 30])
+def test_a_check_looks_at_as_many_files_of_many_tickers_as_of_few(tmp_path, folder, monkeypatch, count):
+    monkeypatch.setattr(dataset_reader, "MAX_CHECKS", 3)
+    for number in range(count):
+        publish(tmp_path, "serving_snapshot", f"T{number:02}", {"value": 1})
+    reader, verified = DatasetReader(folder), []
+    monkeypatch.setattr(reader, "_verify", verified.append)
+
+    reader.check()
+    assert (verified, reader.count) == (["T00", "T01", "T02"], count)
+    for _ in range(count // 3):
+        reader.check()
+    assert verified == [f"T{number:02}" for number in range(count)]
 
 
 def publish_with_copy(tmp_path, models, **changes):

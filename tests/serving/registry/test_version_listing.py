@@ -10,19 +10,19 @@ from tests.empty_databases import put_mlflow_database
 from tests.mlflow_server import mlflow_server
 from tests.pipelines.synthetic_models import current_data, market, register_version
 from zenith_pipelines.production.promotion import promote, promote_if_better, roll_back
+from zenith_pipelines.registry.decision_log import decision_history
 from zenith_pipelines.registry.model_registry import ModelRegistry
-from zenith_pipelines.registry.version_listing import list_decisions, list_versions
 from zenith_serving.errors import RegistryUnavailable, UnknownTicker
 from zenith_serving.registry import open_registry
 from zenith_serving.registry.database import DatabaseRegistry
-from zenith_serving.registry.rest import RestRegistry
+from zenith_serving.registry.rest import RestRegistry, _Question
 from zenith_serving.registry.version_listing import list_models, model_history
 
 pytestmark = pytest.mark.slow  # MLflow's tables, and its server
 
 SHARED = (
     *("data_end", "data_version", "feature_spec", "code_version", "libraries", "leakage"),
-    *("reason", "decided_by", "metrics"),
+    *("reason", "decided_by"),
 )
 
 
@@ -69,15 +69,50 @@ def test_versions_are_listed_as_the_pipelines_list_them(reader, registry):
         ("lstm-PETR4.SA", "1", "candidate", None),
     ]
     listing = json.loads(list_models(reader).model_dump_json())["models"]
-    for one, expected in zip(listing, flat(list_versions(registry)), strict=True):
-        assert {key: one[key] for key in SHARED} == {key: expected[key] for key in SHARED}
+    for one in listing:
+        expected = registry.version(one["name"], int(one["version"]))
+        assert {key: one[key] for key in SHARED} == {key: expected.tags.get(key) for key in SHARED}
+        mae = registry.metrics(expected.name, expected.version).get(one["metrics"]["loss"])
+        assert one["metrics"]["value"] == (None if mae is None else pytest.approx(mae))
         assert datetime.now(UTC) - datetime.fromisoformat(one["created_at"]) < timedelta(minutes=30)
     assert (listing[-1]["beats_naive"], listing[-1]["metrics"]["naive"]) == (True, 0.03)
     assert listing[-1]["metrics"]["coverage"] is None
 
 
-def flat(listing):
-    return [version for kinds in listing.values() for versions in kinds.values() for version in versions]
+@pytest.mark.parametrize("source", ["database", "server"])
+def test_a_listing_takes_as_many_questions_for_thirty_models_as_for_three(registry, source, request, monkeypatch):
+    """Count SQL queries and HTTP requests, at pages of a thousand."""
+    uri = registry.tracking_uri if source == "database" else request.getfixturevalue("server")
+    questions = []
+    for backend, method in ((DatabaseRegistry, "_rows"), (_Question, "_send")):
+        monkeypatch.setattr(backend, method, counted(getattr(backend, method), questions))
+
+    def count():
+        questions.clear()
+        list_models(open_registry(uri))
+        list_models(open_registry(uri), limit=2)
+        open_registry(uri).decisions()
+        open_registry(uri).production()
+        return len(questions)
+
+    before = count()
+    for number in range(30):
+        registry.client.create_registered_model(f"lstm-MANY{number}")
+        registry.client.create_model_version(f"lstm-MANY{number}", source="file:///nowhere")
+    after = count()
+    for number in range(30):
+        registry.client.delete_registered_model(f"lstm-MANY{number}")
+
+    assert before > 0
+    assert after == before
+
+
+def counted(method, calls):
+    def call(*arguments, **options):
+        calls.append(arguments)
+        return method(*arguments, **options)
+
+    return call
 
 
 @pytest.mark.parametrize(
@@ -94,6 +129,17 @@ def test_versions_are_filtered_by_ticker_kind_and_status(reader, filters, versio
     assert [one.version for one in list_models(reader, **filters).models] == versions
 
 
+@pytest.mark.parametrize("filters", [{}, {"ticker": "AAPL"}, {"model_type": "lstm"}, {"status": "production"}])
+def test_pages_have_the_same_versions_as_the_whole_list(reader, filters):
+    pages, after = [], None
+    while not pages or after:
+        page = list_models(reader, **filters, limit=2, after=after)
+        pages += page.models
+        after = page.next
+
+    assert pages == list_models(reader, **filters).models
+
+
 def test_the_history_has_every_decision_newest_first_including_deleted_versions(reader, registry):
     history = model_history(reader, "AAPL")
 
@@ -106,11 +152,10 @@ def test_the_history_has_every_decision_newest_first_including_deleted_versions(
         ("1", "promoted", None),
     ]
     assert [event.at for event in history.events] == sorted((event.at for event in history.events), reverse=True)
-    records = list_decisions(registry, "AAPL", "lstm")[::-1]
-    for event, record in zip(lstm, records, strict=True):
-        assert (event.reason, event.by) == (record["reason"], record["by"])
+    for event, record in zip(lstm, decision_history(registry, "lstm-AAPL")[::-1], strict=True):
+        assert (event.reason, event.by) == (record.reason, record.by)
         gates = [(gate.name, gate.passed, gate.detail, gate.figures) for gate in event.gates]
-        assert gates == [(gate["gate"], gate["passed"], gate["says"], gate["figures"]) for gate in record["gates"]]
+        assert gates == [(gate["gate"], gate["passed"], gate["says"], gate["figures"]) for gate in record.gates]
 
 
 def test_a_model_without_decisions_has_an_empty_history(reader):

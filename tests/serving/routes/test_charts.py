@@ -39,6 +39,48 @@ def test_every_ticker_is_listed_with_its_last_close_and_age(client):
     }
 
 
+@pytest.mark.parametrize(
+    ("query", "names", "following"),
+    [
+        ("", ["AAPL", "IBM", "MSFT"], None),
+        ("limit=2", ["AAPL", "IBM"], "IBM"),
+        ("limit=2&after=IBM", ["MSFT"], None),
+        ("limit=3", ["AAPL", "IBM", "MSFT"], None),
+        ("limit=1&prefix=i", ["IBM"], None),
+        ("stale=true&limit=1", ["AAPL"], "AAPL"),
+        ("stale=false", [], None),
+        ("after=B", ["IBM", "MSFT"], None),
+    ],
+)
+def test_pages_and_filters(client, query, names, following):
+    page = client.get(f"{TICKERS}?{query}").json()
+    assert ([one["ticker"] for one in page["tickers"]], page["next"]) == (names, following)
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "after=../x", "stale=perhaps"])
+def test_an_invalid_page_is_422(client, query):
+    answer = client.get(f"{TICKERS}?{query}")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, query.partition("=")[0])
+
+
+def test_a_page_reads_only_its_own_snapshots(settings, client, monkeypatch):
+    store, reads = client.app.state.predictor.snapshots, []
+    monkeypatch.setattr(store, "_read", lambda ticker, read=store._read: reads.append(ticker) or read(ticker))
+
+    client.get(f"{TICKERS}?limit=1")
+
+    assert reads == ["AAPL", "IBM"]  # one more tells that another page follows
+
+
+def test_an_unchanged_list_is_304_until_a_snapshot_is_replaced(client, home):
+    tag = client.get(TICKERS).headers["etag"]
+    assert client.get(TICKERS, headers={"If-None-Match": tag}).status_code == 304
+
+    (home / "data" / "serving_snapshot" / "IBM" / "current.json").unlink()
+    answer = client.get(TICKERS, headers={"If-None-Match": tag})
+    assert (answer.status_code, len(answer.json()["tickers"])) == (200, 2)
+
+
 def test_the_list_names_the_kinds_of_model_with_their_options(client):
     kinds = {kind["name"]: kind for kind in client.get(TICKERS).json()["kinds"]}
 

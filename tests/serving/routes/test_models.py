@@ -16,7 +16,10 @@ class FakeRegistry:
     def __init__(self):
         self.is_down = False
 
-    def versions(self, ticker=None):
+    def names(self, ticker=None):
+        return list({version.name: None for version in self.versions(ticker)})
+
+    def versions(self, ticker=None, names=None):
         if self.is_down:
             raise RegistryUnavailable("the MLflow server cannot be reached")
         tags = {"data_end": "2026-11-20", "decision": "rolled back", "trials": "7"}
@@ -28,10 +31,14 @@ class FakeRegistry:
             KnownVersion("lstm-../etc", 1, 0),
             KnownVersion("lstm", 1, 0),
         ]
-        return [version for version in versions if ticker is None or version.name.endswith(f"-{ticker}")]
+        return [
+            version
+            for version in versions
+            if version.name.endswith(f"-{ticker or ''}" if ticker else "") and version.name in (names or [version.name])
+        ]
 
-    def decisions(self, name):
-        return [DECISION] if name == "lstm-AAPL" else []
+    def decisions(self, ticker=None):
+        return {"lstm-AAPL": [DECISION]} if ticker == "AAPL" else {}
 
 
 @pytest.fixture
@@ -68,6 +75,43 @@ def test_versions_are_filtered_by_query(client):
     path = "models?ticker=aapl&model_type=ensemble&status=candidate"
     assert [one["version"] for one in get(client, path)["models"]] == ["9"]
     assert get(client, "models?ticker=MSFT")["models"] == []
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+@pytest.mark.parametrize("filters", ["", "&ticker=AAPL", "&model_type=ensemble", "&status=candidate"])
+def test_pages_have_the_same_versions_as_the_whole_list(client, limit, filters):
+    pages, after = [], ""
+    while after is not None:
+        page = get(client, f"models?limit={limit}{filters}{after}")
+        pages.append(page["models"])
+        after = page["next"] and f"&after={page['next']}"
+
+    whole = get(client, f"models?{filters[1:]}")
+    assert [one for page in pages for one in page] == whole["models"]
+    assert whole["next"] is None
+    assert [len(page) for page in pages[:-1]] == [limit] * (len(pages) - 1)
+    assert 1 <= len(pages[-1]) <= limit
+
+
+def test_a_page_begins_after_a_version_that_was_deleted(client):
+    names = [(one["name"], one["version"]) for one in get(client, "models?limit=5&after=lstm-AAPL/1")["models"]]
+    assert names == [("ensemble-AAPL", "10"), ("ensemble-AAPL", "9")]
+
+
+def test_an_unchanged_list_is_304(client):
+    first = client.get("/api/v1/ml/models")
+    assert first.headers["cache-control"] == "no-cache"
+
+    same = client.get("/api/v1/ml/models", headers={"If-None-Match": f'"other", {first.headers["etag"]}'})
+    assert (same.status_code, same.content, same.headers["etag"]) == (304, b"", first.headers["etag"])
+    other = client.get("/api/v1/ml/models?limit=1", headers={"If-None-Match": first.headers["etag"]})
+    assert (other.status_code, len(other.json()["models"])) == (200, 1)
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=two", "after=lstm-AAPL", "after=AAPL/x"])
+def test_an_invalid_page_is_422(client, query):
+    problem = get(client, f"models?{query}", status=422)
+    assert problem["errors"][0]["field"] == query.partition("=")[0]
 
 
 @pytest.mark.parametrize("query", ["ticker=../etc", "model_type=gru", "status=Production", "ticker="])
