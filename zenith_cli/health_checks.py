@@ -60,13 +60,14 @@ def state_folder(context: DoctorContext) -> Finding:
     """Check that ZENITH_HOME is writable and has space for the next weeks. Raises UserError."""
     from zenith_pipelines.datasets.store import DatasetStore
     from zenith_pipelines.execution.run_plan import weekly_bytes
+    from zenith_pipelines.tickers import SERVED
 
     home = prepare_home(context.settings)
     free = shutil.disk_usage(home).free
     remedy = "free some space; `zenith cleanup --dry-run` lists old models and runs to delete"
     if free < _MIN_FREE_BYTES:
         return Finding("failed", f"only {free / 1e9:.1f} GB free at {home}", remedy)
-    tickers = len(DatasetStore(context.settings.data_uri).tickers("cleaned_prices"))
+    tickers = len(DatasetStore(context.settings.data_uri).tickers(SERVED))
     if free < (need := _WEEKS_AHEAD * weekly_bytes(tickers)):
         says = f"{free / 1e9:.1f} GB free at {home}; {_WEEKS_AHEAD} weeks of {tickers} tickers need {need / 1e9:.1f} GB"
         return Finding("warning", says, remedy)
