@@ -18,6 +18,7 @@ from zenith_core.forecasting.abstention import Limits
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import sessions_closed_since
 from zenith_core.model_kinds.answers import ANSWERS
+from zenith_core.model_kinds.table import kinds_of
 from zenith_core.snapshot import STALE_AFTER_SESSIONS, ServingSnapshot
 from zenith_pipelines.alerts import Alert, send_alert
 from zenith_pipelines.dagster_runtime.failures import reason_of, reason_of_end
@@ -33,7 +34,7 @@ _RUNNING = dg.DefaultSensorStatus.RUNNING
 _COOLDOWN = timedelta(days=7)
 _AGELESS = ("sample", "simulated")  # sources without new prices, which are never stale
 _MAX_EVALUATIONS = 200  # of drift in one tick: some 10 ms each
-_EVALUATED = (LEDGER, SERVED, f"{ANSWERING['signal']}_model")
+_EVALUATED = (LEDGER, SERVED, *(f"{kind}_model" for kind in kinds_of("signal")))
 
 
 @dataclass(frozen=True)
