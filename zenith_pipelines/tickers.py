@@ -138,10 +138,10 @@ def plan_ticker_sync(setting: Sequence[str], present: Sequence[str], state: Sync
     A removed ticker is withdrawn from serving at the next sync after its removal, when no run can store it again. A
     ticker that never existed here is left alone, because another instance may share the data.
     """
-    named, existing = set(setting), set(present)
+    names, existing = set(setting), set(present)
     add = tuple(ticker for ticker in setting if ticker not in existing)
-    delete = tuple(ticker for ticker in state.added if ticker in existing and ticker not in named)
-    still_added = tuple(ticker for ticker in state.added if ticker in named and ticker in existing)
+    delete = tuple(ticker for ticker in state.added if ticker in existing and ticker not in names)
+    still_added = tuple(ticker for ticker in state.added if ticker in names and ticker in existing)
     tickers = existing.union(add)
     withdraw = tuple(ticker for ticker in state.present if ticker not in tickers)
     return TickerSyncPlan(add, delete, withdraw, SyncState(added=(*still_added, *add), present=tuple(sorted(tickers))))

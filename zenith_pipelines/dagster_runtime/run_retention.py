@@ -30,8 +30,8 @@ def purge_runs(instance: dg.DagsterInstance, before: datetime, *, dry_run: bool 
     same and deletes nothing. In PostgreSQL the space is for the next runs, and no bytes are reported.
     """
     old = list(_ended_runs(instance, before))
-    needed = runs_of_latest(instance) if old else set()
-    old = [run_id for run_id in old if run_id not in needed]
+    latest = runs_of_latest(instance) if old else set()
+    old = [run_id for run_id in old if run_id not in latest]
     size = 0
     for run_id in old:
         size += sum(_size(path) for path in _paths(instance, run_id))

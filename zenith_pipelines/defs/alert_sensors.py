@@ -61,10 +61,10 @@ class _DriftState:
             instance.get_latest_storage_id_by_partition(dg.AssetKey(asset), dg.DagsterEventType.ASSET_MATERIALIZATION)
             for asset in _EVALUATED
         ]
-        changed = {
+        changes = {
             ticker for ids in events for ticker, number in ids.items() if self.newest is None or number > self.newest
         }
-        pending = {*self.pending, *changed, *([] if self.newest is not None else tickers)}
+        pending = {*self.pending, *changes, *([] if self.newest is not None else tickers)}
         newest = max((number for ids in events for number in ids.values()), default=0)
         order = {ticker: place for place, ticker in enumerate(self.pending)}  # those that wait longest come first
         return replace(
@@ -94,9 +94,9 @@ def retraining_on_drift(context: dg.SensorEvaluationContext) -> dg.SensorResult:
             )
             requests.append(retrain_request(ticker, run_key=f"{ticker}-misfit-{now:%Y-%m-%dT%H}", reason=reason))
             state.launches[ticker] = now.isoformat()
-    launched = {request.partition_key for request in requests}  # evaluated once more when its week is over
-    evaluated = {ticker for ticker in due if ticker not in launched}
-    state = replace(state, pending=[ticker for ticker in state.pending if ticker not in evaluated])
+    new_runs = {request.partition_key for request in requests}  # evaluated once more when their week is over
+    fitting = {*due} - new_runs
+    state = replace(state, pending=[ticker for ticker in state.pending if ticker not in fitting])
     skip_reason = None if requests else "every model fits its data"
     return dg.SensorResult(run_requests=requests, cursor=json.dumps(asdict(state)), skip_reason=skip_reason)
 

@@ -62,9 +62,9 @@ def past_seconds(settings: Settings) -> list[float]:
         return []
     import dagster as dg
 
-    ended = dg.RunsFilter(job_name=RETRAIN, statuses=[dg.DagsterRunStatus.SUCCESS])
+    filters = dg.RunsFilter(job_name=RETRAIN, statuses=[dg.DagsterRunStatus.SUCCESS])
     with open_instance(settings) as instance:
-        records = instance.get_run_records(ended, limit=_PAST_RUNS)
+        records = instance.get_run_records(filters, limit=_PAST_RUNS)
     return [
         record.end_time - record.start_time
         for record in records
