@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import sync_playwright
 
+from tests.chromium import CHROMIUM, MISSING
 from tests.integration.dagster_ui import free_port
 from tests.live_service import live_service
 from tests.waiting import PATIENCE
@@ -20,7 +21,6 @@ from zenith_serving.settings import Settings
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "rest-api.md").read_text()
 KEY = "a-key-for-tests"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 pytestmark = pytest.mark.slow
 
@@ -69,7 +69,7 @@ def test_the_examples_in_python_answer(service):
     assert "again in 10.0 s" in training
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt install chromium")
+@pytest.mark.skipif(CHROMIUM is None, reason=MISSING)
 def test_the_examples_in_javascript_answer(service):
     output = []
     with sync_playwright() as playwright:

@@ -1,17 +1,15 @@
 """The Dagster UI as a person opens it: the graph shows, a ticker is added, materialized, and turns green."""
 
-import shutil
-
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from tests.chromium import CHROMIUM, MISSING
 from tests.integration.dagster_ui import running_ui
 from tests.waiting import PATIENCE, wait_until
 
 expect.set_options(timeout=1000 * PATIENCE)
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt install chromium")]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason=MISSING)]
 
 
 @pytest.fixture(scope="module")

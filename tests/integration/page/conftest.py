@@ -1,15 +1,13 @@
 """The page at / in Chromium: the fixtures of all its tests."""
 
-import shutil
-
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from tests.chromium import CHROMIUM, MISSING
 from tests.integration.page.server import ANSWERS, Server, answer, make_home
 from tests.waiting import PATIENCE
 
 expect.set_options(timeout=1000 * PATIENCE)
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +30,7 @@ def server(home, registry):
 @pytest.fixture(scope="module")  # Playwright keeps an event loop in the thread: tests of other files bring theirs
 def browser():
     if CHROMIUM is None:
-        pytest.skip("needs Chromium: apt install chromium")
+        pytest.skip(MISSING)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
