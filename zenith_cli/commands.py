@@ -90,7 +90,7 @@ def run(
 
 @app.command()
 def predict(
-    ticker: Ticker,
+    tickers: Tickers,
     horizon: Annotated[int, typer.Option(min=1, max=30, help="Number of sessions to forecast.")] = 5,
     signal: Annotated[bool, typer.Option("--signal", help="With --json: print the signal, not the prices.")] = False,
     risk: Annotated[
@@ -101,17 +101,43 @@ def predict(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Forecast the price and signal of a ticker with its Production models, or its risk, which needs no model."""
-    from zenith_cli.predict import print_prediction
-    from zenith_cli.predict_risk import print_risk
+    """Forecast the price and signal of tickers with their Production models, or their risk, which needs no model.
+
+    With --json, several tickers give a list. `zenith forecast` shows many tickers as one table.
+    """
+    from zenith_cli.predict import print_predictions
+    from zenith_cli.predict_risk import print_risks
     from zenith_core.errors import UserError
 
     if (signal and risk) or (touch and not risk):
         raise UserError("--signal goes with --json alone, --touch with --risk")
     if risk:
-        print_risk(ticker, horizon, touch or [], as_json=as_json)
+        print_risks(tickers, horizon, touch or [], as_json=as_json)
     else:
-        print_prediction(ticker, horizon, signal=signal, as_json=as_json)
+        print_predictions(tickers, horizon, signal=signal, as_json=as_json)
+
+
+@app.command()
+def forecast(
+    tickers: Annotated[list[str] | None, typer.Argument(help="Tickers. Default: all that have data.")] = None,
+    all_tickers: Annotated[bool, typer.Option("--all", help="All tickers that have data.")] = False,
+    horizon: Annotated[int, typer.Option(min=1, max=30, help="Number of sessions ahead.")] = 1,
+    quantiles: Annotated[str | None, typer.Option(help="Levels whose prices to add, for example 0.05,0.95.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Output file: .csv, .parquet or .xlsx. Default: a table here.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the forecasts of all tickers as one table: price, band, risk and signal.
+
+    Exit status 1 if no ticker has a forecast.
+    """
+    from zenith_cli.forecast import forecast_tickers
+    from zenith_core.errors import UserError
+
+    if all_tickers and tickers:
+        raise UserError("name tickers, or --all, not both")
+    raise typer.Exit(forecast_tickers(tickers or [], horizon, quantiles, output, as_json=as_json))
 
 
 @app.command()

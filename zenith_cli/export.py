@@ -1,5 +1,6 @@
 """`zenith export`: write a table of a ticker to a file or stdout."""
 
+import io
 import sys
 from datetime import date
 from pathlib import Path
@@ -33,13 +34,12 @@ def export_table(
     as_of: use only data known at the end of this day; raw and cleaned prices need no earlier run for that
     """
     name = validate_ticker(ticker)
-    file_format = format or (Format.PARQUET if output and output.suffix == ".parquet" else Format.CSV)
     settings = Settings()
     if as_of is None:
         frame = read_table(DatasetStore(settings.data_uri), name, table, model)
     else:
         frame = read_table_as_of(settings, parse_day(as_of), name, table, model)
-    _write(_encode(frame, file_format), output, binary=file_format is Format.PARQUET)
+    write_table(frame, output, format)
     if output:
         print(f"wrote {len(frame)} rows of {name} {table.value} to {output}", file=sys.stderr)
 
@@ -85,10 +85,33 @@ def read_table_as_of(settings: Settings, day: date, ticker: str, table: Table, m
         raise NotAvailable(f"no {table.value} for {ticker} as of {day} yet: `{command}` makes them") from None
 
 
+def write_table(frame: pd.DataFrame, output: Path | None, format: Format | None = None) -> None:
+    """Write the table to a file, or to stdout if there is none. The file's name tells the format, if `format` does not.
+
+    Raises UserError if the file cannot be written; it is then as it was before.
+    """
+    named = {f".{each.value}": each for each in Format}
+    file_format = format or named.get(output.suffix.lower() if output else "", Format.CSV)
+    _write(_encode(frame, file_format), output, binary=file_format is not Format.CSV)
+
+
 def _encode(frame: pd.DataFrame, format: Format) -> bytes:
     if format is Format.CSV:
         return _without_formulas(frame).to_csv(index=False, date_format="%Y-%m-%d").encode()
+    if format is Format.XLSX:
+        return _workbook(frame)
     return parquet_bytes(frame, index=False)
+
+
+def _workbook(frame: pd.DataFrame) -> bytes:
+    """Return an Excel workbook of one sheet. Texts stay texts: none becomes a formula or a link."""
+    buffer = io.BytesIO()
+    texts = {"strings_to_formulas": False, "strings_to_urls": False}
+    with pd.ExcelWriter(
+        buffer, engine="xlsxwriter", datetime_format="yyyy-mm-dd", engine_kwargs={"options": texts}
+    ) as writer:
+        frame.to_excel(writer, index=False, freeze_panes=(1, 0))
+    return buffer.getvalue()
 
 
 def _without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
@@ -112,7 +135,7 @@ def _as_text(cell: object) -> object:
 def _write(content: bytes, output: Path | None, *, binary: bool) -> None:
     if output is None:
         if binary and sys.stdout.isatty():
-            raise UserError("parquet cannot be written to a terminal: name a file with -o FILE")
+            raise UserError("this format cannot be written to a terminal: name a file with -o FILE")
         sys.stdout.buffer.write(content)
         return
     if not output.parent.is_dir():

@@ -46,6 +46,7 @@ class Format(StrEnum):
 
     CSV = "csv"
     PARQUET = "parquet"
+    XLSX = "xlsx"
 
 
 SIGNAL_MODEL = Model(ANSWERS.for_all["signal"])

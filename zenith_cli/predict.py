@@ -1,43 +1,83 @@
 """`zenith predict`: the answer of the REST endpoints, without a server."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
-from zenith_core.errors import NotAvailable
+from zenith_core.errors import CorruptData, NotAvailable, ZenithError
 from zenith_core.inference import HORIZONS
 from zenith_core.market.listing import price_text
-from zenith_core.market.tickers import validate_ticker
+from zenith_core.market.tickers import parse_tickers
 from zenith_pipelines.registry.artifact_locations import make_relative_to_read
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.prediction.predictor import Predictor, make_predictor
 from zenith_serving.schemas.base import Answer
-from zenith_serving.schemas.predictions import PriceAnswer, SignalAnswer
+from zenith_serving.schemas.predictions import ModelAnswer, PriceAnswer, SignalAnswer
 from zenith_serving.settings import Settings
 
-
-def print_prediction(ticker: str, horizon: int, *, signal: bool, as_json: bool) -> None:
-    """Print the forecast of a ticker. Raises NotAvailable if it has no model or no data."""
-    with predictor_of(ticker) as (name, predictor):
-        if as_json:
-            answer = predictor.predict_signal(name) if signal else predictor.predict_price(name, horizon)
-            print(answer.model_dump_json(indent=2))
-        else:
-            _show(predictor.predict_price(name, horizon), predictor.predict_signal(name))
+Result = TypeVar("Result")
 
 
-@contextmanager
-def predictor_of(ticker: str) -> Iterator[tuple[str, Predictor]]:
-    """Yield the validated ticker and a predictor. Raises NotAvailable, with the ticker, if it has no data."""
-    name = validate_ticker(ticker)
+def print_predictions(tickers: Sequence[str], horizon: int, *, signal: bool, as_json: bool) -> None:
+    """Print the forecast of each ticker. Raises as `ask_each`."""
+    if as_json:
+        ask_each(tickers, partial(_price_or_signal, horizon=horizon, signal=signal), print_json)
+    else:
+        ask_each(tickers, partial(_price_and_signal, horizon=horizon), _show_each)
+
+
+def ask_each(
+    tickers: Sequence[str], ask: Callable[[Predictor, str], Result], show: Callable[[Sequence[Result]], None]
+) -> None:
+    """Show the answers about tickers. One without an answer does not keep the others from being shown.
+
+    Raises InvalidTicker before anything is asked, and after the others are shown the first error of a ticker.
+    """
+    names = parse_tickers(",".join(tickers))
+    predictor = open_predictor()
+    answers: list[Result] = []
+    errors: list[ZenithError] = []
+    for name in names:
+        try:
+            answers.append(ask(predictor, name))
+        except UnknownTicker:  # its message has no name, because REST must not echo input
+            errors.append(NotAvailable(f"no predictions for {name} yet: `zenith run --tickers {name}` makes them"))
+        except (NotAvailable, CorruptData) as error:
+            errors.append(error)
+    if answers:
+        show(answers)
+    if errors:
+        raise errors[0]
+
+
+def print_json(answers: Sequence[Answer]) -> None:
+    """Print an object, or a list of several."""
+    documents = [answer.model_dump(mode="json") for answer in answers]
+    print(json.dumps(documents if len(documents) > 1 else documents[0], indent=2, ensure_ascii=False))
+
+
+def _price_or_signal(predictor: Predictor, ticker: str, *, horizon: int, signal: bool) -> ModelAnswer:
+    return predictor.predict_signal(ticker) if signal else predictor.predict_price(ticker, horizon)
+
+
+def _price_and_signal(predictor: Predictor, ticker: str, *, horizon: int) -> tuple[PriceAnswer, SignalAnswer]:
+    return predictor.predict_price(ticker, horizon), predictor.predict_signal(ticker)
+
+
+def _show_each(answers: Sequence[tuple[PriceAnswer, SignalAnswer]]) -> None:
+    for price, signal in answers:
+        _show(price, signal)
+
+
+def open_predictor() -> Predictor:
+    """Return a predictor over the home and its registry."""
     settings = Settings()
     make_relative_to_read(settings.tracking_uri, settings.home / "mlflow" / "artifacts")
-    try:
-        yield name, make_predictor(settings)
-    except UnknownTicker:  # its message has no name, because REST must not echo input
-        raise NotAvailable(f"no predictions for {name} yet: `zenith run --tickers {name}` makes them") from None
+    return make_predictor(settings)
 
 
 def _show(price: PriceAnswer, signal: SignalAnswer) -> None:

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
-from zenith_cli.predict import predictor_of, show_end
+from zenith_cli.predict import ask_each, print_json, show_end
 from zenith_core.errors import UserError
 from zenith_core.market.listing import price_text
-from zenith_serving.schemas.risk import PercentTouch, PriceTouch, RiskAnswer, RiskRequest
+from zenith_serving.prediction.predictor import Predictor
+from zenith_serving.schemas.risk import MAX_TOUCH, PercentTouch, PriceTouch, RiskAnswer, RiskRequest
 
 LEVELS = ("-10%", "-5%", "-3%", "3%", "5%", "10%")
 """The levels to touch, if none is named."""
@@ -17,22 +17,19 @@ LEVELS = ("-10%", "-5%", "-3%", "3%", "5%", "10%")
 _BOUND = {None: "", "at_most": "≤ ", "at_least": "≥ "}
 
 
-def print_risk(ticker: str, horizon: int, touch: Sequence[str], *, as_json: bool) -> None:
-    """Print the risk of a ticker over `horizon` sessions.
+def print_risks(tickers: Sequence[str], horizon: int, touch: Sequence[str], *, as_json: bool) -> None:
+    """Print the risk of each ticker over `horizon` sessions.
 
-    Raises UserError for an invalid level, and NotAvailable if the ticker has no data or these no distribution.
+    Raises UserError for an invalid level, and as `ask_each`.
     """
     levels = [parse_level(text) for text in touch or LEVELS]
-    with predictor_of(ticker) as (name, predictor):
-        try:
-            request = RiskRequest(ticker=name, horizon=horizon, touch=levels)
-        except ValidationError:  # ticker, horizon and each level are valid by themselves
-            raise UserError(f"--touch: at most 10 levels, not {len(levels)}") from None
-        answer = predictor.predict_risk(request)
-    if as_json:
-        print(answer.model_dump_json(indent=2))
-    else:
-        _show(answer)
+    if len(levels) > MAX_TOUCH:
+        raise UserError(f"--touch: at most {MAX_TOUCH} levels, not {len(levels)}")
+
+    def ask(predictor: Predictor, ticker: str) -> RiskAnswer:
+        return predictor.predict_risk(RiskRequest(ticker=ticker, horizon=horizon, touch=levels))
+
+    ask_each(tickers, ask, print_json if as_json else _show_each)
 
 
 def parse_level(text: str) -> PercentTouch | PriceTouch:
@@ -46,6 +43,11 @@ def parse_level(text: str) -> PercentTouch | PriceTouch:
         raise UserError(
             f"--touch {text[:20]!r}: expected a change above -100 % such as 3% or -5%, or a price such as 190"
         ) from None
+
+
+def _show_each(answers: Sequence[RiskAnswer]) -> None:
+    for answer in answers:
+        _show(answer)
 
 
 def _show(answer: RiskAnswer) -> None:

@@ -25,7 +25,18 @@ from zenith_serving.prediction.snapshot_store import LEDGER
 from zenith_serving.problem_details import add_handlers
 from zenith_serving.registry import open_registry
 from zenith_serving.request_id import RequestObserver
-from zenith_serving.routes import cache, jobs, leaderboard, models, operations, page, predictions, tickers, track_record
+from zenith_serving.routes import (
+    cache,
+    forecasts,
+    jobs,
+    leaderboard,
+    models,
+    operations,
+    page,
+    predictions,
+    tickers,
+    track_record,
+)
 from zenith_serving.routes.dependencies import PREFIX, BoundedThreads
 from zenith_serving.security.authentication import KEY_HEADER, ReadKeys, open_keys
 from zenith_serving.security.body_limit import BodyLimit
@@ -50,7 +61,7 @@ _TELEMETRY: TelemetryConfig = {
     "exclude": lambda scope: scope["path"] in QUIET_PATHS,
 }
 
-ROUTES = (predictions, tickers, track_record, leaderboard, models, jobs, cache, operations, page)
+ROUTES = (predictions, forecasts, tickers, track_record, leaderboard, models, jobs, cache, operations, page)
 
 
 def create_app(

@@ -7,7 +7,7 @@ import pytest
 from tests.core.risk.distributions import normal_distribution
 from tests.published import publish
 from tests.serving.conftest import make_snapshot
-from zenith_cli.predict_risk import parse_level, print_risk
+from zenith_cli.predict_risk import parse_level, print_risks
 from zenith_core.errors import NotAvailable, UserError
 from zenith_serving.schemas.risk import RiskAnswer
 
@@ -20,7 +20,7 @@ def home(tmp_path, monkeypatch):
 
 
 def test_the_risk_is_printed_as_tables(capsys):
-    print_risk("aapl", 4, ["3%", "90", "90%"], as_json=False)
+    print_risks(["aapl"], 4, ["3%", "90", "90%"], as_json=False)
 
     output = capsys.readouterr().out
     assert "volatility 2.00%, 15.9% a year" in output
@@ -37,7 +37,7 @@ def test_the_risk_is_printed_as_tables(capsys):
 
 
 def test_json_is_the_answer_of_the_service(capsys):
-    print_risk("AAPL", 4, [], as_json=True)
+    print_risks(["AAPL"], 4, [], as_json=True)
 
     answer = RiskAnswer.model_validate_json(capsys.readouterr().out)
     assert [level.pct for level in answer.touch] == [-10, -5, -3, 3, 5, 10]
@@ -51,14 +51,14 @@ def test_an_invalid_level_is_one_line(text):
 
 def test_too_many_levels_are_one_line():
     with pytest.raises(UserError, match="--touch: at most 10 levels, not 11"):
-        print_risk("AAPL", 4, ["3%"] * 11, as_json=True)
+        print_risks(["AAPL"], 4, ["3%"] * 11, as_json=True)
 
 
 def test_data_without_a_distribution_and_no_data_name_the_command():
     with pytest.raises(NotAvailable, match="MSFT hold no distribution .*`zenith job refresh_prices --tickers MSFT`"):
-        print_risk("MSFT", 4, [], as_json=True)
+        print_risks(["MSFT"], 4, [], as_json=True)
     with pytest.raises(NotAvailable, match="no predictions for IBM yet: `zenith run --tickers IBM`"):
-        print_risk("IBM", 4, [], as_json=True)
+        print_risks(["IBM"], 4, [], as_json=True)
 
 
 @pytest.mark.parametrize("options", ["--signal --risk", "--touch 3%"])

@@ -13,7 +13,7 @@ Retries are safe: a refused request did nothing, and two requests to train start
 import json
 from collections.abc import Mapping, Sequence
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -37,6 +37,7 @@ from zenith_serving.client.errors import (
     error_of,
 )
 from zenith_serving.schemas.charts import Chart, TickerList
+from zenith_serving.schemas.forecasts import ForecastTable, columns
 from zenith_serving.schemas.jobs import Launched, Run
 from zenith_serving.schemas.predictions import (
     BatchAnswer,
@@ -53,7 +54,11 @@ from zenith_serving.schemas.predictions import (
 from zenith_serving.schemas.registry import History, Leaderboard, Models, Status, TrackRecord
 from zenith_serving.schemas.risk import TAILS, RiskAnswer
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 PREFIX = "/api/v1/ml"
+ROWS_PER_PAGE = 500
 ENDED = ("succeeded", "failed", "canceled")
 
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -146,6 +151,32 @@ class Zenith:
         """Predict for up to 200 tickers; each result has a prediction or a problem."""
         body = {"tickers": list(tickers), "what": what, "horizon": horizon, "use_cache": use_cache}
         return self._request(BatchAnswer, "POST", "/predict/batch", body)
+
+    def forecasts(
+        self,
+        tickers: Sequence[str] = (),
+        horizon: int = 5,
+        *,
+        quantiles: Sequence[float] = (),
+    ) -> "pd.DataFrame":
+        """Return a table with a row for each ticker, by default for all that have data. Needs pandas.
+
+        Its columns are the fields of ForecastRow; a level such as 0.05 has the column q0.05.
+        """
+        import pandas as pd
+
+        rows: list[dict[str, Any]] = []
+        params: dict[str, Any] = {"tickers": list(tickers), "horizon": horizon, "quantiles": list(quantiles)}
+        params["limit"] = ROWS_PER_PAGE
+        while True:
+            page = self._request(ForecastTable, "GET", "/forecasts", params=params)
+            rows += [row.cells(quantiles) for row in page.forecasts]
+            if page.after is None:
+                frame = pd.DataFrame(rows, columns=columns(quantiles))
+                return frame.assign(
+                    as_of=pd.to_datetime(frame["as_of"]), target_date=pd.to_datetime(frame["target_date"])
+                )
+            params["after"] = page.after
 
     def cache_stats(self) -> CacheStats:
         """Return size, hits and misses of the cache."""
@@ -253,7 +284,7 @@ class Zenith:
         method: str,
         path: str,
         body: Mapping[str, Any] | None = None,
-        params: Mapping[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
     ) -> Answer:
         return self._read(schema, self._send(method, f"{PREFIX}{path}", body, params))
 
@@ -262,7 +293,7 @@ class Zenith:
         method: str,
         path: str,
         body: Mapping[str, Any] | None = None,
-        params: Mapping[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
     ) -> httpx.Response:
         return self._retrying(self._try, method, path, body, params)
 

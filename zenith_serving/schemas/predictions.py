@@ -15,7 +15,7 @@ Signal = Literal["sell", "hold", "buy"]
 Reason = Literal["model", "stale_data", "outside_training_range", "fails_baseline", "low_confidence", "no_model"]
 PredictionType = Literal["price", "signal", "risk", "comprehensive"]
 
-_MAX_QUANTILES = 20
+MAX_QUANTILES = 20
 
 
 class SignalRequest(Request):
@@ -31,7 +31,7 @@ class PriceRequest(SignalRequest):
     horizon: int = Field(default=5, ge=1, le=HORIZONS, description="Sessions ahead.")
     quantiles: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         default=[],
-        max_length=_MAX_QUANTILES,
+        max_length=MAX_QUANTILES,
         description="Levels such as 0.01 and 0.99 whose prices to add, from the distribution of the data.",
     )
 

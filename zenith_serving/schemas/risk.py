@@ -10,7 +10,7 @@ from zenith_serving.schemas.base import Answer, Finite, Request, Response, Ticke
 
 TAILS = (0.01, 0.025, 0.05)
 _MAX_TAILS = 10
-_MAX_TOUCH = 10
+MAX_TOUCH = 10
 
 
 class PercentTouch(Request):
@@ -67,7 +67,7 @@ class RiskRequest(Request):
         description="Probabilities of a loss above the value at risk. The finest one is that of the data, 0.001.",
     )
     touch: list[Touch] = Field(
-        default=[], max_length=_MAX_TOUCH, description='Levels such as {"pct": 3}, {"pct": -5} or {"price": 190}.'
+        default=[], max_length=MAX_TOUCH, description='Levels such as {"pct": 3}, {"pct": -5} or {"price": 190}.'
     )
     use_cache: bool = Field(default=True, description="False computes the answer again.")
 

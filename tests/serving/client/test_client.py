@@ -64,6 +64,17 @@ def test_risk_and_quantiles_are_typed(zenith, home, write_snapshot):
     assert zenith.predict_comprehensive("AAPL").risk.horizon == 5
 
 
+def test_forecasts_are_a_table_of_all_pages(zenith, home, write_snapshot, monkeypatch):
+    write_snapshot(home, "AAPL", distribution=normal_distribution())
+    monkeypatch.setattr("zenith_serving.client.client.ROWS_PER_PAGE", 1)
+
+    table = zenith.forecasts(horizon=3, quantiles=[0.05])
+
+    assert list(table["ticker"]) == ["AAPL", "IBM", "MSFT"]
+    assert table["q0.05"].notna().tolist() == [True, False, False]
+    assert table["target_date"].dtype.kind == "M"
+
+
 def test_disclaimer_health_metrics_tickers_and_charts_are_available(zenith):
     assert zenith.disclaimer() == DISCLAIMER
     assert zenith.health().ready
@@ -247,6 +258,7 @@ CALLS = (
     lambda zenith: zenith.forget(),
     lambda zenith: zenith.disclaimer(),
     lambda zenith: zenith.tickers(),
+    lambda zenith: zenith.forecasts(),
     lambda zenith: zenith.chart("T"),
     lambda zenith: zenith.track_record("T"),
     lambda zenith: zenith.leaderboard("T"),

@@ -1,0 +1,77 @@
+"""The forecasts of many tickers as one table."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from zenith_core.errors import CorruptData, NotAvailable
+from zenith_serving.errors import DistributionUnavailable
+from zenith_serving.prediction.predictor import Predictor
+from zenith_serving.schemas.forecasts import ForecastRow, columns
+from zenith_serving.schemas.predictions import PriceAnswer
+from zenith_serving.schemas.risk import RiskRequest
+
+TAIL = 0.05
+
+
+def forecast_row(predictor: Predictor, ticker: str, horizon: int, quantiles: Sequence[float] = ()) -> ForecastRow:
+    """Return the row of a validated ticker. One without a forecast has the reason in its row.
+
+    quantiles: levels whose prices to add
+
+    Raises UserError for a horizon or a level beyond the data, and RegistryUnavailable.
+    """
+    problem = None
+    try:
+        try:
+            price = predictor.predict_price(ticker, horizon, quantiles=quantiles)
+        except DistributionUnavailable as error:
+            problem = str(error)
+            price = predictor.predict_price(ticker, horizon)
+    except (NotAvailable, CorruptData) as error:
+        return ForecastRow(ticker=ticker, horizon=horizon, problem=str(error))
+    parts = _price(price) | _risk(predictor, ticker, horizon) | _signal(predictor, ticker)
+    return ForecastRow(ticker=ticker, horizon=horizon, problem=problem, **parts)
+
+
+def _price(price: PriceAnswer) -> dict[str, Any]:
+    last = price.predictions[-1]
+    return {
+        "as_of": price.as_of,
+        "close": price.current_price,
+        "currency": price.currency,
+        "target_date": last.date,
+        "price": last.price,
+        "change_pct": last.change_pct,
+        "lower": last.lower,
+        "upper": last.upper,
+        "quantiles": {str(each.level): each.prices[-1] for each in price.quantiles},
+        "beats_naive": price.skill.beats_naive,
+        "model_version": price.model_version,
+        "stale": price.stale,
+    }
+
+
+def _risk(predictor: Predictor, ticker: str, horizon: int) -> dict[str, Any]:
+    with suppress(NotAvailable, CorruptData):
+        risk = predictor.predict_risk(RiskRequest(ticker=ticker, horizon=horizon, tails=[TAIL]))
+        return {"volatility": risk.volatility, "value_at_risk": risk.tails[0].value_at_risk}
+    return {}
+
+
+def _signal(predictor: Predictor, ticker: str) -> dict[str, Any]:
+    with suppress(NotAvailable, CorruptData):
+        signal = predictor.predict_signal(ticker)
+        return {"signal": signal.signal, "reason_code": signal.reason_code}
+    return {}
+
+
+def to_csv(rows: Iterable[ForecastRow], quantiles: Sequence[float] = ()) -> str:
+    """Return the rows as CSV with a header. An empty cell has no value."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns(quantiles), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(row.cells(quantiles) for row in rows)
+    return text.getvalue()
