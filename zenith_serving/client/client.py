@@ -171,12 +171,12 @@ class Zenith:
         while True:
             page = self._request(ForecastTable, "GET", "/forecasts", params=params)
             rows += [row.cells(quantiles) for row in page.forecasts]
-            if page.after is None:
+            if page.next is None:
                 frame = pd.DataFrame(rows, columns=columns(quantiles))
                 return frame.assign(
                     as_of=pd.to_datetime(frame["as_of"]), target_date=pd.to_datetime(frame["target_date"])
                 )
-            params["after"] = page.after
+            params["after"] = page.next
 
     def cache_stats(self) -> CacheStats:
         """Return size, hits and misses of the cache."""

@@ -60,7 +60,7 @@ class ForecastTable(Response):
 
     horizon: int
     forecasts: list[ForecastRow]
-    after: str | None = Field(
-        default=None, description="The last ticker, where more follow: the parameter `after` of the next request."
+    next: str | None = Field(
+        default=None, description="Where more tickers follow: the parameter `after` of the next page."
     )
     disclaimer: str
