@@ -277,6 +277,21 @@ def track_record(ticker: Ticker, as_json: Json = False) -> None:
 
 
 @app.command()
+def explain(
+    ticker: Ticker,
+    since: Annotated[
+        str | None,
+        typer.Option(help="Compare with the last forecast made by the end of this day. Default: the one before."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say why the newest forecast differs from an earlier one: prices, version, band, signal, promotion decisions."""
+    from zenith_cli.explain import explain_ticker
+
+    explain_ticker(ticker, since, as_json=as_json)
+
+
+@app.command()
 def promote(
     ticker: Ticker,
     model: ModelKind,

@@ -43,6 +43,7 @@ QUICK = (
 RUN = {page: [one for one in blocks(page) if one.language == "bash" and not one.excuse] for page in GUIDES}
 ANSWERS = {
     "README.md": ["signal hold", "version 1 promoted by", "rows of AAPL forecasts to f.csv", '"predictions":['],
+    "claims.md": ["1 session ahead, evidence: "],
     "figures.md": ["AAPL lstm", "AAPL: no forecast has matured yet. None was made before its target date"],
     "models.md": ["AAPL price · 5 sessions ahead", "AAPL signal"],
     "own-prices.md": [

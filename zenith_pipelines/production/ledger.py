@@ -17,10 +17,13 @@ from zenith_core.evaluation.ledger_chain import (
     replay,
     verify,
 )
+from zenith_core.model_kinds.table import Kind
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 
 LEDGER = "forecast_ledger"
 FORECASTS, ENTRIES = "forecasts", "entries"  # its tables
+SIGNALS_GIVEN = "signals"  # the fact that holds the newest signals, oldest first
+_MOST_SIGNALS = 60  # about a quarter of daily ones
 
 
 def next_ledger(
@@ -45,6 +48,20 @@ def next_ledger(
         raise CorruptData(f"{error}; restore {place} from a backup, or move it away to begin a new chain") from None
     entries = add_forecasts(entries, ticker, now, rows, close)
     return {FORECASTS: replay(entries), ENTRIES: entries}
+
+
+def next_signals(
+    store: DatasetStore, ticker: str, origin: str, facts: Mapping[str, Any], versions: Mapping[Kind, int]
+) -> list[dict[str, Any]]:
+    """Return the newest signals with the one of `facts`, unless it is the last one again.
+
+    facts: signal, probability and reason; versions: of the models that answer, by kind
+    """
+    stored = store.facts(LEDGER, ticker) if store.exists(LEDGER, ticker) else {}
+    signals: list[dict[str, Any]] = stored.get(SIGNALS_GIVEN, [])
+    own = {name: facts[name] for name in ("signal", "probability", "reason")}
+    given = {"origin": origin, **own, "versions": dict(versions)}
+    return signals if signals[-1:] == [given] else [*signals, given][-_MOST_SIGNALS:]
 
 
 def record_removal(store: DatasetStore, ticker: str) -> None:

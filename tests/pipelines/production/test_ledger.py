@@ -10,8 +10,10 @@ from zenith_pipelines.production.ledger import (
     ENTRIES,
     FORECASTS,
     LEDGER,
+    SIGNALS_GIVEN,
     head_of,
     next_ledger,
+    next_signals,
     read_entries,
     record_removal,
 )
@@ -78,3 +80,20 @@ def test_the_removal_of_a_ticker_is_an_entry(store):
 
     assert read_entries(store, "AAPL")["kind"].tolist() == ["forecast", "removed"]
     assert write_day(store, 1)[ENTRIES]["kind"].tolist() == ["forecast", "removed", "forecast", "outcome"]
+
+
+def test_signals_are_kept_until_there_are_many_and_the_same_one_once(store):
+    def given(origin, signal):
+        facts = {"signal": signal, "probability": 0.4, "reason": "low_confidence", "forecast": 101.0}
+        signals = next_signals(store, "AAPL", origin, facts, {"lstm": 1, "ensemble": 2})
+        store.write(LEDGER, "AAPL", Dataset({}, {SIGNALS_GIVEN: signals}))
+        return signals
+
+    given("2026-11-26", "hold")
+    assert [one["origin"] for one in given("2026-11-26", "hold")] == ["2026-11-26"]
+    assert given("2026-11-27", "buy")[-1] == {
+        **{"origin": "2026-11-27", "signal": "buy", "probability": 0.4, "reason": "low_confidence"},
+        "versions": {"lstm": 1, "ensemble": 2},
+    }
+    many = [given(f"day {day}", "hold") for day in range(60)][-1]
+    assert (len(many), many[0]["origin"], many[-1]["origin"]) == (60, "day 0", "day 59")

@@ -23,7 +23,15 @@ from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.production.champion_challenger import CurrentData
 from zenith_pipelines.production.evidence import evidence_facts
 from zenith_pipelines.production.leaderboard import LEADERBOARD, leaderboards
-from zenith_pipelines.production.ledger import ENTRIES, FORECASTS, LEDGER, head_of, next_ledger
+from zenith_pipelines.production.ledger import (
+    ENTRIES,
+    FORECASTS,
+    LEDGER,
+    SIGNALS_GIVEN,
+    head_of,
+    next_ledger,
+    next_signals,
+)
 from zenith_pipelines.production.live_evaluation import evaluate
 from zenith_pipelines.production.promotion import promote_if_better
 from zenith_pipelines.production.serving_snapshot import latest_forecast, snapshot_facts
@@ -142,8 +150,11 @@ def forecast_ledger(
     tables = next_ledger(zenith.store, ticker, rows, closes, _recorded_head(context.instance, ticker))
     ledger, head = tables[FORECASTS], head_of(tables[ENTRIES])
     evidence = evidence_facts(zenith.store, zenith.registry, ticker, ledger)
+    signals = next_signals(zenith.store, ticker, snapshot.as_of.isoformat(), latest.facts, latest.versions)
     return dg.MaterializeResult(
-        value=Dataset(tables, {**latest.facts, "track_record": track_record(ledger), **evidence}),
+        value=Dataset(
+            tables, {**latest.facts, "track_record": track_record(ledger), **evidence, SIGNALS_GIVEN: signals}
+        ),
         metadata={
             "dagster/row_count": len(ledger),
             "matured": int(ledger["actual"].notna().sum()),
