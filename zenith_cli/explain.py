@@ -41,6 +41,6 @@ def _lines(explanation: dict[str, Any]) -> list[str]:
     return [first, *(change["says"] for change in explanation["changes"])]
 
 
-def _forecast(served: dict[str, Any]) -> str:
-    forecast, lower, upper = (price_text(served[name]) for name in ("forecast", "lower", "upper"))
-    return f"{forecast} ({lower}–{upper}), made on {served['made_at'][:10]} from {served['origin']}"
+def _forecast(forecast: dict[str, Any]) -> str:
+    price, lower, upper = (price_text(forecast[name]) for name in ("forecast", "lower", "upper"))
+    return f"{price} ({lower}–{upper}), made on {forecast['made_at'][:10]} from {forecast['origin']}"

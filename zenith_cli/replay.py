@@ -58,7 +58,7 @@ def _names(replay: DecisionReplay) -> list[str]:
     return [gate["gate"] for gate in replay.gates]
 
 
-def _line(gate: Any, recorded: str | None) -> str:
+def _line(gate: Any, saying: str | None) -> str:
     verdict = "passed " if gate["passed"] else "REFUSED"
     line = f"{'same     ' if gate['same'] else 'DIFFERENT'}  {verdict}  {gate['gate']}: {gate['says']}"
-    return line if gate["same"] else f"{line}; record: {recorded or 'no such gate'}"
+    return line if gate["same"] else f"{line}; record: {saying or 'no such gate'}"

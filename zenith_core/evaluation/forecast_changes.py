@@ -95,11 +95,11 @@ def _version(kind: str, now: int | None, before: int | None) -> str | None:
 
 def _forecast(now: ServedForecast, before: ServedForecast, kind: str) -> str:
     expected, earlier = now.forecast / now.close - 1, before.forecast / before.close - 1
-    moved = now.forecast / before.forecast - 1
-    if abs(moved) <= _SAME:
+    growth = now.forecast / before.forecast - 1
+    if abs(growth) <= _SAME:
         return f"The forecast stays at {price_text(now.forecast)}."
     return (
-        f"The forecast moved by {moved:+.1%}: the close by {now.close / before.close - 1:+.1%}, "
+        f"The forecast moved by {growth:+.1%}: the close by {now.close / before.close - 1:+.1%}, "
         f"and {kind} expects {_change(expected)} from there, before {_change(earlier)}."
     )
 

@@ -85,9 +85,9 @@ def replay_decision(registry: ModelRegistry, store: DatasetStore, name: str, rec
     return DecisionReplay(name, record, compare_gates(record.gates, [gate.to_json() for gate in decision.gates]), ())
 
 
-def compare_gates(recorded: Sequence[Mapping[str, Any]], again: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def compare_gates(record: Sequence[Mapping[str, Any]], again: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """Return the gates of `again`, each with `same`: the record has it with the same verdict and figures."""
-    by_name = {gate["gate"]: gate for gate in recorded}
+    by_name = {gate["gate"]: gate for gate in record}
     return [{**gate, "same": gate["gate"] in by_name and _same(gate, by_name[gate["gate"]])} for gate in again]
 
 
@@ -109,7 +109,7 @@ def data_at(store: DatasetStore, ticker: str, moment: str, window: int) -> Curre
 def _versions(
     registry: ModelRegistry, name: str, record: DecisionRecord
 ) -> tuple[Version | None, Version | None, list[str]]:
-    """Return candidate and champion as far as they are kept, and what is missing of them."""
+    """Return candidate and champion as far as they are kept, and the reasons why they are not."""
     missing: list[str] = []
     candidate = _version(registry, name, record.version, missing)
     champion = _version(registry, name, record.previous, missing) if record.previous else None

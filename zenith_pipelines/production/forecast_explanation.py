@@ -37,15 +37,15 @@ def explain_forecast(
     answers = dataset.facts.get(SIGNALS_GIVEN, [])
     table = store.read("indicator_features", ticker).table
     factor = _factor(table, before)
-    served = [_served(row, answers, kinds, table) for row in (now, before)]
+    forecasts = [_served(row, answers, kinds, table) for row in (now, before)]
     sessions = int(((table.index > before["origin"]) & (table.index <= now["origin"])).sum())
-    changes = explain_changes(served[0], served[1], (kinds["price"], kinds["signal"]), sessions, factor)
-    decisions = [gate for kind in kinds.values() for gate in _decisions(registry, kind, ticker, served[1].made_at)]
+    changes = explain_changes(forecasts[0], forecasts[1], (kinds["price"], kinds["signal"]), sessions, factor)
+    decisions = [gate for kind in kinds.values() for gate in _decisions(registry, kind, ticker, forecasts[1].made_at)]
     return {
         "ticker": ticker,
         "horizon": horizon,
-        "now": asdict(served[0]),
-        "before": asdict(served[1]),
+        "now": asdict(forecasts[0]),
+        "before": asdict(forecasts[1]),
         "changes": [*changes, *decisions],
     }
 
