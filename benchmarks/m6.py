@@ -29,6 +29,7 @@ FIRST, ROUNDS = "2022-03-04", 12  # of the competition
 WEEKS, SESSIONS = 4, 20
 EQUAL = 0.16
 RENAMED = {"RE": "EG"}  # Everest: the history has its symbol of 2023
+MOVED = 0.4  # share of the assets that move on a session
 DRAWS, SEED = 20_000, 6
 DECAY, DEPTH, SHRUNK, RECENT = 0.97, 500, 0.1, 1000  # of the plain recipe
 
@@ -87,7 +88,11 @@ def plain(returns: Floats, assets: NDArray[np.int64]) -> Floats:
 def known_at(history: pd.DataFrame, friday: pd.Timestamp) -> tuple[Floats, NDArray[np.int64]]:
     """Return all that a round may use: log returns up to its Friday, and the columns of the assets listed by then."""
     past = history.loc[:friday]
-    returns = joint_log_returns(past)
+    moves = past.ffill().diff()
+    resting = (moves.notna() & (moves != 0)).sum(axis=1) < MOVED * moves.notna().sum(
+        axis=1
+    )  # the table repeats closes on holidays
+    returns = joint_log_returns(past[~resting])
     return returns, np.flatnonzero(is_listed(returns) & past.ffill().iloc[-1].notna().to_numpy())
 
 

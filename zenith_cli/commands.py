@@ -141,6 +141,19 @@ def forecast(
 
 
 @app.command()
+def book(
+    file: Annotated[Path, typer.Argument(help="CSV file: ticker and quantity, or ticker and value; cash is CASH.")],
+    horizon: Annotated[int, typer.Option(min=1, max=30, help="Number of sessions ahead.")] = 5,
+    currency: Annotated[str | None, typer.Option(help="Currency of the book, if its positions have several.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Print the risk of a book: value at risk, expected shortfall, volatility, and the part of each position."""
+    from zenith_cli.book import print_book
+
+    print_book(file, horizon, currency, as_json=as_json)
+
+
+@app.command()
 def export(
     ticker: Ticker,
     table: Annotated[Table, typer.Argument(help="Table to export.")],

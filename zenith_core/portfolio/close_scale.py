@@ -15,6 +15,7 @@ CAP = 9.0  # a squared return counts at most nine times the variance before it: 
 RECENT, USUAL, YEAR, LONG = 10, 60, 250, 750  # half-lives in sessions
 QUARTERS = (63, 126, 189, 252)  # sessions
 DAMPING = 0.3  # added to the ratio of those weeks' variance to the year's, so that quiet weeks count little
+FEWEST = 10  # sessions: a variance over fewer is mostly noise, so shorter horizons take the one over these
 EVERY = 5  # sessions between the origins of the regression
 POOLED = 20  # sessions: a listing this young is half like the average ticker
 PRIOR = np.array([0.3, 0.3, 0.3, 0.0, 0.0, 0.0, 0.0])  # coefficients before any data
@@ -26,18 +27,19 @@ def close_scale(returns: Floats, horizon: int) -> Floats:
     """Return the standard deviation of the log return over the next `horizon` sessions: (tickers,).
 
     `returns` are of single sessions, (rows, tickers), oldest first, NaN where a ticker has none. 0 for a ticker whose
-    price stood still for `horizon` sessions, NaN for one without returns.
+    price stood still for as long, at least FEWEST sessions, NaN for one without returns.
     """
     squares = np.square(returns)
-    inputs, ahead = _inputs(squares, horizon), _mean_ahead(squares, horizon)
-    origins = range(YEAR, len(returns) - horizon, EVERY)
+    weeks = max(horizon, FEWEST)
+    inputs, ahead = _inputs(squares, weeks), _mean_ahead(squares, weeks)
+    origins = range(YEAR, len(returns) - weeks, EVERY)
     pairs = [_complete(inputs[row], np.log(np.maximum(ahead[row], FLOOR))) for row in origins]
     coefficients = _pooled(pairs)
     variance = np.full(returns.shape[1], np.nan)
     present = np.isfinite(inputs[-1]).all(axis=1)
     if present.any():
         variance[present] = np.exp(_log_variance(inputs[-1][present], coefficients)) * _level(pairs, coefficients)
-    still = present & (np.nan_to_num(returns[-horizon:]) == 0).all(axis=0)
+    still = present & (np.nan_to_num(returns[-weeks:]) == 0).all(axis=0)
     scale: Floats = np.where(still, 0.0, np.sqrt(variance * horizon))
     return scale
 

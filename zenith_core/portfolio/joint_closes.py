@@ -5,7 +5,7 @@ import pandas as pd
 
 from zenith_core.arrays import Floats
 
-MOVED = 0.4  # share of the tickers that must have moved: a day on which most exchanges rest is no row
+QUOTED = 0.4  # share of the tickers that must have a close: a day on which most exchanges rest is no row
 YOUNG = 20  # returns a ticker needs before it counts as listed
 
 
@@ -16,11 +16,8 @@ def joint_log_returns(closes: pd.DataFrame) -> Floats:
     first close of a ticker. A row depends on no later one.
     """
     logs = closes.ffill().apply(np.log)
-    moves = logs.diff()
-    count = moves.notna().sum(axis=1).clip(lower=1)
-    share = (moves.notna() & (moves != 0)).sum(axis=1) / count
-    sessions = logs.loc[share >= MOVED]
-    returns: Floats = sessions.diff().iloc[1:].to_numpy(dtype=np.float64)
+    quoted = closes.notna().sum(axis=1) / logs.notna().sum(axis=1).clip(lower=1)
+    returns: Floats = logs.loc[quoted >= QUOTED].diff().iloc[1:].to_numpy(dtype=np.float64)
     return returns
 
 

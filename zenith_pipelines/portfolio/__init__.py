@@ -1,0 +1,1 @@
+"""Books: reading one from a file, and its risk from the prices and snapshots of a home."""
