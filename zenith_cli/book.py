@@ -91,8 +91,8 @@ def _show(forecast: BookForecast, console: Console) -> None:
             soft_wrap=True,
         )
     console.print(
-        "Losses are positive, shares are of the gross value. Parts add up to the volatility and expected shortfall (ES) "
-        "of the book. Scale: bands are the served distribution, closes an estimate from closes alone.",
+        "Losses are positive, shares are of the gross value. Parts add up to the book's volatility and expected "
+        "shortfall (ES). Scale: bands are the served distribution, closes an estimate from closes alone.",
         style="dim",
         soft_wrap=True,
     )

@@ -9,6 +9,7 @@ import pytest
 from tests.core.portfolio.universe import drawn_returns
 from tests.core.risk.distributions import normal_distribution
 from zenith_core.errors import UserError
+from zenith_core.risk.value_at_risk import value_at_risk
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.portfolio import book as books
@@ -95,6 +96,10 @@ def test_a_served_distribution_is_used_if_it_is_of_the_last_session(store, tmp_p
 
     assert book.from_bands == (True, False)
     assert book.risk.alone[0] == pytest.approx(1000 * 0.05 * np.sqrt(5), rel=0.05)
+    single = forecast(own, {"AAPL": 1000.0}).risk.tails[0]
+    assert single.value_at_risk == pytest.approx(
+        1000 * value_at_risk(normal_distribution(daily=0.05), 5, 0.05), rel=0.005
+    )
 
 
 def test_pence_are_hundredths_of_a_pound(store):
