@@ -9,7 +9,7 @@ from zenith_cli.predict import ask_each, print_json, show_end
 from zenith_core.errors import UserError
 from zenith_core.market.listing import price_text
 from zenith_serving.prediction.predictor import Predictor
-from zenith_serving.schemas.risk import MAX_TOUCH, PercentTouch, PriceTouch, RiskAnswer, RiskRequest
+from zenith_serving.schemas.risk import MAX_TOUCH, PercentTouch, PriceTouch, RiskAnswer, RiskRecord, RiskRequest
 
 LEVELS = ("-10%", "-5%", "-3%", "3%", "5%", "10%")
 """The levels to touch, if none is named."""
@@ -50,6 +50,21 @@ def _show_each(answers: Sequence[RiskAnswer]) -> None:
         _show(answer)
 
 
+def _show_record(console: Console, record: RiskRecord) -> None:
+    title = f"out of sample, {record.horizon} sessions ahead, origins from {record.since} to {record.until}"
+    table = Table("tail", "hits", "of", "Kupiec p", "independence p", "FZ0 gain on EWMA", title=title)
+    for row in record.tails:
+        figures = (_figure(value, ".3f") for value in (row.kupiec_p, row.independence_p, row.fz0_gain))
+        table.add_row(f"{row.tail:.1%}", _figure(row.hit_rate, ".2%"), str(row.rows), *figures)
+    console.print(table)
+    skill = _figure(record.volatility.qlike_skill, ".1%")
+    console.print(f"volatility: QLIKE {skill} better than EWMA")
+
+
+def _figure(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)
+
+
 def _show(answer: RiskAnswer) -> None:
     console = Console()
     console.print(f"{answer.ticker} · {price_text(answer.current_price)} {answer.currency} on {answer.as_of}")
@@ -60,6 +75,8 @@ def _show(answer: RiskAnswer) -> None:
         loss, mean = f"{row.value_at_risk:.2%}", f"{row.expected_shortfall:.2%}"
         tails.add_row(f"{row.tail:.1%}", loss, price_text(row.price), mean)
     console.print(tails)
+    if answer.record:
+        _show_record(console, answer.record)
     levels = Table("level", "change", "probability to touch it")
     for level in answer.touch:
         levels.add_row(price_text(level.price), f"{level.pct:+.2f} %", f"{_BOUND[level.limit]}{level.probability:.1%}")

@@ -33,6 +33,7 @@ class ServingSnapshot:
                     code cannot compute a spec, its last snapshot, with an older `as_of`
     distribution:   of the log returns after `as_of`, by the scale of all tickers; None in a snapshot of before 0.2.0,
                     and where `no_distribution` says why
+    risk_record:    `walk_forward_record` of the ticker, of this or an earlier origin; empty if there is none
     """
 
     ticker: str
@@ -50,6 +51,7 @@ class ServingSnapshot:
     other_specs: "Mapping[str, ServingSnapshot]" = field(default_factory=dict)
     distribution: ForecastDistribution | None = None
     no_distribution: str = ""
+    risk_record: Mapping[str, Any] = field(default_factory=dict)
 
     def for_spec(self, spec: str) -> "ServingSnapshot | None":
         """Return the snapshot with the inputs of a feature spec, or None if there is none."""
@@ -84,6 +86,7 @@ class ServingSnapshot:
             "other_specs": {spec: snapshot.to_json() for spec, snapshot in self.other_specs.items()},
             "distribution": self.distribution and self.distribution.to_dict(),
             "no_distribution": self.no_distribution,
+            "risk_record": dict(self.risk_record),
         }
 
     @classmethod
@@ -109,4 +112,5 @@ class ServingSnapshot:
             other_specs={spec: cls.from_json(other) for spec, other in document.get("other_specs", {}).items()},
             distribution=ForecastDistribution.from_dict(distribution) if distribution else None,
             no_distribution=str(document.get("no_distribution", "")),
+            risk_record=dict(document.get("risk_record", {})),
         )

@@ -51,12 +51,14 @@ class DistributionUnavailable(NotAvailable):
     """The ticker's data hold no distribution to answer with: they are of before 0.2.0, or too short.
 
     ticker:  one that has data
+    reason:  why it has none, as the refresh that wrote the data found; empty for data of before 0.2.0
     """
 
-    def __init__(self, ticker: str) -> None:
+    def __init__(self, ticker: str, reason: str = "") -> None:
+        why = f" ({reason})" if reason else " yet"
         super().__init__(
-            f"the data of {ticker} hold no distribution of returns yet: `zenith job refresh_prices --tickers {ticker}` "
-            "computes it"
+            f"the data of {ticker} hold no distribution of returns{why}: "
+            f"`zenith job refresh_prices --tickers {ticker}` computes it{' when they allow it' if reason else ''}"
         )
 
 

@@ -1,6 +1,11 @@
 """From a snapshot's distribution to the answer about risk. Pure; no model is asked."""
 
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
+from typing import Any
+
+from pydantic import ValidationError
 
 from zenith_core.errors import InvalidTicker
 from zenith_core.market.exchanges import exchange_of
@@ -16,7 +21,15 @@ from zenith_core.risk.value_at_risk import (
 from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.errors import DistributionUnavailable
 from zenith_serving.prediction.responses import common_fields
-from zenith_serving.schemas.risk import PercentTouch, PriceTouch, RiskAnswer, RiskRequest, TailRisk, TouchRisk
+from zenith_serving.schemas.risk import (
+    PercentTouch,
+    PriceTouch,
+    RiskAnswer,
+    RiskRecord,
+    RiskRequest,
+    TailRisk,
+    TouchRisk,
+)
 
 _DIGITS = 6  # of shares and probabilities
 
@@ -24,7 +37,7 @@ _DIGITS = 6  # of shares and probabilities
 def distribution_of(snapshot: ServingSnapshot) -> ForecastDistribution:
     """Return the distribution in a snapshot. Raises DistributionUnavailable if it has none."""
     if snapshot.distribution is None:
-        raise DistributionUnavailable(snapshot.ticker)
+        raise DistributionUnavailable(snapshot.ticker, snapshot.no_distribution)
     return snapshot.distribution
 
 
@@ -46,6 +59,7 @@ def risk_answer(snapshot: ServingSnapshot, request: RiskRequest, now: datetime) 
         annual_volatility=round(annual, _DIGITS),
         tails=[_tail_risk(distribution, horizon, tail, snapshot.close) for tail in request.tails],
         touch=[_touch_risk(distribution, horizon, level, snapshot.close) for level in request.touch],
+        record=_record(snapshot.risk_record, horizon),
     )
 
 
@@ -70,6 +84,15 @@ def _touch_risk(
         probability=round(probability.value, _DIGITS),
         limit=probability.limit,
     )
+
+
+def _record(facts: Mapping[str, Any], horizon: int) -> RiskRecord | None:
+    """Return the record at the scored horizon nearest to `horizon`; None if there is none that this release reads."""
+    with suppress(ValidationError, KeyError, ValueError):
+        nearest = min(facts["horizons"], key=lambda key: abs(int(key) - horizon))
+        period = {name: facts[name] for name in ("since", "until")}
+        return RiskRecord.model_validate({**facts["horizons"][nearest], **period, "horizon": int(nearest)})
+    return None
 
 
 def _sessions_per_year(ticker: str) -> int:

@@ -85,7 +85,7 @@ class ServedModel:
         """The distribution of returns after the origin of the forecast. Raises DistributionUnavailable without one."""
         distribution = self.current.distribution
         if distribution is None or self.current.as_of != self.snapshot.as_of:
-            raise DistributionUnavailable(self.snapshot.ticker)
+            raise DistributionUnavailable(self.snapshot.ticker, self.current.no_distribution)
         return distribution
 
     @property

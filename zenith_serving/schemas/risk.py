@@ -94,6 +94,41 @@ class TouchRisk(Response):
     )
 
 
+class TailRecord(Response):
+    """The out-of-sample record of one tail, beside EWMA volatility with normal tails."""
+
+    tail: Finite
+    rows: int = Field(description="Forecasts whose horizon has passed.")
+    hits: int = Field(description="Losses above the value at risk.")
+    hit_rate: Finite | None = Field(description="Their share, `tail` if it is right.")
+    kupiec_p: Finite | None = Field(description="Kupiec's test that the share is right; null below 50 separate rows.")
+    independence_p: Finite | None = Field(
+        description="Christoffersen's test that a hit is as likely after a hit as after none; null where undefined."
+    )
+    fz0: Finite | None = Field(description="Mean FZ0 loss of value at risk and expected shortfall; smaller is better.")
+    fz0_ewma: Finite | None
+    fz0_gain: Finite | None = Field(description="`fz0_ewma` - `fz0`: above 0 is better than EWMA.")
+
+
+class VolatilityRecord(Response):
+    """The out-of-sample record of the volatility, beside EWMA."""
+
+    rows: int
+    qlike: Finite | None = Field(description="Mean QLIKE loss against the realized variance; smaller is better.")
+    qlike_ewma: Finite | None
+    qlike_skill: Finite | None = Field(description="1 - `qlike` / `qlike_ewma`: above 0 is better than EWMA.")
+
+
+class RiskRecord(Response):
+    """The ticker's walk-forward record: each origin by a scale that was learned before it."""
+
+    horizon: int = Field(description="The scored horizon nearest to the requested one, in sessions.")
+    since: date = Field(description="The first forecast origin.")
+    until: date = Field(description="The last forecast origin.")
+    tails: list[TailRecord] = Field(description="Of 1, 2.5 and 5 %.")
+    volatility: VolatilityRecord
+
+
 class RiskAnswer(Answer):
     """The risk over the next sessions, from the scale of all tickers and past errors. No model is needed for it."""
 
@@ -105,3 +140,4 @@ class RiskAnswer(Answer):
     annual_volatility: Finite = Field(description="The same for a year of the ticker's market.")
     tails: list[TailRisk] = Field(description="In the order of the request.")
     touch: list[TouchRisk] = Field(description="In the order of the request.")
+    record: RiskRecord | None = Field(default=None, description="Null if there is none yet.")

@@ -39,6 +39,7 @@ def test_a_risk_answer_has_every_field(models):
         "data_version": "abcdef",
         "volatility": 0.02,
         "annual_volatility": round(0.01 * math.sqrt(252), 6),
+        "record": None,
     }
     loss = 1 - math.exp(0.02 * NORMAL.inv_cdf(0.05))
     shortfall = 1 - math.exp(-0.02 * NORMAL.pdf(NORMAL.inv_cdf(0.05)) / 0.05)
@@ -79,6 +80,38 @@ def test_a_snapshot_without_a_distribution_names_the_command_that_computes_it(mo
         DistributionUnavailable, match="AAPL hold no .* yet: `zenith job refresh_prices --tickers AAPL`"
     ):
         risk_answer(models.snapshot("AAPL"), RiskRequest(ticker="AAPL"), NOW)
+
+
+def test_the_reason_of_the_refresh_is_part_of_the_message(models):
+    snapshot = models.snapshot("AAPL", no_distribution="the price stands still")
+
+    with pytest.raises(
+        DistributionUnavailable, match=r"no distribution of returns \(the price stands still\): .* allow it"
+    ):
+        risk_answer(snapshot, RiskRequest(ticker="AAPL"), NOW)
+
+
+TAIL = {"tail": 0.05, "rows": 900, "hits": 45, "hit_rate": 0.05, "kupiec_p": 1.0, "independence_p": None}
+TAIL |= {"fz0": -2.5, "fz0_ewma": -2.4, "fz0_gain": 0.1}
+VOLATILITY = {"rows": 900, "qlike": 0.2, "qlike_ewma": 0.25, "qlike_skill": 0.2}
+
+
+@pytest.mark.parametrize(("horizon", "nearest"), [(1, 1), (2, 1), (4, 5), (30, 20)])
+def test_the_record_is_that_of_the_nearest_scored_horizon(models, horizon, nearest):
+    horizons = {name: {"tails": [TAIL | {"hits": int(name)}], "volatility": VOLATILITY} for name in ("1", "5", "20")}
+    record = {"since": "2009-01-02", "until": "2013-02-28", "horizons": horizons}
+    snapshot = models.snapshot("AAPL", distribution=normal_distribution(), risk_record=record)
+
+    answer = risk_answer(snapshot, RiskRequest(ticker="AAPL", horizon=horizon), NOW).record
+
+    assert (answer.horizon, answer.tails[0].hits, answer.until) == (nearest, nearest, date(2013, 2, 28))
+
+
+@pytest.mark.parametrize("record", [{}, {"horizons": {}}, {"since": "2009-01-02", "until": "x", "horizons": {"1": {}}}])
+def test_a_record_of_another_form_is_left_out(models, record):
+    snapshot = models.snapshot("AAPL", distribution=normal_distribution(), risk_record=record)
+
+    assert risk_answer(snapshot, RiskRequest(ticker="AAPL"), NOW).record is None
 
 
 def test_what_is_beyond_the_data_is_refused(models):

@@ -36,6 +36,7 @@ from zenith_pipelines.production.live_evaluation import evaluate
 from zenith_pipelines.production.promotion import promote_if_better
 from zenith_pipelines.production.serving_snapshot import latest_forecast, snapshot_facts
 from zenith_pipelines.risk.distributions import distribution_facts
+from zenith_pipelines.risk.records import record_facts
 
 
 class SnapshotConfig(dg.Config):
@@ -70,7 +71,7 @@ def serving_snapshot(
         zenith.store, zenith.registry, context.partition_key, cleaned_prices, indicator_features, config.window
     )
     distribution = distribution_facts(zenith.registry, cleaned_prices.tables["prices"], facts["data_version"])
-    facts |= distribution
+    facts |= distribution | record_facts(zenith.store, context.partition_key, cleaned_prices.tables["prices"])
     metadata = {key: facts[key] for key in ("as_of", "data_version", "feature_spec", "close", "currency", "volatility")}
     if others := {spec: snapshot["as_of"] for spec, snapshot in facts["other_specs"].items()}:
         metadata["other_feature_specs"] = others
