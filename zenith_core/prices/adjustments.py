@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from zenith_core.arrays import Bools, Floats
+from zenith_core.arrays import Bools, Floats, columns_of
 from zenith_core.prices.dividend_evidence import Dividends, judge_dividends
 from zenith_core.prices.jumps import RATIOS, SMALLEST_SPLIT, Bars, overnight_jumps, unrecorded_splits
 
@@ -68,7 +68,7 @@ def repaired_adjustment(rows: pd.DataFrame, has_trading: Bools, adjustment: Adju
 
 
 def _bars(rows: pd.DataFrame, adjustment: Adjustment, where: NDArray[np.intp]) -> Bars:
-    prices = rows[["open", "high", "low", "close"]].to_numpy()[where] * adjustment.price[where, None]
+    prices = columns_of(rows, ("open", "high", "low", "close"))[where] * adjustment.price[where, None]
     open_, high, low, close = prices.T
     return Bars(open_, high, low, close, volume=rows["volume"].to_numpy()[where] / adjustment.split[where])
 

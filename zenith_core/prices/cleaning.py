@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from zenith_core.arrays import Bools, Floats
+from zenith_core.arrays import Bools, Floats, columns_of
 from zenith_core.errors import InvalidPrices
 from zenith_core.market.exchanges import Exchange, exchange_of
 from zenith_core.market.sessions import sessions_with_rows
@@ -86,7 +86,7 @@ def clean_prices(
     order = np.flatnonzero(usable)
     order = order[np.argsort(table.index[order].to_numpy(), kind="stable")]
     rows, open_filled = table.iloc[order], open_filled[order]
-    has_trading = ~_flat(rows[list(_REQUIRED)].to_numpy())
+    has_trading = ~_flat(columns_of(rows, _REQUIRED))
     source_adjustment = recorded_adjustment(rows, _actions(table, reasons))
     if from_file and source_adjustment.is_doubtful:
         raise InvalidPrices(
@@ -163,11 +163,13 @@ def _numbers(raw: pd.DataFrame, ticker: str, exchange: Exchange) -> pd.DataFrame
         raise InvalidPrices(f"{ticker}: no column {', '.join(missing)}; there are {', '.join(map(str, raw.columns))}")
     adjusted = ["adj_close"] if "adj_close" in raw and raw["adj_close"].notna().any() else []
     try:
-        table = raw.reindex(columns=[*_REQUIRED, *_ACTIONS, *adjusted]).astype("float64")
+        columns = {name: raw[name].astype("float64").to_numpy() for name in (*_REQUIRED, *adjusted)}
+        actions = {name: raw[name].astype("float64").to_numpy() for name in _ACTIONS if name in raw}
     except (TypeError, ValueError) as error:
         raise InvalidPrices(f"{ticker}: text where numbers belong ({error})") from error
-    table = table.fillna(dict.fromkeys(_ACTIONS, 0.0))
-    return table.set_axis(_dates(raw.index, ticker, exchange))
+    nothing = np.zeros(len(raw))
+    columns |= {name: np.nan_to_num(actions.get(name, nothing), posinf=np.inf, neginf=-np.inf) for name in _ACTIONS}
+    return pd.DataFrame(columns, _dates(raw.index, ticker, exchange))
 
 
 def _dates(index: pd.Index, ticker: str, exchange: Exchange) -> pd.DatetimeIndex:
@@ -180,11 +182,11 @@ def _dates(index: pd.Index, ticker: str, exchange: Exchange) -> pd.DatetimeIndex
 
 def _actions(table: pd.DataFrame, reasons: NDArray[np.object_]) -> pd.DataFrame:
     """Return dividends and splits by date, also those of days with impossible prices."""
-    actions = table[list(_ACTIONS)]
-    values = actions.to_numpy()
+    values = columns_of(table, _ACTIONS)
     possible = (np.isfinite(values) & (values >= 0)).all(axis=1)
     has_date = ~np.isin(reasons, (NO_DATE, FUTURE, UNFINISHED, DUPLICATE))
-    return actions.iloc[np.flatnonzero(possible & has_date)].sort_index()
+    happened = possible & has_date & values.any(axis=1)
+    return pd.DataFrame(values[happened], table.index[happened], columns=list(_ACTIONS)).sort_index()
 
 
 def _flat(values: Floats) -> Bools:
@@ -200,7 +202,7 @@ def _flat(values: Floats) -> Bools:
 
 def _adjusted(rows: pd.DataFrame, adjustment: Adjustment, ticker: str) -> tuple[pd.DataFrame, int]:
     """Return adjusted rows, and the number of ranges widened to contain open and close."""
-    values = rows[list(PRICES)].to_numpy()
+    values = columns_of(rows, PRICES)
     high, low = values.max(axis=1), values.min(axis=1)
     widened_ranges = int(((high > values[:, 1]) | (low < values[:, 2])).sum())
     values = np.column_stack([values[:, 0], high, low, values[:, 3]]) * adjustment.price[:, None]
@@ -228,7 +230,7 @@ def _one_row_per_session(
     in_table = own | (lengths[gap] <= max_carry)
     source = gap[in_table] - 1
     is_carried = ~own[in_table]
-    values = adjusted[list(_REQUIRED)].to_numpy()[source]
+    values = columns_of(adjusted, _REQUIRED)[source]
     values[is_carried, :3], values[is_carried, 4] = (
         values[is_carried, 3:4],
         0.0,

@@ -6,7 +6,7 @@ Yahoo has no opens in the first decades of old listings (XOM, JPM, ^SPX). Such a
 import numpy as np
 import pandas as pd
 
-from zenith_core.arrays import Bools
+from zenith_core.arrays import Bools, columns_of
 
 
 def fill_missing_opens(table: pd.DataFrame) -> tuple[pd.DataFrame, Bools]:
@@ -20,7 +20,7 @@ def fill_missing_opens(table: pd.DataFrame) -> tuple[pd.DataFrame, Bools]:
     missing = np.isnan(open_) | (open_ == 0)
     if not missing.any():
         return table, missing
-    others = table[["high", "low", "close"]].to_numpy()
+    others = columns_of(table, ("high", "low", "close"))
     is_whole = (np.isfinite(others) & (others > 0)).all(axis=1) & (others[:, 1] <= others[:, 0])
     missing = np.asarray(missing & is_whole & table.index.notna())
     order = np.argsort(table.index.to_numpy(), kind="stable")  # NaT last

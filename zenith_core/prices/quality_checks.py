@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from zenith_core.arrays import columns_of
 from zenith_core.market.exchanges import Exchange
 from zenith_core.market.sessions import last_closed_session, sessions_closed_since
 from zenith_core.prices.jumps import unexplained_jumps
@@ -42,7 +43,7 @@ def repeated_or_unsorted(prices: pd.DataFrame) -> Finding:
 
 def inconsistent_bars(prices: pd.DataFrame) -> Finding:
     """Find rows with prices that are not finite and positive, or with open or close outside low and high."""
-    open_, high, low, close = prices[["open", "high", "low", "close"]].to_numpy().T
+    open_, high, low, close = columns_of(prices, ("open", "high", "low", "close")).T
     sound = (low > 0) & (low <= np.minimum(open_, close)) & (np.maximum(open_, close) <= high) & (high < np.inf)
     return _count(prices.index[~sound])
 

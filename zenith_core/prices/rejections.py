@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from zenith_core.arrays import Bools
+from zenith_core.arrays import Bools, columns_of
 from zenith_core.market.exchanges import Exchange
 from zenith_core.market.sessions import last_closed_session, sessions_with_rows
 
@@ -55,14 +55,14 @@ def _wrong_dates(dates: pd.Index, exchange: Exchange, now: datetime) -> dict[str
 
 def _is_empty(table: pd.DataFrame) -> Bools:
     """Find rows without trading: no volume, and one price or none."""
-    values = table[["open", "high", "low", "close", "volume"]].to_numpy()
+    values = columns_of(table, ("open", "high", "low", "close", "volume"))
     has_no_volume = np.isnan(values[:, 4]) | (values[:, 4] == 0)
     prices = np.where(np.isnan(values[:, :4]), 0.0, values[:, :4])
     return np.asarray(has_no_volume & (prices == prices[:, :1]).all(axis=1))
 
 
 def _wrong_values(table: pd.DataFrame) -> dict[str, Bools]:
-    open_, high, low, close, volume = table[["open", "high", "low", "close", "volume"]].to_numpy().T
+    open_, high, low, close, volume = columns_of(table, ("open", "high", "low", "close", "volume")).T
     wrong = {}
     for name in ("open", "high", "low", "close", *(["adj_close"] if "adj_close" in table else [])):
         values = table[name].to_numpy()
