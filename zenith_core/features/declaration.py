@@ -11,15 +11,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from zenith_core.errors import UserError
+from zenith_core.errors import NotAvailable, UserError
+from zenith_core.features.other_prices import CLOSED_AT, OtherPrices
+from zenith_core.market.tickers import validate_ticker
 
 WARM_UP = 250  # sessions; 200 for the longest window, and 250 for Wilder's averages to forget their start to 1e-8
 
-_COLUMNS = ["open", "high", "low", "close", "volume"]
+PRICE_COLUMNS = ["open", "high", "low", "close", "volume"]
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 _RANGE = ("low", "high", "neutral")
 
-Compute = Callable[[pd.DataFrame], Any]
+Compute = Callable[..., Any]
 """A pure function from open, high, low, close and volume by session to a number for each session."""
 
 
@@ -50,11 +52,13 @@ class OwnFeature(ModelInput):
 
     warm_up:  sessions after which it no longer depends on the start of the history, at most WARM_UP
     compute:  its formula; NaN becomes `neutral`
+    tickers:  others whose prices it gets as its second argument, by ticker; all prices then have `closed_at`
     code:     hash of the file with `compute`, without comments: a changed formula is another feature spec
     """
 
     warm_up: int
     compute: Compute = field(repr=False)
+    tickers: tuple[str, ...] = ()
     code: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -69,22 +73,28 @@ class OwnFeature(ModelInput):
             raise ValueError(f"{self.name} has a warm-up of {self.warm_up} sessions: it must be 1 to {WARM_UP}")
         if not inspect.isfunction(self.compute):
             raise ValueError(f"{self.name} has no function as compute")
+        object.__setattr__(self, "tickers", tuple(validate_ticker(ticker) for ticker in self.tickers))
         object.__setattr__(self, "code", _code_hash(self.compute))
 
     @property
     def declaration(self) -> dict[str, Any]:
         """Return it as JSON-ready values, which the hash of the feature spec covers."""
-        return {**super().declaration, "warm_up": self.warm_up, "code": self.code}
+        others = {"tickers": list(self.tickers)} if self.tickers else {}
+        return {**super().declaration, "warm_up": self.warm_up, "code": self.code, **others}
 
-    def values(self, prices: pd.DataFrame) -> pd.Series:
-        """Return its value at each session of `prices`. Raises UserError if the function fails or returns other rows.
+    def values(self, prices: pd.DataFrame, others: OtherPrices | None = None) -> pd.Series:
+        """Return its value at each session of `prices`.
 
-        Within the warm-up of all inputs nothing is computed.
+        Raises UserError if the function fails or returns other rows, NotAvailable without prices that it needs.
+
+        Within the warm-up of all inputs nothing is computed. Of other tickers it sees the sessions that had closed
+        before the last close of `prices`.
         """
         if len(prices) <= WARM_UP:
             return pd.Series(np.nan, index=prices.index)
+        arguments = self._arguments(prices, others)
         try:
-            result = self.compute(prices[_COLUMNS].copy())
+            result = self.compute(*arguments)
             values = np.asarray(result, dtype=float)
         except Exception as error:  # a user's function may raise anything
             reason = " ".join(str(error).split())[:200]
@@ -93,6 +103,16 @@ class OwnFeature(ModelInput):
         if values.shape != (len(prices),) or not is_aligned:
             raise UserError(f"the feature {self.name} returned other rows: it needs a number for each session")
         return pd.Series(values, index=prices.index)
+
+    def _arguments(self, prices: pd.DataFrame, others: OtherPrices | None) -> list[Any]:
+        own = prices[PRICE_COLUMNS].copy()
+        if not self.tickers:
+            return [own]
+        if others is None:
+            raise NotAvailable(f"no prices of {', '.join(self.tickers)}")
+        tables = others.until(prices.index[-1])
+        own[CLOSED_AT] = others.closes.reindex(prices.index)
+        return [own, {ticker: tables[ticker] for ticker in self.tickers}]
 
 
 def _code_hash(compute: Compute) -> str:

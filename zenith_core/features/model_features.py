@@ -18,6 +18,7 @@ import pandas as pd
 from zenith_core.errors import UserError
 from zenith_core.features.declaration import WARM_UP, ModelInput, OwnFeature
 from zenith_core.features.indicators import INDICATORS, indicators, is_flat
+from zenith_core.features.other_prices import OtherPrices
 from zenith_core.features.own_features import select_features
 
 DECAY = 0.94  # of the EWMA variance: RiskMetrics' daily lambda
@@ -100,7 +101,9 @@ def inputs_of(spec: Mapping[str, Any]) -> tuple[ModelInput, ...] | None:
     return tuple(inputs) if {**feature_spec(), "inputs": spec["inputs"]} == spec else None
 
 
-def features(prices: pd.DataFrame, inputs: Sequence[ModelInput] = INPUTS) -> pd.DataFrame:
+def features(
+    prices: pd.DataFrame, inputs: Sequence[ModelInput] = INPUTS, others: OtherPrices | None = None
+) -> pd.DataFrame:
     """The indicators, the model inputs, `volatility` and `close`, on the index of cleaned `prices`.
 
     Model inputs are NaN in the first WARM_UP rows and finite after them, for all prices: where a formula is
@@ -112,7 +115,7 @@ def features(prices: pd.DataFrame, inputs: Sequence[ModelInput] = INPUTS) -> pd.
     volatility = ewma_volatility(prices["close"])
     with np.errstate(all="ignore"):  # 0/0 is answered by the neutral value
         raw = _from_returns(prices, volatility) | _from_indicators(prices, table) | _from_volume(prices)
-        raw |= {own.name: own.values(prices) for own in inputs if isinstance(own, OwnFeature)}
+        raw |= {own.name: own.values(prices, others) for own in inputs if isinstance(own, OwnFeature)}
     return pd.concat(
         [table, _bounded(pd.DataFrame(raw), inputs), volatility.rename("volatility"), prices["close"]], axis=1
     )

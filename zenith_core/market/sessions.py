@@ -7,7 +7,7 @@ sessions are estimated by the exchange's weekly rule: its usual days, without ho
 import warnings
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -76,6 +76,15 @@ def sessions_closed_since(exchange: Exchange, last: date, now: datetime) -> pd.D
     return sessions_between(exchange, last + timedelta(days=1), last_closed_session(exchange, now))
 
 
+def closing_times(exchange: Exchange, days: pd.DatetimeIndex) -> pd.DatetimeIndex:
+    """Return the time in UTC at which each session closed; a day that the calendar lacks closes at the usual time."""
+    decades = _decades(days[0].date(), days[-1].date())
+    closes, zone = _closes(exchange.calendar, *decades), _calendar(exchange.calendar, *decades).tz
+    usual = (days + _usual_close(closes, zone)).tz_localize(zone, nonexistent="shift_forward", ambiguous=False)
+    known = closes.reindex(days)
+    return pd.DatetimeIndex(known.where(known.notna(), pd.Series(usual.tz_convert(UTC), index=days)))
+
+
 def calendar_end(exchange: Exchange) -> date | None:
     """Return the last day with published sessions, or None if the calendar's rules go on. Later ones are estimated."""
     _, end = _bounds(exchange.calendar)
@@ -106,10 +115,17 @@ def _closes(name: str, first_decade: int, last_decade: int) -> "pd.Series[pd.Tim
     later_sessions = _estimated_sessions(name, last_decade)
     if later_sessions.empty:
         return closes
-    usual_close = (closes.dt.tz_convert(calendar.tz).dt.tz_localize(None) - closes.index).mode().iloc[0]
-    later = (later_sessions + usual_close).tz_localize(calendar.tz, nonexistent="shift_forward", ambiguous=False)
+    later = (later_sessions + _usual_close(closes, calendar.tz)).tz_localize(
+        calendar.tz, nonexistent="shift_forward", ambiguous=False
+    )
     closes = pd.concat([closes, pd.Series(later.tz_convert(UTC), index=later_sessions)])
     return closes
+
+
+def _usual_close(closes: "pd.Series[pd.Timestamp]", zone: Any) -> pd.Timedelta:
+    """Return the usual time from a session's midnight to its close, both local."""
+    delay: pd.Timedelta = (closes.dt.tz_convert(zone).dt.tz_localize(None) - closes.index).mode().iloc[0]
+    return delay
 
 
 def _estimated_sessions(name: str, last_decade: int) -> pd.DatetimeIndex:

@@ -20,6 +20,7 @@ from zenith_core.model_kinds.options import DEFAULT_WINDOW
 from zenith_core.model_kinds.table import KINDS, Kind
 from zenith_core.names import model_name
 from zenith_core.snapshot import ServingSnapshot
+from zenith_pipelines.datasets.other_prices import other_prices
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.models.onnx_artifact import metadata, onnx_run
 from zenith_pipelines.production.chart_data import candles
@@ -50,7 +51,7 @@ def snapshot_facts(
     window = max(window, len(previous.get("window", ())))
     snapshot = make_snapshot(ticker, cleaned, indicators, window=window)
     declarations = {**previous.get(DECLARATIONS, {}), feature_spec_hash(): feature_spec()}
-    others = _other_specs(registry, snapshot, cleaned, _by_spec(previous), declarations)
+    others = _other_specs(store, registry, snapshot, cleaned, _by_spec(previous), declarations)
     specs = {snapshot.feature_spec, *others} & set(declarations)
     return {
         **replace(snapshot, other_specs=others).to_json(),
@@ -111,6 +112,7 @@ def _by_spec(facts: Mapping[str, Any]) -> dict[str, ServingSnapshot]:
 
 
 def _other_specs(
+    store: DatasetStore,
     registry: ModelRegistry,
     snapshot: ServingSnapshot,
     cleaned: Dataset,
@@ -126,7 +128,7 @@ def _other_specs(
     others = {}
     for spec in specs:
         if spec in registered_specs and (
-            other := _compute_spec(snapshot.ticker, spec, cleaned, declarations.get(spec), len(snapshot.window))
+            other := _compute_spec(store, snapshot.ticker, spec, cleaned, declarations.get(spec), len(snapshot.window))
         ):
             others[spec] = other
         elif spec in production_specs:
@@ -135,12 +137,17 @@ def _other_specs(
 
 
 def _compute_spec(
-    ticker: str, spec: str, cleaned: Dataset, declaration: Mapping[str, Any] | None, window: int
+    store: DatasetStore, ticker: str, spec: str, cleaned: Dataset, declaration: Mapping[str, Any] | None, window: int
 ) -> ServingSnapshot | None:
     """Return the snapshot of another feature spec, or None if this code cannot compute its inputs."""
     if declaration is None or (inputs := inputs_of(declaration)) is None:
         return None
-    table = features(cleaned.tables["prices"], inputs)
+    prices = cleaned.tables["prices"]
+    try:
+        others = other_prices(store, ticker, pd.DatetimeIndex(prices.index), inputs)
+    except NotAvailable:
+        return None
+    table = features(prices, inputs, others)
     return make_snapshot(
         ticker, cleaned, Dataset({"features": table}, {"feature_spec": spec}), [i.name for i in inputs], window=window
     )

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tests.core.markets import random_prices
-from zenith_core.errors import UserError
+from zenith_core.errors import NotAvailable, UserError
 from zenith_core.features import model_features
 from zenith_core.features.declaration import WARM_UP, OwnFeature
 from zenith_core.features.leakage import leakage_certificate, leakage_summary
@@ -17,6 +17,9 @@ from zenith_core.features.model_features import (
     inputs_of,
     select_inputs,
 )
+from zenith_core.features.other_prices import OtherPrices, known_at_close
+from zenith_core.market.exchanges import exchange_of
+from zenith_core.market.sessions import closing_times
 from zenith_pipelines.settings import Settings
 
 PRICES = random_prices(420)
@@ -182,3 +185,69 @@ def test_a_file_that_cannot_be_used_is_one_line_that_names_it(text, problem, tmp
 def test_a_name_that_is_neither_file_nor_entry_point_is_refused():
     with pytest.raises(UserError, match="calendar is no file that ends with .py and no entry point: no installed pack"):
         select_inputs("calendar")
+
+
+EXCHANGES = ("7203.T", "SPY")
+
+
+def tokyo_and_new_york():
+    """Return prices of Tokyo, and those of New York as its features may see them."""
+    own = random_prices(420)
+    exchanges = {ticker: exchange_of(ticker) for ticker in EXCHANGES}
+    closes = {ticker: closing_times(exchange, pd.DatetimeIndex(own.index)) for ticker, exchange in exchanges.items()}
+    spy = random_prices(420, 8).assign(closed_at=closes["SPY"])
+    return own, OtherPrices(pd.Series(closes["7203.T"], index=own.index), {"SPY": spy})
+
+
+def new_york(align):
+    """Return a feature of Tokyo: the last return of New York, as `align` puts it beside Tokyo's sessions."""
+
+    def compute(prices, others):
+        spy = others["SPY"]
+        return align(prices, spy.assign(move=spy["close"].pct_change()))["move"]
+
+    return own(compute, "new_york", tickers=("spy",), low=-1, high=1)
+
+
+def certify_across(feature):
+    prices, others = tokyo_and_new_york()
+
+    def make(table):
+        return model_features._bounded(pd.DataFrame({feature.name: feature.values(table, others)}), [feature])
+
+    facts = {"inputs": [feature.name], "warm_up": WARM_UP, "feature_spec": "s", "data_version": "d"}
+    return leakage_certificate(make, prices, make(prices), **facts)
+
+
+def test_a_feature_may_use_the_session_of_another_exchange_that_closed_before():
+    feature = new_york(known_at_close)
+    prices, others = tokyo_and_new_york()
+    spy = others.tables["SPY"]
+
+    values = feature.values(prices, others)
+
+    assert certify_across(feature)["passed"]
+    assert values.iloc[-1] == pytest.approx(spy["close"].iloc[-2] / spy["close"].iloc[-3] - 1)  # the day before
+    assert feature.declaration["tickers"] == ["SPY"]
+
+
+def test_a_feature_of_tokyo_that_uses_the_same_date_of_new_york_fails():
+    certificate = certify_across(new_york(lambda prices, spy: spy.reindex(prices.index)))
+
+    assert certificate["offending_columns"] == ["new_york"]
+    assert all(leak["history"].startswith("until ") for leak in certificate["offending"])
+
+
+def test_new_york_may_use_the_same_date_of_tokyo():
+    own_prices = random_prices(420)
+    closes = {name: closing_times(exchange_of(name), pd.DatetimeIndex(own_prices.index)) for name in EXCHANGES}
+    prices = own_prices.assign(closed_at=closes["SPY"])
+    tokyo = random_prices(420, 8).assign(closed_at=closes["7203.T"])
+
+    pd.testing.assert_series_equal(known_at_close(prices, tokyo)["close"], tokyo["close"])
+    assert known_at_close(tokyo, prices)["close"].isna().tolist() == [True] + [False] * 419
+
+
+def test_without_the_prices_of_the_other_ticker_there_is_no_feature():
+    with pytest.raises(NotAvailable, match="no prices of SPY"):
+        new_york(known_at_close).values(PRICES)

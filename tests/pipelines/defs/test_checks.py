@@ -21,7 +21,7 @@ from zenith_pipelines.defs import checks
 from zenith_pipelines.defs.assets import features as feature_assets
 from zenith_pipelines.defs.assets import prices, production
 from zenith_pipelines.defs.partitions import ticker_partitions
-from zenith_pipelines.defs.resources import resources
+from zenith_pipelines.defs.resources import ZenithResource, resources
 from zenith_pipelines.models.training import MIN_SESSIONS
 from zenith_pipelines.settings import Settings
 
@@ -73,7 +73,10 @@ def certified(make=features):
     good = cleaned()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(feature_assets, "features", make)
-        result = feature_assets.indicator_features(Dataset(good.tables, {"data_version": "v1"}))
+        context = dg.build_asset_context(partition_key="AAPL")
+        result = feature_assets.indicator_features(
+            context, zenith=ZenithResource(), cleaned_prices=Dataset(good.tables, {"data_version": "v1"})
+        )
     return result.value
 
 

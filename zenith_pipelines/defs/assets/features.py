@@ -1,15 +1,20 @@
 """Indicators and model inputs."""
 
+from functools import partial
+
 import dagster as dg
+import pandas as pd
 
 from zenith_core.features.declaration import WARM_UP
 from zenith_core.features.leakage import leakage_certificate, leakage_summary
 from zenith_core.features.model_features import FEATURES, feature_spec_hash, features
 from zenith_core.table_schemas import features_schema
+from zenith_pipelines.datasets.other_prices import data_versions, other_prices
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.defs.code_versions import code_version
 from zenith_pipelines.defs.metadata import OWNERS, column_schema, date_range, features_plot
 from zenith_pipelines.defs.partitions import ticker_partitions
+from zenith_pipelines.defs.resources import ZenithResource
 
 MODEL_COLUMNS = (*FEATURES, "volatility", "close")  # model inputs, and the columns that targets are made from
 
@@ -21,16 +26,21 @@ MODEL_COLUMNS = (*FEATURES, "volatility", "close")  # model inputs, and the colu
     kinds={"parquet", "pandas"},
     code_version=code_version("zenith_core/features"),
 )
-def indicator_features(cleaned_prices: Dataset) -> dg.MaterializeResult[Dataset]:
+def indicator_features(
+    context: dg.AssetExecutionContext, zenith: ZenithResource, cleaned_prices: Dataset
+) -> dg.MaterializeResult[Dataset]:
     """The nine indicators and the stationary model inputs made from them. A row uses only rows up to itself.
 
     It has the leakage certificate that the check `no_leakage` reads and each model version carries.
     """
     prices = cleaned_prices.tables["prices"]
-    table = features(prices)
+    others = other_prices(zenith.store, context.partition_key, pd.DatetimeIndex(prices.index))
+    make = partial(features, others=others) if others else features
+    table = make(prices)
     facts = {"feature_spec": feature_spec_hash(), "data_version": cleaned_prices.facts["data_version"]}
-    certificate = leakage_certificate(features, prices, table, inputs=MODEL_COLUMNS, warm_up=WARM_UP, **facts)
-    dataset = Dataset({"features": table}, {**facts, "leakage": certificate})
+    certificate = leakage_certificate(make, prices, table, inputs=MODEL_COLUMNS, warm_up=WARM_UP, **facts)
+    versions = data_versions(zenith.store, others)
+    dataset = Dataset({"features": table}, {**facts, "leakage": certificate, "others": versions})
     return dg.MaterializeResult(
         value=dataset,
         metadata={
@@ -40,7 +50,8 @@ def indicator_features(cleaned_prices: Dataset) -> dg.MaterializeResult[Dataset]
             "warm_up": WARM_UP,
             "leakage": leakage_summary(certificate),
             **facts,
+            **{f"data_version of {name}": version for name, version in versions.items()},
             **features_plot(dataset),
         },
-        data_version=dg.DataVersion(f"{facts['data_version']}-{facts['feature_spec']}"),
+        data_version=dg.DataVersion("-".join([facts["data_version"], facts["feature_spec"], *versions.values()])),
     )
