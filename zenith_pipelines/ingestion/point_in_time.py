@@ -16,14 +16,14 @@ from zenith_pipelines.settings import Settings
 _UNRELATED = {"keras_backend"}  # settings that name neither state nor source
 
 
-def parse_day(text: str) -> date:
-    """Parse a day such as 2026-11-20. Raises UserError for other text and for future days."""
+def parse_day(text: str, option: str = "--as-of") -> date:
+    """Parse a day such as 2026-11-20. Raises UserError, naming the option, for other text and for future days."""
     try:
         day = datetime.strptime(text, "%Y-%m-%d").date()
     except ValueError:
-        raise UserError(f"--as-of: {text[:40]!r} is not a date; expected a day such as 2026-11-20") from None
+        raise UserError(f"{option}: {text[:40]!r} is not a date; expected a day such as 2026-11-20") from None
     if day > datetime.now(UTC).date():
-        raise UserError(f"--as-of: {day} is in the future; expected today or an earlier day")
+        raise UserError(f"{option}: {day} is in the future; expected today or an earlier day")
     return day
 
 

@@ -34,9 +34,7 @@ def forecasts(
         list[Ticker], Query(max_length=MAX_ROWS, description="Tickers. Repeatable. Default: all that have data.")
     ] = [],  # noqa: B006
     limit: Annotated[int, Query(ge=1, le=MAX_ROWS, description="Rows at most.")] = 200,
-    after: Annotated[
-        Ticker | None, Query(description="`next` of the page before.")
-    ] = None,
+    after: Annotated[Ticker | None, Query(description="`next` of the page before.")] = None,
 ) -> Response:
     """Forecasts of all tickers at one horizon, with risk and signal. `Accept: text/csv` gives CSV.
 
