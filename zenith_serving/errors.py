@@ -97,6 +97,10 @@ class CrossSite(ZenithError):
         )
 
 
+class NoRegistry(RegistryUnavailable):
+    """There is no registry yet: nothing was ever registered in this home."""
+
+
 class DagsterUnavailable(ZenithError):
     """Dagster, or a part of it that a run needs, is unavailable. No run was launched."""
 

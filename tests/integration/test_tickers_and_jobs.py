@@ -103,7 +103,7 @@ def statuses(settings):
 def test_a_removed_ticker_is_served_no_more(zenith, monkeypatch):
     fetch_short_history(monkeypatch)
     zenith.here("run", "--tickers", "IBM", "--until", "serving_snapshot")
-    assert "lstm-IBM has no version in Production yet" in zenith.here("predict", "IBM", status=2).stderr
+    assert "No model of this ticker is trained yet" in zenith.here("predict", "IBM").stdout
 
     zenith.here("tickers", "remove", "IBM")
 

@@ -15,12 +15,12 @@ from dataclasses import replace
 from threading import Lock
 from typing import Any, NamedTuple
 
-from zenith_core.errors import InvalidTicker
+from zenith_core.errors import InvalidTicker, ZenithError
 from zenith_core.market.tickers import validate_ticker
 from zenith_core.model_kinds.table import KINDS, Kind
 from zenith_core.names import model_name
 from zenith_core.snapshot import ServingSnapshot
-from zenith_serving.errors import ModelUnavailable, NoProductionModel, RegistryUnavailable
+from zenith_serving.errors import ModelUnavailable, NoProductionModel, NoRegistry, RegistryUnavailable
 from zenith_serving.prediction.last_known_good import LastKnownGood
 from zenith_serving.prediction.loaded_model import LoadedModel, open_model
 from zenith_serving.prediction.served_model import ServedModel, forecast_once
@@ -61,6 +61,7 @@ class ModelStore:
         self._refreshing = Lock()  # the watcher and a webhook may come at the same time
         self._production: dict[str, int] | None = None
         self._outage: str | None = None
+        self._has_no_registry = False
         self._questions: dict[object, float] = {}  # the start of each question to the registry that has no answer yet
         self._last_look: float | None = None  # by the monotonic clock, as all times here
         self._failures: dict[str, _Failure] = {}
@@ -137,11 +138,12 @@ class ModelStore:
             with self._asking():
                 self._production = self._registry.production()
             self._last_look = time.monotonic()
-            outage = None
+            outage, self._has_no_registry = None, False
         except RegistryUnavailable as error:
-            outage = str(error)
+            outage, self._has_no_registry = str(error), isinstance(error, NoRegistry)
         if outage != self._outage:
-            _logger.warning("model registry: %s", outage or "available again")
+            level = logging.INFO if self._has_no_registry else logging.WARNING
+            _logger.log(level, "model registry: %s", outage or "available again")
             self._failures = {  # its return ends the pauses that its outage began
                 name: failure
                 for name, failure in self._failures.copy().items()
@@ -167,16 +169,19 @@ class ModelStore:
             version = (self._production or {}).get(name)
             try:
                 model = self._keep_good(forecast_once(self._open_any(name), snapshot))
-            except NoProductionModel:
-                if snapshot.distribution is None:
-                    raise
-                model = self._keep(without_model(name, snapshot))
-            except (ModelUnavailable, RegistryUnavailable):
-                if earlier := self._kept(name):
+            except (ModelUnavailable, RegistryUnavailable) as error:
+                if snapshot.distribution and self._is_untrained(error):
+                    model = self._keep(without_model(name, snapshot))
+                elif earlier := self._kept(name):
                     return earlier
-                raise
+                else:
+                    raise
             if (self._production or {}).get(name) == version:
                 return model
+
+    def _is_untrained(self, error: ZenithError) -> bool:
+        """Return True if the registry has no version in Production, or there never was a registry here."""
+        return isinstance(error, NoProductionModel) or (isinstance(error, NoRegistry) and self._production is None)
 
     def _follow_alias(self, model: ServedModel) -> None:
         version = (self._production or {}).get(model.name)
@@ -199,7 +204,8 @@ class ModelStore:
             raise NoProductionModel(f"{name} has no version in Production yet")
         try:
             if version is None:
-                raise RegistryUnavailable(self._outage or "the registry has not answered yet")
+                kind = NoRegistry if self._has_no_registry else RegistryUnavailable
+                raise kind(self._outage or "the registry has not answered yet")
             return self._open(name, version)
         except (ModelUnavailable, RegistryUnavailable):
             copy = self._copies.load(name)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from zenith_core.evaluation.summary_metrics import METRICS
 from zenith_core.names import PRODUCTION
 from zenith_core.statistics.performance import finite
-from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
+from zenith_serving.errors import ModelUnavailable, NoRegistry, RegistryUnavailable
 from zenith_serving.registry.base import (
     CHECKSUM_TAG,
     DECISION_PREFIX,
@@ -151,7 +151,14 @@ class DatabaseRegistry:
                 return list(connection.execute(statement, values).all())
         except SQLAlchemyError as error:
             _logger.debug("MLflow database: %r", error)
-            raise RegistryUnavailable("the MLflow database cannot be read") from None
+            kind = NoRegistry if self._is_missing() else RegistryUnavailable
+            raise kind("the MLflow database cannot be read") from None
+
+    def _is_missing(self) -> bool:
+        """Return True for a database file that does not exist."""
+        scheme, _, path = self._url.partition(":///")
+        file = Path(path.partition("?")[0])
+        return scheme == "sqlite" and not file.exists()
 
     def _engine(self) -> "Engine":
         from sqlalchemy import NullPool, create_engine, make_url

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.core.risk.distributions import NORMAL, normal_distribution
-from zenith_serving.errors import DistributionUnavailable, ModelUnavailable, RegistryUnavailable
+from zenith_serving.errors import DistributionUnavailable, ModelUnavailable, NoRegistry, RegistryUnavailable
 from zenith_serving.prediction.cache import LocalCache
 from zenith_serving.prediction.last_known_good import LastKnownGood
 from zenith_serving.prediction.model_store import ModelStore
@@ -87,6 +87,34 @@ def test_an_unavailable_registry_is_no_missing_model(predictor, registry):
 
     with pytest.raises(RegistryUnavailable):
         predictor.predict_price("AAPL")
+
+
+def test_in_a_home_without_any_registry_nothing_is_trained(predictor, registry, monkeypatch, tmp_path, write_snapshot):
+    def missing():
+        raise NoRegistry("the MLflow database cannot be read")
+
+    monkeypatch.setattr(registry, "production", missing)
+
+    assert predictor.predict_price("AAPL").model_version == "none"
+    write_snapshot(tmp_path, "AAPL")
+    with pytest.raises(RegistryUnavailable):
+        predictor.predict_signal("AAPL")
+
+
+def test_a_registry_that_vanishes_takes_no_model_away(
+    predictor, registry, models, monkeypatch, tmp_path, write_snapshot
+):
+    registry.add("lstm-AAPL", models.lstm("AAPL"))
+    assert predictor.predict_price("AAPL").model_version == "1"
+
+    def missing():
+        raise NoRegistry("the MLflow database cannot be read")
+
+    monkeypatch.setattr(registry, "production", missing)
+    write_snapshot(tmp_path, "AAPL", data_version="beef", distribution=normal_distribution())
+    predictor.refresh()
+
+    assert predictor.predict_price("AAPL").model_version == "1"
 
 
 def test_quantiles_are_those_of_the_distribution_around_the_last_close(predictor, registry, models):

@@ -2,7 +2,7 @@ import hashlib
 
 import pytest
 
-from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
+from zenith_serving.errors import ModelUnavailable, NoRegistry
 from zenith_serving.registry import open_registry
 from zenith_serving.registry.database import DatabaseRegistry
 
@@ -26,7 +26,7 @@ def test_a_missing_version_raises_model_unavailable(mlflow_home):
 
 
 def test_a_missing_database_is_reported_and_not_created(tmp_path):
-    with pytest.raises(RegistryUnavailable, match="database cannot be read"):
+    with pytest.raises(NoRegistry, match="database cannot be read"):
         DatabaseRegistry(f"sqlite:///{tmp_path}/none.db").production()
     assert list(tmp_path.iterdir()) == []
 
