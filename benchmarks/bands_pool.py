@@ -60,6 +60,7 @@ GAP = 0.05
 _AT = [ANCHORS.index(horizon) for horizon in SHOWN]
 _COLUMNS = [LEVELS.index(level) for level in QUANTILES]
 _REFIT, _PATHS = 500, 500  # sessions between fits of GJR, and simulated paths an origin
+_PERSISTENCE = 0.995
 _LEAST = 1e-4  # of its variance, in percent squared: an estimated alpha may be negative
 
 
@@ -166,7 +167,10 @@ def gjr(ticker: Ticker, models: dict[int, ScaleModel], renew: int) -> Quantiles:
         if not len(rows):
             continue
         fit = arch_model(returns[:start], o=1, dist="t").fit(disp="off", show_warning=False).params
-        mean, omega, alpha, gamma, beta = (fit[name] for name in ("mu", "omega", "alpha[1]", "gamma[1]", "beta[1]"))
+        mean, omega = fit["mu"], fit["omega"]
+        persistence = fit["alpha[1]"] + fit["gamma[1]"] / 2 + fit["beta[1]"]
+        shrink = min(1.0, _PERSISTENCE / persistence)  # an explosive fit would make paths without bound
+        alpha, gamma, beta = (shrink * fit[name] for name in ("alpha[1]", "gamma[1]", "beta[1]"))
         variance = np.full(len(returns) + 1, returns[:start].var())  # of the return at the same position
         for at, value in enumerate(returns - mean):
             variance[at + 1] = max(omega + (alpha + gamma * (value < 0)) * value**2 + beta * variance[at], _LEAST)
@@ -284,7 +288,7 @@ def show(scores: dict[str, pd.DataFrame], seconds: dict[str, float], tickers: di
         rejected, of = rejections(own)
         hits = own[own["horizon"] == 1]["below"].mean()
         table.add_row(name, *cells, f"{hits:.2%}", f"{rejected} of {of}", f"{seconds[name] / count:.2f}")
-    Console(width=160).print(table)
+    Console(width=200).print(table)
     parts = {name: (rows["inside"].mean(), z_of(rows, 1), len(rows)) for name, rows in _parts(scores, tickers).items()}
     print("\ncoverage at one session, in clustered standard errors off 90 %:")
     for name, (coverage, z, rows) in parts.items():

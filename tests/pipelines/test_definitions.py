@@ -22,8 +22,8 @@ def test_the_assets_and_their_upstream_assets():
         "scale_model": ["cleaned_prices"],
         "cleaned_prices": ["raw_prices"],
         "indicator_features": ["cleaned_prices"],
-        "lstm_model": ["cleaned_prices", "indicator_features"],
-        "ensemble_model": ["cleaned_prices", "indicator_features"],
+        "lstm_model": ["cleaned_prices", "indicator_features", "serving_snapshot"],
+        "ensemble_model": ["cleaned_prices", "indicator_features", "serving_snapshot"],
         "lstm_backtest": ["cleaned_prices", "lstm_model"],
         "ensemble_backtest": ["cleaned_prices", "ensemble_model"],
         "backtest_report": [
@@ -80,6 +80,7 @@ def test_the_checks_and_jobs():
         "cleaned_prices:sessions_are_unique_and_sorted",
         "indicator_features:features_schema_holds",
         "indicator_features:no_leakage",
+        "serving_snapshot:enough_to_train",
     }
     assert {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")} == {
         "cleanup_old_models",

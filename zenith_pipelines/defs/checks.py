@@ -15,8 +15,11 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
+from zenith_core.asset_selection import REFRESH
+from zenith_core.features.declaration import WARM_UP
 from zenith_core.features.leakage import leakage_summary
 from zenith_core.market.exchanges import exchange_of
+from zenith_core.model_kinds.options import DEFAULT_WINDOW
 from zenith_core.prices import quality_checks
 from zenith_core.prices.quality_checks import Finding
 from zenith_core.prices.standstill import LEAST_MOVES, WINDOW, moves_at_end, standing_still
@@ -26,46 +29,63 @@ from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.models.training import MIN_SESSIONS
-from zenith_pipelines.production.serving_snapshot import served_until
+from zenith_pipelines.production.serving_snapshot import MOVING_SESSIONS, served_until
 
 # Dagster calls partitioned checks a preview, and would warn at each start.
 warnings.filterwarnings("ignore", "Specifying a partitions_def on an AssetCheckSpec", dg.PreviewWarning)
 
+LEAST_SESSIONS = WARM_UP + DEFAULT_WINDOW  # of a ticker that is served without a model
 _MAX_DAYS = 20  # offending days in the metadata; the figure has their number
 
 
 @dg.asset_check(asset="cleaned_prices", blocking=True, partitions_def=ticker_partitions)
 def enough_history(cleaned_prices: Dataset) -> dg.AssetCheckResult:
-    """The history has enough sessions for the indicators' warm-up, the model's window and the walk-forward folds."""
+    """The history has enough sessions for the indicators' warm-up and a window: bands and risk need no more."""
     sessions = cleaned_prices.facts["sessions"]
     return dg.AssetCheckResult(
-        passed=sessions >= MIN_SESSIONS,
-        description=f"{sessions} sessions of history; at least {MIN_SESSIONS} are needed to train and test",
-        metadata={"sessions": sessions, "needed": MIN_SESSIONS},
+        passed=sessions >= LEAST_SESSIONS,
+        description=f"{sessions} sessions of history; at least {LEAST_SESSIONS} are needed to forecast anything",
+        metadata={"sessions": sessions, "needed": LEAST_SESSIONS},
+    )
+
+
+@dg.asset_check(asset="serving_snapshot", blocking=True, partitions_def=ticker_partitions)
+def enough_to_train(context: dg.AssetCheckExecutionContext, serving_snapshot: Dataset) -> dg.AssetCheckResult:
+    """The price moved in enough sessions to train and test models; until then bands and risk are served without one.
+
+    A refresh trains nothing, so there it only warns.
+    """
+    return history_to_train(serving_snapshot.facts[MOVING_SESSIONS], trains=context.run.job_name != REFRESH)
+
+
+def history_to_train(moving: int, *, trains: bool) -> dg.AssetCheckResult:
+    """Judge the number of sessions in which the price moved, for a run that `trains` or does not."""
+    return dg.AssetCheckResult(
+        passed=moving >= MIN_SESSIONS,
+        severity=dg.AssetCheckSeverity.ERROR if trains else dg.AssetCheckSeverity.WARN,
+        description=f"the price moved in {moving} sessions; at least {MIN_SESSIONS} are needed to train and test a "
+        "model, and none to serve bands and risk",
+        metadata={"sessions": moving, "needed": MIN_SESSIONS},
     )
 
 
 @dg.asset_check(asset="cleaned_prices", blocking=True, partitions_def=ticker_partitions)
 def prices_move(cleaned_prices: Dataset) -> dg.AssetCheckResult:
-    """The close moves in at least 15 of the last 60 sessions, and did so in enough sessions to train and test."""
+    """The close moves in at least 15 of the last 60 sessions."""
     close = _prices(cleaned_prices)["close"]
     still, moves = standing_still(close), moves_at_end(close)
-    moving, days = len(close) - int(still.sum()), close.index[still]
-    stands_still = bool(still[-1:].any())
+    days, stands_still = close.index[still], bool(still[-1:].any())
     description = f"the close moved in {moves} of the last {min(WINDOW, len(close))} sessions"
     if stands_still:
         description += (
             f"; below {LEAST_MOVES} the stock stands still, and nothing can be forecast until it trades again"
         )
-    else:
-        description += f", and stood still in {len(days)} of {len(close)}; {MIN_SESSIONS} with moves are needed"
     return dg.AssetCheckResult(
-        passed=not stands_still and (moving >= MIN_SESSIONS or not len(days)),
+        passed=not stands_still,
         description=description,
         metadata={
             "moves": moves,
             "still": len(days),
-            "needed": MIN_SESSIONS,
             "offending": [f"{day:%Y-%m-%d}" for day in days[-_MAX_DAYS:]],
         },
     )

@@ -176,4 +176,5 @@ def _stage_seconds(result: "dg.ExecuteInProcessResult") -> Iterator[tuple[str, f
 def _unsuitable(result: "dg.ExecuteInProcessResult") -> str | None:
     """Return the reason if the history is too short or stands still; None if it was longer before, a failure."""
     failed = {check.check_name: check.description for check in result.get_asset_check_evaluations() if not check.passed}
-    return None if "end_not_before_served" in failed else failed.get("enough_history") or failed.get("prices_move")
+    reasons = [failed[name] for name in ("enough_history", "prices_move", "enough_to_train") if name in failed]
+    return None if "end_not_before_served" in failed else next(iter(reasons), None)

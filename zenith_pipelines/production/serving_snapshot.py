@@ -19,6 +19,7 @@ from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.options import DEFAULT_WINDOW
 from zenith_core.model_kinds.table import KINDS, Kind
 from zenith_core.names import model_name
+from zenith_core.prices.standstill import standing_still
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.other_prices import other_prices
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
@@ -27,6 +28,7 @@ from zenith_pipelines.production.chart_data import candles
 from zenith_pipelines.registry.model_registry import ModelRegistry, Version
 
 DECLARATIONS = "feature_declarations"  # the fact that holds the declaration of each feature spec in the snapshot
+MOVING_SESSIONS = "moving_sessions"  # the fact that holds the number of sessions in which the price did not stand still
 _RECENT = 250  # sessions of closes for a chart, about a year
 
 
@@ -57,6 +59,7 @@ def snapshot_facts(
         **replace(snapshot, other_specs=others).to_json(),
         DECLARATIONS: {spec: declarations[spec] for spec in sorted(specs)},
         "candles": candles(cleaned.tables["prices"]),
+        MOVING_SESSIONS: int((~standing_still(cleaned.tables["prices"]["close"])).sum()),
     }
 
 

@@ -185,7 +185,7 @@ def test_the_metadata_has_the_figures():
         {"open is not positive": {"rows": 90, "first": [day(0), day(1), day(2)]}},
     ]
     assert figures(checks.ohlc_is_consistent, cleaned(put("low", 1e6, 4, 9)), "count") == [2]
-    assert figures(checks.enough_history, cleaned(rows=300), "sessions", "needed") == [300, MIN_SESSIONS]
+    assert figures(checks.enough_history, cleaned(rows=300), "sessions", "needed") == [300, checks.LEAST_SESSIONS]
     assert figures(checks.few_restatements, restated(3, 4), "restated", "vanished", "offending") == [
         2,
         1,
@@ -196,16 +196,26 @@ def test_the_metadata_has_the_figures():
 
 
 def test_a_stock_that_stands_still_is_refused_and_one_that_did_is_not():
-    stopped, thin, resumed = (
-        call(checks.prices_move, cleaned(dirty=halted(stretch), rows=rows))
-        for stretch, rows in (((-50, None), MIN_SESSIONS), ((300, 400), MIN_SESSIONS), ((300, 400), MIN_SESSIONS + 90))
+    stopped, resumed = (
+        call(checks.prices_move, cleaned(dirty=halted(stretch))) for stretch in ((-50, None), (300, 400))
     )
     assert stopped.description == (
         "the close moved in 10 of the last 60 sessions; below 15 the stock stands still, "
         "and nothing can be forecast until it trades again"
     )
-    assert (thin.passed, resumed.passed) == (False, True)
-    assert thin.description.endswith(f"and stood still in 69 of {MIN_SESSIONS}; {MIN_SESSIONS} with moves are needed")
+    assert (stopped.passed, resumed.passed) == (False, True)
+
+
+def test_a_new_ticker_is_too_short_to_train_and_long_enough_to_serve():
+    assert call(checks.enough_history, cleaned(rows=checks.LEAST_SESSIONS)).passed
+    new = checks.history_to_train(checks.LEAST_SESSIONS, trains=True)
+    refreshed = checks.history_to_train(checks.LEAST_SESSIONS, trains=False)
+    assert (new.passed, new.severity, refreshed.passed, refreshed.severity) == (False, ERROR, False, WARN)
+    assert checks.history_to_train(MIN_SESSIONS, trains=True).passed
+    assert new.description == (
+        f"the price moved in 310 sessions; at least {MIN_SESSIONS} are needed to train and test a model, "
+        "and none to serve bands and risk"
+    )
 
 
 def test_the_line_of_the_quarantine_has_every_reason_with_its_first_days():

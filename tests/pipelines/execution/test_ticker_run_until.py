@@ -40,6 +40,7 @@ def test_an_unknown_asset_is_refused_with_the_names_of_all():
     [
         ({"enough_history": "short"}, "short"),
         ({"prices_move": "halted"}, "halted"),
+        ({"enough_to_train": "new"}, "new"),
         ({"few_rows_quarantined": "bad"}, None),
         ({"prices_move": "halted", "end_not_before_served": "shortened"}, None),
     ],

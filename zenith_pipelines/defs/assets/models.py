@@ -53,6 +53,7 @@ def model_asset(kind: ModelKind) -> dg.AssetsDefinition:
         name=f"{kind.name}_model",
         description=kind.description,
         partitions_def=ticker_partitions,
+        deps=["serving_snapshot"],  # whose check says if there is enough to train on
         group_name="models",
         owners=OWNERS,
         kinds={*kind.libraries, "mlflow", "onnx"},
