@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic_core import from_json
+
 _FIELD = "sha256"
 _TAIL = b', "sha256": "%s"}'
 
@@ -25,16 +27,25 @@ def unseal(content: bytes) -> dict[str, Any]:
 
     A document that was only formatted anew is accepted.
     """
+    intact = is_intact(content)
     try:
-        document = json.loads(content)
+        document = _parse(content) if intact else json.loads(content)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(document, dict):
         raise ValueError("it is not an object")
     checksum = document.pop(_FIELD, None)
-    if not is_intact(content) and checksum != _digest(json.dumps(document).encode()):
+    if not intact and checksum != _digest(json.dumps(document).encode()):
         raise ValueError("its checksum does not match")
     return document
+
+
+def _parse(content: bytes) -> Any:
+    """Parse with pydantic, in a fifth of the time of `json`; that is most of what a listing takes."""
+    try:
+        return from_json(content)
+    except ValueError:  # half of a surrogate pair, which `json` accepts
+        return json.loads(content)
 
 
 def _digest(content: bytes) -> str:

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 
 from zenith_core.sealed_json import is_intact, seal, unseal
@@ -10,6 +11,22 @@ DOCUMENT = {"stamp": "1", "facts": {"close": 430.47, "name": "Ação", "none": N
 def test_a_sealed_document_is_restored():
     assert unseal(seal(DOCUMENT)) == DOCUMENT
     assert is_intact(seal(DOCUMENT))
+
+
+def test_every_value_is_restored_bit_for_bit():
+    random = np.random.default_rng(1)
+    floats = random.integers(0, 2**63, 20_000, dtype=np.int64).view(np.float64)
+    values = [*floats[np.isfinite(floats)].tolist(), *random.standard_normal(1000).astype(np.float32).tolist()]
+    document = {
+        "values": [*values, 5e-324, -0.0, 0, 2**80, -(2**63)],
+        "text": "\ud800 half a pair",
+        "none": [None, True],
+    }
+
+    restored = unseal(seal(document))
+
+    assert json.dumps(restored) == json.dumps(document)
+    assert repr(restored) == repr(document)
 
 
 def test_the_checksum_is_that_of_the_document_as_earlier_releases_wrote_it():
