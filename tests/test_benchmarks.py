@@ -11,9 +11,13 @@ import capacity_page
 import plots
 import pytest
 import run_all
-from harness import figures, results, summary
+from harness import figures, many_tickers, results, summary
 from harness.figures import Figure, Promise
 from rich.console import Console
+
+from tests.empty_databases import put_mlflow_database
+from zenith_serving.registry import open_registry
+from zenith_serving.registry.version_listing import list_models
 
 NAMES = [benchmark.name for benchmark in run_all.BENCHMARKS]
 
@@ -168,3 +172,14 @@ def test_plots_are_drawn_for_benchmarks_with_data(tmp_path):
     pictures = plots.draw({"benchmarks": {"features": {"series": series}, "serving": {"series": {}}}}, tmp_path)
     assert [path.name for path in pictures] == ["scaling-features.png"]
     assert pictures[0].read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_simulated_registry_is_listed_as_a_trained_one(tmp_path):
+    put_mlflow_database(tmp_path)
+    many_tickers.fill_registry(tmp_path / "mlflow.db", ["T1", "T2", "T3"])
+
+    page = list_models(open_registry(f"sqlite:///{tmp_path}/mlflow.db"), status="production", limit=5)
+
+    assert [one.name for one in page.models] == ["lstm-T1", "ensemble-T1", "lstm-T2", "ensemble-T2", "lstm-T3"]
+    assert page.next == "lstm-T3/4"
+    assert page.models[0].metrics["value"] == 0.5
