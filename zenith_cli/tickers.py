@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from zenith_core.errors import NotAvailable
+from zenith_core.errors import NotAvailable, UserError
 from zenith_core.market.exchanges import exchange_of, listed_tickers
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.ingestion.sources import make_source
+from zenith_pipelines.ingestion.sources.defaults import default_source
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.renaming import rename_ticker, unfinished_renames
 from zenith_pipelines.settings import Settings, prepare_home
@@ -58,7 +60,18 @@ def rename(old_text: str, new_text: str, *, as_json: bool) -> None:
         print(json.dumps({"renamed": result.old, "to": result.new, "both_answer_until": result.until}))
         return
     print(f"renamed: {old} is {new} now, with its prices, {_count(result.models, 'model')} and forecasts")
-    print(f"Requests for {old} are answered as {new} until {result.until}. Next: `zenith run --tickers {new}`")
+    print(f"Requests for {old} are answered as {new} until {result.until}. {_next_step(settings, new)}")
+
+
+def _next_step(settings: Settings, ticker: str) -> str:
+    """Return the next step: a run, if the ticker's source can have the new name."""
+    name, folder = default_source(settings, DatasetStore(settings.data_uri), ticker)
+    try:
+        if make_source(name, csv_dir=folder, settings=settings).offers(ticker):
+            return f"Next: `zenith run --tickers {ticker}`"
+    except UserError:  # a folder that is gone
+        pass
+    return f"Its source {name} has no {ticker} yet: rename it there, or name another with --source"
 
 
 def _count(items: Sequence[object], noun: str) -> str:

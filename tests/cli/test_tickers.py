@@ -71,7 +71,7 @@ def test_tickers_of_exchanges_that_are_unknown_here_are_said(zenith, monkeypatch
     assert json.loads(zenith("tickers", "list", "--json")[1]) == {"tickers": [], "of_unknown_exchanges": ["OMV.VX"]}
 
 
-def test_a_ticker_is_renamed(zenith, tmp_path):
+def test_a_ticker_is_renamed(zenith, monkeypatch):
     zenith("tickers", "add", "FB", "MSFT")
 
     status, text, errors = zenith("tickers", "rename", "fb", "META")
@@ -84,6 +84,10 @@ def test_a_ticker_is_renamed(zenith, tmp_path):
     assert (document["renamed"], document["to"]) == ("META", "FB")
     assert zenith("tickers", "rename", "META", "FB")[::2] == (2, "zenith: META was renamed already, to FB\n")
     assert zenith("tickers", "rename", "FB", "../x")[0] == 2
+
+    monkeypatch.setenv("ZENITH_PRICE_SOURCE", "sample")
+    hint = "Its source sample has no META yet: rename it there, or name another with --source"
+    assert zenith("tickers", "rename", "FB", "META")[1].splitlines()[1].endswith(hint)
 
 
 def test_a_rename_that_was_killed_is_named_in_the_list(zenith, tmp_path):
