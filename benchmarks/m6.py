@@ -119,10 +119,10 @@ def summary(rounds: list[Round], rank: int | None) -> dict[str, Any]:
     return {
         "rps": float(own.mean()),
         "place": rank,
-        "standard_error": _standard_error(own),
+        "standard_error": standard_error(own),
         "plain": float(recipe.mean()),
         "equal": EQUAL,
-        "t": float(difference.mean() / error) if (error := _standard_error(difference)) else None,
+        "t": float(difference.mean() / error) if (error := standard_error(difference)) else None,
         "rounds": [vars(each) for each in rounds],
     }
 
@@ -139,12 +139,12 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         prices = read_prices(arguments.data)
-        fridays = _fridays(prices, arguments.first, arguments.rounds)
+        starts = fridays(prices, arguments.first, arguments.rounds)
     except (OSError, ValueError) as error:
         print(f"m6.py: {error}", file=sys.stderr)
         return 1
     console = Console(stderr=arguments.json)
-    rounds = [play(prices, friday) for friday in track(fridays, "rounds", console=console, transient=True)]
+    rounds = [play(prices, friday) for friday in track(starts, "rounds", console=console, transient=True)]
     rps = float(np.mean([each.rps for each in rounds]))
     totals = summary(rounds, place(arguments.data, rps, arguments.first, arguments.rounds))
     if arguments.json:
@@ -154,16 +154,16 @@ def main() -> int:
     return 0
 
 
-def _fridays(prices: Prices, first: str, rounds: int) -> list[pd.Timestamp]:
-    """Return the Fridays of the rounds. Raises ValueError if the prices do not cover them."""
+def fridays(prices: Prices, first: str, rounds: int, weeks: int = WEEKS) -> list[pd.Timestamp]:
+    """Return the Fridays that the rounds start on. Raises ValueError if the prices do not cover them."""
     if rounds < 1:
-        raise ValueError(f"--rounds must be at least 1, not {rounds}")
+        raise ValueError(f"there must be at least 1 round, not {rounds}")
     start = pd.Timestamp(first)
-    fridays = [start + pd.Timedelta(weeks=WEEKS * k) for k in range(rounds + 1)]
     days = prices.history.index
-    if len(days) < 2 or not days[1] <= start or fridays[-1] > days[-1]:
-        raise ValueError(f"rounds of {first} to {fridays[-1].date()} need prices of those days; {HISTORY} has others")
-    return fridays[:-1]
+    ends = [start + pd.Timedelta(weeks=weeks * k) for k in range(rounds + 1)]
+    if len(days) < 2 or not days[1] <= start or ends[-1] > days[-1]:
+        raise ValueError(f"rounds of {first} to {ends[-1].date()} need prices of those days; {HISTORY} has others")
+    return ends[:-1]
 
 
 def _close_at(table: pd.DataFrame, day: pd.Timestamp) -> pd.Series:
@@ -174,7 +174,8 @@ def _close_at(table: pd.DataFrame, day: pd.Timestamp) -> pd.Series:
     return close
 
 
-def _standard_error(values: Floats) -> float:
+def standard_error(values: Floats) -> float:
+    """Return the standard error of the mean, NaN for a single value."""
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
 
 

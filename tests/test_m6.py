@@ -1,7 +1,8 @@
-"""The replay of the M6 competition, on drawn prices in the form of its files."""
+"""The replay of the M6 competition and the backtest of books, on drawn prices in the form of its files."""
 
 import json
 
+import books
 import m6
 import numpy as np
 import pandas as pd
@@ -33,13 +34,14 @@ def few_draws():
     """Draw less often than the replay of the real prices."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(m6, "DRAWS", 500)
+        patch.setattr(books, "DRAWS", 500)
         yield
 
 
-def run(capsys, *arguments):
+def run(capsys, *arguments, script=m6):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.argv", ["m6.py", *map(str, arguments)])
-        status = m6.main()
+        patch.setattr("sys.argv", ["benchmark", *map(str, arguments)])
+        status = script.main()
     return status, capsys.readouterr()
 
 
@@ -102,7 +104,7 @@ def test_the_table_tells_the_score_and_its_error(folder, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--rounds", "0"), "--rounds must be at least 1, not 0"),
+        (("--rounds", "0"), "there must be at least 1 round, not 0"),
         (("--rounds", "12"), "need prices of those days"),
         (("--first", "2019-03-01"), "need prices of those days"),
         (("--first", "spring"), "spring"),
@@ -122,3 +124,51 @@ def test_a_folder_without_prices_is_one_line(tmp_path, capsys):
     assert status == 1
     assert m6.HISTORY in streams.err
     assert len(streams.err.splitlines()) == 1
+
+
+def test_books_are_scored_beside_two_other_methods(folder, capsys):
+    status, streams = run(
+        capsys, "--data", folder, "--weeks", 2, "--books", 3, "--first", FIRST, "--json", script=books
+    )
+    records = json.loads(streams.out)
+
+    assert status == 0
+    assert list(records) == ["0.05", "0.01"]
+    assert list(records["0.05"]) == ["ours", "EWMA", "history"]
+    assert records["0.05"]["ours"]["t"] is None
+    assert records["0.05"]["EWMA"]["t"] is not None
+
+
+def test_the_record_of_books_counts_losses_above_the_value_at_risk():
+    losses = np.array([[0.5, 1.5], [2.5, 0.5], [0.5, 0.5], [0.5, 0.5]])
+    forecasts = np.full((4, 2, 3, 2, 2), 2.0)
+    forecasts[..., 0] = 1.0
+    forecasts[:, :, 1, :, 0] = 2.0
+
+    record = books.record(losses, forecasts, 0)
+
+    assert [record[method]["hit_rate"] for method in books.METHODS] == [0.25, 0.125, 0.25]
+    assert record["ours"]["fz0"] == record["history"]["fz0"]
+
+
+def test_a_books_forecast_uses_nothing_later_than_its_friday(folder):
+    prices, friday = m6.read_prices(folder), pd.Timestamp(FIRST)
+    poisoned = prices.history.copy()
+    poisoned.loc[poisoned.index > friday] = 1e6
+    table = books.weights(4, 30)
+
+    (losses, forecasts), (others, same) = (
+        books.week(m6.Prices(history, history), friday, table) for history in (prices.history, poisoned)
+    )
+
+    np.testing.assert_array_equal(forecasts, same)
+    assert (losses != others).any()
+    assert (table[::2] >= 0).all()
+    assert (table[1::2] < 0).any()
+
+
+def test_books_that_cannot_be_backtested_are_one_line(folder, capsys):
+    status, streams = run(capsys, "--data", folder, "--weeks", 0, script=books)
+
+    assert status == 1
+    assert streams.err == "books.py: there must be at least 1 round, not 0\n"
