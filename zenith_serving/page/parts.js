@@ -127,7 +127,7 @@ function sentence({ skill: { beats_naive: better, horizon, skill: share }, horiz
   return [h("b", {}, ahead), " ", t(n === 1 ? "worth.tomorrow" : "worth.naive")];
 }
 
-export const record = (ticker, data) => came(data.record, ({ forecasts, summary }) => {
+export const record = (ticker, data) => came(data.record, ({ forecasts, summary, evidence }) => {
   const matured = Object.entries(summary ?? {}).filter(([, one]) => one.matured > 0);
   const waits = forecasts.filter((one) => one.actual === null && one.in_the_open).length;
   return [
@@ -137,9 +137,17 @@ export const record = (ticker, data) => came(data.record, ({ forecasts, summary 
         matured.map(([horizon, one]) => [t("sessions", { n: Number(horizon) }), number(one.matured, 0), percent(one.coverage), percent(one.mae, 2), percent(one.mae_naive, 2)]))
       : note(t("record.none")),
     waits > 0 && h("p", { class: "small" }, t("record.waits", { n: waits })),
+    ...Object.entries(evidence ?? {}).filter(([, one]) => one.since).map(proof),
     matured.length > 0 && newest(ticker, forecasts),
   ];
 });
+
+const proof = ([horizon, one]) => h("p", { class: "small" }, t(one.discovered ? "record.claim" : "record.evidence", {
+  sessions: t("sessions", { n: Number(horizon) }), odds: odds(one.e_value), since: day(one.since), required: odds(one.required),
+}));
+
+const short = (value) => number(value, value < 9.95 ? 1 : 0);
+const odds = (value) => t("odds", value < 1 ? { for: number(1, 0), against: short(1 / value) } : { for: short(value), against: number(1, 0) });
 
 function newest(ticker, forecasts) {
   const come = forecasts.filter((one) => one.actual !== null && one.in_the_open).slice(-8).reverse();

@@ -47,6 +47,11 @@ ANSWERS = {
             "1": {"matured": 0, "coverage": None, "mae": None, "mae_naive": None},
             "5": {"matured": 1, "coverage": 0.0, "mae": 0.0177, "mae_naive": 0.0227},
         },
+        "evidence": {
+            "1": {"e_value": 1.0, "since": None, "required": 2400.0, "discovered": False, "says": "no outcome yet"},
+            "5": {"e_value": 0.2, "since": "2013-02-18", "required": 2400.0, "discovered": False, "says": "1 to 5"},
+            "20": {"e_value": 34.0, "since": "2013-02-18", "required": 20.0, "discovered": True, "says": "34 to 1"},
+        },
     },
 }
 """By path below /api/v1/ml/, as the service's description has them."""

@@ -127,6 +127,8 @@ def test_served_forecasts_stand_against_what_came(visit):
     expect(record.get_by_role("row").nth(1)).to_have_text("5 sessions10%1.77%2.27%")
     expect(record.locator(".missed")).to_have_text("101.25")
     expect(record).to_contain_text("1 forecast is waiting for its session.")
+    expect(record).to_contain_text("Evidence, 5 sessions ahead: 1 to 5.0 since 18 Feb 2013. A claim asks 2,400 to 1.")
+    expect(record).to_contain_text("A claim, 20 sessions ahead: 34 to 1 since 18 Feb 2013, where 20 to 1 is asked.")
 
 
 def test_versions_promotions_and_links_are_there(visit):
