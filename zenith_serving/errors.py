@@ -107,6 +107,13 @@ class DagsterUnavailable(ZenithError):
     retryable = True
 
 
+class TrainingActive(ZenithError):
+    """The ticker is being trained with another configuration; nothing was launched."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"run {run_id} trains this ticker with another configuration: ask again when it has ended")
+
+
 class UnknownRun(ZenithError):
     """Dagster has no such run."""
 

@@ -134,9 +134,13 @@ def known_to(ui, run):
 def test_a_training_runs_with_what_was_asked_for_and_is_the_only_one(ui, client):
     run = launched(client, "train", {"ticker": "ibm", "epochs": 10})
     again = launched(client, "train", {"ticker": "IBM", "model_type": "lstm"})
+    same = launched(client, "train", {"ticker": "IBM", "models": {"lstm": {"epochs": 10}}})
+    other = post(client, "train", {"ticker": "IBM", "epochs": 12})
 
     assert (run["already_running"], again["already_running"]) == (False, True)
-    assert again["run_id"] == run["run_id"]
+    assert again["run_id"] == same["run_id"] == run["run_id"]
+    assert (other.status_code, other.json()["type"]) == (409, "urn:zenith:problem:training-active")
+    assert other.json()["detail"].startswith(f"run {run['run_id']} trains this ticker with another configuration")
     facts = known_to(ui, run)
     assert (facts["jobName"], facts["assetSelection"]) == ("retrain_model", None)
     assert facts["runConfig"] == {"ops": {"lstm_model": {"config": {"epochs": 10}}}}

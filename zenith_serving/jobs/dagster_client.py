@@ -27,7 +27,7 @@ _ACTIVE = ["QUEUED", "NOT_STARTED", "MANAGED", "STARTING", "STARTED", "CANCELING
 
 _logger = logging.getLogger(__name__)
 
-_RUN = "runId status jobName tags{key value} assetSelection{path} startTime endTime"
+_RUN = "runId status jobName tags{key value} assetSelection{path} startTime endTime runConfig"
 _ACTIVE_RUNS = f"""query($filter: RunsFilter!) {{
   runsOrError(filter: $filter) {{ __typename ... on Runs {{ results {{ {_RUN} }} }} }}
 }}"""

@@ -10,6 +10,7 @@ from typing import Any
 
 from zenith_core.asset_selection import (
     ALL,
+    END_CHECK,
     REFRESH,
     REFRESH_ASSETS,
     RETRAIN,
@@ -19,9 +20,9 @@ from zenith_core.asset_selection import (
     training_config,
 )
 from zenith_core.errors import UserError
-from zenith_core.model_kinds.table import KINDS
+from zenith_core.model_kinds.table import KINDS, MODEL_KINDS
 from zenith_core.names import REQUESTED_BY
-from zenith_serving.errors import UnknownTicker, nearby
+from zenith_serving.errors import TrainingActive, UnknownTicker, nearby
 from zenith_serving.jobs.dagster_client import PARTITION, DagsterAPI, Job
 from zenith_serving.jobs.launch_lock import launch_lock
 from zenith_serving.jobs.launchable_jobs import launchable
@@ -47,13 +48,19 @@ class Launcher:
     def train(self, request: TrainRequest, by: str) -> Launched:
         """Train a ticker's models, or return the active run that trains them. `by` is recorded with its decisions.
 
-        Raises UnknownTicker, DagsterUnavailable, or UserError if a model that will not be trained does not exist yet.
+        Raises UnknownTicker, DagsterUnavailable, TrainingActive if the active run has another configuration, or
+        UserError if a model that will not be trained does not exist yet.
         """
         ticker, model_type = request.ticker, request.model_type
         other_models = [f"{kind}_model" for kind in KINDS if model_type not in (kind, ALL)]
+        config = training_config(
+            request.epochs, request.models, model_type=model_type, allow_earlier_end=request.allow_earlier_end
+        )
         with launch_lock(self._settings, f"{RETRAIN} {ticker}"):
             for run in self._dagster.active_runs(tags={PARTITION: ticker}):
                 if _kinds(model_type) <= trained_kinds(run):
+                    if not honours(run["runConfig"], config):
+                        raise TrainingActive(run["runId"])
                     return self._launched(run, "train", already_running=True)
             assets = assets_to_retrain(model_type)
             job = Job(RETRAIN, ticker, None if assets == STAGES else assets)
@@ -61,9 +68,6 @@ class Launcher:
             _require_ticker(ticker, readiness.tickers)
             if set(other_models) - readiness.existing_assets:
                 raise UserError("this ticker lacks the other model: the first time, train all models")
-            config = training_config(
-                request.epochs, request.models, model_type=model_type, allow_earlier_end=request.allow_earlier_end
-            )
             run = self._dagster.launch(job, config, {PARTITION: ticker, REQUESTED_BY: by})
         return self._launched(run, "train", already_running=False)
 
@@ -117,6 +121,21 @@ class Launcher:
             url=self._dagster.page(run_id),
             already_running=already_running,
         )
+
+
+def honours(run_config: Mapping[str, Any], ops: Mapping[str, Any]) -> bool:
+    """Return True if a run has each option that the `ops` of a request state; the defaults stand for the others."""
+    own = run_config.get("ops", {})
+    for op, entry in ops.items():
+        values = own.get(op, {}).get("config", {})
+        kind = MODEL_KINDS.get(op.removesuffix("_model"))
+        if kind:
+            values = {name: field.default for name, field in kind.options.model_fields.items()} | values
+        elif op != END_CHECK:  # the snapshot's window follows from a model's
+            continue
+        if any(values.get(name) != value for name, value in entry["config"].items()):
+            return False
+    return True
 
 
 def trained_kinds(run: Mapping[str, Any]) -> set[str]:

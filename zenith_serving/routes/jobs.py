@@ -1,11 +1,11 @@
 """Training and other jobs, as Dagster runs. Calls to Dagster wait in threads of their own."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request
 
-from zenith_serving.problem_details import RESPONSES
+from zenith_serving.problem_details import CONTENT, RESPONSES
 from zenith_serving.routes.dependencies import PREFIX, DagsterThreads, LauncherDep
 from zenith_serving.schemas.jobs import JobRequest, Launched, Run, TrainRequest
 from zenith_serving.security.authentication import require_key
@@ -23,7 +23,10 @@ async def _requester(request: Request) -> str:
 Requester = Annotated[str, Depends(_requester)]
 
 
-@router.post("/train", status_code=202, dependencies=[Depends(require_key)])
+_CONFLICT: dict[int | str, dict[str, Any]] = {409: {"description": "Conflict", "content": CONTENT}}
+
+
+@router.post("/train", status_code=202, dependencies=[Depends(require_key)], responses=_CONFLICT)
 async def train(request: TrainRequest, by: Requester, launcher: LauncherDep, threads: DagsterThreads) -> Launched:
     """Train a ticker's models again, in a Dagster run. The gates decide if one becomes Production."""
     return await threads.run(lambda: launcher.train(request, by))
