@@ -6,7 +6,7 @@ Run config, the command line, REST and the reference show these fields; training
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from zenith_core.names import HEADLINE_HORIZON, HORIZONS, MAX_EPOCHS
 
@@ -76,3 +76,13 @@ class EnsembleOptions(ModelOptions):
     boosting_depth: int = _bounded(1, 1, 10, "Depth of its trees")
     learning_rate: float = _bounded(0.05, 0.001, 1, "Weight of each tree of the boosting")
     row_share: float = _bounded(0.7, 0.1, 1, "Share of the training rows that each tree sees")
+
+
+def ensemble_options(horizon: int) -> type[EnsembleOptions]:
+    """Return the same configuration with another default horizon."""
+    field = EnsembleOptions.model_fields["horizon"]
+    bounded = _bounded(horizon, 1, HORIZONS, str(field.description).partition(",")[0])
+    options: type[EnsembleOptions] = create_model(
+        f"EnsembleOptions{horizon}", __base__=EnsembleOptions, horizon=(int, bounded)
+    )
+    return options

@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Literal
 
 from zenith_core.errors import NotAvailable, UserError
 from zenith_core.model_kinds.declaration import ModelKind
-from zenith_core.model_kinds.options import EnsembleOptions, NetworkOptions
+from zenith_core.model_kinds.options import EnsembleOptions, NetworkOptions, ensemble_options
 from zenith_core.model_kinds.tasks import TASKS, Task
 
 Kind = str
 """The name of a kind of model."""
 
 ENTRY_POINTS = "zenith.models"
+
+SIGNAL_HORIZONS = (1, 20)
+"""The horizons of signals, in sessions, that have a row beside the default one."""
 
 _ROWS = (
     ModelKind(
@@ -49,6 +52,19 @@ _ROWS = (
         default=True,
         work=15.0,
         libraries=frozenset({"scikitlearn", "xgboost"}),
+    ),
+    *(
+        ModelKind(
+            name=f"ensemble_{horizon}",
+            task="signal",
+            title=f"Ensemble {horizon}",
+            description=f"The ensemble with signals of the next {horizon} sessions.",
+            trainer=f"zenith_pipelines.models.signal_horizons:train_{horizon}",
+            options=ensemble_options(horizon),
+            work=15.0,
+            libraries=frozenset({"scikitlearn", "xgboost"}),
+        )
+        for horizon in SIGNAL_HORIZONS
     ),
 )
 

@@ -113,9 +113,14 @@ def train_network(kind: str, data: TrainingData, config: LSTMConfig, on_progress
 
 def train_ensemble(data: TrainingData, options: EnsembleOptions, on_progress: Progress) -> Candidate:
     """Run the walk-forward study of RandomForest + XGBoost, then train the model to serve."""
+    return train_votes("ensemble", data, options, on_progress)
+
+
+def train_votes(kind: str, data: TrainingData, options: EnsembleOptions, on_progress: Progress) -> Candidate:
+    """Run the walk-forward study of an ensemble under the name of its kind, then train the model to serve."""
     config = EnsembleConfig.of(options)
     study = study_signals(data.features, FEATURES, config, WalkForward(), on_progress, usable=data.usable)
-    return signal_candidate("ensemble", data, study.onnx, study.signals, study.facts)
+    return signal_candidate(kind, data, study.onnx, study.signals, study.facts)
 
 
 def price_candidate(

@@ -3,10 +3,12 @@
 import pytest
 
 from zenith_core.errors import NotAvailable, UserError
+from zenith_core.model_kinds.answers import select_answers
 from zenith_core.model_kinds.configuration import problem_of
 from zenith_core.model_kinds.declaration import ModelKind
-from zenith_core.model_kinds.options import EnsembleOptions, NetworkOptions
-from zenith_core.model_kinds.table import KINDS, TRAINING_ORDER, known_task, select_kinds, task_of
+from zenith_core.model_kinds.options import EnsembleOptions, NetworkOptions, ensemble_options
+from zenith_core.model_kinds.table import KINDS, MODEL_KINDS, TRAINING_ORDER, known_task, select_kinds, task_of
+from zenith_pipelines.models.training import trainer_of_kind
 
 
 def test_the_kinds_in_use_by_default_and_their_tasks():
@@ -30,7 +32,7 @@ def test_a_list_names_the_kinds_in_use_in_the_order_of_the_table(text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("lstm,ensemble,rnn", "ZENITH_MODELS: no model rnn; there are lstm, gru, ensemble"),
+        ("lstm,ensemble,rnn", "ZENITH_MODELS: no model rnn; there are lstm, gru, ensemble, ensemble_1, ensemble_20"),
         ("lstm,gru", "ZENITH_MODELS names no signal model: add ensemble"),
         ("ensemble", "ZENITH_MODELS names no price model: add lstm"),
     ],
@@ -73,7 +75,16 @@ def test_a_configuration_is_checked_against_the_declaration(configuration, probl
     assert problem_of(configuration) == problem
 
 
-@pytest.mark.parametrize("options", [NetworkOptions, EnsembleOptions])
+@pytest.mark.parametrize("horizon", [1, 20])
+def test_a_signal_has_a_row_for_each_of_several_horizons_from_one_declaration(horizon):
+    kind = select_kinds(f"lstm,ensemble,ensemble_{horizon}")[f"ensemble_{horizon}"]
+
+    assert kind.options().model_dump() == {**EnsembleOptions().model_dump(), "horizon": horizon}
+    assert trainer_of_kind(kind).args == (kind.name,)
+    assert select_answers(f"signal={kind.name}", {**MODEL_KINDS, kind.name: kind}).for_all["signal"] == kind.name
+
+
+@pytest.mark.parametrize("options", [NetworkOptions, EnsembleOptions, ensemble_options(20)])
 def test_every_option_has_bounds_and_names_them_in_its_description(options):
     for name, field in options.model_fields.items():
         bounds = {type(bound).__name__: getattr(bound, "ge", getattr(bound, "le", None)) for bound in field.metadata}
