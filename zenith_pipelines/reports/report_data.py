@@ -51,6 +51,7 @@ class ReportData:
     leakage:         the certificate of the features; empty if there is none
     lineage:         origins of each model, in the order of `backtests`, by name, in the order shown
     listing:         exchange, instrument and name of the ticker
+    risk_record:     `walk_forward_record`; empty if there is none
     """
 
     ticker: str
@@ -69,6 +70,7 @@ class ReportData:
     lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     metrics: Mapping[Kind, Mapping[str, Any]] = field(default_factory=dict)
     listing: Mapping[str, str] = field(default_factory=dict)
+    risk_record: Mapping[str, Any] = field(default_factory=dict)
     disclaimer: str = DISCLAIMER
 
     @property
@@ -106,6 +108,7 @@ def gather_report_data(
         signal_study=signal.facts["study"],
         trading={kind: backtest.facts["config"] for kind, backtest in backtests.items()},
         listing=snapshot.listing,
+        risk_record=snapshot.risk_record,
         leakage=features.facts.get("leakage", {}),
         lineage={
             **{name: tuple(text(model.facts) for model in models.values()) for name, text in _LINEAGE.items()},

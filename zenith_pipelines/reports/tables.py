@@ -178,6 +178,35 @@ def abstention_rows(metrics: Figures) -> list[Row]:
     return [Row(label, [count(rows), percent(rows / total if total else None)]) for label, rows in counts]
 
 
+def tail_rows(record: Figures) -> list[Row]:
+    """Return the tests of each tail at each horizon of a `walk_forward_record`, and the loss beside EWMA's."""
+    return [
+        Row(
+            f"{horizon}, {percent(tail['tail'])}",
+            [
+                percent(tail["hit_rate"], 2),
+                count(tail["rows"]),
+                p_value(tail["kupiec_p"]),
+                p_value(tail["independence_p"]),
+                number(tail["fz0"], 3),
+                number(tail["fz0_ewma"], 3),
+            ],
+        )
+        for horizon, figures in record["horizons"].items()
+        for tail in figures["tails"]
+    ]
+
+
+def volatility_rows(record: Figures) -> list[Row]:
+    """Return the QLIKE loss of the volatility at each horizon of a `walk_forward_record` beside EWMA's."""
+    rows = []
+    for horizon, figures in record["horizons"].items():
+        scores = figures["volatility"]
+        losses = [number(scores[name], 3) for name in ("qlike", "qlike_ewma")]
+        rows.append(Row(horizon, [count(scores["rows"]), *losses, _signed(scores["qlike_skill"])]))
+    return rows
+
+
 def trade_rows(backtest: Backtest) -> list[dict[str, Any]]:
     """Return the last trades, newest first."""
     rows = backtest.trades.iloc[::-1].head(TRADES_SHOWN)

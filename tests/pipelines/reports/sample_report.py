@@ -42,6 +42,16 @@ CERTIFICATE = {
 }
 
 
+TAIL = {"tail": 0.05, "rows": 999, "hits": 52, "hit_rate": 52 / 999, "kupiec_p": 0.77, "independence_p": None}
+TAIL |= {"fz0": -2.512, "fz0_ewma": -2.488, "fz0_gain": 0.024}
+VOLATILITY = {"rows": 999, "qlike": 1.31, "qlike_ewma": 1.38, "qlike_skill": 1 - 1.31 / 1.38}
+RISK_RECORD = {
+    "since": "2016-03-01",
+    "until": "2020-02-28",
+    "horizons": {"1": {"volatility": VOLATILITY, "tails": [TAIL]}},
+}
+
+
 def make_forecasts(prices, foresight=0.0):
     """Return forecasts of the last 150 sessions: no change, moved by `foresight` towards the actual price."""
     close = prices["close"].to_numpy()
@@ -106,6 +116,7 @@ def make_report(foresight=0.0, **changes):
         signal_study=SIGNAL_STUDY,
         trading={"lstm": asdict(BacktestConfig(holding_period=5)), "ensemble": asdict(BacktestConfig())},
         leakage=CERTIFICATE,
+        risk_record=RISK_RECORD,
         lineage={
             "registered as": ("lstm-PETR4.SA version 3", "ensemble-PETR4.SA version 4"),
             "cleaned data": ("abc123", "abc123"),

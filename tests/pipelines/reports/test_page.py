@@ -54,6 +54,18 @@ def test_the_page_says_which_instrument_it_is_about_and_that_pence_are_no_pounds
     assert "Voda &lt;fone&gt; · equity · LSE · 100 GBp = 1 GBP" in text
 
 
+def test_the_risk_has_its_tests_beside_ewma(page):
+    text = words(page)
+
+    assert "Forecast origins from 2016-03-01 to 2020-02-28" in text
+    assert "1, 5.0% 5.21% 999 0.77 – -2.512 -2.488" in text
+    assert "1 999 1.310 1.380 +5.1%" in text
+
+
+def test_without_a_record_there_is_no_section_of_risk():
+    assert "Value at risk" not in render(make_report(risk_record={}))
+
+
 def test_the_page_is_well_formed_and_loads_nothing(page):
     tags = Tags(page)
     assert tags.open == []
