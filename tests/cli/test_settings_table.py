@@ -20,6 +20,8 @@ WRONG_TEXTS = {
     "zenith_exchanges": ".VI=NOPE",
     "zenith_tickers": "../../etc",
     "zenith_models": "lstm,nonsense",
+    "zenith_answers": "price=nonsense",
+    "zenith_features": "nonsense",
     "zenith_price_url": "https://a/{password}",
     "zenith_timezone": "Mars/Olympus",
     "zenith_rate_limit": "many",
@@ -31,7 +33,7 @@ WRONG_TEXTS = {
     "mlflow_tracking_uri": "ftp://a",
     "redis_url": "redis://:pass#word@a:1",
 }
-CRONS = ("zenith_retrain_cron", "zenith_cleanup_cron", "zenith_cache_cron")
+CRONS = ("zenith_retrain_cron", "zenith_cleanup_cron", "zenith_cache_cron", "zenith_scale_cron")
 READ_LATER = {  # by the command that uses them, with a value that is wrong or leads nowhere
     "zenith_home": ("/proc/zenith", ("tickers", "list")),
     "zenith_price_source": ("bloomberg", ("run",)),
