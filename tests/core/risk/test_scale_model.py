@@ -24,6 +24,7 @@ def crashed(prices, by):
     return newest
 
 
+@pytest.mark.slow
 def test_bands_hold_their_share_on_a_ticker_that_no_fit_has_seen(model):
     moves = price_moves(swinging_prices(99, 1200))
     rows = np.arange(400, 1150, 15)

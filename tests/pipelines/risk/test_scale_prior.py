@@ -45,6 +45,7 @@ def test_a_prior_gives_a_ticker_of_310_sessions_a_distribution():
     assert 0.005 < distribution.scale[0] < 0.05
 
 
+@pytest.mark.slow
 def test_later_prices_change_no_earlier_prior():
     """Walk-forward figures rest on this: the prior of a year is the same as if the world had ended then."""
     seeds = range(8)
@@ -58,6 +59,7 @@ def test_later_prices_change_no_earlier_prior():
     assert document_of(whole)["models"][0] == whole[0].to_dict()
 
 
+@pytest.mark.slow
 def test_too_few_prices_make_no_prior(tmp_path):
     with pytest.raises(UserError, match="more tickers or longer histories are needed"):
         make_priors(some_moves(2, 600))

@@ -16,6 +16,7 @@ from zenith_pipelines.models.onnx_artifact import onnx_run
 from zenith_pipelines.registry.decision_log import decision_history
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.registry.retention import RetentionRules, clean_up
+from zenith_pipelines.risk import scale_versions
 from zenith_pipelines.risk.scale_prior import prior_before
 from zenith_pipelines.risk.scale_versions import (
     learn_scale,
@@ -50,6 +51,7 @@ def registry(tmp_path_factory):
     return ModelRegistry(f"sqlite:///{folder}/mlflow.db", folder / "artifacts")
 
 
+@pytest.mark.slow
 def test_the_judged_twin_ends_a_year_before_the_candidate(candidates):
     first, second = candidates
 
@@ -64,6 +66,7 @@ def test_a_pool_of_one_has_no_scale_of_its_own():
         learn_scale(some_moves(1), "2020-01-01")
 
 
+@pytest.mark.slow
 def test_the_artifact_computes_the_same_stretch(candidates):
     model, inputs = candidates[1].model, candidates[1].holdout.inputs[:50]
 
@@ -147,27 +150,14 @@ def test_a_coverage_that_is_off_passes_beside_one_that_is_as_far_off():
     assert all(gate.passed for gate in scale_gates(off, {**GOOD, "coverage_20": 0.855}, "3"))
 
 
-def test_too_short_a_history_for_a_twin_is_refused(registry, candidates):
+@pytest.mark.slow
+def test_too_short_a_history_for_a_twin_is_refused(candidates, monkeypatch):
     unproven = replace(candidates[0], scores={"rows": 0.0}, baseline={"rows": 0.0})
-    fake = SimpleNamespace(data_end="2020-01-01", version=1)
-    decision = _judged(unproven, fake)
+    challenger = SimpleNamespace(data_end="2020-01-01", version=1)
+    monkeypatch.setattr(
+        scale_versions, "promote_by_gates", lambda registry, name, version, judge, by: judge(challenger, None)
+    )
 
+    decision = promote_scale(None, 1, unproven)
     assert not decision.promote
     assert "no out-of-sample forecasts" in decision.reason
-
-
-def _judged(one, version):
-    from zenith_pipelines.risk import scale_versions
-
-    judged = {}
-
-    def keep(registry, name, number, judge, *, by):
-        judged["decision"] = judge(version, None)
-        return {}
-
-    original, scale_versions.promote_by_gates = scale_versions.promote_by_gates, keep
-    try:
-        promote_scale(None, 1, one)
-    finally:
-        scale_versions.promote_by_gates = original
-    return judged["decision"]
