@@ -31,7 +31,7 @@ def client():
 @pytest.mark.parametrize("kind", ["application/json", "application/json; charset=utf-8", "Application/vnd.zenith+json"])
 def test_a_body_of_json_becomes_a_request(client, kind):
     answer = client.post("/ask", content=b'{"ticker": "aapl"}', headers={"content-type": kind})
-    assert answer.json() == {"ticker": "AAPL", "use_cache": True, "horizon": 5}
+    assert answer.json() == {"ticker": "AAPL", "use_cache": True, "horizon": 5, "quantiles": []}
 
 
 @pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded", "text/html+jsonx"])
