@@ -100,6 +100,7 @@ def fill_dagster(folder: Path, tickers: Sequence[str], assets: Sequence[str]) ->
     """Add to an instance's SQLite events the materialization of each asset for each ticker; copies of one event."""
     import dagster as dg
 
+    folder.mkdir(parents=True)
     with dg.DagsterInstance.local_temp(str(folder)) as instance:
         instance.add_dynamic_partitions("tickers", tickers)
         for asset in assets:

@@ -67,6 +67,8 @@ _CHECKSUM = (
 _DATABASE = "MLflow database"
 _RELATIVE = "mlflow-artifacts:/"  # to the folder `artifacts` beside an SQLite database
 
+_Stamp = tuple[bytes, int, int]  # change counter, inode and time of an SQLite file
+
 _logger = logging.getLogger(__name__)
 
 
@@ -75,11 +77,17 @@ class DatabaseRegistry:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._last_look: tuple[_Stamp, dict[str, int]] | None = None
 
     @intelligible(_DATABASE)
     def production(self) -> dict[str, int]:
-        """Return the Production version of each model name."""
-        return {name: int(version) for name, version in self._rows(_PRODUCTION)}
+        """Return the Production version of each model name. An SQLite file without a new commit is not read again."""
+        stamp, last = self._stamp(), self._last_look
+        if last and stamp == last[0]:
+            return last[1]
+        versions = {name: int(version) for name, version in self._rows(_PRODUCTION)}
+        self._last_look = (stamp, versions) if stamp else None
+        return versions
 
     @intelligible(_DATABASE)
     def fetch(self, name: str, version: int) -> bytes:
@@ -125,6 +133,22 @@ class DatabaseRegistry:
         """Return the records of all decisions by model, of all models or of a ticker's."""
         names, keys = name_pattern(ticker), f"{DECISION_PREFIX}%"
         return decisions_by_model(self._rows(_DECISIONS, names=names, experiment=EXPERIMENT, keys=keys))
+
+    def _stamp(self) -> "_Stamp | None":
+        """Return a stamp of an SQLite file that changes with each commit; None for another database.
+
+        SQLite adds to the number at byte 24 of its file, but not with a write-ahead log, which MLflow does not use.
+        """
+        scheme, _, path = self._url.partition(":///")
+        file = Path(path.partition("?")[0])
+        try:
+            if scheme != "sqlite" or file.with_name(f"{file.name}-wal").exists():
+                return None
+            stat = file.stat()
+            with file.open("rb") as database:
+                return database.read(28)[24:], stat.st_ino, stat.st_mtime_ns
+        except OSError:
+            return None
 
     def _in_home(self, location: str) -> str:
         """Return the folder of a location that is relative to its database, as in a home (docs/decisions/0044)."""

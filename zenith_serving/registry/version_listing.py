@@ -1,8 +1,9 @@
 """Model versions and decisions of the registry as response models."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from zenith_core.errors import InvalidTicker
@@ -33,26 +34,26 @@ def list_models(
     limit:  the most versions; `next` of the result is `after` of the following page
     after:  only what follows this version, as `name/version`
     """
-    filters = {"ticker": ticker, "model_type": model_type, "status": status}
 
-    def matching(versions: Iterable[KnownVersion]) -> list[ModelVersion]:
-        responses = (response for version in versions if (response := _model_version(version)))
-        matches = [one for one in responses if all(_fits(getattr(one, name), value) for name, value in filters.items())]
-        return sorted((one for one in matches if after is None or _order(one) > _place(after)), key=_order)
+    def matching(versions: Iterable[KnownVersion]) -> Iterator[ModelVersion]:
+        for version in sorted(versions, key=_order):
+            kind, _, owner = version.name.partition("-")
+            fits = _fits(owner, ticker) and _fits(kind, model_type) and _fits(_status(version.aliases), status)
+            if fits and (after is None or _order(version) > _place(after)) and (response := _model_version(version)):
+                yield response
 
     if limit is None:
-        return Models(models=matching(registry.versions(ticker)))
-    owners = {name: _kind_and_ticker(name) for name in registry.names(ticker)}
-    names = [
-        name for name, (kind, owner) in owners.items() if owner and _fits(owner, ticker) and _fits(kind, model_type)
-    ]
+        return Models(models=list(matching(registry.versions(ticker))))
+    parts = ((name, *name.split("-", 1)) for name in registry.names(ticker) if "-" in name)
+    names = [name for name, kind, owner in parts if _fits(owner, ticker) and _fits(kind, model_type)]
     names.sort(key=_name_order)
     if after is not None:
         names = [name for name in names if _name_order(name) >= _place(after)[:-1]]
     page: list[ModelVersion] = []
     while names and len(page) <= limit:  # one more tells whether another page follows
         part, names = names[: limit + 1], names[limit + 1 :]
-        page += matching(registry.versions(names=part))
+        versions = registry.versions(names=[name for name in part if _kind_and_ticker(name)[1]])
+        page += islice(matching(versions), limit + 1 - len(page))
     last = page[limit - 1] if len(page) > limit else None
     return Models(models=page[:limit], next=f"{last.name}/{last.version}" if last else None)
 
@@ -132,9 +133,9 @@ def _kind_and_ticker(name: str) -> tuple[Kind, str]:
     return kind, ""
 
 
-def _order(version: ModelVersion) -> tuple[str, int, str, int]:
+def _order(version: KnownVersion) -> tuple[str, int, str, int]:
     """Sort by ticker and kind, those in use first; the newest version first."""
-    return *_name_order(version.name), -int(version.version)
+    return *_name_order(version.name), -version.version
 
 
 def _name_order(name: str) -> tuple[str, int, str]:

@@ -1,4 +1,6 @@
 import hashlib
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -12,6 +14,31 @@ def test_production_versions_are_read_from_the_database_mlflow_wrote(mlflow_home
     mlflow_home.register("lstm-AAPL", models.lstm("AAPL"), promote=False)
     production = open_registry(mlflow_home.uri).production()
     assert production == {"ensemble-AAPL": 1, "ensemble-MSFT": 1, "lstm-AAPL": 2, "lstm-MSFT": 1}
+
+
+def test_an_sqlite_file_is_read_again_only_after_a_commit(mlflow_home, models, monkeypatch):
+    registry, queries = DatabaseRegistry(mlflow_home.uri), []
+    rows = registry._rows
+    monkeypatch.setattr(registry, "_rows", lambda query, **values: queries.append(query) or rows(query, **values))
+
+    before = registry.production()
+    assert registry.production() == before
+    assert len(queries) == 1
+    version = mlflow_home.register("lstm-AAPL", models.lstm("AAPL"))
+    assert registry.production() == {**before, "lstm-AAPL": version}
+    assert len(queries) == 2
+
+
+def test_a_write_ahead_log_means_that_the_database_is_read_each_time(mlflow_home, monkeypatch):
+    registry = DatabaseRegistry(mlflow_home.uri)
+    path = mlflow_home.uri.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("UPDATE registered_model_aliases SET version = 7 WHERE name = 'lstm-AAPL'")
+        assert registry.production()["lstm-AAPL"] == 1
+        connection.commit()
+        assert registry.production()["lstm-AAPL"] == 7
 
 
 def test_the_model_file_is_found_through_the_database(mlflow_home, models):
