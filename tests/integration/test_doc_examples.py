@@ -58,6 +58,7 @@ ANSWERS = {
         "lstm-AAPL: version 2 is now in Production (promoted), previously version 1",
         "would free",
     ],
+    "risk.md": ["5 sessions, until ", "value at risk", "out of sample", "probability to touch it", "scale prior-"],
     "report.md": ["rows of AAPL forecasts to forecasts.csv", "rows of AAPL trades to trades.csv"],
     "runbook.md": ["AAPL ensemble", "rows of AAPL prices to cleaned.csv"],
     "scaling.md": ["Set concurrency limit for price_sources to 4."],
