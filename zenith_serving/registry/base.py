@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from zenith_core.evaluation.summary_metrics import METRICS
-from zenith_core.names import PRODUCTION, ROLLED_BACK_TO
+from zenith_core.names import PRODUCTION, ROLLED_BACK_TO, SCALE
 from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
 
 TIMEOUT_SECONDS = 2.0
@@ -83,8 +83,8 @@ def intelligible(registry: str) -> Generator[None]:
 
 
 def production_versions(aliases: Iterable[Alias]) -> dict[str, int]:
-    """Return the version with the Production alias by model name."""
-    return {name: version for name, version, alias in aliases if alias == PRODUCTION}
+    """Return the version with the Production alias by model name; the scale of all tickers answers no request."""
+    return {name: version for name, version, alias in aliases if alias == PRODUCTION and name != SCALE}
 
 
 def aliases_by_version(aliases: Iterable[Alias]) -> defaultdict[tuple[str, int], set[str]]:

@@ -25,6 +25,7 @@ from zenith_serving.registry.base import (
     listed_metrics,
     listed_tags,
     name_pattern,
+    production_versions,
     quoted,
     read_artifact,
 )
@@ -85,7 +86,7 @@ class DatabaseRegistry:
         stamp, last = self._stamp(), self._last_look
         if last and stamp == last[0]:
             return last[1]
-        versions = {name: int(version) for name, version in self._rows(_PRODUCTION)}
+        versions = production_versions((name, int(version), PRODUCTION) for name, version in self._rows(_PRODUCTION))
         self._last_look = (stamp, versions) if stamp else None
         return versions
 

@@ -3,7 +3,7 @@ import pytest
 from zenith_core.errors import UserError
 from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
 from zenith_serving.registry import open_registry
-from zenith_serving.registry.base import read_artifact
+from zenith_serving.registry.base import production_versions, read_artifact
 
 
 @pytest.mark.parametrize("uri", ["file:///mlruns", "/mlruns", "databricks", "ftp://host"])
@@ -29,3 +29,9 @@ def test_a_missing_artifact_and_an_unreachable_one_raise_different_errors(tmp_pa
         read_artifact(str(tmp_path))
     with pytest.raises(RegistryUnavailable, match="cannot be read from here"):
         read_artifact("nosuchscheme://bucket/model")
+
+
+def test_the_scale_of_all_tickers_is_no_model_that_answers():
+    aliases = [("scale", 3, "Production"), ("lstm-AAPL", 2, "Production"), ("lstm-AAPL", 4, "Candidate")]
+
+    assert production_versions(aliases) == {"lstm-AAPL": 2}
