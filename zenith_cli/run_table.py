@@ -48,15 +48,23 @@ def _headings(horizon: int) -> tuple[str, ...]:
 
 
 def _legend(horizon: int) -> str:
-    price, signals = ", ".join(kinds_of("price")), kinds_of("signal")
-    short = "".join(f"{_short(kind)}, " for kind in signals if _short(kind) != kind)
+    price, signal = (", ".join(map(_named, kinds_of(task))) for task in ("price", "signal"))
     return f"""in {horizon} sessions: forecast, 90 % interval. vs naive: skill out of sample, against
-the random walk ({price}) and past frequencies ({short}{", ".join(signals)}); * if p < 0.05,
+the random walk ({price}) and past frequencies ({signal}); * if p < 0.05,
 by chance one in twenty. Sharpe: walk-forward, after costs (buy-and-hold)."""
 
 
+def _named(kind: str) -> str:
+    """Return the name of a kind, after its short form in the table if that is another."""
+    return kind if _short(kind) == kind else f"{_short(kind)}, {kind}"
+
+
 def _short(kind: str) -> str:
-    return kind if len(kind) <= _MAX_NAME else f"{kind[: _MAX_NAME - 2]}."
+    """Return the name, or its beginning and its number if it is too long for the table."""
+    if len(kind) <= _MAX_NAME:
+        return kind
+    number = kind.rpartition("_")[2] if kind[-1].isdigit() else ""
+    return f"{kind[: _MAX_NAME - 2 - len(number)]}.{number}"
 
 
 def _cells(outcome: dict[str, Any]) -> list[str]:

@@ -206,3 +206,11 @@ def test_without_a_named_source_each_ticker_takes_its_own(tmp_path, monkeypatch)
     monkeypatch.setenv("ZENITH_PRICE_SOURCE", "sample")
     with pytest.raises(UserError, match=r"PETR4.SA: not in the sample prices, which have AAPL"):
         _plan_runs(Settings(zenith_home=tmp_path), None, None, "PETR4.SA", TickerRun(""))
+
+
+@pytest.mark.parametrize(
+    ("kind", "short"),
+    [("lstm", "lstm"), ("ensemble", "ens."), ("ensemble_1", "en.1"), ("ensemble_20", "e.20"), ("standstill", "sta.")],
+)
+def test_kinds_that_differ_by_a_number_differ_in_the_table(kind, short):
+    assert run_table._short(kind) == short
