@@ -12,9 +12,10 @@ from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.production.leaderboard import LEADERBOARD
 from zenith_pipelines.settings import Settings
 
-_LEGEND = """loss, naive: out of sample, on the rows that all models of the task have in common; mean absolute error
-of prices, or Brier score of signals. skill: against the naive forecast, * if p < 0.05. p: that the model is no better
-than the one that answers (ZENITH_ANSWERS). CPU s: of the training."""
+_LEGEND = """loss, naive: out of sample, on the rows that all models of the task have in
+common; mean absolute error of prices, or Brier score of signals. skill: against
+the naive forecast, * if p < 0.05. p: that the model is no better than the one
+that answers (ZENITH_ANSWERS). CPU s: of the training. rows: its own."""
 
 
 def show_leaderboard(ticker: str | None, *, as_json: bool) -> None:
