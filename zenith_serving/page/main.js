@@ -1,9 +1,10 @@
-// The page: the shown ticker (from the address: /#AAPL), its data, and the polling.
+// The page: all tickers, or the one in the address (/#AAPL), its data, and the polling.
 
 import { asksForKey, explain, get, keepKey, post } from "./api.js";
 import { byId, fill, h, link } from "./dom.js";
 import { day, firstLanguage, moment, other, price, speak, spoken, t, translateDocument } from "./i18n.js";
 import { promotions, training, versions } from "./models.js";
+import { overview, refreshOverview } from "./overview.js";
 import * as parts from "./parts.js";
 import { LEVELS, risk } from "./risk.js";
 import { startSearch } from "./search.js";
@@ -11,6 +12,7 @@ import { startSearch } from "./search.js";
 const POLL_SECONDS = 4;
 const HORIZONS = [1, 5, 30];
 const LIST_EVERY = 15; // polls
+const LISTED = 200; // tickers beside the page; the table and the search have all
 
 let searchAgain = () => {};
 const state = { list: null, ticker: null, data: {}, seen: null, answeredAt: null, asked: 0 };
@@ -90,7 +92,7 @@ async function poll() {
   state.asked += 1;
   if (!state.list?.tickers.length || state.asked % LIST_EVERY === 0) await loadList();
   const { ticker, seen } = state;
-  if (!ticker) return;
+  if (!ticker) return void (state.asked % LIST_EVERY === 0 && refreshOverview());
   const result = await attempt(ask(ticker).both());
   if (ticker !== state.ticker) return;
   connection(result.error?.status !== 0);
@@ -127,12 +129,13 @@ async function loadList() {
   const before = state.list?.tickers.map((one) => one.ticker).join();
   if (result.value) state.list = result.value;
   drawList(result.error);
-  if (!state.ticker && before !== state.list?.tickers.map((one) => one.ticker).join()) open();
+  if (!state.ticker && before !== state.list?.tickers.map((one) => one.ticker).join()) open(); // also the first time
 }
 
 function drawList(error) {
   const tickers = state.list?.tickers ?? [];
-  fill(byId("tickers"), tickers.length > 0 && h("ul", {}, tickers.map((one) => h("li", {},
+  const all = h("li", { class: "all" }, h("a", { href: "#", "aria-current": state.ticker ? null : "page" }, t("all.tickers")));
+  fill(byId("tickers"), tickers.length > 0 && h("ul", {}, all, tickers.slice(0, LISTED).map((one) => h("li", {},
     h("a", { href: `#${encodeURIComponent(one.ticker)}`, "aria-current": one.ticker === state.ticker ? "page" : null },
       h("span", { class: "name" }, one.ticker),
       h("span", { class: "close" }, one.close === null ? "–" : price(one.close)),
@@ -199,13 +202,19 @@ function drawFrame() {
   draw();
 }
 
-// Show the ticker in the address, or the first one.
+function drawOverview() {
+  Object.assign(state, { ticker: null, data: {}, seen: null });
+  document.title = "Zenith";
+  byId("news").textContent = "";
+  fill(byId("main"), overview());
+  drawList();
+}
+
+// Show the ticker in the address, or all.
 async function open() {
   if (!state.list) return;
-  const wished = named();
-  const first = state.list?.tickers[0]?.ticker;
-  if (!wished && !first) return void drawNothing();
-  const ticker = wished || first;
+  const ticker = named();
+  if (!ticker) return void (state.list.tickers.length ? drawOverview() : drawNothing());
   Object.assign(state, { ticker, data: {}, seen: null });
   document.title = `${ticker} · Zenith`.slice(0, 60);
   byId("news").textContent = "";
@@ -247,7 +256,7 @@ async function start() {
   addEventListener("hashchange", open);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) poll(); });
   await loadList();
-  if (!state.ticker && state.list) await open();
+  if (named() && !state.ticker) await open();
   setInterval(() => { if (!document.hidden) poll(); }, 1000 * POLL_SECONDS);
 }
 

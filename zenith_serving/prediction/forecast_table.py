@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
-from zenith_core.errors import CorruptData, NotAvailable
+from zenith_core.errors import UserError, ZenithError
 from zenith_serving.errors import DistributionUnavailable
 from zenith_serving.prediction.predictor import Predictor
 from zenith_serving.schemas.forecasts import ForecastRow, columns
@@ -14,6 +14,7 @@ from zenith_serving.schemas.predictions import PriceAnswer
 from zenith_serving.schemas.risk import RiskRequest
 
 TAIL = 0.05
+RECENT = 30  # sessions
 
 
 def forecast_row(predictor: Predictor, ticker: str, horizon: int, quantiles: Sequence[float] = ()) -> ForecastRow:
@@ -21,7 +22,7 @@ def forecast_row(predictor: Predictor, ticker: str, horizon: int, quantiles: Seq
 
     quantiles: levels whose prices to add
 
-    Raises UserError for a horizon or a level beyond the data, and RegistryUnavailable.
+    Raises UserError for a horizon or a level beyond the data.
     """
     problem = None
     try:
@@ -30,9 +31,11 @@ def forecast_row(predictor: Predictor, ticker: str, horizon: int, quantiles: Seq
         except DistributionUnavailable as error:
             problem = str(error)
             price = predictor.predict_price(ticker, horizon)
-    except (NotAvailable, CorruptData) as error:
+    except UserError:
+        raise
+    except ZenithError as error:
         return ForecastRow(ticker=ticker, horizon=horizon, problem=str(error))
-    parts = _price(price) | _risk(predictor, ticker, horizon) | _signal(predictor, ticker)
+    parts = _price(price) | _recent(predictor, ticker) | _risk(predictor, ticker, horizon) | _signal(predictor, ticker)
     return ForecastRow(ticker=ticker, horizon=horizon, problem=problem, **parts)
 
 
@@ -54,15 +57,22 @@ def _price(price: PriceAnswer) -> dict[str, Any]:
     }
 
 
+def _recent(predictor: Predictor, ticker: str) -> dict[str, Any]:
+    with suppress(ZenithError):
+        closes = [close for _, close in predictor.snapshots.get(ticker).recent[-RECENT:]]
+        return {"recent": closes, "previous_close": closes[-2] if len(closes) > 1 else None}
+    return {}
+
+
 def _risk(predictor: Predictor, ticker: str, horizon: int) -> dict[str, Any]:
-    with suppress(NotAvailable, CorruptData):
+    with suppress(ZenithError):
         risk = predictor.predict_risk(RiskRequest(ticker=ticker, horizon=horizon, tails=[TAIL]))
         return {"volatility": risk.volatility, "value_at_risk": risk.tails[0].value_at_risk}
     return {}
 
 
 def _signal(predictor: Predictor, ticker: str) -> dict[str, Any]:
-    with suppress(NotAvailable, CorruptData):
+    with suppress(ZenithError):
         signal = predictor.predict_signal(ticker)
         return {"signal": signal.signal, "reason_code": signal.reason_code}
     return {}

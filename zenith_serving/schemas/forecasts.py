@@ -19,6 +19,8 @@ class ForecastRow(Response):
     ticker: str
     as_of: date | None = Field(default=None, description="The last closed session in the data: the forecast origin.")
     close: Finite | None = Field(default=None, description="Adjusted close at `as_of`.")
+    previous_close: Finite | None = Field(default=None, description="Adjusted close one session before `as_of`.")
+    recent: list[Finite] = Field(default=[], description="The last closes, up to `as_of`: 30 at most.")
     currency: str | None = None
     horizon: int = Field(ge=1, le=HORIZONS, description="Sessions ahead.")
     target_date: date | None = Field(default=None, description="The session that is forecast.")
@@ -47,8 +49,9 @@ class ForecastRow(Response):
 
 
 def columns(levels: Sequence[float] = ()) -> list[str]:
-    """Return the columns of a flat table: the fields of ForecastRow, and one for each level, such as q0.05."""
-    return [name for name in ForecastRow.model_fields if name != "quantiles"] + [_column(level) for level in levels]
+    """Return the columns of a flat table: the single values of ForecastRow, and one for each level, such as q0.05."""
+    lists = ("recent", "quantiles")
+    return [name for name in ForecastRow.model_fields if name not in lists] + [_column(level) for level in levels]
 
 
 def _column(level: float) -> str:

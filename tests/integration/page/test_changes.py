@@ -140,7 +140,8 @@ def test_a_page_without_tickers_says_what_makes_them_and_shows_them_when_they_ar
         shutil.copytree(home / "data", tmp_path / "data")
         look_again(page)
 
-        expect(page.get_by_role("heading", level=1)).to_have_text("AAPL")
+        expect(page.get_by_role("heading", level=1)).to_have_text("All tickers")
+        expect(page.get_by_role("row", name="AAPL")).to_be_visible()
 
 
 def press_train(page, key="secret"):

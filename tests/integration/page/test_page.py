@@ -169,14 +169,15 @@ def test_what_the_service_itself_says_draws_without_a_word_in_the_console(visit)
 
 
 def test_the_tickers_are_listed_and_one_is_the_current(visit):
-    page = visit("")
+    page = visit("#AAPL")
 
     tickers = page.get_by_role("navigation", name="Tickers").get_by_role("link")
-    expect(tickers).to_have_count(3)
+    expect(tickers).to_have_count(4)
     assert [one.inner_text().split()[:2] for one in tickers.all()] == [
-        [name, "100.00"] for name in ("AAPL", "IBM", "MSFT")
+        ["All", "tickers"],
+        *([name, "100.00"] for name in ("AAPL", "IBM", "MSFT")),
     ]
-    expect(tickers.first).to_have_attribute("aria-current", "page")
+    expect(tickers.nth(1)).to_have_attribute("aria-current", "page")
     tickers.last.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("MSFT")
     expect(tickers.last).to_have_attribute("aria-current", "page")
@@ -221,8 +222,8 @@ def test_the_tab_key_goes_from_the_skip_link_through_the_page_in_order(visit):
         assert outline == "solid", focus_order
 
     assert [text.split("\n")[0] for text in focus_order] == [
-        *("Skip to the forecast", "Zenith, first ticker", "search", "Português", "Dark"),
-        *("AAPL", "IBM", "MSFT"),
+        *("Skip to the forecast", "Zenith, all tickers", "search", "Português", "Dark"),
+        *("All tickers", "AAPL", "IBM"),
     ]
     page.get_by_role("link", name="Skip to the forecast").press("Enter")
     expect(page.get_by_role("main")).to_be_focused()

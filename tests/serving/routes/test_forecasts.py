@@ -60,6 +60,15 @@ def test_a_ticker_without_data_has_the_reason_and_keeps_no_other_out(client):
     assert unknown.problem == "no predictions for this ticker: did you mean AAPL?"
 
 
+def test_a_registry_that_is_away_leaves_the_forecasts_that_need_no_model(client, settings, home):
+    (home / "mlflow" / "mlflow.db").rename(home / "mlflow" / "away.db")
+    with TestClient(create_app(settings)) as client:
+        rows = table(client).forecasts
+
+    assert [row.ticker for row in rows] == ["AAPL", "IBM", "MSFT"]
+    assert rows[0].price is None and rows[0].problem
+
+
 def test_pages_hold_all_tickers_once(client):
     names, query = [], "?limit=1"
     while query:
