@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from zenith_core.arrays import Floats
+from zenith_core.arrays import Bools, Floats
 
 QUOTED = 0.4  # share of the tickers that must have a close: a day on which most exchanges rest is no row
 YOUNG = 20  # returns a ticker needs before it counts as listed
@@ -21,7 +21,7 @@ def joint_log_returns(closes: pd.DataFrame) -> Floats:
     return returns
 
 
-def is_listed(returns: Floats) -> Floats:
+def is_listed(returns: Floats) -> Bools:
     """Return True for each ticker with at least YOUNG `returns` (rows, tickers)."""
-    enough: Floats = np.isfinite(returns).sum(axis=0) >= YOUNG
+    enough: Bools = np.isfinite(returns).sum(axis=0) >= YOUNG
     return enough
