@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from zenith_core.arrays import Floats
 
@@ -76,21 +75,6 @@ class ForecastDistribution:
     def horizons(self) -> int:
         """Return H, the longest horizon in sessions."""
         return len(self.scale)
-
-    def log_return(self, levels: ArrayLike, horizon: int) -> Floats:
-        """Return quantiles of the log return over `horizon` sessions at `levels` (k,), interpolated: (k,).
-
-        Beyond the outermost stored levels, their quantiles. Raises ValueError for a horizon that is not stored.
-        """
-        at = self._row(horizon)
-        return np.asarray(
-            self.scale[at] * np.interp(np.asarray(levels), self.levels, self.quantiles[at]), dtype=np.float64
-        )
-
-    def _row(self, horizon: int) -> int:
-        if not 1 <= horizon <= self.horizons:
-            raise ValueError(f"horizon {horizon} is not between 1 and {self.horizons} sessions")
-        return horizon - 1
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-ready values: plain lists, rounded to what matters."""

@@ -43,22 +43,6 @@ def test_it_survives_json_to_a_ten_thousandth_of_its_scale():
     assert copy.to_dict() == distribution.to_dict()
 
 
-def test_quantiles_are_interpolated_between_levels_and_end_at_the_outermost():
-    distribution = normal()
-    scale = distribution.scale[4]
-
-    np.testing.assert_allclose(distribution.log_return([0.05, 0.5], 5), scale * norm.ppf([0.05, 0.5]), atol=1e-12)
-    between = distribution.log_return(0.06, 5)
-    assert scale * norm.ppf(0.05) < between < scale * norm.ppf(0.075)
-    assert distribution.log_return(1e-9, 5) == distribution.log_return(LEVELS[0], 5)
-
-
-@pytest.mark.parametrize("horizon", [0, HORIZONS + 1, -1])
-def test_a_horizon_that_is_not_stored_is_refused(horizon):
-    with pytest.raises(ValueError, match=f"horizon {horizon} is not between 1 and 30"):
-        normal().log_return(0.5, horizon)
-
-
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
