@@ -68,8 +68,9 @@ def document(forecast: BookForecast) -> dict[str, Any]:
 
 def _show(forecast: BookForecast, console: Console) -> None:
     facts, risk = document(forecast), forecast.risk
+    count = "1 position" if len(forecast.tickers) == 1 else f"{len(forecast.tickers)} positions"
     console.print(
-        f"book of {len(forecast.tickers)} positions on {forecast.as_of} · {facts['value']:,.2f} {forecast.currency}, "
+        f"book of {count} on {forecast.as_of} · {facts['value']:,.2f} {forecast.currency}, "
         f"gross {facts['gross']:,.2f}, cash {forecast.cash:,.2f}",
         soft_wrap=True,
     )

@@ -63,6 +63,7 @@ ANSWERS = {
     "runbook.md": ["AAPL ensemble", "rows of AAPL prices to cleaned.csv"],
     "scaling.md": ["Set concurrency limit for price_sources to 4."],
     "schedules.md": ["clear_prediction_cache ok", "would free", "added: NOTYET"],
+    "universe.md": ["book of 1 position on", "10 sessions ahead: volatility"],
 }
 
 

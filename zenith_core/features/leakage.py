@@ -103,7 +103,7 @@ def leakage_summary(certificate: Mapping[str, Any]) -> str:
     histories = f"{len(prefixes['tested'])} histories cut short and {len(late['tested'])} begun late"
     if columns:
         more = f" and {len(columns) - _NAMED} more" if len(columns) > _NAMED else ""
-        return f"failed: {', '.join(columns[:_NAMED])}{more} changed with {histories}; {_first(certificate)}"
+        return f"failed: {', '.join(columns[:_NAMED])}{more} changed with {histories}{_first(certificate)}"
     if not late["tested"]:
         return f"failed: {certificate['sessions']} sessions are too few to begin the history later"
     return (
@@ -113,14 +113,16 @@ def leakage_summary(certificate: Mapping[str, Any]) -> str:
 
 
 def _first(certificate: Mapping[str, Any]) -> str:
-    """Return the first difference: column, session and size."""
+    """Return the first difference, column, session and size; nothing where a certificate of 0.1.0 names none."""
+    if not certificate.get("offending"):
+        return ""
     leak = certificate["offending"][0]
     size = (
         "appears or vanishes"
         if leak["difference"] is None
         else f"differs by {leak['difference']:.2g} of its largest value"
     )
-    return f"{leak['column']} on {leak['worst']} {size}, history {leak['history']}"
+    return f"; {leak['column']} on {leak['worst']} {size}, history {leak['history']}"
 
 
 def prefix_lengths(close: pd.Series, warm_up: int) -> list[int]:

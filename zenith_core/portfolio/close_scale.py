@@ -110,6 +110,9 @@ def _log_variance(inputs: Floats, coefficients: Floats) -> Floats:
 
 
 def _level(pairs: list[tuple[Floats, Floats]], coefficients: Floats) -> float:
-    """Return the mean ratio of the variance that came to the forecast: the mean of logs is below the log of means."""
+    """Return the mean ratio of the variance that came to the forecast, each at most CAP.
+
+    The mean of logs is below the log of means.
+    """
     ratios = [np.exp(target - _log_variance(inputs, coefficients)) for inputs, target in pairs if len(inputs)]
-    return float(np.median(np.concatenate(ratios))) if ratios else 1.0
+    return float(np.minimum(np.concatenate(ratios), CAP).mean()) if ratios else 1.0

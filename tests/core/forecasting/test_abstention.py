@@ -60,7 +60,14 @@ def test_the_first_reason_counts():
     assert one(nothing, far, proven=False)[1] == "outside_training_range"
     assert one(nothing, proven=False)[1] == "fails_baseline"
     assert one(nothing)[1] == "low_confidence"
-    assert list(REASONS) == ["model", "stale_data", "outside_training_range", "fails_baseline", "low_confidence"]
+    assert list(REASONS) == [
+        "model",
+        "stale_data",
+        "outside_training_range",
+        "fails_baseline",
+        "low_confidence",
+        "no_model",
+    ]
 
 
 def test_many_rows_are_decided_as_one_by_one():

@@ -1,5 +1,6 @@
 """Each check passes on good data and fails on bad data, called directly and by Dagster."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 
@@ -234,8 +235,10 @@ def test_the_leakage_check_names_the_leak_and_its_day():
     assert figures == {"prefixes": 23, "late_starts": 6, "offending": []}
     assert good.metadata["values_compared"].value > 100_000
     assert good.description.startswith("passed: 23 histories cut short and 6 begun late, ")
-    assert bad.description == "failed: stoch_level changed with 23 histories cut short and 6 begun late"
     eve = day(-2)
+    failure = "failed: stoch_level changed with 23 histories cut short and 6 begun late; stoch_level on "
+    assert bad.description.startswith(failure)
+    assert re.search(r"on ([\d-]+) appears or vanishes, history until \1$", bad.description)
     assert f"stoch_level on {eve}, history until {eve}" in bad.metadata["offending"].value
     certificate = bad.metadata["certificate"].value
     assert (certificate["data_version"], certificate["offending_columns"]) == ("v1", ["stoch_level"])

@@ -87,6 +87,7 @@ def daemon(instance, monkeypatch):
 
 
 WEEKLY = [("retrain_model", "AAPL"), ("retrain_model", "PETR4.SA")]
+SCALE = [("learn_scale", None)]
 DAILY = [("clear_prediction_cache", None)]
 MONTHLY = [("cleanup_old_models", None)]
 
@@ -95,7 +96,7 @@ def test_every_ticker_is_retrained_once_at_two_on_sunday(daemon):
     assert daemon.schedules_at(SATURDAY) == []
     sunday = SATURDAY.replace(day=22, hour=0)
     assert daemon.schedules_at(sunday) == DAILY
-    assert daemon.schedules_at(sunday.replace(hour=1, minute=59)) == []
+    assert daemon.schedules_at(sunday.replace(hour=1, minute=59)) == SCALE
     assert daemon.schedules_at(sunday.replace(hour=2)) == WEEKLY
     assert daemon.schedules_at(sunday.replace(hour=3)) == []
 
@@ -112,7 +113,7 @@ def test_missed_ticks_run_once_and_late(instance, monkeypatch):
 
     with daemon_on(instance, monkeypatch) as daemon:  # the machine was off for three weeks
         late = SATURDAY + timedelta(weeks=3, hours=20)
-        assert sorted(daemon.schedules_at(late)) == sorted(MONTHLY + DAILY + WEEKLY)
+        assert sorted(daemon.schedules_at(late), key=str) == sorted([*MONTHLY, *DAILY, *WEEKLY, *SCALE], key=str)
         assert daemon.schedules_at(late + timedelta(minutes=1)) == []
 
 
