@@ -1,4 +1,4 @@
-"""Rename a ticker: its prices, history, ledger and models go on under the new name (docs/decisions/0070).
+"""Rename a ticker: its prices, history, ledger and models go on under the new name (docs/decisions/0064).
 
 Each step can be repeated. A note under the old name says which rename is under way, so that the same command goes on
 where a killed one ended. Nothing of the old name is deleted before all of it is there under the new one.
