@@ -17,8 +17,11 @@ from zenith_core.market.listing import price_text
 from zenith_core.market.tickers import parse_tickers
 from zenith_core.names import DISCLAIMER
 from zenith_serving.prediction.forecast_table import forecast_row
+from zenith_serving.prediction.predictor import Predictor
 from zenith_serving.schemas.forecasts import ForecastRow, ForecastTable
 from zenith_serving.schemas.predictions import MAX_QUANTILES
+
+WIDTH, LEVEL_WIDTH = 92, 11  # of the table, and of a level's column
 
 
 def forecast_tickers(
@@ -34,7 +37,7 @@ def forecast_tickers(
     names = parse_tickers(",".join(tickers)) if tickers else predictor.snapshots.tickers()
     if not names:
         raise NotAvailable("no forecasts yet: `zenith run` makes them")
-    rows = [forecast_row(predictor, name, horizon, levels) for name in _with_progress(names)]
+    rows = [_row(predictor, name, horizon, levels) for name in _with_progress(names)]
     if output:
         write_table(_frame(rows, levels), output)
         print(f"wrote the forecasts of {len(rows)} tickers to {output}", file=sys.stderr)
@@ -43,6 +46,13 @@ def forecast_tickers(
     else:
         _show(rows, horizon, levels)
     return int(all(row.price is None for row in rows))
+
+
+def _row(predictor: Predictor, ticker: str, horizon: int, levels: Sequence[float]) -> ForecastRow:
+    row = forecast_row(predictor, ticker, horizon, levels)
+    if row.price is None and ticker not in predictor.snapshots.tickers():  # REST must not echo input, a command may
+        return row.model_copy(update={"problem": f"no predictions yet: `zenith run --tickers {ticker}` makes them"})
+    return row
 
 
 def parse_levels(text: str | None) -> list[float]:
@@ -67,7 +77,7 @@ def _frame(rows: Sequence[ForecastRow], levels: Sequence[float]) -> pd.DataFrame
 
 
 def _show(rows: Sequence[ForecastRow], horizon: int, levels: Sequence[float]) -> None:
-    console = Console()
+    console = Console(width=max(Console().width, WIDTH + LEVEL_WIDTH * len(levels)))  # cells are not broken into lines
     title = "the next session" if horizon == 1 else f"{horizon} sessions ahead"
     names = ["ticker", "close", "forecast", "change", "90 % interval", *(f"{level:.4g}" for level in levels)]
     table = Table(*names, "VaR 5 %", "signal", title=title, box=SIMPLE_HEAD)
@@ -78,12 +88,12 @@ def _show(rows: Sequence[ForecastRow], horizon: int, levels: Sequence[float]) ->
         console.print(table)
         better = [row.ticker for row in forecasts if row.beats_naive]
         console.print(f"better than an unchanged price, out of sample: {', '.join(better) or 'none'}", markup=False)
+    if stale := [f"{row.ticker} ({row.as_of})" for row in rows if row.stale]:
+        console.print(f"stale, with the last day of the data: {', '.join(stale)}", markup=False, soft_wrap=True)
     for row in rows:
-        if row.stale:
-            console.print(f"{row.ticker}: stale, the data end on {row.as_of}", markup=False)
         if row.problem:
-            console.print(f"{row.ticker}: {row.problem}", markup=False)
-    console.print(DISCLAIMER, style="dim")
+            console.print(f"{row.ticker}: {row.problem}", markup=False, soft_wrap=True)
+    Console().print(DISCLAIMER, style="dim")
 
 
 def _cells(row: ForecastRow, levels: Sequence[float]) -> list[str]:

@@ -140,6 +140,7 @@ def models(context: DoctorContext) -> Finding:
     """Check that up to MAX_MODELS Production models can be loaded. Raises RegistryUnavailable, UserError."""
     from zenith_serving.errors import ModelUnavailable
     from zenith_serving.prediction.loaded_model import open_model
+    from zenith_serving.prediction.snapshot_store import SnapshotStore
     from zenith_serving.registry import open_registry
 
     source = open_registry(context.serving.tracking_uri)
@@ -147,9 +148,11 @@ def models(context: DoctorContext) -> Finding:
     if not production:
         return Finding("warning", "no model in Production", "`zenith run` trains models")
     errors = {}
+    snapshots = SnapshotStore(context.serving.snapshots)
     for name, version in production[:MAX_MODELS]:
         try:
-            open_model(name, version, source.fetch(name, version))
+            earlier_names = snapshots.earlier_names(name.partition("-")[2])
+            open_model(name, version, source.fetch(name, version), earlier_names)
         except ModelUnavailable as error:
             errors[name] = error
     if errors:

@@ -71,6 +71,8 @@ def test_what_cannot_be_is_one_line(zenith, words, message):
 
 def test_without_any_forecast_the_status_is_1(zenith):
     assert zenith("forecast", "MSFT")[0] == 1
+    status, text, _ = zenith("forecast", "XOM")
+    assert status == 1 and "XOM: no predictions yet: `zenith run --tickers XOM` makes them" in text
 
 
 def test_predict_answers_several_tickers_and_says_which_has_no_answer(zenith):

@@ -157,6 +157,7 @@ def test_everything_goes_on_under_the_new_name_and_both_names_answer(home):
 
     home.rename("META", "META2")
     assert home.served().get("FB").ticker == "META2"
+    assert home.served().earlier_names("META2") == ["FB", "META"]
     home.rename("META2", "FB")
     assert home.served().get("FB").ticker == home.served().get("META").ticker == "FB"
     assert verify(read_entries(home.store, "FB")).ticker == "FB"

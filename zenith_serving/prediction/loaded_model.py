@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version as installed_version
@@ -33,8 +33,10 @@ class LoadedModel:
     facts: Mapping[str, Any] = field(repr=False)
 
 
-def open_model(name: str, version: int, onnx: bytes) -> LoadedModel:
+def open_model(name: str, version: int, onnx: bytes, earlier_tickers: Collection[str] = ()) -> LoadedModel:
     """Make a session.
+
+    earlier_tickers: former names of the ticker, which artifacts of before its rename hold
 
     Raises ModelUnavailable for an artifact that is broken, does not fit this service's libraries, or was made for
     another ticker or kind.
@@ -52,13 +54,14 @@ def open_model(name: str, version: int, onnx: bytes) -> LoadedModel:
         raise ModelUnavailable(f"{label} cannot be loaded by onnxruntime {ort.__version__}: {_line(error)}") from None
     try:
         facts = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
+        names = {model_name(facts["kind"], ticker) for ticker in earlier_tickers} | {name}
         artifact_name = model_name(facts["kind"], facts["ticker"])
         if not facts["feature_spec"]:
             raise KeyError("feature_spec")
         task = task_of(facts["kind"], facts.get("task"))
     except (KeyError, TypeError, ValueError):
         raise ModelUnavailable(f"{label} cannot be loaded: it is not a model of ours") from None
-    if artifact_name != name:
+    if artifact_name not in names or facts["kind"] != name.partition("-")[0]:
         raise ModelUnavailable(f"{label} is a model for another ticker or of another kind")
     if task is None:
         raise ModelUnavailable(f"{label} has a task that this service does not know: {', '.join(TASKS)} are known")

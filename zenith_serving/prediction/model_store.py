@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from collections import OrderedDict
-from collections.abc import Generator
+from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from threading import Lock
@@ -51,8 +51,19 @@ class _Failure(NamedTuple):
 class ModelStore:
     """Production models by kind and ticker, in `memory` bytes at most; the least recently used go first."""
 
-    def __init__(self, registry: ModelRegistry, copies: LastKnownGood, memory: int = MEMORY_BYTES) -> None:
+    def __init__(
+        self,
+        registry: ModelRegistry,
+        copies: LastKnownGood,
+        memory: int = MEMORY_BYTES,
+        earlier_names: Callable[[str], Collection[str]] = lambda ticker: (),
+    ) -> None:
+        """Hold no model yet.
+
+        earlier_names: the former names of a ticker, which the artifacts of a renamed one hold
+        """
         self._registry = registry
+        self._earlier_names = earlier_names
         self._copies = copies
         self._capacity = memory // MODEL_BYTES
         self._models: OrderedDict[str, ServedModel] = OrderedDict()  # the most recently used last
@@ -211,7 +222,7 @@ class ModelStore:
             copy = self._copies.load(name)
             if copy is None:
                 raise
-            return open_model(name, *copy)
+            return self._session(name, *copy)
 
     def _open(self, name: str, version: int) -> LoadedModel:
         """Open the version. One that failed is not tried again before its pause is over, or its alias moves."""
@@ -225,7 +236,7 @@ class ModelStore:
             self._note_failure(name, version, error, self._next_pause(name, version))
             raise
         try:
-            model = open_model(name, version, onnx)
+            model = self._session(name, version, onnx)
         except ModelUnavailable as error:  # the file is as it was registered: only another version can help
             self._note_failure(name, version, error, math.inf)
             raise
@@ -233,6 +244,9 @@ class ModelStore:
         if not copy:
             self._copies.save(name, version, onnx)
         return model
+
+    def _session(self, name: str, version: int, onnx: bytes) -> LoadedModel:
+        return open_model(name, version, onnx, self._earlier_names(name.partition("-")[2]))
 
     def _fetch(self, name: str, version: int) -> bytes:
         if self._outage:

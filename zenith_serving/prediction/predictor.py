@@ -47,12 +47,14 @@ def make_predictor(settings: Settings) -> "Predictor":
     Raises UserError if ZENITH_HOME cannot be a folder: every answer would be "no predictions yet".
     """
     require_home(settings)
+    snapshots = SnapshotStore(settings.snapshots)
     return Predictor(
-        snapshots=SnapshotStore(settings.snapshots),
+        snapshots=snapshots,
         models=ModelStore(
             open_registry(settings.tracking_uri),
             LastKnownGood(settings.last_good),
             settings.zenith_model_memory_mb * 2**20,
+            snapshots.earlier_names,
         ),
         cache=open_cache(settings),
     )

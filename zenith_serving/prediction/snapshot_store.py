@@ -61,6 +61,20 @@ class SnapshotStore:
             return ticker
         return names[-1]
 
+    def earlier_names(self, ticker: str) -> list[str]:
+        """Return the names that a ticker had before it was renamed."""
+        names = {ticker}
+        renames = {old: to for old in self._renamed.tickers() if (to := self._new_name(old))}
+        while more := {old for old, to in renames.items() if to in names} - names:
+            names |= more
+        return sorted(names - {ticker})
+
+    def _new_name(self, ticker: str) -> str | None:
+        with suppress(CorruptData, KeyError):  # logged
+            rename = self._renamed.find(ticker)
+            return str(rename["to"]) if rename else None
+        return None
+
     def peek(self, ticker: str) -> ServingSnapshot | None:
         """Return the snapshot if memory holds the file as it is now, else None. Reads no file."""
         entry = self._snapshots.get(ticker)

@@ -35,9 +35,9 @@ def sessions(monkeypatch):
     """The (name, version) of each ONNX session that the store opens."""
     versions = []
 
-    def open_and_note(name, version, onnx):
+    def open_and_note(name, version, onnx, earlier_tickers):
         versions.append((name, version))
-        return open_model(name, version, onnx)
+        return open_model(name, version, onnx, earlier_tickers)
 
     monkeypatch.setattr(model_store, "open_model", open_and_note)
     return versions

@@ -4,6 +4,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.published import publish
+from tests.serving.conftest import make_lstm
 from zenith_serving.app import create_app
 
 
@@ -45,3 +46,15 @@ def test_chart_models_and_track_record_are_those_of_the_new_name(client):
 @pytest.mark.parametrize("ticker", ["PAST", "LOOP", "ODD"])
 def test_after_its_day_and_with_a_note_that_leads_nowhere_the_old_name_is_unknown(client, ticker):
     assert client.post("/api/v1/ml/predict/price", json={"ticker": ticker}).status_code == 404
+
+
+@pytest.mark.parametrize(("trained_as", "version"), [("PAST", "2"), ("OTHER", "1")])
+def test_a_model_that_was_trained_under_a_former_name_answers_for_ever_and_no_other(
+    client, mlflow_home, trained_as, version
+):
+    mlflow_home.register("lstm-AAPL", make_lstm(trained_as))
+    client.app.state.predictor.refresh()
+
+    answer = client.post("/api/v1/ml/predict/price", json={"ticker": "AAPL"})
+
+    assert answer.json()["model_version"] == version
