@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from zenith_cli.options import Format, Model, Table
+from zenith_core.csv_text import without_formula
 from zenith_core.errors import NotAvailable, UserError
 from zenith_core.evaluation.probability_scores import QUANTILE_COLUMNS
 from zenith_core.market.tickers import validate_ticker
@@ -22,7 +23,6 @@ from zenith_pipelines.production.ledger import read_entries
 from zenith_pipelines.settings import Settings
 
 FORECASTS = ["origin", "horizon", "target_date", "forecast", "lower", "upper", "actual", *QUANTILE_COLUMNS]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 SIGNALS = ["date", "sell", "hold", "buy", "likeliest", "signal", "reason", "label"]
 
 
@@ -122,14 +122,7 @@ def _without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
         for name in frame
         if not (kinds.is_numeric_dtype(frame[name]) or kinds.is_datetime64_any_dtype(frame[name]))
     ]
-    return frame.assign(**{str(name): frame[name].map(_as_text) for name in texts})
-
-
-def _as_text(cell: object) -> object:
-    if not isinstance(cell, str):
-        return cell
-    mark = "'" if cell.startswith(_FORMULA) else ""
-    return mark + cell.replace("\r", " ")  # unquoted by pandas, it would begin another row
+    return frame.assign(**{str(name): frame[name].map(without_formula) for name in texts})
 
 
 def _write(content: bytes, output: Path | None, *, binary: bool) -> None:

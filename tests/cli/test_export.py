@@ -2,6 +2,7 @@
 
 import csv
 import io
+import zipfile
 
 import pandas as pd
 import pytest
@@ -18,6 +19,15 @@ def test_text_that_a_spreadsheet_would_run_is_marked_as_text(text):
     rows = list(csv.reader(io.StringIO(_encode(frame, Format.CSV).decode(), newline="")))
 
     assert [row[0] for row in rows[1:]] == [escaped_text, "plain", ""]
+
+
+def test_texts_of_a_workbook_are_texts():
+    frame = pd.DataFrame({"reason": ["=1+1", "https://example.org"], "date": pd.to_datetime(["2024-01-02", None])})
+
+    with zipfile.ZipFile(io.BytesIO(_encode(frame, Format.XLSX))) as workbook:
+        sheet = workbook.read("xl/worksheets/sheet1.xml").decode()
+
+    assert "<f>" not in sheet and "<hyperlink" not in sheet
 
 
 def test_numbers_and_dates_are_not_changed():

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
 
+from zenith_core.csv_text import without_formula
 from zenith_core.errors import UserError, ZenithError
 from zenith_serving.errors import DistributionUnavailable
 from zenith_serving.prediction.predictor import Predictor
@@ -79,9 +80,9 @@ def _signal(predictor: Predictor, ticker: str) -> dict[str, Any]:
 
 
 def to_csv(rows: Iterable[ForecastRow], quantiles: Sequence[float] = ()) -> str:
-    """Return the rows as CSV with a header. An empty cell has no value."""
+    """Return the rows as CSV with a header. An empty cell has no value, and no text is a formula."""
     text = io.StringIO()
     writer = csv.DictWriter(text, columns(quantiles), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(row.cells(quantiles) for row in rows)
+    writer.writerows({name: without_formula(cell) for name, cell in row.cells(quantiles).items()} for row in rows)
     return text.getvalue()

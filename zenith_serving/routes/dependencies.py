@@ -6,6 +6,8 @@ from typing import Annotated, Any, TypeVar
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Path, Query, Request
 
+from zenith_core.errors import UserError
+from zenith_serving.errors import unknown_name
 from zenith_serving.jobs.launcher import Launcher
 from zenith_serving.observability.metrics import Metrics
 from zenith_serving.prediction.dataset_reader import DatasetReader
@@ -40,6 +42,14 @@ def _from_state(name: str) -> Any:
     return Depends(read)
 
 
+def _refuse_other_parameters(request: Request) -> None:
+    """Raise UserError for a query parameter that the route lacks: a misspelt filter would list everything."""
+    names = [field.alias for field in request.scope["route"].dependant.query_params]
+    for name in request.query_params:
+        if name not in names:
+            raise UserError(unknown_name("parameter", name, names))
+
+
 PredictorDep = Annotated[Predictor, _from_state("predictor")]
 SettingsDep = Annotated[Settings, _from_state("settings")]
 MetricsDep = Annotated[Metrics, _from_state("metrics")]
@@ -51,3 +61,4 @@ LauncherDep = Annotated[Launcher, _from_state("launcher")]
 DagsterThreads = Annotated[BoundedThreads, _from_state("dagster_threads")]
 Limit = Annotated[int | None, Query(ge=1, le=1000, description="The most entries of the page. Not set: all entries.")]
 TickerPath = Annotated[Ticker, Path()]
+DeclaredParameters = Depends(_refuse_other_parameters)

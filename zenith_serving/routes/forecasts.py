@@ -9,7 +9,7 @@ from zenith_core.names import DISCLAIMER, HORIZONS
 from zenith_serving.prediction.forecast_table import forecast_row, to_csv
 from zenith_serving.problem_details import RESPONSES
 from zenith_serving.routes.conditional import NOT_MODIFIED, with_etag
-from zenith_serving.routes.dependencies import PREFIX, PredictorDep
+from zenith_serving.routes.dependencies import PREFIX, DeclaredParameters, PredictorDep
 from zenith_serving.schemas.base import Ticker
 from zenith_serving.schemas.forecasts import MAX_ROWS, ForecastTable
 from zenith_serving.schemas.predictions import MAX_QUANTILES
@@ -22,7 +22,12 @@ router = APIRouter(prefix=PREFIX, tags=["predictions"])
 _AS_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {CSV: {"schema": {"type": "string"}}}}}
 
 
-@router.get("/forecasts", response_model=ForecastTable, responses=RESPONSES | NOT_MODIFIED | _AS_CSV)
+@router.get(
+    "/forecasts",
+    response_model=ForecastTable,
+    responses=RESPONSES | NOT_MODIFIED | _AS_CSV,
+    dependencies=[DeclaredParameters],
+)
 def forecasts(
     request: Request,
     predictor: PredictorDep,

@@ -4,13 +4,20 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from zenith_core.errors import UserError
 from zenith_core.model_kinds.table import KindInUse
-from zenith_serving.errors import RegistryUnavailable, unknown_name
+from zenith_serving.errors import RegistryUnavailable
 from zenith_serving.problem_details import RESPONSES
 from zenith_serving.registry.version_listing import list_models, model_history
 from zenith_serving.routes.conditional import NOT_MODIFIED, with_etag
-from zenith_serving.routes.dependencies import PREFIX, Limit, PredictorDep, RegistryDep, RegistryThreads, TickerPath
+from zenith_serving.routes.dependencies import (
+    PREFIX,
+    DeclaredParameters,
+    Limit,
+    PredictorDep,
+    RegistryDep,
+    RegistryThreads,
+    TickerPath,
+)
 from zenith_serving.schemas.base import Ticker
 from zenith_serving.schemas.predictions import Refreshed
 from zenith_serving.schemas.registry import History, Models, Status
@@ -21,18 +28,10 @@ _VERSION = r"^[^/]{1,60}/[0-9]{1,9}$"  # as `next` names one
 router = APIRouter(prefix=PREFIX, responses=RESPONSES)
 
 
-def _refuse_other_parameters(request: Request) -> None:
-    """Raise UserError for a query parameter that the route lacks: a misspelt filter would list everything."""
-    names = [field.alias for field in request.scope["route"].dependant.query_params]
-    for name in request.query_params:
-        if name not in names:
-            raise UserError(unknown_name("parameter", name, names))
-
-
 @router.get(
     "/models",
     tags=["registry"],
-    dependencies=[Depends(_refuse_other_parameters)],
+    dependencies=[DeclaredParameters],
     response_model=Models,
     responses=NOT_MODIFIED,
 )

@@ -27,7 +27,7 @@ from zenith_serving.prediction.responses import age_in_sessions
 from zenith_serving.prediction.snapshot_store import SnapshotStore
 from zenith_serving.problem_details import RESPONSES
 from zenith_serving.routes.conditional import NOT_MODIFIED, with_etag
-from zenith_serving.routes.dependencies import PREFIX, Limit, PredictorDep, SettingsDep
+from zenith_serving.routes.dependencies import PREFIX, DeclaredParameters, Limit, PredictorDep, SettingsDep
 from zenith_serving.schemas.base import Ticker
 from zenith_serving.schemas.charts import (
     Backtest,
@@ -47,7 +47,7 @@ Part = TypeVar("Part", bound=BaseModel)
 router = APIRouter(prefix=PREFIX, tags=["tickers"])
 
 
-@router.get("/tickers", response_model=TickerList, responses=NOT_MODIFIED)
+@router.get("/tickers", response_model=TickerList, responses=NOT_MODIFIED, dependencies=[DeclaredParameters])
 def tickers(
     request: Request,
     settings: SettingsDep,

@@ -94,8 +94,26 @@ def test_csv_has_the_same_rows_and_names_the_next_page(client):
         assert float(row["q0.05"]) == same.quantiles["0.05"]
 
 
+def test_no_text_of_a_price_file_is_a_formula_in_the_csv(client, home, write_snapshot):
+    write_snapshot(home, "AAPL", currency="=1+1")
+
+    answer = client.get(f"{URL}?tickers=AAPL", headers={"Accept": "text/csv"})
+
+    assert next(csv.DictReader(io.StringIO(answer.text)))["currency"] == "'=1+1"
+
+
 @pytest.mark.parametrize(
-    "query", ["?horizon=0", "?horizon=31", "?limit=0", "?limit=501", "?quantiles=1", "?tickers=../x", "?after=.."]
+    "query",
+    [
+        "?horizon=0",
+        "?horizon=31",
+        "?limit=0",
+        "?limit=501",
+        "?quantiles=1",
+        "?tickers=../x",
+        "?after=..",
+        "?ticker=AAPL",
+    ],
 )
 def test_what_cannot_be_is_one_line(client, query):
     answer = client.get(f"{URL}{query}")
