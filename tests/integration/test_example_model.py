@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.empty_databases import put_mlflow_database
+from tests.example_package import install
 
 EXAMPLE = Path(__file__).parents[1] / "example_model"
-UV = Path(sys.executable).with_name("uv")
 
 PROGRAM = """
 import dataclasses, json, sys, warnings
@@ -74,13 +74,7 @@ print(json.dumps({
 @pytest.fixture(scope="module")
 def package(tmp_path_factory):
     """Return a folder with the example installed, beside nothing else."""
-    folder = tmp_path_factory.mktemp("example")
-    for file in EXAMPLE.iterdir():  # a copy, because a build writes into the folder that it builds
-        if file.is_file():
-            (folder / file.name).write_bytes(file.read_bytes())
-    options = ["--no-deps", "--no-build-isolation", "--python", sys.executable, "--target", folder / "site"]
-    subprocess.run([UV, "pip", "install", "-q", *options, folder], check=True)
-    return folder / "site"
+    return install(EXAMPLE, tmp_path_factory.mktemp("example"))
 
 
 def run(package, tmp_path, models, program, answers=""):

@@ -6,21 +6,11 @@ import io
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.core.risk.distributions import normal_distribution
 from zenith_serving.app import create_app
 from zenith_serving.schemas.forecasts import ForecastTable
 
 POINT = ("price", "lower", "upper", "change_pct")
 URL = "/api/v1/ml/forecasts"
-
-
-@pytest.fixture
-def client(settings, home, write_snapshot):
-    """AAPL has models and a distribution, IBM a distribution alone, MSFT models alone."""
-    for ticker in ("AAPL", "IBM"):
-        write_snapshot(home, ticker, distribution=normal_distribution())
-    with TestClient(create_app(settings)) as client:
-        yield client
 
 
 def table(client, query=""):

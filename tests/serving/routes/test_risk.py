@@ -1,23 +1,11 @@
 import json
 
 import pytest
-from fastapi.testclient import TestClient
 
-from tests.core.risk.distributions import normal_distribution
-from zenith_serving.app import create_app
 from zenith_serving.schemas.predictions import BatchAnswer, ComprehensiveAnswer
 from zenith_serving.schemas.risk import RiskAnswer
 
 ML = "/api/v1/ml/predict"
-
-
-@pytest.fixture
-def client(settings, home, write_snapshot):
-    """AAPL has models and a distribution, IBM a distribution alone, MSFT models alone."""
-    for ticker in ("AAPL", "IBM"):
-        write_snapshot(home, ticker, distribution=normal_distribution())
-    with TestClient(create_app(settings)) as client:
-        yield client
 
 
 def test_risk_is_answered_and_then_from_the_cache(client):

@@ -139,6 +139,9 @@ class _HomeCounts(_Counts):
     def take(self) -> float:
         try:
             return super().take()
+        except sqlite3.OperationalError as error:  # locked for long, a full disk: the counts are as they were
+            _logger.warning("%s cannot be used (%s): waiting", self._requests, error)
+            return SHORTEST_PAUSE
         except sqlite3.DatabaseError as error:
             _logger.warning("%s is damaged (%s): counting from nothing", self._requests, error)
             self._requests.unlink(missing_ok=True)

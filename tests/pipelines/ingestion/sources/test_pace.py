@@ -1,5 +1,6 @@
 """The shared pace of requests: several processes of a home, a Redis, and pauses after refusals. Nothing here waits."""
 
+import sqlite3
 import time
 
 import pytest
@@ -74,6 +75,19 @@ def test_a_damaged_file_of_counts_stops_nothing(tmp_path, name):
     one = SharedPace("yahoo", 1, tmp_path, sleep=lambda _: None)
 
     assert one.wait(60) == 0
+
+
+def test_counts_that_are_locked_are_waited_for_and_kept(tmp_path, monkeypatch):
+    def fail(*_):
+        raise sqlite3.OperationalError("database is locked")  # after five seconds
+
+    one = SharedPace("yahoo", 1, tmp_path)
+    assert one.wait(0) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(pace.SQLiteBucket, "put", fail)
+        assert one.wait(0) == SHORTEST_PAUSE
+
+    assert one.wait(0) > SHORTEST_PAUSE  # the request before is still counted
 
 
 def test_the_source_of_the_settings_has_the_pace_of_its_home(tmp_path):

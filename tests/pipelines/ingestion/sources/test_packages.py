@@ -1,7 +1,6 @@
 """The package in tests/example_source, installed: its source is used like our own, and its failures are one line."""
 
 import sqlite3
-import subprocess
 import sys
 from contextlib import closing
 from datetime import UTC, date, datetime
@@ -12,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.example_package import install
 from zenith_core.errors import InvalidPrices, NoNewData, SourceError, UnknownTicker, UserError
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.ingestion.fetch import clean_snapshot, fetch_next
@@ -22,7 +22,6 @@ from zenith_pipelines.ingestion.sources.packages import PackageSource, package_s
 from zenith_pipelines.settings import Settings
 
 EXAMPLE = Path(__file__).parents[3] / "example_source"
-UV = Path(sys.executable).with_name("uv")
 DAYS = pd.bdate_range("2024-01-02", "2024-01-12")
 CLOSES = np.linspace(10.0, 11.0, len(DAYS))
 
@@ -30,13 +29,7 @@ CLOSES = np.linspace(10.0, 11.0, len(DAYS))
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """Return a folder with the example installed, beside nothing else."""
-    folder = tmp_path_factory.mktemp("example")
-    for file in EXAMPLE.iterdir():  # a copy, because a build writes into the folder that it builds
-        if file.is_file():
-            (folder / file.name).write_bytes(file.read_bytes())
-    options = ["--no-deps", "--no-build-isolation", "--python", sys.executable, "--target", folder / "site"]
-    subprocess.run([UV, "pip", "install", "-q", *options, folder], check=True)
-    return folder / "site"
+    return install(EXAMPLE, tmp_path_factory.mktemp("example"))
 
 
 @pytest.fixture
