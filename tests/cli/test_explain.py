@@ -54,6 +54,7 @@ def test_since_a_day_it_is_compared_with_the_last_one_of_that_day(explain):
 @pytest.mark.parametrize(
     ("arguments", "origins", "problem"),
     [
+        ((), 0, "AAPL has no forecast yet: `zenith run --tickers AAPL` makes one"),
         ((), 1, "AAPL has one forecast, made on 2026-01-01: there is none before to compare it with"),
         (
             ("--since", "2025-12-31"),

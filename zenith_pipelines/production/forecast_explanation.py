@@ -51,7 +51,9 @@ def explain_forecast(
 
 
 def _pair(rows: pd.DataFrame, ticker: str, since: date | None) -> tuple[Any, Any]:
-    """Return the earlier and the newest row."""
+    """Return the earlier and the newest row. Raises NotAvailable if there are no two."""
+    if rows.empty:
+        raise NotAvailable(f"{ticker} has no forecast yet: `zenith run --tickers {ticker}` makes one")
     now, earlier = rows.iloc[-1], rows.iloc[:-1]
     if since is not None:
         end = pd.Timestamp(since, tz="UTC") + pd.Timedelta(days=1)
