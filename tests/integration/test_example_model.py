@@ -1,4 +1,4 @@
-"""A package adds a kind of model by an entry point: its assets, options, versions and answers. Ours do not change."""
+"""Packages add kinds of model by an entry point: their assets, options, versions and answers. Ours do not change."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import pytest
 from tests.empty_databases import put_mlflow_database
 from tests.example_package import install
 
-EXAMPLE = Path(__file__).parents[1] / "example_model"
+EXAMPLES = Path(__file__).parents[1]
 
 PROGRAM = """
 import dataclasses, json, sys, warnings
@@ -36,67 +36,87 @@ from zenith_serving.registry.version_listing import list_models
 from zenith_serving.settings import Settings
 
 home = Path(sys.argv[1])
-kind = MODEL_KINDS["standstill"]
-features = market(sessions=400)
-train_on = features.iloc[:300]
+features = market(sessions=500)
+train_on = features.iloc[:400]
 lineage = Lineage("AAPL", "d1", "r1", str(train_on.index[-1].date()), "f5")
 data = TrainingData(train_on, pd.Series(True, index=train_on.index), (), lineage)
-candidate = trainer_of_kind(kind)(data, kind.options(width=2.0, horizon=10), lambda *_: None)
 registry = ModelRegistry(f"sqlite:///{home}/mlflow.db", home / "artifacts")
-register(registry, candidate, CERTIFICATE, "run-1")
 current = current_data("AAPL", features)
-decision = promote_if_better(registry, "standstill", 1, current)
-evaluation = evaluate(registry, "standstill", current, features["close"])
 for ticker in ("AAPL", "MSFT"):
     publish(home, "serving_snapshot", ticker, {**current.snapshot.to_json(), "ticker": ticker})
 settings = Settings(zenith_home=home, mlflow_tracking_uri=f"sqlite:///{home}/mlflow.db")
+
+
+def facts_of(name, options):
+    kind = MODEL_KINDS[name]
+    candidate = trainer_of_kind(kind)(data, kind.options(**options, horizon=10), lambda *_: None)
+    register(registry, candidate, CERTIFICATE, "run-1")
+    decision = promote_if_better(registry, name, 1, current)
+    evaluation = evaluate(registry, name, current, features["close"])
+    schema = defs.resolve_job_def("retrain_model").run_config_schema.config_type
+    for field in ("ops", f"{name}_model", "config"):
+        schema = schema.fields[field].config_type
+    return {
+        "options": list(schema.fields), "decision": decision["outcome"], "horizon": candidate.metrics["horizon"],
+        "evaluation": [evaluation["status"], evaluation["rows"]],
+        "answer": json.loads(make_predictor(settings).answer(name, "AAPL", 3)),
+    }
+
+
+examples = {
+    "standstill": facts_of("standstill", {"width": 2.0}),
+    "boosted_quantiles": facts_of("boosted_quantiles", {"rounds": 2}),
+}
 answer = make_predictor(settings).predict_price("AAPL", 3).model_dump(mode="json")
 try:
     other = make_predictor(settings).predict_price("MSFT")
 except ZenithError as error:
     other = error
-(listed,) = list_models(open_registry(settings.tracking_uri)).models
-schema = defs.resolve_job_def("retrain_model").run_config_schema.config_type
-for name in ("ops", "standstill_model", "config"):
-    schema = schema.fields[name].config_type
+listed = list_models(open_registry(settings.tracking_uri)).models
 try:
     problem = TickerTrainingOptions(models={"standstill": {"width": 11}})
 except ValueError as error:
     problem = error.errors()[0]["msg"]
 print(json.dumps({
-    "stages": STAGES, "options": list(schema.fields), "decision": decision["outcome"], "answer": answer,
-    "evaluation": [evaluation["status"], evaluation["rows"]], "listed": [listed.model_type, listed.metrics["loss"]],
-    "problem": str(problem), "other": str(other), "horizon": candidate.metrics["horizon"],
+    "stages": STAGES, "examples": examples, "answer": answer, "problem": str(problem), "other": str(other),
+    "listed": {version.model_type: version.metrics["loss"] for version in listed},
 }))
 """
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory):
-    """Return a folder with the example installed, beside nothing else."""
-    return install(EXAMPLE, tmp_path_factory.mktemp("example"))
+def packages(tmp_path_factory):
+    """Return a path with the examples installed, beside nothing else."""
+    names = ("model", "xgboost", "statsforecast")
+    return os.pathsep.join(str(install(EXAMPLES / f"example_{name}", tmp_path_factory.mktemp(name))) for name in names)
 
 
-def run(package, tmp_path, models, program, answers=""):
+def run(packages, tmp_path, models, program, answers=""):
     names = {"ZENITH_MODELS": models, "ZENITH_ANSWERS": answers}
-    environment = {**os.environ, "PYTHONPATH": str(package), **names}
+    environment = {**os.environ, "PYTHONPATH": packages, **names}
     command = [sys.executable, "-c", program, str(tmp_path)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.slow
-def test_a_package_adds_a_model_to_everything_that_the_table_makes(package, tmp_path):
+def test_packages_add_models_to_everything_that_the_table_makes(packages, tmp_path):
     put_mlflow_database(tmp_path)
+    models = "lstm,ensemble,standstill,boosted_quantiles,ets,theta"
 
-    process = run(package, tmp_path, "lstm,ensemble,standstill", PROGRAM, "AAPL:price=standstill")
+    process = run(packages, tmp_path, models, PROGRAM, "AAPL:price=standstill")
 
     assert process.returncode == 0, process.stderr[-2000:]
     facts = json.loads(process.stdout.splitlines()[-1])
-    assert {"standstill_model", "standstill_backtest"} < set(facts["stages"])
-    assert facts["options"] == ["horizon", "width"]
-    assert (facts["decision"], facts["horizon"]) == ("promoted", 10)
-    assert facts["evaluation"] == ["scored", 100 - 10]
-    assert facts["listed"] == ["standstill", "mae"]
+    names = ("standstill", "boosted_quantiles", "ets", "theta")
+    assert {f"{name}_{asset}" for name in names for asset in ("model", "backtest")} < set(facts["stages"])
+    standstill, boosted = (facts["examples"][name] for name in names[:2])
+    assert standstill["options"] == ["horizon", "width"]
+    assert boosted["options"] == ["horizon", "rounds", "depth", "learning_rate"]
+    for name, example in facts["examples"].items():
+        assert (example["decision"], example["horizon"]) == ("promoted", 10)
+        assert example["evaluation"] == ["scored", 100 - 10]
+        assert (example["answer"]["model_type"], len(example["answer"]["predictions"])) == (name, 3)
+    assert facts["listed"] == {"standstill": "mae", "boosted_quantiles": "mae"}
     assert facts["problem"] == "standstill.width: Input should be less than or equal to 10"
     assert facts["other"] == "lstm-MSFT has no version in Production yet"
     answer = facts["answer"]
@@ -105,7 +125,7 @@ def test_a_package_adds_a_model_to_everything_that_the_table_makes(package, tmp_
 
 
 @pytest.mark.slow
-def test_an_installed_package_that_is_not_named_changes_nothing(package, tmp_path):
-    process = run(package, tmp_path, "", "from zenith_core.model_kinds.table import KINDS; print(*KINDS)")
+def test_installed_packages_that_are_not_named_change_nothing(packages, tmp_path):
+    process = run(packages, tmp_path, "", "from zenith_core.model_kinds.table import KINDS; print(*KINDS)")
 
     assert process.stdout.split() == ["lstm", "ensemble"]

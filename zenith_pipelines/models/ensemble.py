@@ -4,7 +4,6 @@ Daily labels are mostly noise, so both learners are weak: a shallow forest with 
 features, and boosted stumps, for the effect of each feature (docs/decisions/0011).
 """
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -18,23 +17,9 @@ if TYPE_CHECKING:
     from sklearn.ensemble import VotingClassifier
 
 
-_DEFAULTS = EnsembleOptions()
+class EnsembleConfig(EnsembleOptions):
+    """The configuration with its seed. Labels are returns `horizon` sessions ahead against ± `threshold` deviations."""
 
-
-@dataclass(frozen=True)
-class EnsembleConfig:
-    """Hyperparameters, and the label: the return `horizon` sessions ahead against ± `threshold` deviations."""
-
-    horizon: int = _DEFAULTS.horizon
-    threshold: float = _DEFAULTS.threshold
-    trees: int = _DEFAULTS.trees
-    depth: int = _DEFAULTS.depth
-    leaf_share: float = _DEFAULTS.leaf_share  # a leaf of a few rows memorizes them
-    feature_share: float = _DEFAULTS.feature_share
-    boosting_rounds: int = _DEFAULTS.boosting_rounds
-    boosting_depth: int = _DEFAULTS.boosting_depth
-    learning_rate: float = _DEFAULTS.learning_rate
-    row_share: float = _DEFAULTS.row_share
     seed: int = 0
 
     @classmethod

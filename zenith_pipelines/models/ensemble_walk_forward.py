@@ -93,7 +93,7 @@ def study_signals(
     return SignalStudy(
         signals=pd.concat(tables[:-1], ignore_index=True),
         onnx=_export(model, inputs),
-        facts=study_facts(inputs, config, split, facts)
+        facts=study_facts(inputs, config.model_dump(), split, facts)
         | {
             "importances": dict(zip(inputs.columns, importances(model.vote).tolist(), strict=True)),
             "limits": model.limits.to_json(),

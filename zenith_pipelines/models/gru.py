@@ -1,7 +1,5 @@
 """The GRU: the network program of the LSTM with another cell, fewer weights for the same units."""
 
-from dataclasses import replace
-
 from zenith_core.model_kinds.options import NetworkOptions
 from zenith_pipelines.models.lstm import LSTMConfig
 from zenith_pipelines.models.training import Candidate, TrainingData, train_network
@@ -10,4 +8,4 @@ from zenith_pipelines.models.training_inputs import Progress
 
 def train_gru(data: TrainingData, options: NetworkOptions, on_progress: Progress) -> Candidate:
     """Run the walk-forward study of the GRU, then train the model to serve."""
-    return train_network("gru", data, replace(LSTMConfig.of(options), cell="GRU"), on_progress)
+    return train_network("gru", data, LSTMConfig.of(options, cell="GRU"), on_progress)

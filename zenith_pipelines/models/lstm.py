@@ -25,39 +25,29 @@ if TYPE_CHECKING:
 CELLS = ("LSTM", "GRU")
 """The recurrent layers, by the name that Keras and ONNX share."""
 
-_DEFAULTS = NetworkOptions()
 FORECAST_BATCH = 128  # windows; a fold has some 300 to 500 to forecast from
 
 
-@dataclass(frozen=True)
-class LSTMConfig:
-    """Hyperparameters. A fold trains at most `epochs`, and stops `patience` epochs after its best one.
+class LSTMConfig(NetworkOptions):
+    """The configuration with the hyperparameters that are no option.
 
-    `horizon` is the one of the `horizons` that is scored first.
+    A fold trains at most `epochs`, and stops `patience` epochs after its best one. `horizon` is the one of the
+    `horizons` that is scored first.
 
     The network learns the target of each step in the second half of a window, so that one window teaches `window // 2`
     rows, each with at least half a window of history (docs/decisions/0043).
     """
 
-    window: int = _DEFAULTS.window
-    layers: int = _DEFAULTS.layers
-    units: int = _DEFAULTS.units
-    dropout: float = _DEFAULTS.dropout
-    dense: int = _DEFAULTS.dense
-    horizon: int = _DEFAULTS.horizon
-    horizons: int = HORIZONS
     epochs: int = DEFAULT_EPOCHS
-    patience: int = _DEFAULTS.patience
-    batch: int = _DEFAULTS.batch
-    learning_rate: float = _DEFAULTS.learning_rate
+    horizons: int = HORIZONS
     clip_norm: float = 1.0  # a market crash inside a batch must not undo an epoch
     seed: int = 0
     cell: str = CELLS[0]
 
     @classmethod
-    def of(cls, options: NetworkOptions) -> Self:
+    def of(cls, options: NetworkOptions, cell: str = CELLS[0]) -> Self:
         """Return the hyperparameters of a configuration."""
-        return cls(**options.model_dump(exclude_none=True))
+        return cls(**options.model_dump(exclude_none=True), cell=cell)
 
     @property
     def learned_steps(self) -> int:

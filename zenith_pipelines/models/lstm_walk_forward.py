@@ -88,7 +88,7 @@ def study_prices(
             ignore_index=True,
         ),
         onnx=walk.export(steps[-1]),
-        facts=study_facts(inputs, config, split, [step.facts for step in steps]),
+        facts=study_facts(inputs, config.model_dump(), split, [step.facts for step in steps]),
     )
 
 

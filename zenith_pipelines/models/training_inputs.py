@@ -101,11 +101,11 @@ def fold_facts(inputs: ModelInputs, fold: Fold, train_rows: NDArray[np.int64]) -
 
 
 def study_facts(
-    inputs: ModelInputs, config: Any, split: WalkForward, folds: Sequence[Mapping[str, Any]]
+    inputs: ModelInputs, config: Mapping[str, Any], split: WalkForward, folds: Sequence[Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """Return the facts of a study, JSON-ready. `config` is a dataclass; the last fold is the final model's."""
+    """Return the facts of a study, JSON-ready; the last fold is the final model's."""
     return {
-        "config": asdict(config),
+        "config": dict(config),
         "split": asdict(split),
         "features": list(inputs.columns),
         "data_end": str(inputs.index[-1].date()),

@@ -65,7 +65,7 @@ def test_training_depends_on_its_fold_only_and_not_on_earlier_folds(trainer, dat
 def test_the_jax_programs_do_the_same_as_keras_own_loops(trainer, data):
     values, targets = data
     batches = trainer._batches(values, targets, np.delete(TRAIN, 7))
-    networks = [_build_network(replace(CONFIG, dropout=0.0, learning_rate=0.01), 3) for _ in range(2)]
+    networks = [_build_network(CONFIG.model_copy(update={"dropout": 0.0, "learning_rate": 0.01}), 3) for _ in range(2)]
     ours, keras = make_programs(networks[0], CONFIG.batch, 8), _KerasPrograms(networks[1], CONFIG.batch, 8)
     losses = []
 
@@ -133,7 +133,7 @@ def test_the_target_of_a_step_goes_with_the_input_of_its_own_session(trainer):
 def test_a_step_learns_from_inputs_up_to_its_own_session_only(data):
     """Later inputs of the same window do not change an output: the network is causal."""
     values, _ = data
-    network = _build_network(replace(CONFIG, layers=2), 3)
+    network = _build_network(CONFIG.model_copy(update={"layers": 2}), 3)
     network.layers[-1].kernel.assign(np.ones((CONFIG.dense, 4)))
     window = input_windows(values, np.array([50]), CONFIG.window)
     other = window.copy()
@@ -192,7 +192,9 @@ def test_the_loss_is_the_mean_over_the_rows(trainer, data, network):
 
 def test_it_learns_a_planted_relation(data):
     values, targets = data
-    fast_trainer = LSTMTrainer(replace(CONFIG, epochs=30, learning_rate=0.02, patience=30), features=3)
+    fast_trainer = LSTMTrainer(
+        CONFIG.model_copy(update={"epochs": 30, "learning_rate": 0.02, "patience": 30}), features=3
+    )
 
     model = fast_trainer.fit(values, targets, TRAIN, VALIDATION, ignore)
 
@@ -289,7 +291,7 @@ def onnx_inputs_and_outputs(trainer, model, values, band):
 
 @pytest.mark.parametrize(("layers", "cell"), [(1, "LSTM"), (3, "LSTM"), (2, "GRU")])
 def test_the_export_takes_any_number_of_layers_of_each_cell(layers, cell, data):
-    network = _build_network(replace(CONFIG, layers=layers, cell=cell), 3)
+    network = _build_network(CONFIG.model_copy(update={"layers": layers, "cell": cell}), 3)
     random = np.random.default_rng(3)
     network.set_weights([random.normal(scale=0.3, size=weight.shape) for weight in network.weights])
     mean, scale = scaler(data[0])

@@ -21,7 +21,7 @@ from zenith_pipelines.models.onnx_artifact import onnx_run
 pytestmark = pytest.mark.slow  # Keras compiles
 
 COLUMNS = ("a", "b", "c")
-CONFIG = LSTMConfig(window=5, units=4, dense=4, horizons=3, epochs=1, batch=4)
+CONFIG = LSTMConfig(window=10, units=4, dense=4, horizons=3, epochs=1, batch=4)
 SPLIT = WalkForward(folds=2, test_share=0.4, validation=48, gap=3, min_train=40)
 SESSIONS = 600
 
@@ -146,7 +146,7 @@ def test_drift_is_not_learned_as_skill():
     table = feature_table(edge=0.0, seed=3)
     table["close"] *= np.exp(0.3 * 0.02 * np.arange(SESSIONS))
 
-    study = study_prices(table, COLUMNS, replace(CONFIG, epochs=6, learning_rate=1e-2), SPLIT)
+    study = study_prices(table, COLUMNS, CONFIG.model_copy(update={"epochs": 6, "learning_rate": 1e-2}), SPLIT)
 
     log_returns = np.log(study.forecasts["forecast"] / study.forecasts["close"]) / (0.02 * study.forecasts["horizon"])
     assert abs(log_returns.mean()) < 0.03
@@ -192,7 +192,7 @@ def test_the_export_forecasts_the_sum_of_both_parts(table, monkeypatch):
         return price_model_onnx(model, band, columns)
 
     monkeypatch.setattr(price_study, "price_model_onnx", export)
-    study = study_prices(table, COLUMNS, replace(CONFIG, epochs=3, learning_rate=1e-2), SPLIT)
+    study = study_prices(table, COLUMNS, CONFIG.model_copy(update={"epochs": 3, "learning_rate": 1e-2}), SPLIT)
     ((model, band),) = calls
     # A network shrunk to nothing would hide an error of the sum.
     whole = PriceModel(model.linear, replace(model.network, weights=enlarge(model.network.weights)))
