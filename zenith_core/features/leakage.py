@@ -10,14 +10,17 @@ Every recomputation covers whole histories, by the same function that made the f
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from zenith_core.arrays import Floats
+from zenith_core.prices.cleaning import data_version as version_of
 
 PREFIX_TOLERANCE = 1e-9  # the same operations in the same order: rounding at most, and in fact no difference
+RENEWED_AFTER = timedelta(days=7)
 START_TOLERANCE = 1e-3  # exponential averages never forget completely; a crash of 100 daily volatilities leaves 1e-4
 _SPREAD = 8  # cuts evenly over the history
 _JUMPS = 3  # largest moves, with a cut before and a cut after each
@@ -94,6 +97,21 @@ def leakage_certificate(
         "offending_columns": sorted({violation["column"] for violation in violations}),
         "offending": violations[:_SHOWN],
     }
+
+
+def holds_for(
+    certificate: Mapping[str, Any], prices: pd.DataFrame, *, feature_spec: str, code: str, now: datetime
+) -> bool:
+    """Return True if a stored certificate need not be made again for `prices`.
+
+    It passed less than RENEWED_AFTER ago, for these features and this `code`, on prices that have only grown since: a
+    session that was restated, repaired or adjusted ends it.
+    """
+    if not certificate.get("passed") or (certificate["feature_spec"], certificate.get("code")) != (feature_spec, code):
+        return False
+    age = now - datetime.fromisoformat(certificate["checked_at"])
+    earlier = prices.iloc[: certificate["sessions"]]
+    return timedelta() <= age < RENEWED_AFTER and version_of(earlier) == certificate["data_version"]
 
 
 def leakage_summary(certificate: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ import dagster as dg
 import pandas as pd
 from pydantic import Field
 
-from zenith_core.asset_selection import REFRESH
+from zenith_core.asset_selection import REFRESH_JOBS
 from zenith_core.features.declaration import WARM_UP
 from zenith_core.features.leakage import leakage_summary
 from zenith_core.market.exchanges import exchange_of
@@ -55,7 +55,7 @@ def enough_to_train(context: dg.AssetCheckExecutionContext, serving_snapshot: Da
 
     A refresh trains nothing, so there it only warns.
     """
-    return history_to_train(serving_snapshot.facts[MOVING_SESSIONS], trains=context.run.job_name != REFRESH)
+    return history_to_train(serving_snapshot.facts[MOVING_SESSIONS], trains=context.run.job_name not in REFRESH_JOBS)
 
 
 def history_to_train(moving: int, *, trains: bool) -> dg.AssetCheckResult:

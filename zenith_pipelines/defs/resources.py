@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 from pydantic import PrivateAttr
 
+from zenith_core.asset_selection import REFRESH_JOBS
 from zenith_core.errors import RemovedTicker
 from zenith_pipelines.dagster_runtime.dead_runs import require_unfinished
 from zenith_pipelines.dagster_runtime.progress import Progress
@@ -50,6 +51,11 @@ class ZenithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         """The schedule, sensor or API key that requested the run; None for a person on this machine."""
         return requester(self._context.run.tags) if self._context and self._context.run else None
 
+    @property
+    def is_refresh(self) -> bool:
+        """True in a run that trains nothing. It comes every night, so it draws no plots."""
+        return bool(self._context and self._context.run and self._context.run.job_name in REFRESH_JOBS)
+
     @cached_property
     def settings(self) -> Settings:
         """The environment, read once per run."""
@@ -74,22 +80,32 @@ class DatasetIOManager(dg.ConfigurableIOManager):
     def handle_output(self, context: dg.OutputContext, obj: Dataset) -> None:
         """Store the asset's dataset for the run's ticker."""
         keep = bool((context.definition_metadata or {}).get(KEEP_HISTORY))
-        name, ticker = _name(context), require_ticker(context.step_context.instance, context.partition_key)
-        self.zenith.store.write(name, ticker, obj, keep_history=keep, fence=self.zenith.fence)
-        if name == SERVED:
-            self._withdraw_if_removed(context.step_context.instance, ticker)
+        instance = context.step_context.instance
+        ticker = require_ticker(instance, context.partition_key)
+        store_dataset(self.zenith, instance, _name(context), ticker, obj, keep_history=keep)
 
     def load_input(self, context: dg.InputContext) -> Dataset:
         """Load the current dataset of an upstream asset for the run's ticker."""
         ticker = require_ticker(context.instance, context.partition_key)
         return self.zenith.store.read(_name(context), ticker)
 
-    def _withdraw_if_removed(self, instance: dg.DagsterInstance, ticker: str) -> None:
-        """Withdraw the snapshot if the ticker was removed while it was stored."""
+
+def store_dataset(
+    zenith: ZenithResource,
+    instance: dg.DagsterInstance,
+    name: str,
+    ticker: str,
+    dataset: Dataset,
+    *,
+    keep_history: bool,
+) -> None:
+    """Store the dataset of an asset, unless the run has ended; withdraw a snapshot of a ticker that was removed."""
+    zenith.store.write(name, ticker, dataset, keep_history=keep_history, fence=zenith.fence)
+    if name == SERVED:
         try:
             require_ticker(instance, ticker)
         except RemovedTicker:
-            self.zenith.store.withdraw(SERVED, ticker)
+            zenith.store.withdraw(SERVED, ticker)
             raise
 
 

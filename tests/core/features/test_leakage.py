@@ -1,6 +1,7 @@
 """The certificate passes our features, and fails each of the classic leaks planted in them."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -9,13 +10,18 @@ import pytest
 from tests.core.markets import random_prices
 from zenith_core.features.leakage import (
     PREFIX_TOLERANCE,
+    RENEWED_AFTER,
     START_TOLERANCE,
+    holds_for,
     late_starts,
     leakage_certificate,
     leakage_summary,
     prefix_lengths,
 )
 from zenith_core.features.model_features import FEATURES, WARM_UP, features
+from zenith_core.market.exchanges import exchange_of
+from zenith_core.market.sessions import sessions_between
+from zenith_core.prices.cleaning import clean_prices, data_version
 
 INPUTS = (*FEATURES, "volatility", "close")
 
@@ -215,3 +221,79 @@ def test_the_figures_count_the_comparisons():
     # `return` lacks its first row, `month` its first 20.
     assert certificate["prefixes"]["values"] == sum(cut + max(cut - 1, 0) + max(cut - 20, 0) for cut in cuts)
     assert certificate["late_starts"]["values"] == sum(3 * (400 - start - WARM_UP) for start in starts)
+
+
+MADE_AT = datetime(2024, 3, 1, 22, tzinfo=UTC)
+LAST = -5  # the session at which the certified history ends
+
+
+def raw_history(seed):
+    """Draw raw prices as a source has them, with a split that their past is not adjusted for."""
+    random = np.random.default_rng(seed)
+    index = sessions_between(exchange_of("XYZ"), datetime(2022, 1, 3).date(), datetime(2024, 2, 1).date())
+    table = random_prices(len(index), seed).set_axis(index)[["open", "high", "low", "close", "volume"]]
+    at = int(random.integers(50, 300))
+    table.iloc[:at, :4] *= 2
+    return table.assign(dividends=0.0, splits=np.where(np.arange(len(table)) == at, 2.0, 0.0))
+
+
+def certificate_of(raw, **facts):
+    prices = clean_prices(raw.iloc[:LAST], "XYZ", now=MADE_AT).prices
+    own = {"passed": True, "feature_spec": "spec", "code": "code", "checked_at": MADE_AT.isoformat()}
+    return {**own, "sessions": len(prices), "data_version": data_version(prices), **facts}
+
+
+def holds(certificate, raw, *, later=timedelta(days=1), feature_spec="spec", code="code"):
+    prices = clean_prices(raw, "XYZ", now=MADE_AT).prices
+    return holds_for(certificate, prices, feature_spec=feature_spec, code=code, now=MADE_AT + later)
+
+
+def put(column, value):
+    def change(raw, at):
+        table = raw.copy()
+        table.iloc[at, table.columns.get_loc(column)] = value(table.iloc[at])
+        return table
+
+    return change
+
+
+def split_at_end(raw, at):
+    table = raw.copy()
+    table.iloc[-1, :4] /= 2
+    table.iloc[-1, table.columns.get_loc("splits")] = 2.0
+    return table
+
+
+RESTATEMENTS = {
+    "a close": put("close", lambda row: (row["low"] + row["close"]) / 2),
+    "a volume": put("volume", lambda row: row["volume"] + 1),
+    "an open that is repaired": put("open", lambda row: 0.0),
+    "a dividend": put("dividends", lambda row: row["close"] / 50),
+    "a session that vanished": lambda raw, at: raw.drop(raw.index[at]),
+    "a split after the end": split_at_end,
+}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_certificate_holds_while_the_history_only_grows_and_ends_with_each_restatement(seed):
+    raw = raw_history(seed)
+    certificate = certificate_of(raw)
+    assert holds(certificate, raw)
+    assert holds(certificate, raw.iloc[:LAST])
+
+    at = int(np.random.default_rng(seed).integers(len(raw) // 2, len(raw) + LAST - 1))
+    for name, restate in RESTATEMENTS.items():
+        assert not holds(certificate, restate(raw, at)), name
+    assert not holds(certificate, raw.iloc[: LAST - 1]), "a history that has become shorter"
+
+
+def test_a_certificate_ends_with_the_week_the_features_the_code_and_a_failure():
+    raw = raw_history(1)
+    assert not holds(certificate_of(raw), raw, later=RENEWED_AFTER)
+    assert not holds(certificate_of(raw), raw, later=-timedelta(days=1)), "a clock that went back"
+    assert not holds(certificate_of(raw), raw, feature_spec="other")
+    assert not holds(certificate_of(raw), raw, code="other")
+    assert not holds(certificate_of(raw, passed=False), raw)
+    earlier_release = certificate_of(raw)
+    del earlier_release["code"], earlier_release["checked_at"]
+    assert not holds(earlier_release, raw)

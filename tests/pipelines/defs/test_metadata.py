@@ -19,6 +19,7 @@ from zenith_pipelines.defs.metadata import (
     verdicts_table,
     version_link,
 )
+from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.ingestion.sources.sample import SampleSource
 from zenith_pipelines.reports.verdicts import Verdict
 from zenith_pipelines.settings import Settings
@@ -82,7 +83,7 @@ def test_cleaned_prices_have_their_date_range_last_close_counts_and_plot():
     raw = SampleSource().fetch("FB")
     facts = {"content_hash": "abc", "fetched_at": raw.fetched_at.isoformat()}
     with dg.build_asset_context(partition_key="FB") as context:
-        metadata = cleaned_prices(context, Dataset({"prices": raw.prices}, facts)).metadata
+        metadata = cleaned_prices(context, ZenithResource(), Dataset({"prices": raw.prices}, facts)).metadata
     assert (metadata["first"], metadata["last"], metadata["dagster/row_count"]) == ("2012-05-18", "2013-03-01", 196)
     assert metadata["last_close"] == pytest.approx(27.78)
     assert metadata["cleaning/rows_in"] == 196

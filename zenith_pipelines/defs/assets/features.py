@@ -1,12 +1,14 @@
 """Indicators and model inputs."""
 
+from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import dagster as dg
 import pandas as pd
 
 from zenith_core.features.declaration import WARM_UP
-from zenith_core.features.leakage import leakage_certificate, leakage_summary
+from zenith_core.features.leakage import MakeFeatures, holds_for, leakage_certificate, leakage_summary
 from zenith_core.features.model_features import FEATURES, feature_spec_hash, features
 from zenith_core.table_schemas import features_schema
 from zenith_pipelines.datasets.other_prices import data_versions, other_prices
@@ -16,6 +18,7 @@ from zenith_pipelines.defs.metadata import OWNERS, column_schema, date_range, fe
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
 
+CODE = code_version("zenith_core/features")
 MODEL_COLUMNS = (*FEATURES, "volatility", "close")  # model inputs, and the columns that targets are made from
 
 
@@ -24,21 +27,22 @@ MODEL_COLUMNS = (*FEATURES, "volatility", "close")  # model inputs, and the colu
     group_name="features",
     owners=OWNERS,
     kinds={"parquet", "pandas"},
-    code_version=code_version("zenith_core/features"),
+    code_version=CODE,
 )
 def indicator_features(
     context: dg.AssetExecutionContext, zenith: ZenithResource, cleaned_prices: Dataset
 ) -> dg.MaterializeResult[Dataset]:
     """The nine indicators and the stationary model inputs made from them. A row uses only rows up to itself.
 
-    It has the leakage certificate that the check `no_leakage` reads and each model version carries.
+    It has the leakage certificate that the check `no_leakage` reads and each model version carries. A refresh keeps
+    that of the last week, unless features or code changed or an earlier session did.
     """
     prices = cleaned_prices.tables["prices"]
     others = other_prices(zenith.store, context.partition_key, pd.DatetimeIndex(prices.index))
     make = partial(features, others=others) if others else features
     table = make(prices)
     facts = {"feature_spec": feature_spec_hash(), "data_version": cleaned_prices.facts["data_version"]}
-    certificate = leakage_certificate(make, prices, table, inputs=MODEL_COLUMNS, warm_up=WARM_UP, **facts)
+    certificate = _certificate(zenith, context.partition_key, make, prices, table, facts)
     versions = data_versions(zenith.store, others)
     dataset = Dataset({"features": table}, {**facts, "leakage": certificate, "others": versions})
     return dg.MaterializeResult(
@@ -49,9 +53,28 @@ def indicator_features(
             "model_inputs": list(FEATURES),
             "warm_up": WARM_UP,
             "leakage": leakage_summary(certificate),
+            "leakage_checked_at": certificate["checked_at"],
             **facts,
             **{f"data_version of {name}": version for name, version in versions.items()},
-            **features_plot(dataset),
+            **({} if zenith.is_refresh else features_plot(dataset)),
         },
         data_version=dg.DataVersion("-".join([facts["data_version"], facts["feature_spec"], *versions.values()])),
     )
+
+
+def _certificate(
+    zenith: ZenithResource,
+    ticker: str,
+    make: MakeFeatures,
+    prices: pd.DataFrame,
+    table: pd.DataFrame,
+    facts: dict[str, str],
+) -> dict[str, Any]:
+    """Return the leakage certificate, in a refresh the stored one if that still holds."""
+    now = datetime.now(UTC)
+    if zenith.is_refresh and zenith.store.exists("indicator_features", ticker):
+        stored: dict[str, Any] = zenith.store.facts("indicator_features", ticker).get("leakage", {})
+        if holds_for(stored, prices, feature_spec=facts["feature_spec"], code=CODE, now=now):
+            return stored
+    certificate = leakage_certificate(make, prices, table, inputs=MODEL_COLUMNS, warm_up=WARM_UP, **facts)
+    return {**certificate, "checked_at": now.isoformat(timespec="seconds"), "code": CODE}

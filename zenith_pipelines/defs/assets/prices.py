@@ -78,7 +78,9 @@ def raw_prices(
     kinds={"parquet", "pandas"},
     code_version=code_version("zenith_core/prices", "zenith_core/market"),
 )
-def cleaned_prices(context: dg.AssetExecutionContext, raw_prices: Dataset) -> dg.MaterializeResult[Dataset]:
+def cleaned_prices(
+    context: dg.AssetExecutionContext, zenith: ZenithResource, raw_prices: Dataset
+) -> dg.MaterializeResult[Dataset]:
     """One row per exchange session, adjusted for splits and dividends. Each repair and rejection is counted."""
     cleaned = clean_snapshot(raw_prices, context.partition_key)
     version = data_version(cleaned.prices)
@@ -98,7 +100,11 @@ def cleaned_prices(context: dg.AssetExecutionContext, raw_prices: Dataset) -> dg
     dataset = Dataset({"prices": cleaned.prices, "quarantine": cleaned.quarantine}, facts)
     return dg.MaterializeResult(
         value=dataset,
-        metadata={**_figures(facts), **column_schema(cleaned_schema()), **prices_plot(dataset)},
+        metadata={
+            **_figures(facts),
+            **column_schema(cleaned_schema()),
+            **({} if zenith.is_refresh else prices_plot(dataset)),
+        },
         data_version=dg.DataVersion(version),
     )
 
