@@ -10,7 +10,7 @@ import pandas as pd
 from zenith_cli.options import Format, Model, Table
 from zenith_core.csv_text import without_formula
 from zenith_core.errors import NotAvailable, UserError
-from zenith_core.evaluation.probability_scores import QUANTILE_COLUMNS
+from zenith_core.evaluation.past_bands import BAND_COLUMNS, in_past_bands
 from zenith_core.market.tickers import validate_ticker
 from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.table import task_of
@@ -20,9 +20,10 @@ from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.ingestion.fetch import clean_snapshot
 from zenith_pipelines.ingestion.point_in_time import as_of_state, parse_day, snapshot_as_of
 from zenith_pipelines.production.ledger import read_entries
+from zenith_pipelines.risk.scale_prior import priors
 from zenith_pipelines.settings import Settings
 
-FORECASTS = ["origin", "horizon", "target_date", "forecast", "lower", "upper", "actual", *QUANTILE_COLUMNS]
+FORECASTS = ["origin", "horizon", "target_date", "forecast", "lower", "upper", "actual", *BAND_COLUMNS, "scale_version"]
 SIGNALS = ["date", "sell", "hold", "buy", "likeliest", "signal", "reason", "label"]
 
 
@@ -64,7 +65,10 @@ def read_table(store: DatasetStore, ticker: str, table: Table, model: Model) -> 
 def _evidence(store: DatasetStore, ticker: str, model: Model, task: Task) -> pd.DataFrame:
     """Return the walk-forward table of the model if it has the task, else of the kind that answers it."""
     kind = model.value if task_of(model.value) == task else ANSWERS.of(ticker)[task]
-    return store.read(f"{kind}_model", ticker).table[FORECASTS if task == "price" else SIGNALS]
+    table = store.read(f"{kind}_model", ticker).table
+    if task == "signal":
+        return table[SIGNALS]
+    return in_past_bands(table, store.read("cleaned_prices", ticker).tables["prices"], priors())[FORECASTS]
 
 
 def read_table_as_of(settings: Settings, day: date, ticker: str, table: Table, model: Model) -> pd.DataFrame:

@@ -90,11 +90,14 @@ def _show(price: PriceAnswer, signal: SignalAnswer) -> None:
     console.print(table)
     probability = "" if signal.confidence is None else f" ({signal.confidence:.0%})"
     console.print(f"signal {signal.signal}{probability}: {signal.reason}")
-    if price.scale_version:
-        console.print(f"a band around the last close: scale {price.scale_version}, no model")
+    if price.model_version == "none":
+        console.print("no model: the price is the last close")
     else:
         verdict = "beats" if price.skill.beats_naive else "no better than"
         console.print(f"{price.model_type} v{price.model_version}: {verdict} assuming an unchanged price")
+    if price.scale_version:
+        coverage = "unknown" if price.coverage is None else f"{price.coverage:.1%}"
+        console.print(f"intervals by scale {price.scale_version} around the last close; past coverage {coverage}")
     if price.dates_estimated_after:
         console.print(f"dates after {price.dates_estimated_after} are estimated: the exchange's calendar ends there")
     show_end(console, price)

@@ -59,6 +59,16 @@ def _show_record(console: Console, record: RiskRecord) -> None:
     console.print(table)
     skill = _figure(record.volatility.qlike_skill, ".1%")
     console.print(f"volatility: QLIKE {skill} better than EWMA")
+    if band := record.band:
+        coverage, gain = _figure(band.coverage, ".1%"), _figure(band.skill, ".1%")
+        p_value = "" if band.p_value is None else f" (p {band.p_value:.3f})"
+        console.print(f"90 % band: held {coverage} of {band.rows} prices; pinball {gain} better than EWMA{p_value}")
+    if record.touch:
+        touches = Table("level", "touched", "Brier", "of the past frequency", "skill")
+        for touch in record.touch:
+            figures = (_figure(value, ".4f") for value in (touch.brier, touch.brier_frequency))
+            touches.add_row(f"{touch.pct:+g} %", _figure(touch.rate, ".1%"), *figures, _figure(touch.skill, ".1%"))
+        console.print(touches)
 
 
 def _figure(value: float | None, form: str) -> str:

@@ -7,12 +7,14 @@ the close. A signal model is ONNX with the input `features` (n, features) and th
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from zenith_core.arrays import Floats32
+from zenith_core.arrays import Floats, Floats32
 from zenith_core.model_kinds.options import DEFAULT_WINDOW
 from zenith_core.names import HORIZONS, SIGNALS
+from zenith_core.risk.forecast_distribution import ForecastDistribution
+from zenith_core.risk.value_at_risk import price_quantiles
 from zenith_core.snapshot import ServingSnapshot
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "PriceForecast",
     "RunModel",
     "forecast_prices",
+    "in_served_bands",
     "signal_probabilities",
 ]
 
@@ -37,16 +40,16 @@ RunModel = Callable[[Sequence[str], Mapping[str, Floats32]], Sequence[Any]]
 class PriceForecast:
     """Forecasts from one origin: `price` (horizons,) and `quantiles` (horizons, len(QUANTILES)), in currency."""
 
-    price: Floats32
-    quantiles: Floats32
+    price: Floats32 | Floats
+    quantiles: Floats32 | Floats
 
     @property
-    def lower(self) -> Floats32:
+    def lower(self) -> Floats32 | Floats:
         """Lower end of the 90 % interval, (horizons,)."""
         return self.quantiles[:, 0]
 
     @property
-    def upper(self) -> Floats32:
+    def upper(self) -> Floats32 | Floats:
         """Upper end of the 90 % interval, (horizons,)."""
         return self.quantiles[:, -1]
 
@@ -55,6 +58,16 @@ def forecast_prices(run: RunModel, snapshot: ServingSnapshot, window: int = DEFA
     """Forecast all horizons from the snapshot's origin with a price model that sees `window` sessions."""
     price, quantiles = run(["price", "quantiles"], snapshot.price_inputs(window))
     return PriceForecast(price=price[0], quantiles=quantiles[0])
+
+
+def in_served_bands(forecast: PriceForecast, distribution: ForecastDistribution | None, close: float) -> PriceForecast:
+    """Return the forecast with the quantiles that are served: of the distribution around the last `close`.
+
+    Without a distribution they stay the model's own.
+    """
+    if distribution is None:
+        return forecast
+    return replace(forecast, quantiles=price_quantiles(distribution, QUANTILES, close))
 
 
 def signal_probabilities(run: RunModel, snapshot: ServingSnapshot) -> dict[str, float]:

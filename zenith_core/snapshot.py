@@ -57,6 +57,10 @@ class ServingSnapshot:
         """Return the snapshot with the inputs of a feature spec, or None if there is none."""
         return self if spec == self.feature_spec else self.other_specs.get(spec)
 
+    def distribution_from(self, origin: date) -> ForecastDistribution | None:
+        """Return the distribution of the log returns after `origin`, or None if there is none from that session."""
+        return self.distribution if self.as_of == origin else None
+
     def price_inputs(self, window: int) -> dict[str, Floats32]:
         """Return the inputs of a price model that sees `window` sessions, as zenith_core.inference declares them.
 

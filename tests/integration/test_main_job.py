@@ -11,6 +11,7 @@ import pytest
 from dagster import AssetKey
 
 from zenith_core.asset_selection import STAGES
+from zenith_core.evaluation.past_bands import BAND_COLUMNS
 from zenith_core.model_kinds.table import KINDS
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.reports.report_data import plots_of
@@ -67,7 +68,8 @@ def test_until_stops_after_the_named_asset(zenith):
 COLUMNS = {
     "forecasts": [
         *("origin", "horizon", "target_date", "forecast", "lower", "upper", "actual"),
-        *("q05", "q10", "q25", "q50", "q75", "q90", "q95"),
+        *BAND_COLUMNS,
+        "scale_version",
     ],
     "signals": ["date", "sell", "hold", "buy", "likeliest", "signal", "reason", "label"],
     "trades": ["entry_date", "entry_price", "exit_date", "exit_price", "quantity", "costs", "pnl"],

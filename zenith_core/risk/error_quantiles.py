@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zenith_core.arrays import Floats
+from zenith_core.arrays import Floats, Ints
 from zenith_core.risk.forecast_distribution import LEVELS, TAILS
 
 HALF_LIFE = 750  # sessions, three years
@@ -46,34 +46,71 @@ def blend(errors: Floats, ages: Floats, others: ErrorQuantiles) -> ErrorQuantile
 
     n own errors weigh n / (n + OTHERS), none below LEAST_OWN.
     """
-    count = int(np.isfinite(errors[0]).sum(axis=0).min())
-    if count < LEAST_OWN:
+    weight = own_share(int(np.isfinite(errors[0]).sum(axis=0).min()))
+    if not weight:
         return others
-    own, weight = error_quantiles(errors, ages), count / (count + OTHERS)
+    own = error_quantiles(errors, ages)
     return ErrorQuantiles(
         weight * own.moves + (1 - weight) * others.moves, weight * own.shortfalls + (1 - weight) * others.shortfalls
     )
 
 
+def past_quantiles(errors: Floats, positions: Ints, horizon: int, rows: Ints) -> tuple[Floats, Floats]:
+    """Return quantiles (rows, LEVELS) and shortfalls (rows, TAILS) of the errors that were known at each of `rows`.
+
+    errors:     (n,) of returns, highs or lows over `horizon` sessions / scale, NaN where not known
+    positions:  (n,) rows of their origins; each is known `horizon` sessions later
+
+    For each row the same as `error_quantiles` of the errors known then, by age; sorted once for all rows. NaN where
+    there is none.
+    """
+    quantiles, shortfalls = np.full((len(rows), len(LEVELS)), np.nan), np.full((len(rows), len(TAILS)), np.nan)
+    order = np.argsort(errors, kind="stable")[: np.isfinite(errors).sum()]
+    values, origins = errors[order], positions[order]
+    weights = 0.5 ** ((positions.max(initial=0) - origins) / HALF_LIFE)
+    for number, row in enumerate(rows):
+        is_known = np.flatnonzero(origins <= row - horizon)
+        if len(is_known):
+            own, weight = values.take(is_known), weights.take(is_known)
+            quantiles[number] = _sorted_quantiles(own, weight)
+            shortfalls[number] = _sorted_shortfalls(own, weight, quantiles[number])
+    return quantiles, shortfalls
+
+
+def own_share(count: int) -> float:
+    """Return the weight of quantiles of `count` own errors beside the others': none below LEAST_OWN."""
+    return count / (count + OTHERS) if count >= LEAST_OWN else 0.0
+
+
 def _quantiles(values: Floats, weights: Floats) -> Floats:
-    """Return quantiles at LEVELS of weighted `values` (n,); the next has the largest weight, half on either side."""
+    """Return quantiles at LEVELS of weighted `values` (n,), NaN where not known."""
     is_known = np.isfinite(values)
     if not is_known.any():
         raise ValueError("there is no error to take quantiles of")
     order = np.argsort(values[is_known])
-    weight = weights[is_known][order]
-    coming = weight.max()
-    cumulative = (np.cumsum(weight) - weight / 2 + coming / 2) / (weight.sum() + coming)
-    return np.asarray(np.interp(LEVELS, cumulative, values[is_known][order]), dtype=np.float64)
+    return _sorted_quantiles(values[is_known][order], weights[is_known][order])
+
+
+def _sorted_quantiles(values: Floats, weights: Floats) -> Floats:
+    """Return quantiles at LEVELS of increasing `values` (n,); the next has the largest weight, half on either side."""
+    coming = weights.max()
+    total = np.cumsum(weights)
+    cumulative = (total - weights / 2 + coming / 2) / (total[-1] + coming)
+    return np.asarray(np.interp(LEVELS, cumulative, values), dtype=np.float64)
 
 
 def _shortfalls(values: Floats, weights: Floats, quantiles: Floats) -> Floats:
-    """Return the weighted mean of `values` at or below the quantile of each of TAILS; the quantile if there is none."""
+    order = np.argsort(values)[: np.isfinite(values).sum()]
+    return _sorted_shortfalls(values[order], weights[order], quantiles)
+
+
+def _sorted_shortfalls(values: Floats, weights: Floats, quantiles: Floats) -> Floats:
+    """Return the weighted mean of increasing `values` up to the quantile of each of TAILS; that if there is none."""
     limits = np.interp(TAILS, LEVELS, quantiles)
-    below = [values <= limit for limit in limits]
+    counts = np.searchsorted(values, limits, side="right")
     return np.array(
         [
-            float(np.average(values[mask], weights=weights[mask])) if mask.any() else float(limit)
-            for mask, limit in zip(below, limits, strict=True)
+            float(values[:count] @ weights[:count] / weights[:count].sum()) if count else float(limit)
+            for count, limit in zip(counts, limits, strict=True)
         ]
     )

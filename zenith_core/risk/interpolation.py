@@ -32,11 +32,24 @@ def quantile_at(level: float, levels: Floats, quantiles: Floats) -> float:
 
     Raises UserError for a level beyond the outermost of `levels`.
     """
+    require_within(level, levels)
+    return float(np.interp(_NORMAL.inv_cdf(level), _normal_quantiles(tuple(levels.tolist())), quantiles))
+
+
+def quantiles_at(level: float, levels: Floats, quantiles: Floats) -> Floats:
+    """Return `quantile_at` of many rows at once: (n, K) → (n,). Raises as it does."""
+    require_within(level, levels)
+    if level in levels:
+        return np.asarray(quantiles[:, np.searchsorted(levels, level)], dtype=np.float64)
+    return np.array([quantile_at(level, levels, row) for row in quantiles])
+
+
+def require_within(level: float, levels: Floats) -> None:
+    """Raise UserError for a level beyond the outermost of `levels`."""
     if not levels[0] <= level <= levels[-1]:
         raise UserError(
             f"level {level:g} is beyond the data: the outermost levels are {levels[0]:g} and {levels[-1]:g}"
         )
-    return float(np.interp(_NORMAL.inv_cdf(level), _normal_quantiles(tuple(levels.tolist())), quantiles))
 
 
 def probability_below(value: float, levels: Floats, quantiles: Floats) -> Probability:

@@ -8,12 +8,14 @@ Coherence of Expected Shortfall, for ES as the mean of the quantiles beyond it.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
+from zenith_core.arrays import Floats
 from zenith_core.errors import UserError
 from zenith_core.risk.forecast_distribution import TAILS, ForecastDistribution
-from zenith_core.risk.interpolation import quantile_at
+from zenith_core.risk.interpolation import quantile_at, quantiles_at
 
 MAX_TAIL = 0.5
 
@@ -59,6 +61,13 @@ def price_quantile(distribution: ForecastDistribution, horizon: int, level: floa
     _require_horizon(distribution, horizon)
     quantile = quantile_at(level, distribution.levels, distribution.quantiles[horizon - 1])
     return close * math.exp(_scaled(distribution, horizon, quantile))
+
+
+def price_quantiles(distribution: ForecastDistribution, levels: Sequence[float], close: float) -> Floats:
+    """Return `price_quantile` at each horizon and each of `levels`: (H, levels). Raises as it does."""
+    columns = [quantiles_at(level, distribution.levels, distribution.quantiles) for level in levels]
+    prices: Floats = close * np.exp(distribution.scale[:, np.newaxis] * np.column_stack(columns))
+    return prices
 
 
 def _tail_quantile(distribution: ForecastDistribution, horizon: int, tail: float) -> float:

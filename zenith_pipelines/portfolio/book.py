@@ -148,4 +148,4 @@ def _distribution(store: DatasetStore, ticker: str, at: date) -> ForecastDistrib
         snapshot = ServingSnapshot.from_json(store.facts("serving_snapshot", ticker))
     except (NotAvailable, InvalidTicker, KeyError):
         return None
-    return snapshot.distribution if snapshot.as_of == at else None
+    return snapshot.distribution_from(at)

@@ -11,7 +11,7 @@ import pandas as pd
 from zenith_core.errors import CorruptData, NotAvailable
 from zenith_core.features.model_features import FEATURES, feature_spec, feature_spec_hash, features, inputs_of
 from zenith_core.forecasting.abstention import SignalDecision, decide_latest_signal
-from zenith_core.inference import HORIZONS, PriceForecast, forecast_prices, signal_probabilities
+from zenith_core.inference import HORIZONS, PriceForecast, forecast_prices, in_served_bands, signal_probabilities
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.listing import described
 from zenith_core.market.sessions import calendar_end, next_sessions
@@ -200,9 +200,10 @@ def latest_forecast(registry: ModelRegistry, snapshot: ServingSnapshot) -> Lates
     signal, signal_snapshot = _production(registry, answering["signal"], snapshot)
     onnx = registry.load(signal.name, signal.version)
     probabilities = signal_probabilities(onnx_run(onnx), signal_snapshot)
+    forecast = forecast_prices(onnx_run(registry.load(price.name, price.version)), price_snapshot, price.window)
     return LatestForecast(
         snapshot=price_snapshot,
-        forecast=forecast_prices(onnx_run(registry.load(price.name, price.version)), price_snapshot, price.window),
+        forecast=in_served_bands(forecast, snapshot.distribution_from(price_snapshot.as_of), price_snapshot.close),
         probabilities=probabilities,
         decision=decide_latest_signal(probabilities, signal_snapshot, metadata(onnx), stale=False),
         horizon=price.horizon,

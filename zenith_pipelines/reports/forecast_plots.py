@@ -1,5 +1,6 @@
 """Plots of prices, forecasts and equity: pure functions from tables to matplotlib figures, without pyplot's state."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -63,8 +64,8 @@ def _draw_latest(axes: "Axes", closes: pd.Series, latest: pd.DataFrame) -> None:
     axes.axvline(dates[0], color=MUTED, linewidth=0.8, linestyle=":")
 
 
-def coverage_by_horizon(metrics: dict[str, Any]) -> "Figure":
-    """Plot the share of actual prices inside the 90 % band, by horizon, of `price_metrics`."""
+def coverage_by_horizon(metrics: Mapping[str, Any]) -> "Figure":
+    """Plot the share of actual prices inside the 90 % band, by horizon, of `ReportData.band_metrics`."""
     figure, (axes,) = canvas(width=5.2, height=3)
     horizons, values = _by_horizon(metrics, "coverage")
     axes.axhline(0.9, color=MUTED, linewidth=1, linestyle="--", label="nominal: 90 %")
@@ -111,7 +112,7 @@ def equity_and_drawdown(backtest: Backtest, name: str) -> "Figure":
     return figure
 
 
-def _by_horizon(metrics: dict[str, Any], name: str) -> tuple[np.ndarray, np.ndarray]:
+def _by_horizon(metrics: Mapping[str, Any], name: str) -> tuple[np.ndarray, np.ndarray]:
     horizons = np.array(sorted(int(text) for text in metrics["by_horizon"]))
     values = [metrics["by_horizon"][str(horizon)][name] for horizon in horizons]
     return horizons, np.array([np.nan if value is None else value for value in values])

@@ -26,7 +26,7 @@ def report_plots(report: ReportData) -> "dict[str, Figure]":
     return {
         "price_fan": plots.price_fan(report.prices, report.forecasts, report.latest, horizon),
         "skill_by_horizon": plots.skill_by_horizon(report.price_metrics),
-        "coverage_by_horizon": plots.coverage_by_horizon(report.price_metrics),
+        "coverage_by_horizon": plots.coverage_by_horizon(report.band_metrics),
         "confusion_matrix": signal_plots.confusion_matrix(report.signal_metrics),
         "reliability": signal_plots.reliability(report.signal_metrics),
         "class_probabilities": signal_plots.class_probabilities(report.signals),

@@ -7,7 +7,8 @@ from typing import Any
 import pandas as pd
 
 from zenith_core.backtesting.backtest import Backtest
-from zenith_core.inference import QUANTILES, forecast_prices
+from zenith_core.evaluation.past_bands import in_past_bands
+from zenith_core.inference import QUANTILES, forecast_prices, in_served_bands
 from zenith_core.market.listing import unit_text
 from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.options import horizon_of, window_of
@@ -19,6 +20,7 @@ from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.models.onnx_artifact import onnx_run
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.reports.formatting import NOTHING
+from zenith_pipelines.risk.scale_prior import priors
 
 _LINEAGE: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "registered as": lambda facts: f"{facts['model']} version {facts['version']}",
@@ -41,7 +43,7 @@ class ReportData:
     """The data that the page shows.
 
     prices:          cleaned prices; the last row is the forecast origin
-    forecasts:       walk-forward price forecasts
+    forecasts:       walk-forward price forecasts, in the bands that are served
     signals:         walk-forward signals
     price_metrics:   of `zenith_core.evaluation.metrics.price_metrics`; signal_metrics likewise
     latest:          date, price, lower, q25, q75, upper of future sessions; may be empty
@@ -52,6 +54,7 @@ class ReportData:
     lineage:         origins of each model, in the order of `backtests`, by name, in the order shown
     listing:         exchange, instrument and name of the ticker
     risk_record:     `walk_forward_record`; empty if there is none
+    scale_version:   of the scale behind the bands; empty if they are the price model's own
     """
 
     ticker: str
@@ -71,6 +74,7 @@ class ReportData:
     metrics: Mapping[Kind, Mapping[str, Any]] = field(default_factory=dict)
     listing: Mapping[str, str] = field(default_factory=dict)
     risk_record: Mapping[str, Any] = field(default_factory=dict)
+    scale_version: str = ""
     disclaimer: str = DISCLAIMER
 
     @property
@@ -78,6 +82,22 @@ class ReportData:
         """The name, instrument, exchange and unit of the prices in one line; empty if nothing is known."""
         parts = [self.listing.get(key) for key in ("name", "instrument", "exchange")]
         return " · ".join(filter(None, [*parts, unit_text(self.currency)]))
+
+    @property
+    def band_metrics(self) -> Mapping[str, Any]:
+        """The figures of the bands that are served, in the form of `price_metrics`.
+
+        Of the walk-forward record of the bands, or of the model where they are its own.
+        """
+        if not self.scale_version:
+            return self.price_metrics
+        figures = self.risk_record.get("horizons", {})
+        by_horizon = {horizon: own["band"] for horizon, own in figures.items() if "band" in own}
+        headline = self.price_metrics["horizon"]
+        if not by_horizon:
+            return {"horizon": headline, "coverage": None, "by_horizon": {}}
+        nearest = min(by_horizon, key=lambda horizon: abs(int(horizon) - headline))
+        return {"horizon": int(nearest), **by_horizon[nearest], "by_horizon": by_horizon}
 
 
 def gather_report_data(
@@ -94,11 +114,15 @@ def gather_report_data(
     """
     price, signal = (models[ANSWERS.of(snapshot.ticker)[task]] for task in ("price", "signal"))
     onnx = registry.load(price.facts["model"], price.facts["version"])
+    distribution, forecasts = snapshot.distribution, price.table
+    if distribution:  # the plot shows one horizon
+        headline = forecasts["horizon"] == price.facts["metrics"]["horizon"]
+        forecasts = in_past_bands(forecasts[headline], cleaned.tables["prices"], priors())
     return ReportData(
         ticker=snapshot.ticker,
         currency=snapshot.currency,
         prices=cleaned.tables["prices"],
-        forecasts=price.table,
+        forecasts=forecasts,
         signals=signal.table,
         price_metrics=price.facts["metrics"],
         signal_metrics=signal.facts["metrics"],
@@ -109,6 +133,7 @@ def gather_report_data(
         trading={kind: backtest.facts["config"] for kind, backtest in backtests.items()},
         listing=snapshot.listing,
         risk_record=snapshot.risk_record,
+        scale_version=distribution.scale_version if distribution else "",
         leakage=features.facts.get("leakage", {}),
         lineage={
             **{name: tuple(text(model.facts) for model in models.values()) for name, text in _LINEAGE.items()},
@@ -140,7 +165,7 @@ def _certificate(registry: ModelRegistry, model: Dataset) -> str:
 
 
 def _latest(snapshot: ServingSnapshot, onnx: bytes, window: int) -> pd.DataFrame:
-    forecast = forecast_prices(onnx_run(onnx), snapshot, window)
+    forecast = in_served_bands(forecast_prices(onnx_run(onnx), snapshot, window), snapshot.distribution, snapshot.close)
     return pd.DataFrame(
         {
             "date": pd.DatetimeIndex(snapshot.next_sessions),

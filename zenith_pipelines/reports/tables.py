@@ -67,6 +67,14 @@ _BANDS = (
     RowSpec("… of static quantiles", _of("pinball_static", _fine), base=True),
     RowSpec("Skill against static quantiles", _of("pinball_skill", _signed)),
 )
+_SERVED_BANDS = (
+    RowSpec("Forecasts scored", _of("rows", count)),
+    RowSpec("Price inside the 90 % band", _of("coverage", percent)),
+    RowSpec("Pinball loss", _of("pinball", _fine)),
+    RowSpec("… of EWMA × own quantiles", _of("pinball_ewma", _fine), base=True),
+    RowSpec("Skill against EWMA", _of("skill", _signed)),
+    RowSpec("p-value", _of("p_value", p_value)),
+)
 _STATISTICS = (
     RowSpec("Total return", _of("total_return", percent)),
     RowSpec("Annual return", _of("annual_return", percent)),
@@ -102,8 +110,9 @@ def error_rows(metrics: Figures) -> list[Row]:
 
 
 def band_rows(metrics: Figures) -> list[Row]:
-    """Return coverage and pinball loss of `price_metrics`, a column for each of `horizons_shown`."""
-    return _by_horizon(_BANDS, metrics)
+    """Return coverage and pinball loss of `ReportData.band_metrics`, a column for each of `horizons_shown`."""
+    are_served = any("pinball_ewma" in figures for figures in metrics["by_horizon"].values())
+    return _by_horizon(_SERVED_BANDS if are_served else _BANDS, metrics)
 
 
 def statistic_rows(backtests: Iterable[Backtest]) -> list[Row]:
@@ -205,6 +214,23 @@ def volatility_rows(record: Figures) -> list[Row]:
         losses = [number(scores[name], 3) for name in ("qlike", "qlike_ewma")]
         rows.append(Row(horizon, [count(scores["rows"]), *losses, _signed(scores["qlike_skill"])]))
     return rows
+
+
+def touch_rows(record: Figures) -> list[Row]:
+    """Return the Brier score of the probability to touch levels at each horizon of a `walk_forward_record`."""
+    return [
+        Row(
+            f"{horizon}, {touch['pct']:+g} %",
+            [
+                percent(touch["rate"]),
+                count(touch["rows"]),
+                *(number(touch[name], 4) for name in ("brier", "brier_frequency")),
+                _signed(touch["skill"]),
+            ],
+        )
+        for horizon, figures in record["horizons"].items()
+        for touch in figures.get("touch", ())
+    ]
 
 
 def trade_rows(backtest: Backtest) -> list[dict[str, Any]]:

@@ -29,7 +29,7 @@ def verdicts(report: ReportData) -> list[Verdict]:
     """Return the verdicts on the price model, its bands, the signal model, the backtests and the features."""
     return [
         _price_verdict(report.price_metrics),
-        _band_verdict(report.price_metrics),
+        _band_verdict(report.band_metrics),
         _signal_verdict(report.signal_metrics),
         *(_backtest_verdict(f"{title_of(kind)} backtest", backtest) for kind, backtest in report.backtests.items()),
         _leakage_verdict(report.leakage),
@@ -47,16 +47,16 @@ def _price_verdict(metrics: dict[str, Any]) -> Verdict:
     return Verdict("Price forecast", sentence, figures, good)
 
 
-def _band_verdict(metrics: dict[str, Any]) -> Verdict:
+def _band_verdict(metrics: Mapping[str, Any]) -> Verdict:
     coverage = metrics["coverage"]
     if coverage is None:
         return Verdict("90 % band", "Not scored yet", "no forecast has matured", False)
     good = 0.87 <= coverage <= 0.93
     sentence = "Keeps its promise" if good else "Too narrow" if coverage < 0.87 else "Too wide"
-    figures = (
-        f"covered {coverage:.1%} of prices {metrics['horizon']} sessions ahead; "
-        f"skill against static quantiles {percent(metrics.get('pinball_skill'), sign=True)}"
-    )
+    gain = f"skill against static quantiles {percent(metrics.get('pinball_skill'), sign=True)}"
+    if "pinball_ewma" in metrics:
+        gain = f"skill against EWMA {percent(metrics['skill'], sign=True)}, {p_value_text(metrics['p_value'])}"
+    figures = f"covered {coverage:.1%} of prices {metrics['horizon']} sessions ahead; {gain}"
     return Verdict("90 % band", sentence, figures, good)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pandas as pd
 
 from zenith_core.errors import CorruptData, NotAvailable
+from zenith_core.evaluation.risk_record import RENEWAL, walk_forward_record
 from zenith_core.risk.price_moves import price_moves
-from zenith_core.risk.risk_record import RENEWAL, walk_forward_record
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.risk.scale_prior import priors
 from zenith_pipelines.tickers import SERVED
@@ -25,10 +25,11 @@ def record_facts(store: DatasetStore, ticker: str, prices: pd.DataFrame) -> dict
 def renewed_record(previous: Mapping[str, Any], prices: pd.DataFrame) -> dict[str, Any]:
     """Return the previous record of a ticker's cleaned `prices`, or a new one after RENEWAL sessions.
 
-    It is of the packaged scales, each after its year end; a tenth of a second or two a ticker is too much for each
-    refresh.
+    It is of the packaged scales, each after its year end; half a second a ticker is too much for each refresh. One
+    that an earlier release made without the record of the bands is made anew.
     """
-    until = pd.Timestamp(previous["until"]) if previous else None
+    is_whole = all("band" in figures for figures in previous.get("horizons", {}).values())
+    until = pd.Timestamp(previous["until"]) if previous and is_whole else None
     if until is not None and until in prices.index and (prices.index > until).sum() < RENEWAL:
         return dict(previous)
     return walk_forward_record(priors(), price_moves(prices))

@@ -138,9 +138,9 @@ class Predictor:
         model = models[kind] if models is not None else self._model(kind, ticker, now)
         task = model.task
         request = f"{task}:{horizon}" if task == "price" else task
-        if quantiles or model.version is None:
-            request += f":{model.distribution.scale_version}:{','.join(map(str, quantiles))}"
-        key = cache_key(model.name, model.version, model.snapshot.data_version, request, now.date())
+        if quantiles:
+            request += f":{','.join(map(str, quantiles))}"
+        key = cache_key(model.name, model.version, model.data_version, request, now.date())
         return self._answer(
             _Question(task, model.snapshot.ticker, key, _SCHEMAS[task]),
             lambda: response(model, horizon, now, quantiles),

@@ -8,7 +8,7 @@ from typing import Any
 from zenith_core.forecasting.abstention import SignalDecision
 from zenith_core.inference import QUANTILES, SIGNALS
 from zenith_core.names import DISCLAIMER
-from zenith_core.risk.value_at_risk import price_quantile
+from zenith_core.risk.value_at_risk import price_quantiles
 from zenith_core.snapshot import STALE_AFTER_SESSIONS, ServingSnapshot
 from zenith_serving.prediction.served_model import ServedModel, SignalForecast
 from zenith_serving.schemas.predictions import (
@@ -73,24 +73,22 @@ def _price_answer(
 ) -> PriceAnswer:
     skill, coverage = model.skill_at(len(points))
     calendar_end = model.snapshot.calendar_end
-    common = _common(model, skill, now)
-    if quantiles:
-        common["scale_version"] = model.distribution.scale_version
     return PriceAnswer(
-        **common,
+        **_common(model, skill, now),
         horizon=len(points),
         predictions=list(points),
         confidence=INTERVAL,
         coverage=coverage,
         dates_estimated_after=calendar_end if calendar_end and points[-1].date > calendar_end else None,
-        quantiles=[_quantile(model, level, len(points)) for level in quantiles],
+        quantiles=_quantiles(model, quantiles, len(points)),
     )
 
 
-def _quantile(model: ServedModel, level: float, horizon: int) -> PriceQuantile:
-    close, sessions = model.snapshot.close, range(1, horizon + 1)
-    prices = [round(price_quantile(model.distribution, session, level, close), 6) for session in sessions]
-    return PriceQuantile(level=level, prices=prices)
+def _quantiles(model: ServedModel, levels: Sequence[float], horizon: int) -> list[PriceQuantile]:
+    if not levels:
+        return []
+    prices = price_quantiles(model.distribution, levels, model.snapshot.close)[:horizon].round(6).T.tolist()
+    return [PriceQuantile(level=level, prices=own) for level, own in zip(levels, prices, strict=True)]
 
 
 def _signal_answer(model: ServedModel, forecast: SignalForecast, now: datetime) -> SignalAnswer:

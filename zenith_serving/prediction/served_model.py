@@ -1,7 +1,8 @@
 """A model version and its forecast from one snapshot: numbers and metadata, no session (docs/decisions/0041)."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 
 from zenith_core.errors import NotAvailable
 from zenith_core.forecasting.abstention import SignalDecision, decide_latest_signal
-from zenith_core.inference import PriceForecast, forecast_prices, signal_probabilities
+from zenith_core.inference import PriceForecast, forecast_prices, in_served_bands, signal_probabilities
 from zenith_core.model_kinds.table import Kind, known_task
 from zenith_core.model_kinds.tasks import Task
 from zenith_core.risk.forecast_distribution import ForecastDistribution
@@ -55,6 +56,8 @@ class ServedModel:
     current:   the ticker's snapshot when the forecast was computed
     snapshot:  the snapshot of the model's feature spec in it, from which the forecast is
     result:    the forecast, or the error to raise because there is none
+    bands:     the distribution behind the bands of a price forecast, and behind all that is said without a model;
+               None if the bands are the model's own, because there is no distribution after the forecast's origin
     """
 
     name: str
@@ -63,6 +66,7 @@ class ServedModel:
     current: ServingSnapshot = field(repr=False)
     snapshot: ServingSnapshot = field(repr=False)
     result: Forecast | ModelUnavailable = field(repr=False)
+    bands: ForecastDistribution | None = field(default=None, repr=False)
     _skills: dict[int | None, OutOfSampleSkill] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -77,16 +81,21 @@ class ServedModel:
 
     @property
     def scale_version(self) -> str | None:
-        """The version of the scale behind the forecast; None if a model made it."""
-        return self.distribution.scale_version if self.version is None else None
+        """The version of the scale behind the bands; None if there is none behind them."""
+        return self.bands.scale_version if self.bands else None
+
+    @property
+    def data_version(self) -> str:
+        """The version of the data behind the forecast, and that of its bands."""
+        data = self.snapshot.data_version
+        return f"{data}:{self.bands.scale_version}:{self.bands.data_version}" if self.bands else data
 
     @property
     def distribution(self) -> ForecastDistribution:
         """The distribution of returns after the origin of the forecast. Raises DistributionUnavailable without one."""
-        distribution = self.current.distribution
-        if distribution is None or self.current.as_of != self.snapshot.as_of:
+        if self.bands is None:
             raise DistributionUnavailable(self.snapshot.ticker, self.current.no_distribution)
-        return distribution
+        return self.bands
 
     @property
     def forecast(self) -> Forecast:
@@ -98,7 +107,8 @@ class ServedModel:
     def skill_at(self, horizon: int | None = None) -> OutOfSampleSkill:
         """Return the skill at the evaluated horizon nearest to `horizon`, or over all; validated once.
 
-        Raises ModelUnavailable if the artifact's evidence is not numbers.
+        The coverage is of the bands that are served: from the record of the data where they have a distribution, else
+        from the evidence of the model. Raises ModelUnavailable if the artifact's evidence is not numbers.
         """
         if horizon not in self._skills:
             self._skills[horizon] = self._validated_skill(horizon)
@@ -112,7 +122,8 @@ class ServedModel:
             raise ModelUnavailable(
                 f"the out-of-sample skill of {self.name} version {self.version} is not a number: train it again"
             ) from None
-        return OutOfSampleSkill(Skill(**figures.model_dump(exclude={"coverage"})), figures.coverage)
+        coverage = figures.coverage if self.bands is None else _band_coverage(self.current.risk_record, horizon)
+        return OutOfSampleSkill(Skill(**figures.model_dump(exclude={"coverage"})), coverage)
 
 
 def nearest_evidence(evidence: Mapping[str, Any], horizon: int | None) -> dict[str, Any]:
@@ -124,15 +135,25 @@ def nearest_evidence(evidence: Mapping[str, Any], horizon: int | None) -> dict[s
     return {**by_horizon[nearest], "horizon": int(nearest)}
 
 
+def _band_coverage(record: Mapping[str, Any], horizon: int | None) -> float | None:
+    """Return the coverage at the scored horizon nearest to `horizon`; None if there is none that this release reads."""
+    with suppress(KeyError, TypeError, ValueError):
+        nearest = min(record["horizons"], key=lambda key: abs(int(key) - (horizon or 1)))
+        coverage = float(record["horizons"][nearest]["band"]["coverage"])
+        return coverage if 0 <= coverage <= 1 else None
+    return None
+
+
 def forecast_once(model: LoadedModel, snapshot: ServingSnapshot) -> ServedModel:
     """Run the model on the snapshot, and keep its forecast or the reason why there is none."""
     inputs = snapshot.for_spec(model.facts["feature_spec"])
     result: Forecast | ModelUnavailable
     try:
-        result = _forecast(model, _require_fit(model, snapshot, inputs))
+        result = _forecast(model, _require_fit(model, snapshot, inputs), _bands(model, snapshot, inputs))
     except ModelUnavailable as error:
         result = error.with_traceback(None)
-    return ServedModel(model.name, model.version, model.facts, snapshot, inputs or snapshot, result)
+    bands = _bands(model, snapshot, inputs)
+    return ServedModel(model.name, model.version, model.facts, snapshot, inputs or snapshot, result, bands)
 
 
 def _require_fit(model: LoadedModel, snapshot: ServingSnapshot, inputs: ServingSnapshot | None) -> ServingSnapshot:
@@ -159,13 +180,21 @@ def _require_fit(model: LoadedModel, snapshot: ServingSnapshot, inputs: ServingS
     return inputs
 
 
-def _forecast(model: LoadedModel, inputs: ServingSnapshot) -> Forecast:
+def _bands(
+    model: LoadedModel, snapshot: ServingSnapshot, inputs: ServingSnapshot | None
+) -> ForecastDistribution | None:
+    """The distribution for the bands of a price model: none from an origin that the snapshot has left behind."""
+    task = known_task(model.facts["kind"], model.facts.get("task"))
+    return snapshot.distribution_from(inputs.as_of) if inputs and task == "price" else None
+
+
+def _forecast(model: LoadedModel, inputs: ServingSnapshot, bands: ForecastDistribution | None) -> Forecast:
     """Raises ModelUnavailable if the forecast holds NaN or infinity, or a signal cannot be decided."""
     label = f"{model.name} version {model.version}"
     if known_task(model.facts["kind"], model.facts.get("task")) == "price":
         forecast = forecast_prices(model.run, inputs, model.facts["window"])
         _require_finite(float(forecast.price.sum() + forecast.quantiles.sum()), label)
-        return tuple(_points(inputs, forecast))
+        return price_points(inputs, in_served_bands(forecast, bands, inputs.close))
     probabilities = signal_probabilities(model.run, inputs)
     _require_finite(sum(probabilities.values()), label)
     try:
@@ -177,10 +206,11 @@ def _forecast(model: LoadedModel, inputs: ServingSnapshot) -> Forecast:
     return SignalForecast(Probabilities(**probabilities), fresh, stale)
 
 
-def _points(snapshot: ServingSnapshot, forecast: PriceForecast) -> Iterator[PricePoint]:
+def price_points(snapshot: ServingSnapshot, forecast: PriceForecast) -> tuple[PricePoint, ...]:
+    """Return a forecast from a snapshot as the points of an answer."""
     prices, lower, upper = (values.tolist() for values in (forecast.price, forecast.lower, forecast.upper))
-    for day, session in enumerate(snapshot.next_sessions):
-        yield PricePoint(
+    return tuple(
+        PricePoint(
             day=day + 1,
             date=session,
             price=round(prices[day], 6),
@@ -188,6 +218,8 @@ def _points(snapshot: ServingSnapshot, forecast: PriceForecast) -> Iterator[Pric
             lower=round(lower[day], 6),
             upper=round(upper[day], 6),
         )
+        for day, session in enumerate(snapshot.next_sessions)
+    )
 
 
 def _require_finite(total: float, label: str) -> None:

@@ -1,13 +1,13 @@
 """The answer for a ticker without a trained model: a band around the last close, and no signal."""
 
+import numpy as np
+
 from zenith_core.forecasting.abstention import SignalDecision
-from zenith_core.inference import QUANTILES
+from zenith_core.inference import QUANTILES, PriceForecast
 from zenith_core.model_kinds.table import known_task
-from zenith_core.risk.forecast_distribution import ForecastDistribution
-from zenith_core.risk.value_at_risk import price_quantile
+from zenith_core.risk.value_at_risk import price_quantiles
 from zenith_core.snapshot import ServingSnapshot
-from zenith_serving.prediction.served_model import Forecast, ServedModel, SignalForecast
-from zenith_serving.schemas.predictions import PricePoint
+from zenith_serving.prediction.served_model import Forecast, ServedModel, SignalForecast, price_points
 
 _HOLD = SignalForecast(
     probabilities=None, fresh=SignalDecision("hold", "no_model"), stale=SignalDecision("hold", "no_model")
@@ -19,24 +19,13 @@ def without_model(name: str, snapshot: ServingSnapshot) -> ServedModel:
 
     Raises ValueError for a snapshot without a distribution.
     """
-    if snapshot.distribution is None:
+    distribution = snapshot.distribution
+    if distribution is None:
         raise ValueError(f"the snapshot of {snapshot.ticker} has no distribution")
-    is_price = known_task(name.partition("-")[0]) == "price"
-    result: Forecast = _points(snapshot, snapshot.distribution) if is_price else _HOLD
-    return ServedModel(name, None, {"evidence": {}}, snapshot, snapshot, result)
-
-
-def _points(snapshot: ServingSnapshot, distribution: ForecastDistribution) -> tuple[PricePoint, ...]:
-    """Return the last close for each session, between the outermost of the served QUANTILES."""
-    close, low, high = snapshot.close, QUANTILES[0], QUANTILES[-1]
-    return tuple(
-        PricePoint(
-            day=day,
-            date=session,
-            price=round(close, 6),
-            change_pct=0.0,
-            lower=round(price_quantile(distribution, day, low, close), 6),
-            upper=round(price_quantile(distribution, day, high, close), 6),
+    result: Forecast = _HOLD
+    if known_task(name.partition("-")[0]) == "price":
+        unchanged = np.full(distribution.horizons, snapshot.close)
+        result = price_points(
+            snapshot, PriceForecast(unchanged, price_quantiles(distribution, QUANTILES, snapshot.close))
         )
-        for day, session in enumerate(snapshot.next_sessions, 1)
-    )
+    return ServedModel(name, None, {"evidence": {}}, snapshot, snapshot, result, distribution)

@@ -68,7 +68,9 @@ class ModelAnswer(Answer):
     model_version: str = Field(description="The version in MLflow; `none` if no model is trained yet.")
     skill: Skill
     scale_version: str | None = Field(
-        default=None, description="Version of the scale model, where its distribution is part of the answer."
+        default=None,
+        description="Version of the scale model behind the intervals; null if they are the model's own, as for data of"
+        " an earlier release.",
     )
 
 
@@ -79,7 +81,10 @@ class PricePoint(Response):
     date: date
     price: Finite
     change_pct: Finite = Field(description="Change from `current_price`, in per cent.")
-    lower: Finite = Field(description="Lower end of the interval at level `confidence`.")
+    lower: Finite = Field(
+        description="Lower end of the interval at level `confidence`: by the scale of all tickers around"
+        " `current_price`, or the model's own where the data have no distribution."
+    )
     upper: Finite
 
 
@@ -96,7 +101,9 @@ class PriceAnswer(ModelAnswer):
     horizon: int
     predictions: list[PricePoint]
     confidence: Finite = Field(description="Nominal level of [lower, upper]. Not the chance that `price` is right.")
-    coverage: Finite | None = Field(description="Share of such intervals that held the actual price, out of sample.")
+    coverage: Finite | None = Field(
+        description="Share of such intervals that held the actual price, out of sample. Null without a record."
+    )
     dates_estimated_after: date | None = Field(
         description="The end of the exchange's published calendar, if `predictions` go beyond it: later dates follow"
         " its usual week, without holidays."

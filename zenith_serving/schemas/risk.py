@@ -119,6 +119,30 @@ class VolatilityRecord(Response):
     qlike_skill: Finite | None = Field(description="1 - `qlike` / `qlike_ewma`: above 0 is better than EWMA.")
 
 
+class BandRecord(Response):
+    """The out-of-sample record of the 90 % band, beside that of EWMA volatility times the ticker's own quantiles."""
+
+    rows: int = Field(description="Forecasts whose horizon has passed.")
+    coverage: Finite | None = Field(description="Share of the actual prices within the band, 0.9 if it is right.")
+    pinball: Finite | None = Field(description="Mean pinball loss of the quantiles 5 to 95 %; smaller is better.")
+    pinball_ewma: Finite | None
+    skill: Finite | None = Field(description="1 - `pinball` / `pinball_ewma`: above 0 is better than EWMA.")
+    p_value: Finite | None = Field(
+        description="One-sided Diebold-Mariano test of the two; null below 50 separate rows, where it is unreliable."
+    )
+
+
+class TouchRecord(Response):
+    """The out-of-sample record of the probability to touch a level, beside how often it was touched before."""
+
+    pct: Finite = Field(description="The level, in per cent from the last close.")
+    rows: int
+    rate: Finite | None = Field(description="Share of the forecasts after which it was touched.")
+    brier: Finite | None = Field(description="Mean squared error of the probability; smaller is better.")
+    brier_frequency: Finite | None = Field(description="The same of the frequency until each forecast.")
+    skill: Finite | None = Field(description="1 - `brier` / `brier_frequency`: above 0 is better.")
+
+
 class RiskRecord(Response):
     """The ticker's walk-forward record: each origin by a scale that was learned before it."""
 
@@ -127,6 +151,8 @@ class RiskRecord(Response):
     until: date = Field(description="The last forecast origin.")
     tails: list[TailRecord] = Field(description="Of 1, 2.5 and 5 %.")
     volatility: VolatilityRecord
+    band: BandRecord | None = Field(default=None, description="Null in data of an earlier release.")
+    touch: list[TouchRecord] = Field(default=[], description="Empty in data of an earlier release.")
 
 
 class RiskAnswer(Answer):

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -7,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.core.markets import random_prices
+from tests.core.risk.distributions import normal_distribution
 from zenith_core.errors import NotAvailable
 from zenith_core.features.model_features import feature_spec, feature_spec_hash, features, inputs_of
 from zenith_core.forecasting.calibration import Calibrator
@@ -45,9 +47,10 @@ def latest(onnx, monkeypatch):
     forecast = PriceForecast(np.full(HORIZONS, 10.0), np.full((HORIZONS, len(QUANTILES)), 10.0))
     monkeypatch.setattr(serving_snapshot, "forecast_prices", lambda run, snapshot, window: forecast)
 
-    def facts(metadata, row=(0.0, 0.0), spec="s"):
+    def facts(metadata, row=(0.0, 0.0), spec="s", distribution=None):
         day = date(2024, 1, 2)
         snapshot = ServingSnapshot("AAPL", "v", "s", day, 9.0, "USD", 0.1, np.array([row], dtype=np.float32), ())
+        snapshot = replace(snapshot, distribution=distribution)
         version = Version("m", 3, "", "", {"data_end": "2024-01-02", "feature_spec": spec})
         registry = SimpleNamespace(
             require_production=lambda name: version, load=lambda name, number: with_metadata(onnx, metadata)
@@ -211,3 +214,10 @@ def test_a_stored_snapshot_that_cannot_be_read_does_not_prevent_a_new_one(store,
         Path(store.path("serving_snapshot", "AAPL"), "current.json").write_text(content)
 
     assert refresh(store, None, 400).feature_spec == feature_spec_hash()
+
+
+def test_the_latest_forecast_has_the_bands_that_are_served(latest):
+    facts = latest(metadata_of(proven=True), distribution=normal_distribution())
+
+    assert facts["forecast"] == 10.0
+    assert facts["lower"] == pytest.approx(9.0 * np.exp(-1.644854 * 0.01 * np.sqrt(facts["horizon"])))

@@ -27,7 +27,7 @@ def words(page):
 
 @pytest.fixture(scope="module")
 def page():
-    return render(make_report())
+    return render(make_report(scale_version="prior-2024"))
 
 
 class Tags(HTMLParser):
@@ -60,6 +60,15 @@ def test_the_risk_has_its_tests_beside_ewma(page):
     assert "Forecast origins from 2016-03-01 to 2020-02-28" in text
     assert "1, 5.0% 5.21% 999 0.77 – -2.512 -2.488" in text
     assert "1 999 1.310 1.380 +5.1%" in text
+
+
+def test_served_bands_have_no_figure_of_the_model_s_own(page):
+    text = words(page)
+
+    assert "by scale prior-2024 of all tickers" in text
+    assert "Price inside the 90 % band 89.7%" in text
+    assert "1, -3 % 21.0% 999 0.1412 0.1633 +13.5%" in text
+    assert "static quantiles" not in text.lower()
 
 
 def test_without_a_record_there_is_no_section_of_risk():

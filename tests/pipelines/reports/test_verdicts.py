@@ -59,6 +59,20 @@ def test_the_verdict_on_the_band_follows_its_coverage(coverage, sentence):
     assert verdicts(replace(report, price_metrics=metrics))[1].sentence == sentence
 
 
+def test_served_bands_are_judged_by_their_own_record(report):
+    report = replace(report, scale_version="prior-2024")
+
+    verdict = verdicts(report)[1]
+    assert (verdict.sentence, verdict.good) == ("Keeps its promise", True)
+    figures = verdict.figures.replace("\N{NO-BREAK SPACE}", " ")
+    assert figures == "covered 89.7% of prices 1 sessions ahead; skill against EWMA +1.6%, p = 0.03"
+    bands = {row.label: row.cells for row in tables.band_rows(report.band_metrics)}
+    assert bands["Price inside the 90 % band"] == ["89.7%"]
+    assert bands["… of EWMA × own quantiles"] == ["0.62%"]
+    assert verdicts(replace(report, risk_record={}))[1].sentence == "Not scored yet"
+    assert tables.band_rows(replace(report, risk_record={}).band_metrics)[0].cells == []
+
+
 @pytest.mark.parametrize(
     ("p", "probability", "ending", "good"),
     [

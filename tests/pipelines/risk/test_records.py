@@ -3,7 +3,7 @@
 import pytest
 
 from tests.core.scale_pools import swinging_prices
-from zenith_core.risk.risk_record import RENEWAL
+from zenith_core.evaluation.risk_record import RENEWAL
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.risk.records import record_facts, renewed_record
 
@@ -36,6 +36,12 @@ def test_a_record_of_other_prices_is_made_again(prices):
     assert record["until"] == f"{prices.index[-1]:%Y-%m-%d}"
 
 
+def test_a_record_without_that_of_the_bands_is_made_again(prices):
+    earlier = {"until": f"{prices.index[-1]:%Y-%m-%d}", "horizons": {"1": {"tails": []}}}
+
+    assert "band" in renewed_record(earlier, prices)["horizons"]["1"]
+
+
 def test_a_history_too_short_for_a_record_has_none(prices):
     assert renewed_record({}, prices.iloc[:300]) == {}
 
@@ -43,7 +49,7 @@ def test_a_history_too_short_for_a_record_has_none(prices):
 def test_the_record_of_the_stored_snapshot_goes_on(prices, tmp_path):
     store = DatasetStore(str(tmp_path))
     assert record_facts(store, "AAPL", prices.iloc[:300]) == {"risk_record": {}}
-    record = {"until": f"{prices.index[-2]:%Y-%m-%d}", "horizons": {"1": {}}}
+    record = {"until": f"{prices.index[-2]:%Y-%m-%d}", "horizons": {"1": {"band": {}}}}
 
     store.write("serving_snapshot", "AAPL", Dataset(facts={"risk_record": record}))
 

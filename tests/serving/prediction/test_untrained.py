@@ -62,7 +62,7 @@ def test_a_trained_model_takes_over(predictor, registry, models):
     predictor.refresh()
 
     answer = predictor.predict_price("AAPL")
-    assert (answer.model_version, answer.scale_version, answer.cached) == ("1", None, False)
+    assert (answer.model_version, answer.scale_version, answer.cached) == ("1", "7", False)
 
 
 def test_a_new_snapshot_is_followed(predictor, tmp_path, write_snapshot):

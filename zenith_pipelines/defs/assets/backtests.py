@@ -8,6 +8,7 @@ import pandas as pd
 from pydantic import Field
 
 from zenith_core.backtesting.backtest import BacktestConfig, backtest, forecast_signals
+from zenith_core.evaluation.past_bands import in_past_bands
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.model_kinds.declaration import ModelKind
 from zenith_core.model_kinds.options import horizon_of
@@ -21,12 +22,13 @@ from zenith_pipelines.defs.code_versions import code_version
 from zenith_pipelines.defs.metadata import OWNERS, equity_plot, fan_plot, verdicts_table
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
-from zenith_pipelines.production.chart_data import Columns, equity_curve, past_forecasts
+from zenith_pipelines.production.chart_data import SESSIONS, Columns, equity_curve, past_forecasts
 from zenith_pipelines.registry.trials import assess_backtest
 from zenith_pipelines.reports.page import render_report, report_plots
 from zenith_pipelines.reports.plotting import to_png
 from zenith_pipelines.reports.report_data import gather_report_data, log_report, plots_of
 from zenith_pipelines.reports.verdicts import verdicts
+from zenith_pipelines.risk.scale_prior import priors
 
 
 class TradingConfig(dg.Config):
@@ -96,7 +98,10 @@ def backtest_asset(kind: ModelKind) -> dg.AssetsDefinition:
         trading = config.of(model.facts["ticker"])
         charts = {}
         if kind.task == "price":
-            charts = {"forecasts": past_forecasts(model.table, horizon_of(model.facts))}
+            horizon = horizon_of(model.facts)
+            newest = model.table[model.table["horizon"] == horizon].iloc[-SESSIONS - horizon :]
+            past = in_past_bands(newest, cleaned_prices.tables["prices"], priors())
+            charts = {"forecasts": past_forecasts(past, horizon)}
         return _backtest(zenith, trading, cleaned_prices, _SIGNALS[kind.task](model, trading), model, **charts)
 
     return trade
