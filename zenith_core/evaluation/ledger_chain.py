@@ -33,6 +33,8 @@ _DATES = ("origin", "target_date")
 _FORECAST = tuple(name for name in COLUMNS if name not in ("made_at", "actual"))
 
 Row = dict[str, Any]
+Table = dict[tuple[Any, ...], Row]
+"""The rows of a ledger by origin, horizon and version."""
 
 
 @dataclass(frozen=True)
@@ -79,33 +81,108 @@ def continue_chain(
     forecasts: pd.DataFrame | None,
     ticker: str,
     at: datetime,
-    recorded: tuple[int, str] | None = None,
+    last_entry: tuple[int, str] | None = None,
 ) -> pd.DataFrame:
     """Return the entries of the stored ledger, with new ones if something has happened to it.
 
     forecasts:  the stored table of forecasts, if there is one
-    recorded:   number and hash of the last entry as another place remembers it
+    last_entry: number and hash of the last entry as another place remembers it
 
     Raises CorruptData if the chain is broken.
     """
-    if entries.empty:
-        if forecasts is not None and not forecasts.empty:
-            entries = append_entry(entries, ticker, "start", at, _rows(forecasts, COLUMNS))
-    else:
-        verify(entries)
-        stored = [] if forecasts is None else _rows(forecasts, COLUMNS)
-        if differing := _difference(_rows(replay(entries), COLUMNS), stored):
-            entries = append_entry(entries, ticker, "repaired", at, differing)
-    if recorded and recorded[1] not in set(entries["hash"]):
-        entries = append_entry(entries, ticker, "restored", at, [{"entry": recorded[0], "hash": recorded[1]}])
-    return entries
+    return _continued(entries, forecasts, ticker, at, last_entry)[0]
 
 
 def add_forecasts(
     entries: pd.DataFrame, ticker: str, at: datetime, rows: pd.DataFrame, close: pd.Series
 ) -> pd.DataFrame:
     """Add an entry with those of `rows` that are new, and one with the outcomes that `close` brings."""
-    earlier = replay(entries)
+    return _with_forecasts(entries, _replayed(entries), ticker, at, rows, close)
+
+
+def extend_ledger(
+    entries: pd.DataFrame,
+    forecasts: pd.DataFrame | None,
+    ticker: str,
+    at: datetime,
+    rows: pd.DataFrame,
+    close: pd.Series,
+    last_entry: tuple[int, str] | None = None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the entries and the table of a ledger after `continue_chain` and `add_forecasts`.
+
+    The chain is replayed once, because it is long after some years of nights. Raises CorruptData.
+    """
+    entries, table = _continued(entries, forecasts, ticker, at, last_entry)
+    before = len(entries)
+    entries = _with_forecasts(entries, table, ticker, at, rows, close)
+    return entries, _frame(_replayed(entries.iloc[before:], table))
+
+
+def replay(entries: pd.DataFrame) -> pd.DataFrame:
+    """Return the table of forecasts (`zenith_core.evaluation.forecast_ledger.COLUMNS`) that the entries add up to.
+
+    Raises CorruptData if an entry forecasts again, or scores what was not forecast.
+    """
+    return _frame(_replayed(entries))
+
+
+def verify(entries: pd.DataFrame) -> ChainSummary:
+    """Check the whole chain and return its summary. Raises CorruptData, which names the first entry that is wrong."""
+    return _verified(entries)[0]
+
+
+def _verified(entries: pd.DataFrame) -> tuple[ChainSummary, Table]:
+    if list(entries.columns) != list(ENTRY_COLUMNS):
+        raise CorruptData(f"not a ledger: its columns are {', '.join(map(str, entries.columns))[:160]}")
+    if entries.empty:
+        raise CorruptData("the ledger has no entries")
+    ticker, previous = str(entries["ticker"].iloc[0]), GENESIS
+    for number, entry in enumerate(entries.to_dict("records"), 1):
+        if problem := _problem({str(name): value for name, value in entry.items()}, number, ticker, previous):
+            raise CorruptData(f"{ticker}: entry {number} of {len(entries)} {problem}")
+        ticker, previous = str(entry["ticker"]), str(entry["hash"])
+    table = _replayed(entries)
+    summary = ChainSummary(
+        ticker=ticker,
+        entries=len(entries),
+        forecasts=len(table),
+        outcomes=sum(row["actual"] is not None for row in table.values()),
+        first=str(entries["at"].iloc[0]),
+        last=str(entries["at"].iloc[-1]),
+        head=previous,
+    )
+    return summary, table
+
+
+def _continued(
+    entries: pd.DataFrame,
+    forecasts: pd.DataFrame | None,
+    ticker: str,
+    at: datetime,
+    last_entry: tuple[int, str] | None,
+) -> tuple[pd.DataFrame, Table]:
+    table: Table = {}
+    if entries.empty:
+        if forecasts is not None and not forecasts.empty:
+            entries = append_entry(entries, ticker, "start", at, _rows(forecasts, COLUMNS))
+            table = _replayed(entries)
+    else:
+        table = _verified(entries)[1]
+        rebuilt = _frame(table)
+        if not _same(rebuilt, forecasts):
+            rows = [] if forecasts is None else _rows(forecasts, COLUMNS)
+            if differing := _difference(_rows(rebuilt, COLUMNS), rows):
+                entries = append_entry(entries, ticker, "repaired", at, differing)
+    if last_entry and last_entry[1] not in set(entries["hash"]):
+        entries = append_entry(entries, ticker, "restored", at, [{"entry": last_entry[0], "hash": last_entry[1]}])
+    return entries, table
+
+
+def _with_forecasts(
+    entries: pd.DataFrame, table: Table, ticker: str, at: datetime, rows: pd.DataFrame, close: pd.Series
+) -> pd.DataFrame:
+    earlier = _frame(table)
     ledger = append_rows(earlier, rows)
     new = ledger.iloc[len(earlier) :]
     if len(new):
@@ -117,40 +194,30 @@ def add_forecasts(
     return entries
 
 
-def replay(entries: pd.DataFrame) -> pd.DataFrame:
-    """Return the table of forecasts (`zenith_core.evaluation.forecast_ledger.COLUMNS`) that the entries add up to.
-
-    Raises CorruptData if an entry forecasts again, or scores what was not forecast.
-    """
-    table: dict[tuple[Any, ...], Row] = {}
+def _replayed(entries: pd.DataFrame, table: Table | None = None) -> Table:
+    """Apply the entries to the rows of those before, in place."""
+    table = {} if table is None else table
     for entry in entries.to_dict("records"):
         _apply(entry, table)
+    return table
+
+
+def _frame(table: Table) -> pd.DataFrame:
     rows = pd.DataFrame(list(table.values()), columns=list(COLUMNS))
     times = {"made_at": pd.to_datetime(rows["made_at"], utc=True, format="ISO8601")}
     numbers = {name: rows[name].astype(float) for name in ("close", "forecast", "lower", "upper", "actual")}
     return rows.assign(**times, **{name: pd.to_datetime(rows[name]) for name in _DATES}, **numbers)
 
 
-def verify(entries: pd.DataFrame) -> ChainSummary:
-    """Check the whole chain and return its summary. Raises CorruptData, which names the first entry that is wrong."""
-    if list(entries.columns) != list(ENTRY_COLUMNS):
-        raise CorruptData(f"not a ledger: its columns are {', '.join(map(str, entries.columns))[:160]}")
-    if entries.empty:
-        raise CorruptData("the ledger has no entries")
-    ticker, previous = str(entries["ticker"].iloc[0]), GENESIS
-    for number, entry in enumerate(entries.to_dict("records"), 1):
-        if problem := _problem({str(name): value for name, value in entry.items()}, number, ticker, previous):
-            raise CorruptData(f"{ticker}: entry {number} of {len(entries)} {problem}")
-        ticker, previous = str(entry["ticker"]), str(entry["hash"])
-    forecasts = replay(entries)
-    return ChainSummary(
-        ticker=ticker,
-        entries=len(entries),
-        forecasts=len(forecasts),
-        outcomes=int(forecasts["actual"].notna().sum()),
-        first=str(entries["at"].iloc[0]),
-        last=str(entries["at"].iloc[-1]),
-        head=previous,
+def _same(rebuilt: pd.DataFrame, forecasts: pd.DataFrame | None) -> bool:
+    """Return True if the tables have the same rows in the same order; False if they may not."""
+    if forecasts is None or list(forecasts.columns) != list(COLUMNS) or len(forecasts) != len(rebuilt):
+        return False
+    forecasts = forecasts.set_axis(rebuilt.index)
+    return all(
+        forecasts[name].dtype.kind == rebuilt[name].dtype.kind
+        and bool(((forecasts[name] == rebuilt[name]) | (forecasts[name].isna() & rebuilt[name].isna())).all())
+        for name in COLUMNS
     )
 
 
@@ -178,7 +245,7 @@ def _name_before(entry: Row) -> str:
         return "no ticker, though it is renamed"
 
 
-def _apply(entry: Mapping[Any, Any], table: dict[tuple[Any, ...], Row]) -> None:
+def _apply(entry: Mapping[Any, Any], table: Table) -> None:
     kind = entry["kind"]
     if kind not in ("start", "forecast", "outcome"):
         return

@@ -1,11 +1,11 @@
 """The refresh of a ticker within the step of another run, which has many tickers: the same assets and checks.
 
-Dagster's own steps, 21 for a ticker, cost more CPU than all that they do. Here the functions of the assets and checks
+Dagster's own steps, 21 for a ticker, cost more CPU than their work. Here the functions of the assets and checks
 are called one after the other, and each dataset that was stored is recorded as a materialization of its ticker. A check
 is recorded if it did not pass, if it did not pass the time before, and after each new leakage certificate, which is
 once a week.
 
-In scope: which functions, in which order, and what is recorded. What they do belongs to the assets.
+In scope: which functions, in which order, and their records. Their work belongs to the assets.
 """
 
 import inspect
@@ -73,8 +73,9 @@ class _Refresh:
             "zenith": zenith,
         }
         self._not_passed: list[str] = []
-        stored = self._store.facts(CHECKS_NOT_PASSED, ticker) if self._store.exists(CHECKS_NOT_PASSED, ticker) else {}
-        self._stored: dict[str, Any] = stored
+        self._last_state: dict[str, Any] = {}
+        if self._store.exists(CHECKS_NOT_PASSED, ticker):
+            self._last_state = self._store.facts(CHECKS_NOT_PASSED, ticker)
         self._certificate = self._certificate_date()
 
     def run(self) -> str | None:
@@ -87,7 +88,7 @@ class _Refresh:
                     return problem
         finally:
             state = {"not_passed": sorted(self._not_passed), "certificate": self._certificate_date()}
-            if state != self._stored:
+            if state != self._last_state:
                 self._store.write(CHECKS_NOT_PASSED, self._ticker, Dataset(facts=state))
         return None
 
@@ -109,7 +110,7 @@ class _Refresh:
     def _check(self, name: str) -> str | None:
         """Evaluate the checks of an asset; return the first blocking one that failed, with its description."""
         problem = None
-        is_whole = not self._stored or self._certificate_date() != self._stored["certificate"]
+        is_whole = not self._last_state or self._certificate_date() != self._last_state["certificate"]
         for check_name, (is_blocking, function) in _checks()[name].items():
             result = _call(function, {**self._arguments, "dataset": self._arguments[name]})
             label = f"{name}: check {check_name}"
@@ -117,7 +118,7 @@ class _Refresh:
                 self._not_passed.append(label)
                 if is_blocking and result.severity is dg.AssetCheckSeverity.ERROR:
                     problem = problem or f"{label}: {result.description}"
-            if is_whole or not result.passed or label in self._stored.get("not_passed", ()):
+            if is_whole or not result.passed or label in self._last_state.get("not_passed", ()):
                 self._record(name, check_name, result, is_blocking=is_blocking)
         return problem
 

@@ -10,11 +10,9 @@ import pandas as pd
 from zenith_core.errors import CorruptData
 from zenith_core.evaluation.ledger_chain import (
     ENTRY_COLUMNS,
-    add_forecasts,
     append_entry,
-    continue_chain,
+    extend_ledger,
     no_entries,
-    replay,
     verify,
 )
 from zenith_core.model_kinds.table import Kind
@@ -42,12 +40,13 @@ def next_ledger(
     now = datetime.now(UTC)
     tables: Mapping[str, pd.DataFrame] = store.read(LEDGER, ticker).tables if store.exists(LEDGER, ticker) else {}
     try:
-        entries = continue_chain(tables.get(ENTRIES, no_entries()), tables.get(FORECASTS), ticker, now, recorded)
+        entries, forecasts = extend_ledger(
+            tables.get(ENTRIES, no_entries()), tables.get(FORECASTS), ticker, now, rows, close, recorded
+        )
     except CorruptData as error:
         place = store.path(LEDGER, ticker)
         raise CorruptData(f"{error}; restore {place} from a backup, or move it away to begin a new chain") from None
-    entries = add_forecasts(entries, ticker, now, rows, close)
-    return {FORECASTS: replay(entries), ENTRIES: entries}
+    return {FORECASTS: forecasts, ENTRIES: entries}
 
 
 def next_signals(

@@ -132,7 +132,7 @@ class DataAges(Collector):
         now = self._clock()
         for ticker in tickers[:MAX_TICKERS]:
             try:
-                ages.add_metric([ticker], age_in_sessions(self._predictor.snapshots.get(ticker), now))
+                ages.add_metric([ticker], age_in_sessions(self._predictor.snapshots.listed(ticker), now))
             except ZenithError:
                 continue  # logged already, and counted in /health
         yield ages

@@ -18,6 +18,9 @@ Stamp = tuple[int, int, int]  # a rename changes the inode even within one tick 
 MAX_CHECKS = 500
 """The most files that one `check` looks at."""
 
+MAX_VERIFIED = 50
+"""The most files that one `check` reads, because they are new: at a start, or after the refreshes of a night."""
+
 _logger = logging.getLogger(__name__)
 
 
@@ -78,18 +81,24 @@ class DatasetReader:
     def check(self) -> None:
         """Verify the files that were replaced since they were last checked, for `problems`.
 
-        Looks at up to MAX_CHECKS files, so that many tickers take several calls, and as little time in each as few do.
+        Looks at up to MAX_CHECKS files and reads up to MAX_VERIFIED, so that many tickers take several calls, and as
+        little time in each as few do.
         """
         if not self._unchecked:
             self._tickers = self._unchecked = self.tickers()
             self._stamps = {ticker: self._stamps[ticker] for ticker in self._tickers if ticker in self._stamps}
             self._problems = {ticker: self._problems[ticker] for ticker in self._tickers if ticker in self._problems}
-        part, self._unchecked = self._unchecked[:MAX_CHECKS], self._unchecked[MAX_CHECKS:]
-        for ticker in part:
+        reads = 0
+        for looked_at, ticker in enumerate(self._unchecked[:MAX_CHECKS]):
             stamp = self.stamp(ticker)
             if stamp and stamp != self._stamps.get(ticker):
+                if reads == MAX_VERIFIED:
+                    self._unchecked = self._unchecked[looked_at:]
+                    return
                 self._verify(ticker)
                 self._stamps[ticker] = stamp
+                reads += 1
+        self._unchecked = self._unchecked[MAX_CHECKS:]
 
     @property
     def count(self) -> int:

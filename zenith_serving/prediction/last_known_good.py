@@ -53,7 +53,11 @@ class LastKnownGood:
 
     def has(self, name: str, version: int) -> bool:
         """Return True if there is a copy of the version; it is not read."""
-        return any((self._root / name).glob(f"{version}-*.onnx"))
+        try:
+            names = os.listdir(f"{self._root}/{name}")  # noqa: PTH208  # a quarter of the time of a Path's glob
+        except OSError:
+            return False
+        return any(copy.startswith(f"{version}-") and copy.endswith(".onnx") for copy in names)
 
 
 def _modified(path: Path) -> float:

@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from itertools import islice
 from threading import Lock
 from typing import Any, NamedTuple
 
@@ -275,16 +276,20 @@ class ModelStore:
     def _copy_missing(self) -> None:
         """Copy each Production version to MODELS_PATH that has no copy there.
 
-        Looks for the copies of new versions, and of _MAX_CHECKS others in turn: any of them may have been deleted.
+        Looks for up to _MAX_CHECKS copies at a time: those of new versions first, then others in turn, because any of
+        them may have been deleted. A forecast that is asked for meanwhile copies its own model.
         """
         production = (self._production or {}).items()
         if not self._unchecked:
             self._copied &= production
             self._unchecked = sorted(self._copied)
-        part, self._unchecked = self._unchecked[:_MAX_CHECKS], self._unchecked[_MAX_CHECKS:]
+        without_copy = (item for item in production if item not in self._copied and not self._failure(*item))
+        missing = list(islice(without_copy, _MAX_CHECKS))
+        others = _MAX_CHECKS - len(missing)
+        part, self._unchecked = self._unchecked[:others], self._unchecked[others:]
         self._copied -= set(part)
-        for name, version in sorted(production - self._copied):
-            if self._failure(name, version):
+        for name, version in [*missing, *sorted({*part} & production)]:
+            if self._failure(name, version):  # of an earlier copy, which is gone
                 continue
             if _is_ours(name) and (name in self._failures or not self._copies.has(name, version)):
                 try:

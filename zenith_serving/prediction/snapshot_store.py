@@ -16,6 +16,7 @@ from zenith_serving.prediction.single_flight import SingleFlight
 LEDGER = "forecast_ledger"
 _PUBLISHED = (*(f"{kind}_backtest" for kind in KINDS), LEDGER)  # besides the snapshots
 _MAX_PROBLEMS = 10  # in /health
+_NOT_LISTED: dict[str, Any] = {"window": (), "recent": (), "other_specs": {}, "distribution": None, "risk_record": {}}
 
 
 class SnapshotStore:
@@ -27,6 +28,7 @@ class SnapshotStore:
         self._delisted_files = DatasetReader(root.parent / DELISTED)
         self._renamed = DatasetReader(root.parent / RENAMED)
         self._snapshots: dict[str, tuple[Stamp, ServingSnapshot]] = {}
+        self._listed: dict[str, tuple[Stamp, ServingSnapshot]] = {}
         self._reading = SingleFlight[ServingSnapshot]()  # all callers get the same object
         self._problems: dict[str, str] = {}  # of intact files that hold no snapshot
         self._delisted: dict[str, str] | None = None  # read at the first `check` or `delisted`
@@ -48,6 +50,24 @@ class SnapshotStore:
         if entry and entry[0] == stamp:
             return entry[1]
         return self._reading.do((ticker, stamp), lambda: self._load(ticker, stamp))
+
+    def listed(self, ticker: str) -> ServingSnapshot:
+        """Return the snapshot of a validated ticker without its model inputs, closes and distribution, for a list.
+
+        Without this a list of all tickers would fill the memory. Raises as `get`.
+        """
+        stamp = self._files.stamp(ticker)
+        for entry in (self._listed.get(ticker), self._snapshots.get(ticker)):
+            if stamp and entry and entry[0] == stamp:
+                return entry[1]
+        try:
+            snapshot = ServingSnapshot.from_json({**self._files.read(ticker), **_NOT_LISTED})
+        except (UnknownTicker, CorruptData, ValueError, KeyError, TypeError, AttributeError):
+            self._listed.pop(ticker, None)
+            return self.get(ticker)  # which reports the damage, and may have a last good one
+        if stamp:
+            self._listed[ticker] = (stamp, snapshot)
+        return snapshot
 
     def current_name(self, ticker: str) -> str:
         """Return the name under which a validated ticker is served: another one if it was renamed lately."""

@@ -100,7 +100,7 @@ def links_of(settings: Settings) -> Links:
 
 def _summary(snapshots: SnapshotStore, ticker: str, now: datetime) -> TickerSummary | None:
     try:
-        snapshot = snapshots.get(ticker)
+        snapshot = snapshots.listed(ticker)
     except UnknownTicker:  # removed after it was listed
         return None
     except CorruptData:

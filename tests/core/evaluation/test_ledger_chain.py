@@ -15,6 +15,7 @@ from zenith_core.evaluation.ledger_chain import (
     append_entry,
     continue_chain,
     entry_hash,
+    extend_ledger,
     no_entries,
     replay,
     verify,
@@ -59,6 +60,26 @@ def ledger(days):
     for day in range(days):
         entries = add_forecasts(entries, "AAPL", moment(day), rows(day), closes(day + 1))
     return entries
+
+
+@pytest.mark.parametrize("change", [None, lambda table: table.assign(lower=1.0), lambda table: table.iloc[::-1]])
+def test_the_table_follows_from_the_entries_also_when_the_chain_is_replayed_once(change):
+    earlier, recorded = ledger(4), (9, "0" * 64)
+    table = change(replay(earlier)) if change else replay(earlier)
+    stepwise = continue_chain(earlier, table, "AAPL", moment(4), recorded)
+    stepwise = add_forecasts(stepwise, "AAPL", moment(4), rows(4), closes(6))
+
+    entries, forecasts = extend_ledger(earlier, table, "AAPL", moment(4), rows(4), closes(6), recorded)
+
+    pd.testing.assert_frame_equal(entries, stepwise)
+    pd.testing.assert_frame_equal(forecasts, replay(entries))
+
+
+def test_a_ledger_begins_with_its_first_forecasts_or_with_those_of_an_earlier_release():
+    for table in (None, replay(ledger(2)), replay(no_entries())):
+        entries, forecasts = extend_ledger(no_entries(), table, "AAPL", moment(4), rows(4), closes(6))
+        pd.testing.assert_frame_equal(forecasts, replay(entries))
+        assert len(forecasts) == 30 + (0 if table is None else len(table))
 
 
 def test_each_day_adds_its_forecasts_and_the_outcomes_that_came_and_holds_the_hash_of_the_day_before():

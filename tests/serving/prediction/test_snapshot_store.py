@@ -1,4 +1,5 @@
 import logging
+import shutil
 
 import numpy as np
 import pytest
@@ -95,6 +96,37 @@ def test_a_check_looks_at_as_many_files_of_many_tickers_as_of_few(tmp_path, fold
     for _ in range(count // 3):
         reader.check()
     assert verified == [f"T{number:02}" for number in range(count)]
+
+
+def test_a_check_reads_few_of_many_new_files_and_the_next_ones_read_the_others(tmp_path, folder, monkeypatch):
+    monkeypatch.setattr(dataset_reader, "MAX_VERIFIED", 2)
+    for number in range(7):
+        publish(tmp_path, "serving_snapshot", f"T{number}", {"value": 1})
+    reader = DatasetReader(folder)
+    (folder / "T6" / "current.json").write_text("{}")
+    for _ in range(3):
+        reader.check()
+    assert reader.problems() == {}
+    reader.check()
+    assert reader.problems().keys() == {"T6"}
+
+
+def test_a_list_keeps_no_inputs_and_follows_the_file(tmp_path, folder, models):
+    publish_with_copy(tmp_path, models, close=430.47)
+    store = SnapshotStore(folder)
+    listed = store.listed("AAPL")
+    assert (listed.close, listed.window.size, listed.recent) == (430.47, 0, ())
+    assert store.listed("AAPL") is listed
+    assert store.peek("AAPL") is None
+    assert store.get("AAPL").window.size
+
+    file = publish_with_copy(tmp_path, models, close=431.0)
+    assert store.listed("AAPL").close == 431.0
+    file.write_text(file.read_text().replace("431.0", "931.0"))
+    assert store.listed("AAPL").close == 431.0
+    shutil.rmtree(file.parent)
+    with pytest.raises(UnknownTicker):
+        store.listed("AAPL")
 
 
 def publish_with_copy(tmp_path, models, **changes):

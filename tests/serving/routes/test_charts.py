@@ -65,7 +65,8 @@ def test_an_invalid_page_is_422(client, query):
 
 def test_a_page_reads_only_its_own_snapshots(settings, client, monkeypatch):
     store, reads = client.app.state.predictor.snapshots, []
-    monkeypatch.setattr(store, "_read", lambda ticker, read=store._read: reads.append(ticker) or read(ticker))
+    files = store._files
+    monkeypatch.setattr(files, "read", lambda ticker, read=files.read: reads.append(ticker) or read(ticker))
 
     client.get(f"{TICKERS}?limit=1")
 

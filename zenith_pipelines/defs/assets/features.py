@@ -73,8 +73,8 @@ def _certificate(
     """Return the leakage certificate, in a refresh the stored one if that still holds."""
     now = datetime.now(UTC)
     if zenith.is_refresh and zenith.store.exists("indicator_features", ticker):
-        stored: dict[str, Any] = zenith.store.facts("indicator_features", ticker).get("leakage", {})
-        if holds_for(stored, prices, feature_spec=facts["feature_spec"], code=CODE, now=now):
-            return stored
+        earlier: dict[str, Any] = zenith.store.facts("indicator_features", ticker).get("leakage", {})
+        if holds_for(earlier, prices, feature_spec=facts["feature_spec"], code=CODE, now=now):
+            return earlier
     certificate = leakage_certificate(make, prices, table, inputs=MODEL_COLUMNS, warm_up=WARM_UP, **facts)
     return {**certificate, "checked_at": now.isoformat(timespec="seconds"), "code": CODE}
