@@ -93,6 +93,9 @@ def predict(
     tickers: Tickers,
     horizon: Annotated[int, typer.Option(min=1, max=30, help="Number of sessions to forecast.")] = 5,
     signal: Annotated[bool, typer.Option("--signal", help="With --json: print the signal, not the prices.")] = False,
+    signal_horizon: Annotated[
+        int | None, typer.Option(min=1, max=30, help="Sessions ahead of the signal. Default: as its model has.")
+    ] = None,
     risk: Annotated[
         bool, typer.Option("--risk", help="Value at risk, expected shortfall, volatility and touched levels instead.")
     ] = False,
@@ -114,7 +117,7 @@ def predict(
     if risk:
         print_risks(tickers, horizon, touch or [], as_json=as_json)
     else:
-        print_predictions(tickers, horizon, signal=signal, as_json=as_json)
+        print_predictions(tickers, horizon, signal_horizon, signal=signal, as_json=as_json)
 
 
 @app.command()

@@ -16,18 +16,22 @@ from zenith_pipelines.registry.artifact_locations import make_relative_to_read
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.prediction.predictor import Predictor, make_predictor
 from zenith_serving.schemas.base import Answer
-from zenith_serving.schemas.predictions import ModelAnswer, PriceAnswer, SignalAnswer
+from zenith_serving.schemas.predictions import PriceAnswer, SignalAnswer
 from zenith_serving.settings import Settings
 
 Result = TypeVar("Result")
 
 
-def print_predictions(tickers: Sequence[str], horizon: int, *, signal: bool, as_json: bool) -> None:
+def print_predictions(
+    tickers: Sequence[str], horizon: int, signal_horizon: int | None = None, *, signal: bool, as_json: bool
+) -> None:
     """Print the forecast of each ticker. Raises as `ask_each`."""
-    if as_json:
-        ask_each(tickers, partial(_price_or_signal, horizon=horizon, signal=signal), print_json)
+    if not as_json:
+        ask_each(tickers, partial(_price_and_signal, horizon=horizon, signal_horizon=signal_horizon), _show_each)
+    elif signal:
+        ask_each(tickers, partial(_signal, horizon=signal_horizon), print_json)
     else:
-        ask_each(tickers, partial(_price_and_signal, horizon=horizon), _show_each)
+        ask_each(tickers, partial(_price, horizon=horizon), print_json)
 
 
 def ask_each(
@@ -60,12 +64,18 @@ def print_json(answers: Sequence[Answer]) -> None:
     print(json.dumps(documents if len(documents) > 1 else documents[0], indent=2, ensure_ascii=False))
 
 
-def _price_or_signal(predictor: Predictor, ticker: str, *, horizon: int, signal: bool) -> ModelAnswer:
-    return predictor.predict_signal(ticker) if signal else predictor.predict_price(ticker, horizon)
+def _price(predictor: Predictor, ticker: str, *, horizon: int) -> PriceAnswer:
+    return predictor.predict_price(ticker, horizon)
 
 
-def _price_and_signal(predictor: Predictor, ticker: str, *, horizon: int) -> tuple[PriceAnswer, SignalAnswer]:
-    return predictor.predict_price(ticker, horizon), predictor.predict_signal(ticker)
+def _signal(predictor: Predictor, ticker: str, *, horizon: int | None) -> SignalAnswer:
+    return predictor.predict_signal(ticker, horizon)
+
+
+def _price_and_signal(
+    predictor: Predictor, ticker: str, *, horizon: int, signal_horizon: int | None
+) -> tuple[PriceAnswer, SignalAnswer]:
+    return predictor.predict_price(ticker, horizon), predictor.predict_signal(ticker, signal_horizon)
 
 
 def _show_each(answers: Sequence[tuple[PriceAnswer, SignalAnswer]]) -> None:

@@ -65,6 +65,18 @@ def test_comprehensive_is_both(client):
     assert body["problems"] == {}
 
 
+@pytest.mark.parametrize("use_cache", [True, False])
+def test_a_signal_horizon_that_no_model_has_is_refused_in_one_line(client, use_cache):
+    problem = "ensemble-AAPL has signals of the next 5 sessions, not 20"
+    for _ in range(2):  # from a file, then from memory
+        document = is_problem(client.post(SIGNAL, json={"ticker": "AAPL", "horizon": 20, "use_cache": use_cache}), 422)
+        assert document["detail"].startswith(problem)
+    body = client.post(BOTH, json={"ticker": "AAPL", "signal_horizon": 20, "use_cache": use_cache}).json()
+    assert (len(body["price"]["predictions"]), body["signal"]) == (5, None)
+    assert body["problems"]["signal"]["detail"].startswith(problem)
+    assert client.post(BOTH, json={"ticker": "AAPL", "signal_horizon": 5}).json()["signal"]["horizon"] == 5
+
+
 def test_a_part_that_fails_does_not_fail_the_other(client, mlflow_home, models):
     mlflow_home.register("ensemble-IBM", models.ensemble("IBM"))
     client.app.state.predictor.models.refresh()
@@ -195,7 +207,7 @@ def test_head_is_answered_wherever_get_is(client, path):
     [
         (PRICE, {"ticker": "AAPL", "horizen": 3}, "unknown field: did you mean horizon?"),
         (SIGNAL, {"ticker": "AAPL", "usecache": False}, "unknown field: did you mean use_cache?"),
-        (SIGNAL, {"ticker": "AAPL", "zzz": 3}, "unknown field: the fields are ticker, use_cache"),
+        (SIGNAL, {"ticker": "AAPL", "zzz": 3}, "unknown field: the fields are ticker, use_cache, horizon"),
         ("/api/v1/ml/train", {"ticker": "AAPL", "epoch": 3}, "unknown field: did you mean epochs?"),
     ],
 )

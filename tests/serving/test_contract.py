@@ -61,7 +61,7 @@ def store_datasets(settings, models):
     forecast = PriceForecast(np.full(HORIZONS, 100.0), np.full((HORIZONS, len(QUANTILES)), 100.0))
     for ticker in TICKERS:
         snapshot = models.snapshot(ticker, distribution=normal_distribution())
-        ledger = ledger_rows(snapshot, forecast, 1, datetime.now(UTC))
+        ledger = ledger_rows(snapshot, forecast, "lstm", 1, datetime.now(UTC))
         store.write("serving_snapshot", ticker, Dataset(facts=snapshot.to_json()))
         store.write("forecast_ledger", ticker, Dataset({"forecasts": ledger}, {"track_record": track_record(ledger)}))
         board = leaderboard("price", [Contender("lstm", note="nothing in Production")], "lstm", pd.DataFrame())

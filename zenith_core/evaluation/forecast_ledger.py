@@ -8,17 +8,20 @@ from datetime import datetime
 import pandas as pd
 
 from zenith_core.inference import PriceForecast
+from zenith_core.model_kinds.table import Kind
 from zenith_core.snapshot import ServingSnapshot
 
 COLUMNS = (
     *("made_at", "origin", "horizon", "target_date", "close", "forecast", "lower", "upper"),
-    *("model_version", "data_version", "actual"),
+    *("model_type", "model_version", "data_version", "actual"),
 )
-_KEY = ["origin", "horizon", "model_version"]
+KEY = ("origin", "horizon", "model_type", "model_version")
+EARLIER_MODEL = "lstm"
+"""The kind of the forecasts whose rows do not name one: those of before 0.2.0."""
 
 
 def ledger_rows(
-    snapshot: ServingSnapshot, forecast: PriceForecast, model_version: int, made_at: datetime
+    snapshot: ServingSnapshot, forecast: PriceForecast, model_type: Kind, model_version: int, made_at: datetime
 ) -> pd.DataFrame:
     """Return one row per horizon of a forecast from `snapshot`; `actual` is NaN until the target session closes."""
     horizons = range(1, len(forecast.price) + 1)
@@ -32,6 +35,7 @@ def ledger_rows(
             "forecast": forecast.price.astype(float),
             "lower": forecast.lower.astype(float),
             "upper": forecast.upper.astype(float),
+            "model_type": model_type,
             "model_version": model_version,
             "data_version": snapshot.data_version,
             "actual": float("nan"),
@@ -40,11 +44,16 @@ def ledger_rows(
     )
 
 
+def with_model_type(ledger: pd.DataFrame) -> pd.DataFrame:
+    """Return a stored ledger with the kind of each forecast's model, which tables of before 0.2.0 lack."""
+    return ledger if "model_type" in ledger else ledger.assign(model_type=EARLIER_MODEL)
+
+
 def append_rows(ledger: pd.DataFrame | None, rows: pd.DataFrame) -> pd.DataFrame:
     """Add `rows` to the ledger. Existing rows are never changed."""
     if ledger is None or ledger.empty:
         return rows
-    return pd.concat([ledger, rows]).drop_duplicates(_KEY, keep="first").reset_index(drop=True)
+    return pd.concat([ledger, rows]).drop_duplicates(list(KEY), keep="first").reset_index(drop=True)
 
 
 def fill_actuals(ledger: pd.DataFrame, close: pd.Series) -> pd.DataFrame:

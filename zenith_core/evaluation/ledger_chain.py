@@ -21,14 +21,21 @@ from typing import Any
 import pandas as pd
 
 from zenith_core.errors import CorruptData
-from zenith_core.evaluation.forecast_ledger import COLUMNS, append_rows, fill_actuals
+from zenith_core.evaluation.forecast_ledger import (
+    COLUMNS,
+    EARLIER_MODEL,
+    KEY,
+    append_rows,
+    fill_actuals,
+    with_model_type,
+)
 
-SCHEMA = 1
+SCHEMA = 2
+SCHEMAS = (1, SCHEMA)  # rows of schema 1 name no model_type
 GENESIS = "0" * 64  # the hash before the first entry
 ENTRY_COLUMNS = ("number", "schema", "ticker", "kind", "at", "previous", "rows", "hash")
 KINDS = ("start", "forecast", "outcome", "repaired", "restored", "removed", "renamed")
 
-_KEY = ("origin", "horizon", "model_version")
 _DATES = ("origin", "target_date")
 _FORECAST = tuple(name for name in COLUMNS if name not in ("made_at", "actual"))
 
@@ -163,6 +170,7 @@ def _continued(
     last_entry: tuple[int, str] | None,
 ) -> tuple[pd.DataFrame, Table]:
     table: Table = {}
+    forecasts = None if forecasts is None else with_model_type(forecasts)
     if entries.empty:
         if forecasts is not None and not forecasts.empty:
             entries = append_entry(entries, ticker, "start", at, _rows(forecasts, COLUMNS))
@@ -190,7 +198,7 @@ def _with_forecasts(
     scored = fill_actuals(ledger, close)
     outcomes = scored[scored["actual"].notna() & ledger["actual"].isna()]
     if len(outcomes):
-        entries = append_entry(entries, ticker, "outcome", at, _rows(outcomes, (*_KEY, "actual")))
+        entries = append_entry(entries, ticker, "outcome", at, _rows(outcomes, (*KEY, "actual")))
     return entries
 
 
@@ -222,8 +230,8 @@ def _same(rebuilt: pd.DataFrame, forecasts: pd.DataFrame | None) -> bool:
 
 
 def _problem(entry: Row, number: int, ticker: str, previous: str) -> str | None:
-    if int(entry["schema"]) != SCHEMA:
-        return f"has the schema {entry['schema']}, this version reads {SCHEMA}: use a newer one"
+    if int(entry["schema"]) not in SCHEMAS:
+        return f"has the schema {entry['schema']}, this version reads 1 to {SCHEMA}: use a newer one"
     if int(entry["number"]) != number:
         return f"has the number {entry['number']}: an entry is missing, doubled or moved"
     if str(entry["previous"]) != previous:
@@ -249,8 +257,9 @@ def _apply(entry: Mapping[Any, Any], table: Table) -> None:
     kind = entry["kind"]
     if kind not in ("start", "forecast", "outcome"):
         return
-    for row in json.loads(str(entry["rows"])):
-        key = tuple(row[name] for name in _KEY)
+    for one in json.loads(str(entry["rows"])):
+        row = {"model_type": EARLIER_MODEL, **one}
+        key = tuple(row[name] for name in KEY)
         if kind != "outcome":
             if key in table:
                 raise CorruptData(f"{entry['ticker']}: entry {entry['number']} forecasts again from {row['origin']}")
@@ -274,8 +283,8 @@ def _rows(table: pd.DataFrame, columns: Sequence[str]) -> list[Row]:
 
 def _difference(chain: list[Row], stored: list[Row]) -> list[Row]:
     """Return the keys of the rows in which the stored table differs from the chain."""
-    by_key = {tuple(row[name] for name in _KEY): row for row in stored}
-    keys = {tuple(row[name] for name in _KEY): row for row in chain}
+    by_key = {tuple(row[name] for name in KEY): row for row in stored}
+    keys = {tuple(row[name] for name in KEY): row for row in chain}
     differing = [key for key, row in keys.items() if by_key.get(key) != row]
     differing += [key for key in by_key if key not in keys]
-    return [dict(zip(_KEY, key, strict=True)) for key in differing]
+    return [dict(zip(KEY, key, strict=True)) for key in differing]

@@ -11,13 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from zenith_core.evaluation.champion_challenger import COVERAGE_HORIZONS
-from zenith_core.evaluation.forecast_ledger import in_the_open
+from zenith_core.evaluation.forecast_ledger import in_the_open, with_model_type
 from zenith_core.statistics.performance import finite
 
 ORIGINS = 250  # about a year of daily forecasts
 _SHOWN = (
     *("origin", "target_date", "horizon", "made_at", "close", "forecast", "lower", "upper", "actual"),
-    *("model_version", "in_the_open"),
+    *("model_type", "model_version", "in_the_open"),
 )
 
 
@@ -29,7 +29,7 @@ def track_record(ledger: pd.DataFrame) -> dict[str, Any]:
     [lower, upper] (`coverage`), and the mean absolute error as a fraction of the origin's close, of the forecast
     (`mae`) and of "the price stays" (`mae_naive`). Undefined figures are None.
     """
-    rows = _one_each(ledger[ledger["horizon"].isin(COVERAGE_HORIZONS)])
+    rows = _one_each(with_model_type(ledger)[ledger["horizon"].isin(COVERAGE_HORIZONS)])
     newest = sorted(rows["origin"].unique())[-ORIGINS:]
     return {
         "forecasts": _documents(rows[rows["origin"].isin(newest)]),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from zenith_core.errors import InvalidTicker, UserError
 from zenith_core.market.tickers import validate_ticker
 from zenith_core.model_kinds.declaration import ModelKind
-from zenith_core.model_kinds.table import MODEL_KINDS, Kind, select_kinds
+from zenith_core.model_kinds.table import MODEL_KINDS, Kind, kinds_of, select_kinds
 from zenith_core.model_kinds.tasks import TASKS, Task
 
 Answers = Mapping[Task, Kind]
@@ -85,3 +85,13 @@ def check_answers(text: str, models: str) -> str:
 
 ANSWERS: AnswerTable = _answers_in_use()
 """The answering kinds, as `ZENITH_ANSWERS` was at import."""
+
+
+def signal_kind(ticker: str, horizon: int | None = None) -> Kind:
+    """Return the kind in use that is declared for signals of `horizon` sessions; else the kind that answers.
+
+    ticker:  validated
+    """
+    answering = ANSWERS.of(ticker)["signal"]
+    by_horizon = {MODEL_KINDS[kind].horizon: kind for kind in (*kinds_of("signal"), answering)}
+    return answering if horizon is None else by_horizon.get(horizon, answering)

@@ -48,6 +48,12 @@ class ModelKind:
         return self.title if self.title.isupper() else self.title.lower()
 
     @property
+    def horizon(self) -> int:
+        """Its horizon in sessions, unless a training says otherwise."""
+        horizon: int = self.options.model_fields["horizon"].default
+        return horizon
+
+    @property
     def declared_task(self) -> TaskDeclaration:
         """The declaration of its task."""
         return TASKS[self.task]

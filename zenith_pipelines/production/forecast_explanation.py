@@ -70,7 +70,11 @@ def _served(
     row: Any, answers: Sequence[Mapping[str, Any]], kinds: Mapping[Task, Kind], table: pd.DataFrame
 ) -> ServedForecast:
     origin, version = f"{row['origin']:%Y-%m-%d}", int(row["model_version"])
-    own = [one for one in answers if (one["origin"], one["versions"].get(kinds["price"])) == (origin, version)]
+    own = [
+        one
+        for one in answers
+        if (one["origin"], one["versions"].get(row.get("model_type", kinds["price"]))) == (origin, version)
+    ]
     answer: Mapping[str, Any] = own[-1] if own else {"versions": {}}
     return ServedForecast(
         made_at=pd.Timestamp(row["made_at"]).isoformat(),

@@ -170,6 +170,7 @@ class LatestForecast:
     probabilities: dict[str, float]
     decision: SignalDecision
     horizon: int
+    price_kind: Kind
     price_version: int
     versions: Mapping[Kind, int]
 
@@ -207,6 +208,7 @@ def latest_forecast(registry: ModelRegistry, snapshot: ServingSnapshot) -> Lates
         probabilities=probabilities,
         decision=decide_latest_signal(probabilities, signal_snapshot, metadata(onnx), stale=False),
         horizon=price.horizon,
+        price_kind=answering["price"],
         price_version=price.version,
         versions={answering["price"]: price.version, answering["signal"]: signal.version},
     )

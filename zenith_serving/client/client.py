@@ -131,13 +131,20 @@ class Zenith:
         }
         return self._request(RiskAnswer, "POST", "/predict/risk", body)
 
-    def predict_signal(self, ticker: str, *, use_cache: bool = True) -> SignalAnswer:
-        """Choose between buy, hold and sell."""
-        return self._request(SignalAnswer, "POST", "/predict/signal", {"ticker": ticker, "use_cache": use_cache})
+    def predict_signal(self, ticker: str, horizon: int | None = None, *, use_cache: bool = True) -> SignalAnswer:
+        """Choose between buy, hold and sell for the next `horizon` sessions, by default those of the usual model."""
+        body: dict[str, Any] = {"ticker": ticker, "use_cache": use_cache}
+        if horizon is not None:
+            body["horizon"] = horizon
+        return self._request(SignalAnswer, "POST", "/predict/signal", body)
 
-    def predict_comprehensive(self, ticker: str, horizon: int = 5, *, use_cache: bool = True) -> ComprehensiveAnswer:
+    def predict_comprehensive(
+        self, ticker: str, horizon: int = 5, *, use_cache: bool = True, signal_horizon: int | None = None
+    ) -> ComprehensiveAnswer:
         """Forecast prices, signal and risk. If one fails, it is None; `problems` has the reason."""
-        body = {"ticker": ticker, "horizon": horizon, "use_cache": use_cache}
+        body: dict[str, Any] = {"ticker": ticker, "horizon": horizon, "use_cache": use_cache}
+        if signal_horizon is not None:
+            body["signal_horizon"] = signal_horizon
         return self._request(ComprehensiveAnswer, "POST", "/predict/comprehensive", body)
 
     def predict_batch(

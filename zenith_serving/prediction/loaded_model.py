@@ -9,7 +9,7 @@ from importlib.metadata import version as installed_version
 from typing import Any, cast
 
 from zenith_core.inference import METADATA_KEY, RunModel
-from zenith_core.model_kinds.options import window_of
+from zenith_core.model_kinds.options import horizon_of, window_of
 from zenith_core.model_kinds.table import task_of
 from zenith_core.model_kinds.tasks import TASKS
 from zenith_core.names import model_name
@@ -104,6 +104,7 @@ def _needed(facts: Mapping[str, Any]) -> dict[str, Any]:
         **_pick(facts, ("kind", "task", "ticker", "feature_spec", "data_end")),
         "evidence": {**_pick(evidence, _EVIDENCE), "by_horizon": by_horizon},
         "window": window_of(facts),
+        "horizon": horizon_of(facts),
         "study": _pick(study, ("limits", "final")),
     }
 

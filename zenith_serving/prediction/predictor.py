@@ -8,12 +8,12 @@ from typing import NamedTuple
 from zenith_core.errors import UserError, ZenithError
 from zenith_core.inference import HORIZONS
 from zenith_core.market.tickers import validate_ticker
-from zenith_core.model_kinds.answers import ANSWERS
-from zenith_core.model_kinds.table import Kind
+from zenith_core.model_kinds.answers import ANSWERS, signal_kind
+from zenith_core.model_kinds.table import MODEL_KINDS, Kind, kinds_of
 from zenith_core.model_kinds.tasks import Task
 from zenith_core.names import CACHE_GENERATION_FILE
 from zenith_core.snapshot import ServingSnapshot
-from zenith_serving.errors import TickerGone
+from zenith_serving.errors import NoProductionModel, TickerGone
 from zenith_serving.prediction.cache import Cache, LocalCache, cache_key
 from zenith_serving.prediction.last_known_good import LastKnownGood
 from zenith_serving.prediction.model_store import ModelStore
@@ -94,10 +94,11 @@ class Predictor:
         answer = self.answer(kind, ticker, horizon, use_cache=use_cache, quantiles=quantiles)
         return PriceAnswer.model_validate_json(answer)
 
-    def predict_signal(self, ticker: str, *, use_cache: bool = True) -> SignalAnswer:
-        """Choose between buy, hold and sell. Raises as `answer` does."""
-        kind = ANSWERS.of(validate_ticker(ticker))["signal"]
-        return SignalAnswer.model_validate_json(self.answer(kind, ticker, use_cache=use_cache))
+    def predict_signal(self, ticker: str, horizon: int | None = None, *, use_cache: bool = True) -> SignalAnswer:
+        """Choose between buy, hold and sell for the next `horizon` sessions. Raises as `answer` does."""
+        kind = signal_kind(validate_ticker(ticker), horizon)
+        answer = self.answer(kind, ticker, use_cache=use_cache, signal_horizon=horizon)
+        return SignalAnswer.model_validate_json(answer)
 
     def predict_risk(self, request: RiskRequest) -> RiskAnswer:
         """Return the risk over the next sessions. Raises as `answer_risk` does."""
@@ -123,20 +124,24 @@ class Predictor:
         use_cache: bool = True,
         models: Mapping[Kind, ServedModel] | None = None,
         quantiles: Sequence[float] = (),
+        signal_horizon: int | None = None,
     ) -> bytes:
-        """Return a PriceAnswer or SignalAnswer as JSON. A signal has no horizon and no quantiles.
+        """Return a PriceAnswer or SignalAnswer as JSON. `horizon` and `quantiles` are of prices.
 
-        models:    from `ready`, which looked at the files a moment ago; None looks at them
-        quantiles: levels whose prices to add
+        models:         from `ready`, which looked at the files a moment ago; None looks at them
+        quantiles:      levels whose prices to add
+        signal_horizon: sessions ahead that a signal must have; None accepts any
 
-        Raises InvalidTicker, UserError (horizon, levels), UnknownTicker, TickerGone, ModelUnavailable, FeatureMismatch,
-        DistributionUnavailable, RegistryUnavailable or CorruptData.
+        Raises InvalidTicker, UserError (horizons, levels), UnknownTicker, TickerGone, ModelUnavailable,
+        FeatureMismatch, DistributionUnavailable, RegistryUnavailable or CorruptData.
         """
         if not 1 <= horizon <= HORIZONS:
             raise UserError(f"horizon must be 1 to {HORIZONS} sessions")
         now = self._clock()
         model = models[kind] if models is not None else self._model(kind, ticker, now)
         task = model.task
+        if task == "signal" and signal_horizon is not None:
+            _require_horizon(model, signal_horizon)
         request = f"{task}:{horizon}" if task == "price" else task
         if quantiles:
             request += f":{','.join(map(str, quantiles))}"
@@ -215,6 +220,19 @@ class Predictor:
             answer, is_cached = self._flights.do(question.key, look_up)
         self.on_answer(question.task, is_cached)
         return answer
+
+
+def _require_horizon(model: ServedModel, horizon: int) -> None:
+    """Raise UserError for a model whose signals have another horizon, NoProductionModel if none is trained for it."""
+    own = model.signal_horizon or MODEL_KINDS[model.kind].horizon
+    if own != horizon:
+        horizons = sorted({MODEL_KINDS[kind].horizon for kind in kinds_of("signal")})
+        raise UserError(
+            f"{model.name} has signals of the next {own} sessions, not {horizon}:"
+            f" the kinds in use are for {', '.join(map(str, horizons))}, and ZENITH_MODELS adds others"
+        )
+    if model.version is None and model.kind != ANSWERS.of(model.snapshot.ticker)["signal"]:
+        raise NoProductionModel(f"{model.name} has no version in Production yet")
 
 
 class _Question(NamedTuple):

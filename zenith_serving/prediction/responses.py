@@ -97,6 +97,7 @@ def _signal_answer(model: ServedModel, forecast: SignalForecast, now: datetime) 
     decision = forecast.stale if common["stale"] else forecast.fresh
     return SignalAnswer(
         **common,
+        horizon=model.signal_horizon,
         signal=decision.signal,
         **_probable(forecast.probabilities, decision.signal),
         reason_code=decision.reason,

@@ -80,6 +80,11 @@ class ServedModel:
         return known_task(self.kind, self.facts.get("task"))
 
     @property
+    def signal_horizon(self) -> int | None:
+        """The sessions ahead of its signals; None without a version."""
+        return None if self.version is None else int(self.facts["horizon"])
+
+    @property
     def scale_version(self) -> str | None:
         """The version of the scale behind the bands; None if there is none behind them."""
         return self.bands.scale_version if self.bands else None

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from zenith_core.errors import ZenithError
 from zenith_core.market.tickers import validate_ticker
-from zenith_core.model_kinds.answers import ANSWERS
+from zenith_core.model_kinds.answers import ANSWERS, signal_kind
 from zenith_core.model_kinds.table import Kind
 from zenith_core.model_kinds.tasks import Task
 from zenith_core.names import DISCLAIMER
@@ -29,6 +29,7 @@ from zenith_serving.schemas.predictions import (
     BatchAnswer,
     BatchRequest,
     ComprehensiveAnswer,
+    ComprehensiveRequest,
     Disclaimer,
     PredictionType,
     PriceAnswer,
@@ -57,6 +58,7 @@ class Question(NamedTuple):
     horizon: int = 5
     use_cache: bool = True
     quantiles: Sequence[float] = ()
+    signal_horizon: int | None = None
 
     @property
     def risk(self) -> RiskRequest:
@@ -80,7 +82,11 @@ async def predict_price(request: Request) -> Response:
 async def predict_signal(request: Request) -> Response:
     """Choose between buy, hold and sell."""
     body = await read_body(request, SignalRequest)
-    return _json(await _answer(_predictor(request), Question(body.ticker, "signal", use_cache=body.use_cache)))
+    return _json(
+        await _answer(
+            _predictor(request), Question(body.ticker, "signal", use_cache=body.use_cache, signal_horizon=body.horizon)
+        )
+    )
 
 
 @router.post("/predict/risk", response_model=RiskAnswer, responses=RESPONSES, openapi_extra=document_body(RiskRequest))
@@ -96,15 +102,15 @@ async def predict_risk(request: Request) -> Response:
     "/predict/comprehensive",
     response_model=ComprehensiveAnswer,
     responses=RESPONSES,
-    openapi_extra=document_body(PriceRequest),
+    openapi_extra=document_body(ComprehensiveRequest),
 )
 async def predict_comprehensive(request: Request) -> Response:
     """Forecast, signal and risk in one. If a forecast or signal fails, the answer reports it; if both, it is an error.
 
     Risk is null where the data have no distribution.
     """
-    body = await read_body(request, PriceRequest)
-    question = Question(body.ticker, "comprehensive", body.horizon, body.use_cache, body.quantiles)
+    body = await read_body(request, ComprehensiveRequest)
+    question = Question(body.ticker, "comprehensive", body.horizon, body.use_cache, body.quantiles, body.signal_horizon)
     return _json(await _answer(_predictor(request), question))
 
 
@@ -119,7 +125,8 @@ async def predict_batch(request: Request) -> Response:
     async def result(ticker: str) -> bytes:
         async with turn:
             await asyncio.sleep(0)  # an answer from memory never waits: 200 of them would be one step of the loop
-            return await _batch_result(predictor, Question(ticker, body.what, body.horizon, body.use_cache))
+            question = Question(ticker, body.what, body.horizon, body.use_cache, signal_horizon=body.signal_horizon)
+            return await _batch_result(predictor, question)
 
     results = await asyncio.gather(*map(result, body.tickers))
     return _json(b'{"what":"%s","results":[%s]}' % (body.what.encode(), b",".join(results)))
@@ -154,7 +161,7 @@ async def _answer(predictor: Predictor, question: Question) -> bytes:
 
 def _kinds(question: Question) -> Mapping[Task, Kind]:
     """Return the kinds that answer the question, by task."""
-    answering = ANSWERS.of(question.ticker)
+    answering = {**ANSWERS.of(question.ticker), "signal": signal_kind(question.ticker, question.signal_horizon)}
     return {task: kind for task, kind in answering.items() if question.what in (task, "comprehensive")}
 
 
@@ -174,8 +181,16 @@ def _answer_now(predictor: Predictor, question: Question, models: Models = None)
 
 
 def _part(predictor: Predictor, kind: Kind, question: Question, models: Models) -> bytes:
-    ticker, _, horizon, use_cache, quantiles = question
-    return predictor.answer(kind, ticker, horizon, use_cache=use_cache, models=models, quantiles=quantiles)
+    ticker, _, horizon, use_cache, quantiles, signal_horizon = question
+    return predictor.answer(
+        kind,
+        ticker,
+        horizon,
+        use_cache=use_cache,
+        models=models,
+        quantiles=quantiles,
+        signal_horizon=signal_horizon,
+    )
 
 
 def _comprehensive(predictor: Predictor, question: Question, models: Models) -> bytes:

@@ -18,14 +18,28 @@ PredictionType = Literal["price", "signal", "risk", "comprehensive"]
 MAX_QUANTILES = 20
 
 
-class SignalRequest(Request):
-    """Request a trading signal."""
+_SIGNAL_HORIZON = Field(
+    default=None,
+    ge=1,
+    le=HORIZONS,
+    description="Sessions ahead of the signal, refused if no model in use has them. Default: as the answering one has.",
+)
+
+
+class TickerRequest(Request):
+    """Fields of every request about one ticker."""
 
     ticker: Ticker
     use_cache: bool = Field(default=True, description="False computes the answer again.")
 
 
-class PriceRequest(SignalRequest):
+class SignalRequest(TickerRequest):
+    """Request a trading signal."""
+
+    horizon: int | None = _SIGNAL_HORIZON
+
+
+class PriceRequest(TickerRequest):
     """Request a price forecast."""
 
     horizon: int = Field(default=5, ge=1, le=HORIZONS, description="Sessions ahead.")
@@ -34,6 +48,12 @@ class PriceRequest(SignalRequest):
         max_length=MAX_QUANTILES,
         description="Levels such as 0.01 and 0.99 whose prices to add, from the distribution of the data.",
     )
+
+
+class ComprehensiveRequest(PriceRequest):
+    """Request prices, signal and risk."""
+
+    signal_horizon: int | None = _SIGNAL_HORIZON
 
 
 def _require_unique(tickers: list[str]) -> list[str]:
@@ -48,6 +68,7 @@ class BatchRequest(Request):
     tickers: Annotated[list[Ticker], AfterValidator(_require_unique), Field(min_length=1, max_length=200)]
     what: PredictionType = Field(default="comprehensive", description="The prediction of each ticker.")
     horizon: int = Field(default=5, ge=1, le=HORIZONS, description="Sessions ahead.")
+    signal_horizon: int | None = _SIGNAL_HORIZON
     use_cache: bool = Field(default=True, description="False computes the answers again.")
 
 
@@ -122,6 +143,7 @@ class Probabilities(Response):
 class SignalAnswer(ModelAnswer):
     """Buy or sell if the model has reason to, else hold. Without a model, hold and no probabilities."""
 
+    horizon: int | None = Field(default=None, description="Sessions ahead of the signal; null without a model.")
     signal: Signal
     likeliest: Signal | None = Field(description="The most probable class, also if the model abstains.")
     confidence: Finite | None = Field(description="The probability of `signal`.")

@@ -25,6 +25,7 @@ class Forecast(Response):
     lower: Finite = Field(description="Lower end of the 90 % interval.")
     upper: Finite
     actual: Finite | None = Field(description="The close at `target_date`, in the units of `close`; null until then.")
+    model_type: str | None = Field(default=None, description="The kind of model; null until the next refresh.")
     model_version: str
     in_the_open: bool = Field(description="Made before `target_date`. Only such forecasts count in `summary`.")
 

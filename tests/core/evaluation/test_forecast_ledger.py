@@ -33,7 +33,7 @@ def forecast(price):
 
 
 def test_a_forecast_becomes_one_row_per_horizon_with_its_target_session():
-    rows = ledger_rows(snapshot(), forecast(101), model_version=3, made_at=NOW)
+    rows = ledger_rows(snapshot(), forecast(101), "lstm", model_version=3, made_at=NOW)
 
     assert rows["horizon"].tolist() == list(range(1, 31))
     assert rows.loc[4, "target_date"] == pd.Timestamp(2024, 1, 6)
@@ -44,15 +44,17 @@ def test_a_forecast_becomes_one_row_per_horizon_with_its_target_session():
 
 
 def test_the_first_forecast_from_an_origin_is_not_replaced():
-    first = ledger_rows(snapshot(), forecast(101), model_version=3, made_at=NOW)
-    again = append_rows(first, ledger_rows(snapshot(), forecast(999), model_version=3, made_at=NOW))
+    first = ledger_rows(snapshot(), forecast(101), "lstm", model_version=3, made_at=NOW)
+    again = append_rows(first, ledger_rows(snapshot(), forecast(999), "lstm", model_version=3, made_at=NOW))
 
     assert len(again) == 30
     assert set(again["forecast"]) == {101.0}
 
 
 def test_another_model_version_is_kept_beside_the_first():
-    both = append_rows(ledger_rows(snapshot(), forecast(101), 3, NOW), ledger_rows(snapshot(), forecast(102), 4, NOW))
+    both = append_rows(
+        ledger_rows(snapshot(), forecast(101), "lstm", 3, NOW), ledger_rows(snapshot(), forecast(102), "lstm", 4, NOW)
+    )
 
     assert both.groupby("model_version")["forecast"].first().to_dict() == {3: 101.0, 4: 102.0}
 
@@ -60,7 +62,7 @@ def test_another_model_version_is_kept_beside_the_first():
 def test_only_closed_sessions_are_scored():
     close = pd.Series([100.0, 103.0], index=pd.DatetimeIndex(["2024-01-01", "2024-01-02"]))
 
-    ledger = fill_actuals(ledger_rows(snapshot(), forecast(101), 3, NOW), close)
+    ledger = fill_actuals(ledger_rows(snapshot(), forecast(101), "lstm", 3, NOW), close)
 
     assert ledger.loc[0, "actual"] == 103
     assert ledger.loc[1:, "actual"].isna().all()
@@ -69,7 +71,7 @@ def test_only_closed_sessions_are_scored():
 def test_a_split_after_the_forecast_does_not_change_the_actual():
     half_prices = pd.Series([50.0, 51.5], index=pd.DatetimeIndex(["2024-01-01", "2024-01-02"]))
 
-    ledger = fill_actuals(ledger_rows(snapshot(), forecast(101), 3, NOW), half_prices)
+    ledger = fill_actuals(ledger_rows(snapshot(), forecast(101), "lstm", 3, NOW), half_prices)
 
     assert ledger.loc[0, "actual"] == pytest.approx(103)
 

@@ -1,5 +1,6 @@
 """The chain of a forecast ledger: it only grows, and every change of an earlier entry is seen."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 
 import numpy as np
@@ -31,7 +32,7 @@ def moment(day):
     return datetime(2024, 1, 1, 22, tzinfo=UTC) + timedelta(days=day)
 
 
-def rows(day, price=101.0, version=3):
+def rows(day, price=101.0, version=3, model_type="lstm"):
     """Thirty forecasts from the close of 1 January plus `day`, whose next sessions are the next days."""
     as_of = FIRST + timedelta(days=day)
     snapshot = ServingSnapshot(
@@ -47,7 +48,7 @@ def rows(day, price=101.0, version=3):
     )
     prices = np.full(30, price, dtype=np.float32)
     forecast = PriceForecast(price=prices, quantiles=np.stack([prices - 5, prices, prices + 5.1], axis=1))
-    return ledger_rows(snapshot, forecast, version, moment(day))
+    return ledger_rows(snapshot, forecast, model_type, version, moment(day))
 
 
 def closes(days):
@@ -130,7 +131,7 @@ def test_a_stored_row_that_differs_is_written_anew_from_the_chain_and_an_entry_s
     with_repair = continue_chain(entries, table, "AAPL", moment(3))
 
     assert with_repair["kind"].iloc[-1] == "repaired"
-    assert with_repair["rows"].iloc[-1] == '[{"origin":"2024-01-01","horizon":5,"model_version":3}]'
+    assert with_repair["rows"].iloc[-1] == '[{"origin":"2024-01-01","horizon":5,"model_type":"lstm","model_version":3}]'
     pd.testing.assert_frame_equal(replay(with_repair), replay(entries))
 
 
@@ -170,7 +171,7 @@ BROKEN = {
     "two entries exchanged": (lambda e: e.iloc[[0, 2, 1, 3, 4]], "entry 2 of 5 has the number 3"),
     "an earlier time": (change("at", "2020-01-01T00:00:00+00:00"), "entry 2 of 5 does not match its hash"),
     "another ticker": (change("ticker", "IBM"), "entry 2 of 5 does not match its hash"),
-    "a newer schema": (change("schema", 2), "entry 2 of 5 has the schema 2, this version reads 1"),
+    "a newer schema": (change("schema", 3), "entry 2 of 5 has the schema 3, this version reads 1 to 2"),
     "an unknown kind": (
         lambda e: append_entry(e, "AAPL", "gift", moment(3), []),
         "entry 6 of 6 is of the unknown kind gift",
@@ -224,11 +225,46 @@ def test_the_hash_is_that_of_the_documented_list():
     assert list(entries.columns) == list(ENTRY_COLUMNS)
     assert entries.iloc[0].to_dict() == {
         "number": 1,
-        "schema": 1,
+        "schema": 2,
         "ticker": "AAPL",
         "kind": "removed",
         "at": "2024-01-01T00:00:00+00:00",
         "previous": "0" * 64,
         "rows": "[]",
-        "hash": "7f64f6914d4f771da50fc7cf395111120b8e2b82a95c5654a54057b421d68469",
+        "hash": "12d08e1c29e080e7dee5920b865f9a98cb146e950170728c9e459dc4d26c904c",
     }
+
+
+def of_schema_1(entries):
+    """Return the chain as releases before 0.2.0 wrote it: without the kind of model in rows."""
+    older = no_entries()
+    for entry in entries.to_dict("records"):
+        text = json.loads(entry["rows"])
+        plain = [{name: value for name, value in row.items() if name != "model_type"} for row in text]
+        row = {**entry, "schema": 1, "rows": json.dumps(plain, separators=(",", ":"))}
+        row["previous"] = GENESIS if older.empty else older["hash"].iloc[-1]
+        new = pd.DataFrame([{**row, "hash": entry_hash(row)}], columns=list(ENTRY_COLUMNS))
+        older = new if older.empty else pd.concat([older, new], ignore_index=True)
+    return older
+
+
+def test_a_chain_whose_rows_name_no_model_goes_on_as_forecasts_of_the_lstm():
+    older, table = of_schema_1(ledger(3)), replay(ledger(3)).drop(columns="model_type")
+
+    entries = continue_chain(older, table, "AAPL", moment(3))
+    assert entries.equals(older)  # nothing is repaired, and no entry is written anew
+    assert set(replay(entries)["model_type"]) == {"lstm"}
+    assert add_forecasts(entries, "AAPL", moment(3), rows(2), closes(3)).equals(entries)
+
+    more = add_forecasts(entries, "AAPL", moment(3), rows(3), closes(4))
+    assert more["schema"].unique().tolist() == [1, 2]
+    assert verify(more).forecasts == 4 * 30
+
+
+def test_forecasts_of_two_kinds_with_the_same_version_number_are_both_kept():
+    entries = add_forecasts(ledger(1), "AAPL", moment(0), rows(0, price=99.0, model_type="gru"), closes(1))
+
+    table = replay(entries)
+
+    assert table.groupby("model_type")["forecast"].first().to_dict() == {"gru": 99.0, "lstm": 101.0}
+    assert verify(add_forecasts(entries, "AAPL", moment(1), rows(1), closes(2))).outcomes == 2

@@ -19,7 +19,7 @@ def ledger(origins=1, horizon=1, *, made_after=0, **values):
         "horizon": horizon,
         "target_date": days + pd.offsets.BDay(horizon),
         **{"close": 100.0, "forecast": 102.0, "lower": 98.0, "upper": 106.0, "actual": 104.0},
-        **{"model_version": 1, "data_version": "d"},
+        **{"model_type": "lstm", "model_version": 1, "data_version": "d"},
     }
     return pd.DataFrame({**rows, **values}, columns=list(COLUMNS))
 
@@ -85,6 +85,7 @@ def test_a_forecast_has_its_dates_and_an_unknown_actual_is_null():
         "horizon": 1,
         "made_at": "2026-01-01T22:00:00+00:00",
         **{"close": 100.0, "forecast": 102.0, "lower": 98.0, "upper": 106.0, "actual": None},
+        "model_type": "lstm",
         "model_version": "1",
         "in_the_open": True,
     }

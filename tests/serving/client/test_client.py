@@ -49,6 +49,8 @@ def test_predictions_are_typed(zenith):
     assert zenith.predict_price("AAPL", 3).cached
     assert not zenith.predict_price("AAPL", 3, use_cache=False).cached
     assert zenith.predict_signal("MSFT").likeliest == "buy"
+    assert zenith.predict_signal("MSFT", 5).horizon == 5
+    assert zenith.predict_comprehensive("MSFT", 2, signal_horizon=5).signal.horizon == 5
     both = zenith.predict_comprehensive("AAPL", 2)
     assert (len(both.price.predictions), both.signal.ticker) == (2, "AAPL")
 

@@ -3,9 +3,11 @@ from datetime import UTC, date, datetime, timedelta
 import numpy as np
 import pytest
 
+from tests.core.risk.distributions import normal_distribution
 from tests.published import publish
 from zenith_core.errors import InvalidTicker, UserError
 from zenith_core.model_kinds.answers import ANSWERS
+from zenith_core.model_kinds.table import MODEL_KINDS, select_kinds
 from zenith_core.names import DISCLAIMER
 from zenith_pipelines.models.onnx_artifact import metadata, with_metadata
 from zenith_serving.errors import FeatureMismatch, ModelUnavailable, TickerGone, UnknownTicker
@@ -112,6 +114,7 @@ def test_a_signal_answer_has_every_field(predictor, clock):
         "timestamp": clock.now,
         "disclaimer": DISCLAIMER,
         "scale_version": None,
+        "horizon": 5,
         "signal": "buy",
         "likeliest": "buy",
         "confidence": 0.5,
@@ -120,6 +123,60 @@ def test_a_signal_answer_has_every_field(predictor, clock):
         "reason": "The model finds this likelier than usual. Probabilities: buy 50%, hold 25%, sell 25%. "
         "Out of sample the model was better than guessing from past frequencies.",
     }
+
+
+@pytest.fixture
+def with_20_sessions(monkeypatch):
+    """Use the ensemble of 20 sessions too."""
+    monkeypatch.setitem(MODEL_KINDS, "ensemble_20", select_kinds("lstm,ensemble,ensemble_20")["ensemble_20"])
+
+
+def add_signals(registry, models, horizon, name="ensemble_20"):
+    onnx = models.ensemble("AAPL", probabilities=(0.5, 0.25, 0.25))
+    study = {**metadata(onnx)["study"], "config": {"horizon": horizon}}
+    registry.add(f"{name}-AAPL", with_metadata(onnx, {**metadata(onnx), "kind": name, "study": study}))
+
+
+def test_a_signal_of_another_horizon_is_of_the_kind_that_has_it(predictor, registry, models, with_20_sessions):
+    add_signals(registry, models, 20)
+    predictor.refresh()
+
+    answers = {horizon: predictor.predict_signal("AAPL", horizon) for horizon in (None, 5, 20)}
+
+    assert {horizon: (one.model_type, one.horizon, one.likeliest) for horizon, one in answers.items()} == {
+        None: ("ensemble", 5, "buy"),
+        5: ("ensemble", 5, "buy"),
+        20: ("ensemble_20", 20, "sell"),
+    }
+
+
+@pytest.mark.parametrize("horizon", [1, 20])
+def test_a_horizon_of_no_kind_in_use_is_refused(predictor, horizon):
+    message = f"^ensemble-AAPL has signals of the next 5 sessions, not {horizon}: the kinds in use are for 5, and"
+    with pytest.raises(UserError, match=message):
+        predictor.predict_signal("AAPL", horizon)
+
+
+def test_the_horizon_of_the_version_counts_and_not_that_of_its_kind(predictor, registry, models):
+    add_signals(registry, models, 10, "ensemble")
+    predictor.refresh()
+
+    assert predictor.predict_signal("AAPL", 10).horizon == predictor.predict_signal("AAPL").horizon == 10
+    with pytest.raises(UserError, match="^ensemble-AAPL has signals of the next 10 sessions, not 5: "):
+        predictor.predict_signal("AAPL", 5)
+
+
+def test_a_horizon_whose_model_is_not_trained_is_not_answered_by_another(
+    predictor, tmp_path, write_snapshot, with_20_sessions
+):
+    with pytest.raises(ModelUnavailable, match="^ensemble_20-AAPL has no version in Production yet$"):
+        predictor.predict_signal("AAPL", 20)
+
+    write_snapshot(tmp_path, "AAPL", data_version="beef", distribution=normal_distribution())
+    predictor.snapshots.check()
+
+    with pytest.raises(ModelUnavailable, match="^ensemble_20-AAPL has no version in Production yet$"):
+        predictor.predict_signal("AAPL", 20)
 
 
 def test_a_model_that_failed_its_baseline_abstains_and_says_so(predictor, registry, models):

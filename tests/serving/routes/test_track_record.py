@@ -7,7 +7,7 @@ from zenith_serving.app import create_app
 ROW = {
     **{"origin": "2026-11-20", "horizon": 1, "target_date": "2026-11-23", "made_at": "2026-11-20T22:00:00+00:00"},
     **{"close": 100.0, "forecast": 101.0, "lower": 95.0, "upper": 107.0, "actual": None},
-    **{"model_version": "3", "in_the_open": True},
+    **{"model_type": "lstm", "model_version": "3", "in_the_open": True},
 }
 NOTHING = {"matured": 0, "coverage": None, "mae": None, "mae_naive": None}
 RECORD = {"forecasts": [ROW], "summary": {"1": {**NOTHING, "matured": 2, "coverage": 0.5}, "5": NOTHING, "20": NOTHING}}
