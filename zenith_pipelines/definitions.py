@@ -1,9 +1,10 @@
 """The Dagster code location. Loading it reads the settings, opens nothing and imports no learning library."""
 
 import dagster as dg
+from dagster._utils.warnings import disable_dagster_warnings
 
 from zenith_pipelines.dagster_runtime.progress import Progress
-from zenith_pipelines.defs import alert_sensors, checks, jobs, schedules, sensors
+from zenith_pipelines.defs import alert_sensors, batches, checks, jobs, schedules, sensors
 from zenith_pipelines.defs.assets import backtests, features, models, prices, production, scale
 from zenith_pipelines.defs.resources import resources
 from zenith_pipelines.settings import Settings
@@ -11,12 +12,18 @@ from zenith_pipelines.settings import Settings
 
 def definitions(progress: Progress) -> dg.Definitions:
     """Return the code location; long stages report to `progress`. Raises UserError for invalid settings."""
-    return dg.Definitions(
+
+    def job_named(name: str) -> dg.JobDefinition:
+        return location.resolve_job_def(name)
+
+    location = dg.Definitions(
         assets=dg.load_assets_from_modules([prices, features, models, backtests, production, scale]),
         asset_checks=dg.load_asset_checks_from_modules([checks]),
         jobs=[
             jobs.retrain_model,
             jobs.refresh_prices,
+            batches.retrain_batch,
+            batches.refresh_batch,
             jobs.retrain_all_models,
             jobs.learn_scale,
             jobs.clear_prediction_cache,
@@ -33,9 +40,12 @@ def definitions(progress: Progress) -> dg.Definitions:
             alert_sensors.stale_prices,
             alert_sensors.failed_runs,
         ],
-        resources=resources(progress),
+        resources={**resources(progress), "job_named": job_named},
         executor=dg.in_process_executor,
     )
+    with disable_dagster_warnings():  # a sensor of a job of ops is made once more, with an argument in beta
+        location.get_repository_def()
+    return location
 
 
 defs = definitions(Progress())

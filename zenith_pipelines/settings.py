@@ -101,6 +101,12 @@ class Settings(BaseSettings):
     )
     zenith_timezone: str = Field(default="America/Sao_Paulo", description="Time zone of the schedules.")
     zenith_retrain_cron: str = Field(default="0 2 * * 0", description="When all tickers are retrained.")
+    zenith_batch_size: int = Field(
+        default=25,
+        ge=1,
+        le=1000,
+        description="Most tickers that one run of the weekly retraining or of a refresh works through in its process.",
+    )
     zenith_scale_cron: str = Field(default="0 1 * * 0", description="When the scale of all tickers is learned.")
     zenith_cleanup_cron: str = Field(default="0 3 1 * *", description="When old model versions are cleaned up.")
     zenith_keep_run_days: int = Field(

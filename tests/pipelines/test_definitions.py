@@ -85,8 +85,10 @@ def test_the_checks_and_jobs():
     assert {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")} == {
         "cleanup_old_models",
         "clear_prediction_cache",
+        "refresh_batch",
         "refresh_prices",
         "retrain_all_models",
+        "retrain_batch",
         "evaluate_model",
         "learn_scale",
         "retrain_model",
@@ -105,13 +107,13 @@ def test_the_schedules_and_sensors_run_from_the_start():
         "monthly_cleanup": ("cleanup_old_models", "0 3 1 * *", "America/Sao_Paulo", "RUNNING"),
         "daily_cache_clearing": ("clear_prediction_cache", "0 0 * * *", "America/Sao_Paulo", "RUNNING"),
         "weekly_scale": ("learn_scale", "0 1 * * 0", "America/Sao_Paulo", "RUNNING"),
-        "weekly_retraining": ("retrain_model", "0 2 * * 0", "America/Sao_Paulo", "RUNNING"),
+        "weekly_retraining": ("retrain_batch", "0 2 * * 0", "America/Sao_Paulo", "RUNNING"),
     }
     assert sensors == {
         "failed_runs": ([], "RUNNING"),
         "orphan_reaper": ([], "RUNNING"),
-        "refresh_after_close": (["refresh_prices"], "RUNNING"),
-        "requested_retraining": (["retrain_model"], "RUNNING"),
+        "refresh_after_close": (["refresh_batch"], "RUNNING"),
+        "requested_retraining": (["retrain_batch"], "RUNNING"),
         "retraining_on_drift": (["retrain_model"], "RUNNING"),
         "stale_prices": ([], "RUNNING"),
         "tickers_in_step": ([], "RUNNING"),
@@ -162,6 +164,8 @@ def test_a_run_of_a_ticker_waits_for_training_and_a_run_over_all_for_maintenance
     queues = {job.name: job.run_tags["dagster-celery/queue"] for job in jobs}
     assert queues == {
         "retrain_model": "ml_training",
+        "retrain_batch": "ml_training",
+        "refresh_batch": "ml_training",
         "refresh_prices": "ml_training",
         "evaluate_model": "ml_training",
         "retrain_all_models": "maintenance",

@@ -46,14 +46,17 @@ def require_unfinished(instance: "dg.DagsterInstance", run_id: str) -> None:
 
 
 def earlier_attempts(instance: "dg.DagsterInstance", run_id: str) -> set[str]:
-    """Return the ids of the dead runs that Dagster's daemon retries by this run. A run that a person repeats is new."""
-    from dagster._core.storage.tags import RETRY_NUMBER_TAG
+    """Return the ids of the dead runs that Dagster's daemon, or a batch, retries by this run.
+
+    A run that a person repeats is new.
+    """
+    from dagster._core.storage.tags import PARENT_RUN_ID_TAG, RETRY_NUMBER_TAG
 
     attempts: set[str] = set()
     run = instance.get_run_by_id(run_id)
-    while run and RETRY_NUMBER_TAG in run.tags and run.parent_run_id:
-        attempts.add(run.parent_run_id)
-        run = instance.get_run_by_id(run.parent_run_id)
+    while run and RETRY_NUMBER_TAG in run.tags and (parent := run.parent_run_id or run.tags.get(PARENT_RUN_ID_TAG)):
+        attempts.add(parent)
+        run = instance.get_run_by_id(parent)
     return attempts
 
 

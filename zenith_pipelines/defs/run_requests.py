@@ -1,6 +1,7 @@
-"""Run requests of schedules and sensors, one ticker each, and the check which models may be trained alone."""
+"""Run requests of schedules and sensors, for one ticker or for a batch, and the check of models to train alone."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import dagster as dg
 from dagster._core.storage.tags import SCHEDULE_NAME_TAG, SENSOR_NAME_TAG
@@ -20,6 +21,45 @@ from zenith_core.model_kinds.configuration import Configuration
 from zenith_core.model_kinds.table import KINDS
 from zenith_core.names import REQUESTED_BY
 from zenith_pipelines.datasets.store import DatasetStore
+
+RETRAIN_BATCH, REFRESH_BATCH = "retrain_batch", "refresh_batch"
+BATCH_OPS = {RETRAIN_BATCH: "retrain_each", REFRESH_BATCH: "refresh_each"}
+BATCH = "zenith/batch"
+"""The tag of a ticker's run inside a batch: the id of the batch's run, or of the first if it was repeated."""
+
+ATTEMPTS = 2  # at a ticker whose run died: a run that kills its process must not end its batch
+_SECONDS = 7200  # that a ticker may take, as max_runtime_seconds in dagster.yaml
+
+
+def batch_requests(
+    job: str,
+    tickers: Sequence[str],
+    size: int,
+    *,
+    run_key: str,
+    options: Mapping[str, Any] | None = None,
+    by: str | None = None,
+) -> list[dg.RunRequest]:
+    """Request runs of a batch job for all tickers, at most `size` in each.
+
+    run_key:  what is the same for all of them; Dagster launches a batch with the same first ticker once
+    options:  of the retraining
+    by:       the origin of the request, if it is not the schedule or sensor that makes it
+    """
+    batches = [list(tickers[start : start + size]) for start in range(0, len(tickers), size)]
+    return [
+        dg.RunRequest(
+            job_name=job,
+            run_key=f"{batch[0]}-{run_key}",
+            run_config={"ops": {BATCH_OPS[job]: {"config": {"tickers": batch, **(options or {})}}}},
+            tags={
+                "dagster/max_retries": str(ATTEMPTS * len(batch)),  # each retry leaves less to do, so a batch ends
+                "dagster/max_runtime": str(_SECONDS * len(batch)),
+                **({REQUESTED_BY: by} if by else {}),
+            },
+        )
+        for batch in batches
+    ]
 
 
 def retrain_request(

@@ -12,8 +12,8 @@ from typing import Any
 import dagster as dg
 
 from zenith_core.errors import UserError
-from zenith_pipelines.defs import jobs
-from zenith_pipelines.defs.run_requests import retrain_request
+from zenith_pipelines.defs import batches, jobs
+from zenith_pipelines.defs.run_requests import RETRAIN_BATCH, batch_requests
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import known_tickers
 
@@ -24,7 +24,7 @@ Evaluation = Callable[[dg.ScheduleEvaluationContext], Requests]
 def make_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     """Return all schedules. Raises UserError for an invalid cron expression."""
     return [
-        _schedule(settings, "weekly_retraining", "zenith_retrain_cron", jobs.retrain_model, _every_ticker),
+        _schedule(settings, "weekly_retraining", "zenith_retrain_cron", batches.retrain_batch, _every_ticker),
         _schedule(settings, "weekly_scale", "zenith_scale_cron", jobs.learn_scale, _once),
         _schedule(settings, "monthly_cleanup", "zenith_cleanup_cron", jobs.cleanup_old_models, _once),
         _schedule(settings, "daily_cache_clearing", "zenith_cache_cron", jobs.clear_prediction_cache, _once),
@@ -32,13 +32,12 @@ def make_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
 
 
 def _every_ticker(context: dg.ScheduleEvaluationContext) -> Requests:
-    """A run for each ticker that exists at the tick."""
+    """Retrains every ticker that exists at the tick, in batches of ZENITH_BATCH_SIZE."""
     tick = context.scheduled_execution_time.isoformat()
     tickers = known_tickers(context.instance)
     if not tickers:
         yield dg.SkipReason("there are no tickers yet")
-    for ticker in tickers:
-        yield retrain_request(ticker, run_key=f"{ticker}-{tick}")
+    yield from batch_requests(RETRAIN_BATCH, tickers, Settings().zenith_batch_size, run_key=tick)
 
 
 def _once(context: dg.ScheduleEvaluationContext) -> Requests:

@@ -16,9 +16,9 @@ from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import last_closed_session
 from zenith_pipelines.dagster_runtime.dead_runs import fail_dead_runs
 from zenith_pipelines.datasets.store import DatasetStore
-from zenith_pipelines.defs import jobs
+from zenith_pipelines.defs import batches, jobs
 from zenith_pipelines.defs.partitions import ticker_partitions
-from zenith_pipelines.defs.run_requests import refresh_request, requester, retrain_request
+from zenith_pipelines.defs.run_requests import REFRESH_BATCH, RETRAIN_BATCH, batch_requests, requester
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import SERVED, SyncState, known_tickers, plan_ticker_sync, select_tickers
 
@@ -59,23 +59,29 @@ def tickers_in_step(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg
     )
 
 
-@always_on_sensor(seconds=60, job=jobs.refresh_prices)
+@always_on_sensor(seconds=60, job=batches.refresh_batch)
 def refresh_after_close(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Refreshes each ticker once a session of its exchange has been closed for ZENITH_REFRESH_DELAY minutes.
 
-    Only the newest closed session counts, so one run makes up for those that were missed. A new ticker is refreshed at
-    once.
+    They are refreshed in batches of ZENITH_BATCH_SIZE. Only the newest closed session counts, so one run makes up for
+    those that were missed. A new ticker is refreshed at once.
     """
     settings = Settings()
-    store, closed_by = DatasetStore(settings.data_uri), _now() - timedelta(minutes=settings.zenith_refresh_delay)
+    closed_by = _now() - timedelta(minutes=settings.zenith_refresh_delay)
     refreshes = json.loads(context.cursor or "{}")
     exchanges = {ticker: exchange_of(ticker) for ticker in known_tickers(context.instance)}
     newest = {exchange: last_closed_session(exchange, closed_by).isoformat() for exchange in set(exchanges.values())}
     sessions = {ticker: newest[exchange] for ticker, exchange in exchanges.items()}
+    due = {ticker: session for ticker, session in sessions.items() if session > refreshes.get(ticker, "")}
     requests = [
-        refresh_request(ticker, run_key=f"{ticker}-{session}", forecasts=store.exists("forecast_ledger", ticker))
-        for ticker, session in sessions.items()
-        if session > refreshes.get(ticker, "")
+        request
+        for session in sorted(set(due.values()))
+        for request in batch_requests(
+            REFRESH_BATCH,
+            [ticker for ticker in due if due[ticker] == session],
+            settings.zenith_batch_size,
+            run_key=session,
+        )
     ]
     return dg.SensorResult(
         run_requests=requests,
@@ -87,7 +93,7 @@ def refresh_after_close(context: dg.SensorEvaluationContext) -> dg.SensorResult:
 @dg.run_status_sensor(
     run_status=dg.DagsterRunStatus.SUCCESS,
     monitored_jobs=[jobs.retrain_all_models],
-    request_job=jobs.retrain_model,
+    request_job=batches.retrain_batch,
     minimum_interval_seconds=5,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Launches the runs that a run of retrain_all_models requests.",
@@ -97,9 +103,14 @@ def requested_retraining(context: dg.RunStatusSensorContext) -> list[dg.RunReque
     run = context.dagster_run
     ops: dict[str, Any] = dict(run.run_config.get("ops") or {})  # type: ignore[call-overload]
     config = jobs.RetrainConfig(**ops.get("tickers_to_retrain", {}).get("config", {}))
-    options = {**config.model_dump(include={"model_type", "epochs", "models"}), "by": requester(run.tags)}
-    tickers = select_tickers(context.instance, config.tickers)
-    return [retrain_request(ticker, run_key=f"{run.run_id}-{ticker}", **options) for ticker in tickers]
+    return batch_requests(
+        RETRAIN_BATCH,
+        select_tickers(context.instance, config.tickers),
+        Settings().zenith_batch_size,
+        run_key=run.run_id,
+        options=config.model_dump(include={"model_type", "epochs", "models"}, exclude_defaults=True),
+        by=requester(run.tags),
+    )
 
 
 @always_on_sensor(seconds=5, name="orphan_reaper")

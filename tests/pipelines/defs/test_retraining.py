@@ -102,14 +102,15 @@ def test_epochs_apply_to_the_lstm_only(model_type, ops):
     assert set(request.run_config.get("ops", {})) == ops
 
 
-def test_a_run_is_requested_for_each_ticker(request_runs):
+def test_the_tickers_are_requested_in_batches(request_runs, monkeypatch):
+    monkeypatch.setenv("ZENITH_BATCH_SIZE", "1")
     requests, run_id = request_runs()
 
-    assert [(request.job_name, request.partition_key, request.run_key) for request in requests] == [
-        ("retrain_model", "AAPL", f"{run_id}-AAPL"),
-        ("retrain_model", "IBM", f"{run_id}-IBM"),
+    assert [(request.job_name, request.run_key) for request in requests] == [
+        ("retrain_batch", f"AAPL-{run_id}"),
+        ("retrain_batch", f"IBM-{run_id}"),
     ]
-    assert [(request.run_config, request.asset_selection) for request in requests] == [({}, None), ({}, None)]
+    assert [batch_of(request) for request in requests] == [{"tickers": ["AAPL"]}, {"tickers": ["IBM"]}]
 
 
 def test_the_config_selects_tickers_models_and_epochs(request_runs):
@@ -117,9 +118,11 @@ def test_the_config_selects_tickers_models_and_epochs(request_runs):
 
     (request,), _ = request_runs(tickers=["ibm"], model_type="lstm", epochs=3)
 
-    assert request.partition_key == "IBM"
-    assert request.run_config == {"ops": {"lstm_model": {"config": {"epochs": 3}}}}
-    assert {key.to_user_string() for key in request.asset_selection} == set(assets_to_retrain("lstm"))
+    assert batch_of(request) == {"tickers": ["IBM"], "model_type": "lstm", "epochs": 3}
+
+
+def batch_of(request):
+    return request.run_config["ops"]["retrain_each"]["config"]
 
 
 @pytest.mark.parametrize(

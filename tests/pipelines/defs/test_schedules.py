@@ -35,7 +35,7 @@ LOGGER = logging.getLogger("test")
 
 
 class Daemon:
-    """The daemon at a moment: the runs that it has queued since the last call, as (job, ticker)."""
+    """The daemon at a moment: the runs that it has queued since the last call, as (job, tickers of a batch)."""
 
     def __init__(self, instance, workspace, monkeypatch):
         self.instance = instance
@@ -58,7 +58,14 @@ class Daemon:
         runs = [run for run in self.instance.get_runs() if run.run_id not in self._earlier]
         self._earlier.update(run.run_id for run in runs)
         assert {run.status for run in runs} <= {dg.DagsterRunStatus.QUEUED}
-        return sorted((run.job_name, run.tags.get("dagster/partition")) for run in runs)
+        return sorted((run.job_name, tickers_of(run)) for run in runs)
+
+
+def tickers_of(run):
+    """The tickers of a batch, from its run or its request; None for another run."""
+    for op in run.run_config.get("ops", {}).values():
+        return op["config"]["tickers"]
+    return None
 
 
 @contextmanager
@@ -86,7 +93,7 @@ def daemon(instance, monkeypatch):
         yield daemon
 
 
-WEEKLY = [("retrain_model", "AAPL"), ("retrain_model", "PETR4.SA")]
+WEEKLY = [("retrain_batch", ["AAPL", "PETR4.SA"])]
 SCALE = [("learn_scale", None)]
 DAILY = [("clear_prediction_cache", None)]
 MONTHLY = [("cleanup_old_models", None)]
@@ -124,13 +131,13 @@ def evaluate(instance, name):
         instance=instance, scheduled_execution_time=SATURDAY, repository_def=defs.get_repository_def()
     )
     data = schedule.evaluate_tick(context)
-    return [request.partition_key for request in data.run_requests], data.skip_message
+    return [tickers_of(request) for request in data.run_requests], data.skip_message
 
 
 def test_a_removed_ticker_is_no_longer_scheduled(instance):
-    assert evaluate(instance, "weekly_retraining") == (["AAPL", "PETR4.SA"], None)
+    assert evaluate(instance, "weekly_retraining") == ([["AAPL", "PETR4.SA"]], None)
     remove_tickers(instance, Settings(), ["AAPL"])
-    assert evaluate(instance, "weekly_retraining") == (["PETR4.SA"], None)
+    assert evaluate(instance, "weekly_retraining") == ([["PETR4.SA"]], None)
     remove_tickers(instance, Settings(), ["PETR4.SA"])
     assert evaluate(instance, "weekly_retraining") == ([], "there are no tickers yet")
 
@@ -159,8 +166,14 @@ def test_an_invalid_time_zone_is_one_line_that_names_the_setting(zone):
         Settings(zenith_timezone=zone)
 
 
+def test_the_size_of_a_batch_is_a_setting(instance, monkeypatch):
+    monkeypatch.setenv("ZENITH_BATCH_SIZE", "1")
+
+    assert evaluate(instance, "weekly_retraining") == ([["AAPL"], ["PETR4.SA"]], None)
+
+
 def refreshes(*tickers):
-    return [("refresh_prices", ticker) for ticker in tickers]
+    return [("refresh_batch", list(tickers))]
 
 
 @pytest.fixture
@@ -182,7 +195,7 @@ def evaluate_sensor(memory_instance, monkeypatch):
         monkeypatch.setattr(sensors, "_now", lambda: datetime(*moment, tzinfo=UTC))
         result = sensors.refresh_after_close(dg.build_sensor_context(instance=memory_instance, cursor=cursor))
         cursor = result.cursor
-        return [request.partition_key for request in result.run_requests]
+        return sorted(ticker for request in result.run_requests for ticker in tickers_of(request))
 
     return evaluate_sensor
 

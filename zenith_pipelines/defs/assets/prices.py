@@ -20,6 +20,7 @@ from zenith_pipelines.defs.code_versions import code_version
 from zenith_pipelines.defs.metadata import OWNERS, column_schema, date_range, prices_plot
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import KEEP_HISTORY, ZenithResource
+from zenith_pipelines.defs.run_requests import BATCH
 from zenith_pipelines.ingestion.data_roots import require_below_roots
 from zenith_pipelines.ingestion.fetch import FetchResult, clean_snapshot, fetch_and_record_delisting
 from zenith_pipelines.ingestion.point_in_time import parse_day, snapshot_as_of
@@ -110,14 +111,14 @@ def cleaned_prices(
 
 
 def _fetch(context: dg.AssetExecutionContext, store: DatasetStore, source: PriceSource) -> FetchResult:
-    """Fetch from the source. In a run that Dagster launched, retry once after a minute or two if it is unavailable.
+    """Fetch from the source. In a run of Dagster or of a batch, retry once after a minute or two if it is unavailable.
 
     Sources retry for seconds by themselves. `zenith run` does not retry, because a person waits and can repeat it.
     """
     try:
         return fetch_and_record_delisting(store, source, context.partition_key)
     except SourceError as error:
-        if error.retryable and context.run.remote_job_origin:
+        if error.retryable and (context.run.remote_job_origin or BATCH in context.run.tags):
             raise dg.RetryRequested(max_retries=1, seconds_to_wait=random.uniform(60, 120)) from error
         raise
 

@@ -12,6 +12,7 @@ from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.defs.assets import prices
 from zenith_pipelines.defs.assets.prices import PRICE_SOURCES, _fetch
+from zenith_pipelines.defs.run_requests import BATCH
 from zenith_pipelines.execution.ticker_run import TickerRun, run_ticker
 from zenith_pipelines.settings import Settings
 
@@ -68,17 +69,18 @@ class UnavailableSource:
 
 
 @pytest.mark.parametrize(
-    ("launched_by_dagster", "error", "expected"),
+    ("run", "error", "expected"),
     [
-        (True, RateLimited("slow down"), dg.RetryRequested),
-        (True, SourceUnavailable("offline"), dg.RetryRequested),
-        (True, UnknownTicker("no AAPL"), UnknownTicker),
-        (False, SourceUnavailable("offline"), SourceUnavailable),
-        (True, Delisted("gone"), Delisted),
+        ((True,), RateLimited("slow down"), dg.RetryRequested),
+        ((True,), SourceUnavailable("offline"), dg.RetryRequested),
+        ((False, {BATCH: "batch"}), SourceUnavailable("offline"), dg.RetryRequested),
+        ((True,), UnknownTicker("no AAPL"), UnknownTicker),
+        ((False,), SourceUnavailable("offline"), SourceUnavailable),
+        ((True,), Delisted("gone"), Delisted),
     ],
 )
-def test_only_a_run_launched_by_dagster_retries_an_unavailable_source(tmp_path, launched_by_dagster, error, expected):
-    context = run_context(launched_by_dagster)
+def test_only_a_run_launched_by_dagster_or_a_batch_retries_an_unavailable_source(tmp_path, run, error, expected):
+    context = run_context(*run)
 
     with pytest.raises(expected) as raised_error:
         _fetch(context, DatasetStore(str(tmp_path)), UnavailableSource(error))
@@ -89,8 +91,8 @@ def test_only_a_run_launched_by_dagster_retries_an_unavailable_source(tmp_path, 
         assert 60 <= raised_error.value.seconds_to_wait <= 120
 
 
-def run_context(launched_by_dagster):
-    run = SimpleNamespace(remote_job_origin="the code location" if launched_by_dagster else None)
+def run_context(launched_by_dagster, tags=None):
+    run = SimpleNamespace(remote_job_origin="the code location" if launched_by_dagster else None, tags=tags or {})
     return SimpleNamespace(partition_key="AAPL", run=run)
 
 
