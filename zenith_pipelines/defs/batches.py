@@ -142,7 +142,7 @@ class _Batch:
         if by := self._zenith.requested_by:
             tags[REQUESTED_BY] = by
         if dead:
-            if not (assets := list(self._unfinished(assets, dead))):
+            if not (assets := list(self._incomplete(assets, dead))):
                 return "done before"
             names = {key.to_user_string() for key in assets}
             config["ops"] = {name: options for name, options in config.get("ops", {}).items() if name in names}
@@ -159,9 +159,9 @@ class _Batch:
             )
         return "ok" if result.success else f"failed: {failure_of(result)[0]}"
 
-    def _unfinished(self, assets: Sequence[dg.AssetKey] | None, dead: dg.DagsterRun) -> Iterator[dg.AssetKey]:
+    def _incomplete(self, assets: Sequence[dg.AssetKey] | None, dead: dg.DagsterRun) -> Iterator[dg.AssetKey]:
         """Return the assets that the dead run did not finish together with their checks."""
-        finished = {
+        successes = {
             step.step_key
             for step in self._instance.get_run_step_stats(dead.run_id)
             if step.status is StepEventStatus.SUCCESS
@@ -170,7 +170,7 @@ class _Batch:
         for asset in assets or layer.selected_asset_keys:
             name = asset.to_user_string()
             checks = {f"{name}_{key.name}" for key in layer.asset_graph.asset_check_keys if key.asset_key == asset}
-            if not {name, *checks} <= finished:
+            if not {name, *checks} <= successes:
                 yield asset
 
     def _wait_for_other_runs(self, ticker: str) -> None:
