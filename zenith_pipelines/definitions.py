@@ -13,7 +13,7 @@ from zenith_pipelines.settings import Settings
 def definitions(progress: Progress) -> dg.Definitions:
     """Return the code location; long stages report to `progress`. Raises UserError for invalid settings."""
 
-    def job_named(name: str) -> dg.JobDefinition:
+    def job_by_name(name: str) -> dg.JobDefinition:
         return location.resolve_job_def(name)
 
     location = dg.Definitions(
@@ -40,7 +40,7 @@ def definitions(progress: Progress) -> dg.Definitions:
             alert_sensors.stale_prices,
             alert_sensors.failed_runs,
         ],
-        resources={**resources(progress), "job_named": job_named},
+        resources={**resources(progress), "job_by_name": job_by_name},
         executor=dg.in_process_executor,
     )
     with disable_dagster_warnings():  # a sensor of a job of ops is made once more, with an argument in beta

@@ -45,7 +45,7 @@ _IN_PROGRESS = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.Da
 _OWN_REASONS = {RunFailureReason.STEP_FAILURE.value, RunFailureReason.RUN_EXCEPTION.value}
 _WAIT_SECONDS = 2.0
 
-JobNamed = Callable[[str], dg.JobDefinition]
+JobByName = Callable[[str], dg.JobDefinition]
 """The resource that returns the job of a ticker's run."""
 
 
@@ -61,7 +61,10 @@ class RefreshBatch(dg.Config):
 
 @dg.op(name=BATCH_OPS[RETRAIN_BATCH], out=dg.Out(dg.Nothing))
 def retrain_each(
-    context: dg.OpExecutionContext, config: RetrainBatch, zenith: ZenithResource, job_named: dg.ResourceParam[JobNamed]
+    context: dg.OpExecutionContext,
+    config: RetrainBatch,
+    zenith: ZenithResource,
+    job_by_name: dg.ResourceParam[JobByName],
 ) -> dg.Output[None]:
     """Retrain the tickers one after the other, each in a run of its own; one that fails fails alone."""
     options = config.model_dump(include={"model_type", "epochs", "models"})
@@ -69,19 +72,22 @@ def retrain_each(
     def request(ticker: str) -> dg.RunRequest:
         return retrain_request(ticker, run_key=ticker, **options)
 
-    return _Batch(context, zenith, job_named(RETRAIN), request).run(config.tickers)
+    return _Batch(context, zenith, job_by_name(RETRAIN), request).run(config.tickers)
 
 
 @dg.op(name=BATCH_OPS[REFRESH_BATCH], out=dg.Out(dg.Nothing))
 def refresh_each(
-    context: dg.OpExecutionContext, config: RefreshBatch, zenith: ZenithResource, job_named: dg.ResourceParam[JobNamed]
+    context: dg.OpExecutionContext,
+    config: RefreshBatch,
+    zenith: ZenithResource,
+    job_by_name: dg.ResourceParam[JobByName],
 ) -> dg.Output[None]:
     """Refresh the tickers one after the other, each in a run of its own; one that fails fails alone."""
 
     def request(ticker: str) -> dg.RunRequest:
         return refresh_request(ticker, run_key=ticker, forecasts=zenith.store.exists("forecast_ledger", ticker))
 
-    return _Batch(context, zenith, job_named(REFRESH), request).run(config.tickers)
+    return _Batch(context, zenith, job_by_name(REFRESH), request).run(config.tickers)
 
 
 @dg.job(name=RETRAIN_BATCH, tags=TRAINING_QUEUE)

@@ -35,7 +35,7 @@ def report(context: dg.AssetExecutionContext) -> None:
     executed.append((context.partition_key, "report"))
 
 
-def job_named(name):
+def job_by_name(name):
     return location.resolve_job_def(name)
 
 
@@ -43,7 +43,7 @@ location = dg.Definitions(
     assets=[model, report],
     asset_checks=[trained],
     jobs=[dg.define_asset_job(RETRAIN, selection="*"), batches.retrain_batch],
-    resources={"zenith": ZenithResource(), "job_named": job_named},
+    resources={"zenith": ZenithResource(), "job_by_name": job_by_name},
     executor=dg.in_process_executor,
 )
 
