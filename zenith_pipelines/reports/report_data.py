@@ -7,12 +7,13 @@ from typing import Any
 import pandas as pd
 
 from zenith_core.backtesting.backtest import Backtest
+from zenith_core.evaluation.leaderboard import Contender, leaderboard
 from zenith_core.evaluation.past_bands import in_past_bands
 from zenith_core.inference import QUANTILES, forecast_prices, in_served_bands
 from zenith_core.market.listing import unit_text
 from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.options import horizon_of, window_of
-from zenith_core.model_kinds.table import MODEL_KINDS, Kind
+from zenith_core.model_kinds.table import MODEL_KINDS, Kind, kinds_of
 from zenith_core.model_kinds.tasks import Task
 from zenith_core.names import DISCLAIMER
 from zenith_core.snapshot import ServingSnapshot
@@ -49,7 +50,7 @@ class ReportData:
     latest:          date, price, lower, q25, q75, upper of future sessions; may be empty
     price_study:     facts of the walk-forward study (`PriceStudy.facts`); signal_study likewise
     backtests:       by kind of model, in the order shown; trading: their settings
-    metrics:         of all models by kind, those that answer a task included
+    leaderboards:    by task with several models, of `zenith_core.evaluation.leaderboard`
     leakage:         the certificate of the features; empty if there is none
     lineage:         origins of each model, in the order of `backtests`, by name, in the order shown
     listing:         exchange, instrument and name of the ticker
@@ -71,7 +72,7 @@ class ReportData:
     trading: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     leakage: Mapping[str, Any] = field(default_factory=dict)
     lineage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    metrics: Mapping[Kind, Mapping[str, Any]] = field(default_factory=dict)
+    leaderboards: Mapping[Task, Mapping[str, Any]] = field(default_factory=dict)
     listing: Mapping[str, str] = field(default_factory=dict)
     risk_record: Mapping[str, Any] = field(default_factory=dict)
     scale_version: str = ""
@@ -139,10 +140,18 @@ def gather_report_data(
             **{name: tuple(text(model.facts) for model in models.values()) for name, text in _LINEAGE.items()},
             "leakage certificate": tuple(_certificate(registry, model) for model in models.values()),
         },
-        metrics={
-            kind: {"horizon": horizon_of(model.facts), **model.facts["metrics"]} for kind, model in models.items()
+        leaderboards={
+            task: leaderboard(task, contenders, answering, features.table)
+            for task, answering in ANSWERS.of(snapshot.ticker).items()
+            if len(contenders := [_contender(kind, models[kind]) for kind in kinds_of(task) if kind in models]) > 1
         },
     )
+
+
+def _contender(kind: Kind, model: Dataset) -> Contender:
+    facts = model.facts
+    threshold = facts["study"].get("config", {}).get("threshold")
+    return Contender(kind, facts["version"], facts["data_end"], model.table, horizon_of(facts), threshold)
 
 
 def plots_of(kind: Kind, ticker: str) -> tuple[str, ...]:

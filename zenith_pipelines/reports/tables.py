@@ -8,8 +8,7 @@ from typing import Any
 from zenith_core.backtesting.backtest import Backtest
 from zenith_core.forecasting.abstention import REASONS
 from zenith_core.model_kinds.answers import ANSWERS
-from zenith_core.model_kinds.table import MODEL_KINDS, Kind, title_of
-from zenith_core.model_kinds.tasks import TASKS
+from zenith_core.model_kinds.table import Kind, title_of
 from zenith_pipelines.reports.formatting import NOTHING, count, interval, number, p_value, percent
 
 TRADES_SHOWN = 20
@@ -137,15 +136,27 @@ def lineage_headings(titles: Mapping[Kind, str], ticker: str) -> list[str]:
     return [tasks.get(kind, title) for kind, title in titles.items()]
 
 
-def model_rows(metrics: Mapping[Kind, Figures]) -> list[Row]:
-    """Return the headline loss of each model beside the naive forecast's, the skill and its p-value."""
-    rows = []
-    for kind, figures in metrics.items():
-        task = TASKS[MODEL_KINDS[kind].task]
-        losses = [number(figures.get(name), 4) for name in (task.loss, task.baseline)]
-        skill = [_signed(figures.get("skill")), p_value(figures.get("p_value"))]
-        rows.append(Row(title_of(kind), [count(figures.get("horizon")), *losses, *skill]))
-    return rows
+LEADERBOARD_HEADINGS = ("", "Loss", "Naive", "Skill", "p, naive", "p, answering", "Calibration", "Own rows")
+
+
+def leaderboard_rows(board: Figures) -> list[Row]:
+    """Return the models of a leaderboard, the smallest loss first; those that are not comparable have no figures."""
+    return [Row(_model(one), _leaderboard_cells(one)) for one in board["models"]]
+
+
+def _model(one: Figures) -> str:
+    return f"{title_of(one['model_type'])} {one['version']}" + (", answers" if one["answers"] else "")
+
+
+def _leaderboard_cells(one: Figures) -> list[str]:
+    is_price = one["coverage"] is not None
+    return [
+        *(number(one[name], 4) for name in ("value", "naive")),
+        _signed(one["skill"]),
+        *(p_value(one[name]) for name in ("p_value", "p_value_answering")),
+        percent(one["coverage"]) if is_price else number(one["ece"], 3),
+        count(one["own_rows"]),
+    ]
 
 
 def score_rows(metrics: Figures) -> list[Row]:

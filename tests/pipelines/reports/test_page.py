@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.pipelines.reports.sample_report import make_report, run_backtest
+from zenith_core.evaluation.leaderboard import Contender, leaderboard
 from zenith_core.evaluation.metrics import price_metrics, signal_metrics
 from zenith_core.names import DISCLAIMER
 from zenith_pipelines.reports.page import render_report, report_plots
@@ -27,7 +28,15 @@ def words(page):
 
 @pytest.fixture(scope="module")
 def page():
-    return render(make_report(scale_version="prior-2024"))
+    report = make_report(scale_version="prior-2024")
+    worse = report.forecasts.iloc[5:].assign(forecast=report.forecasts["forecast"] * 1.02)
+    contenders = [
+        Contender("gru", 1, evidence=worse, horizon=5),
+        Contender("lstm", 3, evidence=report.forecasts, horizon=5),
+        Contender("other", 2, note="its walk-forward forecasts are gone"),
+    ]
+    board = leaderboard("price", contenders, "lstm", report.prices)
+    return render(replace(report, leaderboards={"price": board}))
 
 
 class Tags(HTMLParser):
@@ -71,8 +80,22 @@ def test_served_bands_have_no_figure_of_the_model_s_own(page):
     assert "static quantiles" not in text.lower()
 
 
-def test_without_a_record_there_is_no_section_of_risk():
-    assert "Value at risk" not in render(make_report(risk_record={}))
+def test_the_leaderboard_compares_all_models_of_a_task_on_their_common_rows(page):
+    section = words(page).partition("Leaderboard")[2].partition("Data and lineage")[0]
+
+    heading, lstm, gru, other = (
+        section.index(text) for text in ("Price, 5 sessions ahead", "LSTM 3", "gru 1", "other 2")
+    )
+    assert heading < lstm < gru < other
+    assert section[lstm:gru].startswith("LSTM 3, answers 0.")
+    assert " 1.00 " in section[gru:other]  # the p-value of a model that is worse than the one that answers
+    assert "other: its walk-forward forecasts are gone" in section
+
+
+def test_without_a_record_there_is_no_section_of_risk_and_without_challengers_no_leaderboard():
+    page = render(make_report(risk_record={}))
+    assert "Value at risk" not in page
+    assert "Leaderboard" not in page
 
 
 def test_the_page_is_well_formed_and_loads_nothing(page):

@@ -250,16 +250,6 @@ def test_numbers_are_formatted_for_people():
     assert {show(None) for show in (percent, number, p_value, magnitude)} == {"–"} and day(None) == "open"
 
 
-def test_all_models_have_a_row_with_their_loss_beside_the_naive_one(report):
-    rows = tables.model_rows({"lstm": report.price_metrics, "ensemble": {**report.signal_metrics, "horizon": 5}})
-
-    assert [(row.label, row.cells[0]) for row in rows] == [("LSTM", "5"), ("Ensemble", "5")]
-    assert [row.cells[1] for row in rows] == [
-        number(report.price_metrics["mae"], 4),
-        number(report.signal_metrics["brier"], 4),
-    ]
-
-
 def test_the_statistics_name_each_model_and_mark_buy_and_hold():
     assert tables.statistic_headings({"lstm": "LSTM", "gru": "GRU"}) == [
         "",
