@@ -7,8 +7,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from zenith_core.portfolio.book_forecast import BookForecast
 from zenith_pipelines.datasets.store import DatasetStore
-from zenith_pipelines.portfolio.book import BookForecast, forecast_book
+from zenith_pipelines.portfolio.book import forecast_book
 from zenith_pipelines.portfolio.book_file import read_book
 from zenith_pipelines.settings import Settings
 

@@ -43,6 +43,12 @@ DELISTED = "delisted"
 RENAMED = "renamed"
 """A dataset without rows under the old name of a ticker: the new one, `to`, and the last day of both, `until`."""
 
+UNIVERSE = "universe_forecasts"
+"""The dataset of the forecast of all tickers, which is stored under ALL_TICKERS instead of a ticker."""
+
+ALL_TICKERS = "ALL-TICKERS"
+"""Stands for all tickers where a dataset belongs to them together. No exchange has a ticker of this form."""
+
 QUEUE = "dagster-celery/queue"
 """The tag of a run that names its queue, as Celery's run launcher reads it."""
 

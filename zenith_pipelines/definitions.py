@@ -5,7 +5,7 @@ from dagster._utils.warnings import disable_dagster_warnings
 
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.defs import alert_sensors, batches, checks, jobs, schedules, sensors
-from zenith_pipelines.defs.assets import backtests, features, models, prices, production, scale
+from zenith_pipelines.defs.assets import backtests, features, models, prices, production, scale, universe
 from zenith_pipelines.defs.resources import resources
 from zenith_pipelines.settings import Settings
 
@@ -17,7 +17,7 @@ def definitions(progress: Progress) -> dg.Definitions:
         return location.resolve_job_def(name)
 
     location = dg.Definitions(
-        assets=dg.load_assets_from_modules([prices, features, models, backtests, production, scale]),
+        assets=dg.load_assets_from_modules([prices, features, models, backtests, production, scale, universe]),
         asset_checks=dg.load_asset_checks_from_modules([checks]),
         jobs=[
             jobs.retrain_model,
@@ -26,6 +26,7 @@ def definitions(progress: Progress) -> dg.Definitions:
             batches.refresh_batch,
             jobs.retrain_all_models,
             jobs.learn_scale,
+            jobs.forecast_universe,
             jobs.clear_prediction_cache,
             jobs.evaluate_model,
             jobs.cleanup_old_models,
@@ -36,6 +37,7 @@ def definitions(progress: Progress) -> dg.Definitions:
             sensors.tickers_in_step,
             sensors.refresh_after_close,
             sensors.requested_retraining,
+            sensors.universe_after_refresh,
             alert_sensors.retraining_on_drift,
             alert_sensors.stale_prices,
             alert_sensors.failed_runs,

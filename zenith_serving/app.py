@@ -13,12 +13,14 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import BaseRoute
 
 from zenith_core.errors import UserError
+from zenith_core.names import UNIVERSE
 from zenith_serving.background import POLL_SECONDS, Watcher
 from zenith_serving.jobs.dagster_client import DagsterAPI
 from zenith_serving.jobs.launcher import Launcher
 from zenith_serving.observability.logs import QUIET_PATHS, RequestLog
 from zenith_serving.observability.metrics import Metrics
 from zenith_serving.openapi import document_refusals
+from zenith_serving.portfolio.universe_store import UniverseStore
 from zenith_serving.prediction.evidence_universe import EvidenceUniverse
 from zenith_serving.prediction.predictor import make_predictor
 from zenith_serving.prediction.snapshot_store import LEDGER
@@ -36,6 +38,7 @@ from zenith_serving.routes import (
     predictions,
     tickers,
     track_record,
+    universe,
 )
 from zenith_serving.routes.dependencies import PREFIX, BoundedThreads
 from zenith_serving.security.authentication import KEY_HEADER, ReadKeys, open_keys
@@ -61,7 +64,7 @@ _TELEMETRY: TelemetryConfig = {
     "exclude": lambda scope: scope["path"] in QUIET_PATHS,
 }
 
-ROUTES = (predictions, forecasts, tickers, track_record, leaderboard, models, jobs, cache, operations, page)
+ROUTES = (predictions, universe, forecasts, tickers, track_record, leaderboard, models, jobs, cache, operations, page)
 
 
 def create_app(
@@ -72,6 +75,7 @@ def create_app(
     dagster = DagsterAPI(settings.dagster_url, settings.dagster_public_url)
     metrics = Metrics(predictor)
     predictor.on_answer = metrics.prediction
+    universe_store = UniverseStore(settings.facts(UNIVERSE))
     counts = open_counts(settings)
 
     @asynccontextmanager
@@ -80,7 +84,9 @@ def create_app(
         # Two threads: a registry that hangs must not delay the look at files and cache.
         watchers = (
             Watcher([predictor.refresh], poll_seconds),
-            Watcher([predictor.cache.check, predictor.snapshots.check, metrics.check], poll_seconds),
+            Watcher(
+                [predictor.cache.check, predictor.snapshots.check, universe_store.check, metrics.check], poll_seconds
+            ),
         )
         for watcher in watchers:
             watcher.start()
@@ -106,6 +112,7 @@ def create_app(
     app.state.registry, app.state.registry_threads = open_registry(settings.tracking_uri), BoundedThreads(4)
     app.state.launcher, app.state.dagster_threads = Launcher(settings, dagster, PREFIX), BoundedThreads(8)
     app.state.ledgers = predictor.snapshots.reader(LEDGER)
+    app.state.universe_store = universe_store
     app.state.universe = EvidenceUniverse(app.state.ledgers)
     # Not include_router: FastAPI's matching of nested routers takes as long as a cached answer. Routes are matched in
     # this order, before FastAPI's own.

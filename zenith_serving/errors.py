@@ -62,6 +62,13 @@ class DistributionUnavailable(NotAvailable):
         )
 
 
+class UniverseUnavailable(NotAvailable):
+    """There is no forecast of all tickers yet."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no forecast of all tickers yet: `zenith job forecast_universe` makes it")
+
+
 class FeatureMismatch(ModelUnavailable):
     """The model was trained on other features than the snapshot has: an answer would be silently wrong."""
 

@@ -20,6 +20,7 @@ def test_the_assets_and_their_upstream_assets():
     } == {
         "raw_prices": [],
         "scale_model": ["cleaned_prices"],
+        "universe_forecasts": ["serving_snapshot"],
         "cleaned_prices": ["raw_prices"],
         "indicator_features": ["cleaned_prices"],
         "lstm_model": ["cleaned_prices", "indicator_features", "serving_snapshot"],
@@ -43,16 +44,17 @@ def test_the_assets_and_their_upstream_assets():
     }
 
 
-def test_every_asset_but_the_evaluation_and_the_scale_is_a_stage_partitioned_by_ticker_and_described():
+def test_every_asset_but_the_evaluation_and_those_of_all_tickers_is_a_stage_partitioned_by_ticker_and_described():
     graph = defs.resolve_asset_graph()
 
     # A model that was just trained has no newer sessions to be evaluated on.
-    # The scale belongs to all tickers.
-    others = {"production_evaluation", "scale_model"}
+    # The scale and the universe belong to all tickers.
+    of_all = {"scale_model", "universe_forecasts"}
+    others = {"production_evaluation", *of_all}
     assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {*STAGES, *others}
     for key in graph.get_all_asset_keys():
         node = graph.get(key)
-        if key != dg.AssetKey("scale_model"):
+        if key.to_user_string() not in of_all:
             assert isinstance(node.partitions_def, dg.DynamicPartitionsDefinition)
             assert node.partitions_def.name == "tickers"
         assert node.description
@@ -91,6 +93,7 @@ def test_the_checks_and_jobs():
         "retrain_batch",
         "evaluate_model",
         "learn_scale",
+        "forecast_universe",
         "retrain_model",
     }
 
@@ -117,6 +120,7 @@ def test_the_schedules_and_sensors_run_from_the_start():
         "retraining_on_drift": (["retrain_model"], "RUNNING"),
         "stale_prices": ([], "RUNNING"),
         "tickers_in_step": ([], "RUNNING"),
+        "universe_after_refresh": (["forecast_universe"], "RUNNING"),
     }
 
 
@@ -170,6 +174,7 @@ def test_a_run_of_a_ticker_waits_for_training_and_a_run_over_all_for_maintenance
         "evaluate_model": "ml_training",
         "retrain_all_models": "maintenance",
         "learn_scale": "maintenance",
+        "forecast_universe": "maintenance",
         "cleanup_old_models": "maintenance",
         "clear_prediction_cache": "maintenance",
     }

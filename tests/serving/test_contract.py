@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 from schemathesis import GenerationMode, checks
 
+from tests.core.portfolio.universe import drawn_universe
 from tests.core.risk.distributions import normal_distribution
 from tests.integration.dagster_ui import running_ui
 from tests.waiting import wait_until
@@ -29,8 +30,10 @@ from zenith_core.evaluation.forecast_ledger import ledger_rows
 from zenith_core.evaluation.leaderboard import Contender, leaderboard
 from zenith_core.evaluation.track_record import track_record
 from zenith_core.inference import HORIZONS, QUANTILES, PriceForecast
+from zenith_core.names import ALL_TICKERS, UNIVERSE
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
+from zenith_pipelines.portfolio.universe_facts import universe_facts
 from zenith_pipelines.settings import Settings as PipelinesSettings
 from zenith_serving.app import create_app
 from zenith_serving.jobs.launchable_jobs import JOBS
@@ -66,6 +69,7 @@ def store_datasets(settings, models):
         store.write("forecast_ledger", ticker, Dataset({"forecasts": ledger}, {"track_record": track_record(ledger)}))
         board = leaderboard("price", [Contender("lstm", note="nothing in Production")], "lstm", pd.DataFrame())
         store.write("leaderboard", ticker, Dataset(facts={"tasks": {"price": board}}))
+    store.write(UNIVERSE, ALL_TICKERS, Dataset(facts=universe_facts(store, drawn_universe(names=TICKERS))))
 
 
 @pytest.fixture

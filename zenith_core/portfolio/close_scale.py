@@ -6,6 +6,8 @@ In the recent variance single days are capped, so a report that is over does not
 Source of the form: Corsi (2009), A Simple Approximate Long-Memory Model of Realized Volatility.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -31,9 +33,9 @@ def close_scale(returns: Floats, horizon: int) -> Floats:
     """
     squares = np.square(returns)
     weeks = max(horizon, FEWEST)
-    inputs, ahead = _inputs(squares, weeks), _mean_ahead(squares, weeks)
-    origins = range(YEAR, len(returns) - weeks, EVERY)
-    pairs = [_complete(inputs[row], np.log(np.maximum(ahead[row], FLOOR))) for row in origins]
+    origins = list(range(YEAR, len(returns) - weeks, EVERY))
+    inputs, ahead = _inputs(squares, weeks, [*origins, len(returns) - 1]), _mean_ahead(squares, weeks)[origins]
+    pairs = [_complete(at, np.log(np.maximum(mean, FLOOR))) for at, mean in zip(inputs, ahead, strict=False)]
     coefficients = _pooled(pairs)
     variance = np.full(returns.shape[1], np.nan)
     present = np.isfinite(inputs[-1]).all(axis=1)
@@ -44,20 +46,20 @@ def close_scale(returns: Floats, horizon: int) -> Floats:
     return scale
 
 
-def _inputs(squares: Floats, horizon: int) -> Floats:
-    """Return the inputs at each row, from it and earlier ones: (rows, tickers, 7), NaN before the first return."""
+def _inputs(squares: Floats, horizon: int, rows: Sequence[int]) -> Floats:
+    """Return the inputs at some rows, from these and earlier ones: (rows, tickers, 7), NaN before the first return."""
     usual = _weighted_mean(squares, USUAL)
     limit = CAP * np.vstack([np.full((1, squares.shape[1]), np.inf), usual[:-1]])
     calm = np.where(np.isfinite(squares), np.fmin(squares, limit), np.nan)
-    count = np.isfinite(squares).cumsum(axis=0)
+    count = np.isfinite(squares).cumsum(axis=0)[rows]
     variances = (_weighted_mean(calm, RECENT), _weighted_mean(calm, USUAL), _weighted_mean(squares, LONG))
-    columns = [_toward_the_average(np.log(np.maximum(each, FLOOR)), count) for each in variances]
-    year = np.maximum(_weighted_mean(squares, YEAR), FLOOR)
+    columns = [_toward_the_average(np.log(np.maximum(each[rows], FLOOR)), count) for each in variances]
+    year = np.maximum(_weighted_mean(squares, YEAR)[rows], FLOOR)
     ahead = _mean_ahead(squares, horizon)
     for lag in QUARTERS:
         weeks = np.full_like(squares, np.nan)
         weeks[lag:] = ahead[:-lag]
-        columns.append(np.nan_to_num(np.log((weeks / year + DAMPING) / (1 + DAMPING))))
+        columns.append(np.nan_to_num(np.log((weeks[rows] / year + DAMPING) / (1 + DAMPING))))
     return np.stack(columns, axis=-1)
 
 

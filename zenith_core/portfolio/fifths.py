@@ -6,9 +6,10 @@ competition: Bridging the gap between forecasting and investment decisions.
 
 import numpy as np
 
-from zenith_core.arrays import Floats
+from zenith_core.arrays import Floats, Ints
 
 FIFTHS = 5
+_CHUNK = 1_000_000  # numbers with ties at a time
 
 
 def fifth_shares(values: Floats) -> Floats:
@@ -35,8 +36,8 @@ def fifth_probabilities(draws: Floats) -> Floats:
     has_ties = (in_order[:, 1:] == in_order[:, :-1]).any(axis=1)
     places = np.bincount((order[~has_ties] * count + np.arange(count)).ravel(), minlength=count * count)
     total = places.reshape(count, count) @ _shares(count)
-    for values in draws[has_ties]:
-        total += fifth_shares(values)
+    for rows in np.array_split(np.flatnonzero(has_ties), 1 + has_ties.sum() * count // _CHUNK):
+        total += _shares_of_ties(order[rows], in_order[rows])
     probabilities: Floats = total / len(draws)
     return probabilities
 
@@ -51,6 +52,20 @@ def ranked_probability_score(probabilities: Floats, shares: Floats) -> Floats:
     squared = (probabilities.cumsum(axis=1) - outcome) ** 2 + outcome * (1 - outcome)
     score: Floats = squared.mean(axis=1)
     return score
+
+
+def _shares_of_ties(order: Ints, in_order: Floats) -> Floats:
+    """Return the sum over draws of the shares of each ticker, tied tickers sharing theirs: (tickers, 5)."""
+    places, count = np.arange(order.shape[1]), order.shape[1]
+    rises, ends = np.ones(order.shape, dtype=bool), np.ones(order.shape, dtype=bool)
+    rises[:, 1:] = ends[:, :-1] = in_order[:, 1:] > in_order[:, :-1]
+    start = np.maximum.accumulate(np.where(rises, places, 0), axis=1)
+    end = np.minimum.accumulate(np.where(ends, places + 1, count)[:, ::-1], axis=1)[:, ::-1]
+    cumulative = np.vstack([np.zeros(FIFTHS), _shares(count).cumsum(axis=0)])
+    shares = (cumulative[end] - cumulative[start]) / (end - start)[..., np.newaxis]
+    return np.stack(
+        [np.bincount(order.ravel(), shares[..., fifth].ravel(), minlength=count) for fifth in range(FIFTHS)], axis=1
+    )
 
 
 def _shares(count: int) -> Floats:

@@ -9,16 +9,28 @@ QUOTED = 0.4  # share of the tickers that must have a close: a day on which most
 YOUNG = 20  # returns a ticker needs before it counts as listed
 
 
-def joint_log_returns(closes: pd.DataFrame) -> Floats:
-    """Return log returns of `closes` (day × ticker) between common sessions: (rows - 1, tickers).
+def joint_closes(closes: pd.DataFrame) -> pd.DataFrame:
+    """Return `closes` (day × ticker) on common sessions; a missing close is the one before, NaN up to the first.
 
-    A missing close is the one before, and the move of a day that is left out belongs to the next row. NaN up to the
-    first close of a ticker. A row depends on no later one.
+    A row depends on no later one.
     """
-    logs = closes.ffill().apply(np.log)
-    quoted = closes.notna().sum(axis=1) / logs.notna().sum(axis=1).clip(lower=1)
-    returns: Floats = logs.loc[quoted >= QUOTED].diff().iloc[1:].to_numpy(dtype=np.float64)
+    latest = closes.ffill()
+    share = closes.notna().sum(axis=1) / latest.notna().sum(axis=1).clip(lower=1)
+    return latest.loc[share >= QUOTED]
+
+
+def log_returns(common: pd.DataFrame) -> Floats:
+    """Return log returns between rows: (rows - 1, tickers)."""
+    returns: Floats = np.diff(np.log(common.to_numpy(dtype=np.float64)), axis=0)
     return returns
+
+
+def joint_log_returns(closes: pd.DataFrame) -> Floats:
+    """Return log returns of `closes` between common sessions: (rows - 1, tickers).
+
+    The move of a day that is left out belongs to the next row. NaN up to the first close of a ticker.
+    """
+    return log_returns(joint_closes(closes))
 
 
 def is_listed(returns: Floats) -> Bools:

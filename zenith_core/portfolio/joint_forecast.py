@@ -6,9 +6,10 @@ import numpy as np
 
 from zenith_core.arrays import Floats, Ints
 from zenith_core.portfolio.close_scale import close_scale
-from zenith_core.portfolio.correlation import correlation
+from zenith_core.portfolio.correlation import DEPTH, SPAN, correlation
+from zenith_core.portfolio.draws import correlated_draws
+from zenith_core.portfolio.standardized import shrinkage, standardized
 
-FREEDOM = 8.0  # of Student's t: returns of four weeks have tails, and the tails come together
 NO_DRIFT_YEARS = 20  # a ticker's mean return counts as if it had earned nothing for this long before
 SESSIONS_OF_A_YEAR = 252
 
@@ -27,16 +28,9 @@ class JointForecast:
     correlation: Floats
 
     def draw(self, draws: int, seed: int) -> Floats:
-        """Draw log returns: (draws, n); `draws` is even.
-
-        Student's t with one denominator for all tickers, each draw beside its mirror image.
-        """
-        generator = np.random.default_rng(seed)
-        half = generator.standard_normal((draws // 2, len(self.scale))) @ _root(self.correlation)
-        tail = np.sqrt((FREEDOM - 2) / generator.chisquare(FREEDOM, (draws // 2, 1)))
-        moves = half * tail * self.scale
-        draws_of_both: Floats = self.drift + np.concatenate([moves, -moves])
-        return draws_of_both
+        """Draw log returns: (draws, n); `draws` is even."""
+        log_returns: Floats = self.drift + self.scale * correlated_draws(self.correlation, draws, seed)
+        return log_returns
 
 
 def joint_forecast(returns: Floats, tickers: Ints, horizon: int) -> JointForecast:
@@ -46,7 +40,9 @@ def joint_forecast(returns: Floats, tickers: Ints, horizon: int) -> JointForecas
     """
     scale = close_scale(returns, horizon)[tickers]
     own = returns[:, tickers]
-    return JointForecast(scale, np.where(scale > 0, drift(own, horizon), 0.0), correlation(own))
+    scores = standardized(own[-DEPTH - SPAN :])
+    matrix = correlation(scores, shrinkage(scores))
+    return JointForecast(scale, np.where(scale > 0, drift(own, horizon), 0.0), matrix)
 
 
 def drift(returns: Floats, horizon: int) -> Floats:
@@ -54,10 +50,3 @@ def drift(returns: Floats, horizon: int) -> Floats:
     count = np.isfinite(returns).sum(axis=0)
     mean: Floats = np.nansum(returns, axis=0) / (count + NO_DRIFT_YEARS * SESSIONS_OF_A_YEAR)
     return mean * horizon
-
-
-def _root(matrix: Floats) -> Floats:
-    """Return a matrix whose transpose times itself is the positive definite `matrix`."""
-    values, vectors = np.linalg.eigh(matrix)
-    root: Floats = (vectors * np.sqrt(np.maximum(values, 0.0))).T
-    return root

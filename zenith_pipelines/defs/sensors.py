@@ -22,6 +22,13 @@ from zenith_pipelines.defs.run_requests import REFRESH_BATCH, RETRAIN_BATCH, bat
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import SERVED, SyncState, known_tickers, plan_ticker_sync, select_tickers
 
+ACTIVE = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+
 
 def always_on_sensor(
     seconds: int, *, job: Any = None, name: str | None = None
@@ -88,6 +95,20 @@ def refresh_after_close(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         cursor=json.dumps({ticker: max(session, refreshes.get(ticker, "")) for ticker, session in sessions.items()}),
         skip_reason=None if requests else "no session has closed since the last refresh",
     )
+
+
+@always_on_sensor(seconds=60, job=jobs.forecast_universe)
+def universe_after_refresh(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+    """Forecasts all tickers together once snapshots are new and no run that writes one is active or waits."""
+    latest = context.instance.get_latest_materialization_event(dg.AssetKey(SERVED))
+    newest = str(latest.timestamp) if latest else ""
+    if newest == (context.cursor or ""):
+        return dg.SkipReason("no snapshot is new")
+    for job in (jobs.refresh_prices, jobs.retrain_model, batches.refresh_batch, batches.retrain_batch):
+        active = dg.RunsFilter(job_name=job.name, statuses=ACTIVE)
+        if context.instance.get_runs(active, limit=1):
+            return dg.SkipReason(f"a run of {job.name} is active or waits")
+    return dg.SensorResult(run_requests=[dg.RunRequest(run_key=newest)], cursor=newest)
 
 
 @dg.run_status_sensor(

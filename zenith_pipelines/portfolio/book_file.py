@@ -2,32 +2,16 @@
 
 import csv
 import math
-from dataclasses import dataclass
 from pathlib import Path
 
 from zenith_core.errors import InvalidTicker, UserError
 from zenith_core.market.tickers import validate_ticker
+from zenith_core.portfolio.book_forecast import MAX_AMOUNT, MAX_POSITIONS, Book
 
 CASH = "CASH"
-MAX_POSITIONS = 1_000  # a dense correlation matrix of more takes minutes
 AMOUNTS = ("quantity", "value")
 _FORM = "expected a header `ticker,quantity` or `ticker,value` and a line for each position"
 _MAX_BYTES = 1_000_000
-_MAX_AMOUNT = 1e15
-
-
-@dataclass(frozen=True)
-class Book:
-    """Positions as the file states them.
-
-    amounts:       by ticker; negative for a short
-    are_values:    True if amounts are in currency, False if they are numbers of shares
-    cash:          in the book's currency, negative for a debt
-    """
-
-    amounts: dict[str, float]
-    are_values: bool
-    cash: float
 
 
 def read_book(path: Path) -> Book:
@@ -85,6 +69,6 @@ def _amount(text: str | None, column: str, ticker: str, place: str) -> float:
         amount = float(content)
     except ValueError:
         amount = math.nan
-    if not math.isfinite(amount) or abs(amount) > _MAX_AMOUNT:
+    if not math.isfinite(amount) or abs(amount) > MAX_AMOUNT:
         raise UserError(f"{place}: the {column} of {ticker} is {content[:20] or 'missing'!r}, not a number")
     return amount

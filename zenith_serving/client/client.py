@@ -53,6 +53,8 @@ from zenith_serving.schemas.predictions import (
 )
 from zenith_serving.schemas.registry import History, Leaderboard, Models, Status, TrackRecord
 from zenith_serving.schemas.risk import TAILS, RiskAnswer
+from zenith_serving.schemas.universe import TAILS as BOOK_TAILS
+from zenith_serving.schemas.universe import BookAnswer, RankTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -146,6 +148,36 @@ class Zenith:
         if signal_horizon is not None:
             body["signal_horizon"] = signal_horizon
         return self._request(ComprehensiveAnswer, "POST", "/predict/comprehensive", body)
+
+    def predict_book(
+        self,
+        positions: Sequence[Mapping[str, Any]],
+        horizon: int = 5,
+        *,
+        cash: float = 0.0,
+        currency: str | None = None,
+        tails: Sequence[float] = BOOK_TAILS,
+    ) -> BookAnswer:
+        """Return the risk of a book, with each position's part, and past scenarios.
+
+        positions: such as {"ticker": "AAPL", "quantity": 10} or {"ticker": "MSFT", "value": -500}
+        currency:  the book's; may be left out if all positions have the same
+        """
+        body: dict[str, Any] = {"positions": [dict(each) for each in positions], "horizon": horizon, "cash": cash}
+        body |= {"tails": list(tails), **({"currency": currency} if currency else {})}
+        return self._request(BookAnswer, "POST", "/predict/book", body)
+
+    def predict_ranks(self, tickers: Sequence[str], horizon: int = 20) -> RankTable:
+        """Return the rank probabilities of a group of tickers among one another."""
+        return self._request(RankTable, "POST", "/predict/ranks", {"tickers": list(tickers), "horizon": horizon})
+
+    def universe(self, horizon: int = 20, *, limit: int | None = None, after: str | None = None) -> RankTable:
+        """Return the rank probabilities of all tickers, for 5 or 20 sessions ahead.
+
+        limit: the most tickers; `next` of the answer is `after` of the following page, None on the last one
+        """
+        filters = {"horizon": horizon, "limit": limit, "after": after}
+        return self._request(RankTable, "GET", "/universe", params=_parameters(filters))
 
     def predict_batch(
         self,

@@ -10,6 +10,7 @@ from zenith_core.errors import UserError
 from zenith_serving.errors import unknown_name
 from zenith_serving.jobs.launcher import Launcher
 from zenith_serving.observability.metrics import Metrics
+from zenith_serving.portfolio.universe_store import UniverseStore
 from zenith_serving.prediction.dataset_reader import DatasetReader
 from zenith_serving.prediction.evidence_universe import EvidenceUniverse
 from zenith_serving.prediction.predictor import Predictor
@@ -54,6 +55,7 @@ PredictorDep = Annotated[Predictor, _from_state("predictor")]
 SettingsDep = Annotated[Settings, _from_state("settings")]
 MetricsDep = Annotated[Metrics, _from_state("metrics")]
 LedgersDep = Annotated[DatasetReader, _from_state("ledgers")]
+UniverseStoreDep = Annotated[UniverseStore, _from_state("universe_store")]
 UniverseDep = Annotated[EvidenceUniverse, _from_state("universe")]
 RegistryDep = Annotated[ModelRegistry, _from_state("registry")]
 RegistryThreads = Annotated[BoundedThreads, _from_state("registry_threads")]

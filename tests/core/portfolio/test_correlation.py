@@ -1,7 +1,14 @@
 import numpy as np
 
 from tests.core.portfolio.universe import drawn_returns
-from zenith_core.portfolio.correlation import correlation, independent_bets, positive_definite
+from zenith_core.portfolio.correlation import correlation as correlation_of_scores
+from zenith_core.portfolio.correlation import correlation_factors, independent_bets, positive_definite
+from zenith_core.portfolio.standardized import shrinkage, standardized
+
+
+def correlation(returns):
+    scores = standardized(returns)
+    return correlation_of_scores(scores, shrinkage(scores))
 
 
 def assert_is_a_correlation(matrix):
@@ -72,3 +79,14 @@ def test_the_repair_keeps_a_good_matrix_and_mends_a_bad_one():
 def test_independent_bets():
     assert independent_bets(np.eye(10)) == 10
     assert independent_bets(np.ones((10, 10))) == 1
+
+
+def test_the_factor_form_is_the_same_for_tickers_without_gaps():
+    returns = drawn_returns(700)
+    returns[:, 3] = 0.0  # stands still
+    scores = standardized(returns)
+    loadings, own = correlation_factors(scores, 0.1)
+
+    matrix = loadings.T @ loadings + np.diag(own**2)
+    np.testing.assert_allclose(matrix, correlation_of_scores(scores, 0.1), atol=0.01)
+    np.testing.assert_allclose(np.diag(matrix), 1.0)

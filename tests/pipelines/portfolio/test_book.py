@@ -9,12 +9,12 @@ import pytest
 from tests.core.portfolio.universe import drawn_returns
 from tests.core.risk.distributions import normal_distribution
 from zenith_core.errors import UserError
+from zenith_core.portfolio.book_forecast import Book
 from zenith_core.risk.value_at_risk import value_at_risk
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.portfolio import book as books
 from zenith_pipelines.portfolio.book import forecast_book
-from zenith_pipelines.portfolio.book_file import Book
 
 ROWS = 600
 TICKERS = ("AAPL", "MSFT", "IBM", "SAP.DE", "VOD.L", "EURUSD=X", "STILL", "YOUNG")

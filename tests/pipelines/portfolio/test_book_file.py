@@ -1,8 +1,9 @@
 import pytest
 
 from zenith_core.errors import UserError
+from zenith_core.portfolio.book_forecast import Book
 from zenith_pipelines.portfolio import book_file
-from zenith_pipelines.portfolio.book_file import Book, read_book
+from zenith_pipelines.portfolio.book_file import read_book
 
 
 @pytest.fixture

@@ -10,9 +10,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import httpx
 import pytest
 
+from tests.core.portfolio.universe import drawn_universe
 from tests.core.risk.distributions import normal_distribution
 from tests.live_service import live_service
-from zenith_core.names import DISCLAIMER
+from tests.published import publish
+from zenith_core.names import ALL_TICKERS, DISCLAIMER, UNIVERSE
 from zenith_serving.app import create_app
 from zenith_serving.client import (
     InvalidRequest,
@@ -53,6 +55,18 @@ def test_predictions_are_typed(zenith):
     assert zenith.predict_comprehensive("MSFT", 2, signal_horizon=5).signal.horizon == 5
     both = zenith.predict_comprehensive("AAPL", 2)
     assert (len(both.price.predictions), both.signal.ticker) == (2, "AAPL")
+
+
+def test_books_and_ranks_are_typed(zenith, home):
+    universe = drawn_universe(rows=60, names=["AAPL", "MSFT"])
+    publish(
+        home, UNIVERSE, ALL_TICKERS, universe.to_json() | {"ranks": {"20": {"independent_bets": 1.5, "tickers": []}}}
+    )
+
+    book = zenith.predict_book([{"ticker": "AAPL", "quantity": 10}], 3, cash=5, currency="USD", tails=[0.05])
+    assert (book.horizon, book.cash, len(book.tails), book.positions[0].ticker) == (3, 5.0, 1, "AAPL")
+    assert [row.ticker for row in zenith.predict_ranks(["AAPL", "MSFT"]).ranks] == ["AAPL", "MSFT"]
+    assert zenith.universe(limit=1).tickers == 2
 
 
 def test_risk_and_quantiles_are_typed(zenith, home, write_snapshot):
@@ -251,6 +265,9 @@ def test_it_imports_neither_the_service_nor_numpy():
 CALLS = (
     lambda zenith: zenith.predict_price("T"),
     lambda zenith: zenith.predict_risk("AAPL"),
+    lambda zenith: zenith.predict_book([{"ticker": "AAPL", "value": 1}]),
+    lambda zenith: zenith.predict_ranks(["AAPL", "MSFT"]),
+    lambda zenith: zenith.universe(),
     lambda zenith: zenith.predict_signal("T"),
     lambda zenith: zenith.predict_risk("T"),
     lambda zenith: zenith.predict_comprehensive("T"),

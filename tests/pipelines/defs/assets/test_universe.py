@@ -1,0 +1,91 @@
+"""The asset `universe_forecasts`, and the sensor that asks for it."""
+
+from datetime import date
+
+import dagster as dg
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.core.portfolio.universe import drawn_returns
+from tests.core.risk.distributions import normal_distribution
+from zenith_core.names import ALL_TICKERS, UNIVERSE
+from zenith_core.portfolio.universe import Universe
+from zenith_core.snapshot import ServingSnapshot
+from zenith_pipelines.dagster_runtime.progress import Progress
+from zenith_pipelines.datasets.store import Dataset, DatasetStore
+from zenith_pipelines.defs import sensors
+from zenith_pipelines.defs.assets.universe import universe_of_tickers
+from zenith_pipelines.defs.resources import resources
+from zenith_pipelines.settings import Settings
+
+pytestmark = pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # raised inside Dagster
+DAYS = pd.bdate_range(end="2024-06-28", periods=400, name="date")
+
+
+@pytest.fixture
+def store(monkeypatch, tmp_path):
+    """Return the store of a home with three tickers, of which AAPL has a served distribution."""
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
+    store = DatasetStore(Settings().data_uri)
+    for ticker, returns in zip(("AAPL", "MSFT", "VOD.L"), drawn_returns(400, 3).T, strict=True):
+        prices = pd.DataFrame({"close": 100 * np.exp(returns.cumsum())}, DAYS)
+        store.write("cleaned_prices", ticker, Dataset({"prices": prices}, {"data_version": "feed", "last": "2024"}))
+    day = date(2024, 6, 28)
+    snapshot = ServingSnapshot(
+        "AAPL", "feed", "f", day, 1.0, "USD", 0.01, np.zeros((1, 1), np.float32), (day,),
+        distribution=normal_distribution(daily=0.2),
+    )  # fmt: skip
+    store.write("serving_snapshot", "AAPL", Dataset(facts=snapshot.to_json()))
+    return store
+
+
+def materialize(*tickers, raise_on_error=True):
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("tickers", list(tickers))
+        return dg.materialize(
+            [universe_of_tickers], instance=instance, resources=resources(Progress()), raise_on_error=raise_on_error
+        )
+
+
+def test_it_is_published_for_serving(store):
+    result = materialize("AAPL", "MSFT", "VOD.L", "NEW")
+
+    (event,) = result.get_asset_materialization_events()
+    metadata = {key: value.value for key, value in event.materialization.metadata.items()}
+    assert (metadata["as_of"], metadata["tickers"], metadata["with_bands"]) == ("2024-06-28", 3, 1)
+    facts = store.facts(UNIVERSE, ALL_TICKERS)
+    universe = Universe.from_json(facts)
+    assert (universe.tickers, universe.currencies) == (("AAPL", "MSFT", "VOD.L"), ("USD", "USD", "GBP"))
+    pence = store.read("cleaned_prices", "VOD.L").tables["prices"]["close"].iloc[-1]
+    assert universe.closes[2] == pytest.approx(pence / 100)
+    assert facts["scale_versions"] == {"AAPL": "7"}
+    ranks = facts["ranks"]["20"]["tickers"]
+    assert [row["ticker"] for row in ranks] == ["AAPL", "MSFT", "VOD.L"]
+    assert min(ranks[0]["first"], ranks[0]["last"]) > 0.4  # its served distribution is by far the widest
+
+
+def test_without_prices_it_fails_in_one_line_and_keeps_the_last_one(store):
+    materialize("AAPL", "MSFT")
+    before = store.facts(UNIVERSE, ALL_TICKERS)
+
+    result = materialize("NEW", raise_on_error=False)
+
+    assert not result.success
+    assert store.facts(UNIVERSE, ALL_TICKERS) == before
+
+
+def test_the_sensor_asks_once_for_new_snapshots_and_not_while_a_refresh_is_active(store):
+    with dg.DagsterInstance.ephemeral() as instance:
+
+        def evaluate(cursor=None):
+            return sensors.universe_after_refresh(dg.build_sensor_context(instance=instance, cursor=cursor))
+
+        assert isinstance(evaluate(), dg.SkipReason)
+        instance.report_runless_asset_event(dg.AssetMaterialization("serving_snapshot", partition="AAPL"))
+        result = evaluate()
+        assert len(result.run_requests) == 1
+        assert isinstance(evaluate(result.cursor), dg.SkipReason)
+
+        instance.add_run(dg.DagsterRun(job_name="refresh_prices", status=dg.DagsterRunStatus.STARTED))
+        assert "refresh_prices is active or waits" in evaluate().skip_message

@@ -1,0 +1,63 @@
+"""Historical scenarios: past weeks, re-scaled to the volatility of today. numpy alone: serving uses it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from zenith_core.arrays import Floats
+from zenith_core.portfolio.universe import Universe
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """The loss of a book if the sessions after `since` up to `until` came again, at the volatility of today.
+
+    loss:     in the book's currency, positive
+    missing:  positions that had no price then, and count as unmoved
+    """
+
+    since: str
+    until: str
+    loss: float
+    missing: int
+
+
+def scenario_moves(universe: Universe, columns: Sequence[int], scales: Floats, horizon: int) -> Floats:
+    """Return log returns over each `horizon` consecutive sessions of the past: (windows, columns), NaN if not listed.
+
+    The standardized returns of the window times `scales` (columns,), the standard deviations over the horizon of today.
+    """
+    scores = universe.scores[:, list(columns)]
+    present = np.isfinite(scores)
+    total = np.vstack([np.zeros(len(columns)), np.where(present, scores, 0.0).cumsum(axis=0)])
+    sums = total[horizon:] - total[:-horizon]
+    moves: Floats = np.where(present[: len(sums)], sums * scales / np.sqrt(horizon), np.nan)
+    return moves
+
+
+def worst_scenarios(
+    universe: Universe, moves: Floats, values: Floats, horizon: int, count: int
+) -> tuple[Scenario, ...]:
+    """Return the `count` windows with the largest loss, none overlapping another, the worst first.
+
+    moves:  log returns of the positions in each window, as of `scenario_moves`: (windows, n)
+    values: of the positions (n,), negative if short
+    """
+    losses = -(np.nan_to_num(np.expm1(moves)) @ values)
+    missing = np.isnan(moves).sum(axis=1)
+    worst: list[int] = []
+    for window in np.argsort(-losses, kind="stable"):
+        if len(worst) == count or losses[window] <= 0:
+            break
+        if all(abs(window - other) >= horizon for other in worst):
+            worst.append(int(window))
+    return tuple(
+        Scenario(
+            universe.days[max(window - 1, 0)],
+            universe.days[window + horizon - 1],
+            float(losses[window]),
+            int(missing[window]),
+        )
+        for window in worst
+    )

@@ -1,0 +1,47 @@
+"""The facts of the asset `universe_forecasts`: the universe, and the rank probabilities of all its tickers."""
+
+from typing import Any
+
+import numpy as np
+
+from zenith_core.portfolio.correlation import independent_bets
+from zenith_core.portfolio.ranks import RANKED, rank_probabilities
+from zenith_core.portfolio.universe import MAX_DENSE, Universe
+from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.portfolio.universe import served_distributions
+
+DRAWS = 10_000
+_MAX_NUMBERS = 10_000_000  # draws times tickers: 80 MB for each table of them
+_DIGITS = 4  # of probabilities: a tenth of their Monte Carlo error
+
+
+def universe_facts(store: DatasetStore, universe: Universe) -> dict[str, Any]:
+    """Return the facts: those of `Universe.to_json`, and `ranks` by horizon."""
+    columns = range(len(universe.tickers))
+    distributions = served_distributions(store, universe)
+    count = max(2_000, min(DRAWS, _MAX_NUMBERS // len(columns)))
+    draws = universe.standard_draws(columns, count)
+    bets = independent_bets(universe.correlation(columns)) if len(columns) <= MAX_DENSE else _bets(draws)
+    ranks = {}
+    for horizon in RANKED:
+        result = rank_probabilities(universe.in_marginals(draws, columns, distributions, horizon))
+        rows = zip(
+            universe.tickers,
+            np.round(result.fifths, _DIGITS).tolist(),
+            np.round(result.first, _DIGITS).tolist(),
+            np.round(result.last, _DIGITS).tolist(),
+            strict=True,
+        )
+        names = ("ticker", "fifths", "first", "last")
+        ranks[str(horizon)] = {
+            "independent_bets": bets,
+            "tickers": sorted((dict(zip(names, row, strict=True)) for row in rows), key=lambda row: str(row["ticker"])),
+        }
+    scales = {ticker: version.scale_version for ticker, version in distributions.items()}
+    return {**universe.to_json(), "draws": count, "scale_versions": scales, "ranks": ranks}
+
+
+def _bets(draws: np.ndarray[Any, np.dtype[np.float64]]) -> float:
+    """Return the independent bets of so many tickers, from the variance of their mean: no matrix is made."""
+    rows = draws @ draws.T / len(draws)
+    return float(draws.shape[1] ** 2 / np.square(rows).sum())

@@ -1,0 +1,1 @@
+"""Several tickers together: the forecast of all tickers, and answers about books and ranks. No HTTP."""
