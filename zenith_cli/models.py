@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -29,10 +30,21 @@ skill: reduction of loss, * if p < 0.05; !: leakage certificate not passed."""
 def list_models(ticker: str | None, *, history: bool, as_json: bool) -> None:
     """Print the model versions of one ticker, or of all. Raises NotAvailable, InvalidTicker or StorageUnavailable."""
     models = read_models(Settings(), validate_ticker(ticker) if ticker is not None else None, history=history)
-    if as_json:
+    if as_json and ticker is not None:
         print(json.dumps(models, indent=2, allow_nan=False))
+    elif as_json:
+        _print_lines(models)
     else:
         _show(models, Console(highlight=False, markup=False))
+
+
+def _print_lines(models: Mapping[str, Any]) -> None:
+    """Print JSON with a line for each ticker: Python indents in a tenth of the speed, which tells at 10,000 tickers."""
+    lines = (f"{json.dumps(ticker)}: {json.dumps(kinds, allow_nan=False)}" for ticker, kinds in models.items())
+    print("{", end="")
+    for number, line in enumerate(lines):
+        print("\n" if number == 0 else ",\n", line, sep="", end="")
+    print("\n}")
 
 
 def read_models(settings: Settings, ticker: str | None, *, history: bool) -> dict[str, dict[str, Any]]:

@@ -201,3 +201,11 @@ def test_cleanup_deletes_what_the_dry_run_lists(zenith, ticker, registry):
     assert summary["models"][f"lstm-{ticker}"]["kept"] == {"4": ["Candidate"], "2": ["Production"], "1": ["rollback"]}
     assert summary["bytes_freed"] > 1000
     assert [version.version for version in registry.versions(f"lstm-{ticker}")] == [4, 2, 1]
+
+
+def test_json_of_all_tickers_is_one_document_with_a_line_for_each(capsys):
+    models = {"AAPL": {"lstm": {"versions": [{"version": 1, "reason": 'a "quote"'}]}}, "IBM": {}}
+    _print_lines(models)
+    out = capsys.readouterr().out
+    assert json.loads(out) == models
+    assert len(out.splitlines()) == 4
