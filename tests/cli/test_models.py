@@ -8,6 +8,7 @@ import pytest
 
 from tests.empty_databases import put_mlflow_database
 from tests.pipelines.synthetic_models import current_data, market, register_version, signal_onnx
+from zenith_cli.models import _print_lines
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.production.promotion import promote_if_better
 from zenith_pipelines.registry.model_registry import ModelRegistry

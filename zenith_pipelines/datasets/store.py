@@ -8,6 +8,9 @@ checks its SHA-256 and each table's. So it gets the whole old dataset, the whole
     <root>/<name>/<ticker>/current.json              the manifest of the newest snapshot
     <root>/quarantine/<name>/<ticker>/<moment>/      files that did not match their checksum, and reason.txt
 
+A history holds each row once: a snapshot whose tables are the first rows of the next one's keeps its manifest alone,
+with `within`, the stamp of that one, and its number of `rows`. The two newest snapshots have tables of their own.
+
 Corrupt data are moved to the quarantine on first contact: never read again, and kept for inspection. The newest intact
 snapshot, if there is one, becomes current again; if not, the next materialization writes the dataset again.
 """
@@ -18,6 +21,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +36,7 @@ from zenith_pipelines.datasets.atomic_files import LEFT_BEHIND_SECONDS, parquet_
 
 QUARANTINE = "quarantine"
 _CURRENT = "current.json"
+_OWN_TABLES = 2  # newest snapshots of a history that have tables of their own, so that one can replace the other
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,14 @@ class DatasetStore:
         self._write_file(f"{folder}/{stamp}/manifest.json", content)
         self._write_file(f"{folder}/{_CURRENT}", content)
         self._remove_older(folder, stamp, unfinished_only=keep_history)
+        if keep_history and len(stamps := self._stamps(folder)) > _OWN_TABLES:
+            self._fold(name, ticker, *stamps[-_OWN_TABLES - 1 : -_OWN_TABLES + 1])
         return stamp
+
+    def fold_history(self, name: str, ticker: str) -> int:
+        """Fold all snapshots of a history, as each write folds one; return how many had tables of their own."""
+        stamps = self.stamps(name, ticker)[: -_OWN_TABLES + 1]
+        return sum(self._fold(name, ticker, *pair) for pair in reversed([*pairwise(stamps)]))
 
     def read(self, name: str, ticker: str, *, stamp: str | None = None) -> Dataset:
         """Read the current dataset, or the one with `stamp`. Raises NotAvailable; CorruptData after quarantining it."""
@@ -98,8 +110,8 @@ class DatasetStore:
         try:
             return Dataset(tables=self._tables(folder, manifest), facts=manifest["facts"])
         except CorruptData as error:
-            if stamp is None and self._manifest(name, ticker)["stamp"] != manifest["stamp"]:
-                return self.read(name, ticker)  # a newer dataset has replaced it
+            if self._manifest(name, ticker, stamp) != manifest:
+                return self.read(name, ticker, stamp=stamp)  # a newer dataset has replaced it, or it was folded
             raise self._quarantine(name, ticker, manifest["stamp"], str(error)) from None
 
     def facts(self, name: str, ticker: str, *, stamp: str | None = None) -> dict[str, Any]:
@@ -145,7 +157,7 @@ class DatasetStore:
                 continue
             with suppress(CorruptData):
                 manifest = self._manifest(name, ticker, stamp)
-                for key in manifest["tables"]:
+                for key in () if "within" in manifest else manifest["tables"]:
                     content = self._fs.cat_file(f"{folder}/{stamp}/{key}.parquet")
                     self._write_file(f"{new_folder}/{stamp}/{key}.parquet", content)
                 self._write_file(
@@ -184,8 +196,45 @@ class DatasetStore:
             raise self._quarantine(name, ticker, entry, f"{path} cannot be read ({error})") from None
 
     def _tables(self, folder: str, manifest: dict[str, Any]) -> dict[str, pd.DataFrame]:
+        if "within" in manifest:
+            longer = self._tables(folder, self._holder(folder, manifest))
+            return {key: longer[key][:rows] for key, rows in manifest["rows"].items()}
         place = f"{folder}/{manifest['stamp']}"
         return {key: self._read_table(f"{place}/{key}.parquet", sha) for key, sha in manifest["tables"].items()}
+
+    def _holder(self, folder: str, manifest: dict[str, Any]) -> dict[str, Any]:
+        """Return the manifest of the snapshot that has the tables of a folded one."""
+        while "within" in manifest:
+            stamp, following = manifest["stamp"], manifest["within"]
+            try:
+                manifest = unseal(self._fs.cat_file(f"{folder}/{following}/manifest.json"))
+            except (FileNotFoundError, ValueError):
+                raise CorruptData(f"{folder}/{stamp} is a part of {following}, which cannot be read") from None
+            if manifest["stamp"] <= stamp:
+                raise CorruptData(f"{folder}/{stamp} is a part of an earlier snapshot")
+        return manifest
+
+    def _fold(self, name: str, ticker: str, stamp: str, following: str) -> bool:
+        """Replace the tables of a snapshot by a reference, if they are the first rows of the following snapshot's."""
+        folder = self._folder(name, ticker)
+        try:
+            manifest = self._manifest(name, ticker, stamp)
+            if "within" in manifest or not manifest["tables"]:
+                return False
+            tables = self.read(name, ticker, stamp=stamp).tables
+            longer = self.read(name, ticker, stamp=following).tables
+        except (CorruptData, NotAvailable):  # quarantined
+            return False
+        if tables.keys() != longer.keys() or not all(
+            longer[key][: len(tables[key])].equals(tables[key]) for key in tables
+        ):
+            return False
+        rows = {key: len(table) for key, table in tables.items()}
+        folded = {**manifest, "within": following, "rows": rows}
+        self._write_file(f"{folder}/{stamp}/manifest.json", seal(folded))
+        for key in tables:
+            self._fs.rm_file(f"{folder}/{stamp}/{key}.parquet")
+        return True
 
     def _quarantine(self, name: str, ticker: str, entry: str, reason: str) -> CorruptData:
         """Move a snapshot, or the current manifest, to the quarantine; make the newest intact snapshot current.

@@ -169,6 +169,63 @@ def test_an_older_snapshot_stays_readable_when_the_newest_is_corrupt(store):
         pd.testing.assert_frame_equal(store.read("raw_prices", "AAPL", stamp=stamp).tables["prices"], TABLE)
 
 
+def night(rows, **changes):
+    table = pd.DataFrame({"close": np.arange(rows) / 3, "volume": 1.0}, index=pd.date_range("2024-01-01", periods=rows))
+    return Dataset({"prices": table.assign(**changes)}, {"rows": rows})
+
+
+def own_tables(store):
+    return [file.parent.name for file in files(store) if file.suffix == ".parquet"]
+
+
+def test_a_history_holds_each_row_once_and_every_snapshot_stays_as_it_was(store):
+    nights = [night(5), night(6), night(7), night(7, volume=2.0), night(8, volume=2.0), night(9, volume=2.0)]
+    stamps = [store.write("raw_prices", "AAPL", each, keep_history=True) for each in nights]
+
+    assert own_tables(store) == [stamps[2], *stamps[-2:]], "the third was restated, and two are whole"
+    assert store.stamps("raw_prices", "AAPL") == stamps
+    for stamp, each in zip(stamps, nights, strict=True):
+        again = store.read("raw_prices", "AAPL", stamp=stamp)
+        pd.testing.assert_frame_equal(again.table, each.table, check_freq=False)
+        assert again.facts == store.facts("raw_prices", "AAPL", stamp=stamp) == each.facts
+
+
+def test_the_histories_of_earlier_releases_are_folded_once(store, monkeypatch):
+    monkeypatch.setattr(DatasetStore, "_fold", lambda *_: False)
+    stamps = [store.write("raw_prices", "AAPL", night(rows), keep_history=True) for rows in range(3, 9)]
+    assert own_tables(store) == stamps
+    monkeypatch.undo()
+
+    assert store.fold_history("raw_prices", "AAPL") == 4
+    assert own_tables(store) == stamps[-2:]
+    assert [len(store.read("raw_prices", "AAPL", stamp=stamp).table) for stamp in stamps] == [*range(3, 9)]
+    assert store.fold_history("raw_prices", "AAPL") == 0
+
+    store.copy("raw_prices", "AAPL", "MSFT", dict)
+    assert [len(store.read("raw_prices", "MSFT", stamp=stamp).table) for stamp in stamps] == [*range(3, 9)]
+
+
+def test_a_folded_snapshot_whose_rows_are_lost_is_corrupt_and_the_newest_goes_on(store):
+    stamps = [store.write("raw_prices", "AAPL", night(rows), keep_history=True) for rows in (3, 4, 5)]
+    shutil.rmtree(Path(store.path("raw_prices", "AAPL"), stamps[1]))
+    with pytest.raises(CorruptData, match=f"is a part of {stamps[1]}, which cannot be read"):
+        store.read("raw_prices", "AAPL", stamp=stamps[0])
+    assert len(store.read("raw_prices", "AAPL").table) == 5
+
+
+def test_a_snapshot_that_is_folded_during_a_read_is_read_again(store, monkeypatch):
+    stamps = [store.write("raw_prices", "AAPL", night(rows), keep_history=True) for rows in (3, 4)]
+    read_table = DatasetStore._read_table
+
+    def folded_meanwhile(self, path, sha256):
+        monkeypatch.setattr(DatasetStore, "_read_table", read_table)
+        store.write("raw_prices", "AAPL", night(5), keep_history=True)
+        return read_table(self, path, sha256)
+
+    monkeypatch.setattr(DatasetStore, "_read_table", folded_meanwhile)
+    assert len(store.read("raw_prices", "AAPL", stamp=stamps[0]).table) == 3
+
+
 def test_a_corrupt_old_snapshot_leaves_the_current_one_alone(store):
     old, new = (store.write("raw_prices", "AAPL", DATASET, keep_history=True) for _ in range(2))
     Path(store.path("raw_prices", "AAPL"), old, "manifest.json").write_text("{")
