@@ -11,6 +11,7 @@ from zenith_cli.options import Format, Model, Table
 from zenith_core.csv_text import without_formula
 from zenith_core.errors import NotAvailable, UserError
 from zenith_core.evaluation.past_bands import BAND_COLUMNS, in_past_bands
+from zenith_core.evaluation.risk_record import risk_table
 from zenith_core.market.tickers import validate_ticker
 from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.table import task_of
@@ -48,14 +49,15 @@ def export_table(
 def read_table(store: DatasetStore, ticker: str, table: Table, model: Model) -> pd.DataFrame:
     """Return the table with dates as columns, in the documented order. Raises NotAvailable."""
     match table:
-        case Table.RAW:
-            return store.read("raw_prices", ticker).table.reset_index()
+        case Table.RAW | Table.FEATURES:
+            asset = "raw_prices" if table is Table.RAW else "indicator_features"
+            return store.read(asset, ticker).table.reset_index()
         case Table.PRICES:
             return store.read("cleaned_prices", ticker).tables["prices"].reset_index()
-        case Table.FEATURES:
-            return store.read("indicator_features", ticker).table.reset_index()
         case Table.FORECASTS | Table.SIGNALS:
             return _evidence(store, ticker, model, "price" if table is Table.FORECASTS else "signal")
+        case Table.RISK:
+            return risk_table(priors(), store.read("cleaned_prices", ticker).tables["prices"])
         case Table.LEDGER:
             return read_entries(store, ticker)
         case _:

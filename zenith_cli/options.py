@@ -26,6 +26,7 @@ class Table(StrEnum):
     PRICES = "prices"
     FEATURES = "features"
     FORECASTS = "forecasts"
+    RISK = "risk"
     SIGNALS = "signals"
     TRADES = "trades"
     EQUITY = "equity"

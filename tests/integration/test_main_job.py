@@ -12,6 +12,7 @@ from dagster import AssetKey
 
 from zenith_core.asset_selection import STAGES
 from zenith_core.evaluation.past_bands import BAND_COLUMNS
+from zenith_core.evaluation.risk_record import RISK_COLUMNS
 from zenith_core.model_kinds.table import KINDS
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.reports.report_data import plots_of
@@ -71,6 +72,7 @@ COLUMNS = {
         *BAND_COLUMNS,
         "scale_version",
     ],
+    "risk": list(RISK_COLUMNS),
     "signals": ["date", "sell", "hold", "buy", "likeliest", "signal", "reason", "label"],
     "trades": ["entry_date", "entry_price", "exit_date", "exit_price", "quantity", "costs", "pnl"],
     "equity": ["date", "strategy", "buy_and_hold"],

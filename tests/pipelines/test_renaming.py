@@ -38,6 +38,7 @@ FORECAST = pd.DataFrame(
         "forecast": 2.1,
         "lower": 1.9,
         "upper": 2.3,
+        "model_type": "lstm",
         "model_version": 1,
         "data_version": "d1",
         "actual": float("nan"),

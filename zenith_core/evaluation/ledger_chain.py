@@ -25,6 +25,7 @@ from zenith_core.evaluation.forecast_ledger import (
     COLUMNS,
     EARLIER_MODEL,
     KEY,
+    RISK_NUMBERS,
     append_rows,
     fill_actuals,
     with_model_type,
@@ -37,6 +38,7 @@ ENTRY_COLUMNS = ("number", "schema", "ticker", "kind", "at", "previous", "rows",
 KINDS = ("start", "forecast", "outcome", "repaired", "restored", "removed", "renamed")
 
 _DATES = ("origin", "target_date")
+_OPTIONAL = ("scale_version", *RISK_NUMBERS, "actual")
 _FORECAST = tuple(name for name in COLUMNS if name not in ("made_at", "actual"))
 
 Row = dict[str, Any]
@@ -213,8 +215,9 @@ def _replayed(entries: pd.DataFrame, table: Table | None = None) -> Table:
 def _frame(table: Table) -> pd.DataFrame:
     rows = pd.DataFrame(list(table.values()), columns=list(COLUMNS))
     times = {"made_at": pd.to_datetime(rows["made_at"], utc=True, format="ISO8601")}
-    numbers = {name: rows[name].astype(float) for name in ("close", "forecast", "lower", "upper", "actual")}
-    return rows.assign(**times, **{name: pd.to_datetime(rows[name]) for name in _DATES}, **numbers)
+    numbers = {name: rows[name].astype(float) for name in ("close", "forecast", "lower", "upper", *_OPTIONAL[1:])}
+    scales = {"scale_version": _or_none(rows["scale_version"])}
+    return rows.assign(**times, **{name: pd.to_datetime(rows[name]) for name in _DATES}, **numbers, **scales)
 
 
 def _same(rebuilt: pd.DataFrame, forecasts: pd.DataFrame | None) -> bool:
@@ -271,14 +274,19 @@ def _apply(entry: Mapping[Any, Any], table: Table) -> None:
 
 
 def _rows(table: pd.DataFrame, columns: Sequence[str]) -> list[Row]:
-    """Return JSON-ready rows: dates and times as ISO texts, an unknown price as None."""
+    """Return JSON-ready rows: dates and times as ISO texts, a missing value as None."""
     texts = {name: table[name].dt.strftime("%Y-%m-%d") for name in _DATES if name in columns}
     if "made_at" in columns:
         texts["made_at"] = [moment.isoformat() for moment in pd.to_datetime(table["made_at"], utc=True)]
-    if "actual" in columns:
-        texts["actual"] = table["actual"].astype(object).where(table["actual"].notna(), None)
-    frame = table[list(columns)].assign(**texts)
+    table = table.reindex(columns=list(columns))  # a table of an earlier release lacks some
+    optional = [name for name in _OPTIONAL if name in columns]
+    values = {name: _or_none(table[name]) for name in optional}
+    frame = table.assign(**texts, **values)
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _or_none(column: pd.Series) -> pd.Series:
+    return column.astype(object).where(column.notna(), None)
 
 
 def _difference(chain: list[Row], stored: list[Row]) -> list[Row]:

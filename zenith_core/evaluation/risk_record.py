@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy.special import ndtr, ndtri
 
 from zenith_core.arrays import Bools, Floats, Ints
+from zenith_core.evaluation.forecast_ledger import RISK_NUMBERS
 from zenith_core.evaluation.probability_scores import pinball_loss
 from zenith_core.inference import QUANTILES
 from zenith_core.risk.backtest import MIN_TEST_ROWS, risk_record, volatility_record
 from zenith_core.risk.error_quantiles import past_quantiles
 from zenith_core.risk.forecast_distribution import LEVELS, TAILS
-from zenith_core.risk.price_moves import ANCHORS, PriceMoves
+from zenith_core.risk.price_moves import ANCHORS, PriceMoves, price_moves
 from zenith_core.risk.scale_model import ScaleModel
 from zenith_core.risk.walk_forward import PastForecasts, walk_forward
 from zenith_core.statistics.diebold_mariano import loss_test
@@ -27,6 +29,9 @@ RENEWAL = 20  # sessions after which a stored record is made anew
 ORIGINS = 1000  # the newest; about four years
 FIRST = 310  # sessions before the first origin
 TOUCHES = (-10, -3, 3, 10)  # per cent from the close
+
+RISK_COLUMNS = ("origin", "horizon", "target_date", "scale_version", *RISK_NUMBERS, "actual_loss")
+"""The columns of `risk_table`."""
 
 _COLUMNS = [ANCHORS.index(horizon) for horizon in HORIZONS_SCORED]
 _TAIL_LEVELS = [LEVELS.index(tail) for tail in TAILS]
@@ -41,8 +46,7 @@ def walk_forward_record(models: Sequence[ScaleModel], moves: PriceMoves) -> dict
     `risk_record` of each of TAILS as `tails`, the `band` and the probabilities to `touch` TOUCHES. Empty if there is
     no such session.
     """
-    rows = np.arange(max(FIRST, len(moves) - ORIGINS), len(moves))
-    forecasts = walk_forward(models, moves, rows, HORIZONS_SCORED)
+    forecasts = walk_forward(models, moves, _origins(moves), HORIZONS_SCORED)
     if not len(forecasts.rows):
         return {}
     first, last = np.datetime_as_string(moves.dates[forecasts.rows[[0, -1]]], unit="D")
@@ -52,6 +56,37 @@ def walk_forward_record(models: Sequence[ScaleModel], moves: PriceMoves) -> dict
         for at, horizon in enumerate(HORIZONS_SCORED)
     }
     return {"since": str(first), "until": str(last), "horizons": horizons}
+
+
+def risk_table(models: Sequence[ScaleModel], prices: pd.DataFrame) -> pd.DataFrame:
+    """Return the forecasts behind `walk_forward_record`: RISK_COLUMNS, by origin, then horizon.
+
+    Volatility is of the log return, losses are shares of the close, `actual_loss` is NaN where not known.
+    """
+    moves = price_moves(prices)
+    forecasts = walk_forward(models, moves, _origins(moves), HORIZONS_SCORED, kinds=1)
+    scales = forecasts.scales[..., np.newaxis]
+    limits = forecasts.quantiles[0][..., _TAIL_LEVELS]
+    losses = [_losses(scales * each) for each in (limits, np.minimum(forecasts.shortfalls, limits))]
+    actual = _losses(moves.moves[0, forecasts.rows][:, _COLUMNS])
+    count = len(HORIZONS_SCORED)
+    targets = forecasts.rows[:, np.newaxis] + HORIZONS_SCORED
+    dates = np.append(moves.dates, np.full(max(HORIZONS_SCORED), np.datetime64("NaT")))
+    return pd.DataFrame(
+        {
+            "origin": np.repeat(moves.dates[forecasts.rows], count),
+            "horizon": np.tile(HORIZONS_SCORED, len(forecasts.rows)),
+            "target_date": dates[targets].ravel(),
+            "scale_version": np.repeat(forecasts.versions, count),
+            **dict(zip(RISK_NUMBERS, [scales.ravel(), *np.concatenate(losses, axis=-1).reshape(-1, 6).T], strict=True)),
+            "actual_loss": actual.ravel(),
+        },
+        columns=list(RISK_COLUMNS),
+    )
+
+
+def _origins(moves: PriceMoves) -> Ints:
+    return np.arange(max(FIRST, len(moves) - ORIGINS), len(moves))
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from zenith_core.model_kinds.options import DEFAULT_WINDOW
 from zenith_core.model_kinds.table import KINDS, Kind
 from zenith_core.names import model_name
 from zenith_core.prices.standstill import standing_still
+from zenith_core.risk.forecast_distribution import ForecastDistribution
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.other_prices import other_prices
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
@@ -163,6 +164,7 @@ class LatestForecast:
     snapshot:  the one that the price forecast was made from
     horizon:   of the price model, in sessions
     versions:  of the models, by kind
+    bands:     the distribution behind the bands of the forecast; None if they are the model's own
     """
 
     snapshot: ServingSnapshot
@@ -173,6 +175,7 @@ class LatestForecast:
     price_kind: Kind
     price_version: int
     versions: Mapping[Kind, int]
+    bands: ForecastDistribution | None = None
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -202,15 +205,17 @@ def latest_forecast(registry: ModelRegistry, snapshot: ServingSnapshot) -> Lates
     onnx = registry.load(signal.name, signal.version)
     probabilities = signal_probabilities(onnx_run(onnx), signal_snapshot)
     forecast = forecast_prices(onnx_run(registry.load(price.name, price.version)), price_snapshot, price.window)
+    bands = snapshot.distribution_from(price_snapshot.as_of)
     return LatestForecast(
         snapshot=price_snapshot,
-        forecast=in_served_bands(forecast, snapshot.distribution_from(price_snapshot.as_of), price_snapshot.close),
+        forecast=in_served_bands(forecast, bands, price_snapshot.close),
         probabilities=probabilities,
         decision=decide_latest_signal(probabilities, signal_snapshot, metadata(onnx), stale=False),
         horizon=price.horizon,
         price_kind=answering["price"],
         price_version=price.version,
         versions={answering["price"]: price.version, answering["signal"]: signal.version},
+        bands=bands,
     )
 
 

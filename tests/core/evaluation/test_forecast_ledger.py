@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zenith_core.evaluation.forecast_ledger import append_rows, fill_actuals, ledger_rows
+from tests.core.risk.distributions import normal_distribution
+from zenith_core.evaluation.forecast_ledger import RISK_NUMBERS, append_rows, fill_actuals, ledger_rows
 from zenith_core.inference import PriceForecast
 from zenith_core.snapshot import ServingSnapshot
 
@@ -41,6 +42,17 @@ def test_a_forecast_becomes_one_row_per_horizon_with_its_target_session():
     assert rows["actual"].isna().all()
     assert set(rows["made_at"]) == {NOW}
     assert set(rows["data_version"]) == {"d1"}
+
+
+def test_a_row_has_the_risk_behind_its_band():
+    rows = ledger_rows(snapshot(), forecast(101), "lstm", 3, NOW, normal_distribution(daily=0.02, scale_version="4"))
+
+    fifth = rows.loc[4]
+    assert (fifth["scale_version"], fifth["volatility"]) == ("4", pytest.approx(0.02 * 5**0.5, abs=1e-6))
+    assert fifth["var_2.5"] == pytest.approx(1 - np.exp(-1.959964 * 0.02 * 5**0.5), abs=1e-5)
+    assert fifth["var_5"] < fifth["var_2.5"] < fifth["var_1"] < fifth["es_1"] > fifth["es_2.5"] > fifth["es_5"]
+    without = ledger_rows(snapshot(), forecast(101), "lstm", 3, NOW)
+    assert without[["scale_version", *RISK_NUMBERS]].isna().all(axis=None)
 
 
 def test_the_first_forecast_from_an_origin_is_not_replaced():

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.core.risk.distributions import normal_distribution
 from zenith_core.errors import CorruptData
-from zenith_core.evaluation.forecast_ledger import COLUMNS, append_rows, fill_actuals, ledger_rows
+from zenith_core.evaluation.forecast_ledger import COLUMNS, RISK_NUMBERS, append_rows, fill_actuals, ledger_rows
 from zenith_core.evaluation.ledger_chain import (
     ENTRY_COLUMNS,
     GENESIS,
@@ -32,7 +33,7 @@ def moment(day):
     return datetime(2024, 1, 1, 22, tzinfo=UTC) + timedelta(days=day)
 
 
-def rows(day, price=101.0, version=3, model_type="lstm"):
+def rows(day, price=101.0, version=3, model_type="lstm", distribution=None):
     """Thirty forecasts from the close of 1 January plus `day`, whose next sessions are the next days."""
     as_of = FIRST + timedelta(days=day)
     snapshot = ServingSnapshot(
@@ -48,7 +49,7 @@ def rows(day, price=101.0, version=3, model_type="lstm"):
     )
     prices = np.full(30, price, dtype=np.float32)
     forecast = PriceForecast(price=prices, quantiles=np.stack([prices - 5, prices, prices + 5.1], axis=1))
-    return ledger_rows(snapshot, forecast, model_type, version, moment(day))
+    return ledger_rows(snapshot, forecast, model_type, version, moment(day), distribution)
 
 
 def closes(days):
@@ -103,6 +104,21 @@ def test_the_table_of_forecasts_follows_from_the_entries_as_it_was_kept_before()
 
     pd.testing.assert_frame_equal(rebuilt_table, table, check_dtype=False)
     assert list(rebuilt_table.columns) == list(COLUMNS)
+
+
+def test_risk_is_in_the_chain_and_a_ledger_of_before_has_none_of_it():
+    earlier = rows(0).drop(columns=["scale_version", *RISK_NUMBERS])
+    chain = add_forecasts(no_entries(), "AAPL", moment(0), earlier, closes(1))
+    assert continue_chain(chain, earlier, "AAPL", moment(1)).equals(chain)
+
+    new = rows(1, distribution=normal_distribution(scale_version="4"))
+    chain = add_forecasts(chain, "AAPL", moment(1), new, closes(2))
+
+    table = replay(chain)
+    assert table["scale_version"].tolist() == [None] * 30 + ["4"] * 30
+    assert table["var_1"].isna().sum() == 30
+    np.testing.assert_array_equal(table["var_1"].iloc[30:], new["var_1"])
+    assert continue_chain(chain, table, "AAPL", moment(2)).equals(chain)
 
 
 def test_the_same_forecasts_again_add_nothing():

@@ -4,11 +4,12 @@ import json
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.core.scale_pools import pool, swinging_prices
 from zenith_core.evaluation.probability_scores import pinball_loss
-from zenith_core.evaluation.risk_record import FIRST, walk_forward_record
+from zenith_core.evaluation.risk_record import FIRST, RISK_COLUMNS, risk_table, walk_forward_record
 from zenith_core.inference import QUANTILES
 from zenith_core.risk.backtest import kupiec_test
 from zenith_core.risk.forecast_distribution import LEVELS
@@ -93,6 +94,23 @@ def test_volatility_is_scored_against_the_squares_of_the_next_sessions(record):
 
     assert scores["rows"] == SESSIONS - FIRST - 5
     assert 0 < scores["qlike"] < scores["qlike_ewma"]
+
+
+def test_the_table_holds_the_forecasts_behind_the_record(record, model):
+    prices = swinging_prices(99, SESSIONS)
+
+    table = risk_table([model], prices)
+
+    assert list(table.columns) == list(RISK_COLUMNS)
+    assert (table["origin"].min(), table["origin"].max()) == (pd.Timestamp(record["since"]), prices.index[-1])
+    for horizon, figures in record["horizons"].items():
+        rows = table[table["horizon"] == int(horizon)].dropna(subset=["actual_loss"])
+        for tail in figures["tails"]:
+            hits = rows["actual_loss"] > rows[f"var_{100 * tail['tail']:g}"]
+            assert (len(rows), hits.sum()) == (tail["rows"], tail["hits"])
+        close = prices["close"]
+        actual = 1 - close.loc[rows["target_date"]].to_numpy() / close.loc[rows["origin"]].to_numpy()
+        np.testing.assert_allclose(rows["actual_loss"], actual, atol=1e-12)
 
 
 def test_without_a_scale_learned_before_there_is_no_record(model):

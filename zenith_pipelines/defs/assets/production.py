@@ -146,7 +146,9 @@ def forecast_ledger(
     ticker = context.partition_key
     snapshot = ServingSnapshot.from_json(dict(serving_snapshot.facts))
     latest = latest_forecast(zenith.registry, snapshot)
-    rows = ledger_rows(latest.snapshot, latest.forecast, latest.price_kind, latest.price_version, datetime.now(UTC))
+    rows = ledger_rows(
+        latest.snapshot, latest.forecast, latest.price_kind, latest.price_version, datetime.now(UTC), latest.bands
+    )
     closes = cleaned_prices.tables["prices"]["close"]
     tables = next_ledger(zenith.store, ticker, rows, closes, _recorded_head(context.instance, ticker))
     ledger, head = tables[FORECASTS], head_of(tables[ENTRIES])
