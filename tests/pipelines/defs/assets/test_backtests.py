@@ -54,7 +54,13 @@ def registry():
 def market(seed=0, sessions=400):
     close = 100 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0.0003, 0.01, sessions)))
     index = pd.bdate_range("2020-01-01", periods=sessions, name="date")
-    return Dataset({"prices": pd.DataFrame({"open": close, "close": close}, index=index)})
+    return Dataset(
+        {
+            "prices": pd.DataFrame(
+                {**dict.fromkeys(("open", "high", "low", "close"), close), "suspect": False}, index=index
+            )
+        }
+    )
 
 
 def facts_of(version, ticker="TEST"):
