@@ -61,6 +61,9 @@ HORIZONS = 30
 SIGNALS = ("sell", "hold", "buy")
 """The classes of a signal, in the order of a model's probabilities."""
 
+SIGNIFICANCE = 0.05
+"""The p-value, one-sided, below which a result counts as better than chance."""
+
 HEADLINE_HORIZON = 5
 """The horizon of a model whose configuration names no other, in sessions."""
 

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pandas as pd
 
+from tests.pipelines.reports.sample_report import make_report
 from tests.published import publish
-from zenith_pipelines.production.chart_data import candles, equity_curve, past_forecasts
+from zenith_pipelines.production.chart_data import candles, equity_curve, overlays, past_forecasts, past_signals
 
 SESSIONS = 300
 HELD = {"total_return": 0.6, "annual_return": 0.2, "volatility": 0.3, "max_drawdown": -0.4, "sharpe": 0.71, "trades": 0}
@@ -19,8 +20,21 @@ def walk():
     days = pd.bdate_range(end="2013-03-01", periods=SESSIONS, name="date")
     close = np.exp(np.cumsum(np.random.default_rng(5).normal(0, 0.012, SESSIONS)))
     close *= 100 / close[-1]
-    table = {"open": close * 0.996, "high": close * 1.01, "low": close * 0.99, "close": close}
+    table = {"open": close * 0.996, "high": close * 1.01, "low": close * 0.99, "close": close, "volume": 1e6}
     return pd.DataFrame(table, index=days)
+
+
+def indicators(close):
+    """Return the indicators of the chart by session, simple ones."""
+    means = {f"sma_{window}": close.rolling(window).mean() for window in (50, 200)}
+    return pd.DataFrame({**means, "bb_lower": close * 0.95, "bb_upper": close * 1.05, "rsi_14": 50.0})
+
+
+def signals(close):
+    """Return a buy and a sell near the end among abstentions."""
+    given = pd.Series("hold", index=close.index)
+    given.iloc[[-40, -12]] = ["buy", "sell"]
+    return given
 
 
 def forecasts(close):
@@ -41,12 +55,31 @@ def read_facts(home, asset, ticker):
 
 
 def write_charts(home, ticker):
-    """Candles beside the serving snapshot that is there, and both backtests."""
+    """Candles beside the serving snapshot that is there, its indicators, and both backtests."""
     prices = walk()
     snapshot = read_facts(home, "serving_snapshot", ticker)
     write_facts(home, "serving_snapshot", ticker, {**snapshot, "candles": candles(prices)})
+    features = {"data_version": snapshot["data_version"], "chart": overlays(indicators(prices["close"]))}
+    write_facts(home, "indicator_features", ticker, features)
     account = pd.DataFrame({"date": prices.index, "strategy": np.linspace(1e5, 1.2e5, SESSIONS)})
     account["buy_and_hold"] = 1e5 * (prices["close"] / prices["close"].iloc[0]).to_numpy()
     facts = {"stats": STATS, "config": COSTS, "model_version": 1, "equity": equity_curve(account)}
-    write_facts(home, "ensemble_backtest", ticker, facts)
+    write_facts(home, "ensemble_backtest", ticker, {**facts, "signals": past_signals(signals(prices["close"]))})
     write_facts(home, "lstm_backtest", ticker, {**facts, "forecasts": past_forecasts(forecasts(prices["close"]), 5)})
+
+
+def write_evidence(home, ticker):
+    """Models, statistics and a certificate as of the sample report; `write_charts` comes first."""
+    report = make_report()
+    versions = {"model": f"lstm-{ticker}", "version": 1, "data_end": "2013-03-01", "versions": {"zenith": "0.2.0"}}
+    for kind, metrics, study in (
+        ("lstm", report.price_metrics, report.price_study),
+        ("ensemble", report.signal_metrics, report.signal_study),
+    ):
+        write_facts(home, f"{kind}_model", ticker, {**versions, "kind": kind, "metrics": metrics, "study": study})
+        backtest = {"stats": report.backtests[kind].stats, "config": report.trading[kind]}
+        write_facts(home, f"{kind}_backtest", ticker, read_facts(home, f"{kind}_backtest", ticker) | backtest)
+    features = read_facts(home, "indicator_features", ticker)
+    write_facts(home, "indicator_features", ticker, {**features, "leakage": report.leakage})
+    snapshot = read_facts(home, "serving_snapshot", ticker)
+    write_facts(home, "serving_snapshot", ticker, {**snapshot, "risk_record": report.risk_record})

@@ -15,13 +15,12 @@ from zenith_core.errors import NonFiniteInput
 from zenith_core.evaluation.probability_scores import calibration_scores, pinball_metrics
 from zenith_core.forecasting.calibration import direction_test
 from zenith_core.inference import SIGNALS
-from zenith_core.names import HEADLINE_HORIZON
+from zenith_core.names import HEADLINE_HORIZON, SIGNIFICANCE
 from zenith_core.statistics.diebold_mariano import diebold_mariano, loss_test
 from zenith_core.statistics.performance import finite
 
 __all__ = ["HEADLINE_HORIZON", "SIGNIFICANCE", "diebold_mariano", "price_metrics", "signal_metrics"]
 
-SIGNIFICANCE = 0.05  # one-sided, of the Diebold-Mariano test
 _MIN_PROBABILITY = 1e-6  # in the logarithm: float32 probabilities may be 0
 
 

@@ -11,13 +11,28 @@ import pandas as pd
 
 SESSIONS = 504  # about two years
 POINTS = 500  # more than one curve needs on a screen
+OVERLAYS = ("sma_50", "sma_200", "bb_lower", "bb_upper", "rsi_14")
+"""The indicators that the price chart can show."""
 
 Columns = dict[str, list[Any]]
 
 
 def candles(prices: pd.DataFrame) -> Columns:
-    """Return the last SESSIONS of cleaned prices: date, open, high, low, close, adjusted as in training."""
-    return _columns(prices.iloc[-SESSIONS:].rename_axis("date").reset_index(), "date", "open", "high", "low", "close")
+    """Return the last SESSIONS of cleaned prices: date, open, high, low, close, volume, adjusted as in training."""
+    table = prices.iloc[-SESSIONS:].rename_axis("date").reset_index()
+    return _columns(table, "date", "open", "high", "low", "close", "volume")
+
+
+def overlays(features: pd.DataFrame) -> Columns:
+    """Return the last SESSIONS of the feature table: date, and the OVERLAYS, unknown in their warm-up."""
+    return _columns(features.iloc[-SESSIONS:].rename_axis("date").reset_index(), "date", *OVERLAYS)
+
+
+def past_signals(signals: "pd.Series[Any]") -> Columns:
+    """Return date and signal of each buy and sell among the last SESSIONS of walk-forward signals by session."""
+    orders = signals.iloc[-SESSIONS:]
+    orders = orders[orders.isin(["buy", "sell"])]
+    return {"date": [day.date().isoformat() for day in orders.index], "signal": orders.tolist()}
 
 
 def past_forecasts(forecasts: pd.DataFrame, horizon: int) -> Columns:

@@ -9,6 +9,7 @@ import pandas as pd
 from zenith_core.backtesting.backtest import Backtest
 from zenith_core.evaluation.leaderboard import Contender, leaderboard
 from zenith_core.evaluation.past_bands import in_past_bands
+from zenith_core.evaluation.verdicts import band_metrics
 from zenith_core.inference import QUANTILES, forecast_prices, in_served_bands
 from zenith_core.market.listing import unit_text
 from zenith_core.model_kinds.answers import ANSWERS
@@ -92,13 +93,7 @@ class ReportData:
         """
         if not self.scale_version:
             return self.price_metrics
-        figures = self.risk_record.get("horizons", {})
-        by_horizon = {horizon: own["band"] for horizon, own in figures.items() if "band" in own}
-        headline = self.price_metrics["horizon"]
-        if not by_horizon:
-            return {"horizon": headline, "coverage": None, "by_horizon": {}}
-        nearest = min(by_horizon, key=lambda horizon: abs(int(horizon) - headline))
-        return {"horizon": int(nearest), **by_horizon[nearest], "by_horizon": by_horizon}
+        return band_metrics(self.price_metrics, self.risk_record)
 
 
 def gather_report_data(

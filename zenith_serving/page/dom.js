@@ -11,6 +11,8 @@ export function h(tag, attributes = {}, ...children) {
   return element;
 }
 
+export const note = (...content) => h("p", { class: "note" }, content);
+
 export const byId = (id) => document.getElementById(id);
 
 export function fill(element, ...children) {
@@ -20,7 +22,7 @@ export function fill(element, ...children) {
 
 // Only web addresses become links, so that none can run a script.
 export function link(address, text, attributes = {}) {
-  const safe = /^(https?:\/\/|docs$)/.test(address ?? "");
+  const safe = /^(https?:\/\/|docs$|reports\/)/.test(address ?? "");
   return safe ? h("a", { href: address, rel: "noopener", ...attributes }, text) : h("span", {}, text);
 }
 
@@ -29,6 +31,12 @@ export function choice(label, options, chosen, choose) {
   return h("div", { class: "choice", role: "group", "aria-label": label }, options.map(([value, text]) =>
     h("button", { type: "button", "aria-pressed": String(value === chosen), "data-value": value,
                   onclick: () => choose(value) }, text)));
+}
+
+// A group of buttons that are pressed or not, each on its own.
+export function toggles(label, options, pressed, toggle) {
+  return h("div", { class: "toggles", role: "group", "aria-label": label }, options.map(([value, text]) =>
+    h("button", { type: "button", "aria-pressed": String(pressed.has(value)), "data-value": value, onclick: () => toggle(value) }, text)));
 }
 
 // A table of `columns` [text, isNumber] and rows of cells.

@@ -1,7 +1,7 @@
 // Equity of trading on walk-forward signals, beside buy-and-hold.
 
 import { Chart, colour, key, sessionAxis, times, valueAxis } from "./chart.js";
-import { choice, h, opened, table } from "./dom.js";
+import { choice, h, note, opened, table } from "./dom.js";
 import { day, has, number, percent, t } from "./i18n.js";
 
 const view = { kind: null };
@@ -21,18 +21,24 @@ export function equity(ticker, backtests) {
   return place;
 }
 
-function one(ticker, kind, backtest, chooser) {
+// The curve of one kind, without a choice of others and without its statistics.
+export const equityOf = (ticker, kind, backtest) => one(ticker, kind, backtest, null, false);
+
+function one(ticker, kind, backtest, chooser, withFigures = true) {
   const { date, strategy, buy_and_hold: held } = backtest.equity;
   const at = (index) => t("backtest.at", { date: day(date[index]), strategy: times(strategy[index]), held: times(held[index]) });
   const chart = new Chart({
     label: t("backtest.label", { ticker }), dates: date, height: 280, describe: at,
-    make: () => ({ options: options(date), data: [date.map((_, index) => index), strategy, held] }),
+    make: () => ({ options: options(date, chart.window), data: [date.map((_, index) => index), strategy, held] }),
+    level: (index) => strategy[index],
   });
+  chart.format = times;
   return [
-    h("div", { class: "controls" }, chooser),
+    chooser && h("div", { class: "controls" }, chooser),
+    neverTraded(backtest) && note(t("backtest.never")),
     chart.element,
     h("ul", { class: "keys" }, key("strategy", t("backtest.strategy", { model: titled(kind) })), key("held", t("backtest.held"))),
-    figures(ticker, backtest),
+    withFigures && figures(ticker, backtest),
     h("p", { class: "small" }, t("backtest.costs", {
       commission: percent(backtest.config.commission, 2), slippage: percent(backtest.config.slippage, 2), version: backtest.model_version })),
     opened(t("as.table"), () => table(t("backtest.label", { ticker }),
@@ -40,6 +46,8 @@ function one(ticker, kind, backtest, chooser) {
       date.map((iso, index) => [day(iso), times(strategy[index]), times(held[index])]).reverse())),
   ].filter(Boolean);
 }
+
+const neverTraded = ({ stats: { strategy } }) => strategy.trades === 0 && !strategy.open_trades;
 
 function figures(ticker, { stats }) {
   const rows = [
@@ -54,10 +62,10 @@ function figures(ticker, { stats }) {
     rows.map(([name, format]) => [t(`backtest.${name}`), format(stats.strategy[name]), name === "trades" ? "–" : format(stats.buy_and_hold[name])]));
 }
 
-function options(dates) {
+function options(dates, window) {
   const line = (stroke, width, dash) => ({ stroke, width, dash, points: { show: false } });
   return {
-    scales: { x: { time: false } },
+    scales: { x: { time: false, range: () => [window.min, window.max] } },
     axes: [sessionAxis(dates), valueAxis(times)],
     series: [{}, line(colour("accent"), 1.8), line(colour("muted"), 1.4, [5, 3])],
   };

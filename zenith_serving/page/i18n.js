@@ -13,8 +13,10 @@ export function firstLanguage() {
   return wished.find((one) => KNOWN.includes(one)) ?? "en";
 }
 
-export async function speak(chosen, remember = false) {
-  words[chosen] ??= await (await fetch(`page/words.${chosen}.json`)).json();
+const catalogue = async (name, chosen) => (await fetch(new URL(`${name}.${chosen}.json`, import.meta.url))).json();
+
+export async function speak(chosen, remember = false, catalogues = ["words"]) {
+  words[chosen] ??= Object.assign({}, ...await Promise.all(catalogues.map((name) => catalogue(name, chosen))));
   language = chosen;
   document.documentElement.lang = locale();
   if (remember) try { localStorage.setItem("zenith.language", chosen); } catch { /* not stored */ }
@@ -38,6 +40,11 @@ const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
 export const number = (value, digits = 2) => isNumber(value)
   ? new Intl.NumberFormat(locale(), { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value)
+  : NOTHING;
+
+// A large number as 12.3M.
+export const compact = (value) => isNumber(value)
+  ? new Intl.NumberFormat(locale(), { notation: "compact", maximumSignificantDigits: 3 }).format(value)
   : NOTHING;
 
 // Two decimals, and five significant digits below 10, where a currency moves by the fourth.

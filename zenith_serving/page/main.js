@@ -1,13 +1,14 @@
 // The page: all tickers, or the one in the address (/#AAPL), its data, and the polling.
 
 import { asksForKey, explain, get, keepKey, post } from "./api.js";
-import { byId, fill, h, link } from "./dom.js";
+import { byId, fill, h, link, note } from "./dom.js";
 import { day, firstLanguage, moment, other, price, speak, spoken, t, translateDocument } from "./i18n.js";
 import { promotions, training, versions } from "./models.js";
 import { overview, refreshOverview } from "./overview.js";
 import * as parts from "./parts.js";
 import { LEVELS, risk } from "./risk.js";
 import { startSearch } from "./search.js";
+import { startTheme } from "./theme-switch.js";
 
 const POLL_SECONDS = 4;
 const HORIZONS = [1, 5, 30];
@@ -26,7 +27,7 @@ const attempt = (promise) => promise.then((value) => ({ value }), (error) => ({ 
 
 // Sections by name, with their data and their drawing function.
 const SECTIONS = {
-  head: [["both", "skills"], (ticker, data) => [parts.headline(ticker, data, listed(ticker)), parts.figures(data)]],
+  head: [["both", "skills"], (ticker, data) => [parts.headline(ticker, data, listed(ticker)), reportLink(ticker), parts.figures(data)]],
   prices: [["both", "chart", "record"], parts.prices],
   signal: [["both"], (_, data) => parts.signal(data)],
   worth: [["skills"], parts.skill],
@@ -36,6 +37,8 @@ const SECTIONS = {
   models: [["models"], (ticker, data) => versions(ticker, data, state.list?.links)],
   history: [["history"], (_, data) => promotions(data)],
 };
+
+const reportLink = (ticker) => h("p", { class: "listing" }, link(`reports/${encodeURIComponent(ticker)}?language=${spoken()}`, t("report.link")));
 
 const ask = (ticker) => {
   const path = encodeURIComponent(ticker);
@@ -140,7 +143,7 @@ function drawList(error) {
       h("span", { class: "name" }, one.ticker),
       h("span", { class: "close" }, one.close === null ? "–" : price(one.close)),
       h("span", { class: "date" }, one.as_of ? day(one.as_of) : t("unreadable")))))));
-  if (error && !state.list) asksForKey(error) ? drawLocked(error) : fill(byId("main"), parts.note(explain(error)));
+  if (error && !state.list) asksForKey(error) ? drawLocked(error) : fill(byId("main"), note(explain(error)));
   drawLinks();
   searchAgain();
 }
@@ -168,13 +171,13 @@ function drawLocked(error) {
     keepKey(field.value.trim());
     location.reload();
   };
-  fill(byId("main"), h("h1", {}, t("locked.title")), parts.note(explain(error)),
+  fill(byId("main"), h("h1", {}, t("locked.title")), note(explain(error)),
     h("form", { class: "form", onsubmit: open }, h("p", { class: "field" }, h("label", { for: "read-key" }, t("train.key")), field),
       h("button", { type: "submit", class: "act" }, t("locked.open"))), says);
 }
 
 function drawUnknown(error) {
-  fill(byId("main"), h("h1", {}, t("unknown.title")), parts.note(explain(error)),
+  fill(byId("main"), h("h1", {}, t("unknown.title")), note(explain(error)),
     error.nearby?.length > 0 && h("ul", { class: "nearby" }, error.nearby.map((ticker) => h("li", {}, h("a", { href: `#${encodeURIComponent(ticker)}` }, ticker)))),
     h("p", {}, t("unknown.make")), h("p", {}, parts.command("zenith run --tickers TICKER")));
 }
@@ -234,24 +237,16 @@ async function setLanguage(chosen, remember) {
   else if (state.list) open();
 }
 
-const isDark = () => (document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
-const drawTheme = () => { byId("theme").textContent = t(isDark() ? "theme.light" : "theme.dark"); };
-
-function switchTheme() {
-  const chosen = isDark() ? "light" : "dark";
-  document.documentElement.dataset.theme = chosen;
-  try { localStorage.setItem("zenith.theme", chosen); } catch { /* not stored */ }
-  drawTheme();
-}
+let drawTheme = () => {};
 
 async function start() {
+  drawTheme = startTheme(byId("theme"));
   await setLanguage(firstLanguage());
   searchAgain = startSearch(() => (state.list?.tickers ?? []).map((one) => one.ticker), (ticker) => {
     location.hash = `#${encodeURIComponent(ticker)}`;
     byId("main").focus({ preventScroll: true });
   });
   byId("language").addEventListener("click", () => setLanguage(other(), true));
-  byId("theme").addEventListener("click", switchTheme);
   byId("skip").addEventListener("click", (event) => { event.preventDefault(); byId("main").focus(); });
   addEventListener("hashchange", open);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) poll(); });

@@ -1,9 +1,9 @@
 // Model versions, their promotion history, and the form that starts and follows a training.
 
 import { asksForKey, explain, get, keepKey, keptKey, post } from "./api.js";
-import { fill, h, link, table } from "./dom.js";
+import { fill, h, link, note, table } from "./dom.js";
 import { day, has, moment, t } from "./i18n.js";
-import { came, note } from "./parts.js";
+import { came } from "./parts.js";
 
 const FOLLOW_SECONDS = 3;
 const AFTERWARDS = ["succeeded", "failed", "canceled"];

@@ -1,9 +1,8 @@
 // The front door: all tickers as one table that can be sorted, filtered, paged and saved as CSV.
 
 import { explain, get } from "./api.js";
-import { choice, fill, h } from "./dom.js";
+import { choice, fill, h, note } from "./dom.js";
 import { day, number, percent, price, t } from "./i18n.js";
-import { note } from "./parts.js";
 
 const HORIZONS = [1, 5, 20];
 const ROWS = 50; // of a page

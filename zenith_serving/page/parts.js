@@ -2,7 +2,7 @@
 
 import { equity } from "./equity-chart.js";
 import { explain, Failure } from "./api.js";
-import { h, table } from "./dom.js";
+import { h, note, table } from "./dom.js";
 import { day, has, number, percent, price, t } from "./i18n.js";
 import { priceChart } from "./price-chart.js";
 
@@ -10,8 +10,6 @@ const HEADLINE = 5; // sessions ahead
 const SIDES = ["buy", "hold", "sell"];
 
 export const command = (text) => h("code", { class: "command" }, text);
-
-export const note = (...content) => h("p", { class: "note" }, content);
 
 const tag = (kind, text) => h("span", { class: `tag ${kind}` }, text);
 

@@ -1,8 +1,8 @@
 // The risk of a ticker: losses and volatility by horizon, and the levels that its price may touch.
 
-import { command, note, waiting } from "./parts.js";
+import { command, waiting } from "./parts.js";
 import { explain } from "./api.js";
-import { h, table } from "./dom.js";
+import { h, note, table } from "./dom.js";
 import { percent, price, t } from "./i18n.js";
 
 export const LEVELS = [10, 5, 3, -3, -5, -10].map((pct) => ({ pct }));

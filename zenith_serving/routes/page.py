@@ -42,6 +42,12 @@ async def page(request: Request) -> Response:
     return await files.get_response("index.html", request.scope)
 
 
+@router.get("/reports/{ticker}")
+async def report(request: Request) -> Response:
+    """Return the page of a report, which draws the ticker in its own address from `GET /api/v1/ml/reports/{ticker}`."""
+    return await files.get_response("report.html", request.scope)
+
+
 @router.get("/docs")
 async def docs(request: Request) -> Response:
     """Return Swagger UI: every route with its request and responses, to try out."""

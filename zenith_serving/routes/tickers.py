@@ -5,7 +5,6 @@ dataset or nothing did yet: the page names the job that makes it, and shows the 
 """
 
 import logging
-from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -21,11 +20,11 @@ from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.table import KINDS, MODEL_KINDS, Kind
 from zenith_core.snapshot import STALE_AFTER_SESSIONS
 from zenith_serving.errors import UnknownTicker
-from zenith_serving.prediction.dataset_reader import DatasetReader
 from zenith_serving.prediction.predictor import utc_now
 from zenith_serving.prediction.responses import age_in_sessions
 from zenith_serving.prediction.snapshot_store import SnapshotStore
 from zenith_serving.problem_details import RESPONSES
+from zenith_serving.report import facts_of, report_of
 from zenith_serving.routes.conditional import NOT_MODIFIED, with_etag
 from zenith_serving.routes.dependencies import PREFIX, DeclaredParameters, Limit, PredictorDep, SettingsDep
 from zenith_serving.schemas.base import Ticker
@@ -33,12 +32,15 @@ from zenith_serving.schemas.charts import (
     Backtest,
     Candles,
     Chart,
+    Indicators,
     KindOfModel,
     Links,
     PastForecasts,
+    PastSignals,
     TickerList,
     TickerSummary,
 )
+from zenith_serving.schemas.reports import Report
 from zenith_serving.settings import Settings
 
 _logger = logging.getLogger(__name__)
@@ -79,13 +81,27 @@ def chart(ticker: Ticker, settings: SettingsDep, predictor: PredictorDep) -> Cha
     return chart_of(settings.snapshots.parent, predictor.snapshots.get(ticker).ticker)
 
 
+@router.get("/reports/{ticker}", response_model=Report, responses=RESPONSES | NOT_MODIFIED)
+def report(request: Request, ticker: Ticker, settings: SettingsDep, predictor: PredictorDep) -> Response:
+    """The evidence for and against a ticker's models: verdicts, metrics, backtests, folds, risk record and lineage.
+
+    The page `/reports/{ticker}` draws it, in English or Portuguese.
+    """
+    return with_etag(request, report_of(settings.snapshots.parent, predictor.snapshots.get(ticker)))
+
+
 def chart_of(data: Path, ticker: str) -> Chart:
     """Return the chart of a validated ticker; `data` holds a folder for each dataset."""
-    backtests = {kind: _facts(data / f"{kind}_backtest", ticker) for kind in KINDS}
+    backtests = {kind: facts_of(data, f"{kind}_backtest", ticker) for kind in KINDS}
+    snapshot, features = (facts_of(data, name, ticker) for name in ("serving_snapshot", "indicator_features"))
+    of_same_data = snapshot.get("data_version") == features.get("data_version")  # else a split may lie between them
+    answers = ANSWERS.of(ticker)
     return Chart(
         ticker=ticker,
-        candles=_part(Candles, _facts(data / "serving_snapshot", ticker).get("candles")),
-        forecasts=_part(PastForecasts, backtests[ANSWERS.of(ticker)["price"]].get("forecasts")),
+        candles=_part(Candles, snapshot.get("candles")),
+        forecasts=_part(PastForecasts, backtests[answers["price"]].get("forecasts")),
+        indicators=_part(Indicators, features.get("chart")) if of_same_data else None,
+        signals=_part(PastSignals, backtests[answers["signal"]].get("signals")),
         backtests={kind: _backtest(facts) for kind, facts in backtests.items()},
     )
 
@@ -123,12 +139,6 @@ def _summary(snapshots: SnapshotStore, ticker: str, now: datetime) -> TickerSumm
 def _kind(name: Kind) -> KindOfModel:
     kind = MODEL_KINDS[name]
     return KindOfModel(name=name, task=kind.task, title=kind.title, options=list(kind.options.model_fields))
-
-
-def _facts(root: Path, ticker: str) -> dict[str, Any]:
-    with suppress(CorruptData):  # logged
-        return DatasetReader(root).find(ticker) or {}
-    return {}
 
 
 def _backtest(facts: dict[str, Any]) -> Backtest | None:

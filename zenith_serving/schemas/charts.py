@@ -1,6 +1,7 @@
 """The list of tickers, and the columns that a ticker's charts draw."""
 
 from datetime import date
+from typing import Literal
 
 from pydantic import Field
 
@@ -56,6 +57,25 @@ class Candles(Response):
     high: list[Finite]
     low: list[Finite]
     close: list[Finite]
+    volume: list[Finite] | None = Field(default=None, description="Null in data of an earlier release.")
+
+
+class Indicators(Response):
+    """Indicators of the feature table by session, oldest first; null in their warm-up."""
+
+    date: list[date]
+    sma_50: list[Finite | None]
+    sma_200: list[Finite | None]
+    bb_lower: list[Finite | None] = Field(description="Two deviations below the mean of 20 closes.")
+    bb_upper: list[Finite | None]
+    rsi_14: list[Finite | None]
+
+
+class PastSignals(Response):
+    """The sessions with a walk-forward signal to buy or sell, oldest first."""
+
+    date: list[date]
+    signal: list[Literal["buy", "sell"]]
 
 
 class PastForecasts(Response):
@@ -86,7 +106,8 @@ class Performance(Response):
     volatility: Finite | None = None
     max_drawdown: Finite | None = None
     sharpe: Finite | None = None
-    trades: int | None = None
+    trades: int | None = Field(default=None, description="Closed trades.")
+    open_trades: int | None = None
 
 
 class Figures(Response):
@@ -118,4 +139,6 @@ class Chart(Response):
     ticker: str
     candles: Candles | None
     forecasts: PastForecasts | None
+    indicators: Indicators | None = None
+    signals: PastSignals | None = Field(default=None, description="Of the model that answers.")
     backtests: dict[Kind, Backtest | None]

@@ -10,7 +10,7 @@ import urllib.request
 from tests.core.risk.distributions import normal_distribution
 from tests.integration.dagster_ui import ZENITH, free_port
 from tests.serving.conftest import MLflowHome, make_ensemble, make_lstm, make_snapshot
-from tests.serving.page_state import write_charts, write_facts
+from tests.serving.page_state import write_charts, write_evidence, write_facts
 from tests.waiting import PATIENCE, wait_until
 
 GATES = [{"name": "answers", "passed": True, "detail": "finite"}, {"name": "loss", "passed": False, "detail": "worse"}]
@@ -102,6 +102,7 @@ def make_home(home):
         registry.register(f"lstm-{ticker}", make_lstm(ticker))
         registry.register(f"ensemble-{ticker}", make_ensemble(ticker))
     write_charts(home, "AAPL")
+    write_evidence(home, "AAPL")
     return registry
 
 

@@ -21,6 +21,10 @@ def coloured(canvas):
     )
 
 
+def picture(chart):
+    return chart.locator("canvas").evaluate("canvas => canvas.toDataURL()")
+
+
 def test_it_shows_the_ticker_its_forecast_and_what_that_is_worth(visit):
     page = visit()
 
@@ -87,19 +91,20 @@ def test_a_chart_is_drawn_and_is_also_a_table(visit, title):
 
 def test_candles_and_line_and_periods_are_other_drawings(visit):
     chart = part(visit(), "Price and forecast")
-    pictures = {coloured(chart.locator("canvas"))}
-    for name in ("Line", "2 years", "3 months"):
-        chart.get_by_role("button", name=name).click()
-        expect(chart.get_by_role("button", name=name)).to_have_attribute("aria-pressed", "true")
-        expect(chart.get_by_role("button", name=name)).to_be_focused()
-        pictures.add(coloured(chart.locator("canvas")))
-    assert len(pictures) == 4
+    pictures = {picture(chart)}
+    for name in ("Line", "All", "3M", "Log", "SMA 50", "SMA 200", "Bollinger 20", "RSI 14"):
+        button = chart.get_by_role("button", name=name, exact=True)
+        button.click()
+        expect(button).to_have_attribute("aria-pressed", "true")
+        expect(button).to_be_focused()
+        pictures.add(picture(chart))
+    assert len(pictures) == 9
 
 
 def test_the_chart_is_read_with_the_arrow_keys(visit):
     cursor = part(visit(), "Price and forecast").get_by_role("slider")
     expect(cursor).to_have_attribute(
-        "aria-valuetext", re.compile("^1 Mar 2013: open .* close 100.00 · forecast 5 sessions")
+        "aria-valuetext", re.compile("^1 Mar 2013: open .* close 100.00 · Volume 1[mM] · forecast 5 sessions")
     )
     cursor.focus()
 
@@ -109,6 +114,89 @@ def test_the_chart_is_read_with_the_arrow_keys(visit):
     expect(cursor).to_have_attribute("aria-valuetext", re.compile("^12 Apr 2013: forecast 134.78"))
     cursor.press("PageUp")
     expect(cursor).to_have_attribute("aria-valuetext", re.compile("^15 Mar 2013"))
+
+
+def test_the_crosshair_reads_volume_indicators_and_signals(visit):
+    chart = part(visit(), "Price and forecast")
+    for name in ("SMA 50", "RSI 14"):
+        chart.get_by_role("button", name=name).click()
+    cursor = chart.get_by_role("slider")
+
+    expect(cursor).to_have_attribute("aria-valuetext", re.compile("Volume 1[mM] · SMA 50 .* · RSI 14 50 "))
+    cursor.focus()
+    for _ in range(11):
+        cursor.press("ArrowLeft")
+    expect(cursor).to_have_attribute("aria-valuetext", re.compile("signal: Sell"))
+    expect(chart.locator(".level")).to_be_visible()
+    expect(chart.locator(".keys")).to_contain_text("Forecast made 5 sessions earlier")
+
+
+def window(page):
+    """Return the first and the last session that the price chart shows, by the keyboard."""
+    cursor = part(page, "Price and forecast").get_by_role("slider")
+    ends = []
+    for key in ("Home", "End"):
+        cursor.press(key)
+        ends.append(int(cursor.get_attribute("aria-valuenow")))
+    return ends
+
+
+def test_the_chart_zooms_and_pans_by_keys_buttons_wheel_and_mouse(visit):
+    page = visit()
+    chart = part(page, "Price and forecast")
+    cursor, six_months = chart.get_by_role("slider"), chart.get_by_role("button", name="6M")
+    first, last = window(page)
+    assert last == 300 + 30 - 1
+
+    cursor.press("+")
+    assert window(page)[0] > first
+    expect(six_months).to_have_attribute("aria-pressed", "false")
+    cursor.press("0")
+    assert window(page) == [first, last]
+
+    chart.get_by_role("button", name="Zoom out").click()
+    assert window(page)[0] < first
+    six_months.click()
+    assert window(page) == [first, last]
+
+    box = cursor.bounding_box()
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.move(*middle)
+    page.mouse.down()
+    page.mouse.move(middle[0] + 200, middle[1], steps=4)
+    page.mouse.up()
+    moved = window(page)
+    assert moved[0] < first and moved[1] < last
+
+    six_months.click()
+    cursor.focus()
+    page.mouse.move(*middle)
+    page.mouse.wheel(0, -100)
+    page.wait_for_function("() => document.querySelector('[data-value=\"6m\"]').ariaPressed === 'false'")
+    zoomed = window(page)
+    assert zoomed[0] > first and zoomed[1] < last
+
+    six_months.click()
+    page.keyboard.down("Shift")
+    page.mouse.move(middle[0] - 100, middle[1])
+    page.mouse.down()
+    page.mouse.move(middle[0] + 100, middle[1], steps=4)
+    page.mouse.up()
+    page.keyboard.up("Shift")
+    chosen = window(page)
+    assert first < chosen[0] < chosen[1] < last
+    cursor.dblclick()
+    assert window(page) == [first, last]
+
+
+def test_a_chart_that_is_not_in_use_lets_the_page_scroll(visit):
+    page = visit()
+    cursor = part(page, "Price and forecast").get_by_role("slider")
+    cursor.hover()
+    page.mouse.wheel(0, 100)
+
+    page.wait_for_function("scrollY > 0")
+    expect(part(page, "Price and forecast").get_by_role("button", name="6M")).to_have_attribute("aria-pressed", "true")
 
 
 def test_the_backtest_stands_beside_buy_and_hold_with_costs_and_sharpe(visit):

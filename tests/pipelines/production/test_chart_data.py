@@ -6,7 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from zenith_pipelines.production.chart_data import POINTS, SESSIONS, candles, equity_curve, past_forecasts
+from zenith_pipelines.production.chart_data import (
+    OVERLAYS,
+    POINTS,
+    SESSIONS,
+    candles,
+    equity_curve,
+    overlays,
+    past_forecasts,
+    past_signals,
+)
 
 
 def sessions(count):
@@ -20,17 +29,32 @@ def test_candles_are_the_last_sessions_in_order():
 
     columns = candles(prices)
 
-    assert list(columns) == ["date", "open", "high", "low", "close"]
+    assert list(columns) == ["date", "open", "high", "low", "close", "volume"]
     assert {len(column) for column in columns.values()} == {SESSIONS}
     assert (columns["date"][-1], columns["high"][-1]) == (prices.index[-1].date().isoformat(), close[-1] + 1)
     assert columns["close"][0] == 4.0
 
 
 def test_prices_keep_six_digits_and_are_plain_json():
-    prices = pd.DataFrame({name: [0.0012345678, 123456.789] for name in ("open", "high", "low", "close")})
+    prices = pd.DataFrame({name: [0.0012345678, 123456.789] for name in ("open", "high", "low", "close", "volume")})
     prices.index = sessions(2)
 
     assert json.loads(json.dumps(candles(prices)))["close"] == [0.00123457, 123457.0]
+
+
+def test_overlays_are_columns_of_the_feature_table_with_nothing_in_the_warm_up():
+    table = pd.DataFrame({name: [float("nan"), 2.0] for name in (*OVERLAYS, "macd")}, index=sessions(2))
+
+    columns = overlays(table)
+
+    assert list(columns) == ["date", *OVERLAYS]
+    assert columns["sma_200"] == [None, 2.0]
+
+
+def test_past_signals_are_those_to_buy_or_sell():
+    signals = pd.Series(["buy", "hold", "sell"], index=sessions(3))
+
+    assert past_signals(signals) == {"date": ["2020-01-01", "2020-01-03"], "signal": ["buy", "sell"]}
 
 
 def test_past_forecasts_are_the_matured_ones_at_the_headline_horizon():

@@ -151,6 +151,19 @@ def test_a_chart_has_what_the_pipelines_wrote(client, home):
     assert (lstm["stats"]["strategy"]["sharpe"], lstm["stats"]["buy_and_hold"]["sharpe"]) == (0.38, 0.71)
     assert (lstm["config"], lstm["model_version"]) == ({"commission": 0.001, "slippage": 0.0005}, 1)
     assert chart["backtests"]["ensemble"]["equity"]["strategy"][0] == 1.0
+    assert chart["signals"]["signal"] == ["buy", "sell"]
+    assert (chart["indicators"]["sma_200"][0], chart["indicators"]["rsi_14"][-1]) == (None, 50.0)
+
+
+def test_indicators_of_other_data_than_the_candles_are_not_drawn(client, home):
+    write_charts(home, "AAPL")
+    features = read_facts(home, "indicator_features", "AAPL")
+    write_facts(home, "indicator_features", "AAPL", {**features, "data_version": "before a split"})
+
+    chart = client.get(f"{TICKERS}/AAPL/chart").json()
+
+    assert chart["indicators"] is None
+    assert chart["candles"]
 
 
 def test_candles_beside_a_snapshot_change_no_prediction(client, home):
@@ -166,7 +179,8 @@ def test_data_of_an_older_version_have_nothing_to_draw(client, home):
 
     chart = client.get(f"{TICKERS}/AAPL/chart").json()
 
-    nothing = {"candles": None, "forecasts": None, "backtests": {"lstm": None, "ensemble": None}}
+    nothing = dict.fromkeys(("candles", "forecasts", "indicators", "signals"))
+    nothing["backtests"] = {"lstm": None, "ensemble": None}
     assert chart == {"ticker": "AAPL", **nothing}
 
 

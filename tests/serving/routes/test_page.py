@@ -9,14 +9,20 @@ import pytest
 from fastapi.testclient import TestClient
 from setuptools.dist import Distribution
 
+from zenith_core.evaluation.verdicts import CODES
 from zenith_core.forecasting.abstention import REASONS
 from zenith_core.inference import SIGNALS
 from zenith_core.names import DISCLAIMER
+from zenith_pipelines.reports.verdicts import SENTENCES
 from zenith_serving.app import create_app
 from zenith_serving.routes.page import FILES
 from zenith_serving.settings import Settings
 
-EN, PT = (json.loads((FILES / f"words.{language}.json").read_text()) for language in ("en", "pt"))
+CATALOGUES = ("words", "report")
+EN, PT = (
+    {key: text for name in CATALOGUES for key, text in json.loads((FILES / f"{name}.{lang}.json").read_text()).items()}
+    for lang in ("en", "pt")
+)
 SCRIPTS = {path.name: path.read_text() for path in FILES.glob("*.js")}
 OURS = {path.name: path.read_text() for path in FILES.iterdir() if path.is_file()}
 
@@ -71,7 +77,13 @@ def test_the_page_is_no_part_of_the_api_s_description(client):
 def test_no_file_of_ours_names_another_place_or_holds_a_script_inline():
     for name, text in OURS.items():
         assert re.findall(r"https?://(?!www\.w3\.org/2000/svg)\w", text) == [], name
-    assert re.findall(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=", OURS["index.html"] + OURS["docs.html"]) == []
+    assert (
+        re.findall(
+            r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son\w+=",
+            OURS["index.html"] + OURS["docs.html"] + OURS["report.html"],
+        )
+        == []
+    )
     assert re.findall(r"innerHTML|insertAdjacentHTML|\beval\(|document\.write", "".join(SCRIPTS.values())) == []
 
 
@@ -107,10 +119,17 @@ def test_both_languages_have_the_same_words_with_the_same_gaps():
 
 def test_every_word_that_a_script_or_the_html_asks_for_is_there():
     keys = set(re.findall(r"\bt\(\"([\w.-]+)\"", "".join(SCRIPTS.values())))
-    keys |= set(re.findall(r'data-t(?:-label|-placeholder)?="([\w.-]+)"', OURS["index.html"]))
+    keys |= set(re.findall(r'data-t(?:-label|-placeholder)?="([\w.-]+)"', OURS["index.html"] + OURS["report.html"]))
 
     assert len(keys) > 80
     assert [key for key in sorted(keys) if key not in EN and f"{key}.other" not in EN] == []
+
+
+def test_every_verdict_has_words_and_english_ones_are_those_of_the_report_file():
+    codes = {f"verdict.{subject}.{code}" for subject, codes in CODES.items() for code in codes}
+
+    assert codes <= EN.keys()
+    assert {code: EN[f"verdict.{code}"] for code in SENTENCES} == SENTENCES
 
 
 def test_every_reason_and_signal_of_the_service_has_words():

@@ -22,7 +22,7 @@ from zenith_pipelines.defs.code_versions import code_version
 from zenith_pipelines.defs.metadata import OWNERS, equity_plot, fan_plot, verdicts_table
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
-from zenith_pipelines.production.chart_data import SESSIONS, Columns, equity_curve, past_forecasts
+from zenith_pipelines.production.chart_data import SESSIONS, Columns, equity_curve, past_forecasts, past_signals
 from zenith_pipelines.registry.trials import assess_backtest
 from zenith_pipelines.reports.page import render_report, report_plots
 from zenith_pipelines.reports.plotting import to_png
@@ -96,13 +96,14 @@ def backtest_asset(kind: ModelKind) -> dg.AssetsDefinition:
         config: TradingConfig, zenith: ZenithResource, cleaned_prices: Dataset, model: Dataset
     ) -> dg.MaterializeResult[Dataset]:
         trading = config.of(model.facts["ticker"])
-        charts = {}
+        signals = _SIGNALS[kind.task](model, trading)
+        charts = {"signals": past_signals(signals)}
         if kind.task == "price":
             horizon = horizon_of(model.facts)
             newest = model.table[model.table["horizon"] == horizon].iloc[-SESSIONS - horizon :]
             past = in_past_bands(newest, cleaned_prices.tables["prices"], priors())
-            charts = {"forecasts": past_forecasts(past, horizon)}
-        return _backtest(zenith, trading, cleaned_prices, _SIGNALS[kind.task](model, trading), model, **charts)
+            charts["forecasts"] = past_forecasts(past, horizon)
+        return _backtest(zenith, trading, cleaned_prices, signals, model, **charts)
 
     return trade
 

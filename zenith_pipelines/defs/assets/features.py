@@ -17,6 +17,7 @@ from zenith_pipelines.defs.code_versions import code_version
 from zenith_pipelines.defs.metadata import OWNERS, column_schema, date_range, features_plot
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
+from zenith_pipelines.production.chart_data import overlays
 
 CODE = code_version("zenith_core/features")
 MODEL_COLUMNS = (*FEATURES, "volatility", "close")  # model inputs, and the columns that targets are made from
@@ -44,7 +45,9 @@ def indicator_features(
     facts = {"feature_spec": feature_spec_hash(), "data_version": cleaned_prices.facts["data_version"]}
     certificate = _certificate(zenith, context.partition_key, make, prices, table, facts)
     versions = data_versions(zenith.store, others)
-    dataset = Dataset({"features": table}, {**facts, "leakage": certificate, "others": versions})
+    dataset = Dataset(
+        {"features": table}, {**facts, "leakage": certificate, "others": versions, "chart": overlays(table)}
+    )
     return dg.MaterializeResult(
         value=dataset,
         metadata={

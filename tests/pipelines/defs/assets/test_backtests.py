@@ -217,6 +217,8 @@ def test_the_facts_have_the_chart_data_of_the_page(registry):
     assert facts["equity"]["date"][0] == market().tables["prices"].index[100].date().isoformat()
     assert facts["equity"]["strategy"][-1] == pytest.approx(1 + facts["stats"]["strategy"]["total_return"], rel=1e-5)
     assert facts["model_version"] == version.version
+    assert set(facts["signals"]["signal"]) <= {"buy", "sell"}
+    assert len(facts["signals"]["date"]) == len(facts["signals"]["signal"]) > 0
 
 
 def test_invalid_options_are_refused_and_are_no_trial(registry):

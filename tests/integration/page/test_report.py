@@ -1,0 +1,64 @@
+"""The report of a ticker in Chromium: in both languages, by axe, on a phone and on paper."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.integration.page.server import part
+from tests.integration.page.test_everyone import DARK, PHONE, PORTUGUESE, violations
+
+pytestmark = pytest.mark.slow
+
+
+def drawn(page):
+    expect(page.locator("body[data-drawn]")).to_be_visible()
+    return page
+
+
+def test_the_page_of_a_ticker_leads_to_its_report_in_the_same_language(visit):
+    page = visit(**PORTUGUESE)
+    page.get_by_role("link", name="O relatório completo").click()
+    drawn(page)
+
+    expect(page).to_have_title("Relatório de AAPL · Zenith")
+    expect(page.locator(".verdicts li").first).to_contain_text("Não é melhor que supor um preço inalterado")
+    expect(part(page, "Origem dos dados e dos modelos")).to_contain_text("zenith 0.2.0")
+    page.get_by_role("button", name="English").click()
+    expect(page.locator(".verdicts li").first).to_contain_text("No better than assuming an unchanged price")
+
+
+def test_the_report_has_all_evidence_beside_its_baselines(visit):
+    page = drawn(visit("reports/AAPL"))
+
+    skill = part(page, "Price forecasts vs. the random walk")
+    expect(skill.get_by_role("row", name="Mean absolute error")).to_be_visible()
+    expect(skill.get_by_role("img", name="Skill by horizon").locator("rect")).to_have_count(2)
+    expect(part(page, "Signals vs. historical frequencies").get_by_role("row", name="Brier score")).to_be_visible()
+    expect(part(page, "Backtests vs. buy and hold").locator("canvas")).to_have_count(2)
+    expect(part(page, "How it was tested").get_by_role("row", name="served")).to_have_count(2)
+    assert [text for text in page.locator("main").all_inner_texts() if "undefined" in text or "NaN" in text] == []
+    assert page.said == []
+
+
+@pytest.mark.parametrize("how", [{}, PORTUGUESE | PHONE | DARK], ids=["light", "portuguese in the dark on a phone"])
+def test_axe_finds_nothing_and_nothing_scrolls_the_page_sideways(visit, how):
+    page = drawn(visit("reports/AAPL", **how))
+
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_paper_has_light_colours_and_no_controls(visit):
+    page = drawn(visit("reports/AAPL", **DARK))
+    page.emulate_media(media="print")
+
+    expect(page.locator(".controls").first).to_be_hidden()
+    expect(page.get_by_role("button", name="Print or save as PDF")).to_be_hidden()
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.pdf(format="A4").startswith(b"%PDF")
+    page.emulate_media(media="screen")
+
+
+def test_a_report_of_no_ticker_says_so(visit):
+    page = drawn(visit("reports/AAPX"))
+
+    expect(page.get_by_role("main")).to_contain_text("No such ticker. Similar ones: AAPL.")

@@ -1,0 +1,79 @@
+"""The report over REST: verdicts and evidence of what the pipelines keep, and only that."""
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.serving.conftest import make_snapshot
+from tests.serving.page_state import read_facts, write_charts, write_evidence, write_facts
+from zenith_serving.app import create_app
+from zenith_serving.settings import Settings
+
+REPORT = "/api/v1/ml/reports/AAPL"
+
+
+@pytest.fixture
+def home(tmp_path):
+    write_facts(tmp_path, "serving_snapshot", "AAPL", make_snapshot("AAPL").to_json())
+    write_charts(tmp_path, "AAPL")
+    write_evidence(tmp_path, "AAPL")
+    return tmp_path
+
+
+@pytest.fixture
+def client(home):
+    with TestClient(create_app(Settings(zenith_home=home, mlflow_tracking_uri=None))) as client:
+        yield client
+
+
+def test_a_report_has_verdicts_and_the_evidence_for_them(client, home):
+    report = client.get(REPORT).json()
+
+    assert [(one["subject"], one["model_type"], one["code"]) for one in report["verdicts"]] == [
+        ("price", None, "no_better"),
+        ("band", None, "kept"),
+        ("signal", None, "no_better"),
+        ("backtest", "lstm", "never_traded"),
+        ("backtest", "ensemble", "lower"),
+        ("leakage", None, "passed"),
+    ]
+    lstm, ensemble = report["models"]
+    assert (lstm["model_type"], lstm["version"], lstm["answers"], lstm["horizon"]) == ("lstm", 1, True, 5)
+    assert lstm["metrics"] == read_facts(home, "lstm_model", "AAPL")["metrics"]
+    assert [fold["train_rows"] for fold in lstm["folds"]] == [1461, 2645]  # the last one trained the model itself
+    assert len(ensemble["importances"]) == 20
+    assert ensemble["lineage"]["libraries"] == "zenith 0.2.0"
+    assert report["backtests"]["ensemble"]["stats"] == read_facts(home, "ensemble_backtest", "AAPL")["stats"]
+    assert report["risk_record"]["since"] == "2016-03-01"
+
+
+def test_what_is_missing_or_of_another_release_is_left_out(client, home):
+    write_facts(home, "ensemble_model", "AAPL", {"kind": "ensemble"})
+    write_facts(home, "lstm_backtest", "AAPL", {"stats": {}, "config": {}, "model_version": 1})
+
+    report = client.get(REPORT).json()
+
+    assert [model["model_type"] for model in report["models"]] == ["lstm"]
+    assert {(one["subject"], one["model_type"]) for one in report["verdicts"]} == {
+        ("price", None),
+        ("band", None),
+        ("backtest", "ensemble"),
+        ("leakage", None),
+    }
+
+
+def test_a_report_that_a_client_has_is_not_sent_again_until_it_changes(client, home):
+    tag = client.get(REPORT).headers["etag"]
+
+    assert client.get(REPORT, headers={"if-none-match": tag}).status_code == 304
+    facts = read_facts(home, "ensemble_model", "AAPL")
+    write_facts(home, "ensemble_model", "AAPL", {**facts, "version": 2})
+    assert client.get(REPORT, headers={"if-none-match": tag}).status_code == 200
+
+
+def test_no_ticker_of_ours_is_a_problem_and_its_page_explains_it(client):
+    answer = client.get("/api/v1/ml/reports/AAPX")
+
+    assert (answer.status_code, answer.json()["nearby"]) == (404, ["AAPL"])
+    page = client.get("/reports/AAPX")
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert page.headers["content-security-policy"].startswith("default-src 'self'")

@@ -1,0 +1,122 @@
+"""The report of a ticker, put together on demand from the facts that the pipelines keep beside their tables."""
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from zenith_core.errors import CorruptData
+from zenith_core.evaluation.verdicts import (
+    Verdict,
+    backtest_verdict,
+    band_metrics,
+    band_verdict,
+    leakage_verdict,
+    price_verdict,
+    signal_verdict,
+)
+from zenith_core.model_kinds.answers import ANSWERS
+from zenith_core.model_kinds.options import horizon_of
+from zenith_core.model_kinds.table import KINDS, MODEL_KINDS, Kind
+from zenith_core.model_kinds.tasks import Task
+from zenith_core.names import DISCLAIMER
+from zenith_core.snapshot import ServingSnapshot
+from zenith_serving.prediction.dataset_reader import DatasetReader
+from zenith_serving.schemas.reports import ModelEvidence, Report, TradingEvidence
+from zenith_serving.schemas.reports import Verdict as ReportedVerdict
+
+_LINEAGE = ("data_end", "data_version", "raw_content_hash", "feature_spec", "code_version")
+
+_logger = logging.getLogger(__name__)
+
+
+def report_of(data: Path, snapshot: ServingSnapshot) -> Report:
+    """Return the report of the ticker of `snapshot`; `data` holds a folder for each dataset.
+
+    A model or backtest that is missing or was written by another release is left out.
+    """
+    ticker = snapshot.ticker
+    answers = ANSWERS.of(ticker)
+    evidence = {kind: _model(kind, facts_of(data, f"{kind}_model", ticker), answers) for kind in KINDS}
+    models = {kind: model for kind, model in evidence.items() if model}
+    results = {kind: _backtest(facts_of(data, f"{kind}_backtest", ticker)) for kind in KINDS}
+    backtests = {kind: backtest for kind, backtest in results.items() if backtest}
+    leakage = facts_of(data, "indicator_features", ticker).get("leakage", {})
+    distribution = snapshot.distribution
+    price = models[answers["price"]].metrics if answers["price"] in models else {}
+    band = dict(band_metrics(price, snapshot.risk_record)) if price and distribution else price
+    return Report(
+        ticker=ticker,
+        as_of=snapshot.as_of,
+        close=snapshot.close,
+        currency=snapshot.currency,
+        listing=dict(snapshot.listing),
+        data_version=snapshot.data_version,
+        verdicts=_verdicts(models, band, backtests, leakage),
+        band=band,
+        scale_version=distribution.scale_version if distribution else None,
+        models=sorted(models.values(), key=lambda model: not model.answers),
+        backtests=backtests,
+        risk_record=dict(snapshot.risk_record),
+        leakage=leakage,
+        disclaimer=DISCLAIMER,
+    )
+
+
+def facts_of(data: Path, asset: str, ticker: str) -> dict[str, Any]:
+    """Return the facts of a dataset of a validated ticker; empty if there are none that can be read."""
+    with suppress(CorruptData):  # logged
+        return DatasetReader(data / asset).find(ticker) or {}
+    return {}
+
+
+def _model(kind: Kind, facts: Mapping[str, Any], answers: Mapping[Task, Kind]) -> ModelEvidence | None:
+    study, task = facts.get("study") or {}, MODEL_KINDS[kind].task
+    try:
+        libraries = ", ".join(f"{name} {version}" for name, version in (facts.get("versions") or {}).items())
+        return ModelEvidence(
+            model_type=kind,
+            task=task,
+            version=facts["version"],
+            answers=answers[task] == kind,
+            horizon=horizon_of(facts),
+            metrics=facts["metrics"],
+            config=study.get("config") or {},
+            folds=[*study.get("folds", []), *([study["final"]] if "final" in study else [])],
+            importances=study.get("importances") or {},
+            lineage={**{name: facts.get(name) for name in _LINEAGE}, "libraries": libraries or None},
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        if facts:
+            _logger.warning("the report leaves out %s: %r", facts.get("model", kind), error)
+        return None
+
+
+def _backtest(facts: Mapping[str, Any]) -> TradingEvidence | None:
+    names = ("model_version", "stats", "config")
+    with suppress(ValueError):
+        if all(name in facts for name in names):
+            return TradingEvidence(**{name: facts[name] for name in names})
+    return None
+
+
+def _verdicts(
+    models: Mapping[Kind, ModelEvidence],
+    band: Mapping[str, Any],
+    backtests: Mapping[Kind, TradingEvidence],
+    leakage: Mapping[str, Any],
+) -> list[ReportedVerdict]:
+    verdicts: list[tuple[Kind | None, Verdict]] = []
+    for model in models.values():
+        if model.answers and model.task == "price":
+            verdicts += [(None, price_verdict(model.metrics)), (None, band_verdict(band))]
+        elif model.answers:
+            verdicts.append((None, signal_verdict(model.metrics)))
+    for kind, backtest in backtests.items():
+        with suppress(KeyError):  # statistics of another release
+            verdicts.append((kind, backtest_verdict(backtest.stats)))
+    verdicts.append((None, leakage_verdict(leakage)))
+    return [
+        ReportedVerdict(subject=one.subject, code=one.code, good=one.good, model_type=kind) for kind, one in verdicts
+    ]
