@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from zenith_core.errors import CorruptData
-from zenith_core.evaluation.verdicts import (
+from zenith_core.evidence.verdicts import (
     Verdict,
     backtest_verdict,
     band_metrics,

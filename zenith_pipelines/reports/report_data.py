@@ -9,7 +9,7 @@ import pandas as pd
 from zenith_core.backtesting.backtest import Backtest
 from zenith_core.evaluation.leaderboard import Contender, leaderboard
 from zenith_core.evaluation.past_bands import in_past_bands
-from zenith_core.evaluation.verdicts import band_metrics
+from zenith_core.evidence.verdicts import band_metrics
 from zenith_core.inference import QUANTILES, forecast_prices, in_served_bands
 from zenith_core.market.listing import unit_text
 from zenith_core.model_kinds.answers import ANSWERS

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zenith_core.backtesting.backtest import Backtest
-from zenith_core.evaluation import verdicts as judges
+from zenith_core.evidence import verdicts as judges
 from zenith_core.features.leakage import leakage_summary
 from zenith_core.model_kinds.table import title_of
 from zenith_pipelines.reports.formatting import count, interval, number, p_value_text, percent

@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from setuptools.dist import Distribution
 
-from zenith_core.evaluation.verdicts import CODES
+from zenith_core.evidence.verdicts import CODES
 from zenith_core.forecasting.abstention import REASONS
 from zenith_core.inference import SIGNALS
 from zenith_core.names import DISCLAIMER

@@ -103,7 +103,7 @@ def backtest_asset(kind: ModelKind) -> dg.AssetsDefinition:
             newest = model.table[model.table["horizon"] == horizon].iloc[-SESSIONS - horizon :]
             past = in_past_bands(newest, cleaned_prices.tables["prices"], priors())
             charts["forecasts"] = past_forecasts(past, horizon)
-        return _backtest(zenith, trading, cleaned_prices, signals, model, **charts)
+        return _backtest(zenith, trading, cleaned_prices, signals, model, charts)
 
     return trade
 
@@ -154,13 +154,13 @@ def _backtest(
     cleaned: Dataset,
     signals: pd.Series,
     model: Dataset,
-    **chart_data: Columns,
+    charts: Mapping[str, Columns],
 ) -> dg.MaterializeResult[Dataset]:
     result = backtest(cleaned.tables["prices"], signals, trading)
     result = assess_backtest(result, trading, model.facts, zenith.registry)
     figures = {f"{account}/{key}": value for account, stats in result.stats.items() for key, value in stats.items()}
     facts = {"stats": result.stats, "config": asdict(trading), "model_version": model.facts["version"]}
-    facts |= {"equity": equity_curve(result.equity), **chart_data}
+    facts |= {"equity": equity_curve(result.equity), **charts}
     plot = equity_plot(result, f"{model.facts['model']} version {model.facts['version']}")
     return dg.MaterializeResult(
         value=Dataset({"equity": result.equity, "trades": result.trades}, facts),

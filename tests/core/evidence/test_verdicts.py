@@ -2,7 +2,7 @@
 
 import pytest
 
-from zenith_core.evaluation.verdicts import (
+from zenith_core.evidence.verdicts import (
     CODES,
     backtest_verdict,
     band_metrics,
