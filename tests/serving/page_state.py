@@ -77,8 +77,9 @@ def write_evidence(home, ticker):
         ("ensemble", report.signal_metrics, report.signal_study),
     ):
         write_facts(home, f"{kind}_model", ticker, {**versions, "kind": kind, "metrics": metrics, "study": study})
-        backtest = {"stats": report.backtests[kind].stats, "config": report.trading[kind]}
-        write_facts(home, f"{kind}_backtest", ticker, read_facts(home, f"{kind}_backtest", ticker) | backtest)
+        facts, sample = read_facts(home, f"{kind}_backtest", ticker), report.backtests[kind].stats
+        stats = {account: {**figures, **facts["stats"][account]} for account, figures in sample.items()}
+        write_facts(home, f"{kind}_backtest", ticker, {**facts, "stats": stats})
     features = read_facts(home, "indicator_features", ticker)
     write_facts(home, "indicator_features", ticker, {**features, "leakage": report.leakage})
     snapshot = read_facts(home, "serving_snapshot", ticker)

@@ -32,7 +32,7 @@ def test_a_report_has_verdicts_and_the_evidence_for_them(client, home):
         ("price", None, "no_better"),
         ("band", None, "kept"),
         ("signal", None, "no_better"),
-        ("backtest", "lstm", "never_traded"),
+        ("backtest", "lstm", "lower"),
         ("backtest", "ensemble", "lower"),
         ("leakage", None, "passed"),
     ]
