@@ -21,7 +21,8 @@ STAGES = (
 
 PRICE_SOURCES = "price_sources"  # the Dagster pool whose limit is the number of runs that may query a source at once
 RETRAIN, REFRESH = "retrain_model", "refresh_prices"
-REFRESH_JOBS = (REFRESH, "refresh_batch")  # of one ticker, and of many in one run
+RETRAIN_BATCH, REFRESH_BATCH = "retrain_batch", "refresh_batch"  # many tickers in one run
+REFRESH_JOBS = (REFRESH, REFRESH_BATCH)
 ALL = "all"  # the model type that stands for all kinds
 END_CHECK = "cleaned_prices_end_not_before_served"  # Dagster's op of the check
 REFRESH_ASSETS = ("raw_prices", "cleaned_prices", "indicator_features", "serving_snapshot", "forecast_ledger")

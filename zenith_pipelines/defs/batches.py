@@ -1,13 +1,16 @@
 """Batches: one run that works through many tickers in its process, which imports the learning libraries once.
 
-Each ticker has a run of its own inside the batch, of the same job as if it were launched alone. So its history, checks,
-decisions and retries are those of a single run. In scope: which ticker comes next, and what a repeated batch leaves
-out. Out of scope: the division of tickers into batches, which is in `run_requests`.
+A retraining gives each ticker a run of its own inside the batch, of the same job as if it were launched alone: so its
+history, checks, decisions and retries are those of a single run. A refresh records its tickers in the batch's run,
+because a run of its own would cost more than the refresh. In scope: which ticker comes next, and what a repeated batch
+leaves out. Out of scope: the division of tickers into batches, which is in `run_requests`.
 """
 
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
@@ -22,21 +25,20 @@ from dagster._core.storage.tags import (
 )
 from pydantic import Field
 
-from zenith_core.asset_selection import REFRESH, RETRAIN
+from zenith_core.asset_selection import REFRESH_BATCH, RETRAIN, RETRAIN_BATCH, assets_to_refresh
+from zenith_core.errors import RunEnded, ZenithError
 from zenith_core.job_options import RetrainingOptions
 from zenith_core.names import REQUESTED_BY
-from zenith_pipelines.dagster_runtime.dead_runs import fail_dead_runs
+from zenith_pipelines.dagster_runtime.dead_runs import earlier_attempts, fail_dead_runs
 from zenith_pipelines.dagster_runtime.failures import failure_of
 from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock
 from zenith_pipelines.defs.jobs import TRAINING_QUEUE
+from zenith_pipelines.defs.refresh import refresh_ticker
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.defs.run_requests import (
     ATTEMPTS,
     BATCH,
     BATCH_OPS,
-    REFRESH_BATCH,
-    RETRAIN_BATCH,
-    refresh_request,
     retrain_request,
 )
 from zenith_pipelines.tickers import PARTITIONS, select_tickers
@@ -44,6 +46,7 @@ from zenith_pipelines.tickers import PARTITIONS, select_tickers
 _IN_PROGRESS = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _OWN_REASONS = {RunFailureReason.STEP_FAILURE.value, RunFailureReason.RUN_EXCEPTION.value}
 _WAIT_SECONDS = 2.0
+_DONE, _FAILED = "done before", "failed: "
 
 JobByName = Callable[[str], dg.JobDefinition]
 """The resource that returns the job of a ticker's run."""
@@ -65,29 +68,23 @@ def retrain_each(
     config: RetrainBatch,
     zenith: ZenithResource,
     job_by_name: dg.ResourceParam[JobByName],
-) -> dg.Output[None]:
+) -> Iterator[Any]:
     """Retrain the tickers one after the other, each in a run of its own; one that fails fails alone."""
-    options = config.model_dump(include={"model_type", "epochs", "models"})
-
-    def request(ticker: str) -> dg.RunRequest:
-        return retrain_request(ticker, run_key=ticker, **options)
-
-    return _Batch(context, zenith, job_by_name(RETRAIN), request).run(config.tickers)
+    batch = _Retraining(context, zenith, job_by_name(RETRAIN), config)
+    yield from batch.run(config.tickers)
+    yield dg.Output(None, metadata=batch.summary)
 
 
 @dg.op(name=BATCH_OPS[REFRESH_BATCH], out=dg.Out(dg.Nothing))
-def refresh_each(
-    context: dg.OpExecutionContext,
-    config: RefreshBatch,
-    zenith: ZenithResource,
-    job_by_name: dg.ResourceParam[JobByName],
-) -> dg.Output[None]:
-    """Refresh the tickers one after the other, each in a run of its own; one that fails fails alone."""
-
-    def request(ticker: str) -> dg.RunRequest:
-        return refresh_request(ticker, run_key=ticker, forecasts=zenith.store.exists("forecast_ledger", ticker))
-
-    return _Batch(context, zenith, job_by_name(REFRESH), request).run(config.tickers)
+def refresh_each(context: dg.OpExecutionContext, config: RefreshBatch, zenith: ZenithResource) -> Iterator[Any]:
+    """Refresh the tickers one after the other; after all of them fail with the reasons of those that failed."""
+    batch = _Refreshes(context, zenith)
+    yield from batch.run(config.tickers)
+    failures = [f"{ticker} {outcome}" for ticker, outcome in batch.outcomes.items() if outcome.startswith(_FAILED)]
+    if failures:
+        description = f"{len(failures)} of {len(batch.outcomes)} tickers: {'; '.join(failures)}"
+        raise dg.Failure(description, metadata=batch.summary, allow_retries=False)
+    yield dg.Output(None, metadata=batch.summary)
 
 
 @dg.job(name=RETRAIN_BATCH, tags=TRAINING_QUEUE)
@@ -96,60 +93,85 @@ def retrain_batch() -> None:
     retrain_each()
 
 
-@dg.job(name=REFRESH_BATCH, tags=TRAINING_QUEUE)
+@dg.job(name=REFRESH_BATCH, tags={**TRAINING_QUEUE, "zenith/refreshes": "batch"})  # which dagster.yaml limits
 def refresh_batch() -> None:
-    """Refresh many tickers in one process: a run of refresh_prices for each, one after the other."""
+    """Refresh many tickers in one process, one after the other: the assets of refresh_prices, recorded in this run."""
     refresh_each()
 
 
-class _Batch:
-    """The runs of one batch, and of the earlier batches that it repeats because their process died."""
+class _Batch(ABC):
+    """The tickers of one batch, and the earlier runs of it that it repeats because their process died."""
 
-    def __init__(
-        self,
-        context: dg.OpExecutionContext,
-        zenith: ZenithResource,
-        job: dg.JobDefinition,
-        request: Callable[[str], dg.RunRequest],
-    ) -> None:
-        self._context, self._zenith, self._job, self._request = context, zenith, job, request
-        self._instance = context.instance
-        self._id = context.run.tags.get(ROOT_RUN_ID_TAG, context.run_id)
+    def __init__(self, context: dg.OpExecutionContext, zenith: ZenithResource) -> None:
+        self._context, self._zenith, self._instance = context, zenith, context.instance
+        self._attempts = earlier_attempts(context.instance, context.run_id)
+        self.outcomes: dict[str, str] = {}
 
-    def run(self, tickers: list[str]) -> dg.Output[None]:
-        """Run the tickers that are not done; return how many succeeded, and the reasons of the others."""
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The number of tickers by outcome, and the outcome of each, for the UI."""
+        counts = Counter(outcome.partition(":")[0] for outcome in self.outcomes.values())
+        return {"tickers": len(self.outcomes), **counts, "outcomes": dg.MetadataValue.json(self.outcomes)}
+
+    def run(self, tickers: list[str]) -> Iterator[Any]:
+        """Work on the tickers that are not done, and yield the events of each, which Dagster then records."""
         fail_dead_runs(self._zenith.settings)  # also the run at which an earlier attempt of this batch was killed
-        names = tickers or select_tickers(self._instance, [])
-        outcomes: dict[str, str] = {}
+        names = self._in_order(tickers or select_tickers(self._instance, []))
         for count, ticker in enumerate(names, start=1):
             self._zenith.fence()
-            outcomes[ticker] = self._run_unless_done(ticker)
-            self._context.log.info(f"{count} of {len(names)}: {ticker} {outcomes[ticker]}")
-        counts = Counter(outcome.partition(":")[0] for outcome in outcomes.values())
-        return dg.Output(None, metadata={"tickers": len(names), **counts, "outcomes": dg.MetadataValue.json(outcomes)})
+            if self._instance.has_dynamic_partition(PARTITIONS, ticker):
+                self._wait_for_other_runs(ticker)
+                self.outcomes[ticker] = self._work_on(ticker)
+            else:
+                self.outcomes[ticker] = "removed"
+            self._context.log.info(f"{count} of {len(names)}: {ticker} {self.outcomes[ticker]}")
+            yield from self._context.consume_events()  # or they would be recorded after the last ticker
 
-    def _run_unless_done(self, ticker: str) -> str:
-        if not self._instance.has_dynamic_partition(PARTITIONS, ticker):
-            return "removed"
-        self._wait_for_other_runs(ticker)
-        runs = self._instance.get_runs(dg.RunsFilter(tags={BATCH: self._id, PARTITION_NAME_TAG: ticker}))
+    def _in_order(self, tickers: list[str]) -> list[str]:
+        return tickers
+
+    @abstractmethod
+    def _work_on(self, ticker: str) -> str:
+        """Do the work unless it is done; return the outcome, which begins with `failed: ` before a reason."""
+
+    def _wait_for_other_runs(self, ticker: str) -> None:
+        """Wait until no other run of the ticker works, because two would write the same datasets."""
+        running = dg.RunsFilter(statuses=_IN_PROGRESS, tags={PARTITION_NAME_TAG: ticker})
+        while self._instance.get_runs(running, limit=1):
+            time.sleep(_WAIT_SECONDS)
+            fail_dead_runs(self._zenith.settings)
+
+
+class _Retraining(_Batch):
+    """The retraining of each ticker in a run of its own."""
+
+    def __init__(
+        self, context: dg.OpExecutionContext, zenith: ZenithResource, job: dg.JobDefinition, config: RetrainBatch
+    ) -> None:
+        super().__init__(context, zenith)
+        self._job = job
+        self._options = config.model_dump(include={"model_type", "epochs", "models"})
+
+    def _work_on(self, ticker: str) -> str:
+        batches = [self._context.run_id, *self._attempts]
+        runs = self._instance.get_runs(dg.RunsFilter(tags={BATCH: batches, PARTITION_NAME_TAG: ticker}))
         dead = [run for run in runs if _has_died(run)]
         if len(dead) < len(runs):
-            return "done before"
+            return _DONE
         if len(dead) >= ATTEMPTS:
-            return f"failed: its process died {len(dead)} times"
-        return self._run(ticker, dead[0] if dead else None)
+            return f"{_FAILED}its process died {len(dead)} times"
+        return self._retrain(ticker, dead[0] if dead else None)
 
-    def _run(self, ticker: str, dead: dg.DagsterRun | None) -> str:
+    def _retrain(self, ticker: str, dead: dg.DagsterRun | None) -> str:
         """Run the job for the ticker, from where a dead run of it ended; return the outcome."""
-        request, run_id = self._request(ticker), str(uuid4())
+        request, run_id = retrain_request(ticker, run_key=ticker, **self._options), str(uuid4())
         assets, config = request.asset_selection, dict(request.run_config)
-        tags = {BATCH: self._id, "dagster/max_retries": "0"}  # the batch itself repeats the ticker
+        tags = {BATCH: self._context.run_id, "dagster/max_retries": "0"}  # the batch itself repeats the ticker
         if by := self._zenith.requested_by:
             tags[REQUESTED_BY] = by
         if dead:
             if not (assets := list(self._incomplete(assets, dead))):
-                return "done before"
+                return _DONE
             names = {key.to_user_string() for key in assets}
             config["ops"] = {name: options for name, options in config.get("ops", {}).items() if name in names}
             tags |= {PARENT_RUN_ID_TAG: dead.run_id, ROOT_RUN_ID_TAG: dead.run_id, RETRY_NUMBER_TAG: "1"}
@@ -163,7 +185,7 @@ class _Batch:
                 tags=tags,
                 raise_on_error=False,
             )
-        return "ok" if result.success else f"failed: {failure_of(result)[0]}"
+        return "ok" if result.success else f"{_FAILED}{failure_of(result)[0]}"
 
     def _incomplete(self, assets: Sequence[dg.AssetKey] | None, dead: dg.DagsterRun) -> Iterator[dg.AssetKey]:
         """Return the assets that the dead run did not finish together with their checks."""
@@ -179,12 +201,40 @@ class _Batch:
             if not {name, *checks} <= successes:
                 yield asset
 
-    def _wait_for_other_runs(self, ticker: str) -> None:
-        """Wait until no other run of the ticker works, because two would write the same datasets."""
-        running = dg.RunsFilter(statuses=_IN_PROGRESS, tags={PARTITION_NAME_TAG: ticker})
-        while self._instance.get_runs(running, limit=1):
-            time.sleep(_WAIT_SECONDS)
-            fail_dead_runs(self._zenith.settings)
+
+class _Refreshes(_Batch):
+    """The refresh of each ticker, recorded in the run of the batch."""
+
+    def __init__(self, context: dg.OpExecutionContext, zenith: ZenithResource) -> None:
+        super().__init__(context, zenith)
+        materializations = [
+            log.asset_materialization
+            for run_id in self._attempts
+            for log in self._instance.all_logs(run_id, dg.DagsterEventType.ASSET_MATERIALIZATION)
+        ]
+        self._records = {(record.partition, record.asset_key.path[-1]) for record in materializations if record}
+
+    def _in_order(self, tickers: list[str]) -> list[str]:
+        """Return the tickers, last those at which an earlier run may have died, so that they hold up no other."""
+        begun = {ticker for ticker, _ in self._records}
+        return sorted(tickers, key=lambda ticker: ticker in begun and not self._is_done(ticker))
+
+    def _work_on(self, ticker: str) -> str:
+        if self._is_done(ticker):
+            return _DONE
+        try:
+            problem = refresh_ticker(self._context, self._zenith, ticker)
+        except RunEnded:
+            raise
+        except Exception as error:  # the other tickers go on
+            self._context.log.exception(f"{ticker} failed")
+            name = "" if isinstance(error, ZenithError) else f"{type(error).__name__}: "
+            problem = f"{name}{' '.join(str(error).split())}"
+        return f"{_FAILED}{problem}" if problem else "ok"
+
+    def _is_done(self, ticker: str) -> bool:
+        last = assets_to_refresh(forecasts=self._zenith.store.exists("forecast_ledger", ticker))[-1]
+        return (ticker, last) in self._records
 
 
 def _has_died(run: dg.DagsterRun) -> bool:

@@ -8,11 +8,10 @@ from dagster._core.storage.tags import SCHEDULE_NAME_TAG, SENSOR_NAME_TAG
 
 from zenith_core.asset_selection import (
     ALL,
-    REFRESH,
-    REFRESH_ASSETS,
+    REFRESH_BATCH,
     RETRAIN,
+    RETRAIN_BATCH,
     STAGES,
-    assets_to_refresh,
     assets_to_retrain,
     training_config,
 )
@@ -22,7 +21,6 @@ from zenith_core.model_kinds.table import KINDS
 from zenith_core.names import REQUESTED_BY
 from zenith_pipelines.datasets.store import DatasetStore
 
-RETRAIN_BATCH, REFRESH_BATCH = "retrain_batch", "refresh_batch"
 BATCH_OPS = {RETRAIN_BATCH: "retrain_each", REFRESH_BATCH: "refresh_each"}
 BATCH = "zenith/batch"
 """The tag of a ticker's run inside a batch: the id of the batch's run, or of the first if it was repeated."""
@@ -83,16 +81,6 @@ def retrain_request(
         run_config={"ops": ops} if (ops := training_config(epochs, models, model_type=model_type)) else {},
         asset_selection=_selection(assets_to_retrain(model_type), STAGES),
         tags={**({"zenith/reason": reason} if reason else {}), **({REQUESTED_BY: by} if by else {})},
-    )
-
-
-def refresh_request(ticker: str, *, run_key: str, forecasts: bool) -> dg.RunRequest:
-    """Request a run of `refresh_prices`. Dagster launches a run key once; `forecasts`: there are some to score."""
-    return dg.RunRequest(
-        job_name=REFRESH,
-        partition_key=ticker,
-        run_key=run_key,
-        asset_selection=_selection(assets_to_refresh(forecasts=forecasts), REFRESH_ASSETS),
     )
 
 

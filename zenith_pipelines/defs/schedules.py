@@ -11,9 +11,10 @@ from typing import Any
 
 import dagster as dg
 
+from zenith_core.asset_selection import RETRAIN_BATCH
 from zenith_core.errors import UserError
 from zenith_pipelines.defs import batches, jobs
-from zenith_pipelines.defs.run_requests import RETRAIN_BATCH, batch_requests
+from zenith_pipelines.defs.run_requests import batch_requests
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import known_tickers
 

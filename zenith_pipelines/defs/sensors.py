@@ -12,13 +12,14 @@ from typing import Any
 
 import dagster as dg
 
+from zenith_core.asset_selection import REFRESH_BATCH, RETRAIN_BATCH
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import last_closed_session
 from zenith_pipelines.dagster_runtime.dead_runs import fail_dead_runs
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.defs import batches, jobs
 from zenith_pipelines.defs.partitions import ticker_partitions
-from zenith_pipelines.defs.run_requests import REFRESH_BATCH, RETRAIN_BATCH, batch_requests, requester
+from zenith_pipelines.defs.run_requests import batch_requests, requester
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import SERVED, SyncState, known_tickers, plan_ticker_sync, select_tickers
 

@@ -3,13 +3,13 @@
 import dagster as dg
 import pytest
 
-from zenith_core.asset_selection import RETRAIN
+from zenith_core.asset_selection import REFRESH_BATCH, RETRAIN, RETRAIN_BATCH
 from zenith_core.names import REQUESTED_BY
 from zenith_pipelines.dagster_runtime.dead_runs import REASON, earlier_attempts
 from zenith_pipelines.defs import batches
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
-from zenith_pipelines.defs.run_requests import BATCH, REFRESH_BATCH, RETRAIN_BATCH, batch_requests
+from zenith_pipelines.defs.run_requests import BATCH, batch_requests
 from zenith_pipelines.tickers import add_tickers
 
 pytestmark = pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's, of itself
@@ -72,6 +72,11 @@ def run_batch(instance):
     return run_batch
 
 
+def retry_of(batch):
+    """The tags of the run by which Dagster's daemon repeats a batch."""
+    return {"dagster/parent_run_id": batch.run_id, "dagster/retry_number": "1"}
+
+
 def runs_of(instance, ticker):
     return instance.get_runs(dg.RunsFilter(tags={"dagster/partition": ticker}))
 
@@ -118,7 +123,7 @@ def test_a_repeated_batch_goes_on_with_the_unfinished_assets_of_the_ticker_at_wh
     batch, _ = run_batch("AAPL", "IBM")
     dead = leave_dead_run(instance, "MSFT", batch, ["model"])
 
-    _, outcomes = run_batch(*TICKERS, **{"dagster/root_run_id": batch.run_id, "dagster/parent_run_id": batch.run_id})
+    _, outcomes = run_batch(*TICKERS, **retry_of(batch))
 
     assert outcomes == {"AAPL": "done before", "IBM": "done before", "MSFT": "ok"}
     assert executed == [("MSFT", "report")]
@@ -126,12 +131,18 @@ def test_a_repeated_batch_goes_on_with_the_unfinished_assets_of_the_ticker_at_wh
     assert earlier_attempts(instance, retry.run_id) == {dead.run_id}  # a version that it registered is taken over
 
 
+def test_a_batch_that_a_person_repeats_does_all_again(run_batch):
+    batch, _ = run_batch("AAPL")
+
+    assert run_batch("AAPL", **{"dagster/parent_run_id": batch.run_id})[1] == {"AAPL": "ok"}
+
+
 def test_a_ticker_that_kills_its_process_twice_does_not_end_the_batch(instance, run_batch):
     batch, _ = run_batch("IBM")
     for _ in range(2):
         leave_dead_run(instance, "AAPL", batch, ["model"])
 
-    _, outcomes = run_batch("AAPL", "MSFT", **{"dagster/root_run_id": batch.run_id})
+    _, outcomes = run_batch("AAPL", "MSFT", **retry_of(batch))
 
     assert outcomes == {"AAPL": "failed: its process died 2 times", "MSFT": "ok"}
     assert executed == [("MSFT", "model"), ("MSFT", "report")]

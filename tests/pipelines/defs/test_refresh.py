@@ -145,3 +145,25 @@ def test_a_blocking_check_stops_the_ticker_and_its_pass_is_recorded_later(home):
     assert outcome is None
     assert checks["end_not_before_served"].passed
     assert checks["end_not_before_served"].partition == "XYZ"
+
+
+def test_a_batch_refreshes_the_other_tickers_and_fails_with_the_reason_and_its_retry_leaves_out_what_is_done(home):
+    from zenith_pipelines.definitions import defs
+
+    history().to_csv(home.file)
+    add_tickers(home.instance, ["ABC"])
+    job = defs.resolve_job_def("refresh_batch")
+
+    def run(**tags):
+        config = {"ops": {"refresh_each": {"config": {"tickers": ["ABC", "XYZ"]}}}}
+        result = job.execute_in_process(instance=home.instance, run_config=config, tags=tags, raise_on_error=False)
+        (failure,) = [event for event in result.all_events if event.event_type_value == "STEP_FAILURE"]
+        made = [event.partition for event in result.get_asset_materialization_events()]
+        return result.run_id, failure.step_failure_data.user_failure_data.description, made
+
+    run_id, reason, made = run()
+    assert reason.startswith("1 of 2 tickers: ABC failed: ")
+    assert made == ["XYZ"] * len(MADE)
+    assert home.instance.get_materialized_partitions(dg.AssetKey("serving_snapshot")) == {"XYZ"}
+
+    assert run(**{"dagster/parent_run_id": run_id, "dagster/retry_number": "1"})[1:] == (reason, [])

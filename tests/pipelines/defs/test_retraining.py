@@ -7,7 +7,7 @@ from zenith_core.asset_selection import STAGES, assets_to_refresh, assets_to_ret
 from zenith_core.names import REQUESTED_BY
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.defs.jobs import retrain_all_models
-from zenith_pipelines.defs.run_requests import refresh_request, requester, retrain_request
+from zenith_pipelines.defs.run_requests import requester, retrain_request
 from zenith_pipelines.defs.sensors import requested_retraining
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import add_tickers
@@ -83,14 +83,10 @@ def test_a_refresh_trains_nothing_and_scores_forecasts():
 def test_the_job_accepts_each_request(model_type):
     from zenith_pipelines.definitions import defs
 
-    requests = [
-        retrain_request("AAPL", run_key="1", model_type=model_type, epochs=3),
-        refresh_request("AAPL", run_key="1", forecasts=model_type == "all"),
-    ]
-    for request in requests:
-        job = defs.resolve_job_def(request.job_name)
-        job = job.get_subset(asset_selection=request.asset_selection and set(request.asset_selection))
-        assert dg.validate_run_config(job, request.run_config)["ops"]
+    request = retrain_request("AAPL", run_key="1", model_type=model_type, epochs=3)
+    job = defs.resolve_job_def(request.job_name)
+    job = job.get_subset(asset_selection=request.asset_selection and set(request.asset_selection))
+    assert dg.validate_run_config(job, request.run_config)["ops"]
 
 
 @pytest.mark.parametrize(
