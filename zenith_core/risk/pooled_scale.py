@@ -13,6 +13,7 @@ is too short for eleven coefficients a horizon; those of many tickers are nearly
 from collections.abc import Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zenith_core.arrays import Floats
 from zenith_core.names import HORIZONS
@@ -45,6 +46,7 @@ class Pool:
         self.data_end: np.datetime64 | None = None
         self._inputs: list[Floats] = []
         self._targets: list[Floats] = []
+        self._markets: list[str] = []
         for moves in histories:
             self.add(moves)
 
@@ -60,6 +62,7 @@ class Pool:
         self.data_end = dates[end - 1] if self.data_end is None else max(self.data_end, dates[end - 1])
         scale = moves.volatility[rows, np.newaxis] * np.sqrt(ANCHORS)
         targets = moves.moves_until(end - 1)[:, rows] / scale
+        self._markets.append(moves.market)
         self._inputs.append(moves.inputs[rows])
         self._targets.append(np.clip(targets, -MAX_TARGET, MAX_TARGET))
         if len(self) > 2 * MAX_ROWS:
@@ -76,6 +79,11 @@ class Pool:
     def targets(self) -> Floats:
         """The standardized moves of all rows, clipped, NaN where not known: (3, n, ANCHORS)."""
         return np.concatenate([np.empty((3, 0, len(ANCHORS))), *self._targets], axis=1)
+
+    @property
+    def markets(self) -> NDArray[np.str_]:
+        """The market of each row, (n,)."""
+        return np.repeat(np.array(self._markets, dtype=np.str_), [len(inputs) for inputs in self._inputs])
 
     def __len__(self) -> int:
         """Return the number of rows."""

@@ -46,6 +46,7 @@ class PriceMoves:
                  within it; NaN where that is in the future or meets a suspect price
     sound:       (n,) True where there are inputs and the price does not stand still
     liquid:      (n,) True where it is sound and moves enough to learn from
+    market:      code of its exchange; empty if nobody asks for it
     """
 
     dates: np.ndarray
@@ -54,6 +55,7 @@ class PriceMoves:
     moves: Floats
     sound: Bools
     liquid: Bools
+    market: str = ""
 
     def __len__(self) -> int:
         """Return the number of sessions."""

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
-from zenith_core.errors import CorruptData, NotAvailable
+from zenith_core.errors import CorruptData, InvalidTicker, NotAvailable
+from zenith_core.market.exchanges import exchange_of
 from zenith_core.risk.price_moves import PriceMoves, price_moves
 from zenith_core.risk.scale_model import forecast_distribution
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
@@ -34,7 +36,15 @@ def histories(store: DatasetStore, tickers: Iterable[str]) -> Iterator[PriceMove
         with suppress(NotAvailable, CorruptData):
             prices = store.read("cleaned_prices", ticker).tables["prices"]
             if len(prices):
-                yield price_moves(prices)
+                yield replace(price_moves(prices), market=_market(ticker))
+
+
+def _market(ticker: str) -> str:
+    """Return the code of the ticker's exchange; empty if this home does not know its suffix any more."""
+    try:
+        return exchange_of(ticker).code
+    except InvalidTicker:
+        return ""
 
 
 def last_session(store: DatasetStore, tickers: Iterable[str]) -> str | None:

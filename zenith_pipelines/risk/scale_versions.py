@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zenith_core.errors import NotAvailable, TrainingError
-from zenith_core.evaluation.scale_scores import SCORED, ewma_model, relative_pinball, scale_scores
+from zenith_core.evaluation.scale_scores import SCORED, ewma_model, group_scores, relative_pinball, scale_scores
 from zenith_core.names import SCALE
 from zenith_core.risk.pooled_scale import MAX_EXPONENT, Pool
 from zenith_core.risk.price_moves import SCALE_INPUTS, PriceMoves
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 TESTED_DAYS = 365  # the newest, which the judged twin of a candidate does not know
 MAX_WORSE = 0.005  # of the pinball loss: the champion may have learned from those days
+MAX_WORSE_GROUP = 0.02  # of a market or a decile of volatility, which has fewer rows
 _LEVEL = 0.9
 
 
@@ -46,6 +47,7 @@ class ScaleCandidate:
     cut:       the twin's last day, ISO
     scores:    of the twin, `scale_scores`
     baseline:  of EWMA volatility times the pool's own quantiles
+    groups:     scores of the twin by market and by decile of volatility, `group_scores`
     holdout:    the rows that both were scored on
     """
 
@@ -53,6 +55,7 @@ class ScaleCandidate:
     cut: str
     scores: Mapping[str, float]
     baseline: Mapping[str, float]
+    groups: Mapping[str, Mapping[str, float]]
     holdout: Pool
 
     @property
@@ -76,9 +79,11 @@ def learn_scale(histories: Iterable[PriceMoves], last: str) -> ScaleCandidate:
     try:
         twin = fit_scale_model(earlier, "twin")
         scores, baseline = (scale_scores(each, holdout) for each in (twin, ewma_model(earlier)))
+        groups = group_scores(twin, holdout)
     except TrainingError:
         scores = baseline = {"rows": 0.0}
-    return ScaleCandidate(model, str(cut), scores, baseline, holdout)
+        groups = {}
+    return ScaleCandidate(model, str(cut), scores, baseline, groups, holdout)
 
 
 def register_scale(registry: ModelRegistry, candidate: ScaleCandidate, dagster_run_id: str) -> Version:
@@ -110,6 +115,7 @@ def promote_scale(
         against = [*([data_end_gate(challenger.data_end, champion.data_end, challenger.data_end)] if champion else [])]
         if opponent and candidate.scores["rows"]:
             against += scale_gates(candidate.scores, scale_scores(opponent, candidate.holdout), opponent.version)
+            against += [group_gate(candidate.groups, group_scores(opponent, candidate.holdout), opponent.version)]
         return decide(sanity, against or None, beats_naive=candidate.metrics.get("skill", 0.0) > 0)
 
     return promote_by_gates(registry, SCALE, version, judge, by=by)
@@ -131,6 +137,29 @@ def scale_gates(own: Mapping[str, float], other: Mapping[str, float], name: str)
         f"{own[each]:.1%} ({each.removeprefix('coverage_')}; {name} {other[each]:.1%})" for each in names
     )
     return [loss, Gate("coverage", passed, detail, {each: own[each] for each in names})]
+
+
+def group_gate(own: Mapping[str, Mapping[str, float]], other: Mapping[str, Mapping[str, float]], name: str) -> Gate:
+    """Compare a candidate's twin with the champion or prior `name` in each market and each decile of volatility.
+
+    A group's pinball loss may be worse by MAX_WORSE_GROUP. Its coverage must be within its tolerance of 90 %, two
+    standard errors of as many independent rows, or not further off than the other's by more than COVERAGE_SLACK. A
+    market that the holdout lacks is not judged.
+    """
+    problems = [problem for group in own if group in other and (problem := _worse(group, own[group], other[group]))]
+    detail = "; ".join(problems) or f"none of {len(own)} markets and deciles is worse than by {name}"
+    return Gate("groups", not problems, detail, {group: dict(scores) for group, scores in own.items()})
+
+
+def _worse(group: str, own: Mapping[str, float], other: Mapping[str, float]) -> str | None:
+    change = own["pinball"] / other["pinball"] - 1
+    if change > MAX_WORSE_GROUP:
+        return f"{group}: loss {change:+.1%}"
+    off, theirs = (abs(scores["coverage"] - _LEVEL) for scores in (own, other))
+    tolerance = max(LEAST_TOLERANCE, 2 * (_LEVEL * (1 - _LEVEL) / own["rows"]) ** 0.5)
+    if off > tolerance and off > theirs + COVERAGE_SLACK:
+        return f"{group}: coverage {own['coverage']:.1%}, not {other['coverage']:.1%}"
+    return None
 
 
 def roll_back_scale(registry: ModelRegistry, *, reason: str | None) -> dict[str, Any]:

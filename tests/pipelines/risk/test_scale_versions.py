@@ -19,6 +19,7 @@ from zenith_pipelines.registry.retention import RetentionRules, clean_up
 from zenith_pipelines.risk import scale_versions
 from zenith_pipelines.risk.scale_prior import prior_before
 from zenith_pipelines.risk.scale_versions import (
+    group_gate,
     learn_scale,
     load_scale,
     promote_scale,
@@ -89,6 +90,7 @@ def test_versions_are_promoted_kept_unchanged_and_rolled_back(registry, candidat
 
     assert [decision["outcome"] for decision in decisions] == ["promoted", "promoted", "unchanged"]
     assert "beside prior-" in decisions[0]["gates"][1]["says"]
+    assert decisions[0]["gates"][-1]["gate"] == "groups"
     assert scale_for(registry, day).version == "2"
     assert scale_for(registry, first.cut).version == prior_before(first.cut).version  # the pool has seen later days
     loaded = load_scale(registry, registry.version(SCALE, 2))
@@ -161,3 +163,29 @@ def test_too_short_a_history_for_a_twin_is_refused(candidates, monkeypatch):
     decision = promote_scale(None, 1, unproven)
     assert not decision.promote
     assert "no out-of-sample forecasts" in decision.reason
+
+
+GROUPS = {"market XNYS": {"rows": 900.0, "pinball": 0.2, "coverage": 0.9}}
+
+
+@pytest.mark.parametrize(
+    ("own", "problem"),
+    [
+        ({"pinball": 0.203}, None),
+        ({"pinball": 0.205}, "market XNYS: loss +2.5%"),
+        ({"coverage": 0.881}, None),
+        ({"coverage": 0.87}, "market XNYS: coverage 87.0%, not 90.0%"),
+        ({"coverage": 0.87, "rows": 500.0}, "market XNYS: coverage 87.0%, not 90.0%"),
+        ({"coverage": 0.875, "rows": 500.0}, None),  # chance alone may do that
+    ],
+)
+def test_a_market_or_decile_that_gets_worse_is_refused_by_name(own, problem):
+    gate = group_gate({"market XNYS": {**GROUPS["market XNYS"], **own}}, GROUPS, "3")
+
+    assert gate.passed == (problem is None)
+    assert gate.detail == (problem or "none of 1 markets and deciles is worse than by 3")
+
+
+def test_a_market_that_is_missing_is_not_judged():
+    assert group_gate({}, GROUPS, "3").passed
+    assert group_gate({"market BVMF": GROUPS["market XNYS"]}, GROUPS, "3").passed
