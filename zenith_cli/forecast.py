@@ -86,8 +86,8 @@ def _show(rows: Sequence[ForecastRow], horizon: int, levels: Sequence[float]) ->
         table.add_row(*_cells(row, levels))
     if forecasts:
         console.print(table)
-        better = [row.ticker for row in forecasts if row.beats_naive]
-        console.print(f"better than an unchanged price, out of sample: {', '.join(better) or 'none'}", markup=False)
+        better = [row.ticker for row in forecasts if row.evidence and row.evidence.discovered]
+        console.print(f"discovered to be better than an unchanged price: {', '.join(better) or 'none'}", markup=False)
     if stale := [f"{row.ticker} ({row.as_of})" for row in rows if row.stale]:
         console.print(f"stale, with the last day of the data: {', '.join(stale)}", markup=False, soft_wrap=True)
     for row in rows:

@@ -8,14 +8,17 @@ from rich.table import Table
 
 from zenith_core.errors import NotAvailable
 from zenith_core.market.tickers import validate_ticker
+from zenith_core.names import HEADLINE_HORIZON
 from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.production.evidence import Claims
 from zenith_pipelines.production.leaderboard import LEADERBOARD
 from zenith_pipelines.settings import Settings
 
 _LEGEND = """loss, naive: out of sample, on the rows that all models of the task have in
 common; mean absolute error of prices, or Brier score of signals. skill: against
-the naive forecast, * if p < 0.05. p: that the model is no better than the one
-that answers (ZENITH_ANSWERS). CPU s: of the training. rows: its own."""
+the naive forecast, * if discovered: the evidence makes a claim. p: that the
+model is no better than the one that answers (ZENITH_ANSWERS). CPU s: of the
+training. rows: its own."""
 
 
 def show_leaderboard(ticker: str | None, *, as_json: bool) -> None:
@@ -24,11 +27,20 @@ def show_leaderboard(ticker: str | None, *, as_json: bool) -> None:
     tickers = store.tickers(LEADERBOARD) if ticker is None else [validate_ticker(ticker)]
     if not tickers:
         raise NotAvailable("no leaderboard yet: `zenith run` makes one for each ticker")
-    boards = {name: store.facts(LEADERBOARD, name)["tasks"] for name in tickers}
+    claims = Claims(store)
+    boards = {name: _with_evidence(name, store.facts(LEADERBOARD, name)["tasks"], claims) for name in tickers}
     if as_json:
         print(json.dumps(boards, indent=2, allow_nan=False))
     else:
         _show(boards, Console(highlight=False, markup=False))
+
+
+def _with_evidence(ticker: str, tasks: dict[str, Any], claims: Claims) -> dict[str, Any]:
+    """Return the boards with the evidence of the kind that answers, as it is now."""
+    for board in tasks.values():
+        for row in board["models"]:
+            row["evidence"] = claims.of_kind(ticker, row["model_type"], board["horizon"] or HEADLINE_HORIZON)
+    return tasks
 
 
 def _show(boards: dict[str, dict[str, Any]], console: Console) -> None:
@@ -38,6 +50,8 @@ def _show(boards: dict[str, dict[str, Any]], console: Console) -> None:
             for row in board["models"]:
                 if row["note"]:
                     console.print(f"{row['model_type']}: {row['note']}", style="dim", soft_wrap=True)
+                if row["evidence"]:
+                    console.print(f"{row['model_type']}, evidence: {row['evidence']['says']}.", soft_wrap=True)
     console.print(_LEGEND, style="dim")
 
 
@@ -61,7 +75,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
     return [
         f"{name} answers" if row["answers"] else name,
         f"{_text(row['value'], '.4f')} ({_text(row['naive'], '.4f')})",
-        f"{skill} *" if row["beats_naive"] else skill,
+        f"{skill} *" if row["evidence"] and row["evidence"]["discovered"] else skill,
         calibration,
         _text(row["p_value_answering"], ".3f"),
         _text(row["train_cpu_seconds"], ".1f"),

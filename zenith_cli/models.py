@@ -12,7 +12,9 @@ from zenith_core.errors import NotAvailable, StorageUnavailable
 from zenith_core.evaluation.summary_metrics import summarize_metrics
 from zenith_core.market.tickers import validate_ticker
 from zenith_core.model_kinds.table import KINDS, kinds_of, known_task, task_of
-from zenith_core.names import HEADLINE_HORIZON, last_decision, model_name
+from zenith_core.names import HEADLINE_HORIZON, PRODUCTION, last_decision, model_name
+from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.production.evidence import Claims
 from zenith_pipelines.registry.artifact_locations import database_file, make_relative_to_read
 from zenith_pipelines.settings import Settings
 from zenith_serving.errors import RegistryUnavailable
@@ -24,7 +26,8 @@ _DECISION = ("reason", "decided_at", "decided_by")
 _PRICE, _SIGNAL = ", ".join(kinds_of("price")), ", ".join(kinds_of("signal"))
 _LEGEND = f"""loss: out of sample, mean absolute error of prices in {HEADLINE_HORIZON} sessions ({_PRICE}) or
 Brier score ({_SIGNAL}); naive: the same for the naive forecast on the same rows;
-skill: reduction of loss, * if p < 0.05; !: leakage certificate not passed."""
+skill: reduction of loss, * if discovered: the evidence of served forecasts makes
+a claim; !: leakage certificate not passed."""
 
 
 def list_models(ticker: str | None, *, history: bool, as_json: bool) -> None:
@@ -73,10 +76,18 @@ def read_models(settings: Settings, ticker: str | None, *, history: bool) -> dic
         if history:
             for kind, name in names.items():
                 models[each][kind]["history"] = sorted(decisions.get(name, ()), key=lambda record: str(record["at"]))
-    if not models:
+    if models:
+        _add_evidence(models, Claims(DatasetStore(settings.data_uri)))
+    else:
         missing = f"models of {ticker} yet: `zenith run --tickers {ticker}`" if ticker else "models yet: `zenith run`"
         raise NotAvailable(f"no {missing} makes them")
     return models
+
+
+def _add_evidence(models: dict[str, dict[str, Any]], claims: Claims) -> None:
+    for ticker, kinds in models.items():
+        for kind, model in kinds.items():
+            model["evidence"] = claims.of_kind(ticker, kind)
 
 
 def _document(version: KnownVersion) -> dict[str, Any]:
@@ -99,14 +110,17 @@ def _show(models: dict[str, dict[str, Any]], console: Console) -> None:
             for heading in ("version", "alias", "data end", "loss (naive)", "skill", calibration, "decision"):
                 table.add_column(heading, no_wrap=True)
             for version in model["versions"]:
-                table.add_row(*_cells(version))
+                table.add_row(*_cells(version, model["evidence"]))
             console.print(table)
+            if model["evidence"]:
+                console.print(f"evidence: {model['evidence']['says']}.", soft_wrap=True)
             for line in _decision_lines(model):
                 console.print(line, style="dim", soft_wrap=True, markup=False)
     console.print(_LEGEND, style="dim")
 
 
-def _cells(version: dict[str, Any]) -> list[str]:
+def _cells(version: dict[str, Any], evidence: Mapping[str, Any] | None) -> list[str]:
+    has_star = evidence is not None and evidence["discovered"] and PRODUCTION in version["aliases"]
     metrics = version["metrics"]
     leakage_mark = "" if (version["leakage"] or "").startswith("passed") else " !"
     skill = "–" if metrics.get("skill") is None else f"{metrics['skill']:+.1%}"
@@ -116,7 +130,7 @@ def _cells(version: dict[str, Any]) -> list[str]:
         "\n".join(version["aliases"]),
         version["data_end"] or "–",
         f"{_number(metrics['value'])} ({_number(metrics['naive'])})",
-        f"{skill} *" if metrics.get("beats_naive") else skill,
+        f"{skill} *" if has_star else skill,
         "–" if calibration is None else f"{calibration:.1%}" if "coverage" in metrics else f"{calibration:.3f}",
         version["decision"] or "–",
     ]

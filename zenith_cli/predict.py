@@ -104,13 +104,21 @@ def _show(price: PriceAnswer, signal: SignalAnswer) -> None:
         console.print("no model: the price is the last close")
     else:
         verdict = "beats" if price.skill.beats_naive else "no better than"
-        console.print(f"{price.model_type} v{price.model_version}: {verdict} assuming an unchanged price")
+        console.print(
+            f"{price.model_type} v{price.model_version}: {verdict} assuming an unchanged price, looked at once"
+        )
+    if price.evidence:
+        console.print(f"evidence, {_sessions(price.evidence.horizon)} ahead: {price.evidence.says}", soft_wrap=True)
     if price.scale_version:
         coverage = "unknown" if price.coverage is None else f"{price.coverage:.1%}"
         console.print(f"intervals by scale {price.scale_version} around the last close; past coverage {coverage}")
     if price.dates_estimated_after:
         console.print(f"dates after {price.dates_estimated_after} are estimated: the exchange's calendar ends there")
     show_end(console, price)
+
+
+def _sessions(number: int) -> str:
+    return "1 session" if number == 1 else f"{number} sessions"
 
 
 def show_end(console: Console, answer: Answer) -> None:

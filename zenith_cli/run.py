@@ -17,6 +17,7 @@ from zenith_cli.progress_bars import BatchProgress
 from zenith_cli.run_table import show
 from zenith_core.errors import UserError
 from zenith_core.market.exchanges import listed_tickers
+from zenith_core.model_kinds.answers import ANSWERS
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.execution.run_plan import RunPlan, plan_run
 from zenith_pipelines.execution.ticker_run import TickerRun, check_until
@@ -24,6 +25,7 @@ from zenith_pipelines.execution.worker_pool import run_batch
 from zenith_pipelines.ingestion.point_in_time import as_of_home, as_of_state, parse_day, snapshot_as_of
 from zenith_pipelines.ingestion.sources import make_source
 from zenith_pipelines.ingestion.sources.defaults import default_source, default_tickers
+from zenith_pipelines.production.evidence import Claims, served_signal
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.registry.reachability import require_database
 from zenith_pipelines.settings import Settings, prepare_home
@@ -66,7 +68,7 @@ def run_tickers(
     if plan:
         return _print_plan(plan_run(settings, [run.ticker for run in runs], slots), as_json=as_json)
     with state, BatchProgress([run.ticker for run in runs], visible=not verbose) as progress:
-        outcomes = run_batch(runs, slots, progress.update)
+        outcomes = _with_evidence(run_batch(runs, slots, progress.update))
     document = {
         "source": ", ".join(sorted({run.source or "snapshot" for run in runs})),
         "as_of": runs[0].as_of,
@@ -77,6 +79,21 @@ def run_tickers(
     for remark in _remarks(outcomes):
         print(f"zenith: {remark}", file=sys.stderr)
     return exit_code(outcomes)
+
+
+def _with_evidence(outcomes: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the outcomes with the evidence for each kind that answers, and with the signals that are served."""
+    if not any(outcome.get("forecast") for outcome in outcomes.values()):
+        return outcomes
+    claims = Claims(DatasetStore(Settings().data_uri))
+    for ticker, outcome in outcomes.items():
+        if forecast := outcome.get("forecast"):
+            kinds = ANSWERS.of(ticker).values()
+            outcome["evidence"] = {kind: claims.of_kind(ticker, kind, forecast["horizon"]) for kind in kinds}
+            outcome["forecast"] = served_signal(
+                forecast, discovered=claims.has_discovered(ticker, ANSWERS.of(ticker)["signal"])
+            )
+    return outcomes
 
 
 def _require_servers(settings: Settings) -> None:

@@ -50,8 +50,8 @@ def _headings(horizon: int) -> tuple[str, ...]:
 def _legend(horizon: int) -> str:
     price, signal = (", ".join(map(_named, kinds_of(task))) for task in ("price", "signal"))
     return f"""in {horizon} sessions: forecast, 90 % interval. vs naive: skill out of sample, against
-the random walk ({price}) and past frequencies ({signal}); * if p < 0.05,
-by chance one in twenty. Sharpe: walk-forward, after costs (buy-and-hold)."""
+the random walk ({price}) and past frequencies ({signal}); * if discovered:
+evidence enough for a claim. Sharpe: walk-forward, after costs (buy-and-hold)."""
 
 
 def _named(kind: str) -> str:
@@ -75,21 +75,23 @@ def _cells(outcome: dict[str, Any]) -> list[str]:
         return [close]
     price, lower, upper = (price_text(prediction[name]) for name in ("forecast", "lower", "upper"))
     forecast = f"{price}\n{lower}–{upper}"
-    signal = f"{prediction['signal']}\n{prediction['probability']:.0%}"
+    probability = prediction["probability"]
+    signal = f"{prediction['signal']}\n{'–' if probability is None else f'{probability:.0%}'}"
     versions = "\n".join(f"{_short(kind)} v{model['production']}" for kind, model in outcome["models"].items())
     return [
         close,
         forecast,
         signal,
-        "\n".join(_skill(model["metrics"]) for model in outcome["models"].values()),
+        "\n".join(_skill(kind, model["metrics"], outcome) for kind, model in outcome["models"].items()),
         versions,
         _sharpe(outcome["backtest"]),
     ]
 
 
-def _skill(metrics: dict[str, Any]) -> str:
+def _skill(kind: str, metrics: dict[str, Any], outcome: dict[str, Any]) -> str:
     skill = "–" if metrics["skill"] is None else f"{metrics['skill']:+.1%}"
-    return f"{skill} *" if metrics["beats_naive"] else skill
+    evidence = outcome.get("evidence", {}).get(kind)
+    return f"{skill} *" if evidence and evidence["discovered"] else skill
 
 
 def _sharpe(backtests: dict[str, Any]) -> str:

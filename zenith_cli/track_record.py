@@ -10,7 +10,7 @@ from zenith_core.evaluation.track_record import track_record
 from zenith_core.market.listing import price_text
 from zenith_core.market.tickers import validate_ticker
 from zenith_pipelines.datasets.store import DatasetStore
-from zenith_pipelines.production.evidence import evidence_beside_others
+from zenith_pipelines.production.evidence import Claims, ticker_evidence
 from zenith_pipelines.production.ledger import FORECASTS, LEDGER
 from zenith_pipelines.settings import Settings
 
@@ -24,8 +24,9 @@ def show_track_record(ticker: str, *, as_json: bool) -> None:
     store = DatasetStore(Settings().data_uri)
     ledger = store.read(LEDGER, name)
     forecasts = ledger.tables[FORECASTS]
-    evidence = evidence_beside_others(store, name, forecasts, ledger.facts)
-    record = {"ticker": name, **track_record(forecasts), "evidence": evidence}
+    claims = Claims(store, {name: ticker_evidence(forecasts, ledger.facts)})
+    evidence = {"evidence": claims.of(name, "price"), "signal_evidence": claims.of(name, "signal")}
+    record = {"ticker": name, **track_record(forecasts), **evidence}
     if as_json:
         print(json.dumps(record, indent=2, allow_nan=False))
     else:
@@ -39,9 +40,10 @@ def _show(record: dict[str, Any], console: Console) -> None:
         console.print(
             f"{record['ticker']}: no forecast has matured yet. {_why_none(record['forecasts'])}", soft_wrap=True
         )
-    for horizon, evidence in record["evidence"].items():
-        if evidence["since"]:
-            console.print(f"{_sessions(horizon)} ahead, evidence: {evidence['says']}.", soft_wrap=True)
+    for name, by_horizon in (("evidence", record["evidence"]), ("signal evidence", record["signal_evidence"])):
+        for horizon, evidence in by_horizon.items():
+            if evidence["since"]:
+                console.print(f"{_sessions(horizon)} ahead, {name}: {evidence['says']}.", soft_wrap=True)
     mature = [row for row in record["forecasts"] if row["actual"] is not None]
     if mature:
         console.print(_forecast_table(mature[-_MAX_FORECASTS:]))

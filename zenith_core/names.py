@@ -49,6 +49,9 @@ UNIVERSE = "universe_forecasts"
 ALL_TICKERS = "ALL-TICKERS"
 """Stands for all tickers where a dataset belongs to them together. No exchange has a ticker of this form."""
 
+EVIDENCE = "forecast_evidence"
+"""A dataset without rows: the e-values of a ticker's ledger by task and horizon, small enough to read those of all."""
+
 QUEUE = "dagster-celery/queue"
 """The tag of a run that names its queue, as Celery's run launcher reads it."""
 

@@ -21,7 +21,6 @@ from zenith_serving.observability.logs import QUIET_PATHS, RequestLog
 from zenith_serving.observability.metrics import Metrics
 from zenith_serving.openapi import document_refusals
 from zenith_serving.portfolio.universe_store import UniverseStore
-from zenith_serving.prediction.evidence_universe import EvidenceUniverse
 from zenith_serving.prediction.predictor import make_predictor
 from zenith_serving.prediction.snapshot_store import LEDGER
 from zenith_serving.problem_details import add_handlers
@@ -85,7 +84,14 @@ def create_app(
         watchers = (
             Watcher([predictor.refresh], poll_seconds),
             Watcher(
-                [predictor.cache.check, predictor.snapshots.check, universe_store.check, metrics.check], poll_seconds
+                [
+                    predictor.cache.check,
+                    predictor.snapshots.check,
+                    predictor.universe.check,
+                    universe_store.check,
+                    metrics.check,
+                ],
+                poll_seconds,
             ),
         )
         for watcher in watchers:
@@ -113,7 +119,7 @@ def create_app(
     app.state.launcher, app.state.dagster_threads = Launcher(settings, dagster, PREFIX), BoundedThreads(8)
     app.state.ledgers = predictor.snapshots.reader(LEDGER)
     app.state.universe_store = universe_store
-    app.state.universe = EvidenceUniverse(app.state.ledgers)
+    app.state.universe = predictor.universe
     # Not include_router: FastAPI's matching of nested routers takes as long as a cached answer. Routes are matched in
     # this order, before FastAPI's own.
     app.router.routes[:0] = [_with_operation_id(route) for module in ROUTES for route in module.router.routes]

@@ -29,7 +29,7 @@ def test_all_tickers_are_shown_with_the_reason_where_there_is_no_forecast(zenith
 
     rows = [line.split() for line in text.splitlines() if "100.00" in line]
     assert (status, [row[0] for row in rows]) == (0, TICKERS)
-    assert "out of sample: none" in text and "MSFT: " in text and "not investment advice" in text
+    assert "an unchanged price: none" in text and "MSFT: " in text and "not investment advice" in text
 
 
 def test_json_is_the_table_of_the_service(zenith):

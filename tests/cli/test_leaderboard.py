@@ -3,6 +3,7 @@ import json
 import pytest
 
 from tests.core.evaluation.test_leaderboard import FEATURES, prices, signals
+from tests.published import publish_claims
 from zenith_core.evaluation.leaderboard import Contender, leaderboard
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 
@@ -40,8 +41,26 @@ def test_each_task_is_a_table_of_its_models_with_their_common_rows(show, argumen
     assert "other: nothing in Production" in text
 
 
-def test_json_has_every_figure(show):
-    assert json.loads(show("--json")[1]) == json.loads(json.dumps({"AAPL": BOARDS}))
+def test_json_has_every_figure_and_the_evidence_of_the_model_that_answers(show):
+    boards = json.loads(show("--json")[1])["AAPL"]
+
+    evidence = {row["model_type"]: row.pop("evidence") for board in boards.values() for row in board["models"]}
+    assert boards == json.loads(json.dumps(BOARDS))
+    assert (evidence["gru"], evidence["other"]) == (None, None)
+    assert (evidence["lstm"]["says"], evidence["ensemble"]["required"]) == ("no outcome yet", 20)
+
+
+def test_only_what_is_discovered_has_a_star(show, tmp_path):
+    rows = {line.split()[0]: line for line in show()[1].splitlines() if "v1" in line}
+    assert not any(" * " in row for row in rows.values())
+    publish_claims(tmp_path, "AAPL")
+    DatasetStore(str(tmp_path / "data")).write("forecast_ledger", "AAPL", Dataset())
+
+    text = show()[1]
+
+    rows = {line.split()[0]: line for line in text.splitlines() if "v1" in line}
+    assert {kind for kind, row in rows.items() if " * " in row} == {"lstm", "ensemble"}
+    assert "lstm, evidence: 5,000 to 1 since January 2012: a claim, which asks 20 to 1 among 1 ticker." in text
 
 
 def test_without_a_leaderboard_it_says_which_command_makes_one(show, monkeypatch, tmp_path):

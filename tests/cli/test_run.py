@@ -135,11 +135,11 @@ def test_durations_have_their_two_largest_units(seconds, text):
     assert duration(seconds) == text
 
 
-def test_only_significant_skill_has_a_star(render):
-    significant = model(skill=0.005, beats_naive=True)
-    without_skill = model(skill=None)
+def test_only_what_is_discovered_has_a_star(render):
+    found, lucky = model(skill=0.005), model(skill=None, beats_naive=True)
+    evidence = {"lstm": {"discovered": True}, "ensemble": {"discovered": False}}
 
-    text = render(GOOG=outcome(models={"lstm": significant, "ensemble": without_skill}), AAPL=outcome())
+    text = render(GOOG=outcome(models={"lstm": found, "ensemble": lucky}, evidence=evidence), AAPL=outcome())
 
     assert text.count(" *") == 2  # GOOG's, and the legend's
     assert "+0.5% *" in text

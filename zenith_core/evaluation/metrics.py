@@ -19,7 +19,14 @@ from zenith_core.names import HEADLINE_HORIZON, SIGNIFICANCE
 from zenith_core.statistics.diebold_mariano import diebold_mariano, loss_test
 from zenith_core.statistics.performance import finite
 
-__all__ = ["HEADLINE_HORIZON", "SIGNIFICANCE", "diebold_mariano", "price_metrics", "signal_metrics"]
+__all__ = [
+    "HEADLINE_HORIZON",
+    "SIGNIFICANCE",
+    "diebold_mariano",
+    "known_frequencies",
+    "price_metrics",
+    "signal_metrics",
+]
 
 _MIN_PROBABILITY = 1e-6  # in the logarithm: float32 probabilities may be 0
 
@@ -85,7 +92,7 @@ def signal_metrics(
     counts = {"rows": int(has_label.sum()), "unlabelled": without_label, **_abstention(signals[has_label])}
     if not has_label.any():
         return counts | dict.fromkeys(_SIGNAL_FIGURES) | {"beats_naive": False}
-    frequencies = _known_frequencies(label, horizon, earlier_labels)[has_label]
+    frequencies = known_frequencies(label, horizon, earlier_labels)[has_label]
     return (
         counts
         | _classification(label[has_label], probabilities[has_label].argmax(axis=1))
@@ -159,8 +166,8 @@ def _abstention(signals: pd.DataFrame) -> dict[str, Any]:
     return {"signalled": _mean((signals["signal"] != "hold").to_numpy()), "abstained": abstentions}
 
 
-def _known_frequencies(label: Ints, horizon: int, earlier: Sequence[str]) -> Floats:
-    """Return the class frequencies known at each row, (n, 3)."""
+def known_frequencies(label: Ints, horizon: int, earlier: Sequence[str]) -> Floats:
+    """Return the class frequencies known at each row, (n, 3): of `earlier` labels and those `horizon` rows back."""
     start = 1.0 + np.bincount(_class_numbers(pd.Series(list(earlier), dtype=object)) + 1, minlength=4)[1:]
     outcomes = _one_hot(label)
     lag = min(horizon, len(outcomes))

@@ -1,22 +1,28 @@
 """A ticker's evidence beside that of all tickers, in figures and one plain sentence.
 
-Claims are made among the forecasts of all tickers at one horizon. A ticker without outcomes yet counts with an e-value
-of 1: it is looked at too.
+Claims are made among the forecasts of all tickers of one task at one horizon. A ticker without outcomes yet counts with
+an e-value of 1: it is looked at too.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from math import exp, log
-from typing import Any, TypedDict
+from typing import Any, Self, TypedDict
 
-from zenith_core.evidence.discoveries import LEVEL, discovered, required
+from zenith_core.evidence.discoveries import LEVEL, threshold
+from zenith_core.model_kinds.tasks import Task
 
 _LARGEST = log(1e12)  # an e-value beyond it is shown as this
 _NEVER = "no outcome yet"
+_NO_OUTCOME: Mapping[str, Any] = {"log_e_value": 0.0, "since": None}
+
+TickerEvidence = Mapping[Task, Mapping[str, Mapping[str, Any]]]
+"""By task and horizon: `log_e_value`, and `since`, the first origin that counts, or None."""
 
 
 class Evidence(TypedDict):
-    """Evidence that served forecasts of one horizon lose less than "the price stays".
+    """Evidence that served forecasts of one horizon lose less than the naive forecast.
 
     e_value:     odds against luck, valid at every look; 1 without outcomes
     since:       the first origin that counts
@@ -32,35 +38,64 @@ class Evidence(TypedDict):
     says: str
 
 
-def claims_by_horizon(own: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> dict[str, Evidence]:
-    """Return the evidence of a ticker at each horizon, JSON-ready.
+@dataclass(frozen=True)
+class Look:
+    """The claims among all tickers' e-values of a task at one horizon.
 
-    own, others: of the ticker and of all others, as `zenith_core.evidence.track_evidence.ledger_evidence` returns them
+    threshold: the log e-value from which on claims are made; infinite if there are none
     """
-    return {
-        horizon: claim(evidence, [float(other.get(horizon, {}).get("log_e_value", 0.0)) for other in others])
-        for horizon, evidence in own.items()
-    }
+
+    tickers: int
+    claims: int
+    threshold: float
+
+    @classmethod
+    def at(cls, log_e_values: Sequence[float]) -> Self:
+        """Look at all e-values at once."""
+        limit = threshold(log_e_values)
+        return cls(len(log_e_values), sum(value >= limit for value in log_e_values), limit)
+
+    def judge(self, own: Mapping[str, Any]) -> Evidence:
+        """Return the evidence of one of the tickers, JSON-ready. `own` has its log_e_value and since."""
+        value = float(own["log_e_value"])
+        is_claim = value >= self.threshold
+        needed = self.tickers / (self.claims if is_claim else min(self.claims + 1, self.tickers)) / LEVEL
+        asks, among = f"asks {_to_one(needed)}", _many(self.tickers)
+        return Evidence(
+            e_value=_rounded(exp(min(value, _LARGEST))),
+            since=own["since"],
+            required=_rounded(needed),
+            discovered=is_claim,
+            says=_sentence(own, asks, among, is_claim, self.claims) if own["since"] else _NEVER,
+        )
 
 
-def claim(own: Mapping[str, Any], others: Sequence[float]) -> Evidence:
-    """Return the evidence of a ticker at one horizon, JSON-ready.
+class Universe:
+    """The evidence of all tickers at one moment."""
 
-    own:     log_e_value and since, as `zenith_core.evidence.track_evidence.ledger_evidence` returns them
-    others:  log e-values of all other tickers
-    """
-    value, tickers = float(own["log_e_value"]), len(others) + 1
-    claims = discovered([value, *others])
-    count, is_claim = int(claims.sum()), bool(claims[0])
-    threshold = tickers / count / LEVEL if is_claim else required([value, *others])
-    says = _sentence(own, f"asks {_to_one(threshold)}", _many(tickers), is_claim, count) if own["since"] else _NEVER
-    return Evidence(
-        e_value=_rounded(exp(min(value, _LARGEST))),
-        since=own["since"],
-        required=_rounded(threshold),
-        discovered=is_claim,
-        says=says,
-    )
+    def __init__(self, tickers: Collection[TickerEvidence]) -> None:
+        self._nothing = Look(max(len(tickers), 1), 0, float("inf"))
+        parts = {(task, horizon) for own in tickers for task, by_horizon in own.items() for horizon in by_horizon}
+        self._looks = {
+            part: Look.at([float(_part(own, *part)["log_e_value"]) for own in tickers]) for part in sorted(parts)
+        }
+
+    def judge(self, own: TickerEvidence, task: Task, horizon: str) -> Evidence:
+        """Return the evidence of one of the tickers for a task at a horizon, JSON-ready."""
+        return self._looks.get((task, horizon), self._nothing).judge(_part(own, task, horizon))
+
+    def judge_all(self, own: TickerEvidence, task: Task) -> dict[str, Evidence]:
+        """Return the evidence of one of the tickers for a task by horizon, JSON-ready."""
+        return {horizon: self.judge(own, task, horizon) for horizon in own.get(task, {})}
+
+
+def nearest_horizon(own: TickerEvidence, task: Task, horizon: int) -> str:
+    """Return the horizon nearest to the requested one at which a ticker has evidence; signals have one."""
+    return min(own.get(task, {}), key=lambda each: abs(int(each) - horizon), default=str(horizon))
+
+
+def _part(own: TickerEvidence, task: Task, horizon: str) -> Mapping[str, Any]:
+    return own.get(task, {}).get(horizon, _NO_OUTCOME)
 
 
 def _sentence(own: Mapping[str, Any], asks: str, among: str, is_claim: bool, count: int) -> str:

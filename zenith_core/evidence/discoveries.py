@@ -7,7 +7,7 @@ other. Source: Wang and Ramdas (2022), False Discovery Rate Control with E-value
 import numpy as np
 from numpy.typing import ArrayLike
 
-from zenith_core.arrays import Bools, Floats
+from zenith_core.arrays import Bools
 
 LEVEL = 0.05  # the expected share of false claims
 
@@ -18,7 +18,7 @@ def discovered(log_e_values: ArrayLike) -> Bools:
     log_e_values: (n,), of all forecasts that are looked at, discovered or not
     """
     values = np.asarray(log_e_values, dtype=float)
-    claims: Bools = values >= _threshold(values)
+    claims: Bools = values >= threshold(values)
     return claims
 
 
@@ -29,8 +29,9 @@ def required(log_e_values: ArrayLike) -> float:
     return len(values) / min(claims + 1, len(values)) / LEVEL
 
 
-def _threshold(values: Floats) -> float:
+def threshold(log_e_values: ArrayLike) -> float:
     """Return the log e-value from which on claims are made; infinite if there are none."""
+    values = np.asarray(log_e_values, dtype=float)
     falling = np.sort(values)[::-1]
     thresholds = np.log(len(values) / LEVEL / np.arange(1, len(values) + 1))
     enough = np.flatnonzero(falling >= thresholds)

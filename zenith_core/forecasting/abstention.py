@@ -21,6 +21,7 @@ REASONS = {
     "stale_data": "The model abstains: the data are out of date.",
     "outside_training_range": "The model abstains: today is unlike anything it was trained on.",
     "fails_baseline": "The model abstains: on what it had not seen it knew the direction no better than chance.",
+    "not_discovered": "The model abstains: the evidence for its signals is not enough among so many tickers.",
     "low_confidence": "The model abstains: neither buy nor sell is much likelier than usual.",
     "no_model": "No model of this ticker is trained yet.",
 }
@@ -100,10 +101,22 @@ class SignalDecision:
         return REASONS[self.reason]
 
 
+def withhold(decision: SignalDecision, *, discovered: bool) -> SignalDecision:
+    """Return the decision to serve: hold, unless the evidence for the ticker's signals is enough among all tickers.
+
+    An earlier one of REASONS to abstain counts first.
+    """
+    if discovered or decision.reason not in ("model", "low_confidence"):
+        return decision
+    return SignalDecision("hold", "not_discovered")
+
+
 def decide_latest_signal(
     probabilities: Mapping[str, float], snapshot: ServingSnapshot, facts: Mapping[str, Any], *, stale: bool
 ) -> SignalDecision:
     """Decide at a snapshot's origin; `probabilities` by name of SIGNALS, `facts` from the model's artifact.
+
+    It is the model's own decision, before `withhold`.
 
     The model is proven by the same rule as the model of each fold: the test on all out-of-sample votes before its
     training. Raises NotAvailable if the facts lack the result, or the limits of the training rows.

@@ -189,6 +189,7 @@ class LatestForecast:
             "signal": self.decision.signal,
             "probability": self.probabilities[self.decision.signal],
             "reason": self.decision.reason,
+            "probabilities": self.probabilities,
             **{f"{kind}_version": version for kind, version in self.versions.items()},
         }
 

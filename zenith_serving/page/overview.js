@@ -21,7 +21,7 @@ const COLUMNS = [
   ["volatility", (row) => row.volatility, (row) => percent(row.volatility, 1), false],
   ["var", (row) => row.value_at_risk, (row) => percent(row.value_at_risk, 1), false],
   ["signal", (row) => row.signal, (row) => (row.signal ? h("span", { class: `side ${row.signal}`, title: t(`reason.${row.reason_code}`) }, t(`signal.${row.signal}`)) : "–"), true],
-  ["worth", (row) => Number(row.beats_naive), (row) => (row.beats_naive ? t("yes") : row.beats_naive === null ? "–" : t("no")), false],
+  ["worth", (row) => row.evidence?.e_value, (row) => (row.evidence ? t(row.evidence.discovered ? "yes" : "no") : "–"), false],
   ["age", (row) => row.as_of, (row) => [day(row.as_of), " ", row.stale && h("span", { class: "tag stale" }, t("stale"))], false],
 ];
 const TEXTS = ["ticker", "recent", "signal", "worth", "age"];
@@ -29,7 +29,7 @@ const TEXTS = ["ticker", "recent", "signal", "worth", "age"];
 const FILTERS = {
   all: () => true,
   signals: (row) => row.signal && row.signal !== "hold",
-  better: (row) => row.beats_naive,
+  better: (row) => row.evidence?.discovered,
   stale: (row) => row.stale,
   problems: (row) => row.problem,
 };
@@ -167,7 +167,8 @@ function line(row) {
 }
 
 const FIELDS = ["ticker", "as_of", "close", "previous_close", "currency", "horizon", "target_date", "price", "change_pct", "lower", "upper",
-                "volatility", "value_at_risk", "signal", "reason_code", "beats_naive", "model_version", "stale", "problem"];
+                "volatility", "value_at_risk", "signal", "reason_code", "beats_naive", "model_version", "stale", "problem",
+                "e_value", "required", "discovered"];
 
 // A text that a spreadsheet would run as a formula gets an apostrophe.
 function field(value) {
@@ -177,7 +178,7 @@ function field(value) {
 }
 
 function download(rows) {
-  const text = [FIELDS.join(","), ...rows.map((row) => FIELDS.map((name) => field(row[name])).join(","))].join("\n");
+  const text = [FIELDS.join(","), ...rows.map((row) => FIELDS.map((name) => field(row[name] ?? row.evidence?.[name])).join(","))].join("\n");
   const address = URL.createObjectURL(new Blob([`${text}\n`], { type: "text/csv" }));
   h("a", { href: address, download: "zenith-forecasts.csv" }).click();
   URL.revokeObjectURL(address);

@@ -53,8 +53,8 @@ function age(known) {
 function badge(data) {
   const answers = data.skills?.value ?? [];
   if (!answers.length) return null;
-  const better = answers.filter((answer) => answer.skill.beats_naive).map((answer) => answer.horizon);
-  const known = answers.some((answer) => answer.skill.beats_naive !== null);
+  const better = answers.filter((answer) => answer.evidence?.discovered).map((answer) => answer.evidence.horizon);
+  const known = answers.some((answer) => answer.evidence);
   if (!known) return h("p", {}, tag("unknown", t("skill.unknown")));
   return h("p", { class: "badge" }, better.length
     ? tag("good", t("skill.good", { n: better.at(-1) }))
@@ -97,7 +97,7 @@ export function signal(data) {
     answer.probabilities && h("ul", { class: "bars" }, SIDES.map((side) => bar(side, answer.probabilities[side], side === answer.signal))),
     h("p", {}, has(`reason.${answer.reason_code}`) ? t(`reason.${answer.reason_code}`) : answer.reason),
     abstains && answer.likeliest && answer.likeliest !== answer.signal && h("p", { class: "small" }, t("signal.likeliest", { signal: t(`signal.${answer.likeliest}`) })),
-    answer.probabilities && h("p", { class: "small" }, t(`signal.worth.${answer.skill.beats_naive}`)),
+    answer.probabilities && h("p", { class: "small" }, t(`signal.worth.${answer.skill.beats_naive}`), " ", proven(answer.evidence)),
   ];
 }
 
@@ -117,15 +117,21 @@ export const skill = (ticker, data) => came(data.skills, (answers) => [
   h("p", { class: "small" }, t("worth.how")),
 ]);
 
-function sentence({ skill: { beats_naive: better, horizon, skill: share }, horizon: asked }) {
+function sentence({ skill: { horizon, skill: share }, horizon: asked, evidence }) {
   const n = horizon ?? asked;
-  const ahead = t("worth.ahead", { n });
-  if (better === null) return [h("b", {}, ahead), " ", t("worth.unknown")];
-  if (better) return [h("b", {}, ahead), " ", t("worth.better", { share: percent(share, 1) })];
-  return [h("b", {}, ahead), " ", t(n === 1 ? "worth.tomorrow" : "worth.naive")];
+  const ahead = h("b", {}, t("worth.ahead", { n }));
+  if (!evidence) return [ahead, " ", t("worth.unknown")];
+  if (evidence.discovered) return [ahead, " ", t("worth.better", { share: percent(share, 1) }), " ", proven(evidence)];
+  return [ahead, " ", t(n === 1 ? "worth.tomorrow" : "worth.naive"), " ", proven(evidence)];
 }
 
-export const record = (ticker, data) => came(data.record, ({ forecasts, summary, evidence }) => {
+const proven = (evidence) => (evidence?.since
+  ? t("evidence", { sessions: t("sessions", { n: evidence.horizon }), ...betting(evidence) })
+  : t("evidence.none"));
+
+const betting = (one) => ({ odds: odds(one.e_value), since: day(one.since), required: odds(one.required) });
+
+export const record = (ticker, data) => came(data.record, ({ forecasts, summary, evidence, signal_evidence: signals }) => {
   const matured = Object.entries(summary ?? {}).filter(([, one]) => one.matured > 0);
   const waits = forecasts.filter((one) => one.actual === null && one.in_the_open).length;
   return [
@@ -135,14 +141,17 @@ export const record = (ticker, data) => came(data.record, ({ forecasts, summary,
         matured.map(([horizon, one]) => [t("sessions", { n: Number(horizon) }), number(one.matured, 0), percent(one.coverage), percent(one.mae, 2), percent(one.mae_naive, 2)]))
       : note(t("record.none")),
     waits > 0 && h("p", { class: "small" }, t("record.waits", { n: waits })),
-    ...Object.entries(evidence ?? {}).filter(([, one]) => one.since).map(proof),
+    ...begun(evidence).map(proof("record.claim", "record.evidence")),
+    ...begun(signals).map(proof("record.signal.claim", "record.signal.evidence")),
     matured.length > 0 && newest(ticker, forecasts),
   ];
 });
 
-const proof = ([horizon, one]) => h("p", { class: "small" }, t(one.discovered ? "record.claim" : "record.evidence", {
-  sessions: t("sessions", { n: Number(horizon) }), odds: odds(one.e_value), since: day(one.since), required: odds(one.required),
+const proof = (claim, evidence) => ([horizon, one]) => h("p", { class: "small" }, t(one.discovered ? claim : evidence, {
+  sessions: t("sessions", { n: Number(horizon) }), ...betting(one),
 }));
+
+const begun = (evidence) => Object.entries(evidence ?? {}).filter(([, one]) => one.since);
 
 const short = (value) => number(value, value < 9.95 ? 1 : 0);
 const odds = (value) => t("odds", value < 1 ? { for: number(1, 0), against: short(1 / value) } : { for: short(value), against: number(1, 0) });

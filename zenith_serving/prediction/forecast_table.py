@@ -53,6 +53,7 @@ def _price(price: PriceAnswer) -> dict[str, Any]:
         "upper": last.upper,
         "quantiles": {str(each.level): each.prices[-1] for each in price.quantiles},
         "beats_naive": price.skill.beats_naive,
+        "evidence": price.evidence,
         "model_version": price.model_version,
         "stale": price.stale,
     }

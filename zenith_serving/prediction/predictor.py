@@ -11,10 +11,11 @@ from zenith_core.market.tickers import validate_ticker
 from zenith_core.model_kinds.answers import ANSWERS, signal_kind
 from zenith_core.model_kinds.table import MODEL_KINDS, Kind, kinds_of
 from zenith_core.model_kinds.tasks import Task
-from zenith_core.names import CACHE_GENERATION_FILE
+from zenith_core.names import CACHE_GENERATION_FILE, EVIDENCE
 from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.errors import NoProductionModel, TickerGone
 from zenith_serving.prediction.cache import Cache, LocalCache, cache_key
+from zenith_serving.prediction.evidence_universe import EvidenceUniverse
 from zenith_serving.prediction.last_known_good import LastKnownGood
 from zenith_serving.prediction.model_store import ModelStore
 from zenith_serving.prediction.redis_cache import RedisCache
@@ -22,10 +23,10 @@ from zenith_serving.prediction.responses import response
 from zenith_serving.prediction.risk_answer import distribution_of, risk_answer
 from zenith_serving.prediction.served_model import ServedModel
 from zenith_serving.prediction.single_flight import SingleFlight
-from zenith_serving.prediction.snapshot_store import SnapshotStore
+from zenith_serving.prediction.snapshot_store import LEDGER, SnapshotStore
 from zenith_serving.registry import open_registry
 from zenith_serving.schemas.base import Answer
-from zenith_serving.schemas.predictions import ModelAnswer, PriceAnswer, SignalAnswer
+from zenith_serving.schemas.predictions import AnswerEvidence, ModelAnswer, PriceAnswer, SignalAnswer
 from zenith_serving.schemas.risk import RiskAnswer, RiskRequest
 from zenith_serving.settings import Settings, require_home
 
@@ -81,6 +82,8 @@ class Predictor:
         self.snapshots = snapshots
         self.models = models
         self.cache = cache
+        self.universe = EvidenceUniverse(snapshots.reader(EVIDENCE), snapshots.reader(LEDGER))
+        """The evidence of all tickers."""
         self._clock = clock
         self.on_answer: Callable[[str, bool], None] = _ignore
         """Called for each answer with "price", "signal" or "risk", and True if it was cached. From any thread."""
@@ -113,6 +116,8 @@ class Predictor:
         if snapshot is None or self._reason_gone(snapshot, self._clock()):
             return None
         models = {kind: model for kind in kinds if (model := self.models.peek(kind, snapshot))}
+        if any(model.version for model in models.values()) and not self.universe.is_current(ticker):
+            return None
         return models if len(models) == len(kinds) else None
 
     def answer(
@@ -145,10 +150,13 @@ class Predictor:
         request = f"{task}:{horizon}" if task == "price" else task
         if quantiles:
             request += f":{','.join(map(str, quantiles))}"
+        evidence = self._evidence(model, horizon)
+        if evidence:
+            request += f":{evidence.says}"
         key = cache_key(model.name, model.version, model.data_version, request, now.date())
         return self._answer(
             _Question(task, model.snapshot.ticker, key, _SCHEMAS[task]),
-            lambda: response(model, horizon, now, quantiles),
+            lambda: response(model, horizon, now, quantiles, evidence),
             use_cache=use_cache,
         )
 
@@ -181,6 +189,12 @@ class Predictor:
                 snapshot = self.snapshots.get(model.current.ticker)
                 if snapshot is not model.current:
                     self.models.get(model.kind, snapshot)
+
+    def _evidence(self, model: ServedModel, horizon: int) -> AnswerEvidence | None:
+        """Return the evidence for the ticker's forecasts, None without a model."""
+        if model.version is None:
+            return None
+        return self.universe.judge(model.snapshot.ticker, model.task, horizon)
 
     def _model(self, kind: Kind, ticker: str, now: datetime) -> ServedModel:
         return self.models.get(kind, self._snapshot(ticker, now))

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from zenith_core.forecasting.abstention import SignalDecision
+from zenith_core.forecasting.abstention import SignalDecision, withhold
 from zenith_core.inference import QUANTILES, SIGNALS
 from zenith_core.names import DISCLAIMER
 from zenith_core.risk.value_at_risk import price_quantiles
 from zenith_core.snapshot import STALE_AFTER_SESSIONS, ServingSnapshot
 from zenith_serving.prediction.served_model import ServedModel, SignalForecast
 from zenith_serving.schemas.predictions import (
+    AnswerEvidence,
     PriceAnswer,
     PricePoint,
     PriceQuantile,
@@ -29,19 +30,24 @@ _SKILL_SENTENCES = {
 
 
 def response(
-    model: ServedModel, horizon: int, now: datetime, quantiles: Sequence[float] = ()
+    model: ServedModel,
+    horizon: int,
+    now: datetime,
+    quantiles: Sequence[float] = (),
+    evidence: AnswerEvidence | None = None,
 ) -> PriceAnswer | SignalAnswer:
     """Return the answer of a price model for `horizon` sessions, or of a signal model.
 
     quantiles:  levels whose prices to add to those of a price model
+    evidence:   for the ticker's forecasts of this task; a signal is held back unless it is discovered
 
     Raises ModelUnavailable or FeatureMismatch if the model has no forecast from its snapshot, DistributionUnavailable
     if that has no quantiles, and UserError for a level beyond the data.
     """
     forecast = model.forecast
     if isinstance(forecast, SignalForecast):
-        return _signal_answer(model, forecast, now)
-    return _price_answer(model, forecast[:horizon], now, quantiles)
+        return _signal_answer(model, forecast, now, evidence)
+    return _price_answer(model, forecast[:horizon], now, quantiles, evidence)
 
 
 def age_in_sessions(snapshot: ServingSnapshot, now: datetime) -> int:
@@ -69,12 +75,16 @@ def common_fields(snapshot: ServingSnapshot, now: datetime) -> dict[str, Any]:
 
 
 def _price_answer(
-    model: ServedModel, points: tuple[PricePoint, ...], now: datetime, quantiles: Sequence[float]
+    model: ServedModel,
+    points: tuple[PricePoint, ...],
+    now: datetime,
+    quantiles: Sequence[float],
+    evidence: AnswerEvidence | None,
 ) -> PriceAnswer:
     skill, coverage = model.skill_at(len(points))
     calendar_end = model.snapshot.calendar_end
     return PriceAnswer(
-        **_common(model, skill, now),
+        **_common(model, skill, evidence, now),
         horizon=len(points),
         predictions=list(points),
         confidence=INTERVAL,
@@ -91,17 +101,21 @@ def _quantiles(model: ServedModel, levels: Sequence[float], horizon: int) -> lis
     return [PriceQuantile(level=level, prices=own) for level, own in zip(levels, prices, strict=True)]
 
 
-def _signal_answer(model: ServedModel, forecast: SignalForecast, now: datetime) -> SignalAnswer:
+def _signal_answer(
+    model: ServedModel, forecast: SignalForecast, now: datetime, evidence: AnswerEvidence | None
+) -> SignalAnswer:
     skill, _ = model.skill_at()
-    common = _common(model, skill, now)
-    decision = forecast.stale if common["stale"] else forecast.fresh
+    common = _common(model, skill, evidence, now)
+    decision = withhold(
+        forecast.stale if common["stale"] else forecast.fresh, discovered=bool(evidence and evidence.discovered)
+    )
     return SignalAnswer(
         **common,
         horizon=model.signal_horizon,
         signal=decision.signal,
         **_probable(forecast.probabilities, decision.signal),
         reason_code=decision.reason,
-        reason=_reason(decision, forecast.probabilities, skill),
+        reason=_reason(decision, forecast.probabilities, skill, evidence),
     )
 
 
@@ -116,19 +130,23 @@ def _probable(probabilities: Probabilities | None, signal: str) -> dict[str, Any
     }
 
 
-def _common(model: ServedModel, skill: Skill, now: datetime) -> dict[str, Any]:
+def _common(model: ServedModel, skill: Skill, evidence: AnswerEvidence | None, now: datetime) -> dict[str, Any]:
     """The fields of ModelAnswer."""
     return {
         **common_fields(model.snapshot, now),
         "model_type": model.kind,
         "model_version": "none" if model.version is None else str(model.version),
         "skill": skill,
+        "evidence": evidence,
         "scale_version": model.scale_version,
     }
 
 
-def _reason(decision: SignalDecision, probabilities: Probabilities | None, skill: Skill) -> str:
+def _reason(
+    decision: SignalDecision, probabilities: Probabilities | None, skill: Skill, evidence: AnswerEvidence | None
+) -> str:
     if probabilities is None:
         return decision.text
     shares = ", ".join(f"{signal} {getattr(probabilities, signal):.0%}" for signal in reversed(SIGNALS))
-    return f"{decision.text} Probabilities: {shares}. {_SKILL_SENTENCES[skill.beats_naive]}"
+    proof = f" Evidence for its signals: {evidence.says}." if evidence else ""
+    return f"{decision.text} Probabilities: {shares}. {_SKILL_SENTENCES[skill.beats_naive]}{proof}"

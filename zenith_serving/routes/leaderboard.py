@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from pydantic import ValidationError
 
+from zenith_core.names import HEADLINE_HORIZON
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.prediction.dataset_reader import DatasetReader
 from zenith_serving.problem_details import RESPONSES
@@ -23,6 +24,10 @@ def leaderboard(ticker: TickerPath, settings: SettingsDep, predictor: PredictorD
             boards.nearby(ticker), "no leaderboard of this ticker", "`zenith run --tickers TICKER` makes it"
         )
     try:
+        for task, board in facts["tasks"].items():
+            for row in board["models"]:
+                if row["answers"]:
+                    row["evidence"] = predictor.universe.judge(ticker, task, board["horizon"] or HEADLINE_HORIZON)
         return Leaderboard(ticker=ticker, **facts)
-    except (ValidationError, TypeError) as error:
+    except (ValidationError, AttributeError, KeyError, TypeError) as error:
         raise boards.unreadable(ticker, error) from None

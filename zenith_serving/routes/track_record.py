@@ -17,8 +17,11 @@ def track_record(ticker: TickerPath, ledgers: LedgersDep, predictor: PredictorDe
     ticker = predictor.snapshots.current_name(ticker)
     facts = ledgers.read(ticker)
     try:
-        evidence = universe.evidence_of(ticker, facts.get("evidence", {}))
-        record = TrackRecord(ticker=ticker, **facts["track_record"], evidence=evidence)
+        proof = {
+            "evidence": universe.judge_all(ticker, "price"),
+            "signal_evidence": universe.judge_all(ticker, "signal"),
+        }
+        record = TrackRecord(ticker=ticker, **facts["track_record"], **proof)
     except (ValidationError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ledgers.unreadable(ticker, error) from None
     return Response(record.model_dump_json(), media_type="application/json")

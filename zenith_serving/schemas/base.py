@@ -38,6 +38,19 @@ Ticker = Annotated[
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
+class Evidence(Response):
+    """Evidence that served forecasts of one horizon are better than the naive forecast.
+
+    Of prices, that the price stays; of signals, the frequency of past directions.
+    """
+
+    e_value: Finite = Field(description="Odds against luck, valid however often one looks; 1 without outcomes.")
+    since: date | None = Field(description="The first origin that counts; null without outcomes.")
+    required: Finite = Field(description="The `e_value` that a claim asks for, among all tickers at this horizon.")
+    discovered: bool = Field(description="The claim is made; of all claims, at most 5 % are expected to be false.")
+    says: str = Field(description="All this in one sentence.")
+
+
 class Answer(Response):
     """Fields of every answer about a ticker."""
 

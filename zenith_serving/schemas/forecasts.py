@@ -8,7 +8,7 @@ from pydantic import Field
 
 from zenith_core.names import HORIZONS
 from zenith_serving.schemas.base import Finite, Response
-from zenith_serving.schemas.predictions import Reason, Signal
+from zenith_serving.schemas.predictions import AnswerEvidence, Reason, Signal
 
 MAX_ROWS = 500
 
@@ -37,6 +37,7 @@ class ForecastRow(Response):
     signal: Signal | None = None
     reason_code: Reason | None = Field(default=None, description="`model`, or the reason why the signal is hold.")
     beats_naive: bool | None = Field(default=None, description="Whether the price model beats an unchanged price.")
+    evidence: AnswerEvidence | None = Field(default=None, description="For the price forecasts, null without a model.")
     model_version: str | None = Field(default=None, description="Of the price model; `none` for a band without one.")
     stale: bool | None = Field(default=None, description="More than 5 sessions have begun since `as_of`.")
     problem: str | None = None
@@ -45,13 +46,15 @@ class ForecastRow(Response):
         """Return the row by the names of `columns`."""
         fields = self.model_dump()
         prices = {_column(level): self.quantiles.get(str(level)) for level in levels}
-        return {name: fields[name] for name in columns()} | prices
+        evidence = fields["evidence"] or {}
+        return {name: fields.get(name, evidence.get(name)) for name in columns()} | prices
 
 
 def columns(levels: Sequence[float] = ()) -> list[str]:
     """Return the columns of a flat table: the single values of ForecastRow, and one for each level, such as q0.05."""
-    lists = ("recent", "quantiles")
-    return [name for name in ForecastRow.model_fields if name not in lists] + [_column(level) for level in levels]
+    nested = ("recent", "quantiles", "evidence")
+    single = [name for name in ForecastRow.model_fields if name not in nested]
+    return [*single, "e_value", "required", "discovered", *map(_column, levels)]
 
 
 def _column(level: float) -> str:

@@ -8,11 +8,13 @@ from pydantic_core import PydanticCustomError
 
 from zenith_core.model_kinds.table import Kind
 from zenith_core.names import HORIZONS
-from zenith_serving.schemas.base import Answer, Finite, Request, Response, Ticker
+from zenith_serving.schemas.base import Answer, Evidence, Finite, Request, Response, Ticker
 from zenith_serving.schemas.risk import RiskAnswer
 
 Signal = Literal["sell", "hold", "buy"]
-Reason = Literal["model", "stale_data", "outside_training_range", "fails_baseline", "low_confidence", "no_model"]
+Reason = Literal[
+    "model", "stale_data", "outside_training_range", "fails_baseline", "not_discovered", "low_confidence", "no_model"
+]
 PredictionType = Literal["price", "signal", "risk", "comprehensive"]
 
 MAX_QUANTILES = 20
@@ -82,12 +84,19 @@ class Skill(Response):
     skill: Finite | None = Field(description="1 - loss / baseline's loss; above 0 is better.")
 
 
+class AnswerEvidence(Evidence):
+    """Evidence for the forecasts of this ticker that were served."""
+
+    horizon: int = Field(description="Sessions ahead of the forecasts whose evidence this is: 1, 5 or 20 for prices.")
+
+
 class ModelAnswer(Answer):
     """Fields of every prediction."""
 
     model_type: Kind = Field(description="The kind of model that answers.")
     model_version: str = Field(description="The version in MLflow; `none` if no model is trained yet.")
     skill: Skill
+    evidence: AnswerEvidence | None = Field(default=None, description="Null without a model.")
     scale_version: str | None = Field(
         default=None,
         description="Version of the scale model behind the intervals; null if they are the model's own, as for data of"
@@ -141,7 +150,10 @@ class Probabilities(Response):
 
 
 class SignalAnswer(ModelAnswer):
-    """Buy or sell if the model has reason to, else hold. Without a model, hold and no probabilities."""
+    """Buy or sell if the model has reason to and its signals are discovered, else hold.
+
+    Without a model, hold and no probabilities.
+    """
 
     horizon: int | None = Field(default=None, description="Sessions ahead of the signal; null without a model.")
     signal: Signal

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import ConfigDict, Field
 
 from zenith_core.model_kinds.table import Kind
-from zenith_serving.schemas.base import Finite, Response
+from zenith_serving.schemas.base import Evidence, Finite, Response
 
 Status = Literal["production", "candidate", "archived"]
 Action = Literal["promoted", "forced", "refused", "unchanged", "rolled_back"]
@@ -39,16 +39,6 @@ class HorizonRecord(Response):
     mae_naive: Finite | None = Field(description="The same for the forecast that the price stays.")
 
 
-class Evidence(Response):
-    """Evidence that served forecasts of one horizon lose less than the forecast that the price stays."""
-
-    e_value: Finite = Field(description="Odds against luck, valid however often one looks; 1 without outcomes.")
-    since: date | None = Field(description="The first origin that counts; null without outcomes.")
-    required: Finite = Field(description="The `e_value` that a claim asks for, among all tickers at this horizon.")
-    discovered: bool = Field(description="The claim is made; of all claims, at most 5 % are expected to be false.")
-    says: str = Field(description="All this in one sentence.")
-
-
 class TrackRecord(Response):
     """Served forecasts beside the actual closes."""
 
@@ -58,6 +48,7 @@ class TrackRecord(Response):
     evidence: dict[str, Evidence] = Field(
         default={}, description="By horizon in sessions; empty until a refresh if the ledger is of an earlier release."
     )
+    signal_evidence: dict[str, Evidence] = Field(default={}, description="The same of signals: of their direction.")
 
 
 class ModelVersion(Response):
@@ -140,6 +131,7 @@ class Contender(Response):
     skill: Finite | None = Field(description="Against the naive forecast.")
     p_value: Finite | None = Field(description="That it is no better than the naive forecast; Diebold-Mariano.")
     beats_naive: bool | None = Field(description="Better than the naive forecast, and not by chance.")
+    evidence: Evidence | None = Field(default=None, description="As it is now, of the model that answers.")
     coverage: Finite | None = Field(description="Share of prices inside the 90 % band; null for signals.")
     ece: Finite | None = Field(description="Calibration error of the most probable class; null for prices.")
     p_value_answering: Finite | None = Field(description="That it is no better than the model that answers.")

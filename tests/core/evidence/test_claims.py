@@ -4,9 +4,14 @@ from math import log
 
 import pytest
 
-from zenith_core.evidence.claims import claim, odds
+from zenith_core.evidence.claims import Look, Universe, nearest_horizon, odds
 
 MAY = {"log_e_value": log(34), "since": "2026-05-04"}
+
+
+def claim(own, others):
+    """Return the evidence of a ticker beside the log e-values of all others."""
+    return Look.at([own["log_e_value"], *others]).judge(own)
 
 
 def test_a_ticker_that_is_not_yet_claimed_says_what_the_first_claim_asks():
@@ -54,3 +59,28 @@ def test_evidence_beyond_all_doubt_stays_a_number():
     assert evidence["e_value"] == 1e12
     assert odds(5000.0) == "more than 1,000,000,000,000 to 1"
     assert odds(-5000.0) == "1 to 1,000,000,000,000"
+
+
+def test_each_task_and_horizon_has_its_own_claims_among_all_tickers():
+    strong, weak = {"log_e_value": log(100), "since": "2026-05-04"}, MAY
+    own = {"price": {"1": strong, "5": weak}, "signal": {"5": strong}}
+    universe = Universe([own, {"price": {"1": weak}}, {}])
+
+    assert universe.judge(own, "price", "1")["required"] == pytest.approx(3 / 2 / 0.05, abs=0.01)
+    assert universe.judge(own, "price", "5")["required"] == 60
+    assert universe.judge(own, "signal", "5")["discovered"]
+    assert not universe.judge(own, "price", "20")["discovered"]
+    assert set(universe.judge_all(own, "price")) == {"1", "5"}
+
+
+def test_a_ticker_without_evidence_is_asked_as_much_as_the_others():
+    assert Universe([{}, {}]).judge({}, "signal", "5") == {
+        **{"e_value": 1.0, "since": None, "required": 40.0, "discovered": False, "says": "no outcome yet"}
+    }
+
+
+def test_the_evidence_of_a_horizon_in_between_is_that_of_the_nearest():
+    own = {"price": {"1": MAY, "5": MAY, "20": MAY}, "signal": {"20": MAY}}
+    assert [nearest_horizon(own, "price", horizon) for horizon in (1, 2, 4, 30)] == ["1", "1", "5", "20"]
+    assert nearest_horizon(own, "signal", 5) == "20"
+    assert nearest_horizon({}, "signal", 5) == "5"

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from zenith_core.errors import NotAvailable
-from zenith_core.forecasting.abstention import REASONS, Limits, decide_latest_signal, decide_signals
+from zenith_core.forecasting.abstention import (
+    REASONS,
+    Limits,
+    SignalDecision,
+    decide_latest_signal,
+    decide_signals,
+    withhold,
+)
 from zenith_core.snapshot import ServingSnapshot
 
 LIMITS = Limits(lower=np.array([0.0, -1.0]), upper=np.array([1.0, 1.0]), base_rates=np.array([0.3, 0.4, 0.3]))
@@ -65,9 +72,23 @@ def test_the_first_reason_counts():
         "stale_data",
         "outside_training_range",
         "fails_baseline",
+        "not_discovered",
         "low_confidence",
         "no_model",
     ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "served"),
+    [
+        *(("model", "not_discovered"), ("low_confidence", "not_discovered")),
+        *((reason, reason) for reason in ("stale_data", "outside_training_range", "fails_baseline", "no_model")),
+    ],
+)
+def test_what_is_not_discovered_is_held_back(reason, served):
+    signal = "buy" if reason == "model" else "hold"
+    assert withhold(SignalDecision(signal, reason), discovered=False) == SignalDecision("hold", served)
+    assert withhold(SignalDecision(signal, reason), discovered=True) == SignalDecision(signal, reason)
 
 
 def test_many_rows_are_decided_as_one_by_one():

@@ -9,6 +9,7 @@ import urllib.request
 
 from tests.core.risk.distributions import normal_distribution
 from tests.integration.dagster_ui import ZENITH, free_port
+from tests.published import publish_claims
 from tests.serving.conftest import MLflowHome, make_ensemble, make_lstm, make_snapshot
 from tests.serving.page_state import write_charts, write_evidence, write_facts
 from tests.waiting import PATIENCE, wait_until
@@ -101,6 +102,7 @@ def make_home(home):
     for ticker in ("AAPL", "MSFT"):
         registry.register(f"lstm-{ticker}", make_lstm(ticker))
         registry.register(f"ensemble-{ticker}", make_ensemble(ticker))
+    publish_claims(home, "AAPL", "MSFT")
     write_charts(home, "AAPL")
     write_evidence(home, "AAPL")
     return registry

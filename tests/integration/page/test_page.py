@@ -44,9 +44,10 @@ def test_it_shows_the_ticker_its_forecast_and_what_that_is_worth(visit):
 def test_skill_and_coverage_are_in_plain_words(visit):
     worth = part(visit(), "Forecast skill")
 
-    expect(worth).to_contain_text("1 session ahead: no better than assuming tomorrow equals today.")
+    expect(worth).to_contain_text("1 session ahead: not shown to be better than assuming tomorrow equals today.")
     expect(worth).to_contain_text("5 sessions ahead: better than assuming an unchanged price: 4.0% less error")
-    expect(worth).to_contain_text("30 sessions ahead: no better than assuming an unchanged price.")
+    expect(worth).to_contain_text("30 sessions ahead: not shown to be better than assuming an unchanged price.")
+    expect(worth).to_contain_text("Evidence, 5 sessions ahead: 5,000 to 1 since 3 Jan 2012; a claim asks 20 to 1.")
     expect(worth.get_by_role("row").nth(2)).to_have_text(re.compile(r"^5 sessions0\.9700\.01090%$"))
 
 

@@ -1,5 +1,6 @@
 """Evidence as facts of the ledger, beside that of all tickers."""
 
+import json
 from math import log
 
 import pandas as pd
@@ -10,7 +11,16 @@ from zenith_core.errors import NotAvailable
 from zenith_core.evidence.track_evidence import ledger_evidence, walk_forward_start
 from zenith_pipelines.datasets.atomic_files import parquet_bytes
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
-from zenith_pipelines.production.evidence import EVIDENCE, START, evidence_beside_others, evidence_facts
+from zenith_pipelines.production.evidence import (
+    PRICES,
+    SIGNAL_START,
+    START,
+    Claims,
+    evidence_facts,
+    publish_evidence,
+    served_signal,
+    ticker_evidence,
+)
 from zenith_pipelines.production.ledger import FORECASTS, LEDGER
 
 RIGHT = {"forecast": 102.0, "actual": 104.0}
@@ -24,12 +34,9 @@ class Registry:
     def __init__(self, walk_forward=None):
         self.walk_forward = walk_forward
 
-    def version(self, name, version):
+    def file(self, name, version, _path):
         if self.walk_forward is None or (name, version) != ("lstm-AAPL", 1):
             raise NotAvailable(f"no {name} version {version}")
-        return pd.Series({"version": version})
-
-    def file(self, _name, _version, _path):
         return parquet_bytes(self.walk_forward)
 
 
@@ -49,8 +56,8 @@ def test_the_first_walk_forward_is_read_once_and_kept(store):
 
     assert later == first
     assert first[START] == {"version": 1, "by_horizon": walk_forward_start(WALK_FORWARD)}
-    assert first[EVIDENCE] == ledger_evidence(NOW, first[START]["by_horizon"])
-    assert first[EVIDENCE]["1"]["since"] == str(DAYS[0].date())
+    assert first[PRICES] == ledger_evidence(NOW, first[START]["by_horizon"])
+    assert first[PRICES]["1"]["since"] == str(DAYS[0].date())
 
 
 def test_without_the_first_version_the_ledger_begins_alone_for_ever(store):
@@ -67,7 +74,8 @@ def test_a_ticker_is_judged_beside_all_ledgers_also_those_without_evidence(store
     write(store, "MSFT")
 
     facts = store.facts(LEDGER, "AAPL")
-    evidence = evidence_beside_others(store, "AAPL", NOW.assign(actual=float("nan")), facts)
+    own = ticker_evidence(NOW.assign(actual=float("nan")), facts)
+    evidence = Claims(store, {"AAPL": own}).of("AAPL", "price")
 
     assert evidence["1"]["required"] == 3 / 2 / 0.05
     assert evidence["20"]["required"] == 3 / 0.05
@@ -78,4 +86,45 @@ def test_a_damaged_ledger_of_another_ticker_still_counts(store, tmp_path):
     write(store, "IBM")
     (tmp_path / LEDGER / "IBM" / "current.json").write_text("{")
 
-    assert evidence_beside_others(store, "AAPL", NOW, {})["1"]["required"] == 40
+    assert Claims(store).of_kind("AAPL", "lstm", 1)["required"] == 40
+
+
+def test_published_evidence_counts_before_that_of_an_earlier_release(store):
+    write(store, "AAPL", evidence={"1": {"log_e_value": log(5), "since": "2026-01-01"}})
+    assert not Claims(store).has_discovered("AAPL", "lstm", 1)
+    found = {"log_e_value": log(1e6), "since": "2026-01-01"}
+    publish_evidence(store, "AAPL", {"price": {"1": found}, "signal": {"5": found}})
+
+    claims = Claims(store)
+    assert claims.has_discovered("AAPL", "lstm", 1)
+    assert claims.of("AAPL", "signal")["5"]["discovered"]
+    assert claims.of_kind("AAPL", "gru") is None  # it does not answer
+
+
+def test_signals_begin_with_the_first_walk_forward_and_keep_it(store):
+    signals = pd.DataFrame({"date": DAYS[:40], "sell": 0.2, "hold": 0.3, "buy": 0.5, "label": "buy"})
+    facts = {"study": {"config": {"horizon": 5, "threshold": 0.5}}}
+
+    class Signals:
+        def file(self, name, version, path):
+            if (name, version) != ("ensemble-AAPL", 1):
+                raise NotAvailable("no such version")
+            return json.dumps(facts).encode() if path == "facts.json" else parquet_bytes(signals)
+
+    store.write(
+        "indicator_features", "AAPL", Dataset({"features": pd.DataFrame({"close": 1.0, "volatility": 0.01}, DAYS)})
+    )
+    first = evidence_facts(store, Signals(), "AAPL", NOW)
+    write(store, "AAPL", **first)
+
+    assert first[SIGNAL_START]["by_horizon"]["5"]["signals"] == 40
+    assert evidence_facts(store, Registry(), "AAPL", NOW) == first
+
+
+def test_a_signal_is_held_back_unless_it_is_discovered():
+    own = {"signal": "buy", "reason": "model", "probability": 0.5, "probabilities": {"hold": 0.3, "buy": 0.5}}
+    assert served_signal(own, discovered=True) == own
+    held = served_signal(own, discovered=False)
+    assert (held["signal"], held["reason"], held["probability"]) == ("hold", "not_discovered", 0.3)
+    without = served_signal({**own, "probabilities": {}}, discovered=False)
+    assert without["probability"] is None

@@ -1,10 +1,12 @@
+import shutil
 from datetime import UTC, date, datetime, timedelta
+from math import log
 
 import numpy as np
 import pytest
 
 from tests.core.risk.distributions import normal_distribution
-from tests.published import publish
+from tests.published import publish, publish_claims
 from zenith_core.errors import InvalidTicker, UserError
 from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.table import MODEL_KINDS, select_kinds
@@ -40,8 +42,15 @@ def predictor(tmp_path, registry, models, write_snapshot, clock):
         write_snapshot(tmp_path, ticker)
         registry.add(f"lstm-{ticker}", models.lstm(ticker))
         registry.add(f"ensemble-{ticker}", models.ensemble(ticker))
+    publish_claims(tmp_path, "AAPL", "MSFT")
     snapshots = SnapshotStore(tmp_path / "data" / "serving_snapshot")
     return Predictor(snapshots, ModelStore(registry, LastKnownGood(tmp_path / "copies")), LocalCache(60), clock)
+
+
+PROOF = {
+    **{"e_value": 5000.0, "since": date(2012, 1, 3), "required": 20.0, "discovered": True, "horizon": 5},
+    **{"says": "5,000 to 1 since January 2012: a claim, which asks 20 to 1 among 2 tickers"},
+}
 
 
 def test_a_price_answer_has_every_field(predictor, clock):
@@ -54,6 +63,7 @@ def test_a_price_answer_has_every_field(predictor, clock):
         "as_of": date(2013, 3, 1),
         "currency": "USD",
         "skill": {"horizon": 5, "beats_naive": True, "p_value": 0.01, "mase": 0.97, "skill": 0.04},
+        "evidence": PROOF,
         "stale": False,
         "age_sessions": 1,
         "cached": False,
@@ -108,6 +118,7 @@ def test_a_signal_answer_has_every_field(predictor, clock):
         "as_of": date(2013, 3, 1),
         "currency": "USD",
         "skill": {"horizon": None, "beats_naive": True, "p_value": 0.02, "mase": None, "skill": 0.03},
+        "evidence": PROOF,
         "stale": False,
         "age_sessions": 1,
         "cached": False,
@@ -121,7 +132,8 @@ def test_a_signal_answer_has_every_field(predictor, clock):
         "probabilities": {"sell": 0.25, "hold": 0.25, "buy": 0.5},
         "reason_code": "model",
         "reason": "The model finds this likelier than usual. Probabilities: buy 50%, hold 25%, sell 25%. "
-        "Out of sample the model was better than guessing from past frequencies.",
+        "Out of sample the model was better than guessing from past frequencies. "
+        f"Evidence for its signals: {PROOF['says']}.",
     }
 
 
@@ -179,6 +191,42 @@ def test_a_horizon_whose_model_is_not_trained_is_not_answered_by_another(
         predictor.predict_signal("AAPL", 20)
 
 
+def test_a_signal_is_held_back_until_its_evidence_makes_a_claim(predictor, tmp_path):
+    weak = {"log_e_value": log(3), "since": "2012-05-04"}
+    publish(tmp_path, "forecast_evidence", "MSFT", {"price": {}, "signal": {"5": weak}})
+    answer = predictor.predict_signal("MSFT")
+    assert (answer.signal, answer.likeliest, answer.reason_code) == ("hold", "buy", "not_discovered")
+    assert answer.reason.startswith("The model abstains: the evidence for its signals is not enough")
+    assert answer.reason.endswith(
+        "Evidence for its signals: 3 to 1 since May 2012; the next claim among 2 tickers asks 20 to 1."
+    )
+
+
+def test_an_answer_in_the_cache_is_left_when_its_evidence_changes(predictor, tmp_path):
+    assert predictor.predict_signal("AAPL").signal == predictor.predict_signal("AAPL").signal == "buy"
+    publish(tmp_path, "forecast_evidence", "AAPL", {"signal": {"5": {"log_e_value": 0.0, "since": "2012-05-04"}}})
+    answer = predictor.predict_signal("AAPL")
+    assert (answer.cached, answer.signal, answer.evidence.e_value) == (False, "hold", 1.0)
+
+
+def test_evidence_that_cannot_be_read_is_none(predictor, tmp_path):
+    for facts in ({}, {"signal": []}, {"signal": {"5": {"log_e_value": "?"}}}):
+        publish(tmp_path, "forecast_evidence", "AAPL", facts)
+        answer = predictor.predict_signal("AAPL")
+        assert (answer.reason_code, answer.evidence.says) == ("not_discovered", "no outcome yet")
+
+
+def test_the_claims_of_other_tickers_follow_at_the_next_check(predictor, tmp_path):
+    predictor.predict_signal("AAPL")
+    publish_claims(tmp_path, *(f"T{number}" for number in range(2)))
+    assert predictor.predict_signal("AAPL").evidence.says.endswith("among 2 tickers")
+    predictor.universe.check()
+    assert predictor.predict_signal("AAPL").evidence.says.endswith("among 4 tickers")
+    shutil.rmtree(tmp_path / "data" / "forecast_evidence" / "T0")
+    predictor.universe.check()
+    assert predictor.predict_signal("AAPL").evidence.says.endswith("among 3 tickers")
+
+
 def test_a_model_that_failed_its_baseline_abstains_and_says_so(predictor, registry, models):
     study = models.study(proven=False)
     registry.add("ensemble-AAPL", models.ensemble("AAPL", study=study, evidence={"beats_naive": False}))
@@ -188,7 +236,8 @@ def test_a_model_that_failed_its_baseline_abstains_and_says_so(predictor, regist
     assert answer.reason == (
         "The model abstains: on what it had not seen it knew the direction no better than chance. "
         "Probabilities: buy 50%, hold 25%, sell 25%. "
-        "Out of sample the model was no better than guessing from past frequencies."
+        "Out of sample the model was no better than guessing from past frequencies. "
+        f"Evidence for its signals: {PROOF['says']}."
     )
 
 

@@ -1,7 +1,7 @@
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.published import publish
+from tests.published import publish, publish_claims
 from zenith_serving.app import create_app
 
 ROW = {
@@ -23,7 +23,19 @@ def test_the_leaderboard_is_what_the_pipelines_wrote(client, home):
 
     answer = client.get("/api/v1/ml/leaderboard/aapl").json()
 
-    assert answer == {"ticker": "AAPL", "tasks": {"price": {**BOARD, "models": [{**ROW, "version": "3"}]}}}
+    assert answer == {
+        "ticker": "AAPL",
+        "tasks": {"price": {**BOARD, "models": [{**ROW, "version": "3", "evidence": None}]}},
+    }
+
+
+def test_the_model_that_answers_has_the_evidence_of_today(client, home):
+    publish(home, "leaderboard", "AAPL", {"tasks": {"price": {**BOARD, "models": [{**ROW, "answers": True}]}}})
+    publish_claims(home, "AAPL")
+
+    (row,) = client.get("/api/v1/ml/leaderboard/aapl").json()["tasks"]["price"]["models"]
+
+    assert row["evidence"]["discovered"]
 
 
 def test_a_ticker_without_a_leaderboard_is_404_with_those_that_are_near(client, home):

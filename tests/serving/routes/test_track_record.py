@@ -15,7 +15,7 @@ RECORD = {"forecasts": [ROW], "summary": {"1": {**NOTHING, "matured": 2, "covera
 
 @pytest.fixture
 def client(settings):
-    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+    with TestClient(create_app(settings, poll_seconds=3600), raise_server_exceptions=False) as client:
         yield client
 
 
@@ -45,6 +45,7 @@ def test_the_evidence_is_judged_beside_that_of_all_ledgers(client, write):
 
     first = client.get(address).json()["evidence"]
     write("IBM", {"track_record": RECORD, "evidence": {"1": {"log_e_value": 9.0, "since": "2026-05-04"}}})
+    client.app.state.universe.check()
     second = client.get(address).json()["evidence"]
 
     says = "34 to 1 since May 2026; the first claim among 2 tickers asks 40 to 1"

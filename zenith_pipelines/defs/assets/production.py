@@ -21,7 +21,7 @@ from zenith_pipelines.defs.metadata import OWNERS, decisions_metadata, leaderboa
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.production.champion_challenger import CurrentData
-from zenith_pipelines.production.evidence import evidence_facts
+from zenith_pipelines.production.evidence import evidence_facts, publish_evidence, ticker_evidence
 from zenith_pipelines.production.leaderboard import LEADERBOARD, leaderboards
 from zenith_pipelines.production.ledger import (
     ENTRIES,
@@ -153,6 +153,7 @@ def forecast_ledger(
     tables = next_ledger(zenith.store, ticker, rows, closes, _recorded_head(context.instance, ticker))
     ledger, head = tables[FORECASTS], head_of(tables[ENTRIES])
     evidence = evidence_facts(zenith.store, zenith.registry, ticker, ledger)
+    publish_evidence(zenith.store, ticker, ticker_evidence(ledger, evidence))
     signals = next_signals(zenith.store, ticker, snapshot.as_of.isoformat(), latest.facts, latest.versions)
     return dg.MaterializeResult(
         value=Dataset(
