@@ -91,7 +91,7 @@ def _with_evidence(outcomes: dict[str, dict[str, Any]]) -> dict[str, dict[str, A
             kinds = ANSWERS.of(ticker).values()
             outcome["evidence"] = {kind: claims.of_kind(ticker, kind, forecast["horizon"]) for kind in kinds}
             outcome["forecast"] = served_signal(
-                forecast, discovered=claims.has_discovered(ticker, ANSWERS.of(ticker)["signal"])
+                forecast, is_claim=claims.has_discovered(ticker, ANSWERS.of(ticker)["signal"])
             )
     return outcomes
 

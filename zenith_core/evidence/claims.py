@@ -52,19 +52,19 @@ class Look:
     @classmethod
     def at(cls, log_e_values: Sequence[float]) -> Self:
         """Look at all e-values at once."""
-        limit = threshold(log_e_values)
-        return cls(len(log_e_values), sum(value >= limit for value in log_e_values), limit)
+        least = threshold(log_e_values)
+        return cls(len(log_e_values), sum(value >= least for value in log_e_values), least)
 
     def judge(self, own: Mapping[str, Any]) -> Evidence:
         """Return the evidence of one of the tickers, JSON-ready. `own` has its log_e_value and since."""
         value = float(own["log_e_value"])
         is_claim = value >= self.threshold
-        needed = self.tickers / (self.claims if is_claim else min(self.claims + 1, self.tickers)) / LEVEL
-        asks, among = f"asks {_to_one(needed)}", _many(self.tickers)
+        limit = self.tickers / (self.claims if is_claim else min(self.claims + 1, self.tickers)) / LEVEL
+        asks, among = f"asks {_to_one(limit)}", _many(self.tickers)
         return Evidence(
             e_value=_rounded(exp(min(value, _LARGEST))),
             since=own["since"],
-            required=_rounded(needed),
+            required=_rounded(limit),
             discovered=is_claim,
             says=_sentence(own, asks, among, is_claim, self.claims) if own["since"] else _NEVER,
         )

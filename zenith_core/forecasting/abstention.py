@@ -101,12 +101,12 @@ class SignalDecision:
         return REASONS[self.reason]
 
 
-def withhold(decision: SignalDecision, *, discovered: bool) -> SignalDecision:
+def withhold(decision: SignalDecision, *, is_claim: bool) -> SignalDecision:
     """Return the decision to serve: hold, unless the evidence for the ticker's signals is enough among all tickers.
 
     An earlier one of REASONS to abstain counts first.
     """
-    if discovered or decision.reason not in ("model", "low_confidence"):
+    if is_claim or decision.reason not in ("model", "low_confidence"):
         return decision
     return SignalDecision("hold", "not_discovered")
 

@@ -80,16 +80,16 @@ class Claims:
         return evidence is not None and evidence["discovered"]
 
 
-def served_signal(forecast: Mapping[str, Any], *, discovered: bool) -> dict[str, Any]:
+def served_signal(forecast: Mapping[str, Any], *, is_claim: bool) -> dict[str, Any]:
     """Return the newest forecast's facts of the ledger with the signal that is served.
 
     They hold the model's own decision, because the evidence of other tickers comes and goes.
     """
     own = SignalDecision(forecast["signal"], forecast["reason"])
-    served = withhold(own, discovered=discovered)
-    probability = forecast["probability"] if served.signal == own.signal else None
-    probability = forecast.get("probabilities", {}).get(served.signal, probability)
-    return {**forecast, "signal": served.signal, "reason": served.reason, "probability": probability}
+    answer = withhold(own, is_claim=is_claim)
+    probability = forecast["probability"] if answer.signal == own.signal else None
+    probability = forecast.get("probabilities", {}).get(answer.signal, probability)
+    return {**forecast, "signal": answer.signal, "reason": answer.reason, "probability": probability}
 
 
 def _stored(store: DatasetStore, ticker: str) -> TickerEvidence:

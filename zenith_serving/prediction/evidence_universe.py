@@ -19,8 +19,8 @@ class EvidenceUniverse:
     `check` follows the files of all tickers; without it, the others stay as they were at the first look.
     """
 
-    def __init__(self, published: DatasetReader, ledgers: DatasetReader) -> None:
-        self._published = published
+    def __init__(self, files: DatasetReader, ledgers: DatasetReader) -> None:
+        self._files = files
         self._ledgers = ledgers
         self._evidence: dict[str, tuple[Stamp | None, TickerEvidence]] = {}
         self._universe: Universe | None = None
@@ -49,12 +49,14 @@ class EvidenceUniverse:
 
     def judge(self, ticker: str, task: Task, horizon: int) -> AnswerEvidence:
         """Return a ticker's evidence for a task at the horizon nearest to the requested one."""
-        universe, key = self._current(ticker), (ticker, task, horizon)
-        if key not in self._judged:
+        judged, key = self._judged, (ticker, task, horizon)  # a new look has a new dictionary
+        universe = self._current(ticker)
+        if (evidence := judged.get(key)) is None or judged is not self._judged:
             own = self._of(ticker)
             nearest = nearest_horizon(own, task, horizon)
-            self._judged[key] = AnswerEvidence(horizon=int(nearest), **universe.judge(own, task, nearest))
-        return self._judged[key]
+            evidence = AnswerEvidence(horizon=int(nearest), **universe.judge(own, task, nearest))
+            judged[key] = evidence
+        return evidence
 
     def judge_all(self, ticker: str, task: Task) -> dict[str, Evidence]:
         """Return a ticker's evidence for a task by horizon."""
@@ -75,7 +77,7 @@ class EvidenceUniverse:
                 self._look()
 
     def _tickers(self) -> list[str]:
-        return sorted({*self._published.tickers(), *self._ledgers.tickers()})
+        return sorted({*self._files.tickers(), *self._ledgers.tickers()})
 
     def _of(self, ticker: str) -> TickerEvidence:
         return self._evidence.get(ticker, _NOTHING)[1]
@@ -87,8 +89,8 @@ class EvidenceUniverse:
 
     def _forget(self, tickers: set[str]) -> None:
         """Forget tickers whose ledger is gone."""
-        for gone in self._evidence.keys() - tickers:
-            self._evidence.pop(gone, None)
+        for ticker in self._evidence.keys() - tickers:
+            self._evidence.pop(ticker, None)
             self._has_changed = True
 
     def _follow(self, ticker: str) -> None:
@@ -100,13 +102,13 @@ class EvidenceUniverse:
             self._has_changed = True
 
     def _stamp(self, ticker: str) -> Stamp | None:
-        return self._published.stamp(ticker) or self._ledgers.stamp(ticker)
+        return self._files.stamp(ticker) or self._ledgers.stamp(ticker)
 
     def _read(self, ticker: str) -> TickerEvidence:
         """Return what the pipelines published, none if it is damaged. Earlier releases had it in the ledger alone."""
         try:
-            published = self._published.find(ticker)
-            facts = {"price": (self._ledgers.find(ticker) or {}).get("evidence")} if published is None else published
+            own = self._files.find(ticker)
+            facts = {"price": (self._ledgers.find(ticker) or {}).get("evidence")} if own is None else own
         except CorruptData:
             return {}
         return {task: _checked(facts.get(task)) for task in ("price", "signal")}

@@ -107,7 +107,7 @@ def _signal_answer(
     skill, _ = model.skill_at()
     common = _common(model, skill, evidence, now)
     decision = withhold(
-        forecast.stale if common["stale"] else forecast.fresh, discovered=bool(evidence and evidence.discovered)
+        forecast.stale if common["stale"] else forecast.fresh, is_claim=bool(evidence and evidence.discovered)
     )
     return SignalAnswer(
         **common,

@@ -52,8 +52,8 @@ class ForecastRow(Response):
 
 def columns(levels: Sequence[float] = ()) -> list[str]:
     """Return the columns of a flat table: the single values of ForecastRow, and one for each level, such as q0.05."""
-    nested = ("recent", "quantiles", "evidence")
-    single = [name for name in ForecastRow.model_fields if name not in nested]
+    groups = ("recent", "quantiles", "evidence")
+    single = [name for name in ForecastRow.model_fields if name not in groups]
     return [*single, "e_value", "required", "discovered", *map(_column, levels)]
 
 

@@ -87,8 +87,8 @@ def test_the_first_reason_counts():
 )
 def test_what_is_not_discovered_is_held_back(reason, served):
     signal = "buy" if reason == "model" else "hold"
-    assert withhold(SignalDecision(signal, reason), discovered=False) == SignalDecision("hold", served)
-    assert withhold(SignalDecision(signal, reason), discovered=True) == SignalDecision(signal, reason)
+    assert withhold(SignalDecision(signal, reason), is_claim=False) == SignalDecision("hold", served)
+    assert withhold(SignalDecision(signal, reason), is_claim=True) == SignalDecision(signal, reason)
 
 
 def test_many_rows_are_decided_as_one_by_one():

@@ -123,8 +123,8 @@ def test_signals_begin_with_the_first_walk_forward_and_keep_it(store):
 
 def test_a_signal_is_held_back_unless_it_is_discovered():
     own = {"signal": "buy", "reason": "model", "probability": 0.5, "probabilities": {"hold": 0.3, "buy": 0.5}}
-    assert served_signal(own, discovered=True) == own
-    held = served_signal(own, discovered=False)
+    assert served_signal(own, is_claim=True) == own
+    held = served_signal(own, is_claim=False)
     assert (held["signal"], held["reason"], held["probability"]) == ("hold", "not_discovered", 0.3)
-    without = served_signal({**own, "probabilities": {}}, discovered=False)
+    without = served_signal({**own, "probabilities": {}}, is_claim=False)
     assert without["probability"] is None
