@@ -48,12 +48,12 @@ class EvidenceUniverse:
         return self._universe is not None and self._evidence.get(ticker, _NOTHING)[0] == self._stamp(ticker)
 
     def judge(self, ticker: str, task: Task, horizon: int) -> AnswerEvidence:
-        """Return a ticker's evidence for a task at the horizon nearest to the requested one."""
+        """Return a ticker's evidence for a task: of prices, at the horizon nearest to the requested one."""
         judged, key = self._judged, (ticker, task, horizon)  # a new look has a new dictionary
         universe = self._current(ticker)
         if (evidence := judged.get(key)) is None or judged is not self._judged:
             own = self._of(ticker)
-            nearest = nearest_horizon(own, task, horizon)
+            nearest = nearest_horizon(own, task, horizon) if task == "price" else str(horizon)
             evidence = AnswerEvidence(horizon=int(nearest), **universe.judge(own, task, nearest))
             judged[key] = evidence
         return evidence

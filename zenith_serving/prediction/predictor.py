@@ -194,6 +194,8 @@ class Predictor:
         """Return the evidence for the ticker's forecasts, None without a model."""
         if model.version is None:
             return None
+        if model.task == "signal":
+            horizon = model.signal_horizon or MODEL_KINDS[model.kind].horizon
         return self.universe.judge(model.snapshot.ticker, model.task, horizon)
 
     def _model(self, kind: Kind, ticker: str, now: datetime) -> ServedModel:

@@ -160,6 +160,7 @@ def test_a_signal_of_another_horizon_is_of_the_kind_that_has_it(predictor, regis
         5: ("ensemble", 5, "buy"),
         20: ("ensemble_20", 20, "sell"),
     }
+    assert {horizon: one.evidence.discovered for horizon, one in answers.items()} == {None: True, 5: True, 20: False}
 
 
 @pytest.mark.parametrize("horizon", [1, 20])
