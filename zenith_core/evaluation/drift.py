@@ -24,7 +24,8 @@ DRIFT_SHARE = 0.5
 def coverage_breach(ledger: pd.DataFrame, since: datetime | None = None) -> str | None:
     """Return the reason why the bands of the newest forecasts fail, or None.
 
-    Only forecasts in the open count: made before their target day, and after `since` (zone-aware). Forecasts of a
+    Only forecasts in the open count: made before their target day, and after `since` (zone-aware). Bands of a scale do
+    not count: each refresh renews them, and training a model changes nothing about them. Forecasts of a
     horizon h overlap, so n daily ones count as about n / h independent ones in the binomial test, with the same share
     inside.
     """
@@ -52,6 +53,8 @@ def _inside(ledger: pd.DataFrame, horizon: int, since: datetime | None) -> pd.Se
     """Return for each of the newest matured forecasts in the open if it was within its band. Oldest first."""
     made_at = pd.to_datetime(ledger["made_at"], utc=True)
     counts = (ledger["horizon"] == horizon) & ledger["actual"].notna() & in_the_open(ledger)
+    if "scale_version" in ledger:
+        counts &= ledger["scale_version"].isna()
     if since is not None:
         counts &= made_at > since
     rows = ledger[counts].drop_duplicates("origin", keep="last").sort_values("origin").tail(MAX_FORECASTS)

@@ -185,14 +185,14 @@ def test_a_ticker_without_prices_is_not_stale(evaluate, alerts):
     assert alerts == []
 
 
-def forecasts(store, *, inside, first="2026-06-01"):
+def forecasts(store, *, inside, first="2026-06-01", **columns):
     """Sixty forecasts, each one session ahead; all actual closes are inside their bands, or none."""
     origins = pd.bdate_range(first, periods=60)
     table = pd.DataFrame(
         {
             "made_at": origins.tz_localize("UTC"), "origin": origins, "horizon": 1,
             "target_date": origins + pd.offsets.BDay(1), "lower": 9.0, "upper": 11.0,
-            "actual": 10.0 if inside else 12.0,
+            "actual": 10.0 if inside else 12.0, **columns,
         }
     )  # fmt: skip
     store.write("forecast_ledger", "AAPL", Dataset({"forecasts": table}))
@@ -224,6 +224,13 @@ def test_bands_that_miss_launch_one_retraining_and_earlier_forecasts_no_longer_c
 
     forecasts(store, inside=False, first="2026-09-02")
     assert evaluate(alert_sensors.retraining_on_drift, 2026, 12, 1) == (["AAPL"], None)
+
+
+def test_bands_of_a_scale_are_renewed_without_training(evaluate, store, alerts):
+    inputs(store, 0.5)
+    forecasts(store, inside=False, scale_version="prior-2025")
+
+    assert evaluate(alert_sensors.retraining_on_drift, 2026, 9, 1) == FITS
 
 
 def test_inputs_outside_the_training_range_launch_a_retraining_once_a_week(evaluate, store, alerts):
