@@ -130,10 +130,12 @@ def registry(context: DoctorContext) -> Finding:
 
     if not _has_registry(context.settings):
         return Finding("warning", "SQLite, not created yet", "`zenith run` creates it")
-    count = len(open_registry(context.serving.tracking_uri).production())
-    if not count:
+    source = open_registry(context.serving.tracking_uri)
+    if count := len(source.production()):
+        return Finding("ok", f"{count} models in Production")
+    if source.versions():
         return Finding("warning", "no model in Production", "`zenith models` shows why no version was promoted")
-    return Finding("ok", f"{count} models in Production")
+    return Finding("warning", "no model yet", "`zenith run` trains models")
 
 
 def models(context: DoctorContext) -> Finding:
@@ -159,13 +161,23 @@ def models(context: DoctorContext) -> Finding:
         name, reason = next(iter(errors.items()))
         kind, _, ticker = name.partition("-")
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        remedy = (
-            f"`zenith run --tickers {ticker}` trains it again, `zenith rollback {ticker} {kind}` returns to the version"
-            " before, if there is one; until then the last good copy is served"
-        )
-        return Finding("failed", f"{name}: {reason}{more}", remedy)
+        remedy = f"`zenith run --tickers {ticker}` trains it again"
+        if _has_earlier_version(context.settings, name):
+            remedy += f", `zenith rollback {ticker} {kind}` returns to the version before"
+        return Finding("failed", f"{name}: {reason}{more}", f"{remedy}; until then the last good copy is served")
     count = min(MAX_MODELS, len(production))
     return Finding("ok", f"{count} of {len(production)} loaded, checksums correct")
+
+
+def _has_earlier_version(settings: Settings, name: str) -> bool:
+    """Return True if a rollback of the model has a version to return to."""
+    from zenith_pipelines.registry.decision_log import decision_history, rollback_target
+    from zenith_pipelines.registry.model_registry import ModelRegistry
+
+    registry = ModelRegistry(settings.tracking_uri, settings.artifact_root)
+    existing = {version.version for version in registry.versions(name)}
+    current = registry.require_production(name).version
+    return rollback_target(decision_history(registry, name), current, existing) is not None
 
 
 def data(context: DoctorContext) -> Finding:

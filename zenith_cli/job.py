@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from zenith_cli.config_options import parse_config
 from zenith_cli.progress_bars import BatchProgress
-from zenith_cli.run import exit_code, public_tickers
+from zenith_cli.run import exit_code, public_tickers, require_servers
 from zenith_core.asset_selection import REFRESH, REFRESH_ASSETS, RETRAIN, assets_to_retrain
 from zenith_core.errors import UserError
 from zenith_core.job_options import JobOptions, TickerTrainingOptions, TrainingOptions
@@ -25,6 +25,7 @@ from zenith_pipelines.settings import Settings, prepare_home
 from zenith_pipelines.tickers import select_tickers
 
 _RETRAIN_ALL = "retrain_all_models"  # in Dagster it only requests the runs; here they start at once
+_CACHE = "clear_prediction_cache"
 _OPTIONS = {RETRAIN: TickerTrainingOptions, _RETRAIN_ALL: TrainingOptions, REFRESH: JobOptions}
 
 
@@ -36,6 +37,8 @@ def run_named(name: str, tickers: str | None, config: Sequence[str], jobs: int |
     if name not in per_ticker:
         raise UserError(f"unknown job; the jobs are {', '.join(per_ticker)}")
     values = parse_config(config)
+    if name != _CACHE:
+        require_servers(settings)  # else each run would try for minutes
     if name in _OPTIONS:
         outcomes = _run_tickers(settings, name, _select_tickers(settings, tickers), values, jobs)
         document: dict[str, Any] = {"job": name, "tickers": public_tickers(outcomes)}

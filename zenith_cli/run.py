@@ -50,7 +50,7 @@ def run_tickers(
     settings = Settings()
     prepare_home(settings)
     check_until(until)
-    _require_servers(settings)  # not after minutes of training
+    require_servers(settings)  # not after minutes of training
     template = TickerRun(
         "",
         epochs=epochs,
@@ -96,7 +96,7 @@ def _with_evidence(outcomes: dict[str, dict[str, Any]]) -> dict[str, dict[str, A
     return outcomes
 
 
-def _require_servers(settings: Settings) -> None:
+def require_servers(settings: Settings) -> None:
     """Raise StorageUnavailable or UserError if a database or the MLflow of the settings does not answer."""
     if settings.database_url:
         from zenith_pipelines.dagster_runtime.storage import database_url  # imports Dagster

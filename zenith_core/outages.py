@@ -18,6 +18,7 @@ _RULES = tuple(
             r"no space left on device|database or disk is full|disk quota exceeded",
             "no space left on the disk: free some; `zenith cleanup --dry-run` lists old models to delete",
         ),
+        (r"file too large", "no file can grow further: `ulimit -f`, or the file system, limits their size"),
         (r"^MemoryError|bad_alloc|cannot allocate memory|unable to allocate|RESOURCE_EXHAUSTED", _MEMORY),
         (
             r"\(SIGKILL\)|exit code -9\b",

@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from tests.empty_databases import put_mlflow_database
 from tests.live_service import live_service
 from tests.published import publish
 from tests.serving.conftest import MLflowHome, make_ensemble, make_lstm, make_snapshot
@@ -154,7 +155,14 @@ def test_changed_model_file_is_named(doctor, home):
     assert says.startswith("ensemble-AAPL: version 1 of ensemble-AAPL cannot be loaded") and says.endswith(
         "(and 1 more)"
     )
-    assert "`zenith rollback AAPL ensemble`" in remedy
+    assert remedy == "`zenith run --tickers AAPL` trains it again; until then the last good copy is served"
+
+
+def test_a_registry_without_versions_leads_to_training(doctor, home):
+    (home / "mlflow" / "mlflow.db").unlink()
+    put_mlflow_database(home / "mlflow")
+
+    assert doctor()["MLflow"] == ("warning", "no model yet", "`zenith run` trains models")
 
 
 def test_old_prices_are_reported(doctor, home):

@@ -1,17 +1,24 @@
 """Commands while a server, a database or the disk fails: they end soon, in one line that names it."""
 
-import os
+import shutil
 import socket
 import sqlite3
+import subprocess
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import product
 
 import pytest
+from typer.main import get_command
 
 from tests.empty_databases import put_dagster_databases
+from tests.homes.older import ARCHIVES, unpack
+from zenith_cli.commands import app
+from zenith_cli.main import main
 from zenith_pipelines import patience
+
+resource = pytest.importorskip("resource", reason="limits are POSIX")
 
 COMMANDS = [
     ("models", "AAPL"),
@@ -24,20 +31,38 @@ COMMANDS = [
     ("tickers", "list"),
     ("tickers", "add", "AAPL"),
     ("tickers", "remove", "AAPL"),
+    ("tickers", "rename", "AAPL", "AAPLE"),
     ("predict", "AAPL"),
+    ("predict", "AAPL", "--risk"),
+    ("forecast", "AAPL"),
+    ("explain", "AAPL"),
+    ("replay", "lstm-AAPL"),
+    ("ledger", "verify"),
+    ("prices", "check", "."),
+    ("book", "book.csv"),
+    ("scale", "show"),
+    ("scale", "rollback"),
     ("export", "AAPL", "prices"),
     ("job", "refresh_prices"),
+    ("job", "evaluate_model"),
+    ("job", "learn_scale"),
+    ("job", "cleanup_old_models"),
     ("job", "clear_prediction_cache"),
     ("run", "--source", "sample", "--tickers", "AAPL"),
-    ("ui", "--port", "1"),
+    ("serve", "--port", "0"),
+    ("ui", "--port", "0"),
+    ("up", "--port-base", "47100"),
     ("doctor", "--url", "http://127.0.0.1:1"),
 ]
+EMPTY = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"
+SSL_REQUEST = (80877103).to_bytes(4, "big")
+WRONG_PASSWORD = b'SFATAL\0VFATAL\0C28P01\0Mpassword authentication failed for user "u"\0\0'
 NONSENSE = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n[]"
 
 
 @contextmanager
-def listening(answer=None):
-    """The port of a server that accepts connections; it answers each, or none."""
+def listening(*answers):
+    """The port of a server that gives each connection its answer, and none to those that come after."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         connections = []
 
@@ -47,17 +72,42 @@ def listening(answer=None):
                     connection, _ = server.accept()
                 except OSError:
                     return
+                number = len(connections)
                 connections.append(connection)
-                if answer:
-                    with connection:
+                if answers and (number < len(answers) or answers[-1] is answers[0] is NONSENSE):
+                    with suppress(OSError):
                         connection.recv(65536)
-                        connection.sendall(answer)
+                        connection.sendall(answers[min(number, len(answers) - 1)])
+                    connection.close()
 
         threading.Thread(target=serve, daemon=True).start()
         yield server.getsockname()[1]
         server.shutdown(socket.SHUT_RDWR)
         for connection in connections:
             connection.close()
+
+
+@contextmanager
+def refusing_passwords():
+    """The port of a server that says to each client what PostgreSQL says to a wrong password."""
+    message = b"E" + (len(WRONG_PASSWORD) + 4).to_bytes(4, "big") + WRONG_PASSWORD
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection, suppress(OSError):
+                    if connection.recv(8)[4:] == SSL_REQUEST:
+                        connection.sendall(b"N")
+                        connection.recv(65536)
+                    connection.sendall(message)
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
 
 
 @contextmanager
@@ -83,6 +133,12 @@ def mlflow_hanging(home):
 
 
 @contextmanager
+def mlflow_hanging_later(home):
+    with listening(EMPTY) as port:
+        yield {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}"}
+
+
+@contextmanager
 def mlflow_nonsense(home):
     with listening(NONSENSE) as port:
         yield {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{port}"}
@@ -94,14 +150,32 @@ def mlflow_database_closed(home):
 
 
 @contextmanager
+def mlflow_database_password(home):
+    with refusing_passwords() as port:
+        yield {"MLFLOW_TRACKING_URI": f"postgresql://u:p@127.0.0.1:{port}/mlflow"}
+
+
+@contextmanager
 def mlflow_database_locked(home):
     with locked(home / "other.db") as path:
         yield {"MLFLOW_TRACKING_URI": f"sqlite:///{path}"}
 
 
 @contextmanager
+def registry_locked(home):
+    with locked(home / "mlflow" / "mlflow.db"):
+        yield {}
+
+
+@contextmanager
 def database_closed(home):
     yield {"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/dagster"}
+
+
+@contextmanager
+def database_password(home):
+    with refusing_passwords() as port:
+        yield {"DATABASE_URL": f"postgresql://u:p@127.0.0.1:{port}/dagster"}
 
 
 @contextmanager
@@ -112,9 +186,16 @@ def database_hanging(home):
 
 @contextmanager
 def dagster_locked(home):
-    put_dagster_databases(home)
-    with locked(home / "dagster" / "runs.db"), locked(home / "dagster" / "index.db"):
+    if not (home / "dagster" / "history").exists():
+        put_dagster_databases(home)
+    with locked(home / "dagster" / "history" / "runs.db"), locked(home / "dagster" / "history" / "runs" / "index.db"):
         yield {}
+
+
+@contextmanager
+def redis_hanging(home):
+    with listening() as port:
+        yield {"REDIS_URL": f"redis://127.0.0.1:{port}"}
 
 
 @contextmanager
@@ -122,18 +203,67 @@ def home_read_only(home):
     yield {"ZENITH_HOME": "/proc/zenith"}
 
 
+@contextmanager
+def files_limited(home):
+    """No file can be written, as with a quota that is used up. Python gives EFBIG instead of the signal."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield {}
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@contextmanager
+def disk_full(home):
+    disk = home.parent / "disk"
+    disk.mkdir()
+    with mounted(disk, "-t", "tmpfs", "-o", "size=64m", "none"):
+        shutil.copytree(home, disk / "home", dirs_exist_ok=True)
+        with (disk / "rest").open("wb", buffering=0) as file, suppress(OSError):
+            while file.write(bytes(4096)):
+                pass
+        yield {"ZENITH_HOME": str(disk / "home")}
+
+
+@contextmanager
+def disk_read_only(home):
+    home.mkdir(exist_ok=True)
+    with mounted(home, "--bind", str(home)):
+        subprocess.run(["mount", "-o", "remount,ro,bind", str(home)], check=True)
+        yield {}
+
+
+@contextmanager
+def mounted(folder, *options):
+    if subprocess.run(["mount", *options, str(folder)], capture_output=True, check=False).returncode:
+        pytest.skip("needs the right to mount")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
 FAULTS = {
     fault.__name__: fault
     for fault in (
         mlflow_closed,
         mlflow_hanging,
+        mlflow_hanging_later,
         mlflow_nonsense,
         mlflow_database_closed,
+        mlflow_database_password,
         mlflow_database_locked,
+        registry_locked,
         database_closed,
+        database_password,
         database_hanging,
         dagster_locked,
+        redis_hanging,
         home_read_only,
+        files_limited,
+        disk_full,
+        disk_read_only,
     )
 }
 NAMES = [" ".join(command) for command in COMMANDS]
@@ -141,26 +271,33 @@ QUICK = [
     ("models AAPL", "mlflow_closed"),
     ("models --history", "mlflow_nonsense"),
     ("cleanup --dry-run", "mlflow_hanging"),
+    ("cleanup --dry-run", "mlflow_hanging_later"),
     ("run --source sample --tickers AAPL", "mlflow_closed"),
     ("models AAPL", "mlflow_database_closed"),
+    ("models AAPL", "mlflow_database_password"),
     ("cleanup --dry-run", "mlflow_database_locked"),
+    ("job evaluate_model", "mlflow_closed"),
     ("tickers list", "database_closed"),
+    ("tickers add AAPL", "database_password"),
+    ("tickers remove AAPL", "database_hanging"),
     ("tickers add AAPL", "home_read_only"),
     ("job refresh_prices", "home_read_only"),
+    ("tickers add AAPL", "files_limited"),
     ("predict AAPL", "mlflow_closed"),
 ]
-NAMED = {"mlflow": "MLFLOW_TRACKING_URI", "database": "DATABASE_URL", "home": "/proc"}
+NAMED = {"mlflow": "MLFLOW_TRACKING_URI", "database": "DATABASE_URL", "home": "/proc", "files": "no file can grow"}
 
 
 @pytest.fixture
 def end(zenith, monkeypatch, tmp_path):
     """Run a command under a fault; return its status and error lines."""
 
-    def run(command, fault):
+    def run(command, fault, home=None):
         for name in ("DAGSTER_HOME", "DATABASE_URL", "MLFLOW_TRACKING_URI", "REDIS_URL"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setattr(patience, "COMMAND_SECONDS", 1)
-        home = tmp_path / "home"
+        monkeypatch.chdir(tmp_path)
+        home = home or tmp_path / "home"
         with FAULTS[fault](home) as variables:
             for name, value in {"ZENITH_HOME": str(home), **variables}.items():
                 monkeypatch.setenv(name, value)
@@ -185,13 +322,51 @@ def test_a_command_that_needs_what_fails_ends_in_one_line_that_names_it(end, com
         assert NAMED[fault.partition("_")[0]] in line
 
 
+def test_every_command_is_in_the_table():
+    commands = {
+        (name, *([part] if part else []))
+        for name, command in get_command(app).commands.items()
+        for part in getattr(command, "commands", [None])
+    }
+    assert {one for one in commands if not any(one == row[: len(one)] for row in COMMANDS)} == {
+        ("scale", "prior")  # reads a folder of price files alone
+    }
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A home with two versions of each model of AAPL. Not to be changed."""
+    home = unpack(ARCHIVES[0], tmp_path_factory.mktemp("trained")) / "home"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ZENITH_HOME", str(home))
+        patch.setattr("sys.argv", ["zenith", "models"])
+        with pytest.raises(SystemExit):
+            main()
+    return home
+
+
+@pytest.fixture
+def without_servers(monkeypatch):
+    """Let the commands that start servers end where they would start them."""
+
+    async def start(*_, **__):
+        return 0
+
+    monkeypatch.setattr("zenith_serving.server._serve_here", lambda *_: None)
+    monkeypatch.setattr("zenith_cli.ui.run_in_foreground", start)
+    monkeypatch.setattr("zenith_cli.stack.up.run_in_foreground", start)
+    monkeypatch.setattr("zenith_cli.stack.up.prepare", lambda _: None)
+
+
 @pytest.mark.long
+@pytest.mark.usefixtures("without_servers")
 @pytest.mark.parametrize(("command", "fault"), list(product(NAMES, FAULTS)))
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is a folder in which not even root can write")
-def test_no_command_shows_a_traceback_under_any_fault(end, monkeypatch, command, fault):
-    monkeypatch.setattr(os, "execve", lambda *_: pytest.fail("the UI was started"))
+def test_no_command_shows_a_traceback_under_any_fault(end, trained, tmp_path, command, fault):
+    home = shutil.copytree(trained, tmp_path / "home")
+    (tmp_path / "book.csv").write_text("ticker,quantity\nAAPL,10\n")
 
-    status, lines = end(command, fault)
+    status, lines = end(command, fault, home)
 
     if status:
         assert sum(line.startswith("zenith: ") for line in lines) <= 1 + ("run" in command)

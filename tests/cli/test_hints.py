@@ -1,52 +1,36 @@
-"""Commands that messages and the page tell people to type: each parses, with values in the place of placeholders."""
+"""Commands that messages, the page and the guides tell people to type: each parses, and has its state in the table.
 
-import ast
-import re
+tests/integration/test_typed_hints.py types them.
+"""
+
 import shlex
-from pathlib import Path
 
 import pytest
 import typer
 
+from tests.doc_pages import ROOT
+from tests.hints import (
+    ANY_PAGE,
+    NAMED,
+    RECORDS,
+    SERVERS,
+    STATES,
+    commands_of_python,
+    commands_of_script,
+    hints_of_code,
+    hints_of_pages,
+    typed,
+)
 from zenith_cli.commands import app
 
-ROOT = Path(__file__).parents[2]
-HINT = re.compile(r"`(zenith(?: [^`…][^`]*)?)`")
-PLACEHOLDERS = {"NAME": "retrain_model", "TICKER": "AAPL", "KIND": "lstm", "VERSION": "1"}
-
-
-def hints():
-    """Yield (place, command) of every hint in a string of the packages, without docstrings, and in the page."""
-    for path in sorted(ROOT.glob("zenith_*/**/*.py")):
-        if "`zenith" not in (text := path.read_text()):
-            continue
-        tree = ast.parse(text)
-        docstrings = {
-            id(node.body[0].value)
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Module | ast.FunctionDef | ast.ClassDef) and ast.get_docstring(node, clean=False)
-        }
-        for node in ast.walk(tree):
-            if isinstance(node, ast.JoinedStr):
-                text = "".join(_value(part) for part in node.values)
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
-                text = node.value
-            else:
-                continue
-            yield from ((path.name, command) for command in HINT.findall(text))
-    for path in sorted(ROOT.glob("zenith_serving/page/*.js")):
-        for command in HINT.findall(path.read_text()):
-            yield path.name, re.sub(r"\$\{\w+\}", "AAPL", command)
-
-
-def _value(part):
-    """Return a part of an f-string with a likely value in the place of a variable."""
-    if isinstance(part, ast.Constant):
-        return part.value
-    return "lstm" if ast.unparse(part.value) == "kind" else "AAPL"
-
-
-HINTS = sorted(set(hints()))
+HINTS = set(hints_of_code()) - RECORDS
+HINTS |= {(ANY_PAGE, command) for _, command in hints_of_pages() if command not in NAMED}
+IN_TABLE = {
+    (file, command)
+    for rows in (*STATES.values(), *SERVERS.values())
+    for command, files in rows.items()
+    for file in files.split()
+}
 
 
 def parse(arguments):
@@ -60,16 +44,40 @@ def parse(arguments):
         name, command, arguments = command.resolve_command(context, remaining)
 
 
-def test_the_search_finds_hints_of_messages_of_f_strings_and_of_the_page():
-    commands = {command for _, command in HINTS}
-    assert {"zenith tickers list", "zenith run --tickers AAPL"} <= commands
-    assert ("parts.js", "zenith run --tickers AAPL") in HINTS
+def test_the_search_finds_commands_in_messages_and_scripts_but_not_in_docstrings():
+    module = '''
+"""Read what `zenith models` shows."""
+def f(name):
+    """Like `zenith predict`."""
+    print(f"no models of {name} yet: `zenith run --tickers {name}` makes" + " them; or `zenith tickers list`")
+    print("In another terminal: . stack.env; zenith job retrain_model")
+'''
+    assert set(commands_of_python(module)) == {
+        "zenith run --tickers {name}",
+        "zenith tickers list",
+        "zenith job retrain_model",
+    }
+    assert list(commands_of_script('command(`zenith run --tickers ${ticker}`), command("zenith ui")')) == [
+        "zenith run --tickers {ticker}",
+        "zenith ui",
+    ]
 
 
-@pytest.mark.parametrize(("place", "hint"), HINTS)
-def test_a_hint_is_a_command(place, hint):
-    words = [PLACEHOLDERS.get(word, word) for word in shlex.split(hint)]
-    parse(words[1:])
+def test_each_hint_is_in_the_table_with_the_state_that_it_is_shown_in():
+    assert sorted(HINTS - IN_TABLE) == [], "add it to tests/hints.py, where it is typed"
+    assert sorted(IN_TABLE - HINTS) == [], "nothing shows it any more"
+
+
+@pytest.mark.parametrize("hint", sorted({command for _, command in HINTS}))
+def test_a_hint_is_a_command(hint):
+    parse(shlex.split(typed(hint))[1:])
+
+
+@pytest.mark.parametrize("file", SERVERS)
+def test_what_starts_servers_is_typed_by_a_test(file):
+    text = (ROOT / file).read_text()
+    for command in SERVERS[file]:
+        assert f'"{command.split()[1]}"' in text
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from zenith_core.outages import describe_error, describe_outage
         ("OSError", "[Errno 28] No space left on device: '/home/x'", "no space left on the disk"),
         ("OperationalError", "(sqlite3.OperationalError) database or disk is full", "no space left on the disk"),
         ("OperationalError", "(sqlite3.OperationalError) disk I/O error", "the disk of the SQLite database failed"),
+        ("OSError", "[Errno 27] File too large", "no file can grow further"),
         ("MemoryError", "", "out of memory"),
         ("ArrayMemoryError", "Unable to allocate 8.0 GiB for an array with shape (2,)", "out of memory"),
         ("XlaRuntimeError", "RESOURCE_EXHAUSTED: Out of memory allocating 12 bytes", "out of memory"),

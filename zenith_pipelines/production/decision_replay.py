@@ -57,6 +57,8 @@ def find_decision(registry: ModelRegistry, text: str) -> tuple[str, DecisionReco
     if kind not in KINDS or not ticker or (number and not number.isdecimal()) or (number and moment):
         raise UserError(f"{text[:60]!r} is no decision; expected {_FORMS}")
     history = decision_history(registry, name) if registry.exists else []
+    if not history:
+        raise NotAvailable(f"no decision about {name} yet: `zenith run --tickers {ticker}` makes the first")
     decisions = [one for one in history if one.at.startswith(moment) and (not number or one.version == int(number))]
     if not decisions:
         raise NotAvailable(f"no such decision about {name}: `zenith models {ticker} --history` lists them")
