@@ -63,6 +63,40 @@ def wrong_values(owner, name):
 WRONG = [(owner, name, value) for owner, name in DECLARED for value in wrong_values(owner, name)]
 
 
+COMMANDS = {  # by the settings that they read
+    PipelinesSettings: (
+        ("tickers", "list"),
+        ("tickers", "add", "AAPL"),
+        ("run",),
+        ("job", "refresh_prices"),
+        ("cleanup", "--dry-run"),
+        ("models",),
+        ("promote", "AAPL", "lstm", "1"),
+        ("rollback", "AAPL", "lstm"),
+        ("replay", "lstm-AAPL"),
+        ("explain", "AAPL"),
+        ("leaderboard",),
+        ("track-record", "AAPL"),
+        ("ledger", "verify"),
+        ("scale", "show"),
+        ("export", "AAPL", "prices"),
+        ("ui", "--port", "0"),
+        ("up", "--port-base", "47200"),
+        ("doctor", "--url", "http://127.0.0.1:1"),
+    ),
+    ServingSettings: (
+        ("predict", "AAPL"),
+        ("forecast", "AAPL"),
+        ("serve", "--port", "0"),
+        ("doctor", "--url", "http://127.0.0.1:1"),
+    ),
+}
+PAIRS = [
+    (COMMANDS[owner][number % len(COMMANDS[owner])], name, value) for number, (owner, name, value) in enumerate(WRONG)
+]
+ALL_PAIRS = [(command, name, value) for owner, name, value in WRONG for command in COMMANDS[owner]]
+
+
 @pytest.fixture(autouse=True)
 def clean(monkeypatch, tmp_path):
     for _, name in DECLARED:
@@ -129,16 +163,17 @@ def test_every_setting_is_in_this_table():
 
 
 @pytest.mark.parametrize(
-    "command", [("predict", "AAPL"), ("doctor", "--url", "http://127.0.0.1:1"), ("serve",)], ids=str
+    ("command", "name", "value"),
+    [*PAIRS, *(pytest.param(*pair, marks=pytest.mark.long) for pair in ALL_PAIRS if pair not in PAIRS)],
+    ids=str,
 )
-@pytest.mark.parametrize(("name", "value"), [("ML_CACHE_TTL", "abc"), ("ZENITH_READ_KEYS", "maybe")])
-def test_commands_of_serving_report_a_wrong_setting(monkeypatch, zenith, command, name, value):
-    monkeypatch.setenv(name, value)
+def test_a_command_reports_a_wrong_setting_before_it_does_anything(monkeypatch, zenith, tmp_path, command, name, value):
+    monkeypatch.setenv(name.upper(), value)
 
-    assert zenith(*command)[::2] == (2, zenith_line(name, zenith(*command)[2]))
+    status, out, err = zenith(*command)
 
-
-def zenith_line(name, err):
-    assert err.startswith(f"zenith: {name} is not valid: ")
+    assert (status, out) == (2, "")
+    assert err.startswith("zenith: ")
     assert err.count("\n") == 1
-    return err
+    assert "user:password@a" not in err
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]

@@ -12,6 +12,7 @@ import pytest
 
 import zenith_serving.server
 from tests.empty_databases import put_dagster_databases, put_mlflow_database
+from tests.half_transactions import leave_half_a_transaction
 from tests.homes.older import ARCHIVES, contents, rows, unpack
 from tests.pipelines.synthetic_models import market, register_version
 from zenith_cli.commands import app
@@ -160,6 +161,18 @@ def test_a_killed_migration_leaves_the_home_as_it_was(older, statement):
     assert process.returncode == -signal.SIGKILL
     assert rows(older / "mlflow" / "mlflow.db") == before
     make_home_relative(older)
+    assert registry_of(older).load("lstm-AAPL", 2)
+
+
+def test_a_home_whose_database_was_left_in_a_transaction_is_migrated(older):
+    database = older / "mlflow" / "mlflow.db"
+    before = locations_outside(uri_of(older))
+    leave_half_a_transaction(database)
+
+    assert locations_outside(uri_of(older)) == before != []
+    leave_half_a_transaction(database)
+    make_home_relative(older)
+
     assert registry_of(older).load("lstm-AAPL", 2)
 
 

@@ -100,7 +100,7 @@ def locations_outside(tracking_uri: str) -> list[str]:
     if database is None or not database.exists():
         return []
     folder = database.parent / "artifacts"
-    with closing(_connect(database, "ro")) as connection:
+    with closing(_connect(database)) as connection:
         locations = {location for table, column in _COLUMNS for location in _values(connection, table, column)}
         locations -= {str(row[0]) for row in connection.execute(f"{_LOCATIONS} WHERE {_DEFAULT}")}
     paths = {location: _local_path(location) for location in locations}
@@ -108,7 +108,7 @@ def locations_outside(tracking_uri: str) -> list[str]:
 
 
 def _make_relative(database: Path, wait_seconds: float) -> None:
-    with closing(_connect(database, "rw", wait_seconds)) as connection:
+    with closing(_connect(database, wait_seconds)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         if roots := connection.execute(_OURS).fetchone():
             root = str(roots[0]).rstrip("/")
@@ -126,7 +126,7 @@ def _make_relative(database: Path, wait_seconds: float) -> None:
 def _is_absolute(database: Path, wait_seconds: float) -> bool:
     """Return True if the experiment of Zenith, or MLflow's unused Default, has an absolute location."""
     try:
-        with closing(_connect(database, "ro", wait_seconds)) as connection:
+        with closing(_connect(database, wait_seconds)) as connection:
             return connection.execute(f"{_OURS} UNION {_LOCATIONS} WHERE {_DEFAULT}").fetchone() is not None
     except sqlite3.OperationalError as error:
         if "no such table" in str(error):  # MLflow has not created its tables yet
@@ -164,6 +164,7 @@ def _relative(location: str) -> str:
     return path
 
 
-def _connect(database: Path, mode: str, wait_seconds: float = 2) -> sqlite3.Connection:
-    address = f"{database.absolute().as_uri()}?mode={mode}"
+def _connect(database: Path, wait_seconds: float = 2) -> sqlite3.Connection:
+    """Open a database that exists. A reader, too, must undo the transaction of a process that was killed in it."""
+    address = f"{database.absolute().as_uri()}?mode=rw"
     return sqlite3.connect(address, uri=True, timeout=wait_seconds, isolation_level=None)

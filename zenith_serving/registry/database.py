@@ -195,5 +195,11 @@ class DatabaseRegistry:
 
 
 def _open_sqlite(path: str) -> sqlite3.Connection:
-    """Open read only: SQLite would otherwise create a missing database."""
-    return sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=ro", uri=True, timeout=TIMEOUT_SECONDS)
+    """Open a database that exists, to read it.
+
+    A process that was killed in a transaction leaves it to be undone first, which a connection with mode=ro refuses.
+    Where the file cannot be written, SQLite opens it read only by itself.
+    """
+    connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=rw", uri=True, timeout=TIMEOUT_SECONDS)
+    connection.execute("PRAGMA query_only = ON")
+    return connection

@@ -4,6 +4,7 @@ from contextlib import closing
 
 import pytest
 
+from tests.half_transactions import leave_half_a_transaction
 from zenith_serving.errors import ModelUnavailable, NoRegistry
 from zenith_serving.registry import open_registry
 from zenith_serving.registry.database import DatabaseRegistry
@@ -50,6 +51,13 @@ def test_the_model_file_is_found_through_the_database(mlflow_home, models):
 def test_a_missing_version_raises_model_unavailable(mlflow_home):
     with pytest.raises(ModelUnavailable):
         open_registry(mlflow_home.uri).fetch("lstm-AAPL", 99)
+
+
+def test_a_transaction_that_was_killed_is_undone(mlflow_home):
+    before = DatabaseRegistry(mlflow_home.uri).production()
+    leave_half_a_transaction(mlflow_home.home / "mlflow" / "mlflow.db")
+
+    assert DatabaseRegistry(mlflow_home.uri).production() == before != {}
 
 
 def test_a_missing_database_is_reported_and_not_created(tmp_path):
