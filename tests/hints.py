@@ -76,99 +76,77 @@ def _source(part: ast.expr) -> str:
 
 
 VALUES = {
-    **dict.fromkeys(
-        ("{ticker}", "{name}", "{snapshot.ticker}", "{forecast_tickers[0]}", "{','.join(new_tickers)}", "TICKER"),
-        "AAPL",
-    ),
     "{kind}": "lstm",
-    "{code}{base}=X": "EURUSD=X",
-    **dict.fromkeys(("{day}", "YESTERDAY"), f"{datetime.now(UTC):%Y-%m-%d}"),  # the day on which the home was trained
+    "{code}": "EUR",
+    "{base}": "USD",
+    "{day}": f"{datetime.now(UTC):%Y-%m-%d}",  # the day on which the home was trained
+    "YESTERDAY": f"{datetime.now(UTC):%Y-%m-%d}",
     "NEW": "AAPLE",
-    **dict.fromkeys(("{one.old}", "{rename.old}"), "AAPL"),
-    **dict.fromkeys(("{one.new}", "{rename.new}"), "AAPLE"),
+    "{one.new}": "AAPLE",
+    "{rename.new}": "AAPLE",
     "N": "2",
-    "{model_type}": "lstm",
 }
-"""What stands for the variables of a hint when it is typed."""
-
-ANY_PAGE = "pages"
+"""What stands for the variables of a hint when it is typed. Every other one is a ticker."""
 
 STATES = {
-    "new": {
-        "zenith run": "forecast.py health_checks.py leaderboard.py ledger.py models.py tickers.py "
-        "words.en.json words.pt.json pages",
-        "zenith run --plan": "pages",
-        "zenith run --source sample": "main.js",
-        "zenith run --tickers {ticker}": "forecast.py forecast_explanation.py decision_replay.py models.py "
-        "model_registry.py other_prices.py point_in_time.py store.py book.py",
-        "zenith run --tickers {name}": "predict.py",
-        "zenith run --tickers TICKER": "errors.py leaderboard.py main.js pages",
-        "zenith tickers add AAPL": "tickers.py up.py",
-        "zenith tickers add TICKER": "launcher.py",
-        "zenith tickers add PETR4.SA": "pages",
-        "zenith tickers list": "tickers.py pages",
-        "zenith cleanup --dry-run": "health_checks.py outages.py",
-        "zenith job learn_scale": "scale.py scale_versions.py",
-    },
-    "of a stock of Yahoo": {
-        "zenith run --tickers {','.join(new_tickers)}": "tickers.py",
-        "zenith run --tickers {code}{base}=X": "book.py",
-        "zenith job retrain_model": "up.py",
-    },
-    "trained": {
-        "zenith run --tickers {ticker}": "book.py health_checks.py parts.js",
-        "zenith run --tickers {snapshot.ticker}": "serving_snapshot.py",
-        "zenith run --tickers {ticker} --as-of {day}": "export.py",
-        "zenith export {ticker} prices": "run_table.py",
-        "zenith export TICKER ledger": "commands.py",
-        "zenith export TICKER prices --as-of YESTERDAY": "pages",
-        "zenith predict {forecast_tickers[0]}": "run_table.py",
-        "zenith predict TICKER --risk": "pages",
-        "zenith forecast": "pages",
-        "zenith models": "health_checks.py commands.py pages",
-        "zenith models --history": "pages",
-        "zenith models AAPL": "pages",
-        "zenith models TICKER": "pages",
-        "zenith models {ticker} --history": "decision_replay.py",
-        "zenith job learn_scale": "scale.py scale_versions.py",
-        "zenith job refresh_prices": "health_checks.py pages",
-        "zenith job refresh_prices --tickers {ticker}": "errors.py ledger.py risk.js",
-        "zenith job refresh_prices --tickers TICKER": "pages",
-        "zenith job retrain_model": "pages",
-        "zenith job retrain_model --tickers TICKER": "pages",
-        "zenith tickers list": "tickers.py",
-        "zenith tickers remove TICKER": "pages",
-        "zenith tickers rename TICKER NEW": "pages",
-        "zenith cleanup --dry-run": "health_checks.py outages.py",
-    },
-    "with a damaged model": {
-        "zenith rollback {ticker} {kind}": "health_checks.py",
-        "zenith rollback TICKER lstm": "pages",
-    },
-    "with prices cut short": {
-        "zenith job retrain_model --tickers {ticker} --config allow_earlier_end=true": "checks.py",
-        "zenith job retrain_model --tickers TICKER --config allow_earlier_end=true": "pages",
-    },
-    "renamed": {"zenith run --tickers {ticker}": "tickers.py"},
-    "half renamed": {
-        "zenith tickers rename {one.old} {one.new}": "tickers.py",
-        "zenith tickers rename {rename.old} {rename.new}": "renaming.py",
-    },
+    "new": (
+        "zenith run",
+        "zenith run --plan",
+        "zenith run --source sample",
+        "zenith run --tickers TICKER",
+        "zenith tickers add AAPL",
+        "zenith tickers add TICKER",
+        "zenith tickers add PETR4.SA",
+        "zenith tickers list",
+        "zenith cleanup --dry-run",
+        "zenith job learn_scale",
+    ),
+    "of a stock of Yahoo": (
+        "zenith run --tickers TICKER",
+        "zenith run --tickers EURUSD=X",
+        "zenith job retrain_model",
+    ),
+    "trained": (
+        "zenith run --tickers TICKER",
+        "zenith run --tickers TICKER --as-of YESTERDAY",
+        "zenith export TICKER prices",
+        "zenith export TICKER ledger",
+        "zenith export TICKER prices --as-of YESTERDAY",
+        "zenith predict TICKER",
+        "zenith predict TICKER --risk",
+        "zenith forecast",
+        "zenith models",
+        "zenith models --history",
+        "zenith models AAPL",
+        "zenith models TICKER",
+        "zenith models TICKER --history",
+        "zenith job learn_scale",
+        "zenith job forecast_universe",
+        "zenith job refresh_prices",
+        "zenith job refresh_prices --tickers TICKER",
+        "zenith job retrain_model",
+        "zenith job retrain_model --tickers TICKER",
+        "zenith tickers list",
+        "zenith tickers remove TICKER",
+        "zenith tickers rename TICKER AAPLE",
+        "zenith cleanup --dry-run",
+    ),
+    "with a damaged model": ("zenith rollback TICKER lstm",),
+    "with prices cut short": ("zenith job retrain_model --tickers TICKER --config allow_earlier_end=true",),
+    "renamed": ("zenith run --tickers TICKER",),
+    "half renamed": ("zenith tickers rename TICKER AAPLE",),
 }
-"""For each state of a home the commands that are shown in it, and the files that show them."""
+"""The commands that are shown, by the state of the home in which they are; TICKER is a ticker of that state."""
 
 SERVERS = {
-    "tests/integration/test_ui.py": {"zenith ui": "dagster_client.py health_checks.py run_table.py tickers.py pages"},
-    "tests/serving/served.py": {
-        "zenith serve": "health_checks.py run_table.py pages",
-        "zenith serve --workers N": "pages",
-    },
-    "tests/integration/test_up.py": {"zenith up": "health_checks.py pages", "zenith up --port-base 9000": "pages"},
-    "tests/cli/test_doctor.py": {"zenith doctor": "pages"},
+    "tests/integration/test_ui.py": ("zenith ui",),
+    "tests/serving/served.py": ("zenith serve", "zenith serve --workers 2"),
+    "tests/integration/test_up.py": ("zenith up", "zenith up --port-base 9000"),
+    "tests/cli/test_doctor.py": ("zenith doctor",),
 }
 """The commands that go on until they are stopped, or that ask servers, by the test that starts them."""
 
-RECORDS = {("scale_prior.py", "zenith scale prior FOLDER -o scale_priors.json")}
+RECORDS = ("zenith scale prior FOLDER -o scale_priors.json",)
 """Strings that record how something was made."""
 
 NAMED = {
@@ -186,7 +164,9 @@ NAMED = {
 
 def typed(hint: str, ticker: str = "AAPL") -> str:
     """Return the hint as a person types it."""
-    values = {variable: ticker if value == "AAPL" else value for variable, value in VALUES.items()}
-    for variable, value in values.items():
-        hint = re.sub(rf"(?<![\w{{]){re.escape(variable)}(?!\w)", value, hint)
-    return hint
+    values = {**VALUES, "TICKER": ticker}
+
+    def value(variable: re.Match[str]) -> str:
+        return values.get(variable[0], ticker if variable[0].startswith("{") else variable[0])
+
+    return re.sub(r"\{[^}]*\}|\b[A-Z]+\b", value, hint)
