@@ -66,7 +66,7 @@ class UniverseUnavailable(NotAvailable):
     """There is no forecast of all tickers yet."""
 
     def __init__(self) -> None:
-        super().__init__("there is no forecast of all tickers yet: `zenith job forecast_universe` makes it from their prices")
+        super().__init__("there is no forecast of all tickers yet: `zenith job forecast_universe` makes it from prices")
 
 
 class FeatureMismatch(ModelUnavailable):
