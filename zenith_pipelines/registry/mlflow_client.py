@@ -4,12 +4,12 @@ Every call names its store. MLflow's process-wide settings are not touched, so s
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from zenith_core.errors import UserError
 from zenith_pipelines.patience import is_brief, patient_lock, wait_seconds
@@ -27,6 +27,22 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
+
+
+class _BriefClient:
+    """MLflow's client in a command: a server that answered once may hang at the next request."""
+
+    def __init__(self, client: "MlflowClient") -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._client, name)
+        return partial(_call_briefly, value) if callable(value) else value
+
+
+def _call_briefly(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+    with brief_requests():
+        return function(*arguments, **named)
 
 
 class MLflowStore:
@@ -73,7 +89,7 @@ class MLflowStore:
             token = page.token or ""
 
     def _download(self, location: str, path: str) -> bytes:
-        with TemporaryDirectory() as folder:
+        with TemporaryDirectory() as folder, brief_requests():
             return Path(self.artifacts(location).download_artifacts(path, folder)).read_bytes()  # type: ignore[no-untyped-call]
 
     @cached_property
@@ -96,7 +112,7 @@ class MLflowStore:
                     raise unavailable(error) from error
                 raise
             make_relative(self._tracking_uri, self._artifact_root, wait_seconds())
-        return client
+        return cast("MlflowClient", _BriefClient(client)) if is_brief() else client
 
     @cached_property
     def _experiment_id(self) -> str:
