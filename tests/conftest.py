@@ -10,6 +10,8 @@ import pytest
 from absl import logging as absl_logging
 from hypothesis import settings
 
+from zenith_pipelines import patience
+
 # To look for garbage among the millions of objects that imports make took a third of the time to collect the tests.
 gc.set_threshold(100_000, 50, 100)
 
@@ -74,6 +76,13 @@ def _rank(item):
     path = item.path.as_posix()
     ranks = (rank for rank, name in enumerate(LONGEST) if path.endswith(name))
     return next(ranks, len(LONGEST) + ("integration" not in item.path.parts))
+
+
+@pytest.fixture(autouse=True)
+def patient_again():
+    """Let the next test wait as a run does, although this one may have run a command, which is brief."""
+    yield
+    patience.be_patient()
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ def train_little(patch):
     """Train ensembles of few trees in this process, for tests that do not look at their skill."""
 
     def few_trees(config, values, labels):
-        return fit_ensemble(replace(config, trees=10, boosting_rounds=10), values, labels)
+        return fit_ensemble(config.model_copy(update={"trees": 10, "boosting_rounds": 10}), values, labels)
 
     patch.setattr(ensemble_walk_forward, "fit_ensemble", few_trees)
 

@@ -305,8 +305,7 @@ def end(zenith, monkeypatch, tmp_path):
         assert "Traceback" not in out + err
         return status, err.splitlines()
 
-    yield run
-    patience.be_patient()
+    return run
 
 
 @pytest.mark.slow

@@ -7,7 +7,6 @@ import pytest
 from tests.empty_databases import put_dagster_databases
 from zenith_core.errors import UserError
 from zenith_core.market import exchanges
-from zenith_pipelines import patience
 from zenith_pipelines.defs.schedules import make_schedules
 from zenith_pipelines.settings import Settings as PipelinesSettings
 from zenith_serving.settings import Settings as ServingSettings
@@ -104,8 +103,6 @@ def clean(monkeypatch, tmp_path):
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
     monkeypatch.setattr(exchanges, "EXCHANGES", dict(exchanges.EXCHANGES))
-    yield
-    patience.be_patient()
 
 
 @pytest.mark.parametrize(("owner", "name"), DECLARED, ids=IDS)
