@@ -28,6 +28,7 @@ HISTORY, OUTCOMES, TEAMS = "history_adjusted_close.csv.gz", "assets_m6.csv", "le
 FIRST, ROUNDS = "2022-03-04", 12  # of the competition
 WEEKS, SESSIONS = 4, 20
 EQUAL = 0.16
+BINS = 10  # of the calibration error
 RENAMED = {"RE": "EG"}  # Everest: the history has its symbol of 2023
 MOVED = 0.4  # share of the assets that move on a session
 DRAWS, SEED = 20_000, 6
@@ -53,12 +54,14 @@ class Prices:
 
 @dataclass(frozen=True)
 class Round:
-    """One round: its Friday, and the mean score of our probabilities and of the plain recipe's."""
+    """One round: its Friday, the mean score of our probabilities and of the plain recipe's, and ours with outcomes."""
 
     friday: str
     rps: float
     plain: float
     assets: int
+    probabilities: Floats
+    shares: Floats
 
 
 def read_prices(folder: Path) -> Prices:
@@ -101,8 +104,16 @@ def play(prices: Prices, friday: pd.Timestamp) -> Round:
     returns, assets = known_at(prices.history, friday)
     growth = prices.growth(friday, friday + pd.Timedelta(weeks=WEEKS)).to_numpy()[assets]
     shares = fifth_shares(growth)
-    scores = [ranked_probability_score(each(returns, assets), shares).mean() for each in (ours, plain)]
-    return Round(str(friday.date()), *map(float, scores), assets=len(assets))
+    probabilities = ours(returns, assets)
+    scores = [ranked_probability_score(each, shares).mean() for each in (probabilities, plain(returns, assets))]
+    return Round(str(friday.date()), *map(float, scores), len(assets), probabilities, shares)
+
+
+def calibration_error(probabilities: Floats, outcomes: Floats) -> float:
+    """Return the expected calibration error: the mean distance of probability and frequency over BINS equal groups."""
+    order = np.argsort(probabilities, kind="stable")
+    groups = np.array_split(order, min(BINS, len(order)))
+    return float(sum(len(g) * abs(probabilities[g].mean() - outcomes[g].mean()) for g in groups) / len(order))
 
 
 def place(folder: Path, rps: float, first: str, rounds: int) -> int | None:
@@ -123,7 +134,10 @@ def summary(rounds: list[Round], rank: int | None) -> dict[str, Any]:
         "plain": float(recipe.mean()),
         "equal": EQUAL,
         "t": float(difference.mean() / error) if (error := standard_error(difference)) else None,
-        "rounds": [vars(each) for each in rounds],
+        "calibration_error": calibration_error(
+            *(np.concatenate([getattr(each, name).ravel() for each in rounds]) for name in ("probabilities", "shares"))
+        ),
+        "rounds": [{name: getattr(each, name) for name in ("friday", "rps", "plain", "assets")} for each in rounds],
     }
 
 
@@ -187,6 +201,7 @@ def _show(totals: dict[str, Any], console: Console) -> None:
     table.add_row("mean", "", f"{totals['rps']:.5f}", f"{totals['plain']:.5f}", f"{EQUAL:.5f}")
     console.print(table)
     console.print(f"RPS {totals['rps']:.5f}, standard error {totals['standard_error']:.5f}")
+    console.print(f"expected calibration error of the probabilities {100 * totals['calibration_error']:.2f} points")
     if totals["t"] is not None:
         console.print(f"against the plain recipe {totals['rps'] - totals['plain']:+.5f}, paired t {totals['t']:.2f}")
     if totals["place"]:

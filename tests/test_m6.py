@@ -57,6 +57,15 @@ def test_a_round_uses_nothing_later_than_its_friday(folder):
         )
 
 
+def test_the_calibration_error_is_that_of_probabilities_beside_frequencies():
+    generator = np.random.default_rng(1)
+    probabilities = generator.uniform(size=20_000)
+    outcomes = (generator.uniform(size=20_000) < probabilities).astype(float)
+
+    assert m6.calibration_error(probabilities, outcomes) < 0.01
+    assert m6.calibration_error(probabilities, 1 - outcomes) > 0.4
+
+
 def test_what_is_scored_is_what_came(folder):
     prices, friday = m6.read_prices(folder), pd.Timestamp(FIRST)
     other = m6.Prices(prices.history, prices.outcomes.iloc[:, ::-1].set_axis(prices.outcomes.columns, axis=1))

@@ -49,6 +49,7 @@ def document(forecast: BookForecast) -> dict[str, Any]:
         "volatility": risk.volatility,
         "diversification": risk.diversification,
         "independent_bets": forecast.independent_bets,
+        "scenarios": [vars(scenario) for scenario in forecast.scenarios],
         "tails": [
             {"tail": tail.tail, "value_at_risk": tail.value_at_risk, "expected_shortfall": tail.shortfall}
             for tail in risk.tails
@@ -86,6 +87,11 @@ def _show(forecast: BookForecast, console: Console) -> None:
         amounts = (row["value"], row["volatility"], row["volatility_contribution"], row["shortfall_contributions"][0])
         positions.add_row(row["ticker"], *(f"{amount:,.2f}" for amount in amounts), row["scale"])
     console.print(positions)
+    if forecast.scenarios:
+        worst = _table("worst of the past", "until", "loss at today's volatility", "without prices")
+        for scenario in forecast.scenarios:
+            worst.add_row(scenario.since, scenario.until, _amount(scenario.loss, facts), str(scenario.missing))
+        console.print(worst)
     if risk.diversification is not None:
         console.print(
             f"diversification takes {risk.diversification:.0%} off the positions' own volatilities; "

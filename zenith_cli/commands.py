@@ -157,6 +157,20 @@ def book(
 
 
 @app.command()
+def universe(
+    tickers: Annotated[
+        str | None, typer.Option(help="Comma-separated tickers to rank among one another. Default: all.")
+    ] = None,
+    horizon: Annotated[int, typer.Option(min=1, max=30, help="Number of sessions ahead; 5 or 20 for all.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """Print rank probabilities: how likely each ticker's return is in each fifth, the highest, or the lowest."""
+    from zenith_cli.universe import print_ranks
+
+    print_ranks(tickers, horizon, as_json=as_json)
+
+
+@app.command()
 def export(
     ticker: Ticker,
     table: Annotated[Table, typer.Argument(help="Table to export.")],

@@ -46,6 +46,12 @@ RENAMED = "renamed"
 UNIVERSE = "universe_forecasts"
 """The dataset of the forecast of all tickers, which is stored under ALL_TICKERS instead of a ticker."""
 
+UNIVERSE_LEDGER = "universe_ledger"
+"""The dataset of their past forecasts and outcomes, stored likewise."""
+
+BOOK_BACKTEST = "book_backtest"
+"""The dataset of the backtest of simple books, stored likewise."""
+
 ALL_TICKERS = "ALL-TICKERS"
 """Stands for all tickers where a dataset belongs to them together. No exchange has a ticker of this form."""
 

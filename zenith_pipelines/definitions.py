@@ -27,6 +27,7 @@ def definitions(progress: Progress) -> dg.Definitions:
             jobs.retrain_all_models,
             jobs.learn_scale,
             jobs.forecast_universe,
+            jobs.backtest_books,
             jobs.clear_prediction_cache,
             jobs.evaluate_model,
             jobs.cleanup_old_models,

@@ -32,6 +32,7 @@ def test_the_risk_of_a_book(book):
     assert status == 0
     assert "book of 2 positions on 2024-06-28 · 850.00 USD, gross 1,400.00, cash 250.00" in text
     assert "10 sessions ahead: volatility" in text
+    assert "worst of the past" in text
     assert [line.split()[:2] for line in text.splitlines() if line.startswith("MSFT")] == [["MSFT", "-400.00"]]
 
 
@@ -44,6 +45,9 @@ def test_json_adds_up(book):
         assert tail["expected_shortfall"] == pytest.approx(parts, rel=1e-9)
         assert tail["value_at_risk"] < tail["expected_shortfall"]
     assert [tail["tail"] for tail in facts["tails"]] == [0.05, 0.025, 0.01]
+    losses = [scenario["loss"] for scenario in facts["scenarios"]]
+    assert losses == sorted(losses, reverse=True)
+    assert len(losses) == 5
     assert 0 < facts["diversification"] < 1 < facts["independent_bets"] < 2
 
 

@@ -21,6 +21,8 @@ def test_the_assets_and_their_upstream_assets():
         "raw_prices": [],
         "scale_model": ["cleaned_prices"],
         "universe_forecasts": ["serving_snapshot"],
+        "universe_ledger": ["universe_forecasts"],
+        "book_backtest": ["cleaned_prices"],
         "cleaned_prices": ["raw_prices"],
         "indicator_features": ["cleaned_prices"],
         "lstm_model": ["cleaned_prices", "indicator_features", "serving_snapshot"],
@@ -49,7 +51,7 @@ def test_every_asset_but_the_evaluation_and_those_of_all_tickers_is_a_stage_part
 
     # A model that was just trained has no newer sessions to be evaluated on.
     # The scale and the universe belong to all tickers.
-    of_all = {"scale_model", "universe_forecasts"}
+    of_all = {"scale_model", "universe_forecasts", "universe_ledger", "book_backtest"}
     others = {"production_evaluation", *of_all}
     assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {*STAGES, *others}
     for key in graph.get_all_asset_keys():
@@ -94,6 +96,7 @@ def test_the_checks_and_jobs():
         "evaluate_model",
         "learn_scale",
         "forecast_universe",
+        "backtest_books",
         "retrain_model",
     }
 
@@ -109,6 +112,7 @@ def test_the_schedules_and_sensors_run_from_the_start():
     assert schedules == {
         "monthly_cleanup": ("cleanup_old_models", "0 3 1 * *", "America/Sao_Paulo", "RUNNING"),
         "daily_cache_clearing": ("clear_prediction_cache", "0 0 * * *", "America/Sao_Paulo", "RUNNING"),
+        "weekly_books": ("backtest_books", "0 1 * * 0", "America/Sao_Paulo", "RUNNING"),
         "weekly_scale": ("learn_scale", "0 1 * * 0", "America/Sao_Paulo", "RUNNING"),
         "weekly_retraining": ("retrain_batch", "0 2 * * 0", "America/Sao_Paulo", "RUNNING"),
     }
@@ -175,6 +179,7 @@ def test_a_run_of_a_ticker_waits_for_training_and_a_run_over_all_for_maintenance
         "retrain_all_models": "maintenance",
         "learn_scale": "maintenance",
         "forecast_universe": "maintenance",
+        "backtest_books": "maintenance",
         "cleanup_old_models": "maintenance",
         "clear_prediction_cache": "maintenance",
     }

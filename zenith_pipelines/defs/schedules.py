@@ -27,6 +27,7 @@ def make_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
     return [
         _schedule(settings, "weekly_retraining", "zenith_retrain_cron", batches.retrain_batch, _every_ticker),
         _schedule(settings, "weekly_scale", "zenith_scale_cron", jobs.learn_scale, _once),
+        _schedule(settings, "weekly_books", "zenith_scale_cron", jobs.backtest_books, _once),
         _schedule(settings, "monthly_cleanup", "zenith_cleanup_cron", jobs.cleanup_old_models, _once),
         _schedule(settings, "daily_cache_clearing", "zenith_cache_cron", jobs.clear_prediction_cache, _once),
     ]

@@ -21,14 +21,20 @@ def currency_of(ticker: str) -> str:
     return unit_of(exchange_of(ticker).currency)[0]
 
 
-def universe_of(store: DatasetStore, tickers: Sequence[str]) -> Universe:
-    """Return the universe of tickers that have prices. Raises NotAvailable if one has none, CorruptData."""
+def closes_of(store: DatasetStore, tickers: Sequence[str]) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Return the closes (day × ticker) in the main currency of each, and their data versions. Raises as `read`."""
     closes, versions = {}, {}
     for ticker in tickers:
         dataset = store.read("cleaned_prices", ticker)
         closes[ticker] = dataset.tables["prices"]["close"] / unit_of(exchange_of(ticker).currency)[1]
         versions[ticker] = str(dataset.facts.get("data_version", ""))
-    return universe_of_closes(pd.DataFrame(closes), {ticker: currency_of(ticker) for ticker in tickers}, versions)
+    return pd.DataFrame(closes).sort_index(), versions
+
+
+def universe_of(store: DatasetStore, tickers: Sequence[str]) -> Universe:
+    """Return the universe of tickers that have prices. Raises NotAvailable if one has none, CorruptData."""
+    closes, versions = closes_of(store, tickers)
+    return universe_of_closes(closes, {ticker: currency_of(ticker) for ticker in tickers}, versions)
 
 
 def readable(store: DatasetStore, tickers: Iterable[str]) -> list[str]:
@@ -41,10 +47,13 @@ def readable(store: DatasetStore, tickers: Iterable[str]) -> list[str]:
     return names
 
 
-def served_distributions(store: DatasetStore, universe: Universe) -> Mapping[str, ForecastDistribution]:
-    """Return the served distributions of the tickers, of those that have one from their last session or later."""
+def served_distributions(
+    store: DatasetStore, universe: Universe, tickers: Iterable[str] | None = None
+) -> Mapping[str, ForecastDistribution]:
+    """Return the served distributions of `tickers`, or of all: of those with one from their last session or later."""
     distributions = {}
-    for ticker, end in zip(universe.tickers, universe.ends, strict=True):
+    for ticker in universe.tickers if tickers is None else tickers:
+        end = universe.ends[universe.column(ticker)]
         with suppress(NotAvailable, CorruptData, InvalidTicker, KeyError, TypeError, ValueError):
             snapshot = ServingSnapshot.from_json(store.facts("serving_snapshot", ticker))
             if snapshot.distribution is not None and snapshot.as_of >= date.fromisoformat(end):

@@ -51,6 +51,7 @@ JOBS: Mapping[str, Launchable] = {
     "refresh_prices": Launchable("raw_prices", per_ticker=True),
     "evaluate_model": Launchable("production_evaluation", EvaluationOptions, per_ticker=True),
     "forecast_universe": Launchable("universe_forecasts"),
+    "backtest_books": Launchable("book_backtest"),
     "retrain_all_models": Launchable("tickers_to_retrain", RetrainingRequest),
     "cleanup_old_models": Launchable("clean_model_registry", CleanUpOptions),
     "clear_prediction_cache": Launchable("forget_predictions"),

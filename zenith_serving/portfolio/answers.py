@@ -27,6 +27,7 @@ from zenith_serving.schemas.universe import (
     RankRequest,
     RankTable,
     TickerRanks,
+    UniverseRecord,
 )
 
 DRAWS = 5_000  # a quarter of those of `zenith book`: the answer is not kept
@@ -87,8 +88,13 @@ def group_ranks(universe: Universe, snapshots: SnapshotStore, request: RankReque
     )
 
 
-def all_ranks(universe: Universe, ranks: Mapping[str, Any], horizon: int, limit: int, after: str | None) -> RankTable:
-    """Return a page of the stored ranks of all tickers. Raises UserError for a horizon that is not stored."""
+def all_ranks(
+    universe: Universe, ranks: Mapping[str, Any], record: Mapping[str, Any], horizon: int, limit: int, after: str | None
+) -> RankTable:
+    """Return a page of the stored ranks of all tickers, with their record by horizon.
+
+    Raises UserError for a horizon that is not stored.
+    """
     if str(horizon) not in ranks:
         raise UserError(f"horizon: the ranks of all tickers are stored for {' and '.join(ranks)} sessions ahead")
     facts = ranks[str(horizon)]
@@ -98,6 +104,7 @@ def all_ranks(universe: Universe, ranks: Mapping[str, Any], horizon: int, limit:
         independent_bets=facts["independent_bets"],
         ranks=[TickerRanks(**row) for row in rows[:limit]],
         left_out=dict(universe.left_out),
+        record=UniverseRecord(**record[str(horizon)]) if str(horizon) in record else None,
         next=rows[limit - 1]["ticker"] if len(rows) > limit else None,
     )
 

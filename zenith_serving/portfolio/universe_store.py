@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from zenith_core.errors import CorruptData
-from zenith_core.names import ALL_TICKERS
+from zenith_core.names import ALL_TICKERS, UNIVERSE_LEDGER
 from zenith_core.portfolio.universe import Universe
 from zenith_serving.errors import UniverseUnavailable
 from zenith_serving.prediction.dataset_reader import DatasetReader, Stamp
@@ -15,7 +15,7 @@ class UniverseStore:
     """Reads the file once, and again when it has been replaced."""
 
     def __init__(self, root: Path) -> None:
-        self._file = DatasetReader(root)
+        self._file, self._ledger = DatasetReader(root), DatasetReader(root.parent / UNIVERSE_LEDGER)
         self._loading = SingleFlight[tuple[Universe, dict[str, Any]]]()
         self._entry: tuple[Stamp, tuple[Universe, dict[str, Any]]] | None = None
 
@@ -30,6 +30,14 @@ class UniverseStore:
         if entry and entry[0] == stamp:
             return entry[1]
         return self._loading.do(stamp, lambda: self._load(stamp))
+
+    def record(self) -> dict[str, Any]:
+        """Return the record of past forecasts by horizon; none if its file is missing or damaged."""
+        try:
+            facts = self._ledger.find(ALL_TICKERS)
+        except CorruptData:  # logged
+            return {}
+        return dict(facts["record"]) if facts else {}
 
     def check(self) -> None:
         """Load a new file before a request needs it. A damaged one is logged, and named by the answers."""

@@ -52,7 +52,7 @@ def universe(
 ) -> RankTable:
     """Rank probabilities of all tickers among one another, as of the last nightly forecast."""
     forecast, ranks = store.get()
-    return all_ranks(forecast, ranks, horizon, limit, after)
+    return all_ranks(forecast, ranks, store.record(), horizon, limit, after)
 
 
 router.add_api_route("/universe", universe, methods=["GET"], responses=RESPONSES, route_class_override=APIRoute)

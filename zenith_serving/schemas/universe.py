@@ -130,6 +130,21 @@ class TickerRanks(Response):
     )
 
 
+class UniverseRecord(Response):
+    """The scores of past forecasts of all tickers that are due, beside equal probabilities."""
+
+    outcomes: int
+    rps: Finite = Field(description="Mean ranked probability score; smaller is better.")
+    rps_equal: Finite = Field(description="That of equal probabilities.")
+    gain: Finite = Field(description="`rps_equal` - `rps`: above 0 is better than equal probabilities.")
+    standard_error: Finite | None = Field(description="Of the gain, from as many outcomes as do not overlap.")
+    tail: Finite
+    hits: int = Field(description="Losses of the equal-weight book above its value at risk.")
+    expected_hits: Finite
+    since: date = Field(description="The first forecast origin.")
+    until: date = Field(description="The last one.")
+
+
 class RankTable(Response):
     """Rank probabilities of all tickers, or of a group, among one another. Returns are in each ticker's currency."""
 
@@ -139,6 +154,7 @@ class RankTable(Response):
     independent_bets: Finite = Field(description="How many uncorrelated tickers would vary as much together.")
     ranks: list[TickerRanks]
     left_out: dict[str, str] = Field(description="Tickers with prices that are not ranked, and the reason.")
+    record: UniverseRecord | None = Field(default=None, description="Null for a group, and if nothing is due yet.")
     next: str | None = Field(default=None, description="`after` of the next page; null on the last one.")
     universe_version: str
     disclaimer: str

@@ -5,13 +5,18 @@ import time
 import dagster as dg
 
 from zenith_core.errors import NotAvailable
-from zenith_core.names import ALL_TICKERS, UNIVERSE
+from zenith_core.names import ALL_TICKERS, BOOK_BACKTEST, UNIVERSE, UNIVERSE_LEDGER
+from zenith_core.portfolio.joint_closes import joint_closes
+from zenith_core.portfolio.universe import Universe
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.defs.code_versions import code_version
 from zenith_pipelines.defs.metadata import OWNERS
 from zenith_pipelines.defs.resources import ZenithResource
-from zenith_pipelines.portfolio.universe import readable, universe_of
+from zenith_pipelines.portfolio.book_backtest import backtest_of
+from zenith_pipelines.portfolio.universe import closes_of, readable, universe_of
 from zenith_pipelines.portfolio.universe_facts import universe_facts
+from zenith_pipelines.portfolio.universe_ledger import ENTRIES, next_universe_ledger
+from zenith_pipelines.production.ledger import head_of
 from zenith_pipelines.tickers import known_tickers
 
 
@@ -49,3 +54,51 @@ def universe_of_tickers(context: dg.AssetExecutionContext, zenith: ZenithResourc
         },
         data_version=dg.DataVersion(universe.version),
     )
+
+
+@dg.asset(
+    name=UNIVERSE_LEDGER,
+    group_name="production",
+    owners=OWNERS,
+    kinds={"parquet"},
+    deps=[UNIVERSE],
+    code_version=code_version("zenith_core/portfolio/universe_record.py", "zenith_pipelines/portfolio"),
+)
+def ledger_of_universe(zenith: ZenithResource) -> dg.MaterializeResult[None]:
+    """The rank probabilities and the risk of an equal-weight book, kept unchanged and scored when they are due.
+
+    An append-only chain of entries, each with the hash of the one before.
+    """
+    facts = zenith.store.facts(UNIVERSE, ALL_TICKERS)
+    universe = Universe.from_json(facts)
+    closes, _ = closes_of(zenith.store, readable(zenith.store, universe.tickers))
+    ledger = next_universe_ledger(zenith.store, universe, facts, joint_closes(closes))
+    zenith.store.write(UNIVERSE_LEDGER, ALL_TICKERS, ledger, fence=zenith.fence)
+    figures = {
+        f"{horizon}/{name}": value
+        for horizon, row in ledger.facts["record"].items()
+        for name, value in row.items()
+        if value is not None
+    }
+    return dg.MaterializeResult(metadata={**figures, **head_of(ledger.tables[ENTRIES])})
+
+
+@dg.asset(
+    name=BOOK_BACKTEST,
+    group_name="backtests",
+    owners=OWNERS,
+    kinds={"parquet"},
+    deps=["cleaned_prices"],
+    code_version=code_version("zenith_core/backtesting", "zenith_core/portfolio", "zenith_core/statistics"),
+)
+def backtest_of_books(context: dg.AssetExecutionContext, zenith: ZenithResource) -> dg.MaterializeResult[None]:
+    """Trades three simple books of all tickers: equal weight, inverse volatility and minimum variance, long only.
+
+    Weekly, filled at the next open, after costs; each ticker in its own currency. Books to compare with, no advice.
+    """
+    result = backtest_of(zenith.store, readable(zenith.store, known_tickers(context.instance)))
+    equity = result.equity.rename_axis("date").reset_index()
+    dataset = Dataset({"equity": equity}, {"stats": {name: dict(row) for name, row in result.stats.items()}})
+    zenith.store.write(BOOK_BACKTEST, ALL_TICKERS, dataset, fence=zenith.fence)
+    figures = {f"{name}/{key}": value for name, row in result.stats.items() for key, value in row.items()}
+    return dg.MaterializeResult(metadata={key: value for key, value in figures.items() if value is not None})

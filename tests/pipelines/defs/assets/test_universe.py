@@ -9,14 +9,20 @@ import pytest
 
 from tests.core.portfolio.universe import drawn_returns
 from tests.core.risk.distributions import normal_distribution
-from zenith_core.names import ALL_TICKERS, UNIVERSE
+from zenith_core.errors import CorruptData
+from zenith_core.evaluation.ledger_chain import entry_hash
+from zenith_core.names import ALL_TICKERS, BOOK_BACKTEST, UNIVERSE, UNIVERSE_LEDGER
+from zenith_core.portfolio.joint_closes import joint_closes
 from zenith_core.portfolio.universe import Universe
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.defs import sensors
-from zenith_pipelines.defs.assets.universe import universe_of_tickers
+from zenith_pipelines.defs.assets.universe import backtest_of_books, ledger_of_universe, universe_of_tickers
 from zenith_pipelines.defs.resources import resources
+from zenith_pipelines.portfolio.universe import closes_of, universe_of
+from zenith_pipelines.portfolio.universe_facts import universe_facts
+from zenith_pipelines.portfolio.universe_ledger import ENTRIES, next_universe_ledger
 from zenith_pipelines.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # raised inside Dagster
@@ -89,3 +95,53 @@ def test_the_sensor_asks_once_for_new_snapshots_and_not_while_a_refresh_is_activ
 
         instance.add_run(dg.DagsterRun(job_name="refresh_prices", status=dg.DagsterRunStatus.STARTED))
         assert "refresh_prices is active or waits" in evaluate().skip_message
+
+
+def test_forecasts_of_all_tickers_are_kept_and_scored_when_due(store):
+    tickers = ("AAPL", "MSFT", "VOD.L")
+    universe = universe_of(store, tickers)
+    facts = universe_facts(store, universe)
+    closes = joint_closes(closes_of(store, tickers)[0])
+    ledger = next_universe_ledger(store, universe, facts, closes)
+    store.write(UNIVERSE_LEDGER, ALL_TICKERS, ledger)
+    assert (list(ledger.tables[ENTRIES]["kind"]), ledger.facts["record"]) == (["forecast"], {})
+
+    later = closes.reindex(closes.index.union(pd.bdate_range("2024-07-01", "2030-12-31"))).ffill()
+    again = next_universe_ledger(store, universe, facts, later)
+    assert list(again.tables[ENTRIES]["kind"]) == ["forecast"]  # made after its target session: never scored
+
+    entries = again.tables[ENTRIES].drop(columns="hash").to_dict("records")[0]
+    entries["at"] = "2024-06-28T22:00:00+00:00"
+    entries["hash"] = entry_hash(entries)
+    store.write(UNIVERSE_LEDGER, ALL_TICKERS, Dataset({ENTRIES: pd.DataFrame([entries])}))
+    due = next_universe_ledger(store, universe, facts, later)
+    assert list(due.tables[ENTRIES]["kind"]) == ["forecast", "outcome"]
+    assert {key: row["outcomes"] for key, row in due.facts["record"].items()} == {"5": 1, "20": 1}
+
+    entries["rows"] = "[]"
+    store.write(UNIVERSE_LEDGER, ALL_TICKERS, Dataset({ENTRIES: pd.DataFrame([entries])}))
+    with pytest.raises(CorruptData, match="entry 1 of the ledger of all tickers does not fit the one before"):
+        next_universe_ledger(store, universe, facts, later)
+
+
+def test_the_job_publishes_the_forecast_and_its_ledger(store):
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("tickers", ["AAPL", "MSFT"])
+        dg.materialize([universe_of_tickers, ledger_of_universe], instance=instance, resources=resources(Progress()))
+
+    assert store.read(UNIVERSE_LEDGER, ALL_TICKERS).tables[ENTRIES]["kind"].tolist() == ["forecast"]
+
+
+def test_the_books_of_all_tickers_are_backtested(store):
+    for ticker in ("AAPL", "MSFT", "VOD.L"):
+        dataset = store.read("cleaned_prices", ticker)
+        prices = dataset.tables["prices"].assign(open=lambda table: table["close"].shift(1).bfill())
+        store.write("cleaned_prices", ticker, Dataset({"prices": prices}, dataset.facts))
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("tickers", ["AAPL", "MSFT", "VOD.L"])
+        dg.materialize([backtest_of_books], instance=instance, resources=resources(Progress()))
+
+    dataset = store.read(BOOK_BACKTEST, ALL_TICKERS)
+    assert set(dataset.facts["stats"]) == {"equal_weight", "inverse_volatility", "minimum_variance"}
+    assert list(dataset.table) == ["date", "equal_weight", "inverse_volatility", "minimum_variance"]
+    assert dataset.facts["stats"]["minimum_variance"]["trials"] == 3
