@@ -62,7 +62,7 @@ def test_retraining_accepts_model_type_epochs_and_options_of_models(started_runs
 @pytest.mark.parametrize(
     ("name", "tickers", "config", "message"),
     [
-        ("retrain", None, [], "unknown job; the jobs are cleanup_old_models, clear_prediction_cache, "),
+        ("retrain", None, [], "unknown job; the jobs are backtest_books, cleanup_old_models, clear_prediction_cache, "),
         ("retrain_model", "MSFT", [], "MSFT: not among the tickers"),
         ("retrain_model", "../etc", [], "not a ticker"),
         ("retrain_model", None, ["epochs"], "expected NAME=VALUE"),
