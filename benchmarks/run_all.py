@@ -72,6 +72,7 @@ BENCHMARKS = (
         | {"long": ("--out", str(WORK / "truth_and_noise.jsonl"))},
         rough=("full",),
     ),
+    Benchmark("nightly", {"full": (), "long": ()}),
     Benchmark("many_tickers", {"full": (), "long": ()}),
     Benchmark("capacity", {"long": ("--folder", str(WORK / "capacity"))}),
 )
