@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 from zenith_pipelines.dagster_runtime.instance import open_instance
+from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.ingestion.fetch import fold_prices
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.registry.retention import RetentionRules, clean_up
 from zenith_pipelines.settings import Settings
@@ -25,6 +27,7 @@ def clean(keep_latest_n: int, *, keep_best: bool, dry_run: bool, as_json: bool) 
             runs = purge_runs(instance, oldest_kept_run(settings), dry_run=dry_run)
     summary = clean_up(registry, rules, removed_names)
     summary |= {"runs_deleted": runs["runs"], "bytes_freed": summary["bytes_freed"] + runs["bytes"]}
+    summary["price_snapshots_folded"] = 0 if dry_run else fold_prices(DatasetStore(settings.data_uri))
     if as_json:
         print(json.dumps(summary, indent=2, allow_nan=False))
     else:
@@ -44,6 +47,10 @@ def _show(summary: dict[str, Any]) -> None:
     if summary["runs_deleted"]:
         days = Settings().zenith_keep_run_days
         print(f"{verb} {summary['runs_deleted']} runs of Dagster older than {days} days, with their events and logs")
+    if summary["price_snapshots_folded"]:
+        print(
+            f"folded {summary['price_snapshots_folded']} snapshots of prices into those that begin with the same rows"
+        )
     print(f"{'would free' if summary['dry_run'] else 'freed'} {_size(summary['bytes_freed'])}")
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -189,18 +190,26 @@ def test_listing_without_models_creates_no_registry(zenith, monkeypatch, tmp_pat
 
 def test_cleanup_deletes_what_the_dry_run_lists(zenith, ticker, registry):
     register_version(registry, "lstm", ticker, FEATURES)
+    store = DatasetStore(Settings().data_uri)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatasetStore, "_fold", lambda *_: False)  # as releases before 0.2.0 wrote them
+        for rows in (5, 6, 7):
+            store.write("raw_prices", ticker, Dataset({"prices": FEATURES[:rows]}), keep_history=True)
     command = ("cleanup", "--keep-latest-n", "0", "--no-keep-best")
 
     status, out, _ = zenith(*command, "--dry-run")
     assert status == 0
     assert f"would delete lstm-{ticker} version 3 (old), " in out
     assert out.splitlines()[-1].startswith("would free ")
+    assert "folded" not in out
 
     status, out, _ = zenith(*command, "--json")
     assert status == 0
     summary = json.loads(out)
     assert summary["models"][f"lstm-{ticker}"]["kept"] == {"4": ["Candidate"], "2": ["Production"], "1": ["rollback"]}
     assert summary["bytes_freed"] > 1000
+    assert summary["price_snapshots_folded"] == 1
+    assert len([*Path(store.path("raw_prices", ticker)).rglob("*.parquet")]) == 2
     assert [version.version for version in registry.versions(f"lstm-{ticker}")] == [4, 2, 1]
 
 

@@ -12,6 +12,7 @@ from zenith_core.names import BOOK_BACKTEST, QUEUE, UNIVERSE, UNIVERSE_LEDGER
 from zenith_pipelines.dagster_runtime.run_retention import oldest_kept_run, purge_runs
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.defs.run_requests import check_model_type
+from zenith_pipelines.ingestion.fetch import fold_prices
 from zenith_pipelines.production.cache_invalidation import clear_predictions
 from zenith_pipelines.registry.retention import RetentionRules, clean_up, cleanup_table
 from zenith_pipelines.tickers import removed_tickers, select_tickers
@@ -103,6 +104,7 @@ def clean_model_registry(
     """Delete old versions, models of removed tickers, leftovers of failed registrations, and old runs."""
     report = clean_up(zenith.registry, RetentionRules(**config.model_dump()), removed_tickers(context.instance))
     runs = purge_runs(context.instance, oldest_kept_run(zenith.settings), dry_run=config.dry_run)
+    folded_snapshots = 0 if config.dry_run else fold_prices(zenith.store)
     return dg.Output(
         None,
         metadata={
@@ -110,6 +112,7 @@ def clean_model_registry(
             "runs_deleted": runs["runs"],
             "versions_deleted": sum(len(model["deleted"]) for model in report["models"].values()),
             "leftovers": len(report["leftovers"]),
+            "price_snapshots_folded": folded_snapshots,
             "dry_run": report["dry_run"],
             "report": dg.MetadataValue.md(cleanup_table(report)),
         },

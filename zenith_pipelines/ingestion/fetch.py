@@ -155,6 +155,11 @@ def clean_snapshot(snapshot: Dataset, ticker: str) -> CleaningResult:
     return clean_prices(snapshot.table, ticker, now=_fetched_at(snapshot), from_file="folder" in snapshot.facts)
 
 
+def fold_prices(store: DatasetStore) -> int:
+    """Fold the price histories that an earlier release wrote; return how many snapshots became references."""
+    return sum(store.fold_history(RAW_PRICES, ticker) for ticker in store.tickers(RAW_PRICES))
+
+
 def _compare(
     raw: RawPrices, previous: Dataset | None, ticker: str, request: str, whole_at: str | None = None
 ) -> FetchResult:
