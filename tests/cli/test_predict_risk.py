@@ -7,6 +7,7 @@ import pytest
 from tests.core.risk.distributions import normal_distribution
 from tests.published import publish
 from tests.serving.conftest import make_snapshot
+from zenith_cli.predict import print_predictions
 from zenith_cli.predict_risk import parse_level, print_risks
 from zenith_core.errors import NotAvailable, UserError
 from zenith_serving.schemas.risk import RiskAnswer
@@ -34,6 +35,38 @@ def test_the_risk_is_printed_as_tables(capsys):
         ["190.00", "+90.00 %", "≤ 0.1%"],
     ]
     assert "stale" in output and "not investment advice" in output
+
+
+BAND = {"rows": 995, "coverage": 0.91, "pinball": 0.0093, "pinball_ewma": 0.0094, "skill": 0.012, "p_value": 0.026}
+TOUCH = {"pct": -3, "rows": 995, "rate": 0.361, "brier": 0.2177, "brier_frequency": 0.2332, "skill": 0.066}
+VOLATILITY = {"rows": 995, "qlike": 1.3, "qlike_ewma": 1.4, "qlike_skill": 0.062}
+RECORD = {"since": "2009-01-02", "until": "2013-02-28"}
+RECORD |= {"horizons": {"5": {"tails": [], "volatility": VOLATILITY, "band": BAND, "touch": [TOUCH]}}}
+
+
+@pytest.fixture
+def record(tmp_path):
+    snapshot = make_snapshot("AAPL", distribution=normal_distribution(), risk_record=RECORD)
+    publish(tmp_path, "serving_snapshot", "AAPL", snapshot.to_json())
+
+
+@pytest.mark.usefixtures("record")
+def test_the_record_has_the_band_and_the_touches(capsys):
+    print_risks(["AAPL"], 5, ["3%"], as_json=False)
+
+    output = capsys.readouterr().out
+    assert "90 % band: held 91.0% of 995 prices; pinball 1.2% better than EWMA (p 0.026)" in output
+    assert "│ -3 %  │ 36.1%   │ 0.2177 │ 0.2332                │ 6.6%  │" in output
+
+
+@pytest.mark.usefixtures("record")
+def test_without_a_model_the_forecast_says_so_and_names_the_scale_and_its_coverage(capsys):
+    print_predictions(["AAPL"], 5, signal=False, as_json=False)
+
+    output = capsys.readouterr().out
+    assert "no model: the price is the last close\n" in output
+    assert "intervals by scale 7 around the last close; past coverage 91.0%\n" in output
+    assert "signal hold: No model of this ticker is trained yet." in output
 
 
 def test_json_is_the_answer_of_the_service(capsys):
