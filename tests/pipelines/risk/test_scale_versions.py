@@ -119,6 +119,16 @@ def test_a_scale_of_another_release_leaves_the_prior():
     assert scale_for(registry, "2020-01-02").version == "prior-2019"
 
 
+@pytest.mark.parametrize(("day", "version"), [("2026-11-27", "4"), ("2011-06-30", "4"), ("2011-06-29", "prior-2010")])
+def test_a_scale_older_than_the_data_goes_on_and_one_that_is_newer_is_not_used(day, version):
+    champion = SimpleNamespace(version=4, data_end="2011-06-30")
+    registry = SimpleNamespace(
+        exists=True, production=lambda name: champion, load=lambda name, number: scale_onnx(prior_before("2011-06-30"))
+    )
+
+    assert scale_for(registry, day).version == version
+
+
 def other_release():
     model = prior_before("2020-01-01")
     return SimpleNamespace(
