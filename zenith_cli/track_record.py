@@ -6,12 +6,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from zenith_core.evaluation.ledger_chain import no_entries
 from zenith_core.evaluation.track_record import track_record
 from zenith_core.market.listing import price_text
 from zenith_core.market.tickers import validate_ticker
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.production.evidence import Claims, ticker_evidence
-from zenith_pipelines.production.ledger import FORECASTS, LEDGER
+from zenith_pipelines.production.ledger import ENTRIES, FORECASTS, LEDGER
 from zenith_pipelines.settings import Settings
 
 _MAX_FORECASTS = 10
@@ -24,7 +25,7 @@ def show_track_record(ticker: str, *, as_json: bool) -> None:
     store = DatasetStore(Settings().data_uri)
     ledger = store.read(LEDGER, name)
     forecasts = ledger.tables[FORECASTS]
-    claims = Claims(store, {name: ticker_evidence(forecasts, ledger.facts)})
+    claims = Claims(store, {name: ticker_evidence(forecasts, ledger.tables.get(ENTRIES, no_entries()), ledger.facts)})
     evidence = {"evidence": claims.of(name, "price"), "signal_evidence": claims.of(name, "signal")}
     record = {"ticker": name, **track_record(forecasts), **evidence}
     if as_json:

@@ -221,7 +221,8 @@ def test_the_track_record_is_kept_where_serving_reads_it_and_old_prices_make_non
     ledger = json.loads((sample_home.zenith.home / "data" / "forecast_ledger" / "AAPL" / "current.json").read_text())
     record = json.loads(sample_home.zenith.here("track-record", "AAPL", "--json").stdout)
 
-    evidence = record.pop("evidence")
+    evidence, signal_evidence = record.pop("evidence"), record.pop("signal_evidence")
+    assert list(signal_evidence) == ["5"]
     assert record == {"ticker": "AAPL", **ledger["facts"]["track_record"]}
     assert evidence["5"]["since"] == ledger["facts"]["evidence_start"]["by_horizon"]["5"]["since"]
     assert [(row["horizon"], row["in_the_open"]) for row in record["forecasts"]] == [

@@ -9,6 +9,7 @@ repaired   forecasts whose stored row differed from the chain, and was written a
 restored   the entry that was recorded last and is missing: a backup was restored, or the ledger was lost
 removed    none: the ticker was removed; the next forecast shows that it was added again
 renamed    the name before; the entry and all that follow have the new one
+signal     a signal, and `signal outcome` its label: zenith_core.evaluation.signal_ledger
 """
 
 import hashlib
@@ -35,7 +36,7 @@ SCHEMA = 2
 SCHEMAS = (1, SCHEMA)  # rows of schema 1 name no model_type
 GENESIS = "0" * 64  # the hash before the first entry
 ENTRY_COLUMNS = ("number", "schema", "ticker", "kind", "at", "previous", "rows", "hash")
-KINDS = ("start", "forecast", "outcome", "repaired", "restored", "removed", "renamed")
+KINDS = ("start", "forecast", "outcome", "repaired", "restored", "removed", "renamed", "signal", "signal outcome")
 
 _DATES = ("origin", "target_date")
 _OPTIONAL = ("scale_version", *RISK_NUMBERS, "actual")

@@ -82,12 +82,30 @@ def ledger_evidence(ledger: pd.DataFrame, start: Start) -> dict[str, dict[str, A
     return {str(horizon): _evidence(rows, horizon, start.get(str(horizon), {})) for horizon in COVERAGE_HORIZONS}
 
 
-def signal_evidence(start: Start) -> dict[str, dict[str, Any]]:
-    """Return the same for signals."""
+def signal_evidence(signals: pd.DataFrame, start: Start) -> dict[str, dict[str, Any]]:
+    """Return the same for signals.
+
+    signals: `zenith_core.evaluation.signal_ledger.COLUMNS`
+    """
+    first = signals[in_the_open(signals)].sort_values(["origin", "made_at"], kind="stable")
+    rows = first.drop_duplicates(["origin", "horizon"], keep="first")
+    horizons = sorted({*start, *map(str, rows["horizon"])}, key=int)
     return {
-        horizon: {"log_e_value": round(float(log_mean(np.array(own["log_wealths"]))), _DIGITS), "since": own["since"]}
-        for horizon, own in start.items()
+        horizon: _signal_evidence(rows[rows["horizon"] == int(horizon)], int(horizon), start.get(horizon, {}))
+        for horizon in horizons
     }
+
+
+def _signal_evidence(rows: pd.DataFrame, horizon: int, start: Mapping[str, Any]) -> dict[str, Any]:
+    labels = pd.Index(SIGNALS).get_indexer(pd.Index(rows["label"], dtype=object))
+    shares = buy_shares(rows[list(SIGNALS)].to_numpy(dtype=float))
+    usual = past_means(shares, start.get("signals", 0), start.get("buy_shares", 0.0))
+    gains, bounds = direction_gains(shares, usual, rows["frequency"].to_numpy(dtype=float), labels)
+    wealths = _log_bets_of(gains, bounds, rows["origin"], rows["target_date"], horizon)
+    total = np.array(start.get("log_wealths", np.zeros(len(BETS)))) + wealths
+    origins = rows.loc[rows["label"] != "", "origin"]
+    since = start.get("since") or (str(origins.iloc[0].date()) if len(origins) else None)
+    return {"log_e_value": round(float(log_mean(total)), _DIGITS), "since": since}
 
 
 def _evidence(rows: pd.DataFrame, horizon: int, start: Mapping[str, Any]) -> dict[str, Any]:

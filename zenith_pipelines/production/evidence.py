@@ -8,6 +8,7 @@ import pandas as pd
 
 from zenith_core.errors import NotAvailable, ZenithError
 from zenith_core.evaluation.forecast_ledger import in_the_open
+from zenith_core.evaluation.signal_ledger import replay_signals
 from zenith_core.evidence.claims import Evidence, TickerEvidence, Universe, nearest_horizon
 from zenith_core.evidence.track_evidence import (
     Start,
@@ -43,10 +44,10 @@ def evidence_facts(store: DatasetStore, registry: ModelRegistry, ticker: str, le
     return {START: prices, SIGNAL_START: signals, PRICES: ledger_evidence(ledger, prices["by_horizon"])}
 
 
-def ticker_evidence(ledger: pd.DataFrame, facts: Mapping[str, Any]) -> TickerEvidence:
-    """Return the evidence of a ticker from the table and the facts of its ledger."""
+def ticker_evidence(ledger: pd.DataFrame, entries: pd.DataFrame, facts: Mapping[str, Any]) -> TickerEvidence:
+    """Return the evidence of a ticker from the table, the entries and the facts of its ledger."""
     starts = [facts.get(name, {}).get("by_horizon", {}) for name in (START, SIGNAL_START)]
-    return {"price": ledger_evidence(ledger, starts[0]), "signal": signal_evidence(starts[1])}
+    return {"price": ledger_evidence(ledger, starts[0]), "signal": signal_evidence(replay_signals(entries), starts[1])}
 
 
 def publish_evidence(store: DatasetStore, ticker: str, evidence: TickerEvidence) -> None:

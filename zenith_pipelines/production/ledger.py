@@ -15,6 +15,7 @@ from zenith_core.evaluation.ledger_chain import (
     no_entries,
     verify,
 )
+from zenith_core.evaluation.signal_ledger import add_signal
 from zenith_core.model_kinds.table import Kind
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 
@@ -30,10 +31,12 @@ def next_ledger(
     rows: pd.DataFrame,
     close: pd.Series,
     recorded: tuple[int, str] | None = None,
+    signal: Mapping[str, Any] | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Return the tables of the ledger with new forecasts, and the outcomes that `close` brings.
 
     recorded: number and hash of the last entry, as the last materialization recorded them
+    signal:   the newest signal, as `zenith_core.evaluation.signal_ledger` has it
 
     Raises CorruptData if the stored chain is broken.
     """
@@ -46,6 +49,8 @@ def next_ledger(
     except CorruptData as error:
         place = store.path(LEDGER, ticker)
         raise CorruptData(f"{error}; restore {place} from a backup, or move it away to begin a new chain") from None
+    if signal:
+        entries = add_signal(entries, ticker, now, signal, close)
     return {FORECASTS: forecasts, ENTRIES: entries}
 
 

@@ -16,9 +16,9 @@ from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.listing import described
 from zenith_core.market.sessions import calendar_end, next_sessions
 from zenith_core.model_kinds.answers import ANSWERS
-from zenith_core.model_kinds.options import DEFAULT_WINDOW
+from zenith_core.model_kinds.options import DEFAULT_WINDOW, horizon_of
 from zenith_core.model_kinds.table import KINDS, Kind
-from zenith_core.names import model_name
+from zenith_core.names import SIGNALS, model_name
 from zenith_core.prices.standstill import standing_still
 from zenith_core.risk.forecast_distribution import ForecastDistribution
 from zenith_core.snapshot import ServingSnapshot
@@ -164,6 +164,7 @@ class LatestForecast:
     snapshot:  the one that the price forecast was made from
     horizon:   of the price model, in sessions
     versions:  of the models, by kind
+    signal:    as the ledger keeps it; None for a model that does not say what its labels mean
     bands:     the distribution behind the bands of the forecast; None if they are the model's own
     """
 
@@ -175,6 +176,7 @@ class LatestForecast:
     price_kind: Kind
     price_version: int
     versions: Mapping[Kind, int]
+    signal: Mapping[str, Any] | None = None
     bands: ForecastDistribution | None = None
 
     @property
@@ -216,8 +218,33 @@ def latest_forecast(registry: ModelRegistry, snapshot: ServingSnapshot) -> Lates
         price_kind=answering["price"],
         price_version=price.version,
         versions={answering["price"]: price.version, answering["signal"]: signal.version},
+        signal=_signal_entry(answering["signal"], signal, signal_snapshot, probabilities, metadata(onnx)),
         bands=bands,
     )
+
+
+def _signal_entry(
+    kind: Kind,
+    version: Version,
+    snapshot: ServingSnapshot,
+    probabilities: Mapping[str, float],
+    facts: Mapping[str, Any],
+) -> dict[str, Any] | None:
+    """Return the signal as the ledger keeps it, JSON-ready; None for a model that does not say what its labels mean."""
+    threshold, horizon = facts["study"].get("config", {}).get("threshold"), horizon_of(facts)
+    if threshold is None:
+        return None
+    base_rates = dict(zip(SIGNALS, facts["study"]["limits"]["base_rates"], strict=True))
+    return {
+        "origin": snapshot.as_of.isoformat(),
+        "target_date": snapshot.next_sessions[horizon - 1].isoformat(),
+        "horizon": horizon,
+        "model_type": kind,
+        "model_version": version.version,
+        **{name: float(probabilities[name]) for name in SIGNALS},
+        "frequency": base_rates["buy"] / (base_rates["buy"] + base_rates["sell"]),
+        "move": threshold * snapshot.volatility * horizon**0.5,
+    }
 
 
 def _production(registry: ModelRegistry, kind: Kind, snapshot: ServingSnapshot) -> tuple[Version, ServingSnapshot]:

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from zenith_core.evaluation.ledger_chain import no_entries
+from zenith_core.evaluation.signal_ledger import replay_signals
 from zenith_core.evidence.direction_gains import buy_shares, direction_gains, past_means
 from zenith_core.evidence.e_process import log_mean
 from zenith_core.evidence.track_evidence import signal_evidence, signal_start
@@ -83,10 +85,10 @@ def test_a_label_that_is_not_known_takes_no_part():
 
 def test_the_start_is_the_evidence_until_a_signal_is_scored():
     start = signal_start(walk_forward(*signals_that_know(np.random.default_rng(1), 1.0)), HORIZON, EARLIER)
-    evidence = signal_evidence(start)
+    evidence = signal_evidence(replay_signals(no_entries()), start)
     assert evidence["5"]["since"] == "2020-01-01"
     assert evidence["5"]["log_e_value"] == pytest.approx(log_mean(np.array(start["5"]["log_wealths"])), abs=1e-5)
-    assert (start["5"]["signals"], signal_evidence({})) == (1000, {})
+    assert start["5"]["signals"] == 1000
 
 
 def test_the_share_of_buy_leaves_hold_out():

@@ -8,6 +8,7 @@ import pytest
 
 from tests.core.evaluation.test_track_record import DAYS, ledger
 from zenith_core.errors import NotAvailable
+from zenith_core.evaluation.ledger_chain import no_entries
 from zenith_core.evidence.track_evidence import ledger_evidence, walk_forward_start
 from zenith_pipelines.datasets.atomic_files import parquet_bytes
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
@@ -74,7 +75,7 @@ def test_a_ticker_is_judged_beside_all_ledgers_also_those_without_evidence(store
     write(store, "MSFT")
 
     facts = store.facts(LEDGER, "AAPL")
-    own = ticker_evidence(NOW.assign(actual=float("nan")), facts)
+    own = ticker_evidence(NOW.assign(actual=float("nan")), no_entries(), facts)
     evidence = Claims(store, {"AAPL": own}).of("AAPL", "price")
 
     assert evidence["1"]["required"] == 3 / 2 / 0.05

@@ -150,10 +150,10 @@ def forecast_ledger(
         latest.snapshot, latest.forecast, latest.price_kind, latest.price_version, datetime.now(UTC), latest.bands
     )
     closes = cleaned_prices.tables["prices"]["close"]
-    tables = next_ledger(zenith.store, ticker, rows, closes, _recorded_head(context.instance, ticker))
+    tables = next_ledger(zenith.store, ticker, rows, closes, _recorded_head(context.instance, ticker), latest.signal)
     ledger, head = tables[FORECASTS], head_of(tables[ENTRIES])
     evidence = evidence_facts(zenith.store, zenith.registry, ticker, ledger)
-    publish_evidence(zenith.store, ticker, ticker_evidence(ledger, evidence))
+    publish_evidence(zenith.store, ticker, ticker_evidence(ledger, tables[ENTRIES], evidence))
     signals = next_signals(zenith.store, ticker, snapshot.as_of.isoformat(), latest.facts, latest.versions)
     return dg.MaterializeResult(
         value=Dataset(
