@@ -46,7 +46,7 @@ def test_the_models_are_read_replayed_and_challenged(sample_home, tmp_path, monk
     assert "overnight_gap" in names["challenger"].facts["importances"]
     ensemble, with_gap = sorted(names["board"]["models"], key=lambda row: row["model_type"])
     assert ensemble["own_rows"] == with_gap["own_rows"] == names["board"]["rows"]
-    assert 0 < with_gap["p_value_answering"] < 1
+    assert 0 < with_gap["value"] < 1
     assert os.listdir(tmp_path) == ["overnight_gap.py"]
 
 

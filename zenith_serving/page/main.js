@@ -3,6 +3,7 @@
 import { asksForKey, explain, get, keepKey, post } from "./api.js";
 import { byId, fill, h, link, note } from "./dom.js";
 import { day, firstLanguage, moment, other, price, speak, spoken, t, translateDocument } from "./i18n.js";
+import { leaderboard } from "./leaderboard.js";
 import { promotions, training, versions } from "./models.js";
 import { overview, refreshOverview } from "./overview.js";
 import * as parts from "./parts.js";
@@ -36,6 +37,7 @@ const SECTIONS = {
   backtest: [["chart"], parts.backtest],
   models: [["models"], (ticker, data) => versions(ticker, data, state.list?.links)],
   history: [["history"], (_, data) => promotions(data)],
+  leaderboard: [["leaderboard"], leaderboard],
 };
 
 const reportLink = (ticker) => h("p", { class: "listing" }, link(`reports/${encodeURIComponent(ticker)}?language=${spoken()}`, t("report.link")));
@@ -53,6 +55,7 @@ const ask = (ticker) => {
     record: () => get(`track-record/${path}`),
     models: () => get(`models?ticker=${path}`),
     history: () => get(`models/${path}/history`),
+    leaderboard: () => get(`leaderboard/${path}`),
   };
 };
 
@@ -107,7 +110,7 @@ async function poll() {
   if (unknown(result)) return void drawUnknown(result.error);
   byId("news").textContent = news(result.value);
   draw(["both"]);
-  await load(["chart", "skills", "risk", "record", "models", "history"]);
+  await load(["chart", "skills", "risk", "record", "models", "history", "leaderboard"]);
 }
 
 const news = (answer) => (answer?.price
@@ -199,7 +202,8 @@ function drawFrame() {
     section("risk", t("title.risk")),
     section("backtest", t("title.backtest")),
     section("record", t("title.record")),
-    section("models", t("title.models"), h("h3", {}, t("title.history")), h("div", { id: "part-history" })),
+    section("models", t("title.models"), h("h3", {}, t("title.leaderboard")), h("div", { id: "part-leaderboard" }),
+      h("h3", {}, t("title.history")), h("div", { id: "part-history" })),
     section("train", t("title.train")));
   fill(byId("part-train"), h("p", { class: "small" }, t("train.what")), training(ticker, state.list?.kinds ?? [], () => load()));
   draw();

@@ -10,12 +10,14 @@ const AFTERWARDS = ["succeeded", "failed", "canceled"];
 
 const worded = (prefix, value) => (has(`${prefix}.${value}`) ? t(`${prefix}.${value}`) : value);
 
+export const named = (kind) => worded("model", kind);
+
 export const versions = (ticker, data, links) => came(data.models, ({ models }) => {
   if (!models.length) return note(t("models.none"));
   const heads = [[t("models.model"), false], [t("models.version"), true], [t("models.status"), false], [t("models.data"), false],
                  [t("models.made"), false], [t("models.better"), false]];
   return table(t("models.caption", { ticker }), heads, models.map((one) => [
-    worded("model", one.model_type), mlflow(links, one), h("span", { class: `tag ${one.status}` }, worded("status", one.status)),
+    named(one.model_type), mlflow(links, one), h("span", { class: `tag ${one.status}` }, worded("status", one.status)),
     day(one.data_end), day(one.created_at), better(one.beats_naive),
   ]));
 });
@@ -33,7 +35,7 @@ export const promotions = (data) => came(data.history, ({ events }) => events.le
 function event(one) {
   return h("li", {},
     h("p", {}, h("time", { datetime: one.at }, moment(one.at)), " ",
-      h("b", {}, t("history.what", { model: worded("model", one.model_type), version: one.version ?? "–", action: worded("action", one.action) }))),
+      h("b", {}, t("history.what", { model: named(one.model_type), version: one.version ?? "–", action: worded("action", one.action) }))),
     h("p", { class: "small" }, h("span", { lang: "en" }, one.reason ?? ""), one.by ? [" · ", t("history.by", { who: one.by })] : null),
     one.gates?.length ? h("ul", { class: "gates" }, one.gates.map((gate) =>
       h("li", { class: gate.passed ? "passed" : "refused", title: gate.detail ?? null, lang: "en" },

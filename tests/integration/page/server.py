@@ -34,6 +34,23 @@ ANSWERS = {
             | {"reason": "first model, no skill shown", "gates": GATES[:1]},
         ],
     },
+    "leaderboard/*": {
+        "ticker": "AAPL",
+        "tasks": {
+            "price": {"answering": "lstm", "loss": "mae", "horizon": 5, "rows": 880}
+            | {
+                "models": [
+                    {"model_type": "gru", "version": "3", "data_end": "2013-03-01", "answers": False, "own_rows": 900}
+                    | {"value": 0.0213, "naive": 0.022, "skill": 0.01, "p_value": 0.2, "beats_naive": False}
+                    | {"coverage": 0.9, "ece": None, "p_value_answering": 0.31, "train_cpu_seconds": 4.5, "note": None},
+                    {"model_type": "lstm", "version": "1", "data_end": "2013-03-01", "answers": True, "own_rows": 880}
+                    | {"value": 0.0214, "naive": 0.022, "skill": 0.005, "p_value": 0.4, "beats_naive": False}
+                    | {"coverage": 0.89, "ece": None, "p_value_answering": None, "train_cpu_seconds": None}
+                    | {"note": None},
+                ]
+            }
+        },
+    },
     "track-record/*": {
         "ticker": "AAPL",
         "forecasts": [

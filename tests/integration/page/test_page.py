@@ -65,6 +65,24 @@ def test_the_signal_has_its_probabilities_and_its_reason(visit):
     expect(signal).to_contain_text("Out of sample the model was better than guessing from past frequencies.")
 
 
+def test_the_leaderboard_has_all_kinds_of_model_on_their_common_rows(visit):
+    models = part(visit(), "Models")
+
+    expect(models).to_contain_text("Price, 5 sessions ahead, 880 common forecasts")
+    rows = models.get_by_role("region", name="Leaderboard of AAPL, Price").get_by_role("row")
+    expect(rows).to_have_text(
+        [
+            "ModelVersionLossNaive lossSkillp-valueIn 90% bandCPU s",
+            "gru30.02130.0220+1.0%0.31090%4.5",
+            "LSTM (answers)10.02140.0220+0.5%–89%–",
+        ]
+    )
+
+
+def test_a_ticker_of_before_there_was_a_leaderboard_says_so(visit):
+    expect(part(visit("#MSFT", stubs={}), "Models")).to_contain_text("No leaderboard yet: the next training makes it.")
+
+
 def test_the_risk_has_losses_and_touched_levels_by_horizon(visit):
     tables = part(visit(), "Risk").get_by_role("table")
     losses, touches = tables.nth(0), tables.nth(1)
