@@ -56,8 +56,8 @@ def test_the_client_asks_a_service(sample_home, monkeypatch, capsys):
         monkeypatch.setenv("ZENITH", url)
         names = run(DOCS / "notebooks" / "client.ipynb")
 
-    assert names["tickers"] == ["AAPL", "FB"]
-    assert list(names["table"].index) == ["AAPL", "FB"]
+    assert names["tickers"] == ["AAPL"]
+    assert list(names["table"].index) == ["AAPL"]
     output = capsys.readouterr().out
     assert "lstm 1: skill " in output
     assert "for the next 5 sessions." in output
