@@ -1,7 +1,6 @@
 """The notebooks of docs/notebooks, run cell by cell as a reader would, beside a trained home."""
 
 import json
-import os
 
 import pytest
 
@@ -47,7 +46,7 @@ def test_the_models_are_read_replayed_and_challenged(sample_home, tmp_path, monk
     ensemble, with_gap = sorted(names["board"]["models"], key=lambda row: row["model_type"])
     assert ensemble["own_rows"] == with_gap["own_rows"] == names["board"]["rows"]
     assert 0 < with_gap["value"] < 1
-    assert os.listdir(tmp_path) == ["overnight_gap.py"]
+    assert [path.name for path in tmp_path.iterdir()] == ["overnight_gap.py"]
 
 
 def test_the_client_asks_a_service(sample_home, monkeypatch, capsys):
