@@ -9,7 +9,7 @@ import pytest
 
 from tests.core.portfolio.universe import drawn_returns
 from tests.published import publish
-from zenith_core.names import ALL_TICKERS, UNIVERSE
+from zenith_core.names import ALL_TICKERS, UNIVERSE, UNIVERSE_LEDGER
 from zenith_core.portfolio.universe_of_closes import universe_of_closes
 from zenith_serving.schemas.universe import BookAnswer, RankTable
 
@@ -163,6 +163,19 @@ def test_the_ranks_of_all_tickers_come_in_pages(together):
     refused = together.get(f"{ML}/universe?horizon=7")
     assert refused.status_code == 422
     assert refused.json()["detail"] == "horizon: the ranks of all tickers are stored for 5 and 20 sessions ahead"
+
+
+def test_the_record_of_past_forecasts_comes_with_the_ranks_and_a_damaged_one_is_left_out(together, home):
+    record = {
+        "outcomes": 12, "rps": 0.156, "rps_equal": 0.16, "gain": 0.004, "standard_error": None, "tail": 0.05,
+        "hits": 1, "expected_hits": 0.6, "since": "2013-01-02", "until": "2013-01-17",
+    }  # fmt: skip
+    file = publish(home, UNIVERSE_LEDGER, ALL_TICKERS, {"record": {"20": record}})
+
+    at_20, at_5 = (together.get(f"{ML}/universe?horizon={horizon}").json()["record"] for horizon in (20, 5))
+    assert (at_20, at_5) == (record, None)
+    file.write_text("{}")
+    assert together.get(f"{ML}/universe").json()["record"] is None
 
 
 def test_the_ranks_of_a_group(together):

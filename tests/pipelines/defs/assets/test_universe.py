@@ -132,6 +132,7 @@ def test_the_job_publishes_the_forecast_and_its_ledger(store):
     assert store.read(UNIVERSE_LEDGER, ALL_TICKERS).tables[ENTRIES]["kind"].tolist() == ["forecast"]
 
 
+@pytest.mark.slow  # resamples Sharpe ratios
 def test_the_books_of_all_tickers_are_backtested(store):
     for ticker in ("AAPL", "MSFT", "VOD.L"):
         dataset = store.read("cleaned_prices", ticker)
