@@ -127,6 +127,7 @@ STATES = {
         "zenith job retrain_model",
         "zenith job retrain_model --tickers TICKER",
         "zenith tickers list",
+        "zenith cleanup",
         "zenith tickers remove TICKER",
         "zenith tickers rename TICKER AAPLE",
         "zenith cleanup --dry-run",

@@ -16,7 +16,7 @@ _RULES = tuple(
     for pattern, text in (
         (
             r"no space left on device|database or disk is full|disk quota exceeded",
-            "no space left on the disk: free some; `zenith cleanup --dry-run` lists old models to delete",
+            "no space left on the disk: free some; then `zenith cleanup` deletes old models and runs",
         ),
         (r"file too large", "no file can grow further: `ulimit -f`, or the file system, limits their size"),
         (r"^MemoryError|bad_alloc|cannot allocate memory|unable to allocate|RESOURCE_EXHAUSTED", _MEMORY),

@@ -49,9 +49,9 @@ COMMANDS = [
     ("job", "cleanup_old_models"),
     ("job", "clear_prediction_cache"),
     ("run", "--source", "sample", "--tickers", "AAPL"),
-    ("serve", "--port", "0"),
-    ("ui", "--port", "0"),
-    ("up", "--port-base", "47100"),
+    ("serve", "--port", "47102"),
+    ("ui", "--port", "47101"),
+    ("up", "--port-base", "47110"),
     ("doctor", "--url", "http://127.0.0.1:1"),
 ]
 EMPTY = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"

@@ -281,7 +281,7 @@ WRAPPED = error("DagsterExecutionStepExecutionError", "Error occurred", error("S
         ),
         (
             [{**STEP, "error": error("OperationalError", "(sqlite3.OperationalError) database or disk is full")}],
-            "raw_prices: no space left on the disk: free some; `zenith cleanup --dry-run` lists old models to delete",
+            "raw_prices: no space left on the disk: free some; then `zenith cleanup` deletes old models and runs",
         ),
         ([{"__typename": "RunStartEvent"}], "the run ended without a reason"),
     ],
