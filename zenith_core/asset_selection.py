@@ -22,6 +22,7 @@ STAGES = (
 PRICE_SOURCES = "price_sources"  # the Dagster pool whose limit is the number of runs that may query a source at once
 RETRAIN, REFRESH = "retrain_model", "refresh_prices"
 RETRAIN_BATCH, REFRESH_BATCH = "retrain_batch", "refresh_batch"  # many tickers in one run
+DRAW_REPORT = "draw_report"
 REFRESH_JOBS = (REFRESH, REFRESH_BATCH)
 ALL = "all"  # the model type that stands for all kinds
 END_CHECK = "cleaned_prices_end_not_before_served"  # Dagster's op of the check

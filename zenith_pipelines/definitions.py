@@ -30,6 +30,7 @@ def definitions(progress: Progress) -> dg.Definitions:
             jobs.backtest_books,
             jobs.clear_prediction_cache,
             jobs.evaluate_model,
+            jobs.draw_report,
             jobs.cleanup_old_models,
         ],
         schedules=schedules.make_schedules(Settings()),

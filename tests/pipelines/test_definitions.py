@@ -89,6 +89,7 @@ def test_the_checks_and_jobs():
     assert {job.name for job in defs.resolve_all_job_defs() if not job.name.startswith("__")} == {
         "cleanup_old_models",
         "clear_prediction_cache",
+        "draw_report",
         "refresh_batch",
         "refresh_prices",
         "retrain_all_models",
@@ -176,6 +177,7 @@ def test_a_run_of_a_ticker_waits_for_training_and_a_run_over_all_for_maintenance
         "refresh_batch": "ml_training",
         "refresh_prices": "ml_training",
         "evaluate_model": "ml_training",
+        "draw_report": "ml_training",
         "retrain_all_models": "maintenance",
         "learn_scale": "maintenance",
         "forecast_universe": "maintenance",

@@ -9,7 +9,7 @@ leaves out. Out of scope: the division of tickers into batches, which is in `run
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -25,7 +25,7 @@ from dagster._core.storage.tags import (
 )
 from pydantic import Field
 
-from zenith_core.asset_selection import REFRESH_BATCH, RETRAIN, RETRAIN_BATCH, assets_to_refresh
+from zenith_core.asset_selection import DRAW_REPORT, REFRESH_BATCH, RETRAIN, RETRAIN_BATCH, assets_to_refresh
 from zenith_core.errors import RunEnded, ZenithError
 from zenith_core.job_options import RetrainingOptions
 from zenith_core.names import REQUESTED_BY
@@ -70,7 +70,7 @@ def retrain_each(
     job_by_name: dg.ResourceParam[JobByName],
 ) -> Iterator[Any]:
     """Retrain the tickers one after the other, each in a run of its own; one that fails fails alone."""
-    batch = _Retraining(context, zenith, job_by_name(RETRAIN), config)
+    batch = _Retraining(context, zenith, job_by_name, config)
     yield from batch.run(config.tickers)
     yield dg.Output(None, metadata=batch.summary)
 
@@ -146,10 +146,10 @@ class _Retraining(_Batch):
     """The retraining of each ticker in a run of its own."""
 
     def __init__(
-        self, context: dg.OpExecutionContext, zenith: ZenithResource, job: dg.JobDefinition, config: RetrainBatch
+        self, context: dg.OpExecutionContext, zenith: ZenithResource, job_by_name: JobByName, config: RetrainBatch
     ) -> None:
         super().__init__(context, zenith)
-        self._job = job
+        self._job_by_name = job_by_name
         self._options = config.model_dump(include={"model_type", "epochs", "models"})
 
     def _work_on(self, ticker: str) -> str:
@@ -160,32 +160,55 @@ class _Retraining(_Batch):
             return _DONE
         if len(dead) >= ATTEMPTS:
             return f"{_FAILED}its process died {len(dead)} times"
-        return self._retrain(ticker, dead[0] if dead else None)
+        outcome = self._retrain(ticker, dead[0] if dead else None)
+        if outcome == "ok" and self._has_promoted(ticker):  # the report of a model in Production is kept
+            return self._execute(DRAW_REPORT, ticker)
+        return outcome
 
     def _retrain(self, ticker: str, dead: dg.DagsterRun | None) -> str:
         """Run the job for the ticker, from where a dead run of it ended; return the outcome."""
-        request, run_id = retrain_request(ticker, run_key=ticker, **self._options), str(uuid4())
+        request = retrain_request(ticker, run_key=ticker, report=False, **self._options)
         assets, config = request.asset_selection, dict(request.run_config)
-        tags = {BATCH: self._context.run_id, "dagster/max_retries": "0"}  # the batch itself repeats the ticker
-        if by := self._zenith.requested_by:
-            tags[REQUESTED_BY] = by
+        tags: dict[str, str] = {}
         if dead:
             if not (assets := list(self._incomplete(assets, dead))):
                 return _DONE
             names = {key.to_user_string() for key in assets}
             config["ops"] = {name: options for name, options in config.get("ops", {}).items() if name in names}
-            tags |= {PARENT_RUN_ID_TAG: dead.run_id, ROOT_RUN_ID_TAG: dead.run_id, RETRY_NUMBER_TAG: "1"}
+            tags = {PARENT_RUN_ID_TAG: dead.run_id, ROOT_RUN_ID_TAG: dead.run_id, RETRY_NUMBER_TAG: "1"}
+        return self._execute(RETRAIN, ticker, config, assets, tags)
+
+    def _execute(
+        self,
+        job: str,
+        ticker: str,
+        config: Mapping[str, Any] | None = None,
+        assets: Sequence[dg.AssetKey] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
+        """Run the job for the ticker in this process; return the outcome."""
+        run_id, by = str(uuid4()), self._zenith.requested_by
+        tags = {
+            BATCH: self._context.run_id,
+            "dagster/max_retries": "0",  # the batch itself repeats the ticker
+            **({REQUESTED_BY: by} if by else {}),
+            **(tags or {}),
+        }
         with hold_run_lock(self._zenith.settings, run_id):
-            result = self._job.execute_in_process(
+            result = self._job_by_name(job).execute_in_process(
                 instance=self._instance,
                 run_id=run_id,
                 partition_key=ticker,
-                run_config={**config, "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+                run_config={**(config or {}), "loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
                 asset_selection=assets,
                 tags=tags,
                 raise_on_error=False,
             )
         return "ok" if result.success else f"{_FAILED}{failure_of(result)[0]}"
+
+    def _has_promoted(self, ticker: str) -> bool:
+        store, name = self._zenith.store, "production_models"
+        return store.exists(name, ticker) and any(item["promoted"] for item in store.facts(name, ticker).values())
 
     def _incomplete(self, assets: Sequence[dg.AssetKey] | None, dead: dg.DagsterRun) -> Iterator[dg.AssetKey]:
         """Return the assets that the dead run did not finish together with their checks."""
@@ -194,7 +217,7 @@ class _Retraining(_Batch):
             for step in self._instance.get_run_step_stats(dead.run_id)
             if step.status is StepEventStatus.SUCCESS
         }
-        layer = self._job.asset_layer
+        layer = self._job_by_name(RETRAIN).asset_layer
         for asset in assets or layer.selected_asset_keys:
             name = asset.to_user_string()
             checks = {f"{name}_{key.name}" for key in layer.asset_graph.asset_check_keys if key.asset_key == asset}

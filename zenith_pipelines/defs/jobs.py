@@ -6,7 +6,7 @@ versions to delete, which is in `zenith_pipelines.registry.retention`.
 
 import dagster as dg
 
-from zenith_core.asset_selection import REFRESH, REFRESH_ASSETS, RETRAIN
+from zenith_core.asset_selection import DRAW_REPORT, REFRESH, REFRESH_ASSETS, RETRAIN
 from zenith_core.job_options import CleanUpOptions, RetrainingOptions
 from zenith_core.names import BOOK_BACKTEST, QUEUE, UNIVERSE, UNIVERSE_LEDGER
 from zenith_pipelines.dagster_runtime.run_retention import oldest_kept_run, purge_runs
@@ -36,6 +36,13 @@ refresh_prices = dg.define_asset_job(
     selection=dg.AssetSelection.assets(*REFRESH_ASSETS),
     tags=TRAINING_QUEUE,
     description="New prices, features and snapshot for one ticker; matured forecasts are scored. No training.",
+)
+
+draw_report = dg.define_asset_job(
+    DRAW_REPORT,
+    selection=dg.AssetSelection.assets("backtest_report"),
+    tags=TRAINING_QUEUE,
+    description="Draw the report of one ticker from its last training, which a batch does only after a promotion.",
 )
 
 evaluate_model = dg.define_asset_job(

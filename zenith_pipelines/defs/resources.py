@@ -18,7 +18,7 @@ from zenith_pipelines.dagster_runtime.dead_runs import require_unfinished
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
-from zenith_pipelines.defs.run_requests import requester
+from zenith_pipelines.defs.run_requests import BATCH, requester
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import SERVED, require_ticker
@@ -53,8 +53,14 @@ class ZenithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @property
     def is_refresh(self) -> bool:
-        """True in a run that trains nothing. It comes every night, so it draws no plots."""
+        """True in a run that trains nothing."""
         return bool(self._context and self._context.run and self._context.run.job_name in REFRESH_JOBS)
+
+    @property
+    def draws_plots(self) -> bool:
+        """False in a refresh and in a batch: they come by the clock, and drawing would take much of their time."""
+        in_batch = bool(self._context and self._context.run and BATCH in self._context.run.tags)
+        return not (self.is_refresh or in_batch)
 
     @cached_property
     def settings(self) -> Settings:

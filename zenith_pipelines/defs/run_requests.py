@@ -69,17 +69,20 @@ def retrain_request(
     models: Configuration | None = None,
     reason: str | None = None,
     by: str | None = None,
+    report: bool = True,
 ) -> dg.RunRequest:
     """Request a run of `retrain_model`. Dagster launches a run key once; `reason` is shown with the run.
 
-    by:  the origin of the request, if it is not the schedule or sensor that makes it
+    by:      the origin of the request, if it is not the schedule or sensor that makes it
+    report:  the run draws the report
     """
+    assets = tuple(asset for asset in assets_to_retrain(model_type) if report or asset != "backtest_report")
     return dg.RunRequest(
         job_name=RETRAIN,
         partition_key=ticker,
         run_key=run_key,
         run_config={"ops": ops} if (ops := training_config(epochs, models, model_type=model_type)) else {},
-        asset_selection=_selection(assets_to_retrain(model_type), STAGES),
+        asset_selection=_selection(assets, STAGES),
         tags={**({"zenith/reason": reason} if reason else {}), **({REQUESTED_BY: by} if by else {})},
     )
 

@@ -3,10 +3,11 @@
 import dagster as dg
 import pytest
 
-from zenith_core.asset_selection import REFRESH_BATCH, RETRAIN, RETRAIN_BATCH
+from zenith_core.asset_selection import REFRESH_BATCH, RETRAIN, RETRAIN_BATCH, STAGES
 from zenith_core.names import REQUESTED_BY
 from zenith_pipelines.dagster_runtime.dead_runs import REASON, earlier_attempts
-from zenith_pipelines.defs import batches
+from zenith_pipelines.datasets.store import Dataset
+from zenith_pipelines.defs import batches, jobs
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.defs.run_requests import BATCH, batch_requests
@@ -18,21 +19,25 @@ TICKERS = ["AAPL", "IBM", "MSFT"]
 executed = []
 
 
-@dg.asset(partitions_def=ticker_partitions)
-def model(context: dg.AssetExecutionContext) -> None:
-    executed.append((context.partition_key, "model"))
-    if context.partition_key == "IBM":
-        raise ValueError("too short")
+MODEL, LAST = "lstm_model", "leaderboard"
 
 
-@dg.asset_check(asset=model)
-def trained() -> dg.AssetCheckResult:
+def make_asset(stage):
+    @dg.asset(name=stage, partitions_def=ticker_partitions, deps=[MODEL] if stage == LAST else [])
+    def asset(context: dg.AssetExecutionContext, zenith: ZenithResource) -> None:
+        if stage in (MODEL, LAST):
+            executed.append((context.partition_key, stage))
+        if (context.partition_key, stage) == ("IBM", MODEL):
+            raise ValueError("too short")
+        if (context.partition_key, stage) == ("MSFT", "production_models"):
+            zenith.store.write(stage, "MSFT", Dataset(facts={"lstm": {"promoted": True}}))
+
+    return asset
+
+
+@dg.asset_check(asset=MODEL)
+def is_trained() -> dg.AssetCheckResult:
     return dg.AssetCheckResult(passed=True)
-
-
-@dg.asset(partitions_def=ticker_partitions, deps=[model])
-def report(context: dg.AssetExecutionContext) -> None:
-    executed.append((context.partition_key, "report"))
 
 
 def job_by_name(name):
@@ -40,9 +45,9 @@ def job_by_name(name):
 
 
 location = dg.Definitions(
-    assets=[model, report],
-    asset_checks=[trained],
-    jobs=[dg.define_asset_job(RETRAIN, selection="*"), batches.retrain_batch],
+    assets=[make_asset(stage) for stage in STAGES],
+    asset_checks=[is_trained],
+    jobs=[dg.define_asset_job(RETRAIN, selection="*"), jobs.draw_report, batches.retrain_batch],
     resources={"zenith": ZenithResource(), "job_by_name": job_by_name},
     executor=dg.in_process_executor,
 )
@@ -101,14 +106,20 @@ def leave_dead_run(instance, ticker, batch, assets):
 def test_each_ticker_has_a_run_of_its_own_and_one_that_fails_fails_alone(instance, run_batch):
     batch, outcomes = run_batch(*TICKERS, "GONE")
 
-    assert outcomes == {"AAPL": "ok", "IBM": "failed: model: ValueError: too short", "MSFT": "ok", "GONE": "removed"}
+    assert outcomes == {
+        "AAPL": "ok",
+        "IBM": "failed: lstm_model: ValueError: too short",
+        "MSFT": "ok",
+        "GONE": "removed",
+    }
     assert batch.status is dg.DagsterRunStatus.SUCCESS
     assert {ticker: [run.status.value for run in runs_of(instance, ticker)] for ticker in TICKERS} == {
         "AAPL": ["SUCCESS"],
         "IBM": ["FAILURE"],
-        "MSFT": ["SUCCESS"],
+        "MSFT": ["SUCCESS", "SUCCESS"],  # the training, and the report of the model that it promoted
     }
-    assert instance.get_materialized_partitions(report.key) == {"AAPL", "MSFT"}
+    assert instance.get_materialized_partitions(dg.AssetKey(LAST)) == {"AAPL", "MSFT"}
+    assert instance.get_materialized_partitions(dg.AssetKey("backtest_report")) == {"MSFT"}
     (run,) = runs_of(instance, "AAPL")
     assert (run.job_name, run.tags[BATCH]) == (RETRAIN, batch.run_id)
 
@@ -121,13 +132,13 @@ def test_the_runs_name_the_origin_of_their_batch(instance, run_batch):
 
 def test_a_repeated_batch_goes_on_with_the_unfinished_assets_of_the_ticker_at_which_it_died(instance, run_batch):
     batch, _ = run_batch("AAPL", "IBM")
-    dead = leave_dead_run(instance, "MSFT", batch, ["model"])
+    dead = leave_dead_run(instance, "MSFT", batch, [MODEL])
 
     _, outcomes = run_batch(*TICKERS, **retry_of(batch))
 
     assert outcomes == {"AAPL": "done before", "IBM": "done before", "MSFT": "ok"}
-    assert executed == [("MSFT", "report")]
-    retry = next(run for run in runs_of(instance, "MSFT") if run.run_id != dead.run_id)
+    assert executed == [("MSFT", LAST)]
+    (retry,) = instance.get_runs(dg.RunsFilter(tags={"dagster/parent_run_id": dead.run_id}))
     assert earlier_attempts(instance, retry.run_id) == {dead.run_id}  # a version that it registered is taken over
 
 
@@ -140,12 +151,12 @@ def test_a_batch_that_a_person_repeats_does_all_again(run_batch):
 def test_a_ticker_that_kills_its_process_twice_does_not_end_the_batch(instance, run_batch):
     batch, _ = run_batch("IBM")
     for _ in range(2):
-        leave_dead_run(instance, "AAPL", batch, ["model"])
+        leave_dead_run(instance, "AAPL", batch, [MODEL])
 
     _, outcomes = run_batch("AAPL", "MSFT", **retry_of(batch))
 
     assert outcomes == {"AAPL": "failed: its process died 2 times", "MSFT": "ok"}
-    assert executed == [("MSFT", "model"), ("MSFT", "report")]
+    assert executed == [("MSFT", MODEL), ("MSFT", LAST)]
 
 
 def test_a_ticker_waits_for_another_run_of_it(instance, run_batch, monkeypatch):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from typing import Any
 
 import dagster as dg
 import pandas as pd
@@ -129,7 +130,8 @@ def backtest_report(
 ) -> dg.MaterializeResult[Dataset]:
     """One HTML page with the evidence for and against the ticker's models. It opens without a network.
 
-    It is also logged to the MLflow run of each model version, as report.html, with the model's plots.
+    It is also logged to the MLflow run of each model version, as report.html, with the model's plots. A batch draws it
+    only after a promotion; the job `draw_report` draws it at any time.
     """
     snapshot = ServingSnapshot.from_json(dict(serving_snapshot.facts))
     models = {kind: evidence[f"{kind}_model"] for kind in KINDS}
@@ -161,7 +163,9 @@ def _backtest(
     figures = {f"{account}/{key}": value for account, stats in result.stats.items() for key, value in stats.items()}
     facts = {"stats": result.stats, "config": asdict(trading), "model_version": model.facts["version"]}
     facts |= {"equity": equity_curve(result.equity), **charts}
-    plot = equity_plot(result, f"{model.facts['model']} version {model.facts['version']}")
+    plot: dict[str, Any] = {}
+    if zenith.draws_plots:
+        plot = equity_plot(result, f"{model.facts['model']} version {model.facts['version']}")
     return dg.MaterializeResult(
         value=Dataset({"equity": result.equity, "trades": result.trades}, facts),
         metadata={key: value for key, value in figures.items() if value is not None} | plot,

@@ -59,7 +59,7 @@ def indicator_features(
             "leakage_checked_at": certificate["checked_at"],
             **facts,
             **{f"data_version of {name}": version for name, version in versions.items()},
-            **({} if zenith.is_refresh else features_plot(dataset)),
+            **(features_plot(dataset) if zenith.draws_plots else {}),
         },
         data_version=dg.DataVersion("-".join([facts["data_version"], facts["feature_spec"], *versions.values()])),
     )

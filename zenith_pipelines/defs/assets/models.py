@@ -73,7 +73,9 @@ def model_asset(kind: ModelKind) -> dg.AssetsDefinition:
         begin = process_time()
         candidate = trainer_of_kind(kind)(data, options, progress.of(f"{kind.name}_model"))
         cpu_seconds = process_time() - begin
-        plots = _PLOTS[kind.task](candidate.evidence, candidate.metrics, cleaned_prices)
+        plots: Metadata = {}
+        if zenith.draws_plots:
+            plots = _PLOTS[kind.task](candidate.evidence, candidate.metrics, cleaned_prices)
         return _registered(context, zenith, candidate, indicator_features, plots, cpu_seconds)
 
     return train

@@ -104,7 +104,7 @@ def cleaned_prices(
         metadata={
             **_figures(facts),
             **column_schema(cleaned_schema()),
-            **({} if zenith.is_refresh else prices_plot(dataset)),
+            **(prices_plot(dataset) if zenith.draws_plots else {}),
         },
         data_version=dg.DataVersion(version),
     )
