@@ -13,7 +13,10 @@ from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.defs.run_requests import BATCH, batch_requests
 from zenith_pipelines.tickers import add_tickers
 
-pytestmark = pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # Dagster's, of itself
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated"),  # Dagster's, of itself
+]
 
 TICKERS = ["AAPL", "IBM", "MSFT"]
 executed = []
