@@ -298,6 +298,19 @@ def leaderboard(
     show_leaderboard(ticker, as_json=as_json)
 
 
+@app.command()
+def compare(
+    ticker: Ticker,
+    first: Annotated[str, typer.Argument(help="A version such as lstm/2, or a kind: its version in Production.")],
+    second: Annotated[str, typer.Argument(help="The other one, such as lstm/3 or gru.")],
+    as_json: Json = False,
+) -> None:
+    """Compare two model versions side by side: metrics, calibration, gates, backtest, parameters and data."""
+    from zenith_cli.compare import compare as show
+
+    show(ticker, first, second, as_json=as_json)
+
+
 @app.command("track-record")
 def track_record(ticker: Ticker, as_json: Json = False) -> None:
     """Compare served forecasts with the actual prices: interval coverage and error."""

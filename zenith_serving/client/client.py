@@ -37,6 +37,7 @@ from zenith_serving.client.errors import (
     error_of,
 )
 from zenith_serving.schemas.charts import Chart, TickerList
+from zenith_serving.schemas.comparisons import ModelComparison
 from zenith_serving.schemas.forecasts import ForecastTable, columns
 from zenith_serving.schemas.jobs import Launched, Run
 from zenith_serving.schemas.predictions import (
@@ -52,6 +53,7 @@ from zenith_serving.schemas.predictions import (
     SignalAnswer,
 )
 from zenith_serving.schemas.registry import History, Leaderboard, Models, Status, TrackRecord
+from zenith_serving.schemas.reports import Report
 from zenith_serving.schemas.risk import TAILS, RiskAnswer
 from zenith_serving.schemas.universe import TAILS as BOOK_TAILS
 from zenith_serving.schemas.universe import BookAnswer, RankTable
@@ -242,6 +244,15 @@ class Zenith:
     def chart(self, ticker: str) -> Chart:
         """Return candles, past forecasts and backtests, as the page draws them."""
         return self._request(Chart, "GET", f"/tickers/{_path_segment(ticker)}/chart")
+
+    def report(self, ticker: str) -> Report:
+        """Return the evidence for and against the models of a ticker, as its report has it."""
+        return self._request(Report, "GET", f"/reports/{_path_segment(ticker)}")
+
+    def compare(self, ticker: str, first: str, second: str) -> ModelComparison:
+        """Return two model versions side by side; `lstm/2`, or a kind for its version in Production."""
+        params = {"first": first, "second": second}
+        return self._request(ModelComparison, "GET", f"/models/{_path_segment(ticker)}/compare", params=params)
 
     def track_record(self, ticker: str) -> TrackRecord:
         """Return served forecasts beside the actual closes."""

@@ -42,6 +42,10 @@ export const number = (value, digits = 2) => isNumber(value)
   ? new Intl.NumberFormat(locale(), { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value)
   : NOTHING;
 
+export const significant = (value, digits) => isNumber(value)
+  ? new Intl.NumberFormat(locale(), { maximumSignificantDigits: digits }).format(value)
+  : NOTHING;
+
 // A large number as 12.3M.
 export const compact = (value) => isNumber(value)
   ? new Intl.NumberFormat(locale(), { notation: "compact", maximumSignificantDigits: 3 }).format(value)

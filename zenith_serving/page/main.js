@@ -7,6 +7,7 @@ import { leaderboard } from "./leaderboard.js";
 import { promotions, training, versions } from "./models.js";
 import { overview, refreshOverview } from "./overview.js";
 import * as parts from "./parts.js";
+import { comparison } from "./compare.js";
 import { LEVELS, risk } from "./risk.js";
 import { startSearch } from "./search.js";
 import { startTheme } from "./theme-switch.js";
@@ -36,6 +37,7 @@ const SECTIONS = {
   record: [["record"], parts.record],
   backtest: [["chart"], parts.backtest],
   models: [["models"], (ticker, data) => versions(ticker, data, state.list?.links)],
+  compare: [["models"], comparison],
   history: [["history"], (_, data) => promotions(data)],
   leaderboard: [["leaderboard"], leaderboard],
 };
@@ -202,7 +204,7 @@ function drawFrame() {
     section("risk", t("title.risk")),
     section("backtest", t("title.backtest")),
     section("record", t("title.record")),
-    section("models", t("title.models"), h("h3", {}, t("title.leaderboard")), h("div", { id: "part-leaderboard" }),
+    section("models", t("title.models"), h("div", { id: "part-compare" }), h("h3", {}, t("title.leaderboard")), h("div", { id: "part-leaderboard" }),
       h("h3", {}, t("title.history")), h("div", { id: "part-history" })),
     section("train", t("title.train")));
   fill(byId("part-train"), h("p", { class: "small" }, t("train.what")), training(ticker, state.list?.kinds ?? [], () => load()));

@@ -70,6 +70,21 @@ def open_model(name: str, version: int, onnx: bytes, earlier_tickers: Collection
     return LoadedModel(name, version, cast(RunModel, session.run), _needed(facts))
 
 
+def stored_facts(onnx: bytes) -> dict[str, Any]:
+    """Return all facts in an artifact's metadata. Raises ModelUnavailable if they cannot be read."""
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL  # nothing is computed
+    try:
+        session = ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+        facts: dict[str, Any] = json.loads(session.get_modelmeta().custom_metadata_map[METADATA_KEY])
+    except Exception as error:  # the errors of ONNX Runtime have no common base class
+        _logger.debug("metadata: %r", error)
+        raise ModelUnavailable("the model's file cannot be read, or is not a model of ours") from None
+    return facts
+
+
 def misfit(versions: Mapping[str, str]) -> str | None:
     """Return why an artifact written by these library versions is refused, or None.
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from zenith_core.model_kinds.table import KindInUse
+from zenith_serving.comparison import VERSION, compare_versions
 from zenith_serving.errors import RegistryUnavailable
 from zenith_serving.problem_details import RESPONSES
 from zenith_serving.registry.version_listing import list_models, model_history
@@ -16,9 +17,11 @@ from zenith_serving.routes.dependencies import (
     PredictorDep,
     RegistryDep,
     RegistryThreads,
+    SettingsDep,
     TickerPath,
 )
 from zenith_serving.schemas.base import Ticker
+from zenith_serving.schemas.comparisons import ModelComparison
 from zenith_serving.schemas.predictions import Refreshed
 from zenith_serving.schemas.registry import History, Models, Status
 from zenith_serving.security.authentication import require_key
@@ -59,6 +62,22 @@ async def history(
     """List the decisions on the version in Production: when, by whom, why, and each gate's result."""
     name = predictor.snapshots.current_name(ticker)
     return await threads.run(lambda: model_history(registry, name))
+
+
+@router.get("/models/{ticker}/compare", tags=["registry"], dependencies=[DeclaredParameters])
+async def compare(
+    ticker: TickerPath,
+    registry: RegistryDep,
+    threads: RegistryThreads,
+    predictor: PredictorDep,
+    settings: SettingsDep,
+    first: Annotated[str, Query(pattern=VERSION, description="`lstm/2`, or a kind: its version in Production.")],
+    second: Annotated[str, Query(pattern=VERSION, description="As `first`.")],
+) -> ModelComparison:
+    """Compare two versions or kinds of model: metrics, calibration, gates, backtest, parameters and data."""
+    name = predictor.snapshots.current_name(ticker)
+    data = settings.snapshots.parent
+    return await threads.run(lambda: compare_versions(registry, data, name, first, second))
 
 
 @router.post("/models/refresh", tags=["models"], dependencies=[Depends(require_key)])

@@ -251,6 +251,18 @@ def test_versions_promotions_and_links_are_there(visit):
     expect(page.get_by_role("contentinfo")).to_contain_text("MLflow: no address set (MLFLOW_TRACKING_URI)")
 
 
+def test_two_versions_are_compared_side_by_side(visit):
+    models = part(visit(stubs={}), "Models")
+    models.get_by_label("Second").select_option("lstm/1")
+    models.get_by_label("First").select_option("ensemble/1")
+    models.get_by_role("button", name="Compare").click()
+
+    expect(models.get_by_role("row", name="Loss mae")).to_have_count(0)
+    expect(models.get_by_role("row", name="Loss brier mae")).to_be_visible()
+    expect(models.locator(".compared canvas")).to_have_count(2)
+    expect(models.get_by_role("row", name="Status Production Production")).to_be_visible()
+
+
 def test_a_version_leads_to_its_page_in_mlflow_if_that_is_a_server(visit):
     listing = {"tickers": [{"ticker": "AAPL", "close": 100.0, "as_of": "2013-03-01"}]}
     mlflow = {"links": {"dagster": "https://dagster.example", "mlflow": "https://mlflow.example"}}
