@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from zenith_core.errors import UserError
-from zenith_serving.errors import UnknownTicker, nearby
+from zenith_serving.errors import UnknownTicker, UnknownVersion, nearby
 from zenith_serving.prediction.loaded_model import stored_facts
 from zenith_serving.registry.base import ModelRegistry
 from zenith_serving.registry.version_listing import list_models, model_history
@@ -29,8 +29,8 @@ def compare_versions(registry: ModelRegistry, data: Path, ticker: str, first: st
 
     data:  holds a folder for each dataset
 
-    Raises UserError for a version that is not there, UnknownTicker without any, ModelUnavailable for a broken file,
-    RegistryUnavailable.
+    Raises UserError for a text that names no version, UnknownVersion, UnknownTicker, RegistryUnavailable, and
+    ModelUnavailable for a broken file.
     """
     listed = list_models(registry, ticker).models
     if not listed:
@@ -57,14 +57,14 @@ def _chosen(listed: list[ModelVersion], name: str) -> ModelVersion:
     kind, _, number = name.partition("/")
     of_kind = [version for version in listed if version.model_type == kind]
     if not of_kind:
-        raise UserError(f"no model of this kind: there are {', '.join(sorted({v.model_type for v in listed}))}")
+        raise UnknownVersion(f"no model of this kind: there are {', '.join(sorted({v.model_type for v in listed}))}")
     if not number:
         return next((version for version in of_kind if version.status == "production"), of_kind[0])
     for version in of_kind:
         if version.version == number:
             return version
     versions = ", ".join(version.version for version in of_kind)
-    raise UserError(f"no such version of {of_kind[0].name}: there are {versions}")
+    raise UnknownVersion(f"no such version of {of_kind[0].name}: there are {versions}")
 
 
 def _figures(

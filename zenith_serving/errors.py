@@ -35,6 +35,10 @@ class UnknownTicker(NotAvailable):
         self.nearby = nearby
 
 
+class UnknownVersion(NotAvailable):
+    """The registry has no such version or kind of model of the ticker."""
+
+
 class TickerGone(NotAvailable):
     """The ticker is no longer traded, and all sessions that its last data could forecast have passed."""
 

@@ -26,6 +26,7 @@ from zenith_serving.errors import (
     UnknownJob,
     UnknownRun,
     UnknownTicker,
+    UnknownVersion,
     unknown_name,
 )
 from zenith_serving.request_id import request_id
@@ -39,6 +40,7 @@ BODY_KIND = "zenith.body_kind"  # in a scope: the schema of a body that its rout
 
 # From specific to general: the first match is used.
 _KINDS: tuple[tuple[type[ZenithError], str, HTTPStatus, str], ...] = (
+    (UnknownVersion, "unknown-version", HTTPStatus.NOT_FOUND, "No such version"),
     (UnknownTicker, "unknown-ticker", HTTPStatus.NOT_FOUND, "Unknown ticker"),
     (TickerGone, "ticker-gone", HTTPStatus.GONE, "No predictions for this ticker any more"),
     (FeatureMismatch, "feature-mismatch", HTTPStatus.SERVICE_UNAVAILABLE, "Model and data do not fit together"),

@@ -64,8 +64,8 @@ def test_kinds_of_different_tasks_can_be_compared(ask):
 @pytest.mark.parametrize(
     ("second", "status", "says"),
     [
-        ("lstm/9", 422, "no such version of lstm-AAPL: there are 2, 1"),
-        ("gru", 422, "no model of this kind: there are ensemble, lstm"),
+        ("lstm/9", 404, "no such version of lstm-AAPL: there are 2, 1"),
+        ("gru", 404, "no model of this kind: there are ensemble, lstm"),
         ("lstm/latest", 422, ""),
     ],
 )
