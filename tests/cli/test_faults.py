@@ -1,5 +1,6 @@
 """Commands while a server, a database or the disk fails: they end soon, in one line that names it."""
 
+import logging
 import shutil
 import socket
 import sqlite3
@@ -296,6 +297,7 @@ def end(zenith, monkeypatch, tmp_path):
         for name in ("DAGSTER_HOME", "DATABASE_URL", "MLFLOW_TRACKING_URI", "REDIS_URL"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setattr(patience, "COMMAND_SECONDS", 1)
+        monkeypatch.setattr(logging, "raiseExceptions", False)  # handlers keep the closed streams of earlier tests
         monkeypatch.chdir(tmp_path)
         home = home or tmp_path / "home"
         with FAULTS[fault](home) as variables:
