@@ -38,6 +38,8 @@ COMMANDS = [
     ("forecast", "AAPL"),
     ("explain", "AAPL"),
     ("replay", "lstm-AAPL"),
+    ("compare", "AAPL", "lstm-1", "lstm-2"),
+    ("universe",),
     ("ledger", "verify"),
     ("prices", "check", "."),
     ("book", "book.csv"),
