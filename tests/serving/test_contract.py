@@ -133,6 +133,9 @@ def make_strict(case):
         case.body = {name: int(x) if isinstance(x, float) and x.is_integer() else x for name, x in case.body.items()}
         if "tickers" in case.body:
             case.body["tickers"] = list({ticker.upper(): ticker for ticker in case.body["tickers"]}.values())
+        if "positions" in case.body:
+            positions = {position["ticker"].upper(): position for position in case.body["positions"]}
+            case.body["positions"] = list(positions.values())
 
 
 def use_existing(case, values):

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from zenith_core.names import HORIZONS
@@ -18,8 +18,18 @@ Amount = Annotated[float, Field(ge=-_MAX_AMOUNT, le=_MAX_AMOUNT, allow_inf_nan=F
 Horizon = Annotated[int, Field(ge=1, le=HORIZONS, description="Sessions ahead.")]
 
 
+_ONE_AMOUNT = {
+    "oneOf": [
+        {"required": [there], "properties": {there: {"type": "number"}, other: {"type": "null"}}}
+        for there, other in (("quantity", "value"), ("value", "quantity"))
+    ]
+}
+
+
 class Position(Request):
     """A position: a number of shares, or a value. Negative for a short one."""
+
+    model_config = ConfigDict(json_schema_extra=_ONE_AMOUNT)
 
     ticker: Ticker
     quantity: Amount | None = Field(default=None, description="Number of shares.")
