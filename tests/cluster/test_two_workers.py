@@ -22,9 +22,11 @@ def done(cluster):
 
 
 def on(cluster, worker):
-    """The run that a worker holds the lock of, and the state of its steps."""
+    """The run of a ticker that a worker holds the lock of, beside that of its batch, and the state of its steps."""
+    of_tickers = {run["runId"] for run in cluster.runs("retrain_model")}
     for (run_id,) in cluster.query(f"SELECT run_id FROM zenith_alive WHERE host = '{worker}'"):
-        return run_id, cluster.steps(run_id)
+        if run_id in of_tickers:
+            return run_id, cluster.steps(run_id)
     return None, {}
 
 
