@@ -46,7 +46,7 @@ def test_the_models_are_read_replayed_and_challenged(sample_home, tmp_path, monk
     ensemble, with_gap = sorted(names["board"]["models"], key=lambda row: row["model_type"])
     assert ensemble["own_rows"] == with_gap["own_rows"] == names["board"]["rows"]
     assert 0 < with_gap["value"] < 1
-    assert [path.name for path in tmp_path.iterdir()] == ["overnight_gap.py"]
+    assert [path.name for path in tmp_path.glob("*.*")] == ["overnight_gap.py"]
 
 
 def test_the_client_asks_a_service(sample_home, monkeypatch, capsys):

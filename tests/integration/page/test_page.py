@@ -328,7 +328,7 @@ def test_search_is_worked_with_the_keyboard(visit):
 
 def test_the_tab_key_goes_from_the_skip_link_through_the_page_in_order(visit):
     page = visit()
-    expect(part(page, "Models").get_by_role("table")).to_be_visible()
+    expect(part(page, "Models").get_by_role("table", name="Model versions of AAPL")).to_be_visible()
     focus_order = []
     for _ in range(8):
         page.keyboard.press("Tab")

@@ -99,11 +99,11 @@ def test_the_backtest_trades_and_charts_the_horizon_of_the_model(monkeypatch, ho
     targets = np.minimum(FEATURES.index.get_indexer(evidence["origin"]) + evidence["horizon"], len(dates) - 1)
     facts = {"model": "lstm-TEST", "version": 1, "ticker": "TEST", "study": {"config": {"horizon": horizon}}}
     model = Dataset({"evidence": evidence.assign(target_date=dates[targets])}, facts)
-    prices = pd.DataFrame({"open": FEATURES["close"], "close": FEATURES["close"]})
+    prices = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), FEATURES["close"])).assign(suspect=False)
     backtest = backtests.backtest_asset(MODEL_KINDS["lstm"])
 
     result = backtest(
-        backtests.TradingConfig(), SimpleNamespace(registry=None), Dataset({"prices": prices}), model
+        backtests.TradingConfig(), SimpleNamespace(registry=None, draws_plots=False), Dataset({"prices": prices}), model
     ).value
 
     chart = result.facts["forecasts"]

@@ -122,7 +122,7 @@ def test_the_page_goes_from_the_verdicts_to_the_lineage(page):
     assert headings == [
         *("Past forecasts and actual prices", "Price forecasts vs. the random walk", "Bands"),
         "Value at risk, expected shortfall and volatility",
-        *("Signals vs. historical frequencies", "Backtests vs. buy and hold", "Last trades"),
+        *("Signals vs. historical frequencies", "Leaderboard", "Backtests vs. buy and hold", "Last trades"),
         *("How it was tested", "Data and model lineage"),
     ]
 

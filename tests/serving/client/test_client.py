@@ -281,6 +281,8 @@ CALLS = (
     lambda zenith: zenith.chart("T"),
     lambda zenith: zenith.track_record("T"),
     lambda zenith: zenith.leaderboard("T"),
+    lambda zenith: zenith.report("T"),
+    lambda zenith: zenith.compare("T", "lstm/1", "lstm/2"),
     lambda zenith: zenith.models(),
     lambda zenith: zenith.refresh_models(),
     lambda zenith: zenith.history("T"),

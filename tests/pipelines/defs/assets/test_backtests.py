@@ -75,7 +75,7 @@ def signals(version, seed=1, names=("buy", "hold", "sell")):
 
 
 def run_backtest(registry, model, **config):
-    zenith = SimpleNamespace(registry=registry)
+    zenith = SimpleNamespace(registry=registry, draws_plots=True)
     return ensemble_backtest(TradingConfig(**config), zenith, market(), model)
 
 
@@ -185,7 +185,7 @@ def test_a_forecast_is_traded_only_beyond_the_cost_of_a_round_trip(registry):
     rows = {"origin": days[100:], "horizon": 5, "target_date": days[100:], "close": 100.0, "forecast": 100.4}
     rows |= {"lower": 95.0, "upper": 105.0, "actual": float("nan")}
     model = Dataset({"evidence": pd.DataFrame(rows)}, facts_of(version))
-    zenith = SimpleNamespace(registry=registry)
+    zenith = SimpleNamespace(registry=registry, draws_plots=True)
 
     cheap = lstm_backtest(TradingConfig(), zenith, market(), model)
     dear = lstm_backtest(TradingConfig(commission=0.002), zenith, market(), model)
