@@ -4,6 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from zenith_core.names import HORIZONS
@@ -18,7 +19,7 @@ Amount = Annotated[float, Field(ge=-_MAX_AMOUNT, le=_MAX_AMOUNT, allow_inf_nan=F
 Horizon = Annotated[int, Field(ge=1, le=HORIZONS, description="Sessions ahead.")]
 
 
-_ONE_AMOUNT = {
+_ONE_AMOUNT: JsonDict = {
     "oneOf": [
         {"required": [there], "properties": {there: {"type": "number"}, other: {"type": "null"}}}
         for there, other in (("quantity", "value"), ("value", "quantity"))
