@@ -25,7 +25,7 @@ def main(dagster: str, service: str) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
         take_the_page(browser, service)
-        page = browser.new_page(viewport={"width": 1900, "height": 1500})
+        page = browser.new_page(viewport={"width": 1900, "height": 1900})
         take_asset_graph(page, dagster)
         page.set_viewport_size({"width": 1400, "height": 900})
         take_plot(page, dagster)

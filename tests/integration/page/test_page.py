@@ -72,7 +72,7 @@ def test_the_leaderboard_has_all_kinds_of_model_on_their_common_rows(visit):
     rows = models.get_by_role("region", name="Leaderboard of AAPL, Price").get_by_role("row")
     expect(rows).to_have_text(
         [
-            "ModelVersionLossNaive lossSkillp-valueIn 90% bandCPU s",
+            "ModelVersionLossNaive lossSkillp-valueIn own 90% bandCPU s",
             "gru30.02130.0220+1.0%0.31090%4.5",
             "LSTM (answers)10.02140.0220+0.5%–89%–",
         ]
