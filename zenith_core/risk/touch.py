@@ -27,7 +27,7 @@ def touch_probability(distribution: ForecastDistribution, horizon: int, price: f
     if price == close:
         raise UserError(f"a price to touch must be above or below the last close, {close:g}")
     return max(
-        (_within(distribution, row, math.log(price / close)) for row in range(horizon)),
+        (_within(distribution, row, math.log(price) - math.log(close)) for row in range(horizon)),
         key=lambda probability: probability.value,
     )
 

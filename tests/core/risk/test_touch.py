@@ -31,6 +31,10 @@ def test_a_price_that_no_stored_quantile_reaches_has_a_bound():
     assert touch_probability(DISTRIBUTION, 1, 99.9999, 100) == Probability(pytest.approx(0.999), "at_least")
 
 
+def test_the_smallest_number_is_a_price_like_any_that_no_quantile_reaches():
+    assert touch_probability(NORMAL, 1, 5e-324, 100.0) == touch_probability(NORMAL, 1, 1.0, 100.0)
+
+
 def test_a_price_touched_within_fewer_sessions_is_touched_within_more():
     highs = DISTRIBUTION.highs.copy()
     highs[4:] *= 0.01  # as if the highest of 5 sessions could be below the highest of 4
