@@ -32,7 +32,7 @@ def test_a_price_that_no_stored_quantile_reaches_has_a_bound():
 
 
 def test_the_smallest_number_is_a_price_like_any_that_no_quantile_reaches():
-    assert touch_probability(NORMAL, 1, 5e-324, 100.0) == touch_probability(NORMAL, 1, 1.0, 100.0)
+    assert touch_probability(DISTRIBUTION, 1, 5e-324, 100) == touch_probability(DISTRIBUTION, 1, 50, 100)
 
 
 def test_a_price_touched_within_fewer_sessions_is_touched_within_more():
