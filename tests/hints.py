@@ -79,14 +79,12 @@ VALUES = {
     "{kind}": "lstm",
     "{code}": "EUR",
     "{base}": "USD",
-    "{day}": f"{datetime.now(UTC):%Y-%m-%d}",  # the day on which the home was trained
-    "YESTERDAY": f"{datetime.now(UTC):%Y-%m-%d}",
     "NEW": "AAPLE",
     "{one.new}": "AAPLE",
     "{rename.new}": "AAPLE",
     "N": "2",
 }
-"""What stands for the variables of a hint when it is typed. Every other one is a ticker."""
+"""Texts typed for the variables of a hint. Every other variable is a ticker."""
 
 STATES = {
     "new": (
@@ -160,12 +158,13 @@ NAMED = {
     "zenith rollback",
     "zenith track-record",
 }
-"""What pages name without telling anybody to type it as it stands."""
+"""Commands that pages name, but tell nobody to type as they stand."""
 
 
 def typed(hint: str, ticker: str = "AAPL") -> str:
     """Return the hint as a person types it."""
-    values = {**VALUES, "TICKER": ticker}
+    today = f"{datetime.now(UTC):%Y-%m-%d}"  # at the time of typing, so never before the home was trained
+    values = {**VALUES, "{day}": today, "YESTERDAY": today, "TICKER": ticker}
 
     def value(variable: re.Match[str]) -> str:
         return values.get(variable[0], ticker if variable[0].startswith("{") else variable[0])

@@ -29,7 +29,7 @@ from zenith_pipelines.tickers import known_tickers
     code_version=code_version("zenith_core/portfolio", "zenith_pipelines/portfolio"),
 )
 def universe_of_tickers(context: dg.AssetExecutionContext, zenith: ZenithResource) -> dg.MaterializeResult[None]:
-    """How all tickers move together: their scales and correlation for books, and the probabilities of their ranks.
+    """Forecast of all tickers together: scales and correlations for books, and the probabilities of their ranks.
 
     One dataset for all tickers, which serving reads. It needs no training.
     """
