@@ -15,8 +15,8 @@ NAMES = sorted(get_command(app).commands)
 MARKED = re.compile(r"`(zenith(?: [^`…][^`]*)?)`")
 BARE = re.compile(rf"(?<![`\w/])zenith (?:{'|'.join(NAMES)})\b(?! ·)[^`;\n]*")
 IN_WORDS = re.compile(rf"zenith (?:{'|'.join(NAMES)})\b")
-PAGE_FILES = sorted((ROOT / "zenith_serving" / "page").glob("*.js"))
-WORDS = sorted((ROOT / "zenith_serving" / "page").glob("words.*.json"))
+PAGE_FILES = sorted((ROOT / "zenith_core" / "page").glob("*.js"))
+WORDS = sorted((ROOT / "zenith_core" / "page").glob("words.*.json"))
 
 Hint = tuple[str, str]
 """The file that shows it, and the command with {variables}."""

@@ -1,6 +1,7 @@
 """Names and constants that pipelines and serving share. No numpy here, because the client loads this module."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 PRODUCTION = "Production"
 """Registry alias of the served version."""
@@ -66,6 +67,9 @@ QUEUES = ("ml_training", "maintenance")
 
 HORIZONS = 30
 """The longest forecast horizon, in sessions."""
+
+PAGE_FILES = Path(__file__).parent / "page"
+"""The folder of the page's scripts, styles and words, which the report's file embeds."""
 
 SIGNALS = ("sell", "hold", "buy")
 """The classes of a signal, in the order of a model's probabilities."""

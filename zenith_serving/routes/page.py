@@ -1,15 +1,14 @@
-"""The web page at `/` and Swagger UI at `/docs`, from files in this package or in one that it depends on.
+"""The web page at `/` and Swagger UI at `/docs`, from files in zenith_core or in a package that this one depends on.
 
 In the browser, both read from the API alone and contact no other server.
 """
-
-from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-FILES = Path(__file__).parents[1] / "page"
+from zenith_core.names import PAGE_FILES
+
 HEADERS = {
     "content-security-policy": (
         "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; form-action 'none';"
@@ -31,7 +30,7 @@ class PageFiles(StaticFiles):
         return response
 
 
-files = PageFiles(directory=FILES)
+files = PageFiles(directory=PAGE_FILES)
 swagger_ui = PageFiles(packages=[("fastapi_offline", "static")])  # FastAPI's own /docs loads it from elsewhere
 router = APIRouter(include_in_schema=False)
 

@@ -12,19 +12,22 @@ from setuptools.dist import Distribution
 from zenith_core.evidence.verdicts import CODES
 from zenith_core.forecasting.abstention import REASONS
 from zenith_core.inference import SIGNALS
-from zenith_core.names import DISCLAIMER
+from zenith_core.names import DISCLAIMER, PAGE_FILES
 from zenith_pipelines.reports.verdicts import SENTENCES
 from zenith_serving.app import create_app
-from zenith_serving.routes.page import FILES
 from zenith_serving.settings import Settings
 
 CATALOGUES = ("words", "report")
 EN, PT = (
-    {key: text for name in CATALOGUES for key, text in json.loads((FILES / f"{name}.{lang}.json").read_text()).items()}
+    {
+        key: text
+        for name in CATALOGUES
+        for key, text in json.loads((PAGE_FILES / f"{name}.{lang}.json").read_text()).items()
+    }
     for lang in ("en", "pt")
 )
-SCRIPTS = {path.name: path.read_text() for path in FILES.glob("*.js")}
-OURS = {path.name: path.read_text() for path in FILES.iterdir() if path.is_file()}
+SCRIPTS = {path.name: path.read_text() for path in PAGE_FILES.glob("*.js")}
+OURS = {path.name: path.read_text() for path in PAGE_FILES.iterdir() if path.is_file()}
 
 
 @pytest.fixture
@@ -88,16 +91,16 @@ def test_no_file_of_ours_names_another_place_or_holds_a_script_inline():
 
 
 def test_the_files_of_others_are_unchanged():
-    checksums = dict(reversed(line.split()) for line in (FILES / "vendor" / "SHA256SUMS").read_text().splitlines())
-    files = {path.name for path in (FILES / "vendor").iterdir()} - {"README.md", "SHA256SUMS"}
+    checksums = dict(reversed(line.split()) for line in (PAGE_FILES / "vendor" / "SHA256SUMS").read_text().splitlines())
+    files = {path.name for path in (PAGE_FILES / "vendor").iterdir()} - {"README.md", "SHA256SUMS"}
 
     assert files - {name for name in files if name.endswith(".LICENSE")} == set(checksums)
     for name, checksum in checksums.items():
-        assert hashlib.sha256((FILES / "vendor" / name).read_bytes()).hexdigest() == checksum
+        assert hashlib.sha256((PAGE_FILES / "vendor" / name).read_bytes()).hexdigest() == checksum
 
 
 def test_every_file_ships_with_the_package(monkeypatch):
-    root = FILES.parents[1]
+    root = PAGE_FILES.parents[1]
     monkeypatch.chdir(root)
     distribution = Distribution()
     distribution.parse_config_files(["pyproject.toml"])
@@ -105,9 +108,11 @@ def test_every_file_ships_with_the_package(monkeypatch):
     command.ensure_finalized()
     command.manifest_files = {}
 
-    packaged_files = set(command.find_data_files("zenith_serving", str(FILES.parent)))
+    packaged_files = set(command.find_data_files("zenith_core", str(PAGE_FILES.parent)))
 
-    assert {str(path) for path in FILES.rglob("*") if path.is_file()} <= {str(root / path) for path in packaged_files}
+    assert {str(path) for path in PAGE_FILES.rglob("*") if path.is_file()} <= {
+        str(root / path) for path in packaged_files
+    }
 
 
 def test_both_languages_have_the_same_words_with_the_same_gaps():
