@@ -23,6 +23,8 @@ from zenith_core.model_kinds.tasks import Task
 from zenith_core.names import DISCLAIMER
 from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.prediction.dataset_reader import DatasetReader
+from zenith_serving.prediction.evidence_universe import EvidenceUniverse
+from zenith_serving.schemas.predictions import AnswerEvidence
 from zenith_serving.schemas.reports import ModelEvidence, Report, TradingEvidence
 from zenith_serving.schemas.reports import Verdict as ReportedVerdict
 
@@ -31,7 +33,7 @@ _LINEAGE = ("data_end", "data_version", "raw_content_hash", "feature_spec", "cod
 _logger = logging.getLogger(__name__)
 
 
-def report_of(data: Path, snapshot: ServingSnapshot) -> Report:
+def report_of(data: Path, snapshot: ServingSnapshot, universe: EvidenceUniverse) -> Report:
     """Return the report of the ticker of `snapshot`; `data` holds a folder for each dataset.
 
     A model or backtest that is missing or was written by another release is left out.
@@ -45,6 +47,8 @@ def report_of(data: Path, snapshot: ServingSnapshot) -> Report:
     leakage = facts_of(data, "indicator_features", ticker).get("leakage", {})
     distribution = snapshot.distribution
     price = models[answers["price"]].metrics if answers["price"] in models else {}
+    horizons = {task: models[kind].horizon for task, kind in answers.items() if kind in models}
+    claims: dict[str, AnswerEvidence] = {task: universe.judge(ticker, task, n) for task, n in horizons.items()}
     band = dict(band_metrics(price, snapshot.risk_record)) if price and distribution else price
     return Report(
         ticker=ticker,
@@ -53,7 +57,7 @@ def report_of(data: Path, snapshot: ServingSnapshot) -> Report:
         currency=snapshot.currency,
         listing=dict(snapshot.listing),
         data_version=snapshot.data_version,
-        verdicts=_verdicts(models, band, backtests, leakage),
+        verdicts=_verdicts(models, band, backtests, leakage, claims),
         band=band,
         scale_version=distribution.scale_version if distribution else None,
         models=sorted(models.values(), key=lambda model: not model.answers),
@@ -106,7 +110,9 @@ def _verdicts(
     band: Mapping[str, Any],
     backtests: Mapping[Kind, TradingEvidence],
     leakage: Mapping[str, Any],
+    claims: Mapping[str, AnswerEvidence],
 ) -> list[ReportedVerdict]:
+    """Return the verdicts; `claims` is the evidence by task, whose verdicts have the task as subject."""
     verdicts: list[tuple[Kind | None, Verdict]] = []
     for model in models.values():
         if model.answers and model.task == "price":
@@ -117,6 +123,9 @@ def _verdicts(
         with suppress(KeyError):  # statistics of another release
             verdicts.append((kind, backtest_verdict(backtest.stats)))
     verdicts.append((None, leakage_verdict(leakage)))
-    return [
-        ReportedVerdict(subject=one.subject, code=one.code, good=one.good, model_type=kind) for kind, one in verdicts
-    ]
+    return [_reported(kind, one, claims.get(one.subject)) for kind, one in verdicts]
+
+
+def _reported(kind: Kind | None, verdict: Verdict, claim: AnswerEvidence | None) -> ReportedVerdict:
+    good = verdict.good and (claim is None or claim.discovered)
+    return ReportedVerdict(subject=verdict.subject, code=verdict.code, good=good, model_type=kind, evidence=claim)

@@ -3,6 +3,7 @@
 import pytest
 from fastapi.testclient import TestClient
 
+from tests.published import publish_claims
 from tests.serving.conftest import make_snapshot
 from tests.serving.page_state import read_facts, write_charts, write_evidence, write_facts
 from zenith_serving.app import create_app
@@ -44,6 +45,23 @@ def test_a_report_has_verdicts_and_the_evidence_for_them(client, home):
     assert ensemble["lineage"]["libraries"] == "zenith 0.2.0"
     assert report["backtests"]["ensemble"]["stats"] == read_facts(home, "ensemble_backtest", "AAPL")["stats"]
     assert report["risk_record"]["since"] == "2016-03-01"
+
+
+def test_a_verdict_favours_a_model_only_with_a_claim(client, home):
+    facts = read_facts(home, "lstm_model", "AAPL")
+    write_facts(home, "lstm_model", "AAPL", {**facts, "metrics": {**facts["metrics"], "beats_naive": True}})
+
+    def price():
+        return next(one for one in client.get(REPORT).json()["verdicts"] if one["subject"] == "price")
+
+    alone = price()
+    assert (alone["code"], alone["good"], alone["evidence"]["discovered"]) == ("better", False, False)
+    publish_claims(home, "AAPL")
+    claim = price()
+    assert (claim["code"], claim["good"], claim["evidence"]["horizon"]) == ("better", True, 5)
+    assert claim["evidence"]["says"] == "5,000 to 1 since January 2012: a claim, which asks 20 to 1 among 1 ticker"
+    others = client.get(REPORT).json()["verdicts"]
+    assert {one["subject"] for one in others if one["evidence"]} == {"price", "signal"}
 
 
 def test_what_is_missing_or_of_another_release_is_left_out(client, home):

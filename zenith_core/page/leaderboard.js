@@ -4,7 +4,7 @@ import { explain } from "./api.js";
 import { h, note, table } from "./dom.js";
 import { number, percent, t } from "./i18n.js";
 import { named } from "./models.js";
-import { waiting } from "./parts.js";
+import { proven, waiting } from "./parts.js";
 
 // A ticker of before there was a leaderboard has none.
 export function leaderboard(ticker, data) {
@@ -24,12 +24,13 @@ function ranking(ticker, task, { horizon, rows, models }) {
   return [
     h("h4", {}, title),
     table(t("leaderboard.caption", { ticker, task: t(`task.${task}`) }), columns, models.map(cells)),
+    models.filter((one) => one.evidence).map((one) => h("p", { class: "small" }, named(one.model_type), ": ", proven({ horizon, ...one.evidence }))),
     models.filter((one) => one.note).map((one) => h("p", { class: "small" }, named(one.model_type), ": ", h("span", { lang: "en" }, one.note))),
   ];
 }
 
 const cells = (one) => [
   one.answers ? t("leaderboard.answers", { model: named(one.model_type) }) : named(one.model_type),
-  one.version ?? "–", number(one.value, 4), number(one.naive, 4), percent(one.skill, 1, true), number(one.p_value_answering, 3),
+  one.version ?? "–", number(one.value, 4), number(one.naive, 4), `${percent(one.skill, 1, true)}${one.evidence?.discovered ? " ★" : ""}`, number(one.p_value_answering, 3),
   one.coverage === null ? number(one.ece, 3) : percent(one.coverage), number(one.train_cpu_seconds, 1),
 ];

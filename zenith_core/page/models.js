@@ -3,7 +3,7 @@
 import { asksForKey, explain, get, keepKey, keptKey, post } from "./api.js";
 import { fill, h, link, note, table } from "./dom.js";
 import { day, has, moment, t } from "./i18n.js";
-import { came } from "./parts.js";
+import { came, odds } from "./parts.js";
 
 const FOLLOW_SECONDS = 3;
 const AFTERWARDS = ["succeeded", "failed", "canceled"];
@@ -15,12 +15,15 @@ export const named = (kind) => worded("model", kind);
 export const versions = (ticker, data, links) => came(data.models, ({ models }) => {
   if (!models.length) return note(t("models.none"));
   const heads = [[t("models.model"), false], [t("models.version"), true], [t("models.status"), false], [t("models.data"), false],
-                 [t("models.made"), false], [t("models.better"), false]];
+                 [t("models.made"), false], [t("models.better"), false], [t("models.evidence"), false]];
   return table(t("models.caption", { ticker }), heads, models.map((one) => [
     named(one.model_type), mlflow(links, one), h("span", { class: `tag ${one.status}` }, worded("status", one.status)),
-    day(one.data_end), day(one.created_at), better(one.beats_naive),
+    day(one.data_end), day(one.created_at), better(one.beats_naive), claim(one.evidence),
   ]));
 });
+
+// The evidence of the version's task, as it is now.
+const claim = (evidence) => (evidence?.since ? `${evidence.discovered ? "★ " : ""}${odds(evidence.e_value)}` : "–");
 
 const better = (known) => t(known === null || known === undefined ? "unknown" : known ? "yes" : "no");
 

@@ -125,7 +125,7 @@ function sentence({ skill: { horizon, skill: share }, horizon: asked, evidence }
   return [ahead, " ", t(n === 1 ? "worth.tomorrow" : "worth.naive"), " ", proven(evidence)];
 }
 
-const proven = (evidence) => (evidence?.since
+export const proven = (evidence) => (evidence?.since
   ? t("evidence", { sessions: t("sessions", { n: evidence.horizon }), ...betting(evidence) })
   : t("evidence.none"));
 
@@ -154,7 +154,7 @@ const proof = (claim, evidence) => ([horizon, one]) => h("p", { class: "small" }
 const begun = (evidence) => Object.entries(evidence ?? {}).filter(([, one]) => one.since);
 
 const short = (value) => number(value, value < 9.95 ? 1 : 0);
-const odds = (value) => t("odds", value < 1 ? { for: number(1, 0), against: short(1 / value) } : { for: short(value), against: number(1, 0) });
+export const odds = (value) => t("odds", value < 1 ? { for: number(1, 0), against: short(1 / value) } : { for: short(value), against: number(1, 0) });
 
 function newest(ticker, forecasts) {
   const come = forecasts.filter((one) => one.actual !== null && one.in_the_open).slice(-8).reverse();

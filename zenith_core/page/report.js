@@ -74,7 +74,8 @@ const verdicts = (report) => h("ul", { class: "verdicts", "aria-label": t("repor
   h("li", { class: verdict.good ? "good" : null },
     h("b", {}, t(`verdict.${verdict.subject}`, { model: verdict.model_type ? titled(verdict.model_type) : "" })),
     h("p", {}, t(`verdict.${verdict.subject}.${verdict.code}`)),
-    h("span", { class: "small" }, figuresOf(verdict, report)))));
+    h("span", { class: "small" }, figuresOf(verdict, report)),
+    verdict.evidence && h("p", { class: "small" }, parts.proven(verdict.evidence)))));
 
 const byHorizon = (metrics, name) => Object.entries(metrics.by_horizon).map(([horizon, row]) => [Number(horizon), row[name], row.beats_naive])
   .sort(([a], [b]) => a - b);

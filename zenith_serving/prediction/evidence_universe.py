@@ -6,7 +6,10 @@ from typing import Any, cast
 
 from zenith_core.errors import CorruptData
 from zenith_core.evidence.claims import Evidence, TickerEvidence, Universe, nearest_horizon
+from zenith_core.model_kinds.answers import ANSWERS
+from zenith_core.model_kinds.table import Kind, task_of
 from zenith_core.model_kinds.tasks import Task
+from zenith_core.names import HEADLINE_HORIZON
 from zenith_serving.prediction.dataset_reader import MAX_CHECKS, DatasetReader, Stamp
 from zenith_serving.schemas.predictions import AnswerEvidence
 
@@ -57,6 +60,14 @@ class EvidenceUniverse:
             evidence = AnswerEvidence(horizon=int(nearest), **universe.judge(own, task, nearest))
             judged[key] = evidence
         return evidence
+
+    def judge_kind(self, ticker: str, kind: Kind) -> AnswerEvidence | None:
+        """Return the evidence for a kind of model nearest to HEADLINE_HORIZON; None unless it answers its task."""
+        task = task_of(kind)
+        if task is None or ANSWERS.of(ticker)[task] != kind:
+            return None
+        self._current(ticker)
+        return self.judge(ticker, task, int(nearest_horizon(self._of(ticker), task, HEADLINE_HORIZON)))
 
     def judge_all(self, ticker: str, task: Task) -> dict[str, Evidence]:
         """Return a ticker's evidence for a task by horizon."""

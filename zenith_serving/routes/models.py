@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from zenith_core.model_kinds.table import KindInUse
 from zenith_serving.comparison import VERSION, compare_versions
 from zenith_serving.errors import RegistryUnavailable
+from zenith_serving.prediction.evidence_universe import EvidenceUniverse
 from zenith_serving.problem_details import RESPONSES
 from zenith_serving.registry.version_listing import list_models, model_history
 from zenith_serving.routes.conditional import NOT_MODIFIED, with_etag
@@ -23,7 +24,7 @@ from zenith_serving.routes.dependencies import (
 from zenith_serving.schemas.base import Ticker
 from zenith_serving.schemas.comparisons import ModelComparison
 from zenith_serving.schemas.predictions import Refreshed
-from zenith_serving.schemas.registry import History, Models, Status
+from zenith_serving.schemas.registry import History, Models, ModelVersion, Status
 from zenith_serving.security.authentication import require_key
 
 _VERSION = r"^[^/]{1,60}/[0-9]{1,9}$"  # as `next` names one
@@ -52,7 +53,7 @@ async def models(
     """List every model version: its status, lineage, out-of-sample figures and the last decision about it."""
     name = predictor.snapshots.current_name(ticker) if ticker else None
     listing = await threads.run(lambda: list_models(registry, name, model_type, status, limit, after))
-    return with_etag(request, listing)
+    return with_etag(request, await threads.run(lambda: _with_evidence(listing, predictor.universe)))
 
 
 @router.get("/models/{ticker}/history", tags=["registry"])
@@ -90,3 +91,14 @@ def refresh_models(predictor: PredictorDep) -> Refreshed:
     if state["registry"]["detail"]:
         raise RegistryUnavailable(state["registry"]["detail"])
     return Refreshed(**state["models"])
+
+
+def _with_evidence(listing: Models, universe: EvidenceUniverse) -> Models:
+    """Return the listing with the evidence of each version that answers its task."""
+
+    def judged(version: ModelVersion) -> ModelVersion:
+        if version.status != "production":
+            return version
+        return version.model_copy(update={"evidence": universe.judge_kind(version.ticker, version.model_type)})
+
+    return listing.model_copy(update={"models": [*map(judged, listing.models)]})

@@ -87,7 +87,7 @@ def report(request: Request, ticker: Ticker, settings: SettingsDep, predictor: P
 
     The page `/reports/{ticker}` draws it, in English or Portuguese.
     """
-    return with_etag(request, report_of(settings.snapshots.parent, predictor.snapshots.get(ticker)))
+    return with_etag(request, report_of(settings.snapshots.parent, predictor.snapshots.get(ticker), predictor.universe))
 
 
 def chart_of(data: Path, ticker: str) -> Chart:

@@ -68,6 +68,7 @@ class ModelVersion(Response):
     trials: int | None = Field(description="Backtests of this ticker and kind so far, its own included.")
     leakage: str | None = Field(description="The leakage certificate, as text.")
     beats_naive: bool | None = Field(description="Better than the naive forecast out of sample, and not by chance.")
+    evidence: Evidence | None = Field(default=None, description="As it is now, of the version that answers its task.")
     metrics: dict[str, Any] = Field(description="Out of sample: name of the loss, its value, the naive forecast's, …")
     decision: Decision | None = Field(
         description="The last decision about it, explained by the next three fields. A rollback took a version that is "

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from zenith_core.model_kinds.table import Kind
 from zenith_serving.schemas.base import Finite, Response
+from zenith_serving.schemas.predictions import AnswerEvidence
 
 
 class Verdict(Response):
@@ -15,7 +16,8 @@ class Verdict(Response):
     subject: str = Field(description="`price`, `band`, `signal`, `backtest` or `leakage`.")
     model_type: Kind | None = Field(default=None, description="The kind of model, of a backtest.")
     code: str = Field(description="`better`, `no_better`, `kept`, `never_traded`, …")
-    good: bool = Field(description="The verdict favours the model.")
+    good: bool = Field(description="The verdict favours the model; of prices and signals, the evidence makes a claim.")
+    evidence: AnswerEvidence | None = Field(default=None, description="As it is now; of prices and signals.")
 
 
 class ModelEvidence(Response):

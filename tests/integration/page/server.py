@@ -16,13 +16,14 @@ from tests.waiting import PATIENCE, wait_until
 
 GATES = [{"name": "answers", "passed": True, "detail": "finite"}, {"name": "loss", "passed": False, "detail": "worse"}]
 VERSION = {"created_at": "2026-11-20T10:00:00Z", "data_end": "2013-03-01", "data_version": "feed", "metrics": {}}
+EVIDENCE = {"e_value": 34.0, "since": "2013-02-18", "required": 40.0, "discovered": False, "says": "34 to 1"}
 ANSWERS = {
     "models?ticker=*": {
         "models": [
             {"name": "lstm-AAPL", "ticker": "AAPL", "model_type": "lstm", "version": "2", "status": "candidate"}
             | {**VERSION, "beats_naive": True},
             {"name": "lstm-AAPL", "ticker": "AAPL", "model_type": "lstm", "version": "1", "status": "production"}
-            | {**VERSION, "beats_naive": False},
+            | {**VERSION, "beats_naive": False, "evidence": EVIDENCE},
         ]
     },
     "models/*/history": {
@@ -46,7 +47,7 @@ ANSWERS = {
                     {"model_type": "lstm", "version": "1", "data_end": "2013-03-01", "answers": True, "own_rows": 880}
                     | {"value": 0.0214, "naive": 0.022, "skill": 0.005, "p_value": 0.4, "beats_naive": False}
                     | {"coverage": 0.89, "ece": None, "p_value_answering": None, "train_cpu_seconds": None}
-                    | {"note": None},
+                    | {"note": None, "evidence": EVIDENCE},
                 ]
             }
         },

@@ -69,6 +69,7 @@ def test_the_leaderboard_has_all_kinds_of_model_on_their_common_rows(visit):
     models = part(visit(), "Models")
 
     expect(models).to_contain_text("Price, 5 sessions ahead, 880 common forecasts")
+    expect(models).to_contain_text("LSTM: Evidence, 5 sessions ahead: 34 to 1 since 18 Feb 2013; a claim asks 40 to 1.")
     rows = models.get_by_role("region", name="Leaderboard of AAPL, Price").get_by_role("row")
     expect(rows).to_have_text(
         [
@@ -242,7 +243,8 @@ def test_versions_promotions_and_links_are_there(visit):
     page = visit()
     models = part(page, "Models")
 
-    expect(models.get_by_role("row").nth(1)).to_have_text("LSTM2Candidate1 Mar 201320 Nov 2026yes")
+    expect(models.get_by_role("row").nth(1)).to_have_text("LSTM2Candidate1 Mar 201320 Nov 2026yes–")
+    expect(models.get_by_role("row").nth(2)).to_have_text("LSTM1Production1 Mar 201320 Nov 2026no34 to 1")
     expect(models).to_contain_text("LSTM version 1 promoted")
     expect(models).to_contain_text("loss is worse · by ana")
     expect(models.locator(".gates .refused")).to_have_text("✗ loss failed")

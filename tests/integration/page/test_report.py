@@ -22,6 +22,7 @@ def test_the_page_of_a_ticker_leads_to_its_report_in_the_same_language(visit):
     expect(page).to_have_title("Relatório de AAPL · Zenith")
     expect(page.locator(".verdicts li").first).to_contain_text("Não é melhor que supor um preço inalterado")
     expect(part(page, "Origem dos dados e dos modelos")).to_contain_text("zenith 0.2.0")
+    expect(page.locator(".verdicts li").first).to_contain_text("Evidência para 5 pregões: 5.000 para 1 desde")
     page.get_by_role("button", name="English").click()
     expect(page.locator(".verdicts li").first).to_contain_text("No better than assuming an unchanged price")
 

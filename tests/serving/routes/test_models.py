@@ -1,6 +1,7 @@
 import pytest
 from fastapi.testclient import TestClient
 
+from tests.published import publish_claims
 from zenith_serving.app import create_app
 from zenith_serving.errors import RegistryUnavailable
 from zenith_serving.registry.base import KnownVersion
@@ -69,6 +70,13 @@ def test_versions_are_listed_with_status_tags_and_metrics(client):
     assert lstm["metrics"] == {"loss": "mae", "value": 0.02, "naive": 0.03, "beats_naive": True, "coverage": None}
     assert lstm["metrics"]["beats_naive"] is True
     assert (versions[1]["beats_naive"], versions[1]["decision"], versions[1]["data_version"]) == (None, None, None)
+
+
+def test_the_version_that_answers_has_its_evidence_as_it_is_now(client, home):
+    assert [one["evidence"] for one in get(client, "models")["models"]][1:] == [None, None]  # not in Production
+    publish_claims(home, "AAPL")
+    lstm = get(client, "models?limit=1")["models"][0]
+    assert (lstm["evidence"]["e_value"], lstm["evidence"]["discovered"]) == (5000, True)
 
 
 def test_versions_are_filtered_by_query(client):
