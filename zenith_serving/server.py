@@ -3,6 +3,7 @@
 import errno
 import gc
 import logging
+import os
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ def serve(host: str, port: int, settings: Settings, workers: int = 1) -> None:
     from zenith_serving.observability.logs import configure_logging
 
     require_keys_beyond_loopback(host, settings)
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: its threads wait busily for one another
     with bind(host, port) as listener:
         configure_logging(settings)
         logging.getLogger("uvicorn.error").info(

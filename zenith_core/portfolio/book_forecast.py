@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zenith_core.arrays import Floats
+from zenith_core.arrays import AnyFloats, Floats
 from zenith_core.errors import UserError
 from zenith_core.market.exchanges import currency_pair
 from zenith_core.portfolio.book_risk import BookRisk, book_risk
@@ -137,7 +137,7 @@ def _pair(universe: Universe, code: str, base: str, example: str) -> tuple[int, 
     )
 
 
-def _converted(moves: Floats, own: Sequence[str], places: Mapping[str, tuple[int, int]]) -> Floats:
+def _converted(moves: AnyFloats, own: Sequence[str], places: Mapping[str, tuple[int, int]]) -> AnyFloats:
     """Return the log returns of the positions in the book's currency, from those of positions and pairs."""
     own_moves = moves[:, : len(own)]
     for number, code in enumerate(own):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zenith_core.arrays import Floats, Ints
+from zenith_core.arrays import AnyFloats, Floats, Ints
 
 
 @dataclass(frozen=True)
@@ -47,30 +47,41 @@ class BookRisk:
     tails: tuple[TailRisk, ...]
 
 
-def book_risk(values: Floats, log_returns: Floats, tails: Sequence[float]) -> BookRisk:
+def book_risk(values: Floats, log_returns: AnyFloats, tails: Sequence[float]) -> BookRisk:
     """Return the risk of positions worth `values` (n,), negative if short, from draws of log returns (draws, n).
 
     Cash has no risk. Raises ValueError for a tail that is not a share of at least one draw, or beyond one half.
     """
-    gains = np.expm1(log_returns) * values
-    gains_about_mean = gains - gains.mean(axis=0)
-    book = gains_about_mean.sum(axis=1)
-    variance = np.mean(book**2)
-    volatility = float(np.sqrt(variance))
-    alone = np.sqrt(np.mean(gains_about_mean**2, axis=0))
-    contributions = gains_about_mean.T @ book / len(book) / volatility if volatility > 0 else np.zeros(len(values))
+    gains = _gains(values, log_returns)
+    book = np.zeros(gains.shape[1])
+    for own in gains:
+        book += own
+    book_about_mean = book - book.mean()
+    volatility = float(np.sqrt(np.mean(book_about_mean**2)))
+    alone = np.array([own.std(dtype=np.float64) for own in gains])
+    covariances = np.array([own.astype(np.float64) @ book_about_mean for own in gains]) / len(book)
+    contributions = covariances / volatility if volatility > 0 else np.zeros(len(values))
     total = float(alone.sum())
     diversification = 1 - volatility / total if total > 0 else None
-    order = np.argsort(gains.sum(axis=1), kind="stable")
+    order = np.argsort(book, kind="stable")
     return BookRisk(
         volatility, contributions, alone, diversification, tuple(_tail_risk(gains, order, tail) for tail in tails)
     )
 
 
-def _tail_risk(gains: Floats, order: Ints, tail: float) -> TailRisk:
-    if not 1 / len(gains) <= tail <= 0.5:
-        raise ValueError(f"tail {tail:g} must be between {1 / len(gains):g} and 0.5")
-    count = round(tail * len(gains))
-    worst = -gains[order[:count]]
-    contributions = worst.mean(axis=0)
-    return TailRisk(tail, float(worst[-1].sum()), float(contributions.sum()), contributions)
+def _gains(values: Floats, log_returns: AnyFloats) -> AnyFloats:
+    """Return gains (n, draws) of the precision of `log_returns`, row by row: a row fits into a processor's cache."""
+    gains = np.empty(log_returns.shape[::-1], log_returns.dtype)
+    for number, (value, row) in enumerate(zip(values.tolist(), log_returns.T, strict=True)):
+        growth = np.exp(row)  # half the time of expm1, and the difference is that of rounding
+        growth -= 1
+        np.multiply(growth, value, out=gains[number])
+    return gains
+
+
+def _tail_risk(gains: AnyFloats, order: Ints, tail: float) -> TailRisk:
+    if not 1 / len(order) <= tail <= 0.5:
+        raise ValueError(f"tail {tail:g} must be between {1 / len(order):g} and 0.5")
+    worst = -gains[:, order[: round(tail * len(order))]].astype(np.float64)
+    contributions = worst.mean(axis=1)
+    return TailRisk(tail, float(worst[:, -1].sum()), float(contributions.sum()), contributions)

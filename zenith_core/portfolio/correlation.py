@@ -43,12 +43,15 @@ def correlation_factors(scores: Floats, shrinkage: float) -> tuple[Floats, Float
 
 def positive_definite(matrix: Floats) -> Floats:
     """Return the correlation matrix near a symmetric `matrix` whose eigenvalues are all positive."""
-    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
-    if values[0] < SMALLEST:
-        matrix = (vectors * np.maximum(values, SMALLEST)) @ vectors.T
-        size = np.sqrt(np.diag(matrix))
-        matrix = matrix / np.outer(size, size)
     symmetric: Floats = (matrix + matrix.T) / 2
+    try:
+        np.linalg.cholesky(symmetric - SMALLEST * np.eye(len(symmetric)))  # a tenth of the time of eigenvalues
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(symmetric)
+        nearest = (vectors * np.maximum(values, SMALLEST)) @ vectors.T
+        size = np.sqrt(np.diag(nearest))
+        symmetric = nearest / np.outer(size, size)
+        symmetric = (symmetric + symmetric.T) / 2
     np.fill_diagonal(symmetric, 1.0)
     return symmetric
 

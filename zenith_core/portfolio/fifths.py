@@ -6,7 +6,7 @@ competition: Bridging the gap between forecasting and investment decisions.
 
 import numpy as np
 
-from zenith_core.arrays import Floats, Ints
+from zenith_core.arrays import AnyFloats, Floats, Ints
 
 FIFTHS = 5
 _CHUNK = 1_000_000  # numbers with ties at a time
@@ -28,7 +28,7 @@ def fifth_shares(values: Floats) -> Floats:
     return shares
 
 
-def fifth_probabilities(draws: Floats) -> Floats:
+def fifth_probabilities(draws: AnyFloats) -> Floats:
     """Return the mean of the `fifth_shares` of each draw (draws, tickers): (tickers, 5)."""
     count = draws.shape[1]
     order = np.argsort(draws, axis=1, kind="stable")
@@ -54,7 +54,7 @@ def ranked_probability_score(probabilities: Floats, shares: Floats) -> Floats:
     return score
 
 
-def _shares_of_ties(order: Ints, in_order: Floats) -> Floats:
+def _shares_of_ties(order: Ints, in_order: AnyFloats) -> Floats:
     """Return the sum over draws of the shares of each ticker, tied tickers sharing theirs: (tickers, 5)."""
     places, count = np.arange(order.shape[1]), order.shape[1]
     rises, ends = np.ones(order.shape, dtype=bool), np.ones(order.shape, dtype=bool)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zenith_core.arrays import Floats
+from zenith_core.arrays import AnyFloats, Floats
 from zenith_core.portfolio.fifths import fifth_probabilities
 
 RANKED = (5, 20)
@@ -25,12 +25,12 @@ class Ranks:
     last: Floats
 
 
-def rank_probabilities(draws: Floats) -> Ranks:
+def rank_probabilities(draws: AnyFloats) -> Ranks:
     """Return the rank probabilities of draws (draws, n)."""
     return Ranks(fifth_probabilities(draws), _share_of_extremes(draws), _share_of_extremes(-draws))
 
 
-def beat_probabilities(draws: Floats) -> Floats:
+def beat_probabilities(draws: AnyFloats) -> Floats:
     """Return the probability that each ticker has a higher return than each other, half for a tie: (n, n)."""
     rows = [
         ((own[:, np.newaxis] > draws).mean(axis=0) + (own[:, np.newaxis] >= draws).mean(axis=0)) / 2 for own in draws.T
@@ -38,7 +38,7 @@ def beat_probabilities(draws: Floats) -> Floats:
     return np.array(rows)
 
 
-def _share_of_extremes(draws: Floats) -> Floats:
+def _share_of_extremes(draws: AnyFloats) -> Floats:
     highest = draws == draws.max(axis=1, keepdims=True)
     share: Floats = (highest / highest.sum(axis=1, keepdims=True)).mean(axis=0)
     return share

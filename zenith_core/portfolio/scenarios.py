@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from zenith_core.arrays import Floats
+from zenith_core.arrays import AnyFloats, Floats
 from zenith_core.portfolio.universe import Universe
 
 
@@ -28,24 +28,29 @@ def scenario_moves(universe: Universe, columns: Sequence[int], scales: Floats, h
 
     The standardized returns of the window times `scales` (columns,), the standard deviations over the horizon of today.
     """
-    scores = universe.scores[:, list(columns)]
-    present = np.isfinite(scores)
-    total = np.vstack([np.zeros(len(columns)), np.where(present, scores, 0.0).cumsum(axis=0)])
-    sums = total[horizon:] - total[:-horizon]
-    moves: Floats = np.where(present[: len(sums)], sums * scales / np.sqrt(horizon), np.nan)
+    moves = np.empty((len(universe.days) - horizon + 1, len(columns)), order="F")
+    for own, column, scale in zip(moves.T, columns, scales, strict=True):
+        scores = universe.scores[:, column]
+        present = np.isfinite(scores)
+        total = np.append(0.0, np.where(present, scores, 0.0).cumsum())
+        own[:] = (total[horizon:] - total[:-horizon]) * (scale / np.sqrt(horizon))
+        own[~present[: len(own)]] = np.nan
     return moves
 
 
 def worst_scenarios(
-    universe: Universe, moves: Floats, values: Floats, horizon: int, count: int
+    universe: Universe, moves: AnyFloats, values: Floats, horizon: int, count: int
 ) -> tuple[Scenario, ...]:
     """Return the `count` windows with the largest loss, none overlapping another, the worst first.
 
     moves:  log returns of the positions in each window, as of `scenario_moves`: (windows, n)
     values: of the positions (n,), negative if short
     """
-    losses = -(np.nan_to_num(np.expm1(moves)) @ values)
-    missing = np.isnan(moves).sum(axis=1)
+    losses, missing = np.zeros(len(moves)), np.zeros(len(moves), dtype=np.int64)
+    for own, value in zip(moves.T, values, strict=True):
+        listed = np.isfinite(own)
+        losses -= value * np.expm1(np.where(listed, own, 0.0))
+        missing += ~listed
     worst: list[int] = []
     for window in np.argsort(-losses, kind="stable"):
         if len(worst) == count or losses[window] <= 0:

@@ -9,9 +9,9 @@ from typing import Any, Self
 
 import numpy as np
 
-from zenith_core.arrays import Floats
+from zenith_core.arrays import Floats, Floats32
 from zenith_core.errors import NotAvailable
-from zenith_core.portfolio.correlation import correlation, correlation_factors
+from zenith_core.portfolio.correlation import DEPTH, SPAN, correlation, correlation_factors
 from zenith_core.portfolio.draws import correlated_draws, factor_draws
 from zenith_core.portfolio.marginals import with_marginal
 from zenith_core.risk.forecast_distribution import ForecastDistribution
@@ -83,13 +83,15 @@ class Universe:
 
     def correlation(self, columns: Sequence[int]) -> Floats:
         """Return the correlation matrix of some tickers."""
-        return correlation(self.scores[:, list(columns)], self.shrinkage)
+        return correlation(self.scores[-DEPTH - SPAN :, list(columns)], self.shrinkage)
 
-    def standard_draws(self, columns: Sequence[int], draws: int, seed: int = SEED) -> Floats:
+    def standard_draws(self, columns: Sequence[int], draws: int, seed: int = SEED) -> Floats32:
         """Draw returns of a standard deviation of 1 of some tickers: (draws, columns)."""
         if len(columns) <= MAX_DENSE:
             return correlated_draws(self.correlation(columns), draws, seed)
-        return factor_draws(*correlation_factors(self.scores[:, list(columns)], self.shrinkage), draws, seed)
+        return factor_draws(
+            *correlation_factors(self.scores[-DEPTH - SPAN :, list(columns)], self.shrinkage), draws, seed
+        )
 
     def scale(self, column: int, distribution: ForecastDistribution | None, horizon: int) -> float:
         """Return the standard deviation of a ticker's log return: of its distribution, else from closes."""
@@ -99,11 +101,11 @@ class Universe:
 
     def in_marginals(
         self,
-        draws: Floats,
+        draws: Floats32,
         columns: Sequence[int],
         distributions: Mapping[str, ForecastDistribution],
         horizon: int,
-    ) -> Floats:
+    ) -> Floats32:
         """Return log returns (draws, columns) in the order of `draws`, each ticker with its own distribution.
 
         A ticker without a distribution has the scale from closes and the form of the draws.

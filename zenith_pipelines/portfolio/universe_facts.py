@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from zenith_core.arrays import Floats32
 from zenith_core.portfolio.correlation import independent_bets
 from zenith_core.portfolio.ranks import RANKED, rank_probabilities
 from zenith_core.portfolio.universe import MAX_DENSE, Universe
@@ -41,7 +42,7 @@ def universe_facts(store: DatasetStore, universe: Universe) -> dict[str, Any]:
     return {**universe.to_json(), "draws": count, "scale_versions": scales, "ranks": ranks}
 
 
-def _bets(draws: np.ndarray[Any, np.dtype[np.float64]]) -> float:
+def _bets(draws: Floats32) -> float:
     """Return the independent bets of so many tickers, from the variance of their mean: no matrix is made."""
     rows = draws @ draws.T / len(draws)
     return float(draws.shape[1] ** 2 / np.square(rows).sum())
