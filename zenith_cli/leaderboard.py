@@ -1,6 +1,7 @@
 """`zenith leaderboard`: all kinds of model of a task on the same rows."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -8,7 +9,7 @@ from rich.table import Table
 
 from zenith_core.errors import NotAvailable
 from zenith_core.market.tickers import validate_ticker
-from zenith_core.names import HEADLINE_HORIZON
+from zenith_core.names import ALL_TICKERS, HEADLINE_HORIZON, TRIALS
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.production.evidence import Claims
 from zenith_pipelines.production.leaderboard import LEADERBOARD
@@ -18,7 +19,8 @@ _LEGEND = """loss, naive: out of sample, on the rows that all models of the task
 common; mean absolute error of prices, or Brier score of signals. skill: against
 the naive forecast, * if discovered: the evidence makes a claim. p: that the
 model is no better than the one that answers (ZENITH_ANSWERS). CPU s: of the
-training. rows: its own."""
+training. rows: its own. DSR: probability that the Sharpe ratio of the newest
+backtest is above the best that luck gives among all trials of all tickers."""
 
 
 def show_leaderboard(ticker: str | None, *, as_json: bool) -> None:
@@ -28,22 +30,25 @@ def show_leaderboard(ticker: str | None, *, as_json: bool) -> None:
     if not tickers:
         raise NotAvailable("no leaderboard yet: `zenith run` makes one for each ticker")
     claims = Claims(store)
-    boards = {name: _with_evidence(name, store.facts(LEADERBOARD, name)["tasks"], claims) for name in tickers}
+    trials = store.facts(TRIALS, ALL_TICKERS) if store.exists(TRIALS, ALL_TICKERS) else {}
+    boards = {name: _with_evidence(name, store.facts(LEADERBOARD, name)["tasks"], claims, trials) for name in tickers}
     if as_json:
         print(json.dumps(boards, indent=2, allow_nan=False))
     else:
-        _show(boards, Console(highlight=False, markup=False))
+        _show(boards, trials, Console(highlight=False, markup=False))
 
 
-def _with_evidence(ticker: str, tasks: dict[str, Any], claims: Claims) -> dict[str, Any]:
-    """Return the boards with the evidence of the kind that answers, as it is now."""
+def _with_evidence(ticker: str, tasks: dict[str, Any], claims: Claims, trials: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the boards with the evidence of the kind that answers as it is now, and the backtest of each kind."""
+    backtests = trials.get("tickers", {}).get(ticker, {})
     for board in tasks.values():
         for row in board["models"]:
             row["evidence"] = claims.of_kind(ticker, row["model_type"], board["horizon"] or HEADLINE_HORIZON)
+            row["backtest"] = backtests.get(row["model_type"])
     return tasks
 
 
-def _show(boards: dict[str, dict[str, Any]], console: Console) -> None:
+def _show(boards: dict[str, dict[str, Any]], trials: Mapping[str, Any], console: Console) -> None:
     for ticker, tasks in boards.items():
         for task, board in tasks.items():
             console.print(_table(ticker, task, board))
@@ -52,7 +57,20 @@ def _show(boards: dict[str, dict[str, Any]], console: Console) -> None:
                     console.print(f"{row['model_type']}: {row['note']}", style="dim", soft_wrap=True)
                 if row["evidence"]:
                     console.print(f"{row['model_type']}, evidence: {row['evidence']['says']}.", soft_wrap=True)
+    if trials.get("tickers"):
+        console.print(_best(trials), soft_wrap=True)
     console.print(_LEGEND, style="dim")
+
+
+def _best(trials: Mapping[str, Any]) -> str:
+    """Return the backtest with the highest Sharpe ratio of all tickers and kinds, and how good luck alone would be."""
+    rows = [(kind, ticker, row) for ticker, kinds in trials["tickers"].items() for kind, row in kinds.items()]
+    kind, ticker, row = max(rows, key=lambda each: float(each[2]["sharpe"]))
+    return (
+        f"Best backtest: {ticker} {kind}, Sharpe {row['sharpe']:.2f}. Of {trials['trials']} trials of all tickers, as "
+        f"good as {trials['independent']:.1f} independent ones, the best without skill is expected at "
+        f"{trials['expected_best']:.2f}: deflated {_text(row['deflated_sharpe'], '.1%')}."
+    )
 
 
 def _table(ticker: str, task: str, board: dict[str, Any]) -> Table:
@@ -61,7 +79,7 @@ def _table(ticker: str, task: str, board: dict[str, Any]) -> Table:
         title += f" · {board['horizon']} sessions ahead · {board['rows']} common rows"
     table = Table(title=title, box=None, padding=(0, 1, 0, 0), title_justify="left")
     calibration = "in 90 % band" if task == "price" else "ECE"
-    for heading in ("model", "loss (naive)", "skill", calibration, "p", "CPU s", "rows"):
+    for heading in ("model", "loss (naive)", "skill", calibration, "p", "DSR", "CPU s", "rows"):
         table.add_column(heading, no_wrap=True)
     for row in board["models"]:
         table.add_row(*_cells(row))
@@ -78,6 +96,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         f"{skill} *" if row["evidence"] and row["evidence"]["discovered"] else skill,
         calibration,
         _text(row["p_value_answering"], ".3f"),
+        _text((row["backtest"] or {}).get("deflated_sharpe"), ".0%"),
         _text(row["train_cpu_seconds"], ".1f"),
         str(row["own_rows"]),
     ]

@@ -28,6 +28,7 @@ from zenith_pipelines.ingestion.sources.defaults import default_source, default_
 from zenith_pipelines.production.evidence import Claims, served_signal
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.registry.reachability import require_database
+from zenith_pipelines.registry.trials import publish_trials
 from zenith_pipelines.settings import Settings, prepare_home
 
 
@@ -69,6 +70,8 @@ def run_tickers(
         return _print_plan(plan_run(settings, [run.ticker for run in runs], slots), as_json=as_json)
     with state, BatchProgress([run.ticker for run in runs], visible=not verbose) as progress:
         outcomes = _with_evidence(run_batch(runs, slots, progress.update))
+    if not as_of and any(outcome.get("backtest") for outcome in outcomes.values()):
+        publish_trials(DatasetStore(settings.data_uri))
     document = {
         "source": ", ".join(sorted({run.source or "snapshot" for run in runs})),
         "as_of": runs[0].as_of,

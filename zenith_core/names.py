@@ -53,6 +53,9 @@ UNIVERSE_LEDGER = "universe_ledger"
 BOOK_BACKTEST = "book_backtest"
 """The dataset of the backtest of simple books, stored likewise."""
 
+TRIALS = "backtest_trials"
+"""The dataset without rows of all backtests of all tickers and kinds, stored likewise."""
+
 ALL_TICKERS = "ALL-TICKERS"
 """Stands for all tickers where a dataset belongs to them together. No exchange has a ticker of this form."""
 

@@ -20,7 +20,7 @@ from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.options import horizon_of
 from zenith_core.model_kinds.table import KINDS, MODEL_KINDS, Kind
 from zenith_core.model_kinds.tasks import Task
-from zenith_core.names import DISCLAIMER
+from zenith_core.names import ALL_TICKERS, DISCLAIMER, TRIALS
 from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.prediction.dataset_reader import DatasetReader
 from zenith_serving.prediction.evidence_universe import EvidenceUniverse
@@ -42,7 +42,8 @@ def report_of(data: Path, snapshot: ServingSnapshot, universe: EvidenceUniverse)
     answers = ANSWERS.of(ticker)
     evidence = {kind: _model(kind, facts_of(data, f"{kind}_model", ticker), answers) for kind in KINDS}
     models = {kind: model for kind, model in evidence.items() if model}
-    results = {kind: _backtest(facts_of(data, f"{kind}_backtest", ticker)) for kind in KINDS}
+    trials = facts_of(data, TRIALS, ALL_TICKERS)
+    results = {kind: _backtest(kind, ticker, facts_of(data, f"{kind}_backtest", ticker), trials) for kind in KINDS}
     backtests = {kind: backtest for kind, backtest in results.items() if backtest}
     leakage = facts_of(data, "indicator_features", ticker).get("leakage", {})
     distribution = snapshot.distribution
@@ -97,12 +98,26 @@ def _model(kind: Kind, facts: Mapping[str, Any], answers: Mapping[Task, Kind]) -
         return None
 
 
-def _backtest(facts: Mapping[str, Any]) -> TradingEvidence | None:
+def _backtest(kind: Kind, ticker: str, facts: Mapping[str, Any], trials: Mapping[str, Any]) -> TradingEvidence | None:
+    """Return a backtest; `trials` are those of all tickers and kinds."""
     names = ("model_version", "stats", "config")
     with suppress(ValueError):
         if all(name in facts for name in names):
-            return TradingEvidence(**{name: facts[name] for name in names})
+            own = TradingEvidence(**{name: facts[name] for name in names})
+            among_all = among_all_trials(trials, ticker, kind)
+            if among_all and among_all["version"] == own.model_version and "strategy" in own.stats:
+                own.stats["strategy"] |= {
+                    "deflated_sharpe_all": among_all["deflated_sharpe"],
+                    **{f"{name}_all": trials.get(name) for name in ("trials", "independent", "expected_best")},
+                }
+            return own
     return None
+
+
+def among_all_trials(trials: Mapping[str, Any], ticker: str, kind: Kind) -> dict[str, Any] | None:
+    """Return a kind's newest backtest deflated by the trials of all tickers; None if it is not among them."""
+    row: dict[str, Any] | None = trials.get("tickers", {}).get(ticker, {}).get(kind)
+    return row
 
 
 def _verdicts(

@@ -5,6 +5,7 @@ import pytest
 from tests.core.evaluation.test_leaderboard import FEATURES, prices, signals
 from tests.published import publish_claims
 from zenith_core.evaluation.leaderboard import Contender, leaderboard
+from zenith_core.names import ALL_TICKERS, TRIALS
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 
 BOARDS = {
@@ -37,14 +38,16 @@ def test_each_task_is_a_table_of_its_models_with_their_common_rows(show, argumen
     assert lines.index(first) < lines.index(second)
     assert (first[1], first[-1]) == ("v1", "245")
     assert second[1:3] == ["v1", "answers"]
-    assert second[-3:] == ["–", "4.2", "295"]
+    assert second[-4:] == ["–", "–", "4.2", "295"]
     assert "other: nothing in Production" in text
 
 
 def test_json_has_every_figure_and_the_evidence_of_the_model_that_answers(show):
     boards = json.loads(show("--json")[1])["AAPL"]
 
-    evidence = {row["model_type"]: row.pop("evidence") for board in boards.values() for row in board["models"]}
+    rows = [row for board in boards.values() for row in board["models"]]
+    evidence = {row["model_type"]: row.pop("evidence") for row in rows}
+    assert [row.pop("backtest") for row in rows] == [None] * 4  # none has traded
     assert boards == json.loads(json.dumps(BOARDS))
     assert (evidence["gru"], evidence["other"]) == (None, None)
     assert (evidence["lstm"]["says"], evidence["ensemble"]["required"]) == ("no outcome yet", 20)
@@ -61,6 +64,21 @@ def test_only_what_is_discovered_has_a_star(show, tmp_path):
     rows = {line.split()[0]: line for line in text.splitlines() if "v1" in line}
     assert {kind for kind, row in rows.items() if " * " in row} == {"lstm", "ensemble"}
     assert "lstm, evidence: 5,000 to 1 since January 2012: a claim, which asks 20 to 1 among 1 ticker." in text
+
+
+def test_the_best_backtest_of_all_tickers_is_deflated_by_all_trials(show, tmp_path):
+    rows = {"lstm": {"version": 1, "sharpe": 1.25, "deflated_sharpe": 0.815}}
+    trials = {"trials": 12, "independent": 9.5, "expected_best": 0.75, "correlation": 0.2, "variance": 0.2}
+    DatasetStore(str(tmp_path / "data")).write(
+        TRIALS, ALL_TICKERS, Dataset(facts={**trials, "tickers": {"AAPL": rows, "MSFT": {}}})
+    )
+
+    text = show()[1]
+
+    assert "Best backtest: AAPL lstm, Sharpe 1.25. Of 12 trials of all tickers, as good as 9.5 independent ones" in text
+    assert "expected at 0.75: deflated 81.5%." in text
+    assert next(line.split() for line in text.splitlines() if line.startswith("lstm"))[-3:] == ["82%", "4.2", "295"]
+    assert json.loads(show("--json")[1])["AAPL"]["price"]["models"][1]["backtest"] == rows["lstm"]
 
 
 def test_without_a_leaderboard_it_says_which_command_makes_one(show, monkeypatch, tmp_path):

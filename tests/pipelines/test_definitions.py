@@ -23,6 +23,7 @@ def test_the_assets_and_their_upstream_assets():
         "universe_forecasts": ["serving_snapshot"],
         "universe_ledger": ["universe_forecasts"],
         "book_backtest": ["cleaned_prices"],
+        "backtest_trials": ["ensemble_backtest", "lstm_backtest"],
         "cleaned_prices": ["raw_prices"],
         "indicator_features": ["cleaned_prices"],
         "lstm_model": ["cleaned_prices", "indicator_features", "serving_snapshot"],
@@ -51,7 +52,7 @@ def test_every_asset_but_the_evaluation_and_those_of_all_tickers_is_a_stage_part
 
     # A model that was just trained has no newer sessions to be evaluated on.
     # The scale and the universe belong to all tickers.
-    of_all = {"scale_model", "universe_forecasts", "universe_ledger", "book_backtest"}
+    of_all = {"scale_model", "universe_forecasts", "universe_ledger", "book_backtest", "backtest_trials"}
     others = {"production_evaluation", *of_all}
     assert {key.to_user_string() for key in graph.get_all_asset_keys()} == {*STAGES, *others}
     for key in graph.get_all_asset_keys():

@@ -3,9 +3,10 @@
 import pytest
 from fastapi.testclient import TestClient
 
-from tests.published import publish_claims
+from tests.published import publish, publish_claims
 from tests.serving.conftest import make_snapshot
 from tests.serving.page_state import read_facts, write_charts, write_evidence, write_facts
+from zenith_core.names import ALL_TICKERS, TRIALS
 from zenith_serving.app import create_app
 from zenith_serving.settings import Settings
 
@@ -62,6 +63,18 @@ def test_a_verdict_favours_a_model_only_with_a_claim(client, home):
     assert claim["evidence"]["says"] == "5,000 to 1 since January 2012: a claim, which asks 20 to 1 among 1 ticker"
     others = client.get(REPORT).json()["verdicts"]
     assert {one["subject"] for one in others if one["evidence"]} == {"price", "signal"}
+
+
+def test_a_backtest_is_deflated_by_the_trials_of_all_tickers(client, home):
+    row = {"version": 1, "sharpe": 0.38, "deflated_sharpe": 0.31}
+    facts = {"trials": 12, "correlation": 0.2, "independent": 9.8, "expected_best": 0.75}
+    publish(home, TRIALS, ALL_TICKERS, {**facts, "tickers": {"AAPL": {"lstm": row, "ensemble": {**row, "version": 2}}}})
+
+    backtests = client.get(REPORT).json()["backtests"]
+
+    strategy = backtests["lstm"]["stats"]["strategy"]
+    assert (strategy["deflated_sharpe_all"], strategy["trials_all"], strategy["independent_all"]) == (0.31, 12, 9.8)
+    assert "deflated_sharpe_all" not in backtests["ensemble"]["stats"]["strategy"]  # of another version
 
 
 def test_what_is_missing_or_of_another_release_is_left_out(client, home):

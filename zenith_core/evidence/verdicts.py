@@ -93,4 +93,5 @@ def _explanation(own: Mapping[str, Any]) -> str:
         return "unknown"
     if p >= SIGNIFICANCE:
         return "chance"
-    return "trials" if deflated_sharpe < _SURE else "higher"
+    among_all = own.get("deflated_sharpe_all")  # trials of all tickers; None before they were counted
+    return "trials" if min(deflated_sharpe, deflated_sharpe if among_all is None else among_all) < _SURE else "higher"

@@ -14,12 +14,14 @@ export function leaderboard(ticker, data) {
   return [
     ...Object.entries(value.tasks).map(([task, board]) => ranking(ticker, task, board)),
     h("p", { class: "small" }, t("leaderboard.how")),
+    value.trials && h("p", { class: "small" }, t("leaderboard.trials", { trials: number(value.trials.trials, 0),
+      independent: number(value.trials.independent, 1), best: number(value.trials.expected_best) })),
   ];
 }
 
 function ranking(ticker, task, { horizon, rows, models }) {
   const columns = [[t("models.model"), false], [t("models.version"), true], [t("leaderboard.loss"), true], [t("leaderboard.naive"), true],
-                   [t("leaderboard.skill"), true], [t("leaderboard.p"), true], [t(`leaderboard.calibration.${task}`), true], [t("leaderboard.cpu"), true]];
+                   [t("leaderboard.skill"), true], [t("leaderboard.p"), true], [t(`leaderboard.calibration.${task}`), true], [t("leaderboard.deflated"), true], [t("leaderboard.cpu"), true]];
   const title = t("leaderboard.task", { task: t(`task.${task}`), sessions: t("sessions", { n: horizon ?? 0 }), rows: number(rows, 0) });
   return [
     h("h4", {}, title),
@@ -32,5 +34,5 @@ function ranking(ticker, task, { horizon, rows, models }) {
 const cells = (one) => [
   one.answers ? t("leaderboard.answers", { model: named(one.model_type) }) : named(one.model_type),
   one.version ?? "–", number(one.value, 4), number(one.naive, 4), `${percent(one.skill, 1, true)}${one.evidence?.discovered ? " ★" : ""}`, number(one.p_value_answering, 3),
-  one.coverage === null ? number(one.ece, 3) : percent(one.coverage), number(one.train_cpu_seconds, 1),
+  one.coverage === null ? number(one.ece, 3) : percent(one.coverage), percent(one.backtest?.deflated_sharpe), number(one.train_cpu_seconds, 1),
 ];

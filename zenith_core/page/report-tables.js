@@ -76,7 +76,7 @@ export function touches(ticker, record) {
       number(touch.brier, 4), base(number(touch.brier_frequency, 4)), signed(touch.skill)]));
 }
 
-const STATISTICS = [["total_return", one], ["annual_return", one], ["volatility", one], ["sharpe", number], ["psr", one], ["deflated_sharpe", one],
+const STATISTICS = [["total_return", one], ["annual_return", one], ["volatility", one], ["sharpe", number], ["psr", one], ["deflated_sharpe", one], ["deflated_sharpe_all", one], ["independent_all", number],
   ["trials", whole], ["excess_sharpe", number], ["excess_sharpe_p_value", pValue], ["sortino", number], ["calmar", number], ["max_drawdown", one],
   ["max_drawdown_sessions", whole], ["exposure", one], ["trades", whole], ["hit_rate", one], ["profit_factor", number], ["turnover", number],
   ["break_even_cost", fine]];

@@ -53,8 +53,8 @@ def probabilistic_sharpe(of: ReturnMoments, benchmark: float = 0.0) -> float | N
     return _NORMAL.cdf((of.sharpe - benchmark) * sqrt((of.sessions - 1) / variance))
 
 
-def expected_best_sharpe(trials: int, variance: float) -> float:
-    """Return the expected best Sharpe ratio of `trials` strategies without skill; with this `variance` of ratios."""
+def expected_best_sharpe(trials: float, variance: float) -> float:
+    """Return the expected best Sharpe ratio of so many independent trials without skill and this variance of ratios."""
     if trials < 2:
         return 0.0
     few, more = _NORMAL.inv_cdf(1 - 1 / trials), _NORMAL.inv_cdf(1 - 1 / (trials * e))

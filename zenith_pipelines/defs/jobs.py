@@ -8,7 +8,7 @@ import dagster as dg
 
 from zenith_core.asset_selection import DRAW_REPORT, REFRESH, REFRESH_ASSETS, RETRAIN
 from zenith_core.job_options import CleanUpOptions, RetrainingOptions
-from zenith_core.names import BOOK_BACKTEST, QUEUE, UNIVERSE, UNIVERSE_LEDGER
+from zenith_core.names import BOOK_BACKTEST, QUEUE, TRIALS, UNIVERSE, UNIVERSE_LEDGER
 from zenith_pipelines.dagster_runtime.run_retention import oldest_kept_run, purge_runs
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.defs.run_requests import check_model_type
@@ -26,7 +26,9 @@ MAINTENANCE_QUEUE = {QUEUE: "maintenance", "dagster/priority": "1"}
 retrain_model = dg.define_asset_job(
     RETRAIN,
     selection=dg.AssetSelection.all()
-    - dg.AssetSelection.assets("production_evaluation", "scale_model", UNIVERSE, UNIVERSE_LEDGER, BOOK_BACKTEST),
+    - dg.AssetSelection.assets(
+        "production_evaluation", "scale_model", UNIVERSE, UNIVERSE_LEDGER, BOOK_BACKTEST, TRIALS
+    ),
     tags=TRAINING_QUEUE,
     description="Everything for one ticker: prices, features, models, backtests, report, promotion, snapshot.",
 )
@@ -71,9 +73,9 @@ forecast_universe = dg.define_asset_job(
 
 backtest_books = dg.define_asset_job(
     "backtest_books",
-    selection=dg.AssetSelection.assets(BOOK_BACKTEST),
+    selection=dg.AssetSelection.assets(BOOK_BACKTEST, TRIALS),
     tags=MAINTENANCE_QUEUE,
-    description="Backtest simple books of all tickers: equal weight, inverse volatility, minimum variance.",
+    description="Backtest simple books of all tickers, and deflate all backtests by the trials of all tickers.",
 )
 
 

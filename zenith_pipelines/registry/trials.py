@@ -4,14 +4,28 @@ A trial is a backtest of a model version with some trading settings. MLflow keep
 version's run, `backtest/<settings>/<figure>`. So refused versions count, and other settings for the same version count.
 Repeating a backtest does not, because it replaces its own figures. A backtest without trades has no Sharpe ratio and is
 not a trial.
+
+The choice among tickers and kinds is deflated too: `trials_of_all` looks at the trials of all of them, which each
+backtest keeps among its facts as `trial`.
 """
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, replace
+from math import sqrt
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from zenith_core.backtesting.backtest import Backtest, BacktestConfig
-from zenith_core.statistics.sharpe import sharpe_evidence
+from zenith_core.errors import ZenithError
+from zenith_core.model_kinds.table import KINDS
+from zenith_core.names import ALL_TICKERS, TRIALS
+from zenith_core.statistics.performance import daily_returns
+from zenith_core.statistics.selection import Selection, mean_correlation
+from zenith_core.statistics.sharpe import ReturnMoments, return_moments, sharpe_evidence
+from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.registry.model_registry import ModelRegistry
 
 TRIAL_TAG = "backtest_of"
@@ -20,8 +34,10 @@ TRIAL_TAG = "backtest_of"
 
 def assess_backtest(
     result: Backtest, config: BacktestConfig, model: Mapping[str, Any], registry: ModelRegistry
-) -> Backtest:
+) -> tuple[Backtest, dict[str, Any]]:
     """Record a version's backtest as a trial of its model, and add the deflated Sharpe figures to its stats.
+
+    Returns it with the facts that `trials_of_all` needs.
 
     model:  facts of a model's dataset; `model` and `version` are used
 
@@ -35,7 +51,72 @@ def assess_backtest(
     registry.tag(name, version, {"trials": str(len(sharpes))})
     evidence = sharpe_evidence(own, passive, trials=sharpes, year=config.sessions_per_year)
     _record(registry, name, version, settings, evidence["strategy"])
-    return replace(result, stats={side: figures | evidence[side] for side, figures in result.stats.items()})
+    assessed = replace(result, stats={side: figures | evidence[side] for side, figures in result.stats.items()})
+    return assessed, _trial(result, sharpes, config.sessions_per_year)
+
+
+def publish_trials(store: DatasetStore, fence: Callable[[], None] = lambda: None) -> dict[str, Any]:
+    """Store and return `trials_of_all`."""
+    facts = trials_of_all(store)
+    store.write(TRIALS, ALL_TICKERS, Dataset(facts=facts), fence=fence)
+    return facts
+
+
+def trials_of_all(store: DatasetStore) -> dict[str, Any]:
+    """Return the trials of all tickers and kinds, and their newest backtests deflated by all of them. JSON-ready.
+
+    Sharpe ratios are annual. `independent` counts independent trials, `expected_best` is the Sharpe ratio of the best
+    of them without skill, `tickers` has `version`, `sharpe` and `deflated_sharpe` by ticker and kind.
+    A backtest of an earlier release keeps no trial, and takes no part before the next training.
+    """
+    months: list[Mapping[str, float]] = []
+    sharpes: list[float] = []
+    newest: list[tuple[str, str, int, Mapping[str, Any]]] = []
+    for ticker, kind, facts in _backtests(store):
+        trial = facts["trial"]
+        sharpes += trial["sharpes"]
+        if trial["moments"]:
+            months.append(dict(zip(trial["months"], trial["returns"], strict=True)))
+            newest.append((ticker, kind, int(facts["model_version"]), {**trial, "months": (), "returns": ()}))
+    variance = float(np.var(sorted(sharpes), ddof=1)) if len(sharpes) > 1 else 0.0
+    selection = Selection(len(sharpes), mean_correlation(months), variance)
+    tickers: dict[str, dict[str, Any]] = {}
+    for ticker, kind, version, trial in newest:
+        moments, year = ReturnMoments(**trial["moments"]), int(trial["year"])
+        row = {"version": version, "sharpe": sqrt(year) * moments.sharpe}
+        tickers.setdefault(ticker, {})[kind] = row | {"deflated_sharpe": selection.deflated(moments, year)}
+    return {
+        **asdict(selection),
+        "independent": selection.independent,
+        "expected_best": selection.expected_best,
+        "tickers": tickers,
+    }
+
+
+def _backtests(store: DatasetStore) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Yield ticker, kind and facts of each backtest with a trial; damaged ones are left out."""
+    for kind in KINDS:
+        for ticker in store.tickers(f"{kind}_backtest"):
+            with suppress(ZenithError):
+                facts = store.facts(f"{kind}_backtest", ticker)
+                if "trial" in facts:
+                    yield ticker, kind, facts
+
+
+def _trial(result: Backtest, sharpes: list[float], year: int) -> dict[str, Any]:
+    """Return the moments and monthly returns of a backtest, and the annual Sharpe ratios of all trials of its model."""
+    equity = result.equity["strategy"]
+    moments = return_moments(daily_returns(equity.to_numpy(dtype=float)))
+    ends = equity.groupby(pd.DatetimeIndex(result.equity["date"]).strftime("%Y-%m")).last()
+    before = np.append(equity.iloc[0], ends.to_numpy()[:-1])
+    returns = np.divide(ends.to_numpy(), before, out=np.ones(len(ends)), where=before > 0) - 1
+    return {
+        "sharpes": sharpes,
+        "year": year,
+        "moments": asdict(moments) if moments else None,
+        "months": list(ends.index),
+        "returns": [float(f"{value:.6g}") for value in returns],
+    }
 
 
 def sharpes_tried(registry: ModelRegistry, name: str) -> list[float]:

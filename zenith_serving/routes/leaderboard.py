@@ -3,12 +3,13 @@
 from fastapi import APIRouter
 from pydantic import ValidationError
 
-from zenith_core.names import HEADLINE_HORIZON
+from zenith_core.names import ALL_TICKERS, HEADLINE_HORIZON, TRIALS
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.prediction.dataset_reader import DatasetReader
 from zenith_serving.problem_details import RESPONSES
+from zenith_serving.report import among_all_trials, facts_of
 from zenith_serving.routes.dependencies import PREFIX, PredictorDep, SettingsDep, TickerPath
-from zenith_serving.schemas.registry import Leaderboard
+from zenith_serving.schemas.registry import Leaderboard, Trials
 
 router = APIRouter(prefix=PREFIX, tags=["registry"])
 
@@ -24,10 +25,12 @@ def leaderboard(ticker: TickerPath, settings: SettingsDep, predictor: PredictorD
             boards.nearby(ticker), "no leaderboard of this ticker", "`zenith run --tickers TICKER` makes it"
         )
     try:
+        trials = facts_of(settings.snapshots.parent, TRIALS, ALL_TICKERS)
         for task, board in facts["tasks"].items():
             for row in board["models"]:
+                row["backtest"] = among_all_trials(trials, ticker, row["model_type"])
                 if row["answers"]:
                     row["evidence"] = predictor.universe.judge(ticker, task, board["horizon"] or HEADLINE_HORIZON)
-        return Leaderboard(ticker=ticker, **facts)
+        return Leaderboard(ticker=ticker, tasks=facts["tasks"], trials=Trials(**trials) if trials else None)
     except (ValidationError, AttributeError, KeyError, TypeError) as error:
         raise boards.unreadable(ticker, error) from None

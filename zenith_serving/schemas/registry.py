@@ -117,6 +117,25 @@ class History(Response):
     events: list[Event] = Field(description="Newest first.")
 
 
+class Deflated(Response):
+    """The newest backtest of a kind, as one of the trials of all tickers and kinds."""
+
+    version: str = Field(description="Of the model that traded.", coerce_numbers_to_str=True)
+    sharpe: Finite = Field(description="Annual, out of sample, after costs.")
+    deflated_sharpe: Finite | None = Field(
+        description="Probability that the true ratio is above the expected best of all trials without skill."
+    )
+
+
+class Trials(Response):
+    """All backtests that were ever made, of all tickers and kinds."""
+
+    trials: int
+    correlation: Finite = Field(description="The mean one of two backtests' monthly returns, at least 0.")
+    independent: Finite = Field(description="Independent trials: correlation + (1 - correlation) * trials.")
+    expected_best: Finite = Field(description="Annual Sharpe ratio of the best of them without skill.")
+
+
 class Contender(Response):
     """A model on a leaderboard; figures are null where a `note` says why it was not compared."""
 
@@ -137,6 +156,7 @@ class Contender(Response):
     ece: Finite | None = Field(description="Calibration error of the most probable class; null for prices.")
     p_value_answering: Finite | None = Field(description="That it is no better than the model that answers.")
     train_cpu_seconds: Finite | None = Field(description="Of its training; null for older versions.")
+    backtest: Deflated | None = Field(default=None, description="Its newest backtest among those of all tickers.")
     note: str | None
 
 
@@ -155,3 +175,4 @@ class Leaderboard(Response):
 
     ticker: str
     tasks: dict[str, TaskLeaderboard]
+    trials: Trials | None = Field(default=None, description="Those that each `backtest` is one of.")

@@ -31,6 +31,8 @@ def backtest(sharpe=1.0, trades=3, **figures):
         (backtest(excess_sharpe_p_value=0.05, deflated_sharpe=0.99), "chance"),
         (backtest(excess_sharpe_p_value=0.01, deflated_sharpe=0.94), "trials"),
         (backtest(excess_sharpe_p_value=0.01, deflated_sharpe=0.95), "higher"),
+        (backtest(excess_sharpe_p_value=0.01, deflated_sharpe=0.95, deflated_sharpe_all=None), "higher"),
+        (backtest(excess_sharpe_p_value=0.01, deflated_sharpe=0.99, deflated_sharpe_all=0.94), "trials"),
     ],
 )
 def test_a_backtest_is_good_only_if_nothing_else_explains_its_gain(stats, code):

@@ -93,7 +93,7 @@ def test_signals_of_another_horizon_are_not_compared_but_may_be_forced(registry)
 
 @pytest.mark.parametrize("horizon", [HEADLINE_HORIZON, OTHER])
 def test_the_backtest_trades_and_charts_the_horizon_of_the_model(monkeypatch, horizon):
-    monkeypatch.setattr(backtests, "assess_backtest", lambda result, *_: result)
+    monkeypatch.setattr(backtests, "assess_backtest", lambda result, *_: (result, {}))
     evidence = price_evidence(FEATURES, foresight=0.5)
     dates = FEATURES.index.to_numpy()
     targets = np.minimum(FEATURES.index.get_indexer(evidence["origin"]) + evidence["horizon"], len(dates) - 1)

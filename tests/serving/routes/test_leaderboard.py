@@ -2,6 +2,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.published import publish, publish_claims
+from zenith_core.names import ALL_TICKERS, TRIALS
 from zenith_serving.app import create_app
 
 ROW = {
@@ -25,8 +26,21 @@ def test_the_leaderboard_is_what_the_pipelines_wrote(client, home):
 
     assert answer == {
         "ticker": "AAPL",
-        "tasks": {"price": {**BOARD, "models": [{**ROW, "version": "3", "evidence": None}]}},
+        "tasks": {"price": {**BOARD, "models": [{**ROW, "version": "3", "evidence": None, "backtest": None}]}},
+        "trials": None,
     }
+
+
+def test_a_backtest_is_one_of_the_trials_of_all_tickers(client, home):
+    publish(home, "leaderboard", "AAPL", {"tasks": {"price": BOARD}})
+    row = {"version": 3, "sharpe": 1.25, "deflated_sharpe": 0.8}
+    trials = {"trials": 12, "correlation": 0.2, "independent": 9.8, "expected_best": 0.75}
+    publish(home, TRIALS, ALL_TICKERS, {**trials, "variance": 0.2, "tickers": {"AAPL": {"gru": row}}})
+
+    answer = client.get("/api/v1/ml/leaderboard/AAPL").json()
+
+    assert answer["trials"] == trials
+    assert answer["tasks"]["price"]["models"][0]["backtest"] == {**row, "version": "3"}
 
 
 def test_the_model_that_answers_has_the_evidence_of_today(client, home):

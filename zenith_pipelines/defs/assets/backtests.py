@@ -159,10 +159,10 @@ def _backtest(
     charts: Mapping[str, Columns],
 ) -> dg.MaterializeResult[Dataset]:
     result = backtest(cleaned.tables["prices"], signals, trading)
-    result = assess_backtest(result, trading, model.facts, zenith.registry)
+    result, trial = assess_backtest(result, trading, model.facts, zenith.registry)
     figures = {f"{account}/{key}": value for account, stats in result.stats.items() for key, value in stats.items()}
     facts = {"stats": result.stats, "config": asdict(trading), "model_version": model.facts["version"]}
-    facts |= {"equity": equity_curve(result.equity), **charts}
+    facts |= {"equity": equity_curve(result.equity), "trial": trial, **charts}
     plot: dict[str, Any] = {}
     if zenith.draws_plots:
         plot = equity_plot(result, f"{model.facts['model']} version {model.facts['version']}")

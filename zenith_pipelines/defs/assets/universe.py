@@ -5,7 +5,8 @@ import time
 import dagster as dg
 
 from zenith_core.errors import NotAvailable
-from zenith_core.names import ALL_TICKERS, BOOK_BACKTEST, UNIVERSE, UNIVERSE_LEDGER
+from zenith_core.model_kinds.table import KINDS
+from zenith_core.names import ALL_TICKERS, BOOK_BACKTEST, TRIALS, UNIVERSE, UNIVERSE_LEDGER
 from zenith_core.portfolio.joint_closes import joint_closes
 from zenith_core.portfolio.universe import Universe
 from zenith_pipelines.datasets.store import Dataset
@@ -17,6 +18,7 @@ from zenith_pipelines.portfolio.universe import closes_of, readable, universe_of
 from zenith_pipelines.portfolio.universe_facts import universe_facts
 from zenith_pipelines.portfolio.universe_ledger import ENTRIES, next_universe_ledger
 from zenith_pipelines.production.ledger import head_of
+from zenith_pipelines.registry.trials import publish_trials
 from zenith_pipelines.tickers import known_tickers
 
 
@@ -102,3 +104,21 @@ def backtest_of_books(context: dg.AssetExecutionContext, zenith: ZenithResource)
     zenith.store.write(BOOK_BACKTEST, ALL_TICKERS, dataset, fence=zenith.fence)
     figures = {f"{name}/{key}": value for name, row in result.stats.items() for key, value in row.items()}
     return dg.MaterializeResult(metadata={key: value for key, value in figures.items() if value is not None})
+
+
+@dg.asset(
+    name=TRIALS,
+    group_name="backtests",
+    owners=OWNERS,
+    kinds={"json"},
+    deps=[f"{kind}_backtest" for kind in KINDS],
+    code_version=code_version("zenith_core/statistics", "zenith_pipelines/registry/trials.py"),
+)
+def trials_of_all_tickers(zenith: ZenithResource) -> dg.MaterializeResult[None]:
+    """All backtests ever made of all tickers and kinds, and the newest of each deflated by all of them.
+
+    The best of so many looks good by luck: `expected_best` is its Sharpe ratio without any skill.
+    """
+    facts = publish_trials(zenith.store, zenith.fence)
+    names = ("trials", "correlation", "independent", "variance", "expected_best")
+    return dg.MaterializeResult(metadata={name: facts[name] for name in names})

@@ -10,11 +10,12 @@ import pytest
 
 from zenith_core.errors import UserError
 from zenith_core.model_kinds.table import MODEL_KINDS
+from zenith_core.names import ALL_TICKERS, TRIALS
 from zenith_core.statistics.sharpe import deflated_sharpe, return_moments
-from zenith_pipelines.datasets.store import Dataset
+from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.definitions import defs
 from zenith_pipelines.defs.assets.backtests import TradingConfig, backtest_asset
-from zenith_pipelines.registry.trials import sharpes_tried
+from zenith_pipelines.registry.trials import publish_trials, sharpes_tried
 
 ensemble_backtest, lstm_backtest = (backtest_asset(MODEL_KINDS[kind]) for kind in ("ensemble", "lstm"))
 
@@ -140,6 +141,34 @@ def test_the_sharpe_ratio_is_deflated_by_all_recorded_trials(registry):
         deflated_sharpe(return_moments(equity[1:] / equity[:-1] - 1), 3, variance)
     )
     assert strategy_stats(result)["deflated_sharpe"] < strategy_stats(result)["psr"]
+
+
+def test_the_newest_backtests_are_deflated_by_the_trials_of_all_tickers_and_kinds(registry, tmp_path):
+    store = DatasetStore(str(tmp_path))
+    for ticker, seeds in (("ONE", (0, 1)), ("TWO", (2, 3))):
+        for seed in seeds:
+            result = run_backtest(registry, signals(registry.register(f"ensemble-{ticker}"), seed))
+            store.write("ensemble_backtest", ticker, result.value)
+    store.write("lstm_backtest", "OLD", Dataset(facts={"model_version": 1, "stats": {}}))  # of an earlier release
+    idle = run_backtest(registry, signals(registry.register("ensemble-IDLE2"), names=["hold"]))
+    store.write("ensemble_backtest", "IDLE2", idle.value)
+
+    facts = publish_trials(store)
+
+    assert store.facts(TRIALS, ALL_TICKERS) == facts
+    every = [*sharpes_tried(registry, "ensemble-ONE"), *sharpes_tried(registry, "ensemble-TWO")]
+    assert (facts["trials"], facts["variance"]) == (4, pytest.approx(np.var(every, ddof=1)))
+    assert facts["independent"] == pytest.approx(facts["correlation"] + (1 - facts["correlation"]) * 4)
+    own = facts["tickers"]["TWO"]["ensemble"]
+    assert set(facts["tickers"]) == {"ONE", "TWO"}
+    assert own["version"] == result.value.facts["model_version"]
+    assert own["sharpe"] == pytest.approx(strategy_stats(result)["sharpe"])
+    equity = result.value.tables["equity"]["strategy"].to_numpy()
+    moments = return_moments(equity[1:] / equity[:-1] - 1)
+    expected = deflated_sharpe(moments, facts["independent"], facts["variance"] / 252)
+    assert own["deflated_sharpe"] == pytest.approx(expected)
+    trial = result.value.facts["trial"]
+    assert np.prod(1 + np.array(trial["returns"])) == pytest.approx(equity[-1] / equity[0], rel=1e-4)
 
 
 def test_signals_without_a_trade_have_a_defined_result_and_are_no_trial(registry):
