@@ -2,8 +2,9 @@ import json
 
 import numpy as np
 import pytest
+from pydantic import BaseModel
 
-from zenith_core.sealed_json import is_intact, seal, unseal
+from zenith_core.sealed_json import is_intact, seal, unseal, unseal_part
 
 DOCUMENT = {"stamp": "1", "facts": {"close": 430.47, "name": "Ação", "none": None}, "tables": {}}
 
@@ -11,6 +12,18 @@ DOCUMENT = {"stamp": "1", "facts": {"close": 430.47, "name": "Ação", "none": N
 def test_a_sealed_document_is_restored():
     assert unseal(seal(DOCUMENT)) == DOCUMENT
     assert is_intact(seal(DOCUMENT))
+
+
+class Stamp(BaseModel):
+    stamp: str
+
+
+def test_a_part_is_read_from_intact_and_from_formatted_documents_only():
+    content = seal(DOCUMENT)
+    formatted = json.dumps(json.loads(content), indent=1).encode()
+    assert unseal_part(content, Stamp) == unseal_part(formatted, Stamp) == Stamp(stamp="1")
+    with pytest.raises(ValueError, match="checksum"):
+        unseal_part(content.replace(b'"1"', b'"2"'), Stamp)
 
 
 def test_every_value_is_restored_bit_for_bit():

@@ -6,11 +6,12 @@ A file that does not match its checksum is never used. The copy that the pipelin
 
 import logging
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from zenith_core.errors import CorruptData
-from zenith_core.sealed_json import is_intact, unseal
+from zenith_core.sealed_json import Part, is_intact, unseal, unseal_part
 from zenith_serving.errors import UnknownTicker, nearby
 
 Stamp = tuple[int, int, int]  # a rename changes the inode even within one tick of the clock
@@ -53,6 +54,13 @@ class DatasetReader:
         if facts is None:
             raise UnknownTicker(self.nearby(ticker))
         return facts
+
+    def read_part(self, ticker: str, part: type[Part]) -> Part:
+        """Return the fields of `part` from the document of a validated ticker, in a fraction of the time of `read`.
+
+        Raises OSError or ValueError if they cannot be read: `read` says more, and finds a copy.
+        """
+        return unseal_part(self._file(ticker).read_bytes(), part)
 
     def find(self, ticker: str) -> dict[str, Any] | None:
         """Return the facts of a validated ticker, None if there are none.
@@ -111,11 +119,20 @@ class DatasetReader:
 
     def tickers(self) -> list[str]:
         """Return every ticker that has facts, sorted."""
+        return list(self.tickers_after(""))
+
+    def tickers_after(self, after: str, prefix: str = "") -> Iterator[str]:
+        """Return the tickers that have facts, follow `after` and begin with `prefix`, sorted.
+
+        Each is looked for when it is reached, so a page of a long list looks at few files.
+        """
         try:
-            names = sorted(os.listdir(self._root))  # noqa: PTH208  # paths of ten thousand tickers take a second
+            names = os.listdir(self._root)  # noqa: PTH208  # paths of ten thousand tickers take a second
         except OSError:
-            return []
-        return [name for name in names if self.stamp(name)]
+            return
+        for name in sorted(name for name in names if name > after and name.startswith(prefix)):
+            if self.stamp(name):
+                yield name
 
     def nearby(self, ticker: str) -> list[str]:
         """Return up to three tickers that have facts and look like this one."""

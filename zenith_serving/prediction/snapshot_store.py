@@ -1,9 +1,12 @@
 """Serving snapshots as the pipelines wrote them: `<root>/<TICKER>/current.json`, replaced whole."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from zenith_core.errors import CorruptData
 from zenith_core.model_kinds.table import KINDS
@@ -17,6 +20,26 @@ LEDGER = "forecast_ledger"
 _PUBLISHED = (*(f"{kind}_backtest" for kind in KINDS), LEDGER, EVIDENCE, UNIVERSE)  # besides the snapshots
 _MAX_PROBLEMS = 10  # in /health
 _NOT_LISTED: dict[str, Any] = {"window": (), "recent": (), "other_specs": {}, "distribution": None, "risk_record": {}}
+
+
+class _ListedFacts(BaseModel):
+    """The small fields of a snapshot. `ServingSnapshot` checks their types."""
+
+    ticker: Any
+    data_version: Any
+    feature_spec: Any
+    as_of: Any
+    close: Any
+    currency: Any
+    volatility: Any
+    next_sessions: Any
+    calendar_end: Any = None
+    listing: Any = None
+    no_distribution: Any = None
+
+
+class _ListedDocument(BaseModel):
+    facts: _ListedFacts
 
 
 class SnapshotStore:
@@ -61,8 +84,9 @@ class SnapshotStore:
             if stamp and entry and entry[0] == stamp:
                 return entry[1]
         try:
-            snapshot = ServingSnapshot.from_json({**self._files.read(ticker), **_NOT_LISTED})
-        except (UnknownTicker, CorruptData, ValueError, KeyError, TypeError, AttributeError):
+            listed = self._files.read_part(ticker, _ListedDocument).facts.model_dump(exclude_unset=True)
+            snapshot = ServingSnapshot.from_json({**listed, **_NOT_LISTED})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             self._listed.pop(ticker, None)
             return self.get(ticker)  # which reports the damage, and may have a last good one
         if stamp:
@@ -109,6 +133,10 @@ class SnapshotStore:
     def tickers(self) -> list[str]:
         """Return every ticker that has a snapshot, sorted."""
         return self._files.tickers()
+
+    def tickers_after(self, after: str, prefix: str = "") -> Iterator[str]:
+        """Return the tickers that have a snapshot, follow `after` and begin with `prefix`, sorted and one by one."""
+        return self._files.tickers_after(after, prefix)
 
     def reader(self, asset: str) -> DatasetReader:
         """Return the reader of another asset that is published for serving."""

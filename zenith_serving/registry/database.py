@@ -3,9 +3,10 @@
 import logging
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, TypeVar
 
 from zenith_core.evaluation.summary_metrics import METRICS
 from zenith_core.names import PRODUCTION
@@ -29,9 +30,6 @@ from zenith_serving.registry.base import (
     quoted,
     read_artifact,
 )
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
 
 _NAMES = "SELECT name FROM registered_models WHERE name LIKE :names AND workspace = 'default'"
 _ALIASES = "SELECT name, version, alias FROM registered_model_aliases WHERE name LIKE :names AND workspace = 'default'"
@@ -70,7 +68,25 @@ _RELATIVE = "mlflow-artifacts:/"  # to the folder `artifacts` beside an SQLite d
 
 _Stamp = tuple[bytes, int, int]  # change counter, inode and time of an SQLite file
 
+Value = TypeVar("Value")
+
 _logger = logging.getLogger(__name__)
+
+
+class _LastLook(Generic[Value]):
+    """The value that was read last, and the stamp of the file at that time."""
+
+    def __init__(self) -> None:
+        self._look: tuple[_Stamp, Value] | None = None
+
+    def value(self, stamp: _Stamp | None, read: Callable[[], Value]) -> Value:
+        """Return the value of the last look if the stamp is the same, else read it; always without a stamp."""
+        look = self._look
+        if look and stamp == look[0]:
+            return look[1]
+        value = read()
+        self._look = (stamp, value) if stamp else None
+        return value
 
 
 class DatabaseRegistry:
@@ -78,17 +94,15 @@ class DatabaseRegistry:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._last_look: tuple[_Stamp, dict[str, int]] | None = None
+        scheme, _, path = url.partition(":///")
+        self._file = Path(path.partition("?")[0]) if scheme.partition("+")[0] == "sqlite" else None
+        self._production = _LastLook[dict[str, int]]()
+        self._names = _LastLook[list[str]]()
 
     @intelligible(_DATABASE)
     def production(self) -> dict[str, int]:
         """Return the Production version of each model name. An SQLite file without a new commit is not read again."""
-        stamp, last = self._stamp(), self._last_look
-        if last and stamp == last[0]:
-            return last[1]
-        versions = production_versions((name, int(version), PRODUCTION) for name, version in self._rows(_PRODUCTION))
-        self._last_look = (stamp, versions) if stamp else None
-        return versions
+        return self._production.value(self._stamp(), self._read_production)
 
     @intelligible(_DATABASE)
     def fetch(self, name: str, version: int) -> bytes:
@@ -103,8 +117,10 @@ class DatabaseRegistry:
 
     @intelligible(_DATABASE)
     def names(self, ticker: str | None = None) -> list[str]:
-        """Return the names of all models, or of a ticker's."""
-        return [name for (name,) in self._rows(_NAMES, names=name_pattern(ticker))]
+        """Return the names of all models, or of a ticker's. All are not read again without a new commit."""
+        if ticker is not None:
+            return self._names_like(name_pattern(ticker))
+        return list(self._names.value(self._stamp(), lambda: self._names_like(name_pattern(None))))
 
     @intelligible(_DATABASE)
     def versions(self, ticker: str | None = None, names: Sequence[str] | None = None) -> list[KnownVersion]:
@@ -135,15 +151,20 @@ class DatabaseRegistry:
         names, keys = name_pattern(ticker), f"{DECISION_PREFIX}%"
         return decisions_by_model(self._rows(_DECISIONS, names=names, experiment=EXPERIMENT, keys=keys))
 
+    def _read_production(self) -> dict[str, int]:
+        return production_versions((name, int(version), PRODUCTION) for name, version in self._rows(_PRODUCTION))
+
+    def _names_like(self, pattern: str) -> list[str]:
+        return [name for (name,) in self._rows(_NAMES, names=pattern)]
+
     def _stamp(self) -> "_Stamp | None":
         """Return a stamp of an SQLite file that changes with each commit; None for another database.
 
         SQLite adds to the number at byte 24 of its file, but not with a write-ahead log, which MLflow does not use.
         """
-        scheme, _, path = self._url.partition(":///")
-        file = Path(path.partition("?")[0])
+        file = self._file
         try:
-            if scheme != "sqlite" or file.with_name(f"{file.name}-wal").exists():
+            if file is None or file.with_name(f"{file.name}-wal").exists():
                 return None
             stat = file.stat()
             with file.open("rb") as database:
@@ -153,10 +174,9 @@ class DatabaseRegistry:
 
     def _in_home(self, location: str) -> str:
         """Return the folder of a location that is relative to its database, as in a home (docs/decisions/0044)."""
-        scheme, _, path = self._url.partition(":///")
-        if scheme != "sqlite" or not location.startswith(_RELATIVE):
+        if self._file is None or not location.startswith(_RELATIVE):
             return location
-        return str(Path(path.partition("?")[0]).parent / "artifacts" / location.removeprefix(_RELATIVE))
+        return str(self._file.parent / "artifacts" / location.removeprefix(_RELATIVE))
 
     def _of(self, query: str, names: str | Sequence[str]) -> list[Any]:
         """Return the rows of models by a pattern of names, or by the names themselves."""
@@ -165,41 +185,48 @@ class DatabaseRegistry:
         return self._rows(query.replace("LIKE :names", "IN :names"), names=list(names))
 
     def _rows(self, query: str, **values: str | int | list[str]) -> list[Any]:
-        from sqlalchemy import bindparam, text
+        """Return the rows of a query; a list fills an IN. Raises RegistryUnavailable."""
+        if self._file:
+            return self._rows_of_file(self._file, query, values)
+        from sqlalchemy import NullPool, bindparam, create_engine, text
         from sqlalchemy.exc import SQLAlchemyError
 
+        lists: list[Any] = [bindparam(key, expanding=True) for key, value in values.items() if isinstance(value, list)]
+        limit = {"connect_timeout": int(TIMEOUT_SECONDS)}
         try:
-            with self._engine().connect() as connection:
-                statement = text(query)
-                for key in (key for key, value in values.items() if isinstance(value, list)):
-                    statement = statement.bindparams(bindparam(key, expanding=True))
-                return list(connection.execute(statement, values).all())
+            with create_engine(self._url, poolclass=NullPool, connect_args=limit).connect() as connection:
+                return list(connection.execute(text(query).bindparams(*lists), values).all())
         except SQLAlchemyError as error:
-            _logger.debug("MLflow database: %r", error)
-            kind = NoRegistry if self._is_missing() else RegistryUnavailable
-            raise kind("the MLflow database cannot be read") from None
+            raise self._unreadable(error) from None
 
-    def _is_missing(self) -> bool:
-        """Return True for a database file that does not exist."""
-        scheme, _, path = self._url.partition(":///")
-        file = Path(path.partition("?")[0])
-        return scheme == "sqlite" and not file.exists()
+    def _rows_of_file(self, file: Path, query: str, values: Mapping[str, str | int | list[str]]) -> list[Any]:
+        """Read an SQLite file without SQLAlchemy, whose import takes longer than all rows of a start."""
+        single: dict[str, str | int] = {}
+        for key, value in values.items():
+            if isinstance(value, list):
+                each = {f"{key}_{number}": one for number, one in enumerate(value)}
+                query = query.replace(f":{key}", f"({', '.join(f':{name}' for name in each)})")
+                single |= each
+            else:
+                single[key] = value
+        try:
+            with closing(_open_sqlite(file)) as connection:
+                return connection.execute(query, single).fetchall()
+        except sqlite3.Error as error:
+            raise self._unreadable(error) from None
 
-    def _engine(self) -> "Engine":
-        from sqlalchemy import NullPool, create_engine, make_url
-
-        url = make_url(self._url)
-        if url.get_backend_name() == "sqlite":
-            return create_engine("sqlite://", poolclass=NullPool, creator=lambda: _open_sqlite(url.database or ""))
-        return create_engine(url, poolclass=NullPool, connect_args={"connect_timeout": int(TIMEOUT_SECONDS)})
+    def _unreadable(self, error: Exception) -> RegistryUnavailable:
+        _logger.debug("MLflow database: %r", error)
+        kind = NoRegistry if self._file and not self._file.exists() else RegistryUnavailable
+        return kind("the MLflow database cannot be read")
 
 
-def _open_sqlite(path: str) -> sqlite3.Connection:
+def _open_sqlite(file: Path) -> sqlite3.Connection:
     """Open a database that exists, to read it.
 
     A process that was killed in a transaction leaves it to be undone first, which a connection with mode=ro refuses.
     Where the file cannot be written, SQLite opens it read only by itself.
     """
-    connection = sqlite3.connect(f"{Path(path).absolute().as_uri()}?mode=rw", uri=True, timeout=TIMEOUT_SECONDS)
+    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=TIMEOUT_SECONDS)
     connection.execute("PRAGMA query_only = ON")
     return connection

@@ -20,6 +20,9 @@ _UNCHANGED_TAGS = (
     *("reason", "decided_at", "decided_by"),
 )
 
+_VERSIONS_OF_MODEL = 4
+"""The versions that a page expects of a model: clean-up keeps five. With fewer, it asks the registry more than once."""
+
 
 def list_models(
     registry: ModelRegistry,
@@ -35,24 +38,30 @@ def list_models(
     after:  only what follows this version, as `name/version`
     """
 
+    place = None if after is None else _place(after)
+
     def matching(versions: Iterable[KnownVersion]) -> Iterator[ModelVersion]:
         for version in sorted(versions, key=_order):
             kind, _, owner = version.name.partition("-")
             fits = _fits(owner, ticker) and _fits(kind, model_type) and _fits(_status(version.aliases), status)
-            if fits and (after is None or _order(version) > _place(after)) and (response := _model_version(version)):
+            if fits and (place is None or _order(version) > place) and (response := _model_version(version)):
                 yield response
 
     if limit is None:
         return Models(models=list(matching(registry.versions(ticker))))
-    parts = ((name, *name.split("-", 1)) for name in registry.names(ticker) if "-" in name)
-    names = [name for name, kind, owner in parts if _fits(owner, ticker) and _fits(kind, model_type)]
-    names.sort(key=_name_order)
-    if after is not None:
-        names = [name for name in names if _name_order(name) >= _place(after)[:-1]]
+    places = {name: _name_order(name) for name in registry.names(ticker) if "-" in name}
+    names = [
+        name
+        for name, (owner, _, kind) in places.items()
+        if _fits(owner, ticker) and _fits(kind, model_type) and (place is None or places[name] >= place[:-1])
+    ]
+    names.sort(key=places.__getitem__)
     page: list[ModelVersion] = []
+    part_size = limit // _VERSIONS_OF_MODEL + 1
     while names and len(page) <= limit:  # one more tells whether another page follows
-        part, names = names[: limit + 1], names[limit + 1 :]
-        versions = registry.versions(names=[name for name in part if _kind_and_ticker(name)[1]])
+        part, names = names[:part_size], names[part_size:]
+        ours = [name for name in part if _kind_and_ticker(name)[1]]
+        versions = registry.versions(names=ours) if ours else []
         page += islice(matching(versions), limit + 1 - len(page))
     last = page[limit - 1] if len(page) > limit else None
     return Models(models=page[:limit], next=f"{last.name}/{last.version}" if last else None)

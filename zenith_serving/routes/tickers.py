@@ -61,7 +61,7 @@ def tickers(
 ) -> Response:
     """List the tickers that have data, with their last close and the age of the data."""
     now, snapshots = utc_now(), predictor.snapshots
-    names = [name for name in snapshots.tickers() if name.startswith(prefix.upper()) and name > (after or "")]
+    names = snapshots.tickers_after(after or "", prefix.upper())
     summaries = (summary for name in names if (summary := _summary(snapshots, name, now)))
     matches = (summary for summary in summaries if stale in (None, summary.stale))
     page = list(islice(matches, None if limit is None else limit + 1))  # one more tells whether another page follows

@@ -66,7 +66,8 @@ def test_an_invalid_page_is_422(client, query):
 def test_a_page_reads_only_its_own_snapshots(settings, client, monkeypatch):
     store, reads = client.app.state.predictor.snapshots, []
     files = store._files
-    monkeypatch.setattr(files, "read", lambda ticker, read=files.read: reads.append(ticker) or read(ticker))
+    read = files.read_part
+    monkeypatch.setattr(files, "read_part", lambda ticker, part: reads.append(ticker) or read(ticker, part))
 
     client.get(f"{TICKERS}?limit=1")
 
