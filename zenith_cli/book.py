@@ -7,6 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from zenith_cli.options import current_names
 from zenith_core.portfolio.book_forecast import BookForecast
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.portfolio.book import forecast_book
@@ -19,7 +20,7 @@ TAILS = (0.05, 0.025, 0.01)
 def print_book(path: Path, horizon: int, currency: str | None, *, as_json: bool) -> None:
     """Print the risk of the book in the file. Raises UserError for a book that cannot be computed."""
     settings = Settings()  # registers the exchanges of ZENITH_EXCHANGES
-    book = read_book(path)
+    book = read_book(path, current_names)
     forecast = forecast_book(DatasetStore(settings.data_uri), book, horizon, TAILS, currency)
     if as_json:
         print(json.dumps(document(forecast), indent=2, allow_nan=False))

@@ -19,11 +19,13 @@ from zenith_cli.options import (
     Model,
     ModelKind,
     Port,
+    PresentTickers,
     Reason,
     Table,
     Ticker,
     TickerList,
     Tickers,
+    current_names,
 )
 from zenith_core.names import KEEP_LATEST, MAX_EPOCHS
 
@@ -50,7 +52,8 @@ app.add_typer(scale_app, name="scale")
 @app.command()
 def run(
     tickers: Annotated[
-        str | None, typer.Option(help="Comma-separated tickers. Default: depends on the source.")
+        str | None,
+        typer.Option(help="Comma-separated tickers. Default: depends on the source.", callback=current_names),
     ] = None,
     source: Annotated[
         str | None, typer.Option(help="Price source: sample, csv, http, yahoo, simulated, or a package's.")
@@ -122,7 +125,9 @@ def predict(
 
 @app.command()
 def forecast(
-    tickers: Annotated[list[str] | None, typer.Argument(help="Tickers. Default: all that have data.")] = None,
+    tickers: Annotated[
+        list[str] | None, typer.Argument(help="Tickers. Default: all that have data.", callback=current_names)
+    ] = None,
     all_tickers: Annotated[bool, typer.Option("--all", help="All tickers that have data.")] = False,
     horizon: Annotated[int, typer.Option(min=1, max=30, help="Number of sessions ahead.")] = 1,
     quantiles: Annotated[str | None, typer.Option(help="Levels whose prices to add, for example 0.05,0.95.")] = None,
@@ -159,7 +164,8 @@ def book(
 @app.command()
 def universe(
     tickers: Annotated[
-        str | None, typer.Option(help="Comma-separated tickers to rank among one another. Default: all.")
+        str | None,
+        typer.Option(help="Comma-separated tickers to rank among one another. Default: all.", callback=current_names),
     ] = None,
     horizon: Annotated[int, typer.Option(min=1, max=30, help="Number of sessions ahead; 5 or 20 for all.")] = 20,
     as_json: Json = False,
@@ -245,7 +251,7 @@ def add_tickers(tickers: Tickers, as_json: Json = False) -> None:
 
 
 @tickers_app.command("remove")
-def remove_tickers(tickers: Tickers, as_json: Json = False) -> None:
+def remove_tickers(tickers: PresentTickers, as_json: Json = False) -> None:
     """Stop scheduling and serving tickers. Prices, models and forecasts are kept."""
     from zenith_cli.tickers import remove
 
@@ -277,7 +283,9 @@ def list_tickers(as_json: Json = False) -> None:
 
 @app.command()
 def models(
-    ticker: Annotated[str | None, typer.Argument(help="Ticker. Default: every ticker with models.")] = None,
+    ticker: Annotated[
+        str | None, typer.Argument(help="Ticker. Default: every ticker with models.", callback=current_names)
+    ] = None,
     history: Annotated[bool, typer.Option("--history", help="Show every decision: when, by whom and why.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -289,7 +297,9 @@ def models(
 
 @app.command()
 def leaderboard(
-    ticker: Annotated[str | None, typer.Argument(help="Ticker. Default: every ticker with a leaderboard.")] = None,
+    ticker: Annotated[
+        str | None, typer.Argument(help="Ticker. Default: every ticker with a leaderboard.", callback=current_names)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Compare all kinds of model of a ticker on the same rows: loss, skill, calibration, p-values, CPU time."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from zenith_cli.options import current_names
 from zenith_core.errors import CorruptData, NotAvailable, UserError
 from zenith_core.evaluation.ledger_chain import ENTRY_COLUMNS, ChainSummary, verify
 from zenith_core.market.tickers import validate_ticker
@@ -25,7 +26,7 @@ def verify_ledgers(subject: str | None, *, as_json: bool) -> int:
         results = {subject: _checked(read_export(Path(subject)))}
     else:
         store = DatasetStore(Settings().data_uri)
-        tickers = store.tickers(LEDGER) if subject is None else [validate_ticker(subject)]
+        tickers = store.tickers(LEDGER) if subject is None else [validate_ticker(current_names(subject))]
         if not tickers:
             raise NotAvailable("there are no ledgers yet: `zenith run` makes the first forecasts")
         results = {ticker: _checked_ticker(store, ticker) for ticker in tickers}

@@ -1,9 +1,11 @@
 """`zenith replay`: the gates of a promotion decision again, beside its record."""
 
 import json
+import re
 from dataclasses import asdict
 from typing import Any
 
+from zenith_cli.options import current_names
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.production.decision_replay import DecisionReplay, find_decision, replay_decision
 from zenith_pipelines.registry.model_registry import ModelRegistry
@@ -16,13 +18,18 @@ def replay_promotion(decision: str, *, as_json: bool) -> int:
     """Print the replay and return the exit status. Raises UserError or NotAvailable for an unknown decision."""
     settings = Settings()
     registry = ModelRegistry(settings.tracking_uri, settings.artifact_root)
-    name, record = find_decision(registry, decision)
+    name, record = find_decision(registry, _under_current_name(decision))
     replay = replay_decision(registry, DatasetStore(settings.data_uri), name, record)
     if as_json:
         print(json.dumps(_document(replay), indent=2, allow_nan=False))
     else:
         print("\n".join(lines(replay)))
     return exit_status(replay)
+
+
+def _under_current_name(decision: str) -> str:
+    """Replace the ticker of `lstm-FB/3` if it was renamed."""
+    return re.sub(r"(?<=-)[^/@]+", lambda ticker: current_names(ticker[0]), decision, count=1)
 
 
 def exit_status(replay: DecisionReplay) -> int:

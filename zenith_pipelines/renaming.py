@@ -15,12 +15,13 @@ from zenith_core.errors import CorruptData, NotAvailable, UserError
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.names import RENAMED
 from zenith_pipelines.dagster_runtime.dead_runs import fail_dead_runs
+from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.production.ledger import record_rename
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.registry.trials import TRIAL_TAG
 from zenith_pipelines.settings import Settings
-from zenith_pipelines.tickers import PARTITIONS, present_tickers
+from zenith_pipelines.tickers import PARTITIONS, SERVED, present_tickers
 
 BOTH_ANSWER = timedelta(days=90)
 """The time in which both names answer."""
@@ -87,6 +88,22 @@ def rename_ticker(
             store.delete(name, old)
     rename.write(store, finished=True)
     return rename
+
+
+def current_name(settings: Settings, ticker: str) -> str:
+    """Return the name that a ticker has now: another one if it was renamed lately and nothing new has the old name."""
+    store, names = DatasetStore(settings.data_uri), [ticker]
+    today = datetime.now(UTC).date().isoformat()
+    while not store.exists(SERVED, names[-1]):
+        rename = Rename.read(store, names[-1])
+        if rename is None or rename.until < today or rename.new in names:
+            return ticker
+        names.append(rename.new)
+    if len(names) > 1:
+        with open_instance(settings) as instance:
+            if instance.has_dynamic_partition(PARTITIONS, ticker):
+                return ticker
+    return names[-1]
 
 
 def unfinished_renames(store: DatasetStore) -> list[Rename]:

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 from zenith_core.errors import InvalidTicker, UserError
@@ -14,15 +15,18 @@ _FORM = "expected a header `ticker,quantity` or `ticker,value` and a line for ea
 _MAX_BYTES = 1_000_000
 
 
-def read_book(path: Path) -> Book:
-    """Read a book. Raises UserError, in one line that names the line of the file."""
+def read_book(path: Path, name_of: Callable[[str], str] = str) -> Book:
+    """Read a book. Raises UserError, in one line that names the line of the file.
+
+    name_of: returns the name that a ticker has now
+    """
     try:
-        return _parse(path, csv.DictReader(_text(path).splitlines()))
+        return _parse(path, csv.DictReader(_text(path).splitlines()), name_of)
     except csv.Error as error:
         raise UserError(f"{path} is not CSV ({error}): {_FORM}") from None
 
 
-def _parse(path: Path, reader: "csv.DictReader[str]") -> Book:
+def _parse(path: Path, reader: "csv.DictReader[str]", name_of: Callable[[str], str]) -> Book:
     header = [name.strip().lower() for name in reader.fieldnames or []]
     columns = [name for name in AMOUNTS if name in header]
     if "ticker" not in header or len(columns) != 1 or len(set(header)) < len(header):
@@ -32,7 +36,7 @@ def _parse(path: Path, reader: "csv.DictReader[str]") -> Book:
     amounts: dict[str, float] = {}
     for row in reader:
         place = f"{path}, line {reader.line_num}"
-        ticker = _ticker(row["ticker"], place)
+        ticker = name_of(_ticker(row["ticker"], place))
         if ticker in lines:
             raise UserError(f"{place}: {ticker} is on line {lines[ticker]} already; add the two up")
         lines[ticker] = reader.line_num

@@ -40,6 +40,7 @@ def book_answer(universe: Universe, snapshots: SnapshotStore, request: BookReque
     Raises UnknownTicker, NotAvailable for a ticker that has prices and no forecast, and UserError for a currency that
     cannot be converted.
     """
+    request = _under_present_names(universe, snapshots, request)
     tickers = [position.ticker for position in request.positions]
     _require_data(universe, snapshots, tickers)
     own = _snapshots(snapshots, needed_tickers(universe, tickers, request.currency))
@@ -64,7 +65,7 @@ def book_answer(universe: Universe, snapshots: SnapshotStore, request: BookReque
 
 def group_ranks(universe: Universe, snapshots: SnapshotStore, request: RankRequest) -> RankTable:
     """Return the rank probabilities of a group among one another. Raises as `book_answer`."""
-    tickers = list(dict.fromkeys(request.tickers))
+    tickers = list(dict.fromkeys(_present_name(universe, snapshots, ticker) for ticker in request.tickers))
     _require_data(universe, snapshots, tickers)
     columns = [universe.column(ticker) for ticker in tickers]
     draws = universe.standard_draws(columns, DRAWS)
@@ -107,6 +108,24 @@ def all_ranks(
         record=UniverseRecord(**record[str(horizon)]) if str(horizon) in record else None,
         next=rows[limit - 1]["ticker"] if len(rows) > limit else None,
     )
+
+
+def _under_present_names(universe: Universe, snapshots: SnapshotStore, request: BookRequest) -> BookRequest:
+    names = [_present_name(universe, snapshots, position.ticker) for position in request.positions]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise UserError(f"{twice} is there twice, once under its old name: add the two up")
+    positions = zip(request.positions, names, strict=True)
+    return request.model_copy(
+        update={"positions": [position.model_copy(update={"ticker": name}) for position, name in positions]}
+    )
+
+
+def _present_name(universe: Universe, snapshots: SnapshotStore, ticker: str) -> str:
+    """Return the name under which the forecast of all tickers has a ticker, before or after its rename."""
+    if ticker in universe.columns or ticker in universe.left_out:
+        return ticker
+    names = (snapshots.current_name(ticker), *snapshots.earlier_names(ticker))
+    return next((name for name in names if name in universe.columns), snapshots.current_name(ticker))
 
 
 def _require_data(universe: Universe, snapshots: SnapshotStore, tickers: Sequence[str]) -> None:

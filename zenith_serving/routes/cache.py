@@ -20,7 +20,7 @@ def cache_stats(predictor: PredictorDep) -> CacheStats:
 @router.delete("/{ticker}", responses=RESPONSES, dependencies=[Depends(require_key)])
 def forget_ticker(ticker: str, predictor: PredictorDep) -> Forgotten:
     """Drop one ticker's answers, if there are any."""
-    name = validate_ticker(ticker)
+    name = predictor.snapshots.current_name(validate_ticker(ticker))
     predictor.cache.forget(name)
     return Forgotten(ticker=name, scope=predictor.cache.scope)
 

@@ -45,7 +45,7 @@ def forecasts(
 
     A ticker without a forecast has the reason in its row. A page of CSV names the next one in the header `Link`.
     """
-    names = sorted(set(tickers)) or predictor.snapshots.tickers()
+    names = sorted({*map(predictor.snapshots.current_name, tickers)}) or predictor.snapshots.tickers()
     names = names[bisect_right(names, after) if after else 0 :]
     rows = [forecast_row(predictor, ticker, horizon, quantiles) for ticker in names[:limit]]
     last = names[limit - 1] if len(names) > limit else None

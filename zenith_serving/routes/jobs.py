@@ -1,18 +1,22 @@
 """Training and other jobs, as Dagster runs. Calls to Dagster wait in threads of their own."""
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Path, Request
 
+from zenith_serving.errors import UnknownTicker
+from zenith_serving.prediction.snapshot_store import SnapshotStore
 from zenith_serving.problem_details import CONTENT, RESPONSES
-from zenith_serving.routes.dependencies import PREFIX, DagsterThreads, LauncherDep
+from zenith_serving.routes.dependencies import PREFIX, DagsterThreads, LauncherDep, PredictorDep
 from zenith_serving.schemas.jobs import JobRequest, Launched, Run, TrainRequest
 from zenith_serving.security.authentication import require_key
 from zenith_serving.security.client_identity import caller_of
 
 router = APIRouter(prefix=PREFIX, tags=["runs"], responses=RESPONSES)
 
+Body = TypeVar("Body", TrainRequest, JobRequest)
 JobName = Annotated[str, Path(max_length=64, examples=["refresh_prices"])]
 
 
@@ -27,9 +31,12 @@ _CONFLICT: dict[int | str, dict[str, Any]] = {409: {"description": "Conflict", "
 
 
 @router.post("/train", status_code=202, dependencies=[Depends(require_key)], responses=_CONFLICT)
-async def train(request: TrainRequest, by: Requester, launcher: LauncherDep, threads: DagsterThreads) -> Launched:
+async def train(
+    request: TrainRequest, by: Requester, launcher: LauncherDep, threads: DagsterThreads, predictor: PredictorDep
+) -> Launched:
     """Train a ticker's models again, in a Dagster run. The gates decide if one becomes Production."""
-    return await threads.run(lambda: launcher.train(request, by))
+    snapshots = predictor.snapshots
+    return await threads.run(lambda: _launch(snapshots, request, lambda one: launcher.train(one, by)))
 
 
 @router.get("/train/{run_id}")
@@ -40,13 +47,30 @@ async def training(run_id: UUID, launcher: LauncherDep, threads: DagsterThreads)
 
 @router.post("/jobs/{name}", status_code=202, dependencies=[Depends(require_key)])
 async def start_job(
-    name: JobName, request: JobRequest, by: Requester, launcher: LauncherDep, threads: DagsterThreads
+    name: JobName,
+    request: JobRequest,
+    by: Requester,
+    launcher: LauncherDep,
+    threads: DagsterThreads,
+    predictor: PredictorDep,
 ) -> Launched:
     """Start a job: refresh_prices, evaluate_model, retrain_all_models, cleanup_old_models, clear_prediction_cache."""
-    return await threads.run(lambda: launcher.start(name, request, by))
+    snapshots = predictor.snapshots
+    return await threads.run(lambda: _launch(snapshots, request, lambda one: launcher.start(name, one, by)))
 
 
 @router.get("/jobs/runs/{run_id}")
 async def job_run(run_id: UUID, launcher: LauncherDep, threads: DagsterThreads) -> Run:
     """Report the state of a job's run."""
     return await threads.run(lambda: launcher.run(str(run_id)))
+
+
+def _launch(snapshots: SnapshotStore, request: Body, launch: Callable[[Body], Launched]) -> Launched:
+    """Launch a run. A ticker that Dagster lacks may have been renamed lately; a new owner of its name comes first."""
+    try:
+        return launch(request)
+    except UnknownTicker:
+        name = snapshots.current_name(request.ticker) if request.ticker else None
+        if name == request.ticker:
+            raise
+        return launch(request.model_copy(update={"ticker": name}))

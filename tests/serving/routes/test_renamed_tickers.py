@@ -6,6 +6,8 @@ from fastapi.testclient import TestClient
 from tests.published import publish
 from tests.serving.conftest import make_lstm
 from zenith_serving.app import create_app
+from zenith_serving.jobs.dagster_client import DagsterAPI, Readiness
+from zenith_serving.settings import Settings
 
 
 @pytest.fixture
@@ -18,6 +20,11 @@ def client(settings, home):
     publish(home, "forecast_ledger", "AAPL", {"track_record": {"forecasts": [], "summary": {}}})
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         yield client
+
+
+def with_key(settings):
+    changed = Settings(**{**settings.model_dump(), "zenith_api_keys": ("a-key-for-tests",)})
+    return TestClient(create_app(changed), headers={"X-API-Key": "a-key-for-tests"})
 
 
 @pytest.mark.parametrize("question", ["price", "signal", "comprehensive"])
@@ -41,6 +48,31 @@ def test_chart_models_and_track_record_are_those_of_the_new_name(client):
     models = client.get("/api/v1/ml/models?ticker=OLD").json()["models"]
     assert {one["ticker"] for one in models} == {"AAPL"}
     assert client.get("/api/v1/ml/models/OLD/history").json() == client.get("/api/v1/ml/models/AAPL/history").json()
+
+
+@pytest.mark.parametrize("path", ["train", "jobs/refresh_prices"])
+def test_runs_are_launched_for_the_new_name_unless_dagster_has_the_old_one(settings, client, monkeypatch, path):
+    tickers, launched = ["AAPL"], []
+    monkeypatch.setattr(DagsterAPI, "active_runs", lambda *_, **__: [])
+    monkeypatch.setattr(DagsterAPI, "readiness", lambda *_: Readiness(tickers, frozenset()))
+    monkeypatch.setattr(
+        DagsterAPI,
+        "launch",
+        lambda _, job, *__: launched.append(job.ticker) or {"runId": "r", "status": "QUEUED"},
+    )
+    post = with_key(settings).post
+
+    assert post(f"/api/v1/ml/{path}", json={"ticker": "OLD"}).status_code == 202
+    tickers.append("OLD")
+    assert post(f"/api/v1/ml/{path}", json={"ticker": "OLD"}).status_code == 202
+    assert launched == ["AAPL", "OLD"]
+    assert post(f"/api/v1/ml/{path}", json={"ticker": "PAST"}).status_code == 404
+
+
+def test_cached_answers_are_dropped_and_rows_are_given_under_the_new_name(settings, client):
+    assert with_key(settings).delete("/api/v1/ml/cache/OLD").json()["ticker"] == "AAPL"
+    rows = client.get("/api/v1/ml/forecasts?tickers=OLD&tickers=PAST").json()["forecasts"]
+    assert [row["ticker"] for row in rows] == ["AAPL", "PAST"]
 
 
 @pytest.mark.parametrize("ticker", ["PAST", "LOOP", "ODD"])

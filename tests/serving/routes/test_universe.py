@@ -52,6 +52,17 @@ def book(client, *positions, **more):
     return BookAnswer.model_validate_json(answer.content)
 
 
+def test_old_names_of_renamed_tickers_are_those_of_the_forecast_of_all_tickers(together, home):
+    publish(home, "renamed", "OLD", {"to": "AAPL", "until": "2999-12-31"})
+    publish(home, "renamed", "MSFT", {"to": "NEWER", "until": "2999-12-31"})  # since the forecast of all tickers
+
+    assert [each.ticker for each in book(together, ("OLD", {"quantity": 1})).positions] == ["AAPL"]
+    twice = ask(together, ("OLD", {"quantity": 1}), ("AAPL", {"quantity": 1}))
+    assert (twice.status_code, twice.json()["detail"][:5]) == (422, "AAPL ")
+    ranks = together.post(f"{ML}/predict/ranks", json={"tickers": ["old", "NEWER"]}).json()["ranks"]
+    assert [row["ticker"] for row in ranks] == ["AAPL", "MSFT"]
+
+
 def test_parts_add_up_and_a_single_ticker_has_its_own_risk(together):
     answer = book(together, ("aapl", {"quantity": 10}), ("MSFT", {"value": -400}), cash=250, horizon=10)
 
