@@ -48,6 +48,9 @@ app.add_typer(tickers_app, name="tickers")
 scale_app = typer.Typer(help="Manage the scale of price moves, which all tickers share.", no_args_is_help=True)
 app.add_typer(scale_app, name="scale")
 
+alerts_app = typer.Typer(help="See who gets alerts, and test it.", no_args_is_help=True)
+app.add_typer(alerts_app, name="alerts")
+
 
 @app.command()
 def run(
@@ -396,6 +399,25 @@ def make_prior(
     from zenith_cli.scale import make_prior
 
     make_prior(folder, output, as_json=as_json)
+
+
+@alerts_app.command("list")
+def list_receivers(as_json: Json = False) -> None:
+    """List who gets which alerts, by the table of ZENITH_ALERTS. No address is shown."""
+    from zenith_cli.alerts import show_receivers
+
+    show_receivers(as_json=as_json)
+
+
+@alerts_app.command("test")
+def test_receivers(
+    name: Annotated[str | None, typer.Argument(help="Name of a receiver. Default: all.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Send a test message to the receivers. Exit status 1 if one was not reached after its retries."""
+    from zenith_cli.alerts import test_receivers
+
+    raise typer.Exit(test_receivers(name, as_json=as_json))
 
 
 @app.command()

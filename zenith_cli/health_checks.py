@@ -5,7 +5,6 @@ timeout.
 """
 
 import json
-import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -16,14 +15,12 @@ from importlib.util import find_spec
 from typing import Literal
 
 from zenith_cli.stack.layout import SERVICES, Layout
-from zenith_pipelines.settings import Settings, prepare_home
+from zenith_pipelines.settings import Settings
 from zenith_serving.settings import Settings as ServingSettings
 
 State = Literal["ok", "warning", "failed"]
 
 MAX_MODELS = 50  # opening thousands would take minutes
-_MIN_FREE_BYTES = 1e9  # a ticker needs some 12 MB (docs/capacity.md); a database without space stops everything
-_WEEKS_AHEAD = 4  # of retraining and refreshes for which the space should last
 _TIMEOUT_SECONDS = 5.0
 
 
@@ -58,20 +55,17 @@ def installation(context: DoctorContext) -> Finding:
 
 def state_folder(context: DoctorContext) -> Finding:
     """Check that ZENITH_HOME is writable and has space for the next weeks. Raises UserError."""
-    from zenith_pipelines.datasets.store import DatasetStore
-    from zenith_pipelines.execution.run_plan import weekly_bytes
-    from zenith_pipelines.tickers import SERVED
+    from zenith_pipelines.disk_space import WEEKS_AHEAD, disk_space
 
-    home = prepare_home(context.settings)
-    free = shutil.disk_usage(home).free
+    disk, home = disk_space(context.settings), context.settings.home
     remedy = "free some space; `zenith cleanup --dry-run` lists old models and runs to delete"
-    if free < _MIN_FREE_BYTES:
-        return Finding("failed", f"only {free / 1e9:.1f} GB free at {home}", remedy)
-    tickers = len(DatasetStore(context.settings.data_uri).tickers(SERVED))
-    if free < (need := _WEEKS_AHEAD * weekly_bytes(tickers)):
-        says = f"{free / 1e9:.1f} GB free at {home}; {_WEEKS_AHEAD} weeks of {tickers} tickers need {need / 1e9:.1f} GB"
-        return Finding("warning", says, remedy)
-    return Finding("ok", f"{home} · {free / 1e9:.0f} GB free")
+    free = f"{disk.free / 1e9:.1f} GB free at {home}"
+    if disk.is_critical:
+        return Finding("failed", f"only {free}", remedy)
+    if disk.is_short:
+        needs = f"{WEEKS_AHEAD} weeks of {disk.tickers} tickers need {disk.needed / 1e9:.1f} GB"
+        return Finding("warning", f"{free}; {needs}", remedy)
+    return Finding("ok", f"{home} · {disk.free / 1e9:.0f} GB free")
 
 
 def home(context: DoctorContext) -> Finding:

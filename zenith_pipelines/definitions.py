@@ -4,7 +4,7 @@ import dagster as dg
 from dagster._utils.warnings import disable_dagster_warnings
 
 from zenith_pipelines.dagster_runtime.progress import Progress
-from zenith_pipelines.defs import alert_sensors, batches, checks, jobs, schedules, sensors
+from zenith_pipelines.defs import alert_sensors, batches, checks, digest_sensors, jobs, schedules, sensors
 from zenith_pipelines.defs.assets import backtests, features, models, prices, production, scale, universe
 from zenith_pipelines.defs.resources import resources
 from zenith_pipelines.settings import Settings
@@ -43,6 +43,9 @@ def definitions(progress: Progress) -> dg.Definitions:
             alert_sensors.retraining_on_drift,
             alert_sensors.stale_prices,
             alert_sensors.failed_runs,
+            digest_sensors.promotions_and_rollbacks,
+            digest_sensors.low_disk_space,
+            digest_sensors.daily_digest,
         ],
         resources={**resources(progress), "job_by_name": job_by_name},
         executor=dg.in_process_executor,

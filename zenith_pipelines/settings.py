@@ -13,6 +13,7 @@ from zenith_core.errors import InvalidTicker, UserError
 from zenith_core.market.exchanges import add_exchanges, listed_tickers
 from zenith_core.model_kinds.answers import check_answers
 from zenith_core.model_kinds.table import select_kinds
+from zenith_pipelines.alert_receivers import read_receivers
 
 
 class Settings(BaseSettings):
@@ -126,6 +127,11 @@ class Settings(BaseSettings):
     zenith_alert_webhook: SecretStr | None = Field(
         default=None, description="An http(s) address that alerts are posted to, as JSON."
     )
+    zenith_alerts: Path | None = Field(
+        default=None,
+        description="A TOML file that says who gets which alerts: mail, Slack, Teams, Telegram and all else that "
+        "Apprise reaches.",
+    )
     redis_url: SecretStr | None = Field(
         default=None,
         description="A Redis for cached answers, rate limits and the pace of requests to Yahoo. Not set: each service "
@@ -187,6 +193,7 @@ class Settings(BaseSettings):
         webhook = self.zenith_alert_webhook
         if webhook and not webhook.get_secret_value().startswith(("https://", "http://")):
             raise UserError("ZENITH_ALERT_WEBHOOK is not an http:// or https:// address")
+        read_receivers(self.zenith_alerts)
         try:
             ZoneInfo(self.zenith_timezone)
         except (ValueError, OSError, LookupError):  # a folder of the tz database is an OSError

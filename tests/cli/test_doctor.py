@@ -208,13 +208,13 @@ def test_unmet_requirements_are_named(doctor, home, monkeypatch):
 
 
 def test_nearly_full_disk_fails(doctor, home, monkeypatch):
-    monkeypatch.setattr(health_checks, "_MIN_FREE_BYTES", 1e18)
+    monkeypatch.setattr("zenith_pipelines.disk_space.MIN_FREE_BYTES", 1e18)
 
     assert doctor()["state folder"][0] == "failed"
 
 
 def test_a_disk_that_lasts_less_than_four_weeks_is_a_warning(doctor, home, monkeypatch):
-    monkeypatch.setattr("zenith_pipelines.execution.run_plan.AGAIN_BYTES", 10**15)
+    monkeypatch.setattr("zenith_pipelines.disk_space.AGAIN_BYTES", 10**15)
 
     state, says, remedy = doctor()["state folder"]
 

@@ -41,6 +41,8 @@ COMMANDS = [
     ("compare", "AAPL", "lstm-1", "lstm-2"),
     ("universe",),
     ("ledger", "verify"),
+    ("alerts", "list"),
+    ("alerts", "test"),
     ("prices", "check", "."),
     ("book", "book.csv"),
     ("scale", "show"),

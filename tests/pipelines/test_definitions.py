@@ -119,8 +119,11 @@ def test_the_schedules_and_sensors_run_from_the_start():
         "weekly_retraining": ("retrain_batch", "0 2 * * 0", "America/Sao_Paulo", "RUNNING"),
     }
     assert sensors == {
+        "daily_digest": ([], "RUNNING"),
         "failed_runs": ([], "RUNNING"),
+        "low_disk_space": ([], "RUNNING"),
         "orphan_reaper": ([], "RUNNING"),
+        "promotions_and_rollbacks": ([], "RUNNING"),
         "refresh_after_close": (["refresh_batch"], "RUNNING"),
         "requested_retraining": (["retrain_batch"], "RUNNING"),
         "retraining_on_drift": (["retrain_model"], "RUNNING"),

@@ -11,6 +11,7 @@ import pandas as pd
 from zenith_core.evaluation.forecast_ledger import in_the_open
 from zenith_core.forecasting.abstention import Limits
 from zenith_core.snapshot import ServingSnapshot
+from zenith_core.words import Text
 
 LEVEL = 0.9  # of the ledger's [lower, upper]
 HORIZONS = (1, 5)
@@ -21,7 +22,7 @@ DRIFT_SESSIONS = 20  # a month
 DRIFT_SHARE = 0.5
 
 
-def coverage_breach(ledger: pd.DataFrame, since: datetime | None = None) -> str | None:
+def coverage_breach(ledger: pd.DataFrame, since: datetime | None = None) -> Text | None:
     """Return the reason why the bands of the newest forecasts fail, or None.
 
     Only forecasts in the open count: made before their target day, and after `since` (zone-aware). Bands of a scale do
@@ -33,20 +34,18 @@ def coverage_breach(ledger: pd.DataFrame, since: datetime | None = None) -> str 
         inside = _inside(ledger, horizon, since)
         independent = len(inside) // horizon
         if independent >= MIN_INDEPENDENT and _by_chance(float(inside.mean()), independent) < ALPHA:
-            return (
-                f"{inside.mean():.0%} of the last {len(inside)} forecasts {horizon} sessions ahead came true within "
-                f"their {LEVEL:.0%} band"
-            )
+            figures = {"share": float(inside.mean()), "count": len(inside), "level": LEVEL}
+            return Text("drift.bands", {**figures, "horizon": Text("drift.horizon", {"n": horizon})})
     return None
 
 
-def feature_drift(snapshot: ServingSnapshot, limits: Limits) -> str | None:
+def feature_drift(snapshot: ServingSnapshot, limits: Limits) -> Text | None:
     """Return how the newest inputs differ from the training rows, by the abstention rule of signal models, or None."""
     outside = limits.outside(snapshot.window[-DRIFT_SESSIONS:])
     days = int(outside.any(axis=1).sum())
     if days <= DRIFT_SHARE * len(outside):
         return None
-    return f"on {days} of the last {len(outside)} sessions the inputs were outside the range of the training"
+    return Text("drift.inputs", {"days": days, "count": len(outside)})
 
 
 def _inside(ledger: pd.DataFrame, horizon: int, since: datetime | None) -> pd.Series:

@@ -30,8 +30,21 @@ const locale = () => navigator.languages?.find((one) => one.startsWith(language)
 export function t(key, values = {}) {
   const form = "n" in values ? `${key}.${new Intl.PluralRules(locale()).select(values.n) === "one" ? "one" : "other"}` : key;
   const text = words[language][form] ?? words[language][key] ?? key;
-  return text.replace(/\{(\w+)\}/g, (_, name) => (name === "n" ? number(values.n, 0) : values[name] ?? ""));
+  return text.replace(/\{(\w+)(?::(\w+))?\}/g, (_, name, format) => (name === "n" ? number(values.n, 0) : filled(values[name], format)));
 }
+
+// As FORMATS in zenith_core/words.py.
+const FORMATS = {
+  day: (value) => day(value),
+  percent: (value) => percent(value),
+  percent1: (value) => percent(value, 1),
+  change1: (value) => percent(value, 1, true),
+  digits1: (value) => number(value, 1),
+  digits3: (value) => number(value, 3),
+  digits4: (value) => number(value, 4),
+};
+
+const filled = (value, format) => value === null ? NOTHING : format ? FORMATS[format](value) : value ?? "";
 
 export const has = (key) => key in words[language];
 

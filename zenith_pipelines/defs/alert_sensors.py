@@ -1,7 +1,7 @@
 """Sensors that send alerts: models that no longer fit, stale prices, failed runs.
 
 In scope: how often a sensor runs, and the cursor by which one cause sends one alert. Thresholds and logic are
-in zenith_core/evaluation/drift.py, sending is in zenith_pipelines/alerts.py.
+in zenith_core/evaluation/drift.py, sending is in zenith_pipelines/alerts.
 """
 
 import json
@@ -20,7 +20,9 @@ from zenith_core.market.sessions import sessions_closed_since
 from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.table import kinds_of
 from zenith_core.snapshot import STALE_AFTER_SESSIONS, ServingSnapshot
-from zenith_pipelines.alerts import Alert, send_alert
+from zenith_core.words import Text
+from zenith_pipelines.alerts.alert import Alert
+from zenith_pipelines.alerts.delivery import send_alerts
 from zenith_pipelines.dagster_runtime.failures import reason_of, reason_of_end
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.defs.jobs import retrain_model
@@ -85,15 +87,16 @@ def retraining_on_drift(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     store, tickers = DatasetStore(settings.data_uri), known_tickers(context.instance)
     state = _DriftState.from_json(json.loads(context.cursor or "{}")).with_changes(context.instance, tickers)
     due = [ticker for ticker in state.pending if not _is_recent(state.launches.get(ticker), now)][:_MAX_EVALUATIONS]
-    requests = []
+    requests, alerts = [], []
     for ticker in due:
         last = state.launches.get(ticker)
         if reason := _retraining_reason(store, ticker, datetime.fromisoformat(last) if last else None, context):
-            send_alert(
-                Alert("retraining", f"{ticker} is trained again: {reason}", {"ticker": ticker}), settings, context.log
-            )
-            requests.append(retrain_request(ticker, run_key=f"{ticker}-misfit-{now:%Y-%m-%dT%H}", reason=reason))
+            text = Text("alert.retraining", {"ticker": ticker, "reason": reason})
+            alerts.append(Alert("retraining", text, {"ticker": ticker}))
+            run_key = f"{ticker}-misfit-{now:%Y-%m-%dT%H}"
+            requests.append(retrain_request(ticker, run_key=run_key, reason=reason.spoken()))
             state.launches[ticker] = now.isoformat()
+    send_alerts(alerts, settings, context.log)
     new_runs = {request.partition_key for request in requests}  # evaluated once more when their week is over
     fitting = {*due} - new_runs
     state = replace(state, pending=[ticker for ticker in state.pending if ticker not in fitting])
@@ -105,16 +108,19 @@ def retraining_on_drift(context: dg.SensorEvaluationContext) -> dg.SensorResult:
 def stale_prices(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     """Sends an alert for each ticker whose prices are more than 5 sessions of its exchange old, once for each gap."""
     settings = Settings()
-    store, now = DatasetStore(settings.data_uri), _now()
     last_alerts: dict[str, str] = json.loads(context.cursor or "{}")
-    stale = {}
-    for ticker in known_tickers(context.instance):
-        last, sessions = _age(store, ticker, now)
-        if sessions > STALE_AFTER_SESSIONS:
-            stale[ticker] = last
-            if last_alerts.get(ticker) != last:
-                text = f"{ticker}: {sessions} sessions have closed since its last prices, of {last}"
-                send_alert(Alert("stale_prices", text, {"ticker": ticker, "last": last}), settings, context.log)
+    ages = stale_tickers(context.instance, settings, _now())
+    stale = {ticker: last for ticker, (last, _) in ages.items()}
+    alerts = [
+        Alert(
+            "stale_prices",
+            Text("alert.stale_prices", {"ticker": ticker, "n": sessions, "last": last}),
+            {"ticker": ticker, "last": last},
+        )
+        for ticker, (last, sessions) in ages.items()
+        if last_alerts.get(ticker) != last
+    ]
+    send_alerts(alerts, settings, context.log)
     skip_reason = f"stale: {', '.join(stale)}" if stale else "all prices are fresh"
     return dg.SensorResult(cursor=json.dumps(stale), skip_reason=skip_reason)
 
@@ -131,9 +137,17 @@ def failed_runs(context: dg.RunFailureSensorContext) -> None:
     if ticker and not context.instance.has_dynamic_partition(PARTITIONS, ticker):
         context.instance.report_engine_event(removal(ticker), run)
         return
-    subject = f"{run.job_name} for {ticker}" if ticker else run.job_name
+    subject = Text("alert.job", {"job": run.job_name, "ticker": ticker}) if ticker else run.job_name
+    text = Text("alert.run_failed", {"subject": subject, "reason": _reason(context)})
     facts = {"job": run.job_name, "run_id": run.run_id, **({"ticker": ticker} if ticker else {})}
-    send_alert(Alert("run_failed", f"{subject} failed: {_reason(context)}", facts), Settings(), context.log)
+    send_alerts([Alert("run_failed", text, facts)], Settings(), context.log)
+
+
+def stale_tickers(instance: dg.DagsterInstance, settings: Settings, now: datetime) -> dict[str, tuple[str, int]]:
+    """Return the tickers whose prices are stale, with the last day and the sessions that have closed since."""
+    store = DatasetStore(settings.data_uri)
+    ages = {ticker: _age(store, ticker, now) for ticker in known_tickers(instance)}
+    return {ticker: age for ticker, age in ages.items() if age[1] > STALE_AFTER_SESSIONS}
 
 
 def _reason(context: dg.RunFailureSensorContext) -> str:
@@ -145,7 +159,7 @@ def _reason(context: dg.RunFailureSensorContext) -> str:
 
 def _retraining_reason(
     store: DatasetStore, ticker: str, since: datetime | None, context: dg.SensorEvaluationContext
-) -> str | None:
+) -> Text | None:
     """Return the reason to retrain the ticker, or None, also if its data are missing or corrupt."""
     try:
         if breach := coverage_breach(store.read(LEDGER, ticker).tables[FORECASTS], since):

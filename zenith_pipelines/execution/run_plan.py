@@ -8,15 +8,12 @@ from statistics import median
 from zenith_core.asset_selection import RETRAIN
 from zenith_pipelines.dagster_runtime.instance import dagster_home, open_instance
 from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.disk_space import AGAIN_BYTES, FIRST_BYTES
 from zenith_pipelines.settings import Settings, prepare_home
 
 SECONDS = 26.0  # of a ticker in one of two workers
 START_SECONDS = 10.0  # until a worker has imported its libraries
-FIRST_BYTES = 12_300_000  # that a ticker's first run leaves
-AGAIN_BYTES = 6_300_000  # that each further retraining leaves
-REFRESH_BYTES = 720_000
 _PAST_RUNS = 50
-_REFRESHES_A_WEEK = 5
 
 
 @dataclass(frozen=True)
@@ -70,8 +67,3 @@ def past_seconds(settings: Settings) -> list[float]:
         for record in records
         if record.start_time and record.end_time and not record.dagster_run.asset_selection
     ]
-
-
-def weekly_bytes(tickers: int) -> int:
-    """Return the bytes that a week of refreshes and one retraining leave, before clean-up."""
-    return tickers * (AGAIN_BYTES + _REFRESHES_A_WEEK * REFRESH_BYTES)

@@ -1,8 +1,9 @@
 """Register, alias and read model versions in MLflow. Models are ONNX: no pickle, no inferred signature."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -194,6 +195,26 @@ class ModelRegistry(MLflowStore):
         """Return all versions of a model, newest first."""
         versions = self._client.search_model_versions(f"name = '{name}'")
         return sorted((_version(version) for version in versions), key=lambda version: -version.version)
+
+    def decided_since(self, moment: str) -> list[Version]:
+        """Return the versions of all models whose last decision was after a moment (UTC, ISO), of the last 31 days."""
+        today, first = datetime.now(UTC).date(), date.fromisoformat(moment[:10])
+        days = [
+            today + timedelta(days=1) - timedelta(days=back) for back in range(min((today - first).days + 1, 31) + 1)
+        ]
+        return [
+            _version(version)
+            for day in days
+            for version in self._search_versions(f"tags.decided_at LIKE '{day}%'")
+            if version.tags["decided_at"] > moment
+        ]
+
+    def _search_versions(self, query: str) -> Iterator["ModelVersion"]:
+        token = None
+        while token != "":
+            page = self._client.search_model_versions(query, page_token=token)
+            yield from page
+            token = page.token or ""
 
     def log_metrics(self, name: str, version: int, metrics: Mapping[str, float], tags: Mapping[str, str]) -> None:
         """Add or replace metrics and tags of a version's run. Raises NotAvailable."""

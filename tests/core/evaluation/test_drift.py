@@ -34,15 +34,15 @@ def hits(count, of):
 
 
 def test_bands_that_miss_more_often_than_chance_allows_are_a_breach():
-    assert coverage_breach(ledger(hits(45, 60))) == (
-        "75% of the last 60 forecasts 1 sessions ahead came true within their 90% band"
+    assert coverage_breach(ledger(hits(45, 60))).spoken() == (
+        "75% of the last 60 forecasts 1 session ahead came true within their 90% band"
     )
     assert coverage_breach(ledger(hits(50, 60))) is None  # 83 %, as bad as one such quarter in thirteen
 
 
 def test_overlapping_forecasts_count_as_fewer():
     assert coverage_breach(ledger(hits(45, 60), horizon=5)) is None  # 12 independent ones
-    assert "5 sessions ahead" in coverage_breach(ledger(hits(25, 60), horizon=5))
+    assert "5 sessions ahead" in coverage_breach(ledger(hits(25, 60), horizon=5)).spoken()
 
 
 @pytest.mark.slow
@@ -104,6 +104,6 @@ def test_inputs_that_are_mostly_outside_the_training_range_have_drifted(outside,
 def test_the_drift_is_told_in_days_of_the_last_month():
     rows = [[0.5, 9.0]] * 40 + [[0.5, 0.5]] * 5 + [[-1.0, 0.5]] * 15
 
-    assert feature_drift(snapshot(rows), LIMITS) == (
+    assert feature_drift(snapshot(rows), LIMITS).spoken() == (
         "on 15 of the last 20 sessions the inputs were outside the range of the training"
     )

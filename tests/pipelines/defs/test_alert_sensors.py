@@ -1,108 +1,17 @@
-"""Alerts: in the log and at a webhook on loopback; and the sensors that raise them."""
+"""The sensors that send alerts: models that no longer fit, stale prices, failed runs."""
 
 import json
-import logging
-import socket
-import threading
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import dagster as dg
 import numpy as np
 import pandas as pd
 import pytest
 
-from zenith_core.errors import UserError
-from zenith_pipelines import alerts as alerts_module
-from zenith_pipelines.alerts import Alert, send_alert
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.defs import alert_sensors
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import add_tickers, remove_tickers
-
-ALERT = Alert("run_failed", "refresh_prices for AAPL failed: no such file", {"ticker": "AAPL"})
-LOG = logging.getLogger("test")
-
-
-@pytest.fixture
-def webhook():
-    """A server that records the posted documents, and answers with `status`."""
-
-    class Webhook(BaseHTTPRequestHandler):
-        def do_POST(self):
-            bodies.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))
-            self.send_response(server.status)
-            if server.status == 302:
-                self.send_header("location", f"http://127.0.0.1:{server.server_port}/elsewhere")
-            self.end_headers()
-
-        def do_GET(self):
-            bodies.append("followed")
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *_):
-            pass
-
-    bodies = []
-    with HTTPServer(("127.0.0.1", 0), Webhook) as server:
-        server.status, server.bodies = 200, bodies
-        server.url = f"http://127.0.0.1:{server.server_port}/services/s3cret"
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield server
-        server.shutdown()
-        thread.join()
-
-
-def test_an_alert_is_posted_as_json(webhook):
-    send_alert(ALERT, Settings(zenith_alert_webhook=webhook.url), LOG)
-
-    (body,) = webhook.bodies
-    assert datetime.fromisoformat(body.pop("at")).tzinfo is not None
-    assert body == {"kind": "run_failed", "text": ALERT.text, "ticker": "AAPL"}
-
-
-def test_without_a_webhook_the_alert_is_only_logged(caplog):
-    send_alert(ALERT, Settings(zenith_alert_webhook=None), LOG)
-
-    assert caplog.messages == ["run_failed: refresh_prices for AAPL failed: no such file"]
-
-
-def test_a_refusal_of_the_webhook_is_logged_without_its_address(webhook, caplog):
-    webhook.status = 500
-
-    send_alert(ALERT, Settings(zenith_alert_webhook=webhook.url), LOG)
-
-    assert caplog.messages[1] == "the alert was not delivered to ZENITH_ALERT_WEBHOOK: HTTP 500"
-    assert "s3cret" not in caplog.text
-
-
-def test_a_redirect_of_the_webhook_is_not_followed(webhook, caplog):
-    webhook.status = 302
-
-    send_alert(ALERT, Settings(zenith_alert_webhook=webhook.url), LOG)
-
-    assert len(webhook.bodies) == 1
-    assert "not delivered to ZENITH_ALERT_WEBHOOK: HTTP 302" in caplog.text
-
-
-def test_a_webhook_that_hangs_or_does_not_exist_raises_nothing(caplog, monkeypatch):
-    monkeypatch.setattr(alerts_module, "TIMEOUT_SECONDS", 0.05)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        send_alert(ALERT, Settings(zenith_alert_webhook=f"http://127.0.0.1:{port}/s3cret"), LOG)
-    send_alert(ALERT, Settings(zenith_alert_webhook=f"http://127.0.0.1:{port}/s3cret"), LOG)
-    send_alert(ALERT, Settings(zenith_alert_webhook="http://127.0.0.1:port/s3cret"), LOG)
-
-    failures = [message.rpartition(": ")[2] for message in caplog.messages[1::2]]
-    assert failures == ["TimeoutError", "URLError", "InvalidURL"]
-    assert "s3cret" not in caplog.text
-
-
-def test_a_webhook_is_an_http_address():
-    with pytest.raises(UserError, match="^ZENITH_ALERT_WEBHOOK is not an http:// or https:// address$"):
-        Settings(zenith_alert_webhook="file:///etc/passwd")
 
 
 @pytest.fixture
@@ -130,7 +39,7 @@ def store(instance):
 def alerts(monkeypatch):
     """The alerts that were sent."""
     alerts = []
-    monkeypatch.setattr(alert_sensors, "send_alert", lambda alert, settings, log: alerts.append(alert))
+    monkeypatch.setattr(alert_sensors, "send_alerts", lambda new, settings, log: alerts.extend(new))
     return alerts
 
 
@@ -162,7 +71,9 @@ def test_prices_more_than_five_sessions_old_send_one_alert(evaluate, store, aler
         assert evaluate(alert_sensors.stale_prices, 2026, 11, 24, hour) == ([], dg.SkipReason("stale: AAPL"))
 
     text = "AAPL: 6 sessions have closed since its last prices, of 2026-11-16"
-    assert alerts == [Alert("stale_prices", text, {"ticker": "AAPL", "last": "2026-11-16"})]
+    (alert,) = alerts
+    assert (alert.kind, alert.facts) == ("stale_prices", {"ticker": "AAPL", "last": "2026-11-16"})
+    assert alert.text.spoken() == text
 
 
 def test_prices_that_become_stale_again_send_another_alert(evaluate, store, alerts):
@@ -220,7 +131,7 @@ def test_bands_that_miss_launch_one_retraining_and_earlier_forecasts_no_longer_c
     assert evaluate(alert_sensors.retraining_on_drift, 2026, 9, 1) == (["AAPL"], None)
     assert evaluate(alert_sensors.retraining_on_drift, 2026, 9, 1, 1) == FITS
     assert evaluate(alert_sensors.retraining_on_drift, 2026, 9, 30) == FITS  # the same misses
-    assert alerts[0].text.startswith("AAPL is trained again: 0% of the last 60 forecasts 1 sessions ahead")
+    assert alerts[0].text.spoken().startswith("AAPL is trained again: 0% of the last 60 forecasts 1 session ahead")
 
     forecasts(store, inside=False, first="2026-09-02")
     assert evaluate(alert_sensors.retraining_on_drift, 2026, 12, 1) == (["AAPL"], None)
@@ -353,8 +264,10 @@ def test_a_failed_run_sends_an_alert_with_its_reason_in_one_line(fail, alerts):
 
     (alert,) = alerts
     assert alert.facts == {"job": "refresh_prices", "run_id": run_id, "ticker": "MSFT-X"}
-    assert alert.text.startswith("refresh_prices for MSFT-X failed: raw_prices: the sample has no MSFT-X; it has ")
-    assert "\n" not in alert.text
+    assert alert.text.spoken().startswith(
+        "refresh_prices for MSFT-X failed: raw_prices: the sample has no MSFT-X; it has "
+    )
+    assert "\n" not in alert.text.spoken()
 
 
 @pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # raised inside Dagster
@@ -383,4 +296,4 @@ def test_the_alert_of_a_run_whose_process_ended_says_how(instance, alerts, end, 
 
     alert_sensors.failed_runs(context)
 
-    assert alerts[0].text.startswith(f"fetch failed: {reason}")
+    assert alerts[0].text.spoken().startswith(f"fetch failed: {reason}")

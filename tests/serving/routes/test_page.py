@@ -2,7 +2,6 @@
 tests/integration/test_page.py."""
 
 import hashlib
-import json
 import re
 
 import pytest
@@ -13,19 +12,12 @@ from zenith_core.evidence.verdicts import CODES
 from zenith_core.forecasting.abstention import REASONS
 from zenith_core.inference import SIGNALS
 from zenith_core.names import DISCLAIMER, PAGE_FILES
+from zenith_core.words import texts
 from zenith_pipelines.reports.verdicts import SENTENCES
 from zenith_serving.app import create_app
 from zenith_serving.settings import Settings
 
-CATALOGUES = ("words", "report")
-EN, PT = (
-    {
-        key: text
-        for name in CATALOGUES
-        for key, text in json.loads((PAGE_FILES / f"{name}.{lang}.json").read_text()).items()
-    }
-    for lang in ("en", "pt")
-)
+EN = texts("en")
 SCRIPTS = {path.name: path.read_text() for path in PAGE_FILES.glob("*.js")}
 OURS = {path.name: path.read_text() for path in PAGE_FILES.iterdir() if path.is_file()}
 
@@ -37,7 +29,15 @@ def client(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/page/main.js", "/page/vendor/inter-latin.woff2", "/docs", "/docs/assets/swagger-ui.css"]
+    "path",
+    [
+        "/",
+        "/page/main.js",
+        "/page/words.pt.json",
+        "/page/vendor/inter-latin.woff2",
+        "/docs",
+        "/docs/assets/swagger-ui.css",
+    ],
 )
 def test_each_file_may_load_from_its_own_server_only(client, path):
     answer = client.get(path)
@@ -113,13 +113,6 @@ def test_every_file_ships_with_the_package(monkeypatch):
     assert {str(path) for path in PAGE_FILES.rglob("*") if path.is_file()} <= {
         str(root / path) for path in packaged_files
     }
-
-
-def test_both_languages_have_the_same_words_with_the_same_gaps():
-    assert EN.keys() == PT.keys()
-    for key, text in EN.items():
-        assert set(re.findall(r"\{\w+\}", text)) == set(re.findall(r"\{\w+\}", PT[key])), key
-    assert [key for key, text in (EN | PT).items() if not text.strip()] == []
 
 
 def test_every_word_that_a_script_or_the_html_asks_for_is_there():

@@ -1,0 +1,1 @@
+"""Alerts: their texts, their receivers, their delivery, and the daily digest."""
