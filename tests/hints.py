@@ -142,6 +142,7 @@ SERVERS = {
     "tests/serving/served.py": ("zenith serve", "zenith serve --workers 2"),
     "tests/integration/test_up.py": ("zenith up", "zenith up --port-base 9000"),
     "tests/cli/test_doctor.py": ("zenith doctor",),
+    "tests/cli/test_alerts.py": ("zenith alerts test",),
 }
 """The commands that go on until they are stopped, or that ask servers, by the test that starts them."""
 
