@@ -18,6 +18,7 @@ from zenith_core.inference import QUANTILES
 from zenith_core.risk.backtest import MIN_TEST_ROWS, risk_record, volatility_record
 from zenith_core.risk.error_quantiles import past_quantiles
 from zenith_core.risk.forecast_distribution import LEVELS, TAILS
+from zenith_core.risk.peers import peer_quantiles
 from zenith_core.risk.price_moves import ANCHORS, PriceMoves, price_moves
 from zenith_core.risk.scale_model import ScaleModel
 from zenith_core.risk.walk_forward import PastForecasts, walk_forward
@@ -29,6 +30,8 @@ RENEWAL = 20  # sessions after which a stored record is made anew
 ORIGINS = 1000  # the newest; about four years
 FIRST = 310  # sessions before the first origin
 TOUCHES = (-10, -3, 3, 10)  # per cent from the close
+
+PEER_STEP = 5  # origins between two that are compared with the peers, whose paths take time
 
 RISK_COLUMNS = ("origin", "horizon", "target_date", "scale_version", *RISK_NUMBERS, "actual_loss")
 """The columns of `risk_table`."""
@@ -43,16 +46,16 @@ def walk_forward_record(models: Sequence[ScaleModel], moves: PriceMoves) -> dict
     """Return the record on the newest ORIGINS sessions for which one of `models` was learned before, JSON-ready.
 
     `since` and `until` are the first and last origin, ISO; `horizons` has by horizon the `volatility_record`, the
-    `risk_record` of each of TAILS as `tails`, the `band` and the probabilities to `touch` TOUCHES. Empty if there is
-    no such session.
+    `risk_record` of each of TAILS as `tails`, the `band`, its `peers` and the probabilities to `touch` TOUCHES.
+    Empty if there is no such session.
     """
     forecasts = walk_forward(models, moves, _origins(moves), HORIZONS_SCORED)
     if not len(forecasts.rows):
         return {}
     first, last = np.datetime_as_string(moves.dates[forecasts.rows[[0, -1]]], unit="D")
-    touches = _touch_records(forecasts, moves)
+    touches, peers = _touch_records(forecasts, moves), _peer_records(forecasts, moves)
     horizons = {
-        str(horizon): {**_Horizon(forecasts, moves, at, horizon).record(), "touch": touches[at]}
+        str(horizon): {**_Horizon(forecasts, moves, at, horizon).record(), "peers": peers[at], "touch": touches[at]}
         for at, horizon in enumerate(HORIZONS_SCORED)
     }
     return {"since": str(first), "until": str(last), "horizons": horizons}
@@ -134,7 +137,7 @@ def _band_record(own: Floats, ewma: Floats, returns: Floats, horizon: int) -> di
     loss, baseline = pinball_loss(own[both], returns[both]), pinball_loss(ewma[both], returns[both])
     is_enough = len(loss) >= MIN_TEST_ROWS * horizon
     inside = (own[:, 0] <= returns) & (returns <= own[:, -1])
-    mean, other = (finite(values.mean()) if len(values) else None for values in (loss, baseline))
+    mean, other = _mean(loss), _mean(baseline)
     return {
         "rows": len(returns),
         "coverage": finite(inside.mean()) if len(returns) else None,
@@ -143,6 +146,22 @@ def _band_record(own: Floats, ewma: Floats, returns: Floats, horizon: int) -> di
         "skill": finite(1 - mean / other) if mean is not None and other else None,
         "p_value": finite(loss_test(loss - baseline, horizon)[1]) if is_enough else None,
     }
+
+
+def _peer_records(forecasts: PastForecasts, moves: PriceMoves) -> list[dict[str, float | int | None]]:
+    """Return by horizon the pinball loss of the band and of its PEERS on every PEER_STEP-th origin, JSON-ready."""
+    rows = forecasts.rows[::PEER_STEP]
+    bands = forecasts.scales[::PEER_STEP, :, np.newaxis] * forecasts.quantiles[0, ::PEER_STEP][..., _BAND_LEVELS]
+    quantiles = {"pinball": bands}
+    for name, each in peer_quantiles(moves, rows, HORIZONS_SCORED, QUANTILES).items():
+        quantiles[f"pinball_{name}"] = each
+    records = []
+    for at, column in enumerate(_COLUMNS):
+        actual = moves.moves[0, rows, column]
+        is_known = np.isfinite(actual)
+        losses = {name: pinball_loss(each[is_known, at], actual[is_known]) for name, each in quantiles.items()}
+        records.append({"rows": int(is_known.sum()), **{name: _mean(loss) for name, loss in losses.items()}})
+    return records
 
 
 def _touch_records(forecasts: PastForecasts, moves: PriceMoves) -> list[list[dict[str, float | int | None]]]:
@@ -205,6 +224,10 @@ def _realized_variance(moves: PriceMoves, horizon: int) -> Floats:
     squares = np.append(moves.moves[0, :, ANCHORS.index(1)] ** 2, np.full(horizon - 1, np.nan))
     sums: Floats = np.lib.stride_tricks.sliding_window_view(squares, horizon).sum(axis=1)
     return sums
+
+
+def _mean(values: Floats) -> float | None:
+    return finite(values.mean()) if len(values) else None
 
 
 def _losses(log_returns: Floats) -> Floats:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from zenith_core.arrays import Bools, Floats
 from zenith_core.evaluation.probability_scores import pinball_loss
 from zenith_core.inference import QUANTILES
 from zenith_core.risk.error_quantiles import error_quantiles
@@ -35,13 +36,10 @@ def scale_scores(model: ScaleModel, pool: Pool) -> dict[str, float]:
     if not np.isfinite(targets).any(axis=0).all():
         return {"rows": 0.0}
     scores = {"rows": float(len(pool))}
-    scale = stretch(inputs, model.coefficients)
     for horizon in SCORED:
-        at = ANCHORS.index(horizon)
-        actual, quantiles = targets[:, at], scale[:, at, np.newaxis] * model.others.moves[0, at, _COLUMNS]
-        is_known = np.isfinite(actual)
-        inside = (quantiles[:, 0] <= actual) & (actual <= quantiles[:, -1])
-        scores[f"pinball_{horizon}"] = float(pinball_loss(quantiles[is_known], actual[is_known]).mean())
+        loss, inside = _losses(model, pool, horizon)
+        is_known = np.isfinite(loss)
+        scores[f"pinball_{horizon}"] = float(loss[is_known].mean())
         scores[f"coverage_{horizon}"] = float(inside[is_known].mean())
         if horizon == 1:
             volatile = inputs[:, _LOG_EWMA] >= np.quantile(inputs[is_known, _LOG_EWMA], 0.9)
@@ -50,27 +48,41 @@ def scale_scores(model: ScaleModel, pool: Pool) -> dict[str, float]:
 
 
 def group_scores(model: ScaleModel, pool: Pool) -> dict[str, dict[str, float]]:
-    """Return `rows`, `pinball` and `coverage` at one session, by market and by decile of volatility.
+    """Return `rows`, `horizon`, `pinball` and `coverage` by market at each of SCORED, by decile of volatility at one.
 
     Groups below LEAST_GROUP rows are left out: their coverage is chance.
     """
-    inputs, actual, at = pool.inputs, pool.targets[0, :, ANCHORS.index(1)], ANCHORS.index(1)
-    quantiles = stretch(inputs, model.coefficients)[:, at, np.newaxis] * model.others.moves[0, at, _COLUMNS]
-    is_known = np.isfinite(actual)
-    if is_known.sum() < LEAST_GROUP:
-        return {}
-    loss = pinball_loss(quantiles, actual)
-    inside = (quantiles[:, 0] <= actual) & (actual <= quantiles[:, -1])
-    volatility = inputs[:, _LOG_EWMA]
-    edges = np.quantile(volatility[is_known], np.arange(1, 10) / 10)
-    decile = np.searchsorted(edges, volatility, side="right")
-    groups = {f"market {name or 'unknown'}": pool.markets == name for name in np.unique(pool.markets)}
-    groups |= {f"volatility decile {number + 1}": decile == number for number in range(10)}
-    return {
-        name: {"rows": float(rows.sum()), "pinball": float(loss[rows].mean()), "coverage": float(inside[rows].mean())}
-        for name, mask in groups.items()
-        if (rows := mask & is_known).sum() >= LEAST_GROUP
-    }
+    volatility = pool.inputs[:, _LOG_EWMA]
+    markets = {f"market {name or 'unknown'}": pool.markets == name for name in np.unique(pool.markets)}
+    scores = {}
+    for horizon in SCORED:
+        loss, inside = _losses(model, pool, horizon)
+        is_known = np.isfinite(loss)
+        groups = markets
+        if horizon == 1 and is_known.any():
+            edges = np.quantile(volatility[is_known], np.arange(1, 10) / 10)
+            decile = np.searchsorted(edges, volatility, side="right")
+            groups = markets | {f"volatility decile {number + 1}": decile == number for number in range(10)}
+        for name, mask in groups.items():
+            rows = mask & is_known
+            if rows.sum() >= LEAST_GROUP:
+                scores[name if horizon == 1 else f"{name} over {horizon} sessions"] = {
+                    "rows": float(rows.sum()),
+                    "horizon": float(horizon),
+                    "pinball": float(loss[rows].mean()),
+                    "coverage": float(inside[rows].mean()),
+                }
+    return scores
+
+
+def _losses(model: ScaleModel, pool: Pool, horizon: int) -> tuple[Floats, Bools]:
+    """Return the pinball loss of each row, NaN where not known, and True where the move is in the 90 % band."""
+    at = ANCHORS.index(horizon)
+    actual = pool.targets[0, :, at]
+    scale = stretch(pool.inputs, model.coefficients)[:, at, np.newaxis]
+    quantiles = scale * model.others.moves[0, at, _COLUMNS]
+    inside: Bools = (quantiles[:, 0] <= actual) & (actual <= quantiles[:, -1])
+    return pinball_loss(quantiles, actual), inside
 
 
 def ewma_model(pool: Pool, version: str = "ewma") -> ScaleModel:

@@ -25,10 +25,10 @@ def record_facts(store: DatasetStore, ticker: str, prices: pd.DataFrame) -> dict
 def renewed_record(previous: Mapping[str, Any], prices: pd.DataFrame) -> dict[str, Any]:
     """Return the previous record of a ticker's cleaned `prices`, or a new one after RENEWAL sessions.
 
-    It is of the packaged scales, each after its year end; half a second a ticker is too much for each refresh. One
-    that an earlier release made without the record of the bands is made anew.
+    It is of the packaged scales, each after its year end; a second a ticker is too much for each refresh. One that an
+    earlier release made without the record of the bands or their peers is made anew.
     """
-    is_whole = all("band" in figures for figures in previous.get("horizons", {}).values())
+    is_whole = all({"band", "peers"} <= figures.keys() for figures in previous.get("horizons", {}).values())
     until = pd.Timestamp(previous["until"]) if previous and is_whole else None
     if until is not None and until in prices.index and (prices.index > until).sum() < RENEWAL:
         return dict(previous)

@@ -143,8 +143,8 @@ def group_gate(own: Mapping[str, Mapping[str, float]], other: Mapping[str, Mappi
     """Compare a candidate's twin with the champion or prior `name` in each market and each decile of volatility.
 
     A group's pinball loss may be worse by MAX_WORSE_GROUP. Its coverage must be within its tolerance of 90 %, two
-    standard errors of as many independent rows, or not further off than the other's by more than COVERAGE_SLACK. A
-    market that the holdout lacks is not judged.
+    standard errors of as many independent rows, or not further off than the other's by more than COVERAGE_SLACK;
+    forecasts of h sessions overlap, so that one in h is independent. A market that the holdout lacks is not judged.
     """
     problems = [problem for group in own if group in other and (problem := _worse(group, own[group], other[group]))]
     detail = "; ".join(problems) or f"none of {len(own)} markets and deciles is worse than by {name}"
@@ -156,7 +156,7 @@ def _worse(group: str, own: Mapping[str, float], other: Mapping[str, float]) -> 
     if change > MAX_WORSE_GROUP:
         return f"{group}: loss {change:+.1%}"
     off, theirs = (abs(scores["coverage"] - _LEVEL) for scores in (own, other))
-    tolerance = max(LEAST_TOLERANCE, 2 * (_LEVEL * (1 - _LEVEL) / own["rows"]) ** 0.5)
+    tolerance = max(LEAST_TOLERANCE, 2 * (_LEVEL * (1 - _LEVEL) * own["horizon"] / own["rows"]) ** 0.5)
     if off > tolerance and off > theirs + COVERAGE_SLACK:
         return f"{group}: coverage {own['coverage']:.1%}, not {other['coverage']:.1%}"
     return None

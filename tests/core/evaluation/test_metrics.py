@@ -8,6 +8,8 @@ import pytest
 
 from zenith_core.errors import NonFiniteInput
 from zenith_core.evaluation.metrics import diebold_mariano, price_metrics, signal_metrics
+from zenith_core.risk.backtest import MIN_TEST_ROWS
+from zenith_core.statistics.diebold_mariano import loss_test
 
 
 def make_forecasts(close, forecast, horizon=1, half_width=0.1):
@@ -97,6 +99,20 @@ class TestDieboldMariano:
         rng = np.random.default_rng(3)
         p_values = [diebold_mariano(*rng.normal(0, 1, (2, 250)), 1)[1] for _ in range(400)]
         assert 0.02 < np.mean(np.array(p_values) < 0.05) < 0.09
+
+    @pytest.mark.parametrize("horizon", [5, 20])
+    def test_it_keeps_its_size_for_overlapping_forecasts_with_the_fewest_rows_that_are_tested(self, horizon):
+        """Two scales, equally good, whose persistent difference has nothing to do with the overlapping outcomes."""
+        from scipy.signal import lfilter
+
+        count, rng = MIN_TEST_ROWS * horizon, np.random.default_rng(7)
+        outcomes = lfilter(np.ones(horizon), 1, rng.normal(size=(1000, count + horizon)))[:, horizon:] / horizon**0.5
+        difference = lfilter([1], [1, -0.9], rng.normal(size=(1000, count)))
+        losses = difference * (np.abs(outcomes) - (2 / np.pi) ** 0.5)
+
+        rejected = np.mean([loss_test(one, horizon)[1] < 0.05 for one in losses])
+
+        assert rejected == pytest.approx(0.05, abs=0.02)  # 0.7 points are its standard error
 
 
 class TestPriceMetrics:

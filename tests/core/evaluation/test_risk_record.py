@@ -9,10 +9,11 @@ import pytest
 
 from tests.core.scale_pools import pool, swinging_prices
 from zenith_core.evaluation.probability_scores import pinball_loss
-from zenith_core.evaluation.risk_record import FIRST, RISK_COLUMNS, risk_table, walk_forward_record
+from zenith_core.evaluation.risk_record import FIRST, PEER_STEP, RISK_COLUMNS, risk_table, walk_forward_record
 from zenith_core.inference import QUANTILES
 from zenith_core.risk.backtest import kupiec_test
 from zenith_core.risk.forecast_distribution import LEVELS
+from zenith_core.risk.peers import peer_quantiles
 from zenith_core.risk.price_moves import ANCHORS, price_moves
 from zenith_core.risk.scale_model import fit_scale_model
 from zenith_core.risk.walk_forward import walk_forward
@@ -68,6 +69,19 @@ def test_the_band_is_scored_as_it_is_served(record, daily):
     assert band["pinball"] == pytest.approx(pinball_loss(own, actual).mean())
     assert 0 < band["pinball"] < band["pinball_ewma"]
     assert band["p_value"] < 0.05
+
+
+def test_the_band_is_compared_with_its_peers_on_every_fifth_origin(record, daily):
+    actual, quantiles = daily
+    peers = record["horizons"]["1"]["peers"]
+
+    own = quantiles[::PEER_STEP, [LEVELS.index(level) for level in QUANTILES]]
+    assert peers["rows"] == len(own)
+    assert peers["pinball"] == pytest.approx(pinball_loss(own, actual[::PEER_STEP]).mean())
+    moves, rows = price_moves(swinging_prices(99, SESSIONS)), np.arange(FIRST, SESSIONS, PEER_STEP)
+    for name, forecast in peer_quantiles(moves, rows, (1, 5, 20), QUANTILES).items():
+        loss = pinball_loss(forecast[: len(own), 0], actual[::PEER_STEP]).mean()
+        assert peers[f"pinball_{name}"] == pytest.approx(loss)
 
 
 def test_a_test_of_few_separate_rows_is_withheld(record):

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tests.core.scale_pools import some_moves
@@ -33,11 +34,21 @@ def test_a_learned_scale_scores_better_than_the_ewma_where_the_days_range_tells(
 def test_each_market_and_decile_with_enough_rows_has_its_scores(pool, model):
     own = group_scores(model, pool)
 
-    assert list(own) == ["market A", "market B", *(f"volatility decile {number}" for number in range(1, 11))]
+    assert list(own) == [
+        *("market A", "market B"),
+        *(f"volatility decile {number}" for number in range(1, 11)),
+        *(f"market {name} over {horizon} sessions" for horizon in (5, 20) for name in "AB"),
+    ]
     assert sum(own[f"market {name}"]["rows"] for name in "AB") == len(pool) - 7  # the last moves are not known
     whole = scale_scores(model, pool)
     shares = [(own[f"market {name}"]["rows"], own[f"market {name}"]["coverage"]) for name in "AB"]
     assert sum(rows * share for rows, share in shares) / (len(pool) - 7) == pytest.approx(whole["coverage_1"])
+    for horizon in (5, 20):
+        rows, coverages = (
+            [own[f"market {name} over {horizon} sessions"][figure] for name in "AB"] for figure in ("rows", "coverage")
+        )
+        assert sum(rows) == len(pool) - 7 * horizon
+        assert np.average(coverages, weights=rows) == pytest.approx(whole[f"coverage_{horizon}"])
     assert own["volatility decile 10"]["coverage"] == pytest.approx(whole["coverage_volatile"], abs=0.01)
 
 

@@ -36,10 +36,11 @@ def test_a_record_of_other_prices_is_made_again(prices):
     assert record["until"] == f"{prices.index[-1]:%Y-%m-%d}"
 
 
-def test_a_record_without_that_of_the_bands_is_made_again(prices):
-    earlier = {"until": f"{prices.index[-1]:%Y-%m-%d}", "horizons": {"1": {"tails": []}}}
+@pytest.mark.parametrize("part", [{}, {"band": {}}, {"peers": {}}])
+def test_a_record_of_an_earlier_release_is_made_again(part, prices):
+    earlier = {"until": f"{prices.index[-1]:%Y-%m-%d}", "horizons": {"1": {"tails": [], **part}}}
 
-    assert "band" in renewed_record(earlier, prices)["horizons"]["1"]
+    assert {"band", "peers"} <= renewed_record(earlier, prices)["horizons"]["1"].keys()
 
 
 def test_a_history_too_short_for_a_record_has_none(prices):
@@ -49,7 +50,7 @@ def test_a_history_too_short_for_a_record_has_none(prices):
 def test_the_record_of_the_stored_snapshot_goes_on(prices, tmp_path):
     store = DatasetStore(str(tmp_path))
     assert record_facts(store, "AAPL", prices.iloc[:300]) == {"risk_record": {}}
-    record = {"until": f"{prices.index[-2]:%Y-%m-%d}", "horizons": {"1": {"band": {}}}}
+    record = {"until": f"{prices.index[-2]:%Y-%m-%d}", "horizons": {"1": {"band": {}, "peers": {}}}}
 
     store.write("serving_snapshot", "AAPL", Dataset(facts={"risk_record": record}))
 

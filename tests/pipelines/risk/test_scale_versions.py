@@ -175,7 +175,7 @@ def test_too_short_a_history_for_a_twin_is_refused(candidates, monkeypatch):
     assert "no out-of-sample forecasts" in decision.reason
 
 
-GROUPS = {"market XNYS": {"rows": 900.0, "pinball": 0.2, "coverage": 0.9}}
+GROUPS = {"market XNYS": {"rows": 900.0, "horizon": 1.0, "pinball": 0.2, "coverage": 0.9}}
 
 
 @pytest.mark.parametrize(
@@ -187,6 +187,8 @@ GROUPS = {"market XNYS": {"rows": 900.0, "pinball": 0.2, "coverage": 0.9}}
         ({"coverage": 0.87}, "market XNYS: coverage 87.0%, not 90.0%"),
         ({"coverage": 0.87, "rows": 500.0}, "market XNYS: coverage 87.0%, not 90.0%"),
         ({"coverage": 0.875, "rows": 500.0}, None),  # chance alone may do that
+        ({"coverage": 0.87, "horizon": 5.0}, None),  # so may it with a fifth of the rows
+        ({"coverage": 0.84, "horizon": 5.0}, "market XNYS: coverage 84.0%, not 90.0%"),
     ],
 )
 def test_a_market_or_decile_that_gets_worse_is_refused_by_name(own, problem):
