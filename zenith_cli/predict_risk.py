@@ -63,12 +63,19 @@ def _show_record(console: Console, record: RiskRecord) -> None:
         coverage, gain = _figure(band.coverage, ".1%"), _figure(band.skill, ".1%")
         p_value = "" if band.p_value is None else f" (p {band.p_value:.3f})"
         console.print(f"90 % band: held {coverage} of {band.rows} prices; pinball {gain} better than EWMA{p_value}")
+    if peers := record.peers:
+        losses = [_gain(peers.pinball, other) for other in (peers.pinball_garch, peers.pinball_gjr)]
+        console.print(f"its pinball beside GARCH {losses[0]}, beside GJR {losses[1]} (minus is better)")
     if record.touch:
         touches = Table("level", "touched", "Brier", "of the past frequency", "skill")
         for touch in record.touch:
             figures = (_figure(value, ".4f") for value in (touch.brier, touch.brier_frequency))
             touches.add_row(f"{touch.pct:+g} %", _figure(touch.rate, ".1%"), *figures, _figure(touch.skill, ".1%"))
         console.print(touches)
+
+
+def _gain(own: float | None, other: float | None) -> str:
+    return _figure(own / other - 1 if own is not None and other else None, "+.1%")
 
 
 def _figure(value: float | None, form: str) -> str:

@@ -38,10 +38,11 @@ def test_the_risk_is_printed_as_tables(capsys):
 
 
 BAND = {"rows": 995, "coverage": 0.91, "pinball": 0.0093, "pinball_ewma": 0.0094, "skill": 0.012, "p_value": 0.026}
+PEERS = {"rows": 199, "pinball": 0.0093, "pinball_garch": 0.0094, "pinball_gjr": 0.0091}
 TOUCH = {"pct": -3, "rows": 995, "rate": 0.361, "brier": 0.2177, "brier_frequency": 0.2332, "skill": 0.066}
 VOLATILITY = {"rows": 995, "qlike": 1.3, "qlike_ewma": 1.4, "qlike_skill": 0.062}
 RECORD = {"since": "2009-01-02", "until": "2013-02-28"}
-RECORD |= {"horizons": {"5": {"tails": [], "volatility": VOLATILITY, "band": BAND, "touch": [TOUCH]}}}
+RECORD |= {"horizons": {"5": {"tails": [], "volatility": VOLATILITY, "band": BAND, "peers": PEERS, "touch": [TOUCH]}}}
 
 
 @pytest.fixture
@@ -56,6 +57,7 @@ def test_the_record_has_the_band_and_the_touches(capsys):
 
     output = capsys.readouterr().out
     assert "90 % band: held 91.0% of 995 prices; pinball 1.2% better than EWMA (p 0.026)" in output
+    assert "its pinball beside GARCH -1.1%, beside GJR +2.2% (minus is better)" in output
     assert "│ -3 %  │ 36.1%   │ 0.2177 │ 0.2332                │ 6.6%  │" in output
 
 

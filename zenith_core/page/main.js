@@ -8,7 +8,7 @@ import { promotions, training, versions } from "./models.js";
 import { overview, refreshOverview } from "./overview.js";
 import * as parts from "./parts.js";
 import { comparison } from "./compare.js";
-import { LEVELS, risk } from "./risk.js";
+import { LEVELS, panel as risk } from "./risk.js";
 import { startSearch } from "./search.js";
 import { startTheme } from "./theme-switch.js";
 

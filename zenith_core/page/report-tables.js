@@ -67,6 +67,15 @@ export const volatility = (ticker, record) => table(t("report.volatility", { tic
   Object.entries(record.horizons).map(([horizon, { volatility: score }]) => [
     t("sessions", { n: Number(horizon) }), whole(score.rows), three(score.qlike), base(three(score.qlike_ewma)), signed(score.qlike_skill)]));
 
+// The band's pinball loss beside GARCH's and GJR's, also where those are smaller; data of an earlier release have none.
+export function peers(ticker, record) {
+  const rows = Object.entries(record.horizons).filter(([, figures]) => figures.peers);
+  return rows.length > 0 && table(t("report.peers", { ticker }),
+    [[t("horizon"), false], ...["rows", "own", "garch", "gjr"].map((name) => [t(`report.peers.${name}`), true])],
+    rows.map(([horizon, { peers: losses }]) => [t("sessions", { n: Number(horizon) }), whole(losses.rows), percent(losses.pinball, 3),
+      base(percent(losses.pinball_garch, 3)), base(percent(losses.pinball_gjr, 3))]));
+}
+
 // The probabilities to touch a level, scored; data of an earlier release have none.
 export function touches(ticker, record) {
   const rows = Object.entries(record.horizons).flatMap(([horizon, { touch = [] }]) => touch.map((level) => [horizon, level]));

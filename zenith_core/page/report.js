@@ -9,7 +9,7 @@ import * as parts from "./parts.js";
 import { coverageLine, reliability, skillBars } from "./plots.js";
 import { LEVELS, risk } from "./risk.js";
 import { startTheme } from "./theme-switch.js";
-import { error as errorRows, bands, classes, folds, lineage, rules, scores, signalFolds, statistics, tails, touches, volatility } from "./report-tables.js";
+import { error as errorRows, bands, classes, folds, lineage, peers, rules, scores, signalFolds, statistics, tails, touches, volatility } from "./report-tables.js";
 
 const HORIZONS = [1, 5, 30];
 const CATALOGUES = ["words", "report"];
@@ -97,7 +97,7 @@ function bandSkill({ band: metrics, scale_version: scale }) {
 function riskRecord(record) {
   if (!record.horizons) return null;
   return [h("h3", {}, t("report.risk.record")), small("report.risk.how", { since: day(record.since), until: day(record.until) }),
-    tails(ticker, record), volatility(ticker, record), touches(ticker, record)];
+    tails(ticker, record), volatility(ticker, record), peers(ticker, record), touches(ticker, record)];
 }
 
 function signalSkill({ metrics, model_type: kind, importances }) {

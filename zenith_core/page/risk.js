@@ -3,7 +3,7 @@
 import { command, waiting } from "./parts.js";
 import { explain } from "./api.js";
 import { h, note, table } from "./dom.js";
-import { percent, price, t } from "./i18n.js";
+import { number, percent, price, t } from "./i18n.js";
 
 export const LEVELS = [10, 5, 3, -3, -5, -10].map((pct) => ({ pct }));
 const BOUNDS = { at_most: "≤ ", at_least: "≥ " };
@@ -15,6 +15,9 @@ export function risk(ticker, data) {
   if (error?.kind === "distribution-unavailable") return note(explain(error), " ", command(`zenith job refresh_prices --tickers ${ticker}`));
   return error ? note(explain(error)) : [losses(ticker, answers), touches(ticker, answers), h("p", { class: "small" }, t("risk.how"))];
 }
+
+// The panel of a ticker's page: its risk, and how well the probabilities to touch a level were forecast before.
+export const panel = (ticker, data) => [risk(ticker, data), data.risk?.value && touchRecord(ticker, data.risk.value)];
 
 const ahead = ({ horizon }) => t("sessions", { n: horizon });
 
@@ -35,5 +38,17 @@ function touches(ticker, answers) {
       [[t("risk.level"), false], [t("risk.change"), true], ...answers.map((answer) => [ahead(answer), true])],
       LEVELS.map(({ pct }, row) => [price(answers[0].touch[row].price), percent(pct / 100, 0, true),
         ...answers.map((answer) => chance(answer.touch[row]))])),
+  ];
+}
+
+function touchRecord(ticker, answers) {
+  const scored = answers.filter(({ record }) => record?.touch.length);
+  if (!scored.length) return null;
+  const cell = ({ brier, brier_frequency: frequency }) => `${number(brier, 3)} / ${number(frequency, 3)}`;
+  return [
+    table(t("risk.record", { ticker }),
+      [[t("risk.change"), false], ...scored.map(({ record }) => [t("sessions", { n: record.horizon }), true])],
+      scored[0].record.touch.map(({ pct }, row) => [percent(pct / 100, 0, true), ...scored.map(({ record }) => cell(record.touch[row]))])),
+    h("p", { class: "small" }, t("risk.record.how")),
   ];
 }

@@ -132,6 +132,15 @@ class BandRecord(Response):
     )
 
 
+class PeerRecord(Response):
+    """Mean pinball losses of the band and of its peers, on every fifth forecast; smaller is better."""
+
+    rows: int
+    pinball: Finite | None
+    pinball_garch: Finite | None = Field(description="Of GARCH(1,1) with Student's t.")
+    pinball_gjr: Finite | None = Field(description="Of GJR-GARCH with filtered historical simulation.")
+
+
 class TouchRecord(Response):
     """The out-of-sample record of the probability to touch a level, beside how often it was touched before."""
 
@@ -152,6 +161,7 @@ class RiskRecord(Response):
     tails: list[TailRecord] = Field(description="Of 1, 2.5 and 5 %.")
     volatility: VolatilityRecord
     band: BandRecord | None = Field(default=None, description="Null in data of an earlier release.")
+    peers: PeerRecord | None = Field(default=None, description="Null in data of an earlier release.")
     touch: list[TouchRecord] = Field(default=[], description="Empty in data of an earlier release.")
 
 

@@ -111,12 +111,21 @@ class Server:
             return False
 
 
+TOUCH = {"pct": -3, "rows": 999, "rate": 0.21, "brier": 0.1412, "brier_frequency": 0.1633, "skill": 0.135}
+VOLATILITY = {"rows": 999, "qlike": 1.31, "qlike_ewma": 1.38, "qlike_skill": 0.05}
+RISK_RECORD = {
+    "since": "2016-03-01",
+    "until": "2020-02-28",
+    "horizons": {horizon: {"tails": [], "volatility": VOLATILITY, "touch": [TOUCH]} for horizon in ("1", "5", "20")},
+}
+
+
 def make_home(home):
     """AAPL has all; MSFT has models, and data of before there was a page; IBM has data only."""
     registry = MLflowHome(home)
     for ticker in ("AAPL", "IBM", "MSFT"):
-        distribution = normal_distribution() if ticker == "AAPL" else None
-        write_facts(home, "serving_snapshot", ticker, make_snapshot(ticker, distribution=distribution).to_json())
+        known = {"distribution": normal_distribution(), "risk_record": RISK_RECORD} if ticker == "AAPL" else {}
+        write_facts(home, "serving_snapshot", ticker, make_snapshot(ticker, **known).to_json())
     for ticker in ("AAPL", "MSFT"):
         registry.register(f"lstm-{ticker}", make_lstm(ticker))
         registry.register(f"ensemble-{ticker}", make_ensemble(ticker))

@@ -86,11 +86,12 @@ def test_a_ticker_of_before_there_was_a_leaderboard_says_so(visit):
 
 def test_the_risk_has_losses_and_touched_levels_by_horizon(visit):
     tables = part(visit(), "Risk").get_by_role("table")
-    losses, touches = tables.nth(0), tables.nth(1)
+    losses, touches, record = (tables.nth(number) for number in range(3))
 
     expect(losses.get_by_role("row").nth(2)).to_have_text("5 sessions15.9%3.6%4.5%5.1%5.8%")
     expect(touches.get_by_role("row").nth(1)).to_have_text("110.00+10%≤ 0.1%≤ 0.1%8%")
     expect(touches.get_by_role("row").nth(3)).to_have_text("103.00+3%0.3%19%59%")
+    expect(record.get_by_role("row").nth(1)).to_have_text("-3%" + 3 * "0.141 / 0.163")
 
 
 def test_data_without_a_risk_show_the_command_that_computes_it(visit):

@@ -46,11 +46,12 @@ TAIL = {"tail": 0.05, "rows": 999, "hits": 52, "hit_rate": 52 / 999, "kupiec_p":
 TAIL |= {"fz0": -2.512, "fz0_ewma": -2.488, "fz0_gain": 0.024}
 VOLATILITY = {"rows": 999, "qlike": 1.31, "qlike_ewma": 1.38, "qlike_skill": 1 - 1.31 / 1.38}
 BAND = {"rows": 999, "coverage": 0.897, "pinball": 0.0061, "pinball_ewma": 0.0062, "skill": 0.016, "p_value": 0.03}
+PEERS = {"rows": 200, "pinball": 0.0061, "pinball_garch": 0.0062, "pinball_gjr": 0.0060}
 TOUCH = {"pct": -3, "rows": 999, "rate": 0.21, "brier": 0.1412, "brier_frequency": 0.1633, "skill": 0.135}
 RISK_RECORD = {
     "since": "2016-03-01",
     "until": "2020-02-28",
-    "horizons": {"1": {"volatility": VOLATILITY, "tails": [TAIL], "band": BAND, "touch": [TOUCH]}},
+    "horizons": {"1": {"volatility": VOLATILITY, "tails": [TAIL], "band": BAND, "peers": PEERS, "touch": [TOUCH]}},
 }
 
 
