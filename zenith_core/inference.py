@@ -24,6 +24,7 @@ __all__ = [
     "SIGNALS",
     "PriceForecast",
     "RunModel",
+    "forecast_points",
     "forecast_prices",
     "in_served_bands",
     "signal_probabilities",
@@ -68,6 +69,22 @@ def in_served_bands(forecast: PriceForecast, distribution: ForecastDistribution 
     if distribution is None:
         return forecast
     return replace(forecast, quantiles=price_quantiles(distribution, QUANTILES, close))
+
+
+def forecast_points(snapshot: ServingSnapshot, forecast: PriceForecast) -> list[dict[str, Any]]:
+    """Return a forecast from a snapshot as one point for each session: day, date, price, change_pct, lower, upper."""
+    prices, lower, upper = (values.tolist() for values in (forecast.price, forecast.lower, forecast.upper))
+    return [
+        {
+            "day": day + 1,
+            "date": session,
+            "price": round(prices[day], 6),
+            "change_pct": round(100 * (prices[day] / snapshot.close - 1), 4),
+            "lower": round(lower[day], 6),
+            "upper": round(upper[day], 6),
+        }
+        for day, session in enumerate(snapshot.next_sessions)
+    ]
 
 
 def signal_probabilities(run: RunModel, snapshot: ServingSnapshot) -> dict[str, float]:

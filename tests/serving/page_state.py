@@ -5,9 +5,16 @@ import json
 import numpy as np
 import pandas as pd
 
-from tests.pipelines.reports.sample_report import make_report
+from tests.pipelines.reports.sample_report import make_sample
 from tests.published import publish
-from zenith_pipelines.production.chart_data import candles, equity_curve, overlays, past_forecasts, past_signals
+from zenith_pipelines.production.chart_data import (
+    candles,
+    equity_curve,
+    last_trades,
+    overlays,
+    past_forecasts,
+    past_signals,
+)
 
 SESSIONS = 300
 HELD = {"total_return": 0.6, "annual_return": 0.2, "volatility": 0.3, "max_drawdown": -0.4, "sharpe": 0.71, "trades": 0}
@@ -70,7 +77,7 @@ def write_charts(home, ticker):
 
 def write_evidence(home, ticker):
     """Models, statistics and a certificate as of the sample report; `write_charts` comes first."""
-    report = make_report()
+    report = make_sample()
     versions = {"model": f"lstm-{ticker}", "version": 1, "data_end": "2013-03-01", "versions": {"zenith": "0.2.0"}}
     for kind, metrics, study in (
         ("lstm", report.price_metrics, report.price_study),
@@ -79,7 +86,12 @@ def write_evidence(home, ticker):
         write_facts(home, f"{kind}_model", ticker, {**versions, "kind": kind, "metrics": metrics, "study": study})
         facts, sample = read_facts(home, f"{kind}_backtest", ticker), report.backtests[kind].stats
         stats = {account: {**figures, **facts["stats"][account]} for account, figures in sample.items()}
-        write_facts(home, f"{kind}_backtest", ticker, {**facts, "stats": stats})
+        write_facts(
+            home,
+            f"{kind}_backtest",
+            ticker,
+            {**facts, "stats": stats, "trades": last_trades(report.backtests[kind].trades)},
+        )
     features = read_facts(home, "indicator_features", ticker)
     write_facts(home, "indicator_features", ticker, {**features, "leakage": report.leakage})
     snapshot = read_facts(home, "serving_snapshot", ticker)

@@ -16,7 +16,15 @@ from zenith_core.market.suffixes import (
 )
 from zenith_core.market.tickers import parse_tickers, validate_ticker
 
-__all__ = ["EXCHANGES", "Exchange", "add_exchanges", "currency_pair", "exchange_of", "listed_tickers"]
+__all__ = [
+    "EXCHANGES",
+    "Exchange",
+    "add_exchanges",
+    "currency_pair",
+    "exchange_of",
+    "listed_tickers",
+    "sessions_per_year",
+]
 
 
 EXCHANGES: dict[str, Exchange] = dict(SUFFIXES)
@@ -68,6 +76,14 @@ def exchange_of(ticker: str) -> Exchange:
             f"{ticker}: no exchange is known for {suffix}; known are Yahoo's, such as .SA, .L and .NS, none for New "
             "York (share classes take a dash: BRK-B), and those of ZENITH_EXCHANGES"
         ) from None
+
+
+def sessions_per_year(ticker: str) -> int:
+    """Return the sessions of a year of the ticker's market. An exchange unknown to this process has those of stocks."""
+    try:
+        return exchange_of(ticker).sessions_per_year
+    except InvalidTicker:
+        return Exchange.sessions_per_year
 
 
 def currency_pair(ticker: str) -> tuple[str, str] | None:

@@ -2,7 +2,6 @@
 
 import { list, t, has } from "./i18n.js";
 
-const BASE = new URL("../api/v1/ml/", import.meta.url);
 const PATIENCE = 20000;
 const KEY = "zenith.key";
 
@@ -36,7 +35,7 @@ export const post = (path, body, key = keptKey()) => ask(path, {
 async function ask(path, options) {
   let answer;
   try {
-    answer = await fetch(new URL(path, BASE), { cache: "no-cache", signal: AbortSignal.timeout(PATIENCE), ...options });
+    answer = await fetch(new URL(`../api/v1/ml/${path}`, import.meta.url), { cache: "no-cache", signal: AbortSignal.timeout(PATIENCE), ...options });
   } catch {
     throw new Failure(0);
   }

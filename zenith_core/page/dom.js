@@ -22,7 +22,7 @@ export function fill(element, ...children) {
 
 // Only web addresses become links, so that none can run a script.
 export function link(address, text, attributes = {}) {
-  const safe = /^(https?:\/\/|docs$|reports\/)/.test(address ?? "");
+  const safe = /^(https?:\/\/|docs$|reports\/|\.\.\/#)/.test(address ?? "");
   return safe ? h("a", { href: address, rel: "noopener", ...attributes }, text) : h("span", {}, text);
 }
 

@@ -1,5 +1,7 @@
 // The page's words in the reader's language, and numbers and dates in its format.
 
+import { embedded } from "./embedded.js";
+
 const KNOWN = ["en", "pt"];
 const words = {};
 let language = "en";
@@ -13,7 +15,7 @@ export function firstLanguage() {
   return wished.find((one) => KNOWN.includes(one)) ?? "en";
 }
 
-const catalogue = async (name, chosen) => (await fetch(new URL(`${name}.${chosen}.json`, import.meta.url))).json();
+const catalogue = async (name, chosen) => embedded?.words[`${name}.${chosen}`] ?? (await fetch(new URL(`${name}.${chosen}.json`, import.meta.url))).json();
 
 export async function speak(chosen, remember = false, catalogues = ["words"]) {
   words[chosen] ??= Object.assign({}, ...await Promise.all(catalogues.map((name) => catalogue(name, chosen))));

@@ -17,7 +17,7 @@ export const versions = (ticker, data, links) => came(data.models, ({ models }) 
   const heads = [[t("models.model"), false], [t("models.version"), true], [t("models.status"), false], [t("models.data"), false],
                  [t("models.made"), false], [t("models.better"), false], [t("models.evidence"), false]];
   return table(t("models.caption", { ticker }), heads, models.map((one) => [
-    named(one.model_type), mlflow(links, one), h("span", { class: `tag ${one.status}` }, worded("status", one.status)),
+    named(one.model_type), versionLink(links, one.name, one.version), h("span", { class: `tag ${one.status}` }, worded("status", one.status)),
     day(one.data_end), day(one.created_at), better(one.beats_naive), claim(one.evidence),
   ]));
 });
@@ -27,9 +27,10 @@ const claim = (evidence) => (evidence?.since ? `${evidence.discovered ? "★ " :
 
 const better = (known) => t(known === null || known === undefined ? "unknown" : known ? "yes" : "no");
 
-const mlflow = (links, { name, version }) => links?.mlflow
+// A version as a link to MLflow, where there is an address.
+export const versionLink = (links, name, version) => (links?.mlflow
   ? link(`${links.mlflow}/#/models/${encodeURIComponent(name)}/versions/${encodeURIComponent(version)}`, version)
-  : version;
+  : version);
 
 export const promotions = (data) => came(data.history, ({ events }) => events.length
   ? h("ol", { class: "events" }, events.slice(0, 12).map(event))

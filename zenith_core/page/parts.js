@@ -46,6 +46,7 @@ export function headline(ticker, data, listed) {
 }
 
 function age(known) {
+  if (typeof known.age_sessions !== "number") return null; // of a file, which does not know today
   const text = known.age_sessions >= 30 ? t("age.many") : t("age", { n: known.age_sessions });
   return known.stale ? [tag("stale", t("stale")), " ", h("span", { class: "age" }, text)] : h("span", { class: "age" }, text);
 }
@@ -61,11 +62,11 @@ function badge(data) {
     : tag("plain", t("skill.naive")));
 }
 
-export function figures(data) {
+// `coverage` of the interval, if the data have no answers with it.
+export function figures(data, coverage = data.skills?.value?.find((answer) => answer.horizon === HEADLINE)?.coverage) {
   const forecast = priceOf(data);
   const signal = signalOf(data);
   const at = forecast?.predictions[HEADLINE - 1];
-  const coverage = data.skills?.value?.find((answer) => answer.horizon === HEADLINE)?.coverage;
   const figure = (name, value, detail) => h("div", {}, h("dt", {}, name), h("dd", {}, h("strong", {}, value), h("span", {}, detail)));
   return h("dl", { class: "figures" },
     at && figure(t("figure.forecast", { n: at.day }), price(at.price),

@@ -1,6 +1,6 @@
 // The tables of the report: figures as rows, each beside its baseline.
 
-import { h, table } from "./dom.js";
+import { h, opened, table } from "./dom.js";
 import { day, has, number, percent, price, t } from "./i18n.js";
 
 const SHOWN = [1, 5, 10, 20, 30]; // horizons
@@ -98,6 +98,13 @@ export function statistics(ticker, backtests, titled) {
     rowsOf("statistic", STATISTICS, columns).map(([name, ...cells]) => [name, ...cells.map((cell, index) => (index % 2 ? base(cell) : cell))]));
 }
 
+// The last trades; one that is open has no exit.
+export const trades = (title, rows, currency) => opened(t("report.trades", { n: rows.length }), () => table(t("report.trades.caption", { title }),
+  [[t("report.trade.entry"), false], ...["at", "exit", "at", "quantity"].map((name) => [t(`report.trade.${name}`), true]),
+   ...["costs", "pnl"].map((name) => [t(`report.trade.${name}`, { currency }), true])],
+  rows.map((trade) => [day(trade.entry_date), price(trade.entry_price), trade.exit_date ? day(trade.exit_date) : t("report.trade.open"), price(trade.exit_price),
+    number(trade.quantity), number(trade.costs), number(trade.pnl)])));
+
 export function rules(config) {
   const { holding_period: period, target_volatility: target } = config;
   return [
@@ -127,5 +134,5 @@ export const signalFolds = (ticker, model) => table(t("report.folds.signal", { t
     { true: t("yes"), false: t("no") }[fold.calibration?.proven] ?? "–"]));
 
 export const lineage = (ticker, models, titled) => table(t("report.lineage", { ticker }),
-  [[t("models.model"), false], ...models.map((model) => [`${titled(model.model_type)} ${model.version}`, false])],
+  [[t("models.model"), false], ...models.map((model) => [titled(model), false])],
   Object.keys(models[0]?.lineage ?? {}).map((name) => [t(`lineage.${name}`), ...models.map((model) => model.lineage[name] ?? "–")]));

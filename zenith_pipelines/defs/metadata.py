@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 import pandas as pd
 
+from zenith_core.evaluation.past_bands import in_past_bands
+from zenith_core.inference import QUANTILES, PriceForecast
+from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.reports import forecast_plots as plots
 from zenith_pipelines.reports import price_plots as market_plots
 from zenith_pipelines.reports import signal_plots
 from zenith_pipelines.reports.plotting import to_small_png
-from zenith_pipelines.reports.verdicts import Verdict
+from zenith_pipelines.reports.verdicts import WordedVerdict
+from zenith_pipelines.risk.scale_prior import priors
 from zenith_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -95,12 +99,26 @@ def equity_plot(backtest: "Backtest", name: str) -> Metadata:
     return _plot("equity", plots.equity_and_drawdown(backtest, name))
 
 
-def fan_plot(figure: "Figure") -> Metadata:
-    """Show the report's plot of the latest forecast."""
-    return _plot("forecast fan", figure)
+def fan_plot(prices: pd.DataFrame, model: Dataset, snapshot: ServingSnapshot, forecast: PriceForecast) -> Metadata:
+    """Plot the latest forecast of a price model, and its walk-forward forecasts in the bands that are served."""
+    horizon = model.facts["metrics"]["horizon"]
+    past = model.table[model.table["horizon"] == horizon]
+    if snapshot.distribution:
+        past = in_past_bands(past, prices, priors())
+    latest = pd.DataFrame(
+        {
+            "date": pd.DatetimeIndex(snapshot.next_sessions),
+            "price": forecast.price,
+            "lower": forecast.lower,
+            "q25": forecast.quantiles[:, QUANTILES.index(0.25)],
+            "q75": forecast.quantiles[:, QUANTILES.index(0.75)],
+            "upper": forecast.upper,
+        }
+    )
+    return _plot("forecast fan", plots.price_fan(prices, past, latest, horizon))
 
 
-def verdicts_table(verdicts: Iterable[Verdict]) -> Metadata:
+def verdicts_table(verdicts: Iterable[WordedVerdict]) -> Metadata:
     """Return the verdicts of the report as a markdown table."""
     lines = [
         f"| {'+' if verdict.good else '–'} | {verdict.subject} | {verdict.sentence} | {verdict.figures} |"

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 SESSIONS = 504  # about two years
+TRADES = 20
 POINTS = 500  # more than one curve needs on a screen
 OVERLAYS = ("sma_50", "sma_200", "bb_lower", "bb_upper", "rsi_14")
 """The indicators that the price chart can show."""
@@ -56,11 +57,19 @@ def equity_curve(equity: pd.DataFrame) -> Columns:
     return _columns(values.assign(date=equity["date"]).iloc[rows], "date", "strategy", "buy_and_hold")
 
 
+def last_trades(trades: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the last TRADES trades of a backtest as rows, newest first. A trade that is open has no exit."""
+    rows = trades.iloc[::-1].head(TRADES)
+    names = ("entry_date", "entry_price", "exit_date", "exit_price", "quantity", "costs", "pnl")
+    columns = _columns(rows, *names)
+    return [dict(zip(names, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
 def _columns(table: pd.DataFrame, *names: str) -> Columns:
     return {name: _values(table[name]) for name in names}
 
 
 def _values(column: "pd.Series[Any]") -> list[Any]:
     if pd.api.types.is_datetime64_any_dtype(column.dtype):
-        return [day.date().isoformat() for day in column]
+        return [None if pd.isna(day) else day.date().isoformat() for day in column]
     return [float(f"{value:.6g}") if np.isfinite(value) else None for value in column]

@@ -67,6 +67,12 @@ class Claims:
         """Return a ticker's evidence for a task by horizon."""
         return self._universe.judge_all(self._tickers.get(ticker, {}), task)
 
+    def nearest(self, ticker: str, task: Task, horizon: int) -> tuple[int, Evidence]:
+        """Return a ticker's evidence for a task, of prices at the nearest horizon, and that horizon."""
+        own = self._tickers.get(ticker, {})
+        nearest = nearest_horizon(own, task, horizon) if task == "price" else str(horizon)
+        return int(nearest), self._universe.judge(own, task, nearest)
+
     def of_kind(self, ticker: str, kind: Kind, horizon: int = HEADLINE_HORIZON) -> Evidence | None:
         """Return the evidence for a kind of model at the nearest horizon; None unless it answers the ticker's task."""
         task = task_of(kind)

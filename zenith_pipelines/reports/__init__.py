@@ -1,1 +1,1 @@
-"""The report of one ticker: a self-contained HTML page, and its plots for the Dagster UI and MLflow."""
+"""The report of one ticker as a file, its verdicts, and plots for the Dagster UI."""

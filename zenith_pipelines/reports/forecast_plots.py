@@ -64,19 +64,6 @@ def _draw_latest(axes: "Axes", closes: pd.Series, latest: pd.DataFrame) -> None:
     axes.axvline(dates[0], color=MUTED, linewidth=0.8, linestyle=":")
 
 
-def coverage_by_horizon(metrics: Mapping[str, Any]) -> "Figure":
-    """Plot the share of actual prices inside the 90 % band, by horizon, of `ReportData.band_metrics`."""
-    figure, (axes,) = canvas(width=5.2, height=3)
-    horizons, values = _by_horizon(metrics, "coverage")
-    axes.axhline(0.9, color=MUTED, linewidth=1, linestyle="--", label="nominal: 90 %")
-    axes.plot(horizons, values, color=ACCENT, marker="o", markersize=3, label="observed out of sample")
-    axes.set_ylim(min(0.7, np.nanmin([*values, 0.9]) - 0.05), 1.01)
-    axes.set_xlabel("sessions ahead")
-    percent_axis(axes)
-    legend(axes, "lower left")
-    return figure
-
-
 def skill_by_horizon(metrics: dict[str, Any]) -> "Figure":
     """Plot the skill against the random walk by horizon, of `price_metrics`; significant horizons stand out."""
     figure, (axes,) = canvas(width=5.2, height=3)

@@ -1,27 +1,17 @@
-"""Shared matplotlib style of the report's figures, and their output as SVG or PNG.
-
-Colours are roles. A PNG has the light ones; in SVG each becomes a CSS variable (`var(--ink, #1f2933)`), so that a page
-can show the same figure in light and dark.
-"""
+"""Shared matplotlib style of the plots in the Dagster UI, in the light colours of the page, and their output."""
 
 import io
-import re
 from collections.abc import Sequence
-from html import escape
-from threading import Lock
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CARD, INK, MUTED, GRID = "#ffffff", "#1f2933", "#7d8795", "#e3e7ec"
-ACCENT, GOOD, BAD = "#2f6fde", "#12876f", "#cf5c36"
-ROLES = {"card": CARD, "ink": INK, "muted": MUTED, "grid": GRID, "accent": ACCENT, "good": GOOD, "bad": BAD}
+CARD, INK, MUTED, GRID = "#ffffff", "#1b1f24", "#5a626c", "#ebe8e0"
+ACCENT, GOOD, BAD = "#17507a", "#1d7a5f", "#b2453a"
 
 SESSIONS_SHOWN = 250  # about a year
-
-_rc_lock = Lock()  # matplotlib's settings are global to the process
 
 
 def canvas(width: float = 10.6, height: float = 3.0, rows: Sequence[float] = (1,)) -> "tuple[Figure, list[Axes]]":
@@ -119,24 +109,6 @@ def to_small_png(figure: "Figure") -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, format="png", optimize=True)
     return buffer.getvalue()
-
-
-def to_svg(figure: "Figure", label: str = "") -> str:
-    """Return the figure as one `<svg>` element as wide as its container; `label` is for screen readers."""
-    import matplotlib
-
-    buffer = io.StringIO()
-    _fix_layout(figure)
-    # Text stays text (small, selectable). A fixed salt and no date give the same bytes for the same figure.
-    with _rc_lock, matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "zenith"}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    svg = buffer.getvalue()
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    svg = re.sub(r'(<svg [^>]*?)width="[^"]*" height="[^"]*"', r"\1", svg, count=1)
-    svg = re.sub(r"<svg\s", f'<svg role="img" aria-label="{escape(label)}" ', svg, count=1)
-    for role, colour in ROLES.items():
-        svg = svg.replace(colour, f"var(--{role}, {colour})")
-    return svg
 
 
 def _fix_layout(figure: "Figure") -> None:

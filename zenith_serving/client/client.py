@@ -30,6 +30,7 @@ from tenacity import (
 
 from zenith_core.job_options import ModelType
 from zenith_core.model_kinds.table import Kind
+from zenith_core.report.document import Report
 from zenith_serving.client.errors import (
     StillRunning,
     Unavailable,
@@ -53,7 +54,6 @@ from zenith_serving.schemas.predictions import (
     SignalAnswer,
 )
 from zenith_serving.schemas.registry import History, Leaderboard, Models, Status, TrackRecord
-from zenith_serving.schemas.reports import Report
 from zenith_serving.schemas.risk import TAILS, RiskAnswer
 from zenith_serving.schemas.universe import TAILS as BOOK_TAILS
 from zenith_serving.schemas.universe import BookAnswer, RankTable

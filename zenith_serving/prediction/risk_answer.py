@@ -7,9 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from zenith_core.errors import InvalidTicker
-from zenith_core.market.exchanges import exchange_of
-from zenith_core.market.suffixes import Exchange
+from zenith_core.market.exchanges import sessions_per_year
 from zenith_core.risk.forecast_distribution import ForecastDistribution
 from zenith_core.risk.touch import touch_probability
 from zenith_core.risk.value_at_risk import (
@@ -48,7 +46,7 @@ def risk_answer(snapshot: ServingSnapshot, request: RiskRequest, now: datetime) 
     """
     distribution, horizon = distribution_of(snapshot), request.horizon
     volatility = expected_volatility(distribution, horizon)
-    annual = annual_volatility(distribution, horizon, _sessions_per_year(snapshot.ticker))
+    annual = annual_volatility(distribution, horizon, sessions_per_year(snapshot.ticker))
     return RiskAnswer(
         **common_fields(snapshot, now),
         horizon=horizon,
@@ -93,11 +91,3 @@ def _record(facts: Mapping[str, Any], horizon: int) -> RiskRecord | None:
         period = {name: facts[name] for name in ("since", "until")}
         return RiskRecord.model_validate({**facts["horizons"][nearest], **period, "horizon": int(nearest)})
     return None
-
-
-def _sessions_per_year(ticker: str) -> int:
-    """Return the sessions of a year of the ticker's market. The exchanges of ZENITH_EXCHANGES have those of stocks."""
-    try:
-        return exchange_of(ticker).sessions_per_year
-    except InvalidTicker:
-        return Exchange.sessions_per_year

@@ -10,7 +10,13 @@ from pydantic import ValidationError
 
 from zenith_core.errors import NotAvailable
 from zenith_core.forecasting.abstention import SignalDecision, decide_latest_signal
-from zenith_core.inference import PriceForecast, forecast_prices, in_served_bands, signal_probabilities
+from zenith_core.inference import (
+    PriceForecast,
+    forecast_points,
+    forecast_prices,
+    in_served_bands,
+    signal_probabilities,
+)
 from zenith_core.model_kinds.table import Kind, known_task
 from zenith_core.model_kinds.tasks import Task
 from zenith_core.risk.forecast_distribution import ForecastDistribution
@@ -213,18 +219,7 @@ def _forecast(model: LoadedModel, inputs: ServingSnapshot, bands: ForecastDistri
 
 def price_points(snapshot: ServingSnapshot, forecast: PriceForecast) -> tuple[PricePoint, ...]:
     """Return a forecast from a snapshot as the points of an answer."""
-    prices, lower, upper = (values.tolist() for values in (forecast.price, forecast.lower, forecast.upper))
-    return tuple(
-        PricePoint(
-            day=day + 1,
-            date=session,
-            price=round(prices[day], 6),
-            change_pct=round(100 * (prices[day] / snapshot.close - 1), 4),
-            lower=round(lower[day], 6),
-            upper=round(upper[day], 6),
-        )
-        for day, session in enumerate(snapshot.next_sessions)
-    )
+    return tuple(PricePoint(**point) for point in forecast_points(snapshot, forecast))
 
 
 def _require_finite(total: float, label: str) -> None:

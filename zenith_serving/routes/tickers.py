@@ -8,7 +8,7 @@ import logging
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from fastapi import APIRouter, Query, Request, Response
@@ -16,15 +16,16 @@ from pydantic import BaseModel, ValidationError
 
 from zenith_core.errors import CorruptData
 from zenith_core.market.listing import unit_text
-from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.table import KINDS, MODEL_KINDS, Kind
+from zenith_core.report.compose import compose_chart
+from zenith_core.report.document import Report
 from zenith_core.snapshot import STALE_AFTER_SESSIONS
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.prediction.predictor import utc_now
 from zenith_serving.prediction.responses import age_in_sessions
 from zenith_serving.prediction.snapshot_store import SnapshotStore
 from zenith_serving.problem_details import RESPONSES
-from zenith_serving.report import facts_of, report_of
+from zenith_serving.report import facts_reader, report_of
 from zenith_serving.routes.conditional import NOT_MODIFIED, with_etag
 from zenith_serving.routes.dependencies import PREFIX, DeclaredParameters, Limit, PredictorDep, SettingsDep
 from zenith_serving.schemas.base import Ticker
@@ -40,7 +41,6 @@ from zenith_serving.schemas.charts import (
     TickerList,
     TickerSummary,
 )
-from zenith_serving.schemas.reports import Report
 from zenith_serving.settings import Settings
 
 _logger = logging.getLogger(__name__)
@@ -87,22 +87,19 @@ def report(request: Request, ticker: Ticker, settings: SettingsDep, predictor: P
 
     The page `/reports/{ticker}` draws it, in English or Portuguese.
     """
-    return with_etag(request, report_of(settings.snapshots.parent, predictor.snapshots.get(ticker), predictor.universe))
+    return with_etag(request, report_of(settings.snapshots.parent, predictor, ticker))
 
 
 def chart_of(data: Path, ticker: str) -> Chart:
     """Return the chart of a validated ticker; `data` holds a folder for each dataset."""
-    backtests = {kind: facts_of(data, f"{kind}_backtest", ticker) for kind in KINDS}
-    snapshot, features = (facts_of(data, name, ticker) for name in ("serving_snapshot", "indicator_features"))
-    of_same_data = snapshot.get("data_version") == features.get("data_version")  # else a split may lie between them
-    answers = ANSWERS.of(ticker)
+    parts = compose_chart(ticker, facts_reader(data, ticker))
     return Chart(
         ticker=ticker,
-        candles=_part(Candles, snapshot.get("candles")),
-        forecasts=_part(PastForecasts, backtests[answers["price"]].get("forecasts")),
-        indicators=_part(Indicators, features.get("chart")) if of_same_data else None,
-        signals=_part(PastSignals, backtests[answers["signal"]].get("signals")),
-        backtests={kind: _backtest(facts) for kind, facts in backtests.items()},
+        candles=_part(Candles, parts["candles"]),
+        forecasts=_part(PastForecasts, parts["forecasts"]),
+        indicators=_part(Indicators, parts["indicators"]),
+        signals=_part(PastSignals, parts["signals"]),
+        backtests={kind: _part(Backtest, own) for kind, own in parts["backtests"].items()},
     )
 
 
@@ -139,11 +136,6 @@ def _summary(snapshots: SnapshotStore, ticker: str, now: datetime) -> TickerSumm
 def _kind(name: Kind) -> KindOfModel:
     kind = MODEL_KINDS[name]
     return KindOfModel(name=name, task=kind.task, title=kind.title, options=list(kind.options.model_fields))
-
-
-def _backtest(facts: dict[str, Any]) -> Backtest | None:
-    names = ("equity", "stats", "config", "model_version")
-    return _part(Backtest, {name: facts[name] for name in names}) if all(name in facts for name in names) else None
 
 
 def _part(schema: type[Part], content: object) -> Part | None:

@@ -21,7 +21,7 @@ from zenith_pipelines.defs.metadata import (
 )
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.ingestion.sources.sample import SampleSource
-from zenith_pipelines.reports.verdicts import Verdict
+from zenith_pipelines.reports.verdicts import WordedVerdict
 from zenith_pipelines.settings import Settings
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -61,7 +61,7 @@ def test_prices_and_features_become_pictures_and_empty_tables_nothing():
 
 
 def test_each_verdict_is_one_row_of_a_table():
-    table = verdicts_table([Verdict("Signal", "No better than chance", "p = 0.40", False)])["verdicts"].value
+    table = verdicts_table([WordedVerdict("Signal", "No better than chance", "p = 0.40", False)])["verdicts"].value
     assert table.splitlines()[-1] == "| – | Signal | No better than chance | p = 0.40 |"
 
 

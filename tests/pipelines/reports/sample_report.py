@@ -1,14 +1,16 @@
-"""A report of synthetic prices, forecasts and signals, for tests of its texts and its page."""
+"""The evidence of a report on synthetic prices, forecasts and signals, and the facts that the pipelines keep of it."""
 
-from dataclasses import asdict, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from zenith_core.backtesting.backtest import BacktestConfig, backtest, forecast_signals
+from zenith_core.backtesting.backtest import Backtest, BacktestConfig, backtest, forecast_signals
 from zenith_core.evaluation.metrics import price_metrics, signal_metrics
 from zenith_core.statistics.sharpe import sharpe_evidence
-from zenith_pipelines.reports.report_data import ReportData
+from zenith_pipelines.production.chart_data import candles, equity_curve, last_trades
 
 SESSIONS = 400
 HORIZONS = (1, 5)
@@ -55,6 +57,22 @@ RISK_RECORD = {
 }
 
 
+@dataclass(frozen=True)
+class Sample:
+    """Evidence of an LSTM and an ensemble."""
+
+    prices: pd.DataFrame
+    forecasts: pd.DataFrame
+    signals: pd.DataFrame
+    price_metrics: Mapping[str, Any]
+    signal_metrics: Mapping[str, Any]
+    backtests: Mapping[str, Backtest]
+    price_study: Mapping[str, Any]
+    signal_study: Mapping[str, Any]
+    leakage: Mapping[str, Any]
+    risk_record: Mapping[str, Any]
+
+
 def make_forecasts(prices, foresight=0.0):
     """Return forecasts of the last 150 sessions: no change, moved by `foresight` towards the actual price."""
     close = prices["close"].to_numpy()
@@ -86,25 +104,19 @@ def run_backtest(prices, signals, trials=(0.1, 0.4)):
     return replace(result, stats={name: stats | evidence[name] for name, stats in result.stats.items()})
 
 
-def make_report(foresight=0.0, **changes):
-    """Return a report of a random walk; with `foresight` the price model has skill."""
+def make_sample(foresight=0.0, **changes):
+    """Return the evidence on a random walk; with `foresight` the price model has skill."""
     rng = np.random.default_rng(4)
     index = pd.bdate_range("2020-01-01", periods=SESSIONS, name="date")
     close = 50 * np.exp(np.cumsum(rng.normal(0, 0.02, SESSIONS)))
-    prices = pd.DataFrame({"open": close, "close": close}, index=index)
+    prices = pd.DataFrame(dict.fromkeys(("open", "high", "low", "close"), close) | {"volume": 1e6}, index=index)
     forecasts = make_forecasts(prices, foresight)
     signals = pd.DataFrame(rng.dirichlet([5, 8, 6], 150), columns=["sell", "hold", "buy"])
     signals["likeliest"], signals["label"] = signals.idxmax(axis=1), rng.choice(["sell", "hold", "buy"], 150)
     signals["reason"] = np.where(signals["likeliest"] == "hold", "low_confidence", "model")
     signals["signal"] = signals["likeliest"]
     signals.insert(0, "date", index[-150:])
-    steps = np.arange(1, 31)
-    latest = pd.DataFrame({"date": index[-1] + pd.offsets.BDay() * steps, "price": close[-1] * 1.001**steps})
-    for name, factor in (("lower", 0.9), ("q25", 0.97), ("q75", 1.03), ("upper", 1.1)):
-        latest[name] = latest["price"] * factor
-    report = ReportData(
-        ticker="PETR4.SA",
-        currency="BRL",
+    sample = Sample(
         prices=prices,
         forecasts=forecasts,
         signals=signals,
@@ -114,16 +126,37 @@ def make_report(foresight=0.0, **changes):
             "lstm": run_backtest(prices, forecast_signals(forecasts)),
             "ensemble": run_backtest(prices, signals.set_index("date")["signal"]),
         },
-        latest=latest,
         price_study=PRICE_STUDY,
         signal_study=SIGNAL_STUDY,
-        trading={"lstm": asdict(BacktestConfig(holding_period=5)), "ensemble": asdict(BacktestConfig())},
         leakage=CERTIFICATE,
         risk_record=RISK_RECORD,
-        lineage={
-            "registered as": ("lstm-PETR4.SA version 3", "ensemble-PETR4.SA version 4"),
-            "cleaned data": ("abc123", "abc123"),
-            "code": ("<script>alert(1)</script>", "0.1.0"),
-        },
     )
-    return replace(report, **changes)
+    return replace(sample, **changes)
+
+
+def sample_facts(sample):
+    """Return the facts of the datasets of a sample, by name."""
+    trading = asdict(BacktestConfig(holding_period=5))
+    models = (
+        ("lstm", sample.price_metrics, sample.price_study),
+        ("ensemble", sample.signal_metrics, sample.signal_study),
+    )
+    origins = {"version": 1, "data_end": "2021-07-13", "data_version": "abc123", "versions": {"zenith": "0.2.0"}}
+    return {
+        **{
+            f"{kind}_model": {**origins, "kind": kind, "model": f"{kind}-PETR4.SA", "metrics": metrics, "study": study}
+            for kind, metrics, study in models
+        },
+        **{
+            f"{kind}_backtest": {
+                "stats": own.stats,
+                "config": trading,
+                "model_version": 1,
+                "equity": equity_curve(own.equity),
+                "trades": last_trades(own.trades),
+            }
+            for kind, own in sample.backtests.items()
+        },
+        "indicator_features": {"leakage": sample.leakage, "data_version": "abc123"},
+        "serving_snapshot": {"data_version": "abc123", "candles": candles(sample.prices)},
+    }

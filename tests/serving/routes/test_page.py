@@ -13,7 +13,6 @@ from zenith_core.forecasting.abstention import REASONS
 from zenith_core.inference import SIGNALS
 from zenith_core.names import DISCLAIMER, PAGE_FILES
 from zenith_core.words import texts
-from zenith_pipelines.reports.verdicts import SENTENCES
 from zenith_serving.app import create_app
 from zenith_serving.settings import Settings
 
@@ -123,11 +122,10 @@ def test_every_word_that_a_script_or_the_html_asks_for_is_there():
     assert [key for key in sorted(keys) if key not in EN and f"{key}.other" not in EN] == []
 
 
-def test_every_verdict_has_words_and_english_ones_are_those_of_the_report_file():
+def test_every_verdict_has_words():
     codes = {f"verdict.{subject}.{code}" for subject, codes in CODES.items() for code in codes}
 
-    assert codes <= EN.keys()
-    assert {code: EN[f"verdict.{code}"] for code in SENTENCES} == SENTENCES
+    assert codes | {f"verdict.{subject}" for subject in CODES} <= EN.keys()
 
 
 def test_every_reason_and_signal_of_the_service_has_words():

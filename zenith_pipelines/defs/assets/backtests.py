@@ -11,11 +11,12 @@ from pydantic import Field
 from zenith_core.backtesting.backtest import BacktestConfig, backtest, forecast_signals
 from zenith_core.evaluation.past_bands import in_past_bands
 from zenith_core.market.exchanges import exchange_of
+from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.declaration import ModelKind
 from zenith_core.model_kinds.options import horizon_of
 from zenith_core.model_kinds.table import KINDS, MODEL_KINDS
 from zenith_core.model_kinds.tasks import Task
-from zenith_core.names import HEADLINE_HORIZON
+from zenith_core.names import ALL_TICKERS, HEADLINE_HORIZON, TRIALS
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.atomic_files import write_atomically
 from zenith_pipelines.datasets.store import Dataset
@@ -23,12 +24,19 @@ from zenith_pipelines.defs.code_versions import code_version
 from zenith_pipelines.defs.metadata import OWNERS, equity_plot, fan_plot, verdicts_table
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
-from zenith_pipelines.production.chart_data import SESSIONS, Columns, equity_curve, past_forecasts, past_signals
+from zenith_pipelines.production.chart_data import (
+    SESSIONS,
+    Columns,
+    equity_curve,
+    last_trades,
+    past_forecasts,
+    past_signals,
+)
+from zenith_pipelines.production.evidence import Claims
 from zenith_pipelines.registry.trials import assess_backtest
-from zenith_pipelines.reports.page import render_report, report_plots
-from zenith_pipelines.reports.plotting import to_png
-from zenith_pipelines.reports.report_data import gather_report_data, log_report, plots_of
-from zenith_pipelines.reports.verdicts import verdicts
+from zenith_pipelines.reports.report_data import gather_report_data, log_report
+from zenith_pipelines.reports.report_file import render_file
+from zenith_pipelines.reports.verdicts import worded_verdicts
 from zenith_pipelines.risk.scale_prior import priors
 
 
@@ -117,7 +125,7 @@ backtest_assets = [backtest_asset(kind) for kind in MODEL_KINDS.values()]
     group_name="backtests",
     owners=OWNERS,
     kinds={"html", "mlflow"},
-    code_version=code_version("zenith_pipelines/reports"),
+    code_version=code_version("zenith_core/report", "zenith_pipelines/reports"),
     ins={f"{kind}_{part}": dg.AssetIn() for kind in KINDS for part in ("model", "backtest")},
 )
 def backtest_report(
@@ -128,22 +136,29 @@ def backtest_report(
     serving_snapshot: Dataset,
     **evidence: Dataset,
 ) -> dg.MaterializeResult[Dataset]:
-    """One HTML page with the evidence for and against the ticker's models. It opens without a network.
+    """The service's page of the report as one HTML file with the evidence of this training. It opens without a network.
 
-    It is also logged to the MLflow run of each model version, as report.html, with the model's plots. A batch draws it
-    only after a promotion; the job `draw_report` draws it at any time.
+    It is also logged to the MLflow run of each model version, as report.html. A batch makes it only after a promotion;
+    the job `draw_report` makes it at any time.
     """
     snapshot = ServingSnapshot.from_json(dict(serving_snapshot.facts))
-    models = {kind: evidence[f"{kind}_model"] for kind in KINDS}
-    backtests = {kind: evidence[f"{kind}_backtest"] for kind in KINDS}
-    report = gather_report_data(snapshot, zenith.registry, cleaned_prices, indicator_features, models, backtests)
-    figures = report_plots(report)
-    page = render_report(report, figures).encode()
+    trials = zenith.store.facts(TRIALS, ALL_TICKERS) if zenith.store.exists(TRIALS, ALL_TICKERS) else {}
+    datasets = {
+        **evidence,
+        "indicator_features": indicator_features,
+        "serving_snapshot": serving_snapshot,
+        TRIALS: Dataset(facts=trials),
+    }
+    report = gather_report_data(snapshot, zenith.registry, Claims(zenith.store), datasets)
+    page = render_file(report.report.model_dump(mode="json"), report.chart).encode()
     path = zenith.settings.reports / f"{context.partition_key}.html"
     write_atomically(path, page)
-    plots = {name: to_png(figures[name]) for kind in KINDS for name in plots_of(kind, context.partition_key)}
-    log_report(zenith.registry, models, page, plots)
-    metadata = fan_plot(figures["price_fan"]) | verdicts_table(verdicts(report))
+    models = {kind: evidence[f"{kind}_model"] for kind in KINDS}
+    log_report(zenith.registry, models, page)
+    metadata = verdicts_table(worded_verdicts(report.report))
+    if zenith.draws_plots:
+        price = models[ANSWERS.of(context.partition_key)["price"]]
+        metadata = fan_plot(cleaned_prices.tables["prices"], price, snapshot, report.forecast) | metadata
     return dg.MaterializeResult(
         value=Dataset(facts={"path": str(path.relative_to(zenith.settings.home))}),
         metadata={"report": dg.MetadataValue.path(path), **metadata},
@@ -162,7 +177,7 @@ def _backtest(
     result, trial = assess_backtest(result, trading, model.facts, zenith.registry)
     figures = {f"{account}/{key}": value for account, stats in result.stats.items() for key, value in stats.items()}
     facts = {"stats": result.stats, "config": asdict(trading), "model_version": model.facts["version"]}
-    facts |= {"equity": equity_curve(result.equity), "trial": trial, **charts}
+    facts |= {"equity": equity_curve(result.equity), "trades": last_trades(result.trades), "trial": trial, **charts}
     plot: dict[str, Any] = {}
     if zenith.draws_plots:
         plot = equity_plot(result, f"{model.facts['model']} version {model.facts['version']}")
