@@ -5,10 +5,15 @@ dagster.yaml names these classes, so that the UI, the daemon and the process of 
 
 import os
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
+from dagster._core.storage.runs.sqlite.sqlite_run_storage import SqliteRunStorage
+from dagster._core.storage.schedules.sqlite.sqlite_schedule_storage import SqliteScheduleStorage
 from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.utils import DagsterPostgresException
@@ -23,8 +28,72 @@ if TYPE_CHECKING:
 _DUPLICATE_TABLE = "42P07"  # PostgreSQL's error code
 
 
+class _OneEngine:
+    """A part of Dagster's SQLite storage with one SQLAlchemy engine for its database.
+
+    Dagster makes an engine for each connection, which costs more than the query: SQLAlchemy keeps compiled statements
+    by engine. A connection is still opened for each transaction, so that no file stays open.
+    """
+
+    _conn_string: str
+
+    @cached_property
+    def _engine(self) -> sa.Engine:
+        return sa.create_engine(self._conn_string, poolclass=sa.NullPool)
+
+    @contextmanager
+    def connect(self) -> Iterator[sa.Connection]:
+        """Open a connection with a transaction."""
+        with self._engine.connect() as connection, connection.begin():
+            yield connection
+
+
+class _SqliteRuns(_OneEngine, SqliteRunStorage):
+    """The runs."""
+
+
+class _SqliteSchedules(_OneEngine, SqliteScheduleStorage):
+    """The schedules, sensors and their ticks."""
+
+
+class _SqliteEvents(SqliteEventLogStorage):
+    """The events: a database for each run, and the index. One engine, as of `_OneEngine`, opens all of them."""
+
+    def __init__(self, base_dir: str) -> None:
+        self._shard = INDEX_SHARD_NAME
+        self._tables: set[str] = set()
+        self._engine = sa.create_engine("sqlite://", poolclass=sa.NullPool, creator=self._open)
+        super().__init__(base_dir)
+
+    def has_table(self, table_name: str) -> bool:
+        """Return True if the index has the table. It then stays, and Dagster asks before each query."""
+        if table_name not in self._tables and super().has_table(table_name):
+            self._tables.add(table_name)
+        return table_name in self._tables
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[sa.Connection]:
+        """Open a connection with a transaction to the database of a run, or to the index; one at a time."""
+        with self._db_lock:
+            self._shard = shard
+            if shard not in self._initialized_dbs:
+                self._initdb(self._engine)
+                self._initialized_dbs.add(shard)
+            with self._engine.connect() as connection, connection.begin():
+                yield connection
+
+    def _open(self) -> sqlite3.Connection:
+        return sqlite3.connect(self.path_for_shard(self._shard), timeout=wait_seconds())
+
+
 class SqliteStorage(DagsterSqliteStorage):
-    """Dagster's SQLite storage with a longer wait for locks."""
+    """Dagster's SQLite storage with a longer wait for locks, and one engine for each database."""
+
+    def __init__(self, base_dir: str, inst_data: "ConfigurableClassData | None" = None) -> None:
+        super().__init__(base_dir, inst_data)
+        self._run_storage = _SqliteRuns(self._run_storage._conn_string)
+        self._schedule_storage = _SqliteSchedules(self._schedule_storage._conn_string)
+        self._event_log_storage = _SqliteEvents(self._event_log_storage._base_dir)
 
     @classmethod
     def from_config_value(
