@@ -1,5 +1,8 @@
 """The lock that a run's process holds while it works. If the lock can be acquired, the process is dead.
 
+Beside it a run holds the lock of its ticker, so that two never write the datasets of one ticker at the same time: a run
+that a person starts waits for a batch at the same ticker, and the batch for the run.
+
 Beside an SQLite instance the lock is on a file, and the operating system releases it when the process ends. In a
 PostgreSQL instance it is an advisory lock, and the server releases it when the session ends, on any machine. A process
 that was killed leaves a mark: the file, or a row of the table zenith_alive.
@@ -24,17 +27,29 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 POLL_SECONDS = 1.0  # how often a process checks that its session still exists
+_TICKER_POLL_SECONDS = 0.5  # how often a run that waits for its ticker's lock tries it
 RELOCK_SECONDS = 4.0  # a live process acquires its lock again within this time after a restart of the server
 # The server ends the session of a machine that has vanished after 10 + 3 × 5 s.
 _KEEPALIVE = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
 _TABLE = "CREATE TABLE zenith_alive (run_id text PRIMARY KEY, host text NOT NULL, since timestamptz DEFAULT now())"
 
 
+def hold_ticker(settings: Settings, ticker: str) -> AbstractContextManager[None]:
+    """Hold the lock of a validated ticker while its datasets are made; wait until no other process holds it.
+
+    Nested calls of a process are allowed. Raises StorageUnavailable.
+    """
+    return run_locks(settings).hold_ticker(ticker)
+
+
 class RunLocks(Protocol):
-    """The locks of the runs of one instance, by run id."""
+    """The locks of one instance: of its runs by id, and of its tickers."""
 
     def hold(self, run_id: str) -> AbstractContextManager[None]:
         """Hold the lock of a run; nested calls are allowed. If an error passes through, the mark stays."""
+
+    def hold_ticker(self, ticker: str) -> AbstractContextManager[None]:
+        """Hold the lock of a ticker; nested calls are allowed."""
 
     def possibly_dead(self) -> Sequence[str]:
         """Return the runs that have a mark and whose lock may be free."""
@@ -75,6 +90,15 @@ class FileLocks:
             yield
         if not lock.is_locked:
             path.unlink(missing_ok=True)
+
+    @contextmanager
+    def hold_ticker(self, ticker: str) -> Iterator[None]:
+        """See `RunLocks.hold_ticker`. The file stays: another process may have opened it to wait."""
+        folder = self._folder / "tickers"
+        folder.mkdir(exist_ok=True)
+        lock = FileLock(folder / f"{ticker}.lock", thread_local=False, is_singleton=True)
+        with lock.acquire(poll_interval=_TICKER_POLL_SECONDS):
+            yield
 
     def possibly_dead(self) -> list[str]:
         """See `RunLocks.possibly_dead`. Returns every mark, because trying a lock costs no more than checking it."""
@@ -117,6 +141,20 @@ class DatabaseLocks:
             lock.release()
             del self._own_locks[run_id]
 
+    @contextmanager
+    def hold_ticker(self, ticker: str) -> Iterator[None]:
+        """See `RunLocks.hold_ticker`."""
+        key = f"ticker {ticker}"
+        if key in self._own_locks:
+            yield
+            return
+        lock = self._own_locks[key] = AdvisoryLock(self._url, key, has_mark=False)
+        try:
+            yield
+        finally:
+            lock.release()
+            del self._own_locks[key]
+
     def possibly_dead(self) -> list[str]:
         """See `RunLocks.possibly_dead`. Waits until live processes have their locks again after a restart."""
         with connect(self._url) as connection:
@@ -139,10 +177,10 @@ class DatabaseLocks:
 
 
 class AdvisoryLock:
-    """The lock of a run, held until `release`. A thread renews a lost session. Raises StorageUnavailable."""
+    """The lock of a run or ticker, held until `release`. A thread renews a lost session. Raises StorageUnavailable."""
 
-    def __init__(self, url: str, run_id: str) -> None:
-        self._url, self._run_id = url, run_id
+    def __init__(self, url: str, run_id: str, *, has_mark: bool = True) -> None:
+        self._url, self._run_id, self._has_mark = url, run_id, has_mark
         self._connection = self._acquire()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._keep, daemon=True)
@@ -165,10 +203,11 @@ class AdvisoryLock:
         """Acquire the lock before writing the mark: a mark with a free lock means a dead process."""
         connection = connect(self._url)
         connection.execute("SELECT pg_advisory_lock(%s)", [_lock_key(self._run_id)])
-        connection.execute(
-            "INSERT INTO zenith_alive (run_id, host) VALUES (%s, %s) ON CONFLICT (run_id) DO NOTHING",
-            [self._run_id, socket.gethostname()],
-        )
+        if self._has_mark:
+            connection.execute(
+                "INSERT INTO zenith_alive (run_id, host) VALUES (%s, %s) ON CONFLICT (run_id) DO NOTHING",
+                [self._run_id, socket.gethostname()],
+            )
         return connection
 
     def _keep(self) -> None:

@@ -6,7 +6,6 @@ because a run of its own would cost more than the refresh. In scope: which ticke
 leaves out. Out of scope: the division of tickers into batches, which is in `run_requests`.
 """
 
-import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,7 +30,7 @@ from zenith_core.job_options import RetrainingOptions
 from zenith_core.names import REQUESTED_BY
 from zenith_pipelines.dagster_runtime.dead_runs import earlier_attempts, fail_dead_runs
 from zenith_pipelines.dagster_runtime.failures import failure_of
-from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock
+from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock, hold_ticker
 from zenith_pipelines.defs.jobs import TRAINING_QUEUE
 from zenith_pipelines.defs.refresh import refresh_ticker
 from zenith_pipelines.defs.resources import ZenithResource
@@ -43,9 +42,7 @@ from zenith_pipelines.defs.run_requests import (
 )
 from zenith_pipelines.tickers import PARTITIONS, select_tickers
 
-_IN_PROGRESS = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _OWN_REASONS = {RunFailureReason.STEP_FAILURE.value, RunFailureReason.RUN_EXCEPTION.value}
-_WAIT_SECONDS = 2.0
 _DONE, _FAILED = "done before", "failed: "
 
 JobByName = Callable[[str], dg.JobDefinition]
@@ -120,8 +117,8 @@ class _Batch(ABC):
         for count, ticker in enumerate(names, start=1):
             self._zenith.fence()
             if self._instance.has_dynamic_partition(PARTITIONS, ticker):
-                self._wait_for_other_runs(ticker)
-                self.outcomes[ticker] = self._work_on(ticker)
+                with hold_ticker(self._zenith.settings, ticker):  # another run of it may be at work
+                    self.outcomes[ticker] = self._work_on(ticker)
             else:
                 self.outcomes[ticker] = "removed"
             self._context.log.info(f"{count} of {len(names)}: {ticker} {self.outcomes[ticker]}")
@@ -133,13 +130,6 @@ class _Batch(ABC):
     @abstractmethod
     def _work_on(self, ticker: str) -> str:
         """Do the work unless it is done; return the outcome, which begins with `failed: ` before a reason."""
-
-    def _wait_for_other_runs(self, ticker: str) -> None:
-        """Wait until no other run of the ticker works, because two would write the same datasets."""
-        running = dg.RunsFilter(statuses=_IN_PROGRESS, tags={PARTITION_NAME_TAG: ticker})
-        while self._instance.get_runs(running, limit=1):
-            time.sleep(_WAIT_SECONDS)
-            fail_dead_runs(self._zenith.settings)
 
 
 class _Retraining(_Batch):

@@ -5,18 +5,20 @@ by a flag.
 """
 
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cached_property
 from typing import Any
 
 import dagster as dg
+from dagster._core.storage.tags import PARTITION_NAME_TAG
 from pydantic import PrivateAttr
 
 from zenith_core.asset_selection import REFRESH_JOBS
-from zenith_core.errors import RemovedTicker
+from zenith_core.errors import InvalidTicker, RemovedTicker
+from zenith_core.market.tickers import validate_ticker
 from zenith_pipelines.dagster_runtime.dead_runs import require_unfinished
 from zenith_pipelines.dagster_runtime.progress import Progress
-from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock
+from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock, hold_ticker
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.defs.run_requests import BATCH, requester
 from zenith_pipelines.registry.model_registry import ModelRegistry
@@ -33,12 +35,14 @@ class ZenithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Generator["ZenithResource"]:
-        """Hold the run's lock while the run works. A run of an ephemeral instance needs none."""
+        """Hold the locks of the run and of its ticker while the run works. An ephemeral instance needs none."""
         self._context = context
-        if context.run and context.instance and context.instance.is_persistent:
-            with hold_run_lock(self.settings, context.run.run_id):
-                yield self
-        else:
+        with ExitStack() as locks:
+            if context.run and context.instance and context.instance.is_persistent:
+                locks.enter_context(hold_run_lock(self.settings, context.run.run_id))
+                with suppress(InvalidTicker):  # the UI accepts any text as a partition: `require_ticker` refuses it
+                    ticker = validate_ticker(context.run.tags.get(PARTITION_NAME_TAG, ""))
+                    locks.enter_context(hold_ticker(self.settings, ticker))
             yield self
 
     def fence(self) -> None:

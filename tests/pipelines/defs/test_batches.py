@@ -1,5 +1,7 @@
 """Batches: a ticker that fails fails alone, and a batch that is repeated after its death does nothing twice."""
 
+from contextlib import contextmanager
+
 import dagster as dg
 import pytest
 
@@ -162,18 +164,21 @@ def test_a_ticker_that_kills_its_process_twice_does_not_end_the_batch(instance, 
     assert executed == [("MSFT", MODEL), ("MSFT", LAST)]
 
 
-def test_a_ticker_waits_for_another_run_of_it(instance, run_batch, monkeypatch):
-    other = instance.create_run_for_job(
-        location.resolve_job_def(RETRAIN), status=dg.DagsterRunStatus.STARTED, tags={"dagster/partition": "AAPL"}
-    )
+def test_a_ticker_waits_for_another_run_of_it(run_batch, monkeypatch):
+    locks = []
+    hold = batches.hold_ticker
 
-    def end_other(_):
-        assert executed == []
-        instance.report_run_canceled(other)
+    @contextmanager
+    def hold_and_note(settings, ticker):
+        with hold(settings, ticker):
+            assert executed == locks
+            yield
+        locks.extend([(ticker, MODEL), (ticker, LAST)])
 
-    monkeypatch.setattr(batches.time, "sleep", end_other)
+    monkeypatch.setattr(batches, "hold_ticker", hold_and_note)
 
-    assert run_batch("AAPL")[1] == {"AAPL": "ok"}
+    assert run_batch("AAPL", "MSFT")[1] == {"AAPL": "ok", "MSFT": "ok"}
+    assert executed == locks
 
 
 def test_the_tickers_are_divided_into_batches_that_may_be_retried_to_their_end():
