@@ -55,6 +55,7 @@ def _always(quick: str, full: str = "", long: str = "") -> dict[str, tuple[str, 
 BENCHMARKS = (
     Benchmark("features", _always("")),
     Benchmark("cleaning", _always("--tickers 20")),
+    Benchmark("long_files", {"full": (), "long": ()}),
     Benchmark("surroundings", _always("")),
     Benchmark("inference", _always("--rounds 1 --calls 100"), needs_model=True),
     Benchmark("serving", _always("--rounds 1 --seconds 2"), needs_model=True),

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress
 
 from zenith_core.errors import UserError
 from zenith_pipelines.ingestion.sources.files.inspection import FileReading, read_folder
-from zenith_pipelines.ingestion.sources.files.price_file import price_paths
 from zenith_pipelines.settings import Settings
 
 
@@ -21,16 +20,9 @@ def check_folder(folder: Path, *, as_json: bool) -> int:
     Settings()  # registers the exchanges of ZENITH_EXCHANGES
     console = Console(stderr=True)
     documents, refusals, nameless, count = [], 0, 0, 0
-    files = track(
-        read_folder(folder),
-        "reading",
-        total=len(price_paths(folder)),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    for readings in files:
-        for reading in readings:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("reading", total=1.0)
+        for reading, share in read_folder(folder):
             count += 1
             refusals += reading.problem is not None
             nameless += reading.problem is None and reading.ticker is None
@@ -38,6 +30,7 @@ def check_folder(folder: Path, *, as_json: bool) -> int:
                 documents.append(reading.document())
             else:
                 print("\n".join(_lines(reading)))
+            progress.advance(task, share)
     if not count:
         raise UserError(f"{folder} holds no price file: .csv, .txt, .tsv, .parquet or .xlsx, also as .gz or .zip")
     if as_json:

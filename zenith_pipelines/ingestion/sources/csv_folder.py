@@ -9,7 +9,7 @@ from zenith_core.errors import UserError
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.tickers import validate_ticker
 from zenith_pipelines.ingestion.sources.base import RawPrices, since_date, unknown_ticker
-from zenith_pipelines.ingestion.sources.files.price_file import PriceFile, price_paths, tickers_of
+from zenith_pipelines.ingestion.sources.files.price_file import open_price_file, price_paths, tickers_of
 
 
 class CsvFolderSource:
@@ -30,7 +30,7 @@ class CsvFolderSource:
         if ticker not in paths:
             raise unknown_ticker(ticker, str(self._folder), paths)
         return RawPrices(
-            prices=since_date(PriceFile(paths[ticker]).prices(ticker, exchange.timezone), since),
+            prices=since_date(open_price_file(paths[ticker]).prices(ticker, exchange.timezone), since),
             source=self.name,
             library=f"pandas {pd.__version__}",
             fetched_at=datetime.now(UTC),

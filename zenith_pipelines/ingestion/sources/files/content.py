@@ -7,21 +7,26 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pyarrow as pa
 
 from zenith_core.errors import InvalidPrices, NoNewData
+
+if TYPE_CHECKING:
+    import pyarrow.csv as pc
 
 TEXT_SUFFIXES = (".csv", ".txt", ".tsv")
 SUFFIXES = (*TEXT_SUFFIXES, ".parquet", ".xlsx")
 _PACKED = (".gz", ".zip")
 SEPARATORS = ",;\t|"
 _HEAD = 1 << 16  # bytes in which a header must be
+_NOTES = 1 << 16  # characters at the end of a file, in which its source may add notes
 
 _SIGNATURES = {
     b"PK\x03\x04": "a zip archive or an Excel workbook; expected its name to end with .zip or .xlsx",
@@ -56,33 +61,33 @@ def kind_of(path: Path) -> Kind | None:
     return Kind(name[: -len(suffix)], suffix, packing)
 
 
-def read_bytes(path: Path, kind: Kind) -> bytes:
-    """Return the bytes of a file, unpacked. Raises InvalidPrices."""
+@contextmanager
+def open_unpacked(path: Path, kind: Kind) -> Iterator[BinaryIO]:
+    """Open a file for its bytes, unpacked. Raises InvalidPrices, also from within."""
     try:
         if kind.packing == ".gz":
-            with gzip.open(path) as file:
-                return file.read()
-        if kind.packing == ".zip":
-            with zipfile.ZipFile(path) as archive:
-                return archive.read(_member(path, archive))
-        return path.read_bytes()
+            with gzip.open(path) as packed_file:
+                yield cast("BinaryIO", packed_file)
+        elif kind.packing == ".zip":
+            with zipfile.ZipFile(path) as archive, archive.open(_member(path, archive)) as member:
+                yield cast("BinaryIO", member)
+        else:
+            with path.open("rb") as file:
+                yield file
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise unreadable(path, getattr(error, "strerror", None) or str(error) or "it is damaged") from None
+
+
+def read_bytes(path: Path, kind: Kind) -> bytes:
+    """Return the bytes of a file, unpacked. Raises InvalidPrices."""
+    with open_unpacked(path, kind) as file:
+        return file.read()
 
 
 def read_head(path: Path, kind: Kind) -> bytes:
     """Return the first bytes of a text file, unpacked: enough for its header."""
-    try:
-        if kind.packing == ".gz":
-            with gzip.open(path) as packed_file:
-                return packed_file.read(_HEAD)
-        if kind.packing == ".zip":
-            with zipfile.ZipFile(path) as archive, archive.open(_member(path, archive)) as member:
-                return member.read(_HEAD)
-        with path.open("rb") as file:
-            return file.read(_HEAD)
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise unreadable(path, getattr(error, "strerror", None) or str(error) or "it is damaged") from None
+    with open_unpacked(path, kind) as file:
+        return file.read(_HEAD)
 
 
 def _member(path: Path, archive: zipfile.ZipFile) -> str:
@@ -102,7 +107,7 @@ def decode(path: Path, content: bytes, encoding: str | None = None, *, whole: bo
     for signature, text in _SIGNATURES.items():
         if content.startswith(signature):
             raise unreadable(path, f"it is {text}")
-    for name in [encoding] if encoding else _encodings(content):
+    for name in [encoding] if encoding else possible_encodings(content):
         try:
             text = codecs.getincrementaldecoder(name)().decode(content, final=whole)
         except UnicodeDecodeError:
@@ -112,12 +117,18 @@ def decode(path: Path, content: bytes, encoding: str | None = None, *, whole: bo
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         _require_table(path, text)
         return text
+    raise not_encoded(path, encoding)
+
+
+def not_encoded(path: Path, encoding: str | None) -> InvalidPrices:
+    """Return the error for a file that is no text, or not in the encoding that prices.toml names."""
     if encoding:
-        raise unreadable(path, f"it is not encoded as {encoding}, as prices.toml says")
-    raise unreadable(path, "it is binary; expected a text table")
+        return unreadable(path, f"it is not encoded as {encoding}, as prices.toml says")
+    return unreadable(path, "it is binary; expected a text table")
 
 
-def _encodings(content: bytes) -> list[str]:
+def possible_encodings(content: bytes) -> list[str]:
+    """Return the encodings that the first bytes of a text allow, the likeliest first."""
     if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return ["utf-16"]
     head = content[:_HEAD]
@@ -168,6 +179,37 @@ def read_text(
     names:        of all columns
     lines_before: the header and the lines before it
     """
+    return next(read_blocks(path, lambda: iter([text]), names, separator, lines_before))
+
+
+def read_blocks(
+    path: Path, texts: Callable[[], Iterator[str]], names: Sequence[str], separator: str, lines_before: int
+) -> Iterator[dict[int, pa.ChunkedArray]]:
+    """Yield the cells of each block of whole lines, as `read_text` returns those of a text.
+
+    texts: yields the blocks, and yields them again for the number of a line
+    """
+    blocks, has_rows = texts(), False
+    block: str | None = _after_lines(next(blocks, ""), lines_before)
+    while block is not None:
+        following = next(blocks, None)
+        if following is not None and len(following) < _NOTES:
+            block, following = block + following, next(blocks, None)
+        cells, odd_rows = _parse(path, block, len(names), separator)
+        if cells and (len(cells[0]) or odd_rows):
+            has_rows = True
+            _require_odd_rows_at_end(path, texts, block if following is None else "", odd_rows)
+            empty = pa.array([""] * len(odd_rows), pa.string())
+            yield {at: pa.chunked_array([*column.chunks, empty]) for at, column in cells.items()}
+        block = following
+    if not has_rows:
+        raise NoNewData(f"{path} has no rows")
+
+
+def _parse(
+    path: Path, body: str, width: int, separator: str
+) -> "tuple[dict[int, pa.ChunkedArray], list[pc.InvalidRow]]":
+    """Return the columns of the rows that have as many cells as the header, and the other rows."""
     import pyarrow.csv as pc
 
     odd_rows: list[pc.InvalidRow] = []
@@ -177,8 +219,7 @@ def read_text(
             odd_rows.append(row)
         return "skip"
 
-    body = _after_lines(text, lines_before)
-    columns = [str(at) for at in range(len(names))]
+    columns = [str(at) for at in range(width)]
     try:
         table = pc.read_csv(
             pa.py_buffer(body.encode()),
@@ -190,23 +231,26 @@ def read_text(
         )
     except pa.ArrowInvalid as error:
         if not body.strip():
-            raise NoNewData(f"{path} has no rows") from None
+            return {}, []
         raise unreadable(path, str(error)) from None
-    if not table.num_rows and not odd_rows:
-        raise NoNewData(f"{path} has no rows")
-    _require_odd_rows_at_end(path, text, odd_rows)
-    empty = pa.array([""] * len(odd_rows), pa.string())
-    return {int(name): pa.chunked_array([*table[name].chunks, empty]) for name in table.column_names}
+    return {int(name): table[name] for name in table.column_names}, odd_rows
 
 
-def _require_odd_rows_at_end(path: Path, text: str, rows: Sequence[Any]) -> None:
+def _require_odd_rows_at_end(
+    path: Path, texts: Callable[[], Iterator[str]], end: str, rows: Sequence["pc.InvalidRow"]
+) -> None:
     """Raise InvalidPrices for a row of another width, but in the end: a source's note, or a row that was cut off."""
-    lines = [line.strip() for line in text.rstrip().rsplit("\n", len(rows))[1:]]
+    lines = [line.strip() for line in end.rstrip().rsplit("\n", len(rows))[1:]]
     odd = (row for row in rows if row.text.strip() not in lines or row.actual_columns > row.expected_columns)
     if first := next(odd, None):
-        number = find_line(text, lambda line: line.strip() == first.text.strip())
+        number = find_line(lines_of(texts()), lambda line: line.strip() == first.text.strip())
         widths = f"{first.actual_columns} columns, the header has {first.expected_columns}"
         raise unreadable(path, f"{f'line {number}' if number else 'a row'} has {widths}")
+
+
+def lines_of(blocks: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of blocks of whole lines."""
+    return (line for block in blocks for line in io.StringIO(block))
 
 
 def _after_lines(text: str, count: int) -> str:
@@ -219,9 +263,9 @@ def _after_lines(text: str, count: int) -> str:
     return text[position:]
 
 
-def find_line(text: str, condition: Callable[[str], bool]) -> int | None:
+def find_line(lines: Iterable[str], condition: Callable[[str], bool]) -> int | None:
     """Return the number of the first line that fulfils the condition, from 1."""
-    return next((number for number, line in enumerate(io.StringIO(text), 1) if condition(line)), None)
+    return next((number for number, line in enumerate(lines, 1) if condition(line)), None)
 
 
 def read_workbook(path: Path, content: bytes) -> list[list[str]]:

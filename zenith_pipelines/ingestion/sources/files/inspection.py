@@ -17,7 +17,7 @@ from zenith_core.prices.quality_checks import (
     reasons_in_words,
 )
 from zenith_pipelines.ingestion.sources.base import REQUIRED
-from zenith_pipelines.ingestion.sources.files.price_file import PriceFile, price_files
+from zenith_pipelines.ingestion.sources.files.price_file import PriceFile, price_files, price_paths
 
 _ANY_STOCK = "AAPL"  # a calendar and a time zone for files whose name is no ticker
 _ACTION_WORDS = ("split", "dividend", "adjusted close")
@@ -51,26 +51,36 @@ class FileReading:
         return asdict(self)
 
 
-def read_folder(folder: Path) -> Iterator[list[FileReading]]:
-    """Yield the readings of each price file: one for each ticker. Raises UserError if there is no folder."""
+def read_folder(folder: Path) -> Iterator[tuple[FileReading, float]]:
+    """Yield the reading of each ticker of each price file, with its share of the folder's bytes.
+
+    Raises UserError if there is no folder.
+    """
     places: dict[str, str] = {}
+    total = sum(path.stat().st_size for path in price_paths(folder))
     for file in price_files(folder):
-        yield list(_readings(file, places))
+        share = file.path.stat().st_size / max(total, 1)
+        for reading, number in _readings(file, places):
+            yield reading, share / number
         file.forget_rows()
 
 
-def _readings(file: PriceFile, places: dict[str, str]) -> Iterator[FileReading]:
+def _readings(file: PriceFile, places: dict[str, str]) -> Iterator[tuple[FileReading, int]]:
+    """Yield the readings of a file, with their number."""
     try:
         tickers: list[str | None] = [*file.tickers] or [None]
     except ZenithError as error:
-        yield FileReading(file.path.name, None, problem=str(error))
+        yield FileReading(file.path.name, None, problem=str(error)), 1
         return
     for ticker in tickers:
         if ticker in places:
             both = f"{places[ticker]}, {file.path.name}"
-            yield FileReading(file.path.name, ticker, problem=f"{file.path.parent} has two files for {ticker}: {both}")
+            reading = FileReading(
+                file.path.name, ticker, problem=f"{file.path.parent} has two files for {ticker}: {both}"
+            )
         else:
-            yield _reading(file, ticker)
+            reading = _reading(file, ticker)
+        yield reading, len(tickers)
         if ticker:
             places.setdefault(ticker, file.path.name)
 

@@ -4,7 +4,8 @@ Values that only one mark fits decide: 12.5 and 1,234.5 have a point, 1.234.567 
 """
 
 import re
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,36 +97,68 @@ def number_texts(column: pa.ChunkedArray) -> NumberTexts:
     return NumberTexts(texts, original, multiple, currencies=signs)
 
 
+@dataclass(frozen=True)
+class MarkEvidence:
+    """The way in which numbers are written.
+
+    decisive, either: how many fit this mark alone, and how many fit both, by mark
+    thousands:        a whole number in a column with numbers that fit both, by mark
+    example:          a number that fits both
+    """
+
+    decisive: Mapping[str, int]
+    either: Mapping[str, int]
+    thousands: Mapping[str, str]
+    example: str
+
+    @classmethod
+    def of_parts(cls, parts: Iterable[Mapping[str, NumberTexts]]) -> "MarkEvidence":
+        """Return the evidence of all parts of a file, each a mapping of its columns."""
+        decisive, either = Counter(dict.fromkeys(_BY_MARK, 0)), Counter(dict.fromkeys(_BY_MARK, 0))
+        whole: dict[str, str] = {}
+        ambiguous: dict[str, set[str]] = {mark: set() for mark in _BY_MARK}
+        example = ""
+        for columns in parts:
+            for name, column in columns.items():
+                for mark in _BY_MARK:
+                    alone, both = _counts(column.texts, mark)
+                    decisive[mark] += alone
+                    either[mark] += both
+                    if both:
+                        ambiguous[mark].add(name)
+                whole.setdefault(name, _first(column, r"^[1-9]\d\d$"))
+            example = example or _example(columns)
+        thousands = {
+            mark: next(filter(None, (whole[name] for name in whole if name in names)), "")
+            for mark, names in ambiguous.items()
+        }
+        return cls(decisive, either, thousands, example)
+
+    def decide(self, usual: str | None) -> str:
+        """Return the decimal mark: the one that fits, else the usual one. Raises UnclearMark."""
+        if self.decisive["."] and self.decisive[","]:
+            raise UnclearMark("some numbers have a decimal point, others a decimal comma")
+        mark = next((mark for mark, count in self.decisive.items() if count), None)
+        if mark is None:
+            return self._usual_mark(usual)
+        either = sum(self.either.values())
+        if either and usual != mark and self.decisive[mark] < max(2, _FEWEST_SIGNS * either):
+            raise UnclearMark(f"nearly all numbers look like {self.example}, which may be thousands or decimals")
+        return mark
+
+    def _usual_mark(self, usual: str | None) -> str:
+        """Return the usual mark if no number tells: whole numbers, or all with three digits after the mark."""
+        for mark in [usual] if usual else _BY_MARK:
+            if whole := self.thousands[mark]:
+                raise UnclearMark(f"{whole} beside {self.example} looks like thousands, not like decimals")
+        if usual is None and any(self.either.values()):
+            raise UnclearMark(f"numbers such as {self.example} may be thousands or decimals")
+        return usual or "."
+
+
 def decide_mark(columns: Mapping[str, NumberTexts], usual: str | None) -> str:
     """Return the decimal mark of a file: the one that fits it, else the usual one. Raises UnclearMark."""
-    if _is_clearly_plain(columns.values()):
-        return "."
-    evidence = {mark: _evidence([column.texts for column in columns.values()], mark) for mark in _BY_MARK}
-    decisive = {mark: counts["decisive"] for mark, counts in evidence.items()}
-    if decisive["."] and decisive[","]:
-        raise UnclearMark("some numbers have a decimal point, others a decimal comma")
-    mark = next((mark for mark, count in decisive.items() if count), None)
-    if mark is None:
-        return _usual_mark(columns, usual, evidence)
-    either = sum(counts["either"] for counts in evidence.values())
-    if either and usual != mark and decisive[mark] < max(2, _FEWEST_SIGNS * either):
-        raise UnclearMark(f"nearly all numbers look like {_example(columns)}, which may be thousands or decimals")
-    return mark
-
-
-def _usual_mark(
-    columns: Mapping[str, NumberTexts], usual: str | None, evidence: Mapping[str, Mapping[str, int]]
-) -> str:
-    """Return the usual mark if no number tells: whole numbers, or all with three digits after the mark."""
-    for mark in filter(None, [usual] if usual else _BY_MARK):
-        for column in columns.values() if evidence[mark]["either"] else []:
-            whole = pc.fill_null(pc.match_substring_regex(column.texts, r"^[1-9]\d\d$"), False)
-            if _any(whole) and _any(pc.match_substring_regex(column.texts, _BY_MARK[mark].either)):
-                example = pc.filter(column.texts, whole)[0].as_py()
-                raise UnclearMark(f"{example} beside {_example(columns)} looks like thousands, not like decimals")
-    if usual is None and any(counts["either"] for counts in evidence.values()):
-        raise UnclearMark(f"numbers such as {_example(columns)} may be thousands or decimals")
-    return usual or "."
+    return "." if _is_clearly_plain(columns.values()) else MarkEvidence.of_parts([columns]).decide(usual)
 
 
 def parse_numbers(name: str, column: NumberTexts, mark: str) -> Floats:
@@ -177,26 +210,25 @@ def _without_blanks(texts: pa.ChunkedArray) -> pa.ChunkedArray:
     return texts
 
 
-def _evidence(columns: list[pa.ChunkedArray], mark: str) -> dict[str, int]:
+def _counts(texts: pa.ChunkedArray, mark: str) -> tuple[int, int]:
+    """Return how many numbers fit this mark alone, and how many fit both."""
+    if not _any(pc.match_substring(texts, ".")) and not _any(pc.match_substring(texts, ",")):
+        return 0, 0
     patterns = _BY_MARK[mark]
-    counts = {"decisive": 0, "either": 0}
-    for texts in columns:
-        if not _any(pc.match_substring(texts, ".")) and not _any(pc.match_substring(texts, ",")):
-            continue
-        either = pc.sum(pc.match_substring_regex(texts, patterns.either)).as_py() or 0
-        decisive = pc.sum(pc.match_substring_regex(texts, patterns.decisive)).as_py() or 0
-        counts["either"] += either
-        counts["decisive"] += decisive - either  # numbers that fit both marks fit the pattern of each
-    return counts
+    either = pc.sum(pc.match_substring_regex(texts, patterns.either)).as_py() or 0
+    decisive = pc.sum(pc.match_substring_regex(texts, patterns.decisive)).as_py() or 0
+    return decisive - either, either  # numbers that fit both marks fit the pattern of each
 
 
 def _example(columns: Mapping[str, NumberTexts]) -> str:
-    for column in columns.values():
-        for patterns in _BY_MARK.values():
-            matches = pc.fill_null(pc.match_substring_regex(column.texts, patterns.either), False)
-            if _any(matches):
-                return str(pc.filter(column.original, matches)[0].as_py())
-    return ""
+    texts = (_first(column, patterns.either) for column in columns.values() for patterns in _BY_MARK.values())
+    return next(filter(None, texts), "")
+
+
+def _first(column: NumberTexts, pattern: str) -> str:
+    """Return the first text that fits a pattern, as it was written; "" if there is none."""
+    matches = pc.fill_null(pc.match_substring_regex(column.texts, pattern), False)
+    return str(pc.filter(column.original, matches)[0].as_py()) if _any(matches) else ""
 
 
 def _any(mask: pa.ChunkedArray) -> bool:

@@ -1,5 +1,6 @@
 """Read one price file: its form, its tickers and the rows of each."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -20,6 +21,10 @@ from zenith_pipelines.ingestion.sources.files.content import (
     decode,
     find_line,
     kind_of,
+    lines_of,
+    not_encoded,
+    possible_encodings,
+    read_blocks,
     read_bytes,
     read_head,
     read_text,
@@ -31,8 +36,19 @@ from zenith_pipelines.ingestion.sources.files.dates import UnclearOrder, parse_d
 from zenith_pipelines.ingestion.sources.files.forms import DAY_FIRST, MONTH_FIRST, TICKER, UNUSED, missing_columns
 from zenith_pipelines.ingestion.sources.files.header import Header, require_one_ticker, row_header, text_header
 from zenith_pipelines.ingestion.sources.files.hints import FILE_NAME, Hint, hint_for
+from zenith_pipelines.ingestion.sources.files.long_file import (
+    Columns,
+    LongRows,
+    codes_of,
+    has_dates,
+    is_long,
+    parquet_blocks,
+    rows_of,
+    text_blocks,
+)
 from zenith_pipelines.ingestion.sources.files.numbers import (
     MISSING,
+    MarkEvidence,
     NotANumber,
     NumberTexts,
     UnclearMark,
@@ -64,9 +80,22 @@ def price_files(folder: Path) -> Iterator["PriceFile"]:
 
 def tickers_of(path: Path) -> tuple[str, ...]:
     """Return the tickers of a file, none of a text that holds no table; an unchanged file is read once."""
-    state = path.stat()
-    hint = path.parent / FILE_NAME
-    return _tickers_of(path, state.st_mtime_ns, state.st_size, hint.stat().st_mtime_ns if hint.exists() else 0)
+    return _tickers_of(path, *_state_of(path))
+
+
+def open_price_file(path: Path) -> "PriceFile":
+    """Return a file. The last one with several tickers stays open, because they are read one after another."""
+    return _open(path, *_state_of(path)) if len(tickers_of(path)) > 1 else PriceFile(path)
+
+
+def _state_of(path: Path) -> tuple[int, int, int]:
+    state, hint = path.stat(), path.parent / FILE_NAME
+    return state.st_mtime_ns, state.st_size, hint.stat().st_mtime_ns if hint.exists() else 0
+
+
+@lru_cache(maxsize=1)
+def _open(path: Path, *_state: int) -> "PriceFile":
+    return PriceFile(path)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -93,8 +122,10 @@ class PriceFile:
         if self._kind.suffix in TEXT_SUFFIXES:
             head = read_head(self.path, self._kind)
             return text_header(self.path, decode(self.path, head, self._hint.encoding, whole=False), self._hint)
-        rows = self._rows if self._kind.suffix == ".xlsx" else [[str(name) for name in self._parquet.columns]]
-        return row_header(self.path, rows, self._hint)
+        if self._kind.suffix == ".xlsx":
+            return row_header(self.path, self._rows, self._hint)
+        first_rows = next(self._parquet_blocks(), pd.DataFrame()) if self._long else self._parquet
+        return row_header(self.path, [[str(name) for name in first_rows.columns]], self._hint)
 
     @property
     def is_table(self) -> bool:
@@ -149,16 +180,55 @@ class PriceFile:
 
     def forget_rows(self) -> None:
         """Free the memory of the rows. They are read again when they are needed."""
-        for name in ("_text", "_rows", "_parquet", "_columns", "_row_codes"):
+        for name in ("_text", "_rows", "_parquet", "_columns"):
             self.__dict__.pop(name, None)
+        if self._long:
+            self._long.forget()
 
     @cached_property
     def _hint(self) -> Hint:
         return hint_for(self.path)
 
     @cached_property
+    def _long(self) -> LongRows | None:
+        """The rows of a file that is too large for memory; None for another."""
+        return LongRows(self.path, self._blocks) if is_long(self.path, self._kind) else None
+
+    @cached_property
     def _text(self) -> str:
         return decode(self.path, read_bytes(self.path, self._kind), self._hint.encoding)
+
+    @cached_property
+    def _encoding(self) -> str:
+        """The encoding of a long text file."""
+        own = self._hint.encoding
+        for encoding in [own] if own else possible_encodings(read_head(self.path, self._kind)):
+            try:
+                deque(text_blocks(self.path, self._kind, encoding), maxlen=0)
+            except UnicodeDecodeError:
+                continue
+            return encoding
+        raise not_encoded(self.path, own)
+
+    def _texts(self) -> Iterator[str]:
+        """Yield the text in blocks of whole lines."""
+        return text_blocks(self.path, self._kind, self._encoding) if self._long else iter([self._text])
+
+    def _blocks(self) -> Iterator[Columns]:
+        """Yield the columns of a long file by meaning, a block at a time."""
+        header, positions = self.header, self._positions
+        if self._kind.suffix == ".parquet":
+            for block in self._parquet_blocks():
+                yield {word: block.iloc[:, at] for word, at in positions.items()}
+        else:
+            for cells in read_blocks(self.path, self._texts, header.names, header.separator, header.lines):
+                yield {word: cells[at] for word, at in positions.items()}
+
+    def _parquet_blocks(self) -> Iterator[pd.DataFrame]:
+        try:
+            yield from map(self._flat, parquet_blocks(self.path))
+        except (OSError, ValueError) as error:
+            raise unreadable(self.path, str(error)) from None
 
     @cached_property
     def _rows(self) -> list[list[str]]:
@@ -173,15 +243,24 @@ class PriceFile:
             table = parquet_table(read_bytes(self.path, self._kind))
         except (OSError, ValueError) as error:
             raise unreadable(self.path, str(error)) from None
+        return self._flat(table)
+
+    def _flat(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Return a Parquet table with one row of headers and without an index."""
         if table.columns.nlevels > 1:  # as `yf.download` returns it: (Close, AAPL), …
             require_one_ticker(self.path, [str(name) for name in table.columns.get_level_values(1)])
             table.columns = table.columns.get_level_values(0)
         return table if isinstance(table.index, pd.RangeIndex) else table.reset_index()
 
     @cached_property
-    def _columns(self) -> dict[str, pa.ChunkedArray | pd.Series]:
-        """The columns by meaning: text, or typed in a Parquet file."""
-        positions = {word: at for at, word in enumerate(self.header.meanings) if word != UNUSED}
+    def _positions(self) -> dict[str, int]:
+        """The position of each meaning."""
+        return {word: at for at, word in enumerate(self.header.meanings) if word != UNUSED}
+
+    @cached_property
+    def _columns(self) -> Columns:
+        """The columns of a file that is read whole."""
+        positions = self._positions
         if self._kind.suffix == ".parquet":
             if self._parquet.empty:
                 raise NoNewData(f"{self.path} has no rows")
@@ -204,38 +283,29 @@ class PriceFile:
             return []
         if not has_tickers:
             return []
-        codes = set(pc.unique(self._row_codes).to_pylist())
-        if "" in codes and not self._has_dates(pc.equal(self._row_codes, "")):
-            codes.remove("")  # blank rows, notes and rows that were cut off
-        return sorted({self.header.form.ticker(code) for code in codes})
+        return sorted({self.header.form.ticker(code) for code in self._row_codes})
 
     @cached_property
-    def _row_codes(self) -> pa.ChunkedArray:
-        column = self._columns[TICKER]
-        if isinstance(column, pd.Series):
-            column = pa.chunked_array([pa.array(column.astype("object").fillna("").astype(str), pa.string())])
-        return pc.utf8_upper(pc.utf8_trim_whitespace(column))
+    def _row_codes(self) -> list[str]:
+        """The codes of the ticker column, as they are; "" if rows with a date have none."""
+        if self._long:
+            return list(self._long.counts)
+        codes = codes_of(self._columns)
+        names = set(pc.unique(codes).to_pylist())
+        if "" in names and not has_dates(self._columns, pc.equal(codes, "")):
+            names.remove("")  # blank rows, notes and rows that were cut off
+        return sorted(names)
 
-    def _has_dates(self, rows: pa.ChunkedArray) -> bool:
-        """Return True if some of the rows have a date. rows: True for each of them."""
-        dates = self._columns.get("date")
-        if dates is None:
-            return True
-        if isinstance(dates, pd.Series):
-            return bool(dates[rows.to_numpy()].notna().any())
-        return bool(pc.any(pc.not_equal(dates.filter(rows), "")).as_py())
-
-    def _columns_of(self, ticker: str) -> dict[str, pa.ChunkedArray | pd.Series]:
+    def _columns_of(self, ticker: str) -> Columns:
         """The columns with the rows of a ticker."""
         if len(self._codes) < 2:
-            return self._columns
-        codes = [code for code in pc.unique(self._row_codes).to_pylist() if self.header.form.ticker(code) == ticker]
-        own = pc.is_in(self._row_codes, pa.array(codes, pa.string()))
-        mask = own.to_numpy()
-        return {
-            word: column[mask] if isinstance(column, pd.Series) else column.filter(own)
-            for word, column in self._columns.items()
-        }
+            return self._long.all_rows() if self._long else self._columns
+        codes = [code for code in self._row_codes if self.header.form.ticker(code) == ticker]
+        return self._long.rows(codes) if self._long else rows_of(self._columns, codes)
+
+    def _parts(self) -> Iterator[Columns]:
+        """Yield the columns of all rows, in parts of any size."""
+        return self._blocks() if self._long else iter([self._columns])
 
     def _valid(self, codes: Sequence[str]) -> list[str]:
         if wrong := [code for code in codes if not _ticker(code)]:
@@ -245,7 +315,7 @@ class PriceFile:
             )
         return list(codes)
 
-    def _numbers(self, columns: Mapping[str, pa.ChunkedArray | pd.Series]) -> dict[str, Floats]:
+    def _numbers(self, columns: Columns) -> dict[str, Floats]:
         values, texts = _number_columns(columns)
         currencies = {sign for text in texts.values() for sign in text.currencies}
         if len(currencies) > 1:
@@ -270,7 +340,7 @@ class PriceFile:
             try:
                 return decide_mark(texts, form.decimal)
             except UnclearMark:
-                return decide_mark(_number_columns(self._columns)[1], form.decimal)
+                return MarkEvidence.of_parts(_number_columns(part)[1] for part in self._parts()).decide(form.decimal)
         except UnclearMark as error:
             raise InvalidPrices(
                 f'{self.path}: {error}; state the decimal mark in {FILE_NAME} beside the file: decimal = "." or ","'
@@ -283,7 +353,8 @@ class PriceFile:
             try:
                 dates = parse_dates(text, timezone, form.dates, strict=form.strict)
             except UnclearOrder:
-                order = parse_dates(_date_texts(self._columns["date"]), timezone, form.dates).order
+                all_dates = pd.concat([_date_texts(part["date"]).drop_duplicates() for part in self._parts()])
+                order = parse_dates(all_dates.drop_duplicates(ignore_index=True), timezone, form.dates).order
                 dates = parse_dates(text, timezone, order, strict=True)
         except UnclearOrder as error:
             raise InvalidPrices(
@@ -303,7 +374,8 @@ class PriceFile:
         if self._kind.suffix not in TEXT_SUFFIXES:
             return ""
         line = find_line(
-            self._text, lambda row: text in row and text in map(str.strip, split_line(row, self.header.separator))
+            lines_of(self._texts()),
+            lambda row: text in row and text in map(str.strip, split_line(row, self.header.separator)),
         )
         return f", line {line}" if line else ""
 
@@ -325,7 +397,7 @@ class PriceFile:
 
 
 def _number_columns(
-    columns: Mapping[str, pa.ChunkedArray | pd.Series],
+    columns: Columns,
 ) -> tuple[dict[str, Floats], dict[str, NumberTexts]]:
     """Split the columns of numbers into those that are numbers already, and texts."""
     values, texts = {}, {}
