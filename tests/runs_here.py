@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from tests.empty_databases import put_dagster_databases, put_mlflow_database
 from zenith_pipelines.dagster_runtime.progress import Progress
+from zenith_pipelines.execution.job_run import run_job
 from zenith_pipelines.execution.ticker_run import run_ticker
 from zenith_pipelines.ingestion.sources.sample import SampleSource
 from zenith_pipelines.models import ensemble_walk_forward
@@ -17,6 +18,7 @@ def run_tickers_here(patch):
     """Let `zenith run` and `zenith job` run their tickers one after the other in this process."""
     for command in ("run", "job"):
         patch.setattr(f"zenith_cli.{command}.run_batch", _run_here)
+    patch.setattr("zenith_cli.run.run_job", _job_here)
 
 
 def train_little(patch):
@@ -37,6 +39,12 @@ def fetch_short_history(patch):
 
     whole = SampleSource.fetch
     patch.setattr(SampleSource, "fetch", fetch)
+
+
+def _job_here(name, config):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # as they are in a command
+        return run_job(name, config)
 
 
 def _run_here(runs, jobs, on_update):

@@ -223,9 +223,9 @@ def verify_ledger(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Check that no entry of a ledger was changed, removed or put in. Default: the ledgers of all tickers.
+    """Check that no entry of a ledger was changed, removed or put in. Default: all ledgers.
 
-    A file is checked by itself, without any other state.
+    ALL-TICKERS is the ledger of all tickers together. A file is checked by itself, without any other state.
     """
     from zenith_cli.ledger import verify_ledgers
 

@@ -16,10 +16,12 @@ from zenith_core.market.tickers import validate_ticker
 from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.table import task_of
 from zenith_core.model_kinds.tasks import Task
+from zenith_core.names import ALL_TICKERS
 from zenith_pipelines.datasets.atomic_files import parquet_bytes, write_atomically
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.ingestion.fetch import clean_snapshot
 from zenith_pipelines.ingestion.point_in_time import as_of_state, parse_day, snapshot_as_of
+from zenith_pipelines.portfolio.universe_ledger import read_universe_entries
 from zenith_pipelines.production.ledger import read_entries
 from zenith_pipelines.risk.scale_prior import priors
 from zenith_pipelines.settings import Settings
@@ -59,7 +61,7 @@ def read_table(store: DatasetStore, ticker: str, table: Table, model: Model) -> 
         case Table.RISK:
             return risk_table(priors(), store.read("cleaned_prices", ticker).tables["prices"])
         case Table.LEDGER:
-            return read_entries(store, ticker)
+            return read_universe_entries(store) if ticker == ALL_TICKERS else read_entries(store, ticker)
         case _:
             return store.read(f"{model.value}_backtest", ticker).tables[table.value]
 

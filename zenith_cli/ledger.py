@@ -11,8 +11,11 @@ from zenith_cli.options import current_names
 from zenith_core.errors import CorruptData, NotAvailable, UserError
 from zenith_core.evaluation.ledger_chain import ENTRY_COLUMNS, ChainSummary, verify
 from zenith_core.market.tickers import validate_ticker
+from zenith_core.names import ALL_TICKERS, UNIVERSE_LEDGER
+from zenith_core.portfolio.universe_record import verify_ledger
 from zenith_pipelines.datasets.atomic_files import parquet_table
 from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.portfolio.universe_ledger import read_universe_entries
 from zenith_pipelines.production.ledger import LEDGER, read_entries
 from zenith_pipelines.settings import Settings
 
@@ -26,7 +29,7 @@ def verify_ledgers(subject: str | None, *, as_json: bool) -> int:
         results = {subject: _checked(read_export(Path(subject)))}
     else:
         store = DatasetStore(Settings().data_uri)
-        tickers = store.tickers(LEDGER) if subject is None else [validate_ticker(current_names(subject))]
+        tickers = _ledgers(store) if subject is None else [validate_ticker(current_names(subject))]
         if not tickers:
             raise NotAvailable("there are no ledgers yet: `zenith run` makes the first forecasts")
         results = {ticker: _checked_ticker(store, ticker) for ticker in tickers}
@@ -55,11 +58,19 @@ def read_export(path: Path) -> pd.DataFrame:
         raise UserError(f"{path} is no exported ledger, whose columns are {columns}") from None
 
 
+def _ledgers(store: DatasetStore) -> list[str]:
+    """Return the tickers that have a ledger, and the name that stands for all of them if they have one together."""
+    together = [ALL_TICKERS] if store.exists(UNIVERSE_LEDGER, ALL_TICKERS) else []
+    return [*store.tickers(LEDGER), *together]
+
+
 def _checked_ticker(store: DatasetStore, ticker: str) -> ChainSummary | str:
     try:
-        entries = read_entries(store, ticker)
+        entries = read_universe_entries(store) if ticker == ALL_TICKERS else read_entries(store, ticker)
     except CorruptData as error:
         return str(error)
+    if entries.empty and ticker == ALL_TICKERS:
+        raise NotAvailable("there is no ledger of all tickers yet: `zenith job forecast_universe` makes it")
     if entries.empty:
         return f"made by an earlier release, it has no chain yet: `zenith job refresh_prices --tickers {ticker}`"
     return _checked(entries)
@@ -67,7 +78,7 @@ def _checked_ticker(store: DatasetStore, ticker: str) -> ChainSummary | str:
 
 def _checked(entries: pd.DataFrame) -> ChainSummary | str:
     try:
-        return verify(entries)
+        return verify_ledger(entries) if set(entries.get("ticker", ())) == {ALL_TICKERS} else verify(entries)
     except CorruptData as error:
         return str(error)
 

@@ -19,6 +19,7 @@ from zenith_core.errors import UserError
 from zenith_core.market.exchanges import listed_tickers
 from zenith_core.model_kinds.answers import ANSWERS
 from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.execution.job_run import run_job
 from zenith_pipelines.execution.run_plan import RunPlan, plan_run
 from zenith_pipelines.execution.ticker_run import TickerRun, check_until
 from zenith_pipelines.execution.worker_pool import run_batch
@@ -30,6 +31,8 @@ from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.registry.reachability import require_database
 from zenith_pipelines.registry.trials import publish_trials
 from zenith_pipelines.settings import Settings, prepare_home
+
+_FEWEST_TOGETHER = 2  # tickers
 
 
 def run_tickers(
@@ -72,14 +75,16 @@ def run_tickers(
         outcomes = _with_evidence(run_batch(runs, slots, progress.update))
     if not as_of and any(outcome.get("backtest") for outcome in outcomes.values()):
         publish_trials(DatasetStore(settings.data_uri))
+    together = None if as_of else _forecast_together(settings, outcomes)
     document = {
         "source": ", ".join(sorted({run.source or "snapshot" for run in runs})),
         "as_of": runs[0].as_of,
         "seconds": round(time.monotonic() - start, 1),
         "tickers": outcomes,
+        **({"universe": together} if together else {}),
     }
     _print(document, settings, as_json=as_json)
-    for remark in _remarks(outcomes):
+    for remark in (*_remarks(outcomes), *_universe_remarks(together)):
         print(f"zenith: {remark}", file=sys.stderr)
     return exit_code(outcomes)
 
@@ -97,6 +102,25 @@ def _with_evidence(outcomes: dict[str, dict[str, Any]]) -> dict[str, dict[str, A
                 forecast, is_claim=claims.has_discovered(ticker, ANSWERS.of(ticker)["signal"])
             )
     return outcomes
+
+
+def _forecast_together(settings: Settings, outcomes: dict[str, dict[str, Any]]) -> dict[str, Any] | None:
+    """Forecast all tickers of the home together, for books and ranks; None if none has changed or fewer than two are.
+
+    A failure fails no ticker.
+    """
+    if all(outcome["status"] != "ok" for outcome in outcomes.values()):
+        return None
+    if len(DatasetStore(settings.data_uri).tickers("serving_snapshot")) < _FEWEST_TOGETHER:
+        return None
+    outcome = run_job("forecast_universe", {})
+    return {key: outcome[key] for key in ("status", "reason", "as_of", "tickers", "left_out") if key in outcome}
+
+
+def _universe_remarks(together: dict[str, Any] | None) -> list[str]:
+    if together is None or together["status"] == "ok":
+        return []
+    return [f"the forecast of all tickers failed: {together['reason']}; `zenith job forecast_universe` repeats it"]
 
 
 def require_servers(settings: Settings) -> None:

@@ -1,9 +1,13 @@
 import json
+from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
 from tests.core.evaluation.test_ledger_chain import closes, rows
-from zenith_core.evaluation.ledger_chain import add_forecasts, no_entries
+from zenith_core.evaluation.ledger_chain import add_forecasts, append_entry, no_entries
+from zenith_core.names import ALL_TICKERS, UNIVERSE_LEDGER
+from zenith_core.portfolio.universe_record import forecast_row
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.production.ledger import ENTRIES, FORECASTS, LEDGER, head_of, next_ledger
 
@@ -86,6 +90,50 @@ def test_one_broken_ledger_does_not_hide_the_others(zenith, store, head):
     assert status == 1
     assert text.startswith("AAPL: intact")
     assert errors == "zenith: IBM: entry 1 of 1 does not match its hash: it was changed\n"
+
+
+FORECAST = forecast_row("2024-06-28", 5, ["AAPL", "MSFT"], np.full((2, 5), 0.2), 0.03, 0.04)
+OUTCOME = {"origin": "2024-06-28", "horizon": 5, "tickers": 2, "rps": 0.15, "loss": 0.05, "hit": True}
+
+
+def write_together(store, *chain):
+    """Store a ledger of all tickers that holds rows by kind of entry."""
+    entries = no_entries()
+    for kind, row in chain:
+        entries = append_entry(entries, ALL_TICKERS, kind, datetime(2024, 6, 28, 22, tzinfo=UTC), [row])
+    store.write(UNIVERSE_LEDGER, ALL_TICKERS, Dataset({ENTRIES: entries}))
+
+
+def test_the_ledger_of_all_tickers_is_checked_too_stored_and_exported(zenith, store, head, tmp_path):
+    write_together(store, ("forecast", FORECAST), ("outcome", OUTCOME))
+    file = tmp_path / "all.csv"
+
+    _, text, _ = zenith("ledger", "verify")
+    assert text.splitlines()[1].startswith(
+        "ALL-TICKERS: intact, 2 entries from 2024-06-28 to 2024-06-28, 1 forecasts, 1 outcomes, last hash "
+    )
+    assert zenith("export", "ALL-TICKERS", "ledger", "-o", str(file))[0] == 0
+    assert zenith("ledger", "verify", str(file))[:2] == (0, text.splitlines()[1] + "\n")
+
+    file.write_text(file.read_text().replace("0.05", "0.01"))
+    status, _, errors = zenith("ledger", "verify", str(file))
+    assert (status, "ALL-TICKERS: entry 2 of 2 does not match its hash" in errors) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("chain", "problem"),
+    [
+        ([("forecast", FORECAST), ("forecast", FORECAST)], "there are two forecasts of one origin and horizon"),
+        ([("outcome", OUTCOME)], "the outcome of 2024-06-28 over 5 sessions has no forecast"),
+        ([("forecast", FORECAST), ("outcome", OUTCOME | {"hit": False})], "contradicts its value at risk"),
+    ],
+)
+def test_hashes_that_fit_do_not_hide_rows_that_do_not(zenith, store, chain, problem):
+    write_together(store, *chain)
+
+    status, text, errors = zenith("ledger", "verify", "ALL-TICKERS")
+    assert (status, text) == (1, "")
+    assert problem in errors
 
 
 def test_without_ledgers_and_for_an_unknown_ticker_it_is_said(zenith, store):

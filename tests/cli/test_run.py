@@ -4,19 +4,22 @@ import re
 from datetime import UTC, datetime
 
 import dagster as dg
+import numpy as np
+import pandas as pd
 import pytest
 from dagster._core.storage.runs.schema import RunsTable
 from rich.console import Console
 
+from tests.core.portfolio.universe import drawn_returns
 from tests.empty_databases import put_dagster_databases
 from zenith_cli import run_table
-from zenith_cli.run import _plan_runs, _remarks, duration, exit_code
+from zenith_cli.run import _forecast_together, _plan_runs, _remarks, _universe_remarks, duration, exit_code
 from zenith_core.errors import UserError
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.execution import run_plan
 from zenith_pipelines.execution.ticker_run import TickerRun
-from zenith_pipelines.settings import Settings
+from zenith_pipelines.settings import Settings, prepare_home
 
 
 def model(version=2, production=2, skill=-0.018, beats_naive=False):
@@ -214,3 +217,32 @@ def test_without_a_named_source_each_ticker_takes_its_own(tmp_path, monkeypatch)
 )
 def test_kinds_that_differ_by_a_number_differ_in_the_table(kind, short):
     assert run_table._short(kind) == short
+
+
+@pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # raised inside Dagster
+def test_two_tickers_are_forecast_together_and_a_failure_is_one_line(monkeypatch, tmp_path):
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
+    settings, store = Settings(), DatasetStore(str(tmp_path / "data"))
+    prepare_home(settings)
+    put_dagster_databases(tmp_path)
+    store.write("serving_snapshot", "AAPL", Dataset())
+    outcomes = {"AAPL": outcome()}
+    assert _forecast_together(settings, outcomes) is None
+
+    store.write("serving_snapshot", "MSFT", Dataset())
+    assert _forecast_together(settings, {"AAPL": outcome(status="failed")}) is None
+    together = _forecast_together(settings, outcomes)
+    assert together["status"] == "failed"
+    (remark,) = _universe_remarks(together)
+    assert remark.startswith("the forecast of all tickers failed: universe_forecasts: no ticker has prices yet")
+    assert remark.endswith("`zenith job forecast_universe` repeats it")
+
+    rows = {"close": 100 * np.exp(drawn_returns(200, 1)[:, 0].cumsum())}
+    prices = pd.DataFrame(rows, pd.bdate_range(end="2024-06-28", periods=200, name="date"))
+    with open_instance(settings) as instance:
+        instance.add_dynamic_partitions("tickers", ["AAPL", "MSFT"])
+    for ticker in ("AAPL", "MSFT"):
+        store.write("cleaned_prices", ticker, Dataset({"prices": prices}, {"data_version": "1", "last": "2024-06-28"}))
+    together = _forecast_together(settings, outcomes)
+    assert (together["status"], together["as_of"], together["tickers"]) == ("ok", "2024-06-28", 2)
+    assert _universe_remarks(together) == []

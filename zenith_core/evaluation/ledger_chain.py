@@ -142,7 +142,11 @@ def verify(entries: pd.DataFrame) -> ChainSummary:
     return _verified(entries)[0]
 
 
-def _verified(entries: pd.DataFrame) -> tuple[ChainSummary, Table]:
+def check_chain(entries: pd.DataFrame) -> str:
+    """Return the ticker of the last entry. Raises CorruptData, which names the first entry that is wrong.
+
+    The rows of the entries are not read.
+    """
     if list(entries.columns) != list(ENTRY_COLUMNS):
         raise CorruptData(f"not a ledger: its columns are {', '.join(map(str, entries.columns))[:160]}")
     if entries.empty:
@@ -152,17 +156,26 @@ def _verified(entries: pd.DataFrame) -> tuple[ChainSummary, Table]:
         if problem := _problem({str(name): value for name, value in entry.items()}, number, ticker, previous):
             raise CorruptData(f"{ticker}: entry {number} of {len(entries)} {problem}")
         ticker, previous = str(entry["ticker"]), str(entry["hash"])
-    table = _replayed(entries)
-    summary = ChainSummary(
-        ticker=ticker,
+    return ticker
+
+
+def chain_summary(entries: pd.DataFrame, forecasts: int, outcomes: int) -> ChainSummary:
+    """Return the summary of an intact chain that holds so many forecasts and outcomes."""
+    return ChainSummary(
+        ticker=str(entries["ticker"].iloc[-1]),
         entries=len(entries),
-        forecasts=len(table),
-        outcomes=sum(row["actual"] is not None for row in table.values()),
+        forecasts=forecasts,
+        outcomes=outcomes,
         first=str(entries["at"].iloc[0]),
         last=str(entries["at"].iloc[-1]),
-        head=previous,
+        head=str(entries["hash"].iloc[-1]),
     )
-    return summary, table
+
+
+def _verified(entries: pd.DataFrame) -> tuple[ChainSummary, Table]:
+    check_chain(entries)
+    table = _replayed(entries)
+    return chain_summary(entries, len(table), sum(row["actual"] is not None for row in table.values())), table
 
 
 def _continued(

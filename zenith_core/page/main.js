@@ -1,6 +1,7 @@
 // The page: all tickers, or the one in the address (/#AAPL), its data, and the polling.
 
 import { asksForKey, explain, get, keepKey, post } from "./api.js";
+import { book } from "./book.js";
 import { byId, fill, h, link, note } from "./dom.js";
 import { day, firstLanguage, moment, other, price, speak, spoken, t, translateDocument } from "./i18n.js";
 import { leaderboard } from "./leaderboard.js";
@@ -215,7 +216,7 @@ function drawOverview() {
   Object.assign(state, { ticker: null, data: {}, seen: null });
   document.title = "Zenith";
   byId("news").textContent = "";
-  fill(byId("main"), overview());
+  fill(byId("main"), overview(), book());
   drawList();
 }
 

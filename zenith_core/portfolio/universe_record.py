@@ -3,6 +3,7 @@
 A forecast counts if it was made before its target session closed. Its outcome is that of the adjusted prices.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -11,6 +12,9 @@ import numpy as np
 import pandas as pd
 
 from zenith_core.arrays import Floats
+from zenith_core.errors import CorruptData
+from zenith_core.evaluation.ledger_chain import ChainSummary, chain_summary, check_chain
+from zenith_core.names import ALL_TICKERS
 from zenith_core.portfolio.fifths import fifth_shares, ranked_probability_score
 from zenith_core.statistics.performance import finite
 
@@ -63,6 +67,37 @@ def score(row: Mapping[str, Any], made_at: str, closes: pd.DataFrame) -> Row | N
         "loss": round(loss, 6),
         "hit": bool(loss > row["value_at_risk"]),
     }
+
+
+def rows_of(entries: pd.DataFrame, kind: str) -> list[tuple[Row, str]]:
+    """Return the rows of the entries of one kind, each with the moment of its entry."""
+    own = entries[entries["kind"] == kind]
+    return [(row, str(at)) for text, at in zip(own["rows"], own["at"], strict=True) for row in json.loads(text)]
+
+
+def verify_ledger(entries: pd.DataFrame) -> ChainSummary:
+    """Check the ledger of all tickers by itself and return its summary.
+
+    Raises CorruptData for a broken chain, a second forecast or outcome of one origin and horizon, an outcome without a
+    forecast, and a hit that does not follow from the loss and the value at risk.
+    """
+    if (ticker := check_chain(entries)) != ALL_TICKERS:
+        raise CorruptData(f"a ledger of {ticker}, not of all tickers")
+    forecasts = {_key(row): row for row, _ in rows_of(entries, "forecast")}
+    outcomes = {_key(row): row for row, _ in rows_of(entries, "outcome")}
+    for kind, table in (("forecast", forecasts), ("outcome", outcomes)):
+        if len(table) < len(rows_of(entries, kind)):
+            raise CorruptData(f"{ticker}: there are two {kind}s of one origin and horizon")
+    for key, outcome in outcomes.items():
+        if key not in forecasts:
+            raise CorruptData(f"{ticker}: the outcome of {key[0]} over {key[1]} sessions has no forecast")
+        if outcome["hit"] != (outcome["loss"] > forecasts[key]["value_at_risk"]):
+            raise CorruptData(f"{ticker}: the hit of {key[0]} over {key[1]} sessions contradicts its value at risk")
+    return chain_summary(entries, len(forecasts), len(outcomes))
+
+
+def _key(row: Mapping[str, Any]) -> tuple[str, int]:
+    return str(row["origin"]), int(row["horizon"])
 
 
 def record(outcomes: Sequence[Mapping[str, Any]]) -> dict[str, Row]:

@@ -1,6 +1,5 @@
 """The ledger of the forecasts of all tickers: a chain of entries, as that of a ticker (docs/decisions/0047)."""
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from zenith_core.errors import CorruptData
-from zenith_core.evaluation.ledger_chain import ENTRY_COLUMNS, GENESIS, append_entry, entry_hash, no_entries
+from zenith_core.evaluation.ledger_chain import ENTRY_COLUMNS, append_entry, no_entries
 from zenith_core.names import ALL_TICKERS, UNIVERSE_LEDGER
 from zenith_core.portfolio.book_risk import book_risk
 from zenith_core.portfolio.ranks import RANKED
 from zenith_core.portfolio.universe import Universe
-from zenith_core.portfolio.universe_record import TAIL, Row, forecast_row, record, score
+from zenith_core.portfolio.universe_record import TAIL, Row, forecast_row, record, rows_of, score, verify_ledger
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.portfolio.universe import served_distributions
 
@@ -29,8 +28,8 @@ def next_universe_ledger(
 
     Raises CorruptData if the stored chain is broken.
     """
-    entries, now = _stored(store), datetime.now(UTC)
-    forecasts, outcomes = _rows(entries, "forecast"), _rows(entries, "outcome")
+    entries, now = _checked(store), datetime.now(UTC)
+    forecasts, outcomes = rows_of(entries, "forecast"), rows_of(entries, "outcome")
     if len(universe.tickers) > 1 and universe.as_of not in {row["origin"] for row, _ in forecasts}:
         new = _forecasts(store, universe, facts)
         entries = append_entry(entries, ALL_TICKERS, "forecast", now, new)
@@ -61,25 +60,19 @@ def _forecasts(store: DatasetStore, universe: Universe, facts: dict[str, Any]) -
     return rows
 
 
-def _stored(store: DatasetStore) -> pd.DataFrame:
-    """Return the entries of the stored ledger. Raises CorruptData at the first that does not fit the one before."""
+def read_universe_entries(store: DatasetStore) -> pd.DataFrame:
+    """Return the entries of the stored ledger, none if there is none, unchecked."""
     if not store.exists(UNIVERSE_LEDGER, ALL_TICKERS):
         return no_entries()
-    entries = store.read(UNIVERSE_LEDGER, ALL_TICKERS).tables[ENTRIES][list(ENTRY_COLUMNS)]
-    previous = GENESIS
-    for number, row in enumerate(entries.to_dict("records"), 1):
-        entry = {str(name): value for name, value in row.items()}
-        if entry["previous"] != previous or entry["hash"] != entry_hash(entry) or entry["number"] != number:
-            place = store.path(UNIVERSE_LEDGER, ALL_TICKERS)
-            raise CorruptData(
-                f"entry {number} of the ledger of all tickers does not fit the one before; restore {place} from a "
-                "backup, or move it away to begin a new chain"
-            )
-        previous = str(entry["hash"])
+    return store.read(UNIVERSE_LEDGER, ALL_TICKERS).tables[ENTRIES][list(ENTRY_COLUMNS)]
+
+
+def _checked(store: DatasetStore) -> pd.DataFrame:
+    entries = read_universe_entries(store)
+    try:
+        if not entries.empty:
+            verify_ledger(entries)
+    except CorruptData as error:
+        place = store.path(UNIVERSE_LEDGER, ALL_TICKERS)
+        raise CorruptData(f"{error}; restore {place} from a backup, or move it away to begin a new chain") from None
     return entries
-
-
-def _rows(entries: pd.DataFrame, kind: str) -> list[tuple[Row, str]]:
-    """Return the rows of the entries of one kind, each with the moment of its entry."""
-    own = entries[entries["kind"] == kind]
-    return [(row, str(at)) for text, at in zip(own["rows"], own["at"], strict=True) for row in json.loads(text)]
