@@ -87,7 +87,8 @@ def clean_prices(
     order = order[np.argsort(table.index[order].to_numpy(), kind="stable")]
     rows, open_filled = table.iloc[order], open_filled[order]
     has_trading = ~_flat(columns_of(rows, _REQUIRED))
-    source_adjustment = recorded_adjustment(rows, _actions(table, reasons))
+    actions = _actions(table, reasons)
+    source_adjustment = recorded_adjustment(rows, actions)
     if from_file and source_adjustment.is_doubtful:
         raise InvalidPrices(
             f"{ticker}: the prices may be adjusted for their dividends already, or not: remove the column of dividends"
@@ -120,6 +121,8 @@ def clean_prices(
     }
     jumps = _unexplained(closes, suspect[has_trading])
     repairs = _repair_notes(table.index[placeholder], rows.index[open_filled])
+    if adjustment.counts.get("dividends_applied"):
+        repairs += _dividend_notes(actions.index[actions["dividends"] > 0], prices.index, missing)
     notes = [*adjustment.notes, *repairs, *_notes(prices, quarantine, missing), *jumps]
     return CleaningResult(prices, quarantine, counts | {"unexplained_jumps": len(jumps)}, notes, missing)
 
@@ -252,6 +255,15 @@ def _repair_notes(placeholders: pd.Index, opens_filled: pd.Index) -> list[str]:
     if len(opens_filled):
         notes.append(f"missing opens filled with the close before them: {_days(opens_filled)}")
     return notes
+
+
+def _dividend_notes(ex_dates: pd.Index, sessions: pd.Index, missing: pd.DatetimeIndex) -> list[str]:
+    """Name the dividends that are divided by an earlier close, because the session before them has no valid one."""
+    all_sessions = sessions.union(missing)
+    ex_dates = ex_dates[ex_dates > all_sessions[0]]
+    before = all_sessions[all_sessions.searchsorted(ex_dates) - 1]
+    late = ex_dates[before.isin(missing)].unique()
+    return [f"dividends taken off an earlier close, the day before has none: {_days(late)}"] if len(late) else []
 
 
 def _notes(prices: pd.DataFrame, quarantine: pd.DataFrame, missing: pd.DatetimeIndex) -> list[str]:

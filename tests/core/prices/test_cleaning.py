@@ -316,6 +316,24 @@ def test_an_action_on_a_quarantined_row_counts_for_the_next_session():
     np.testing.assert_allclose(result.prices["close"].drop(raw.index[100]), market()["close"].drop(raw.index[100]))
 
 
+def test_a_dividend_after_a_day_without_a_valid_close_is_named():
+    """The close that is divided by is the one before it: a close that may be wrong would be wrong in silence."""
+    raw = market().assign(dividends=0.0)
+    raw.loc[raw.index[[100, 200]], "dividends"] = 1.0
+    raw.loc[raw.index[99], "close"] = 2 * raw["high"].iloc[99]
+
+    result = clean_prices(raw, "AAPL")
+
+    day = f"{raw.index[100]:%Y-%m-%d}"
+    assert f"dividends taken off an earlier close, the day before has none: {day}" in result.notes
+    closes = market()["close"]
+    later = 1 - 1 / closes.iloc[199]
+    assert result.prices["factor"].iloc[0] == pytest.approx((1 - 1 / closes.iloc[98]) * later)
+    raw = market().assign(dividends=0.0)
+    raw.loc[raw.index[0], "dividends"] = 1.0
+    assert clean_prices(raw, "AAPL").notes == []
+
+
 def test_a_dividend_above_the_price_is_ignored_and_counted():
     raw = market().assign(dividends=0.0)
     raw.loc[raw.index[100], "dividends"] = 500.0
