@@ -39,6 +39,10 @@ class UnknownVersion(NotAvailable):
     """The registry has no such version or kind of model of the ticker."""
 
 
+class NoEarlierForecast(NotAvailable):
+    """The ticker has no two forecasts to compare, or none of the day."""
+
+
 class TickerGone(NotAvailable):
     """The ticker is no longer traded, and all sessions that its last data could forecast have passed."""
 

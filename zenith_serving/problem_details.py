@@ -19,6 +19,7 @@ from zenith_serving.errors import (
     KeyMissing,
     KeyWrong,
     ModelUnavailable,
+    NoEarlierForecast,
     RegistryUnavailable,
     TickerGone,
     TrainingActive,
@@ -41,6 +42,7 @@ BODY_KIND = "zenith.body_kind"  # in a scope: the schema of a body that its rout
 # From specific to general: the first match is used.
 _KINDS: tuple[tuple[type[ZenithError], str, HTTPStatus, str], ...] = (
     (UnknownVersion, "unknown-version", HTTPStatus.NOT_FOUND, "No such version"),
+    (NoEarlierForecast, "no-earlier-forecast", HTTPStatus.NOT_FOUND, "No earlier forecast to compare with"),
     (UnknownTicker, "unknown-ticker", HTTPStatus.NOT_FOUND, "Unknown ticker"),
     (TickerGone, "ticker-gone", HTTPStatus.GONE, "No predictions for this ticker any more"),
     (FeatureMismatch, "feature-mismatch", HTTPStatus.SERVICE_UNAVAILABLE, "Model and data do not fit together"),

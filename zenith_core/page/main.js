@@ -4,6 +4,7 @@ import { asksForKey, explain, get, keepKey, post } from "./api.js";
 import { book } from "./book.js";
 import { byId, fill, h, link, note } from "./dom.js";
 import { day, firstLanguage, moment, other, price, speak, spoken, t, translateDocument } from "./i18n.js";
+import { changes } from "./changes.js";
 import { leaderboard } from "./leaderboard.js";
 import { promotions, training, versions } from "./models.js";
 import { overview, refreshOverview } from "./overview.js";
@@ -35,6 +36,7 @@ const SECTIONS = {
   signal: [["both"], (_, data) => parts.signal(data)],
   worth: [["skills"], parts.skill],
   risk: [["risk"], risk],
+  changes: [["changes"], changes],
   record: [["record"], parts.record],
   backtest: [["chart"], parts.backtest],
   models: [["models"], (ticker, data) => versions(ticker, data, state.list?.links)],
@@ -55,6 +57,7 @@ const ask = (ticker) => {
       const at = (horizon) => post("predict/risk", { ticker, horizon, touch: LEVELS });
       return [await at(HORIZONS[0]), ...await Promise.all(HORIZONS.slice(1).map(at))];
     },
+    changes: () => get(`explain/${path}`),
     record: () => get(`track-record/${path}`),
     models: () => get(`models?ticker=${path}`),
     history: () => get(`models/${path}/history`),
@@ -113,7 +116,7 @@ async function poll() {
   if (unknown(result)) return void drawUnknown(result.error);
   byId("news").textContent = news(result.value);
   draw(["both"]);
-  await load(["chart", "skills", "risk", "record", "models", "history", "leaderboard"]);
+  await load(["chart", "skills", "risk", "changes", "record", "models", "history", "leaderboard"]);
 }
 
 const news = (answer) => (answer?.price
@@ -202,6 +205,7 @@ function drawFrame() {
     h("div", { id: "part-head", class: "head" }),
     section("prices", t("title.prices")),
     h("div", { class: "pair" }, section("signal", t("title.signal")), section("worth", t("title.worth"))),
+    section("changes", t("title.changes")),
     section("risk", t("title.risk")),
     section("backtest", t("title.backtest")),
     section("record", t("title.record")),

@@ -6,10 +6,11 @@ from typing import Any
 from zenith_core.model_kinds.table import KINDS
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.production.evidence import PRICES, SIGNAL_START, START
+from zenith_pipelines.production.forecast_explanation import SERVED
 from zenith_pipelines.production.ledger import SIGNALS_GIVEN
 from zenith_pipelines.settings import Settings
 
-_EARLIER_FORECASTS = ("track_record", PRICES, START, SIGNAL_START, SIGNALS_GIVEN)
+_EARLIER_FORECASTS = ("track_record", PRICES, START, SIGNAL_START, SIGNALS_GIVEN, SERVED)
 
 
 def describe(

@@ -2,74 +2,82 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from typing import Any
 
 import pandas as pd
 
 from zenith_core.errors import NotAvailable
-from zenith_core.evaluation.forecast_changes import Change, ServedForecast, explain_changes
+from zenith_core.evaluation.forecast_changes import ServedForecast, explain
 from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.table import Kind
 from zenith_core.model_kinds.tasks import Task
 from zenith_core.names import HEADLINE_HORIZON, model_name
+from zenith_core.snapshot import ServingSnapshot
 from zenith_core.statistics.performance import finite
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.production.ledger import FORECASTS, LEDGER, SIGNALS_GIVEN
-from zenith_pipelines.registry.decision_log import DecisionRecord, decision_history
+from zenith_pipelines.registry.decision_log import decision_history
 from zenith_pipelines.registry.model_registry import ModelRegistry
+
+SERVED = "served"  # the fact that holds the newest forecasts at the model's horizon, the newest last
+_MOST = 60  # about a quarter of daily ones, as many as signals
 
 
 def explain_forecast(
     store: DatasetStore, registry: ModelRegistry, ticker: str, since: date | None = None
 ) -> dict[str, Any]:
-    """Return the newest forecast, the one before, or the last one made by the end of `since` (UTC), and the changes.
-
-    JSON-ready: ticker, horizon, now, before, changes. Raises NotAvailable if there is no earlier one.
-    """
+    """Return `explain` of the whole ledger. Raises NotAvailable if there is no earlier forecast."""
     dataset = store.read(LEDGER, ticker)
     horizon = int(dataset.facts.get("horizon", HEADLINE_HORIZON))
-    ledger = dataset.tables[FORECASTS]
-    rows = ledger[ledger["horizon"] == horizon].sort_values("made_at", kind="stable")
-    before, now = _pair(rows, ticker, since)
     kinds = ANSWERS.of(ticker)
-    answers = dataset.facts.get(SIGNALS_GIVEN, [])
     table = store.read("indicator_features", ticker).table
-    factor = _factor(table, before)
-    forecasts = [_served(row, answers, kinds, table) for row in (now, before)]
-    sessions = int(((table.index > before["origin"]) & (table.index <= now["origin"])).sum())
-    changes = explain_changes(forecasts[0], forecasts[1], (kinds["price"], kinds["signal"]), sessions, factor)
-    decisions = [gate for kind in kinds.values() for gate in _decisions(registry, kind, ticker, forecasts[1].made_at)]
-    return {
-        "ticker": ticker,
-        "horizon": horizon,
-        "now": asdict(forecasts[0]),
-        "before": asdict(forecasts[1]),
-        "changes": [*changes, *decisions],
-    }
+    forecasts = [
+        _with_features(one, table) for one in served_forecasts(dataset.tables[FORECASTS], horizon, dataset.facts, kinds)
+    ]
+    closes = {f"{session:%Y-%m-%d}": float(close) for session, close in table["close"].dropna().items()}
+    decisions = {kind: _decisions(registry, model_name(kind, ticker)) for kind in kinds.values()}
+    return explain(ticker, horizon, forecasts, since, kinds, closes, decisions)
 
 
-def _pair(rows: pd.DataFrame, ticker: str, since: date | None) -> tuple[Any, Any]:
-    """Return the earlier and the newest row. Raises NotAvailable if there are no two."""
-    if rows.empty:
-        raise NotAvailable(f"{ticker} has no forecast yet: `zenith run --tickers {ticker}` makes one")
-    now, earlier = rows.iloc[-1], rows.iloc[:-1]
-    if since is not None:
-        end = pd.Timestamp(since, tz="UTC") + pd.Timedelta(days=1)
-        earlier = earlier[pd.to_datetime(earlier["made_at"], utc=True) < end]
-    if earlier.empty:
-        first = f"{pd.Timestamp(rows['made_at'].iloc[0]):%Y-%m-%d}"
-        if since is not None:
-            raise NotAvailable(f"no earlier forecast of {ticker} was made by {since}: the first is of {first}")
-        raise NotAvailable(f"{ticker} has one forecast, made on {first}: there is none before to compare it with")
-    return earlier.iloc[-1], now
+def served_forecasts(
+    ledger: pd.DataFrame, horizon: int, facts: Mapping[str, Any], kinds: Mapping[Task, Kind], last: int | None = None
+) -> list[ServedForecast]:
+    """Return the forecasts of a ledger at a horizon, all or the last ones, in the order in which they were made.
+
+    facts: of the ledger: the signals, and the forecasts that earlier refreshes kept as SERVED
+    """
+    rows = ledger[ledger["horizon"] == horizon].sort_values("made_at", kind="stable")
+    rows = rows if last is None else rows.iloc[-last:]
+    kept = {one["made_at"]: one for one in facts.get(SERVED, [])}
+    return [_served(row, facts.get(SIGNALS_GIVEN, []), kinds, kept) for row in rows.to_dict("records")]
+
+
+def served_facts(
+    ledger: pd.DataFrame, facts: Mapping[str, Any], kinds: Mapping[Task, Kind], snapshot: ServingSnapshot
+) -> list[dict[str, Any]]:
+    """Return the fact SERVED after a refresh. JSON-ready.
+
+    facts: of the ledger: the new ones, and SERVED as it was before
+    """
+    forecasts = served_forecasts(ledger, int(facts["horizon"]), facts, kinds, _MOST)
+    newest = asdict(forecasts[-1]) if forecasts else {}
+    if newest and newest["origin"] == snapshot.as_of.isoformat() and newest["volatility"] is None:
+        distribution = snapshot.distribution
+        newest["volatility"] = finite(snapshot.volatility)
+        newest["scale_version"] = distribution.scale_version if distribution else None
+    return [*map(asdict, forecasts[:-1]), *([newest] if newest else [])]
 
 
 def _served(
-    row: Any, answers: Sequence[Mapping[str, Any]], kinds: Mapping[Task, Kind], table: pd.DataFrame
+    row: Mapping[Any, Any],
+    answers: Sequence[Mapping[str, Any]],
+    kinds: Mapping[Task, Kind],
+    kept: Mapping[str, Mapping[str, Any]],
 ) -> ServedForecast:
     origin, version = f"{row['origin']:%Y-%m-%d}", int(row["model_version"])
+    made_at = pd.Timestamp(row["made_at"]).isoformat()
     own = [
         one
         for one in answers
@@ -77,42 +85,29 @@ def _served(
     ]
     answer: Mapping[str, Any] = own[-1] if own else {"versions": {}}
     return ServedForecast(
-        made_at=pd.Timestamp(row["made_at"]).isoformat(),
+        made_at=made_at,
         origin=origin,
-        **{name: float(row[name]) for name in ("close", "forecast", "lower", "upper")},
+        close=float(row["close"]),
+        forecast=float(row["forecast"]),
+        lower=float(row["lower"]),
+        upper=float(row["upper"]),
         version=version,
-        volatility=_at(table, "volatility", row),
         signal=answer.get("signal"),
         probability=answer.get("probability"),
         reason=answer.get("reason"),
         signal_version=answer["versions"].get(kinds["signal"]),
+        volatility=kept.get(made_at, {}).get("volatility"),
+        scale_version=kept.get(made_at, {}).get("scale_version"),
     )
 
 
-def _factor(table: pd.DataFrame, row: Any) -> float:
-    """Return today's close at the origin over the one that was served."""
-    close = _at(table, "close", row)
-    return 1.0 if close is None else close / float(row["close"])
+def _with_features(forecast: ServedForecast, table: pd.DataFrame) -> ServedForecast:
+    """Return it with the volatility of the feature table, which goes back further than what refreshes kept."""
+    value = table["volatility"].get(pd.Timestamp(forecast.origin))
+    return replace(forecast, volatility=None if value is None else finite(value))
 
 
-def _at(table: pd.DataFrame, column: str, row: Any) -> float | None:
-    """Return a feature at the row's origin, None where there is none."""
-    value = table[column].get(row["origin"])
-    return None if value is None else finite(value)
-
-
-def _decisions(registry: ModelRegistry, kind: str, ticker: str, since: str) -> list[Change]:
-    """Return the decisions about a model after `since`, as sentences."""
-    history: list[DecisionRecord] = []
+def _decisions(registry: ModelRegistry, name: str) -> list[dict[str, Any]]:
     with suppress(NotAvailable):
-        history = decision_history(registry, model_name(kind, ticker)) if registry.exists else []
-    moment = pd.Timestamp(since)
-    return [
-        Change(topic="gate", says=f"{kind} version {one.version} was {_verb(one)} {one.at[:10]}: {one.reason}.")
-        for one in history
-        if pd.Timestamp(one.at) > moment
-    ]
-
-
-def _verb(decision: DecisionRecord) -> str:
-    return {"rolled back": "restored", "unchanged": "left out"}.get(decision.outcome, decision.outcome)
+        return [asdict(one) for one in decision_history(registry, name)] if registry.exists else []
+    return []

@@ -12,6 +12,7 @@ Retries are safe: a refused request did nothing, and two requests to train start
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import date
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
@@ -53,7 +54,7 @@ from zenith_serving.schemas.predictions import (
     Refreshed,
     SignalAnswer,
 )
-from zenith_serving.schemas.registry import History, Leaderboard, Models, Status, TrackRecord
+from zenith_serving.schemas.registry import Explanation, History, Leaderboard, Models, Status, TrackRecord
 from zenith_serving.schemas.risk import TAILS, RiskAnswer
 from zenith_serving.schemas.universe import TAILS as BOOK_TAILS
 from zenith_serving.schemas.universe import BookAnswer, RankTable
@@ -257,6 +258,11 @@ class Zenith:
     def track_record(self, ticker: str) -> TrackRecord:
         """Return served forecasts beside the actual closes."""
         return self._request(TrackRecord, "GET", f"/track-record/{_path_segment(ticker)}")
+
+    def explain(self, ticker: str, since: date | None = None) -> Explanation:
+        """Return the differences between the newest forecast and the one before, or the last one made by `since`."""
+        params = {"since": since.isoformat()} if since else {}
+        return self._request(Explanation, "GET", f"/explain/{_path_segment(ticker)}", params=params)
 
     def leaderboard(self, ticker: str) -> Leaderboard:
         """Return the kinds of model of a ticker, compared on the same rows."""

@@ -1,11 +1,31 @@
-"""Past forecasts beside actual prices: the pipelines' forecast ledger, summarized by them."""
+"""The pipelines' forecast ledger: past forecasts beside actual prices, and the newest one beside an earlier one."""
 
-from fastapi import APIRouter, Response
+from datetime import date
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
 from pydantic import ValidationError
 
+from zenith_core.errors import NotAvailable
+from zenith_core.evaluation.forecast_changes import ServedForecast, explain
+from zenith_core.model_kinds.answers import ANSWERS
+from zenith_core.names import model_name
+from zenith_serving.errors import NoEarlierForecast
+from zenith_serving.prediction.dataset_reader import DatasetReader
+from zenith_serving.prediction.predictor import Predictor
 from zenith_serving.problem_details import RESPONSES
-from zenith_serving.routes.dependencies import PREFIX, LedgersDep, PredictorDep, TickerPath, UniverseDep
-from zenith_serving.schemas.registry import TrackRecord
+from zenith_serving.registry import ModelRegistry
+from zenith_serving.routes.dependencies import (
+    PREFIX,
+    DeclaredParameters,
+    LedgersDep,
+    PredictorDep,
+    RegistryDep,
+    RegistryThreads,
+    TickerPath,
+    UniverseDep,
+)
+from zenith_serving.schemas.registry import Explanation, TrackRecord
 
 router = APIRouter(prefix=PREFIX, tags=["registry"])
 
@@ -25,3 +45,38 @@ def track_record(ticker: TickerPath, ledgers: LedgersDep, predictor: PredictorDe
     except (ValidationError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise ledgers.unreadable(ticker, error) from None
     return Response(record.model_dump_json(), media_type="application/json")
+
+
+@router.get("/explain/{ticker}", responses=RESPONSES, dependencies=[DeclaredParameters])
+async def explanation(
+    ticker: TickerPath,
+    ledgers: LedgersDep,
+    predictor: PredictorDep,
+    registry: RegistryDep,
+    threads: RegistryThreads,
+    since: Annotated[
+        date | None, Query(description="Compare with the last forecast made by the end of this day, UTC.")
+    ] = None,
+) -> Explanation:
+    """Explain why the newest forecast, its band, risk and signal differ from the one before.
+
+    The last 60 forecasts can be compared; `zenith explain` has all.
+    """
+    name = predictor.snapshots.current_name(ticker)
+    return await threads.run(lambda: _explanation(name, since, ledgers, predictor, registry))
+
+
+def _explanation(
+    ticker: str, since: date | None, ledgers: DatasetReader, predictor: Predictor, registry: ModelRegistry
+) -> Explanation:
+    facts, kinds = ledgers.read(ticker), ANSWERS.of(ticker)
+    recorded = registry.decisions(ticker)
+    decisions = {kind: recorded.get(model_name(kind, ticker), []) for kind in kinds.values()}
+    try:
+        forecasts = [ServedForecast(**one) for one in facts.get("served", [])]
+        closes = {str(day): close for day, close in predictor.snapshots.get(ticker).recent}
+        return Explanation(**explain(ticker, int(facts["horizon"]), forecasts, since, kinds, closes, decisions))
+    except NotAvailable as error:
+        raise NoEarlierForecast(str(error)) from None
+    except (ValidationError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise ledgers.unreadable(ticker, error) from None

@@ -51,6 +51,43 @@ class TrackRecord(Response):
     signal_evidence: dict[str, Evidence] = Field(default={}, description="The same of signals: of their direction.")
 
 
+class ServedForecast(Response):
+    """A forecast as it was served, with its signal; null where a part is not kept."""
+
+    made_at: datetime
+    origin: date = Field(description="The last session in the data.")
+    close: Finite = Field(description="Adjusted close at `origin`, as it was then.")
+    forecast: Finite
+    lower: Finite = Field(description="Lower end of the 90 % interval.")
+    upper: Finite
+    version: int = Field(description="Of the price model.")
+    volatility: Finite | None = Field(description="Of a day, at `origin`.")
+    signal: str | None
+    probability: Finite | None
+    reason: str | None = Field(description="As `reason_code` of a signal.")
+    signal_version: int | None
+    scale_version: str | None = Field(description="Of the scale behind the interval.")
+
+
+class Change(Response):
+    """A difference between two forecasts."""
+
+    topic: str = Field(description="`prices`, `version`, `forecast`, `band`, `risk`, `signal` or `gate`.")
+    code: str = Field(description="Names the sentence.")
+    figures: dict[str, Any] = Field(description="Its figures.")
+    says: str = Field(description="The sentence.")
+
+
+class Explanation(Response):
+    """The differences between a ticker's newest forecast and an earlier one."""
+
+    ticker: str
+    horizon: int = Field(description="Sessions ahead.")
+    now: ServedForecast
+    before: ServedForecast
+    changes: list[Change]
+
+
 class ModelVersion(Response):
     """A version of a model in MLflow."""
 

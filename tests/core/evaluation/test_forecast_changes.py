@@ -1,10 +1,11 @@
 """Why a forecast differs from an earlier one, in sentences."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
-from zenith_core.evaluation.forecast_changes import ServedForecast, explain_changes
+from zenith_core.evaluation.forecast_changes import ServedForecast, explain, explain_changes
 
 BEFORE = ServedForecast(
     made_at="2026-11-26T22:00:00+00:00",
@@ -59,7 +60,8 @@ def test_another_version_of_either_model_is_named():
 def test_a_wider_scale_widens_the_band():
     says = said(replace(NOW, lower=92.0, upper=110.5, volatility=0.021))["band"]
     assert says == [
-        "The band is 54% wider: ±9.6% instead of ±6.1% of the price. The volatility of a day went from 1.40% to 2.10%."
+        "The band is 54% wider: ±9.6% instead of ±6.1% of the price.",
+        "The volatility of a day went from 1.40% to 2.10%.",
     ]
     assert said(NOW)["band"] == ["The band is as wide as before, as a share of the price."]
 
@@ -98,3 +100,31 @@ def test_a_signal_that_is_not_kept_is_said_to_be_so_and_without_any_there_is_not
     gone = replace(BEFORE, signal=None, probability=None, reason=None)
     assert said(NOW, gone)["signal"][0].endswith(". The one before is not kept.")
     assert "signal" not in said(replace(NOW, signal=None), gone)
+
+
+def test_the_risk_is_the_loss_down_to_the_lower_end_of_the_band():
+    assert said(replace(NOW, lower=92.0))["risk"] == [
+        "One time in twenty the price is to fall by more than 8.0%, before 5.0%."
+    ]
+
+
+def test_another_scale_is_named_if_both_are_kept():
+    assert "version" not in said(replace(NOW, scale_version="4"))
+    assert said(replace(NOW, scale_version="4"), replace(BEFORE, scale_version="prior"))["version"] == [
+        "Scale 4 sets the band instead of prior."
+    ]
+
+
+def test_decisions_since_the_earlier_forecast_are_gates_and_all_figures_are_json():
+    decision = {"version": 2, "outcome": "refused", "reason": "loss: +9.0%"}
+    decisions = {"lstm": [{**decision, "at": f"2026-11-{day}T02:00:00.000000Z"} for day in ("27", "26")]}
+    kinds = {"price": "lstm", "signal": "ensemble"}
+    closes = {"2026-11-26": 50.0, "2026-11-27": 51.0}
+
+    answer = explain("AAPL", 5, [BEFORE, replace(NOW, close=51.0)], None, kinds, closes, decisions)
+
+    assert answer["changes"][0]["figures"] == {"factor": 0.5}  # the close of the earlier origin, as it is today
+    assert answer["changes"][1]["figures"]["sessions"] == 1
+    assert answer["changes"][-1]["says"] == "lstm version 2 was refused 2026-11-27: loss: +9.0%."
+    assert [change["topic"] for change in answer["changes"]].count("gate") == 1
+    json.dumps(answer, allow_nan=False)

@@ -52,6 +52,21 @@ ANSWERS = {
             }
         },
     },
+    "explain/*": {
+        "ticker": "AAPL",
+        "horizon": 5,
+        "now": {"made_at": "2013-03-01T22:00:00Z"},
+        "before": {"made_at": "2013-02-28T22:00:00Z"},
+        "changes": [
+            {"topic": "prices", "code": "sessions", "says": "1 new session: …"}
+            | {"figures": {"sessions": 1, "day": "2013-03-01", "before": 99.0, "now": 100.0, "growth": 1 / 99}},
+            {"topic": "band", "code": "wider", "figures": {"share": 0.54, "half": 0.096, "half_before": 0.061}}
+            | {"says": "The band is wider."},
+            {"topic": "gate", "code": "gate", "says": "lstm version 2 was refused."}
+            | {"figures": {"kind": "lstm", "version": 2, "outcome": "refused", "day": "2013-03-01", "reason": "worse"}},
+            {"topic": "news", "code": "of a later release", "figures": {}, "says": "Something else."},
+        ],
+    },
     "track-record/*": {
         "ticker": "AAPL",
         "forecasts": [

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.integration.page.server import ANSWERS, part
+from tests.integration.page.test_everyone import PORTUGUESE
 from zenith_core.forecasting.abstention import REASONS
 
 MANY_PIXELS = 500
@@ -238,6 +239,26 @@ def test_served_forecasts_stand_against_what_came(visit):
     expect(record).to_contain_text("1 forecast is waiting for its session.")
     expect(record).to_contain_text("Evidence, 5 sessions ahead: 1 to 5.0 since 18 Feb 2013. A claim asks 2,400 to 1.")
     expect(record).to_contain_text("A claim, 20 sessions ahead: 34 to 1 since 18 Feb 2013, where 20 to 1 is asked.")
+
+
+@pytest.mark.parametrize(
+    ("how", "title", "sentences"),
+    [
+        (
+            {},
+            "What changed",
+            ["1 new session: the close went from 99.00 to 100.00 (+1.0%).", "The band is 54% wider: ±9.6% instead of"],
+        ),
+        (PORTUGUESE, "O que mudou", ["1 pregão novo: o fechamento passou de 99,00 para 100,00 (+1,0%)."]),
+    ],
+    ids=["english", "portuguese"],
+)
+def test_the_changes_since_the_forecast_before_are_explained(visit, how, title, sentences):
+    changes = part(visit(**how), title)
+
+    for sentence in [*sentences, "Something else."]:
+        expect(changes).to_contain_text(sentence)
+    expect(changes.locator("li").nth(2)).to_contain_text("LSTM")
 
 
 def test_versions_promotions_and_links_are_there(visit):

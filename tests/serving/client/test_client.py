@@ -280,6 +280,7 @@ CALLS = (
     lambda zenith: zenith.forecasts(),
     lambda zenith: zenith.chart("T"),
     lambda zenith: zenith.track_record("T"),
+    lambda zenith: zenith.explain("T"),
     lambda zenith: zenith.leaderboard("T"),
     lambda zenith: zenith.report("T"),
     lambda zenith: zenith.compare("T", "lstm/1", "lstm/2"),

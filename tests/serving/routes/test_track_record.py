@@ -2,6 +2,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from tests.published import publish
+from tests.serving.conftest import make_snapshot
 from zenith_serving.app import create_app
 
 ROW = {
@@ -91,3 +92,63 @@ def test_what_is_no_ticker_is_refused_and_not_echoed(client, ticker):
     assert answer.status_code in (404, 422)
     assert len(answer.content) < 1024
     assert "AAPL," not in answer.text
+
+
+FORECAST = {
+    **{"made_at": "2013-02-28T22:00:00+00:00", "origin": "2013-02-28", "close": 99.0, "forecast": 100.0},
+    **{"lower": 95.0, "upper": 105.0, "version": 1, "volatility": 0.01, "signal": "hold", "probability": 0.4},
+    **{"reason": "low_confidence", "signal_version": 1, "scale_version": "prior"},
+}
+NEWEST = {**FORECAST, "made_at": "2013-03-01T22:00:00+00:00", "origin": "2013-03-01", "close": 100.0, "version": 2}
+
+
+@pytest.fixture
+def explained(client, home, write):
+    publish(home, "serving_snapshot", "AAPL", make_snapshot("AAPL").to_json())
+    client.app.state.registry = Decisions()
+
+    def explained(*forecasts, query=""):
+        write("AAPL", {"horizon": 5, "track_record": RECORD, **({"served": forecasts} if forecasts else {})})
+        return client.get(f"/api/v1/ml/explain/aapl{query}")
+
+    return explained
+
+
+class Decisions:
+    """A registry with a refusal of each kind after the first forecast."""
+
+    def decisions(self, ticker=None):
+        refusal = {"version": 3, "outcome": "refused", "reason": "loss: +9.0%", "at": "2013-03-01T02:00:00.000000Z"}
+        return {f"lstm-{ticker}": [refusal]}
+
+
+def test_the_newest_forecast_is_explained_beside_the_one_before(explained):
+    answer = explained(FORECAST, NEWEST).json()
+
+    assert (answer["ticker"], answer["horizon"], answer["now"]["version"]) == ("AAPL", 5, 2)
+    assert [change["says"] for change in answer["changes"]][:2] == [
+        "1 new session: the close went from 99.00 to 100.00 (+1.0%).",
+        "lstm version 2 answers instead of version 1.",
+    ]
+    assert answer["changes"][-1]["says"] == "lstm version 3 was refused 2013-03-01: loss: +9.0%."
+
+
+@pytest.mark.parametrize(
+    ("forecasts", "query", "status", "kind"),
+    [
+        ((), "", 404, "no-earlier-forecast"),  # of an earlier release
+        ((NEWEST,), "", 404, "no-earlier-forecast"),
+        ((FORECAST, NEWEST), "?since=2013-02-27", 404, "no-earlier-forecast"),
+        ((FORECAST, NEWEST), "?since=2013-02-28", 200, None),
+        ((FORECAST, NEWEST), "?since=yesterday", 422, "invalid-request"),
+        ((FORECAST, NEWEST), "?until=2013-02-28", 422, "invalid-request"),
+        (({"close": 1.0}, NEWEST), "", 503, "data-unreadable"),
+    ],
+)
+def test_without_an_earlier_forecast_there_is_a_reason(explained, forecasts, query, status, kind):
+    answer = explained(*forecasts, query=query)
+
+    assert (answer.status_code, answer.json().get("type", "").removeprefix("urn:zenith:problem:") or None) == (
+        status,
+        kind,
+    )

@@ -12,6 +12,7 @@ from pydantic import Field
 from zenith_core.evaluation.forecast_ledger import ledger_rows
 from zenith_core.evaluation.track_record import track_record
 from zenith_core.job_options import EvaluationOptions
+from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.options import DEFAULT_WINDOW, LONGEST_WINDOW
 from zenith_core.model_kinds.table import KINDS
 from zenith_core.snapshot import ServingSnapshot
@@ -22,6 +23,7 @@ from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.production.champion_challenger import CurrentData
 from zenith_pipelines.production.evidence import evidence_facts, publish_evidence, ticker_evidence
+from zenith_pipelines.production.forecast_explanation import SERVED, served_facts
 from zenith_pipelines.production.leaderboard import LEADERBOARD, leaderboards
 from zenith_pipelines.production.ledger import (
     ENTRIES,
@@ -155,10 +157,11 @@ def forecast_ledger(
     evidence = evidence_facts(zenith.store, zenith.registry, ticker, ledger)
     publish_evidence(zenith.store, ticker, ticker_evidence(ledger, tables[ENTRIES], evidence))
     signals = next_signals(zenith.store, ticker, snapshot.as_of.isoformat(), latest.facts, latest.versions)
+    earlier = zenith.store.facts(LEDGER, ticker).get(SERVED, []) if zenith.store.exists(LEDGER, ticker) else []
+    facts = {**latest.facts, "track_record": track_record(ledger), **evidence, SIGNALS_GIVEN: signals}
+    facts[SERVED] = served_facts(ledger, {**facts, SERVED: earlier}, ANSWERS.of(ticker), snapshot)
     return dg.MaterializeResult(
-        value=Dataset(
-            tables, {**latest.facts, "track_record": track_record(ledger), **evidence, SIGNALS_GIVEN: signals}
-        ),
+        value=Dataset(tables, facts),
         metadata={
             "dagster/row_count": len(ledger),
             "matured": int(ledger["actual"].notna().sum()),
