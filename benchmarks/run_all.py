@@ -63,6 +63,7 @@ BENCHMARKS = (
     Benchmark("training_speed", _always("--seeds 1 --epochs 6", "--seeds 5"), rough=("quick",)),
     Benchmark("bands", _always("--seeds 1 --every 40", "--seeds 3", "--seeds 20 --lstm 12"), rough=("quick",)),
     Benchmark("claims", _always("--repeats 20 --universes 4", ""), rough=("quick",)),
+    Benchmark("signal_claims", _always("--paths 200", ""), rough=("quick",)),
     Benchmark("bands_pool", {}),  # by hand, as the next: it needs a folder of prices, --data
     Benchmark("scale_network", {}),
     Benchmark("orchestration", _always("--epochs 1 --rounds 1"), rough=("quick",)),
