@@ -423,7 +423,10 @@ def test_receivers(
 @app.command()
 def replay(
     decision: Annotated[
-        str, typer.Argument(help="Model (its last decision), or MODEL/VERSION or MODEL@TIME, for example lstm-AAPL/3.")
+        str,
+        typer.Argument(
+            help="Model (its last decision), MODEL/VERSION or MODEL@TIME, for example lstm-AAPL/3 or scale/2."
+        ),
     ],
     as_json: Json = False,
 ) -> None:

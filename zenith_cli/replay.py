@@ -6,9 +6,11 @@ from dataclasses import asdict
 from typing import Any
 
 from zenith_cli.options import current_names
+from zenith_core.names import SCALE
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.production.decision_replay import DecisionReplay, find_decision, replay_decision
 from zenith_pipelines.registry.model_registry import ModelRegistry
+from zenith_pipelines.risk.scale_replay import replay_scale
 from zenith_pipelines.settings import Settings
 
 SAME, DIFFERENT, MISSING = 0, 1, 3  # exit status
@@ -19,7 +21,9 @@ def replay_promotion(decision: str, *, as_json: bool) -> int:
     settings = Settings()
     registry = ModelRegistry(settings.tracking_uri, settings.artifact_root)
     name, record = find_decision(registry, _under_current_name(decision))
-    replay = replay_decision(registry, DatasetStore(settings.data_uri), name, record)
+    store = DatasetStore(settings.data_uri)
+    is_scale = name == SCALE
+    replay = replay_scale(registry, store, record) if is_scale else replay_decision(registry, store, name, record)
     if as_json:
         print(json.dumps(_document(replay), indent=2, allow_nan=False))
     else:

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import pandas as pd
+
 from zenith_core.errors import NotAvailable, UserError, ZenithError
 from zenith_core.features.model_features import feature_spec_hash, features
 from zenith_core.model_kinds.table import KINDS, known_task
+from zenith_core.names import SCALE
 from zenith_core.prices.cleaning import data_version
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.ingestion.fetch import clean_snapshot
@@ -22,7 +25,7 @@ from zenith_pipelines.registry.decision_log import DecisionRecord, decision_hist
 from zenith_pipelines.registry.model_registry import ModelRegistry, Version
 
 _TOLERANCE = 1e-9  # relative; the same arithmetic on another machine differs by less
-_FORMS = "MODEL, MODEL/VERSION or MODEL@TIME, for example lstm-AAPL/3"
+_FORMS = "MODEL, MODEL/VERSION or MODEL@TIME, for example lstm-AAPL/3"  # scale is a model too
 
 
 @dataclass(frozen=True)
@@ -46,21 +49,26 @@ class DecisionReplay:
 
 
 def find_decision(registry: ModelRegistry, text: str) -> tuple[str, DecisionRecord]:
-    """Return the model's name and the decision of `lstm-AAPL` (its last), `lstm-AAPL/3` (the last on version 3), or
-    `lstm-AAPL@2026-11-30T02:00` (the one whose time begins so).
+    """Return the model's name and the decision of `lstm-AAPL` or `scale` (its last), `lstm-AAPL/3` (the last on
+    version 3), or `lstm-AAPL@2026-11-30T02:00` (the one whose time begins so).
 
     Raises UserError for another form or an ambiguous time, NotAvailable if there is none.
     """
     name, _, moment = text.partition("@")
     name, _, number = name.partition("/")
     kind, _, ticker = name.partition("-")
-    if kind not in KINDS or not ticker or (number and not number.isdecimal()) or (number and moment):
+    is_model = name == SCALE or (kind in KINDS and ticker)
+    if not is_model or (number and not number.isdecimal()) or (number and moment):
         raise UserError(f"{text[:60]!r} is no decision; expected {_FORMS}")
     history = decision_history(registry, name) if registry.exists else []
     if not history:
+        if name == SCALE:
+            raise NotAvailable("no decision about the scale yet: `zenith job learn_scale` makes the first")
         raise NotAvailable(f"no decision about {name} yet: `zenith run --tickers {ticker}` makes the first")
     decisions = [one for one in history if one.at.startswith(moment) and (not number or one.version == int(number))]
     if not decisions:
+        if name == SCALE:
+            raise NotAvailable(f"no such decision about the scale: the last is {history[-1].at}")
         raise NotAvailable(f"no such decision about {name}: `zenith models {ticker} --history` lists them")
     if moment and len(decisions) > 1:
         raise UserError(f"{len(decisions)} decisions about {name} begin with {moment}: {decisions[0].at}, …")
@@ -98,13 +106,21 @@ def data_at(store: DatasetStore, ticker: str, moment: str, window: int) -> Curre
 
     Raises NotAvailable if there are none.
     """
+    prices = prices_at(store, ticker, moment)
+    cleaned = Dataset({"prices": prices}, {"data_version": data_version(prices)})
+    indicators = Dataset({"features": features(prices)}, {"feature_spec": feature_spec_hash()})
+    return CurrentData(make_snapshot(ticker, cleaned, indicators, window=window), indicators.table)
+
+
+def prices_at(store: DatasetStore, ticker: str, moment: str) -> pd.DataFrame:
+    """Clean the newest raw prices of a ticker that were fetched before `moment`, ISO.
+
+    Raises NotAvailable if there are none.
+    """
     for stamp in reversed(store.stamps(RAW_PRICES, ticker)):
         fetched_at = store.facts(RAW_PRICES, ticker, stamp=stamp)["fetched_at"]
         if datetime.fromisoformat(fetched_at) <= datetime.fromisoformat(moment):
-            prices = clean_snapshot(store.read(RAW_PRICES, ticker, stamp=stamp), ticker).prices
-            cleaned = Dataset({"prices": prices}, {"data_version": data_version(prices)})
-            indicators = Dataset({"features": features(prices)}, {"feature_spec": feature_spec_hash()})
-            return CurrentData(make_snapshot(ticker, cleaned, indicators, window=window), indicators.table)
+            return clean_snapshot(store.read(RAW_PRICES, ticker, stamp=stamp), ticker).prices
     raise NotAvailable(f"raw prices of {ticker} that were fetched before {moment[:16]}")
 
 
@@ -113,8 +129,8 @@ def _versions(
 ) -> tuple[Version | None, Version | None, list[str]]:
     """Return candidate and champion as far as they are kept, and the reasons why they are not."""
     missing: list[str] = []
-    candidate = _version(registry, name, record.version, missing)
-    champion = _version(registry, name, record.previous, missing) if record.previous else None
+    candidate = kept_version(registry, name, record.version, missing)
+    champion = kept_version(registry, name, record.previous, missing) if record.previous else None
     says = " ".join(str(gate["says"]) for gate in record.gates)
     if candidate and "no out-of-sample forecasts" not in says:
         _require_evidence(registry, candidate, missing)
@@ -123,7 +139,8 @@ def _versions(
     return candidate, champion, missing
 
 
-def _version(registry: ModelRegistry, name: str, version: int, missing: list[str]) -> Version | None:
+def kept_version(registry: ModelRegistry, name: str, version: int, missing: list[str]) -> Version | None:
+    """Return a version, or None and its reason in `missing` if it was deleted."""
     try:
         return registry.version(name, version)
     except NotAvailable:

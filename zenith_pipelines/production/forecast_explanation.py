@@ -50,8 +50,8 @@ def served_forecasts(
     """
     rows = ledger[ledger["horizon"] == horizon].sort_values("made_at", kind="stable")
     rows = rows if last is None else rows.iloc[-last:]
-    kept = {one["made_at"]: one for one in facts.get(SERVED, [])}
-    return [_served(row, facts.get(SIGNALS_GIVEN, []), kinds, kept) for row in rows.to_dict("records")]
+    additions = {one["made_at"]: one for one in facts.get(SERVED, [])}
+    return [_served(row, facts.get(SIGNALS_GIVEN, []), kinds, additions) for row in rows.to_dict("records")]
 
 
 def served_facts(
@@ -74,7 +74,7 @@ def _served(
     row: Mapping[Any, Any],
     answers: Sequence[Mapping[str, Any]],
     kinds: Mapping[Task, Kind],
-    kept: Mapping[str, Mapping[str, Any]],
+    additions: Mapping[str, Mapping[str, Any]],
 ) -> ServedForecast:
     origin, version = f"{row['origin']:%Y-%m-%d}", int(row["model_version"])
     made_at = pd.Timestamp(row["made_at"]).isoformat()
@@ -96,8 +96,8 @@ def _served(
         probability=answer.get("probability"),
         reason=answer.get("reason"),
         signal_version=answer["versions"].get(kinds["signal"]),
-        volatility=kept.get(made_at, {}).get("volatility"),
-        scale_version=kept.get(made_at, {}).get("scale_version"),
+        volatility=additions.get(made_at, {}).get("volatility"),
+        scale_version=additions.get(made_at, {}).get("scale_version"),
     )
 
 

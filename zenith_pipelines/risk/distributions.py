@@ -36,10 +36,10 @@ def histories(store: DatasetStore, tickers: Iterable[str]) -> Iterator[PriceMove
         with suppress(NotAvailable, CorruptData):
             prices = store.read("cleaned_prices", ticker).tables["prices"]
             if len(prices):
-                yield replace(price_moves(prices), market=_market(ticker))
+                yield replace(price_moves(prices), market=market_of(ticker))
 
 
-def _market(ticker: str) -> str:
+def market_of(ticker: str) -> str:
     """Return the code of the ticker's exchange; empty if this home does not know its suffix any more."""
     try:
         return exchange_of(ticker).code

@@ -110,15 +110,22 @@ def promote_scale(
     """Promote a version of `scale` if it passes its gates; record the decision either way. JSON-ready."""
 
     def judge(challenger: Version, champion: Version | None) -> Decision:
-        opponent = load_scale(registry, champion) if champion else _prior(candidate.cut)
-        sanity = [evidence_gate(int(candidate.scores["rows"]))]
-        against = [*([data_end_gate(challenger.data_end, champion.data_end, challenger.data_end)] if champion else [])]
-        if opponent and candidate.scores["rows"]:
-            against += scale_gates(candidate.scores, scale_scores(opponent, candidate.holdout), opponent.version)
-            against += [group_gate(candidate.groups, group_scores(opponent, candidate.holdout), opponent.version)]
-        return decide(sanity, against or None, beats_naive=candidate.metrics.get("skill", 0.0) > 0)
+        return judge_scale(registry, candidate, challenger, champion)
 
     return promote_by_gates(registry, SCALE, version, judge, by=by)
+
+
+def judge_scale(
+    registry: ModelRegistry, candidate: ScaleCandidate, challenger: Version, champion: Version | None
+) -> Decision:
+    """Evaluate the gates of a candidate, which is registered as `challenger`."""
+    opponent = load_scale(registry, champion) if champion else _prior(candidate.cut)
+    sanity = [evidence_gate(int(candidate.scores["rows"]))]
+    against = [*([data_end_gate(challenger.data_end, champion.data_end, challenger.data_end)] if champion else [])]
+    if opponent and candidate.scores["rows"]:
+        against += scale_gates(candidate.scores, scale_scores(opponent, candidate.holdout), opponent.version)
+        against += [group_gate(candidate.groups, group_scores(opponent, candidate.holdout), opponent.version)]
+    return decide(sanity, against or None, beats_naive=candidate.metrics.get("skill", 0.0) > 0)
 
 
 def scale_gates(own: Mapping[str, float], other: Mapping[str, float], name: str) -> list[Gate]:

@@ -70,8 +70,8 @@ def _explanation(
     ticker: str, since: date | None, ledgers: DatasetReader, predictor: Predictor, registry: ModelRegistry
 ) -> Explanation:
     facts, kinds = ledgers.read(ticker), ANSWERS.of(ticker)
-    recorded = registry.decisions(ticker)
-    decisions = {kind: recorded.get(model_name(kind, ticker), []) for kind in kinds.values()}
+    records = registry.decisions(ticker)
+    decisions = {kind: records.get(model_name(kind, ticker), []) for kind in kinds.values()}
     try:
         forecasts = [ServedForecast(**one) for one in facts.get("served", [])]
         closes = {str(day): close for day, close in predictor.snapshots.get(ticker).recent}
