@@ -66,6 +66,7 @@ BENCHMARKS = (
     Benchmark("signal_claims", _always("--paths 200", ""), rough=("quick",)),
     Benchmark("bands_pool", {}),  # by hand, as the next: it needs a folder of prices, --data
     Benchmark("scale_network", {}),
+    Benchmark("leaderboard", {}),
     Benchmark("orchestration", _always("--epochs 1 --rounds 1"), rough=("quick",)),
     Benchmark("whole_job", {"full": (), "long": ()}),
     Benchmark("fresh_clone", {"full": (), "long": ()}),

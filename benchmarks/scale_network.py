@@ -25,14 +25,14 @@ from harness.pooled_tickers import (
     Ints,
     Quantiles,
     Ticker,
-    clustered,
+    forecast_tickers,
     halves,
     last_year,
     models_by_year,
     moves_of,
     read_prices,
     scored,
-    tested_tickers,
+    shares,
 )
 from rich.console import Console
 from rich.table import Table
@@ -250,13 +250,7 @@ def forecast(ticker: Ticker, blends: Mapping[int, Blend]) -> Quantiles:
 
 def change(blended: pd.DataFrame, alone: pd.DataFrame, horizon: int) -> tuple[float, float, float]:
     """Return the mean over tickers of blend / regression loss - 1, its standard error, and t clustered by date."""
-    own, base = (table[table["horizon"] == horizon].set_index(["ticker", "row"]) for table in (blended, alone))
-    means = base["loss"].groupby("ticker").mean()
-    by_ticker = own["loss"].groupby("ticker").mean() / means - 1
-    relative = (own["loss"] - base["loss"]) / means.reindex(base.index.get_level_values("ticker")).to_numpy()
-    error = clustered(relative, base["date"], horizon)
-    t = float(relative.mean() / error) if error > 0 else float("nan")
-    return float(by_ticker.mean()), float(by_ticker.std() / np.sqrt(len(by_ticker))), t
+    return shares({"alone": alone, "blend": blended}, "alone", horizon)["blend"]
 
 
 def show(title: str, rows: Mapping[str, Sequence[tuple[float, float, float]]]) -> None:
@@ -309,7 +303,7 @@ def main() -> None:
         )
 
     def table_of(names: list[str], weight: float) -> pd.DataFrame:
-        tickers = tested_tickers(prices, moves, names, set(models))
+        tickers = forecast_tickers(prices, moves, names, set(models))
         return pd.concat([scored(each, forecast(each, blends[weight])) for each in tickers], ignore_index=True)
 
     chosen_on = {weight: table_of(choosing, weight) for weight in WEIGHTS}

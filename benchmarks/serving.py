@@ -23,12 +23,15 @@ from harness.figures import Figure, add_json, report
 from harness.load import Group, constant_server, load, request
 from harness.servers import Server, constant, many_tickers, mlflow_scoring, zenith
 
+from zenith_core.names import HORIZONS
+from zenith_core.risk.forecast_distribution import SERVED_LEVELS
 from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.settings import Settings
 
-FIGURES = ("cached", "kept", "scoring", "alone", "first", "health", "memory", "start")
+FIGURES = ("cached", "kept", "scoring", "alone", "first", "health", "memory", "distributions", "start")
 TICKER = "AAPL"
 TICKERS = 100
+WITH_DISTRIBUTION = 200
 PREDICT = "/api/v1/ml/predict/"
 CONSTANT, CACHED = "constant endpoint, requests/s", "cached price, requests/s"
 KEPT = "price from the kept forecast, requests/s"
@@ -50,7 +53,12 @@ def main() -> None:
     if not (settings.snapshots / TICKER / "current.json").exists():
         sys.exit(f"no trained {TICKER} in {settings.home}: `make run` makes it")
     print(f"{os.cpu_count()} cores, load before {os.getloadavg()[0]:.1f}")
-    figures = [*speed(settings, options.rounds, options.seconds), memory(settings), start_up(settings, options.rounds)]
+    figures = [
+        *speed(settings, options.rounds, options.seconds),
+        memory(settings),
+        distributions(settings),
+        start_up(settings, options.rounds),
+    ]
     print(f"load at the end {os.getloadavg()[0]:.1f}")
     report("serving", figures, options.json)
 
@@ -104,6 +112,21 @@ def memory(settings: Settings) -> Figure:
         if models != 2 * TICKERS:
             sys.exit(f"{models} models are in memory, not {2 * TICKERS}")
         return Figure("memory", server.resident_mb)
+
+
+def distributions(settings: Settings) -> Figure:
+    """Measure resident memory after 200 tickers were asked for 11 quantiles of 30 sessions, and for their risk."""
+    levels = list(SERVED_LEVELS)
+    count = WITH_DISTRIBUTION
+    with tempfile.TemporaryDirectory() as folder, zenith(many_tickers(settings, Path(folder), count)) as server:
+        for number in range(count):
+            ticker = f"T{number}"
+            answer = server.post(f"{PREDICT}price", {"ticker": ticker, "horizon": HORIZONS, "quantiles": levels})
+            server.post(f"{PREDICT}risk", {"ticker": ticker, "horizon": HORIZONS, "touch": [{"pct": 3}]})
+            shape = [len(quantile["prices"]) for quantile in answer["quantiles"]]
+            if shape != [HORIZONS] * len(levels):
+                sys.exit(f"{ticker} was answered with quantiles of {shape} sessions")
+        return Figure("distributions", server.resident_mb)
 
 
 def start_up(settings: Settings, rounds: int) -> Figure:

@@ -83,7 +83,7 @@ def models_by_year(pool: list[PriceMoves], years: range) -> dict[int, ScaleModel
     return models
 
 
-def tested_tickers(
+def forecast_tickers(
     prices: Mapping[str, pd.DataFrame], moves: Mapping[str, PriceMoves], names: list[str], years: set[int]
 ) -> Iterator[Ticker]:
     """Yield the tickers of `names` with forecast origins in `years`, after FEWEST sound sessions."""

@@ -33,7 +33,13 @@ TOUCHES = (-10, -3, 3, 10)  # per cent from the close
 
 PEER_STEP = 5  # origins between two that are compared with the peers, whose paths take time
 
-RISK_COLUMNS = ("origin", "horizon", "target_date", "scale_version", *RISK_NUMBERS, "actual_loss")
+_SIDES = [f"{'up' if pct > 0 else 'down'}_{abs(pct)}" for pct in TOUCHES]
+
+RISK_COLUMNS = (
+    *("origin", "horizon", "target_date", "scale_version", *RISK_NUMBERS, "actual_loss"),
+    *(f"touch_{side}" for side in _SIDES),
+    *(f"touched_{side}" for side in _SIDES),
+)
 """The columns of `risk_table`."""
 
 _COLUMNS = [ANCHORS.index(horizon) for horizon in HORIZONS_SCORED]
@@ -64,10 +70,11 @@ def walk_forward_record(models: Sequence[ScaleModel], moves: PriceMoves) -> dict
 def risk_table(models: Sequence[ScaleModel], prices: pd.DataFrame) -> pd.DataFrame:
     """Return the forecasts behind `walk_forward_record`: RISK_COLUMNS, by origin, then horizon.
 
-    Volatility is of the log return, losses are shares of the close, `actual_loss` is NaN where not known.
+    Volatility is of the log return, losses are shares of the close; `touch_` is the probability to touch one of
+    TOUCHES, `touched_` 1 if it was. Actual values are NaN where not known.
     """
     moves = price_moves(prices)
-    forecasts = walk_forward(models, moves, _origins(moves), HORIZONS_SCORED, kinds=1)
+    forecasts = walk_forward(models, moves, _origins(moves), HORIZONS_SCORED)
     scales = forecasts.scales[..., np.newaxis]
     limits = forecasts.quantiles[0][..., _TAIL_LEVELS]
     losses = [_losses(scales * each) for each in (limits, np.minimum(forecasts.shortfalls, limits))]
@@ -75,6 +82,8 @@ def risk_table(models: Sequence[ScaleModel], prices: pd.DataFrame) -> pd.DataFra
     count = len(HORIZONS_SCORED)
     targets = forecasts.rows[:, np.newaxis] + HORIZONS_SCORED
     dates = np.append(moves.dates, np.full(max(HORIZONS_SCORED), np.datetime64("NaT")))
+    touches = _touch_probabilities(forecasts).reshape(-1, len(TOUCHES))
+    touched = np.stack([[_events(moves, at, pct)[forecasts.rows] for pct in TOUCHES] for at in _COLUMNS])
     return pd.DataFrame(
         {
             "origin": np.repeat(moves.dates[forecasts.rows], count),
@@ -83,6 +92,8 @@ def risk_table(models: Sequence[ScaleModel], prices: pd.DataFrame) -> pd.DataFra
             "scale_version": np.repeat(forecasts.versions, count),
             **dict(zip(RISK_NUMBERS, [scales.ravel(), *np.concatenate(losses, axis=-1).reshape(-1, 6).T], strict=True)),
             "actual_loss": actual.ravel(),
+            **{f"touch_{side}": touches[:, at] for at, side in enumerate(_SIDES)},
+            **{f"touched_{side}": touched[:, at].T.ravel() for at, side in enumerate(_SIDES)},
         },
         columns=list(RISK_COLUMNS),
     )
@@ -166,7 +177,7 @@ def _peer_records(forecasts: PastForecasts, moves: PriceMoves) -> list[dict[str,
 
 def _touch_records(forecasts: PastForecasts, moves: PriceMoves) -> list[list[dict[str, float | int | None]]]:
     """Return by horizon the Brier score of the probability to touch each of TOUCHES, beside the past frequency's."""
-    probabilities = np.maximum.accumulate(_touch_probabilities(forecasts), axis=1)  # a longer time is never less likely
+    probabilities = _touch_probabilities(forecasts)
     return [
         [
             _touch_record(probabilities[:, at, number], _events(moves, column, pct), forecasts.rows, horizon, pct)
@@ -177,7 +188,10 @@ def _touch_records(forecasts: PastForecasts, moves: PriceMoves) -> list[list[dic
 
 
 def _touch_probabilities(forecasts: PastForecasts) -> Floats:
-    """Return the probability to touch each of TOUCHES: (n, horizons, TOUCHES). Beyond the quantiles it is their end."""
+    """Return the probability to touch each of TOUCHES: (n, horizons, TOUCHES). Beyond the quantiles it is their end.
+
+    It does not fall with the horizon.
+    """
     normal, changes = ndtri(LEVELS), np.log1p(np.array(TOUCHES) / 100)
     probabilities = np.empty((len(forecasts.rows), len(forecasts.horizons), len(TOUCHES)))
     for number, pct in enumerate(TOUCHES):
@@ -186,7 +200,8 @@ def _touch_probabilities(forecasts: PastForecasts) -> Floats:
             probabilities[(*row, number)] = np.interp(changes[number] / forecasts.scales[row], extremes[row], normal)
     below = ndtr(probabilities)
     either: Floats = np.where(np.array(TOUCHES) > 0, 1 - below, below)
-    return either
+    longer: Floats = np.maximum.accumulate(either, axis=1)
+    return longer
 
 
 def _events(moves: PriceMoves, column: int, pct: int) -> Floats:

@@ -122,6 +122,12 @@ def test_the_table_holds_the_forecasts_behind_the_record(record, model):
         for tail in figures["tails"]:
             hits = rows["actual_loss"] > rows[f"var_{100 * tail['tail']:g}"]
             assert (len(rows), hits.sum()) == (tail["rows"], tail["hits"])
+        for touch in figures["touch"]:
+            side = f"{'up' if touch['pct'] > 0 else 'down'}_{abs(touch['pct'])}"
+            scored = rows.dropna(subset=[f"touched_{side}"])
+            assert (len(scored), scored[f"touched_{side}"].mean()) == (touch["rows"], touch["rate"])
+            errors = (scored[f"touch_{side}"] - scored[f"touched_{side}"]) ** 2
+            assert errors.mean() == pytest.approx(touch["brier"])
         close = prices["close"]
         actual = 1 - close.loc[rows["target_date"]].to_numpy() / close.loc[rows["origin"]].to_numpy()
         np.testing.assert_allclose(rows["actual_loss"], actual, atol=1e-12)
