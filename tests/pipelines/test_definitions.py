@@ -164,6 +164,7 @@ def test_loading_the_code_location_imports_no_learning_library():
         "yfinance",
         "ta",
         "pandera",
+        "scipy.special",
     }
     code = "import sys, zenith_pipelines.definitions; print(*sys.modules)"
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr, ndtri
 
 from zenith_core.arrays import Bools, Floats, Ints
 from zenith_core.evaluation.forecast_ledger import RISK_NUMBERS
@@ -192,6 +191,8 @@ def _touch_probabilities(forecasts: PastForecasts) -> Floats:
 
     It does not fall with the horizon.
     """
+    from scipy.special import ndtr, ndtri  # a tenth of the time that the code location takes to import
+
     normal, changes = ndtri(LEVELS), np.log1p(np.array(TOUCHES) / 100)
     probabilities = np.empty((len(forecasts.rows), len(forecasts.horizons), len(TOUCHES)))
     for number, pct in enumerate(TOUCHES):
