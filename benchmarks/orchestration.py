@@ -19,7 +19,7 @@ from typing import Any
 
 from harness.figures import Figure, add_json, report
 
-FIGURES = ("elapsed", "processors")
+FIGURES = ("elapsed", "processors", "more")
 TICKER = "AAPL"
 
 
@@ -124,7 +124,8 @@ def main() -> None:
         a, b = (statistics.median(pair[side][what] for pair in rounds) for side in (0, 1))
         print(f"{name}, ratio by round: " + ", ".join(f"{pair[1][what] / pair[0][what]:.3f}" for pair in rounds))
         figures.append(Figure(name, b, a))
-    report("orchestration", figures, arguments.json)
+    more = statistics.median(pair[1]["busy"] - pair[0]["busy"] for pair in rounds)
+    report("orchestration", [*figures, Figure("more", more)], arguments.json)
 
 
 def forecast() -> float:

@@ -77,6 +77,7 @@ BENCHMARKS = (
         rough=("full",),
     ),
     Benchmark("nightly", {"full": (), "long": ()}),
+    Benchmark("weekly", {"long": ()}),
     Benchmark("many_tickers", {"full": (), "long": ()}),
     Benchmark("capacity", {"long": ("--folder", str(WORK / "capacity"))}),
 )
