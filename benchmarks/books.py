@@ -22,7 +22,7 @@ from rich.table import Table
 
 from zenith_core.portfolio.book_risk import book_risk
 from zenith_core.portfolio.joint_forecast import joint_forecast
-from zenith_core.risk.backtest import fz0_loss, hits, kupiec_test, normal_risk
+from zenith_core.risk.backtest import fz0_loss, hits, independence_test, kupiec_test, normal_risk
 
 FIRST, WEEKS = "2018-01-05", 208  # four years
 TAILS = (0.05, 0.01)
@@ -69,8 +69,9 @@ def week(prices: m6.Prices, friday: pd.Timestamp, table: Floats) -> tuple[Floats
 def record(losses: Floats, forecasts: Floats, column: int) -> dict[str, Any]:
     """Return the record of each method for one tail, from losses (weeks, books) and all forecasts.
 
-    hit_rate:  of all weeks and books; `kupiec` the share of books whose own rate is refused at 5 %
-    fz0:       mean loss; `t` of our gain over the method, from the means of each week
+    hit_rate:       of all weeks and books; `kupiec` the share of books whose own rate is refused at 5 %
+    christoffersen: the share of books whose hits come in clusters, refused at 5 %
+    fz0:            mean loss; `t` of our gain over the method, from the means of each week
     """
     tail = TAILS[column]
     scores = {}
@@ -83,6 +84,7 @@ def record(losses: Floats, forecasts: Floats, column: int) -> dict[str, Any]:
         rows[method] = {
             "hit_rate": float(above.mean()),
             "kupiec": float(np.mean([kupiec_test(book, tail).p_value < 0.05 for book in above.T])),
+            "christoffersen": float(np.mean([independence_test(book).p_value < 0.05 for book in above.T])),
             "fz0": float(scores[method].mean()),
             "t": float(gain.mean() / error) if (error := m6.standard_error(gain)) > 0 else None,
         }
@@ -117,11 +119,12 @@ def main() -> int:
 
 
 def _show(records: dict[str, Any], console: Console) -> None:
-    rows = Table("tail", "method", "losses above VaR", "books refused by Kupiec's test", "FZ0", "t of ours")
+    rows = Table("tail", "method", "losses above VaR", "refused by Kupiec", "by Christoffersen", "FZ0", "t of ours")
     for tail, methods in records.items():
         for method, row in methods.items():
             t = "" if row["t"] is None else f"{row['t']:.1f}"
-            rows.add_row(tail, method, f"{row['hit_rate']:.2%}", f"{row['kupiec']:.0%}", f"{row['fz0']:.4f}", t)
+            refused = (f"{row['kupiec']:.0%}", f"{row['christoffersen']:.0%}")
+            rows.add_row(tail, method, f"{row['hit_rate']:.2%}", *refused, f"{row['fz0']:.4f}", t)
     console.print(rows)
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from zenith_core.errors import NotAvailable
 from zenith_core.market.tickers import validate_ticker
-from zenith_core.names import ALL_TICKERS, HEADLINE_HORIZON, TRIALS
+from zenith_core.names import ALL_TICKERS, HEADLINE_HORIZON, TRIALS, UNIVERSE_LEDGER
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.production.evidence import Claims
 from zenith_pipelines.production.leaderboard import LEADERBOARD
@@ -35,7 +35,7 @@ def show_leaderboard(ticker: str | None, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(boards, indent=2, allow_nan=False))
     else:
-        _show(boards, trials, Console(highlight=False, markup=False))
+        _show(store, boards, trials, Console(highlight=False, markup=False))
 
 
 def _with_evidence(ticker: str, tasks: dict[str, Any], claims: Claims, trials: Mapping[str, Any]) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def _with_evidence(ticker: str, tasks: dict[str, Any], claims: Claims, trials: M
     return tasks
 
 
-def _show(boards: dict[str, dict[str, Any]], trials: Mapping[str, Any], console: Console) -> None:
+def _show(store: DatasetStore, boards: dict[str, dict[str, Any]], trials: Mapping[str, Any], console: Console) -> None:
     for ticker, tasks in boards.items():
         for task, board in tasks.items():
             console.print(_table(ticker, task, board))
@@ -59,7 +59,21 @@ def _show(boards: dict[str, dict[str, Any]], trials: Mapping[str, Any], console:
                     console.print(f"{row['model_type']}, evidence: {row['evidence']['says']}.", soft_wrap=True)
     if trials.get("tickers"):
         console.print(_best(trials), soft_wrap=True)
+    for line in _together(store):
+        console.print(line, soft_wrap=True)
     console.print(_LEGEND, style="dim")
+
+
+def _together(store: DatasetStore) -> list[str]:
+    """Return a line for each horizon whose ranks of all tickers have come due."""
+    if not store.exists(UNIVERSE_LEDGER, ALL_TICKERS):
+        return []
+    record = store.facts(UNIVERSE_LEDGER, ALL_TICKERS).get("record", {})
+    return [
+        f"Ranks of all tickers {horizon} sessions ahead: score {row['rps']:.4f} of {row['outcomes']} forecasts that "
+        f"are due, equal probabilities {row['rps_equal']:.4f}; smaller is better."
+        for horizon, row in record.items()
+    ]
 
 
 def _best(trials: Mapping[str, Any]) -> str:

@@ -18,6 +18,8 @@ from zenith_pipelines.settings import Settings
 
 MAX_GROUP = 100
 DRAWS = 20_000
+_MOST_PAIRS = 10  # tickers whose pairs fit on a screen; --json has those of any group
+_PAIRS = (("beats", "beats", ".1%"), ("correlations", "correlation", ".2f"))
 _FIFTHS = ("lowest fifth", "2nd", "3rd", "4th", "highest fifth")
 
 
@@ -56,11 +58,11 @@ def _group(store: DatasetStore, facts: dict[str, Any], tickers: list[str], horiz
     columns = [universe.column(ticker) for ticker in tickers]
     distributions = served_distributions(store, universe, tickers)
     moves = universe.in_marginals(universe.standard_draws(columns, DRAWS), columns, distributions, horizon)
-    ranks, beats = rank_probabilities(moves), beat_probabilities(moves)
+    ranks, beats, correlations = rank_probabilities(moves), beat_probabilities(moves), universe.correlation(columns)
     return {
         "as_of": universe.as_of,
         "horizon": horizon,
-        "independent_bets": independent_bets(universe.correlation(columns)),
+        "independent_bets": independent_bets(correlations),
         "ranks": [
             {
                 "ticker": ticker,
@@ -68,6 +70,7 @@ def _group(store: DatasetStore, facts: dict[str, Any], tickers: list[str], horiz
                 "first": float(ranks.first[number]),
                 "last": float(ranks.last[number]),
                 "beats": dict(zip(tickers, beats[number].tolist(), strict=True)),
+                "correlations": dict(zip(tickers, correlations[number].tolist(), strict=True)),
             }
             for number, ticker in enumerate(tickers)
         ],
@@ -89,6 +92,9 @@ def _show(document: dict[str, Any], console: Console) -> None:
     for row in document["ranks"]:
         table.add_row(row["ticker"], *(f"{each:.1%}" for each in (*row["fifths"], row["first"], row["last"])))
     console.print(table)
+    for name, title, form in _PAIRS:
+        if name in document["ranks"][0] and count <= _MOST_PAIRS:
+            console.print(_pairs(document["ranks"], name, title, form))
     for reason in document["left_out"].values():
         console.print(f"left out: {reason}", style="dim", soft_wrap=True)
     if record := document["record"]:
@@ -104,3 +110,16 @@ def _show(document: dict[str, Any], console: Console) -> None:
         style="dim",
         soft_wrap=True,
     )
+
+
+def _pairs(rows: list[dict[str, Any]], name: str, title: str, form: str) -> Table:
+    """Return a table of each ticker with each."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table.add_column(title, no_wrap=True)
+    for row in rows:
+        table.add_column(row["ticker"], justify="right", no_wrap=True)
+    for row in rows:
+        others = (each["ticker"] for each in rows)
+        cells = ("–" if other == row["ticker"] else format(row[name][other], form) for other in others)
+        table.add_row(row["ticker"], *cells)
+    return table

@@ -5,7 +5,7 @@ import pytest
 from tests.core.evaluation.test_leaderboard import FEATURES, prices, signals
 from tests.published import publish_claims
 from zenith_core.evaluation.leaderboard import Contender, leaderboard
-from zenith_core.names import ALL_TICKERS, TRIALS
+from zenith_core.names import ALL_TICKERS, TRIALS, UNIVERSE_LEDGER
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 
 BOARDS = {
@@ -85,3 +85,13 @@ def test_without_a_leaderboard_it_says_which_command_makes_one(show, monkeypatch
     assert show("MSFT")[::2] == (2, "zenith: no leaderboard for MSFT yet: `zenith run --tickers MSFT` makes it\n")
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path / "other"))
     assert show()[::2] == (2, "zenith: no leaderboard yet: `zenith run` makes one for each ticker\n")
+
+
+def test_the_ranks_of_all_tickers_are_scored_beside_equal_probabilities(show, tmp_path):
+    record = {"20": {"rps": 0.1561, "rps_equal": 0.16, "outcomes": 12}}
+    DatasetStore(str(tmp_path / "data")).write(UNIVERSE_LEDGER, ALL_TICKERS, Dataset(facts={"record": record}))
+
+    assert (
+        "Ranks of all tickers 20 sessions ahead: score 0.1561 of 12 forecasts that are due, equal probabilities 0.1600"
+        in show()[1]
+    )

@@ -38,6 +38,14 @@ def test_a_group_says_who_beats_whom(universe):
     assert (document["horizon"], first["ticker"], second["ticker"]) == (7, "T0", "T3")
     assert first["beats"]["T3"] + second["beats"]["T0"] == pytest.approx(1)
     assert first["first"] + second["first"] == pytest.approx(1)
+    assert (first["correlations"]["T0"], 0.3 < first["correlations"]["T3"] < 0.9) == (1, True)
+
+    _, text, _ = universe("--tickers", "T0,t3", "--horizon", "7")
+    beats, correlations = (
+        next(i for i, line in enumerate(text.splitlines()) if line.startswith(head)) for head in ("beats", "corr")
+    )
+    assert text.splitlines()[beats + 1].split() == ["T0", "–", f"{first['beats']['T3']:.1%}"]
+    assert text.splitlines()[correlations + 1].split() == ["T0", "–", f"{first['correlations']['T3']:.2f}"]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 Books are long only and always invested. Weights use nothing later than the close of the week's last session.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +74,7 @@ METHODS: Mapping[str, Callable[[Floats], Floats]] = {
 class BookBacktest:
     """The equity of each method after costs (session × method), from 1, and its statistics by method.
 
-    stats: `performance`, the Sharpe ratio's interval, deflated over all methods, its excess over equal weight, and
+    stats: `performance`, the Sharpe ratio's interval, deflated over all trials, its excess over equal weight, and
            `turnover`, the value traded in a year as a multiple of the book
     """
 
@@ -82,10 +82,13 @@ class BookBacktest:
     stats: Mapping[str, Mapping[str, Any]]
 
 
-def backtest_books(opens: pd.DataFrame, closes: pd.DataFrame, cost: Floats) -> BookBacktest:
+def backtest_books(
+    opens: pd.DataFrame, closes: pd.DataFrame, cost: Floats, earlier: Sequence[float] = ()
+) -> BookBacktest:
     """Backtest all methods on adjusted prices (session × ticker) on common sessions.
 
-    cost: (tickers,) commission and slippage, a share of the value traded
+    cost:    (tickers,) commission and slippage, a share of the value traded
+    earlier: annual Sharpe ratios of trials before, which count in the deflation too
 
     Raises ValueError if fewer than FEWEST tickers have enough history for a week of trading.
     """
@@ -103,7 +106,7 @@ def backtest_books(opens: pd.DataFrame, closes: pd.DataFrame, cost: Floats) -> B
         }
         curves[name], turnovers[name] = _trade(targets, entry, close, cost, weeks[0])
     equity = pd.DataFrame(curves, closes.index[weeks[0] :])
-    return BookBacktest(equity, _stats(equity, turnovers))
+    return BookBacktest(equity, _stats(equity, turnovers, earlier))
 
 
 def _week_ends(sessions: pd.Index) -> list[int]:
@@ -151,15 +154,16 @@ def _trade(
     return np.array(equity), traded / max(len(equity) - 1, 1) * SESSIONS_PER_YEAR
 
 
-def _stats(equity: pd.DataFrame, turnovers: Mapping[str, float]) -> dict[str, dict[str, Any]]:
+def _stats(equity: pd.DataFrame, turnovers: Mapping[str, float], earlier: Sequence[float]) -> dict[str, dict[str, Any]]:
     figures = {name: performance(equity[name].to_numpy(), SESSIONS_PER_YEAR) for name in equity}
-    trials = sorted(float(each["sharpe"]) for each in figures.values() if each["sharpe"] is not None)
+    own = (float(each["sharpe"]) for each in figures.values() if each["sharpe"] is not None)
+    trials = sorted([*earlier, *own])
     baseline = equity[BASELINE].to_numpy()
     stats = {}
     for name in METHODS:
         evidence = sharpe_evidence(equity[name].to_numpy(), baseline, trials=trials, year=SESSIONS_PER_YEAR)
-        own = evidence["buy_and_hold" if name == BASELINE else "strategy"]
-        stats[name] = {**figures[name], **own, "turnover": turnovers[name]}
+        figures_of_sharpe = evidence["buy_and_hold" if name == BASELINE else "strategy"]
+        stats[name] = {**figures[name], **figures_of_sharpe, "turnover": turnovers[name]}
     return stats
 
 

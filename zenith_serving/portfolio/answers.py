@@ -71,10 +71,10 @@ def group_ranks(universe: Universe, snapshots: SnapshotStore, request: RankReque
     draws = universe.standard_draws(columns, DRAWS)
     distributions = _distributions(universe, _snapshots(snapshots, tickers))
     moves = universe.in_marginals(draws, columns, distributions, request.horizon)
-    ranks, beats = rank_probabilities(moves), beat_probabilities(moves)
+    ranks, beats, correlations = rank_probabilities(moves), beat_probabilities(moves), universe.correlation(columns)
     return RankTable(
         **_table_fields(universe, len(tickers), request.horizon),
-        independent_bets=independent_bets(universe.correlation(columns)),
+        independent_bets=independent_bets(correlations),
         ranks=[
             TickerRanks(
                 ticker=ticker,
@@ -82,6 +82,7 @@ def group_ranks(universe: Universe, snapshots: SnapshotStore, request: RankReque
                 first=round(float(ranks.first[number]), _DIGITS),
                 last=round(float(ranks.last[number]), _DIGITS),
                 beats=np.round(beats[number], _DIGITS).tolist(),
+                correlations=np.round(correlations[number], _DIGITS).tolist(),
             )
             for number, ticker in enumerate(tickers)
         ],

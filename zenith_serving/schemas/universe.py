@@ -139,6 +139,9 @@ class TickerRanks(Response):
     beats: list[Finite] | None = Field(
         default=None, description="Probabilities to have a higher return than each ticker of `ranks`; of groups only."
     )
+    correlations: list[Finite] | None = Field(
+        default=None, description="Expected correlations with each ticker of `ranks`; of groups only."
+    )
 
 
 class UniverseRecord(Response):

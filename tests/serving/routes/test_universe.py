@@ -198,6 +198,9 @@ def test_the_ranks_of_a_group(together):
     np.testing.assert_allclose(np.sum([row.fifths for row in table.ranks], axis=0), 0.6, atol=1e-5)
     beats = np.array([row.beats for row in table.ranks])
     np.testing.assert_allclose(beats + beats.T, 1, atol=1e-5)
+    correlations = np.array([row.correlations for row in table.ranks])
+    np.testing.assert_array_equal(correlations, correlations.T)
+    assert np.diag(correlations).tolist() == [1, 1, 1]
 
 
 @pytest.mark.parametrize(

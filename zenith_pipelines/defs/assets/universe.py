@@ -98,9 +98,10 @@ def backtest_of_books(context: dg.AssetExecutionContext, zenith: ZenithResource)
 
     Weekly, filled at the next open, after costs; each ticker in its own currency. Books to compare with, no advice.
     """
-    result = backtest_of(zenith.store, readable(zenith.store, known_tickers(context.instance)))
+    result, trials = backtest_of(zenith.store, readable(zenith.store, known_tickers(context.instance)))
     equity = result.equity.rename_axis("date").reset_index()
-    dataset = Dataset({"equity": equity}, {"stats": {name: dict(row) for name, row in result.stats.items()}})
+    stats = {name: dict(row) for name, row in result.stats.items()}
+    dataset = Dataset({"equity": equity}, {"stats": stats, "trials": trials})
     zenith.store.write(BOOK_BACKTEST, ALL_TICKERS, dataset, fence=zenith.fence)
     figures = {f"{name}/{key}": value for name, row in result.stats.items() for key, value in row.items()}
     return dg.MaterializeResult(metadata={key: value for key, value in figures.items() if value is not None})
