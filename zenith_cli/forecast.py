@@ -11,7 +11,7 @@ from rich.progress import track
 from rich.table import Table
 
 from zenith_cli.export import write_table
-from zenith_cli.predict import open_predictor
+from zenith_cli.predict import open_predictor, print_warnings, warnings_held
 from zenith_core.errors import NotAvailable, UserError
 from zenith_core.market.listing import price_text
 from zenith_core.market.tickers import parse_tickers
@@ -33,11 +33,14 @@ def forecast_tickers(
     for levels and files that cannot be.
     """
     levels = parse_levels(quantiles)
-    predictor = open_predictor()
-    names = parse_tickers(",".join(tickers)) if tickers else predictor.snapshots.tickers()
-    if not names:
-        raise NotAvailable("no forecasts yet: `zenith run` makes them")
-    rows = [_row(predictor, name, horizon, levels) for name in _with_progress(names)]
+    with warnings_held() as warnings:
+        predictor = open_predictor()
+        names = parse_tickers(",".join(tickers)) if tickers else predictor.snapshots.tickers()
+        if not names:
+            raise NotAvailable("no forecasts yet: `zenith run` makes them")
+        rows = [_row(predictor, name, horizon, levels) for name in _with_progress(names)]
+    if any(row.price is not None for row in rows):
+        print_warnings(warnings)
     if output:
         write_table(_frame(rows, levels), output)
         print(f"wrote the forecasts of {len(rows)} tickers to {output}", file=sys.stderr)

@@ -1,7 +1,10 @@
 """`zenith predict`: the answer of the REST endpoints, without a server."""
 
 import json
-from collections.abc import Callable, Sequence
+import logging
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
@@ -42,20 +45,42 @@ def ask_each(
     Raises InvalidTicker before anything is asked, and after the others are shown the first error of a ticker.
     """
     names = parse_tickers(",".join(tickers))
-    predictor = open_predictor()
     answers: list[Result] = []
     errors: list[ZenithError] = []
-    for name in names:
-        try:
-            answers.append(ask(predictor, name))
-        except UnknownTicker:  # its message has no name, because REST must not echo input
-            errors.append(NotAvailable(f"no predictions for {name} yet: `zenith run --tickers {name}` makes them"))
-        except (NotAvailable, CorruptData) as error:
-            errors.append(error)
+    with warnings_held() as warnings:
+        predictor = open_predictor()
+        for name in names:
+            try:
+                answers.append(ask(predictor, name))
+            except UnknownTicker:  # its message has no name, because REST must not echo input
+                errors.append(NotAvailable(f"no predictions for {name} yet: `zenith run --tickers {name}` makes them"))
+            except (NotAvailable, CorruptData) as error:
+                errors.append(error)
     if answers:
+        print_warnings(warnings)
         show(answers)
     if errors:
         raise errors[0]
+
+
+@contextmanager
+def warnings_held() -> Iterator[dict[str, None]]:
+    """Collect what serving warns of. Beside an answer it matters; an error says it itself."""
+    warnings: dict[str, None] = {}
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: warnings.setdefault(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("zenith_serving")
+    logger.addHandler(handler)
+    try:
+        yield warnings
+    finally:
+        logger.removeHandler(handler)
+
+
+def print_warnings(warnings: Iterable[str]) -> None:
+    """Print a line for each warning."""
+    for warning in warnings:
+        print(f"zenith: {warning}", file=sys.stderr)
 
 
 def print_json(answers: Sequence[Answer]) -> None:

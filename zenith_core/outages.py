@@ -19,7 +19,11 @@ _RULES = tuple(
             "no space left on the disk: free some; then `zenith cleanup` deletes old models and runs",
         ),
         (r"file too large", "no file can grow further: `ulimit -f`, or the file system, limits their size"),
-        (r"^MemoryError|bad_alloc|cannot allocate memory|unable to allocate|RESOURCE_EXHAUSTED", _MEMORY),
+        (
+            r"^MemoryError|bad_alloc|cannot allocate memory|unable to allocate|RESOURCE_EXHAUSTED"
+            r"|failed to map segment from shared object|can't start new thread",
+            _MEMORY,
+        ),
         (
             r"\(SIGKILL\)|exit code -9\b",
             f"{KILLED} (SIGKILL): by a person, or by the system because it was out of memory",

@@ -4,6 +4,7 @@ A run waits longer than a command: hours of training depend on it, and nobody si
 """
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,28 +14,41 @@ if TYPE_CHECKING:
 
 COMMAND_SECONDS = 8
 RUN_SECONDS = 60
+_LEAST_SECONDS = 3  # a busy server or a lock of a moment needs them
 _LOCK_SECONDS = 120  # for another process that creates databases, which takes long on a busy machine
-_state = {"seconds": RUN_SECONDS}
+_state: dict[str, float | None] = {"deadline": None}  # of a command, by the monotonic clock
 
 
 def be_brief() -> None:
-    """Wait as a command does, in which a person waits too."""
-    _state["seconds"] = COMMAND_SECONDS
+    """Wait as a command does, in which a person waits too.
+
+    The time of all its waits, and of what it does before them, is one budget.
+    """
+    _state["deadline"] = time.monotonic() + COMMAND_SECONDS
+
+
+def renew_budget() -> None:
+    """Begin the budget of a command again after hours of work. A run has none."""
+    if is_brief():
+        be_brief()
 
 
 def be_patient() -> None:
     """Wait as a run does."""
-    _state["seconds"] = RUN_SECONDS
+    _state["deadline"] = None
 
 
 def wait_seconds() -> int:
     """Return the number of seconds to wait."""
-    return _state["seconds"]
+    deadline = _state["deadline"]
+    if deadline is None:
+        return RUN_SECONDS
+    return max(round(deadline - time.monotonic()), min(_LEAST_SECONDS, COMMAND_SECONDS))
 
 
 def is_brief() -> bool:
     """Return True in a command."""
-    return wait_seconds() == COMMAND_SECONDS
+    return _state["deadline"] is not None
 
 
 @contextmanager
@@ -43,7 +57,7 @@ def patient_lock(lock: "BaseFileLock") -> Iterator[None]:
     from filelock import Timeout
 
     try:
-        lock.acquire(timeout=COMMAND_SECONDS)
+        lock.acquire(timeout=min(wait_seconds(), COMMAND_SECONDS))
     except Timeout:
         sys.stderr.write(f"zenith: waiting for another process that holds {lock.lock_file}\n")
         lock.acquire(timeout=_LOCK_SECONDS)

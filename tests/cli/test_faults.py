@@ -9,6 +9,7 @@ import sys
 import threading
 from contextlib import contextmanager, suppress
 from itertools import product
+from pathlib import Path
 
 import pytest
 from typer.main import get_command
@@ -43,6 +44,7 @@ COMMANDS = [
     ("ledger", "verify"),
     ("alerts", "list"),
     ("alerts", "test"),
+    ("ledger", "verify", "big.parquet"),
     ("prices", "check", "."),
     ("book", "book.csv"),
     ("scale", "show"),
@@ -53,7 +55,7 @@ COMMANDS = [
     ("job", "learn_scale"),
     ("job", "cleanup_old_models"),
     ("job", "clear_prediction_cache"),
-    ("run", "--source", "sample", "--tickers", "AAPL"),
+    ("run", "--source", "sample", "--tickers", "AAPL", "--until", "raw_prices"),
     ("serve", "--port", "47102"),
     ("ui", "--port", "47101"),
     ("up", "--port-base", "47110"),
@@ -220,6 +222,20 @@ def files_limited(home):
 
 
 @contextmanager
+def memory_short(home):
+    """The process may take 2 GiB more, and a file beside the home has 8."""
+    with (home.parent / "big.parquet").open("wb") as file:
+        file.truncate(2**33)
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    bytes_in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (bytes_in_use + 2**31, before[1]))
+    try:
+        yield {}
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)
+
+
+@contextmanager
 def disk_full(home):
     disk = home.parent / "disk"
     disk.mkdir()
@@ -267,6 +283,7 @@ FAULTS = {
         redis_hanging,
         home_read_only,
         files_limited,
+        memory_short,
         disk_full,
         disk_read_only,
     )
@@ -277,7 +294,7 @@ QUICK = [
     ("models --history", "mlflow_nonsense"),
     ("cleanup --dry-run", "mlflow_hanging"),
     ("cleanup --dry-run", "mlflow_hanging_later"),
-    ("run --source sample --tickers AAPL", "mlflow_closed"),
+    ("run --source sample --tickers AAPL --until raw_prices", "mlflow_closed"),
     ("models AAPL", "mlflow_database_closed"),
     ("models AAPL", "mlflow_database_password"),
     ("cleanup --dry-run", "mlflow_database_locked"),
@@ -288,9 +305,16 @@ QUICK = [
     ("tickers add AAPL", "home_read_only"),
     ("job refresh_prices", "home_read_only"),
     ("tickers add AAPL", "files_limited"),
+    ("ledger verify big.parquet", "memory_short"),
     ("predict AAPL", "mlflow_closed"),
 ]
-NAMED = {"mlflow": "MLFLOW", "database": "DATABASE_URL", "home": "/proc", "files": "no file can grow"}
+NAMED = {
+    "mlflow": "MLFLOW",
+    "database": "DATABASE_URL",
+    "home": "/proc",
+    "files": "no file can grow",
+    "memory": "out of memory",
+}
 
 
 @pytest.fixture

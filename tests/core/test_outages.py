@@ -19,6 +19,8 @@ from zenith_core.outages import describe_error, describe_outage
         ("ArrayMemoryError", "Unable to allocate 8.0 GiB for an array with shape (2,)", "out of memory"),
         ("XlaRuntimeError", "RESOURCE_EXHAUSTED: Out of memory allocating 12 bytes", "out of memory"),
         ("OSError", "[Errno 12] Cannot allocate memory", "out of memory"),
+        ("ImportError", "/a/lib.so: failed to map segment from shared object", "out of memory"),
+        ("RuntimeError", "can't start new thread", "out of memory"),
         (
             "",
             "Run execution process for 1 was terminated by signal 9 (SIGKILL). This usually indicates that the process"

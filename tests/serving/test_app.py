@@ -223,15 +223,34 @@ def test_an_unknown_query_parameter_is_422_with_the_nearest_name(client):
     assert document["detail"] == "unknown parameter: did you mean ticker?"
 
 
-def test_without_anything_behind_it_the_service_is_live_and_says_what_is_away(settings, tmp_path_factory):
+def test_in_a_home_that_never_trained_the_lists_are_empty_and_health_names_the_command(settings, tmp_path_factory):
     home = tmp_path_factory.mktemp("empty")
-    changes = {"zenith_home": home}
-    with TestClient(create_app(settings.model_copy(update=changes))) as client:
-        wait_until(lambda: client.get("/health").json()["registry"]["state"] == "away")
+    with TestClient(create_app(settings.model_copy(update={"zenith_home": home}))) as client:
+        wait_until(lambda: client.get("/health").json()["hint"])
         body = client.get("/health").json()
-        assert (body["status"], body["live"], body["ready"]) == ("degraded", True, False)
+        assert (body["status"], body["live"], body["ready"]) == ("ok", True, False)
+        assert body["hint"] == "no ticker has data yet: `zenith run` fetches prices and trains the models"
+        assert client.get("/api/v1/ml/models").json()["models"] == []
+        assert client.get("/api/v1/ml/tickers").json()["tickers"] == []
+        is_problem(client.get("/api/v1/ml/models/AAPL/history"), 404)
         is_problem(client.post(PRICE, json={"ticker": "AAPL"}), 404)
     assert list(home.iterdir()) == []
+
+
+def test_a_home_with_data_and_without_a_model_names_the_command(settings, tmp_path, write_snapshot):
+    write_snapshot(tmp_path / "new", "AAPL")
+    with TestClient(create_app(settings.model_copy(update={"zenith_home": tmp_path / "new"}))) as client:
+        wait_until(lambda: (client.get("/health").json()["hint"] or "").startswith("no model is in Production yet"))
+
+
+def test_a_home_that_lost_its_registry_is_degraded(settings, tmp_path):
+    (tmp_path / "new" / "mlflow" / "artifacts" / "1").mkdir(parents=True)
+    with TestClient(create_app(settings.model_copy(update={"zenith_home": tmp_path / "new"}))) as client:
+        wait_until(lambda: client.get("/health").json()["registry"]["state"] == "away")
+        health = client.get("/health").json()
+        assert (health["status"], health["hint"]) == ("degraded", None)
+        assert health["registry"]["detail"] == "the MLflow database is gone: restore it from a backup"
+        is_problem(client.get("/api/v1/ml/models"), 503)
 
 
 @pytest.mark.slow

@@ -133,7 +133,8 @@ class PostgresStorage(DagsterPostgresStorage):
 
 def _with_timeout(url: sa.URL) -> sa.URL:
     """Limit the wait for a server that accepts connections and never answers."""
-    return url if "connect_timeout" in url.query else url.update_query_dict({"connect_timeout": str(COMMAND_SECONDS)})
+    seconds = str(min(wait_seconds(), COMMAND_SECONDS))
+    return url if "connect_timeout" in url.query else url.update_query_dict({"connect_timeout": seconds})
 
 
 def _require_answer(url: sa.URL) -> None:

@@ -26,6 +26,7 @@ from zenith_pipelines.dagster_runtime.dead_runs import REASON, fail_dead_run, fa
 from zenith_pipelines.dagster_runtime.failures import is_unavailable
 from zenith_pipelines.dagster_runtime.progress import ForwardedProgress
 from zenith_pipelines.execution.ticker_run import TickerRun, run_ticker
+from zenith_pipelines.patience import renew_budget
 from zenith_pipelines.settings import Settings
 
 TICKERS_PER_WORKER = 8  # about 5 fits each, 18 MB kept per fit: bounds a worker near 1.5 GB
@@ -78,6 +79,7 @@ def run_batch(runs: Sequence[TickerRun], jobs: int, on_update: Callable[[Update]
             for worker in multiprocessing.active_children():
                 _kill(worker)  # files are written atomically; the slot then fails the run
             raise
+    renew_budget()
     _ignore_outage(lambda: fail_dead_runs(Settings()))
     return {run.ticker: outcomes[run.ticker] for run in runs}
 

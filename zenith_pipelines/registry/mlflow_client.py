@@ -3,6 +3,7 @@
 Every call names its store. MLflow's process-wide settings are not touched, so several stores can be used side by side.
 """
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -80,11 +81,12 @@ class MLflowStore:
         return artifact_repository(location, self._tracking_uri)
 
     def _runs(self, condition: str) -> "Iterator[Run]":
-        from mlflow.entities import ViewType
+        client = self._client
+        from mlflow.entities import ViewType  # after the client has found that the store answers
 
         token = None
         while token != "":
-            page = self._client.search_runs([self._experiment_id], condition, ViewType.ALL, page_token=token)
+            page = client.search_runs([self._experiment_id], condition, ViewType.ALL, page_token=token)
             yield from page
             token = page.token or ""
 
@@ -153,3 +155,4 @@ def quiet_mlflow() -> None:
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
     os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # logs a traceback of what it then raises

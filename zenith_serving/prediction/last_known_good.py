@@ -51,6 +51,10 @@ class LastKnownGood:
             _logger.warning("last-known-good copy of %s: %s", name, error.strerror)
         return None
 
+    def is_empty(self) -> bool:
+        """Return True if there is no copy of any model."""
+        return not any(self._root.glob("*/*.onnx"))
+
     def has(self, name: str, version: int) -> bool:
         """Return True if there is a copy of the version; it is not read."""
         try:

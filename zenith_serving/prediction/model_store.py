@@ -74,6 +74,7 @@ class ModelStore:
         self._production: dict[str, int] | None = None
         self._outage: str | None = None
         self._has_no_registry = False
+        self._is_new = False  # nothing was ever in Production here
         self._questions: dict[object, float] = {}  # the start of each question to the registry that has no answer yet
         self._last_look: float | None = None  # by the monotonic clock, as all times here
         self._failures: dict[str, _Failure] = {}
@@ -138,7 +139,7 @@ class ModelStore:
         }
 
     def _registry_state(self, now: float) -> dict[str, Any]:
-        detail = self._outage
+        detail = None if self._is_new else self._outage
         waiting = now - min(self._questions.copy().values(), default=now)
         if waiting > SLOW_SECONDS:
             detail = f"the registry has not answered for {waiting:.0f} s"
@@ -153,6 +154,9 @@ class ModelStore:
             outage, self._has_no_registry = None, False
         except RegistryUnavailable as error:
             outage, self._has_no_registry = str(error), isinstance(error, NoRegistry)
+        self._is_new = self._has_no_registry and self._production is None and self._copies.is_empty()
+        if self._is_new:
+            self._last_look = time.monotonic()
         if outage != self._outage:
             level = logging.INFO if self._has_no_registry else logging.WARNING
             _logger.log(level, "model registry: %s", outage or "available again")

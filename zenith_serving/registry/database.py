@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from zenith_core.evaluation.summary_metrics import METRICS
 from zenith_core.names import PRODUCTION
+from zenith_core.outages import describe_error
 from zenith_core.statistics.performance import finite
 from zenith_serving.errors import ModelUnavailable, NoRegistry, RegistryUnavailable
 from zenith_serving.registry.base import (
@@ -90,7 +91,7 @@ class _LastLook(Generic[Value]):
 
 
 class DatabaseRegistry:
-    """The ModelRegistry in an MLflow database."""
+    """The ModelRegistry in an MLflow database. Its lists are empty if there is no database yet."""
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -101,8 +102,14 @@ class DatabaseRegistry:
 
     @intelligible(_DATABASE)
     def production(self) -> dict[str, int]:
-        """Return the Production version of each model name. An SQLite file without a new commit is not read again."""
-        return self._production.value(self._stamp(), self._read_production)
+        """Return the Production version of each model name. An SQLite file without a new commit is not read again.
+
+        Raises NoRegistry if there is no database yet, because models may be served from copies of an earlier one.
+        """
+        versions = self._production.value(self._stamp(), self._read_production)
+        if not versions and self._file and not self._file.exists():
+            raise NoRegistry("there is no MLflow database yet")
+        return versions
 
     @intelligible(_DATABASE)
     def fetch(self, name: str, version: int) -> bytes:
@@ -197,7 +204,8 @@ class DatabaseRegistry:
             with create_engine(self._url, poolclass=NullPool, connect_args=limit).connect() as connection:
                 return list(connection.execute(text(query).bindparams(*lists), values).all())
         except SQLAlchemyError as error:
-            raise self._unreadable(error) from None
+            _logger.debug("MLflow database: %r", error)
+            raise RegistryUnavailable("the MLflow database cannot be read") from None
 
     def _rows_of_file(self, file: Path, query: str, values: Mapping[str, str | int | list[str]]) -> list[Any]:
         """Read an SQLite file without SQLAlchemy, whose import takes longer than all rows of a start."""
@@ -213,12 +221,18 @@ class DatabaseRegistry:
             with closing(_open_sqlite(file)) as connection:
                 return connection.execute(query, single).fetchall()
         except sqlite3.Error as error:
-            raise self._unreadable(error) from None
+            _logger.debug("MLflow database: %r", error)
+            if file.exists():
+                reason = describe_error(error) or "it is no database of MLflow"
+                raise RegistryUnavailable(f"the MLflow database cannot be read: {reason}") from None
+            if _has_folder(file.with_name("artifacts")):
+                raise RegistryUnavailable("the MLflow database is gone: restore it from a backup") from None
+            return []  # nothing was ever registered here
 
-    def _unreadable(self, error: Exception) -> RegistryUnavailable:
-        _logger.debug("MLflow database: %r", error)
-        kind = NoRegistry if self._file and not self._file.exists() else RegistryUnavailable
-        return kind("the MLflow database cannot be read")
+
+def _has_folder(place: Path) -> bool:
+    """Return True for a folder that has folders: artifacts outlive the database that names them."""
+    return place.is_dir() and any(entry.is_dir() for entry in place.iterdir())
 
 
 def _open_sqlite(file: Path) -> sqlite3.Connection:

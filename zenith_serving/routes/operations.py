@@ -1,5 +1,7 @@
 """The state of the service, for people and load balancers, and for Prometheus."""
 
+from typing import Any
+
 from fastapi import APIRouter, Response
 
 from zenith_serving.observability.metrics import CONTENT_TYPE
@@ -26,11 +28,21 @@ async def health(predictor: PredictorDep) -> Health:
     return Health(
         status="degraded" if is_degraded else "ok",
         ready=snapshots["tickers"] > 0,
+        hint=_hint(snapshots["tickers"], models),
         registry=models["registry"],
         models=models["models"],
         cache=cache,
         snapshots=snapshots,
     )
+
+
+def _hint(tickers: int, models: dict[str, Any]) -> str | None:
+    registry = models["registry"]
+    if registry["state"] != "ok" or registry["last_look_seconds"] is None:
+        return None
+    if not tickers:
+        return "no ticker has data yet: `zenith run` fetches prices and trains the models"
+    return None if models["models"]["production"] else "no model is in Production yet: `zenith run` trains the models"
 
 
 @router.get("/metrics", response_class=MetricsText)

@@ -242,6 +242,7 @@ class Health(Response):
     status: Literal["ok", "degraded"]
     live: bool = True
     ready: bool = Field(description="True if at least one ticker has data to predict from.")
+    hint: str | None = Field(description="The command to type while there are no data or no models; else null.")
     registry: dict[str, Any]
     models: dict[str, Any]
     cache: dict[str, Any]

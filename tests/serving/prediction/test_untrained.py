@@ -91,7 +91,7 @@ def test_an_unavailable_registry_is_no_missing_model(predictor, registry):
 
 def test_in_a_home_without_any_registry_nothing_is_trained(predictor, registry, monkeypatch, tmp_path, write_snapshot):
     def missing():
-        raise NoRegistry("the MLflow database cannot be read")
+        raise NoRegistry("there is no MLflow database yet")
 
     monkeypatch.setattr(registry, "production", missing)
 
@@ -108,7 +108,7 @@ def test_a_registry_that_vanishes_takes_no_model_away(
     assert predictor.predict_price("AAPL").model_version == "1"
 
     def missing():
-        raise NoRegistry("the MLflow database cannot be read")
+        raise NoRegistry("there is no MLflow database yet")
 
     monkeypatch.setattr(registry, "production", missing)
     write_snapshot(tmp_path, "AAPL", data_version="beef", distribution=normal_distribution())

@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 
 from tests.half_transactions import leave_half_a_transaction
-from zenith_serving.errors import ModelUnavailable, NoRegistry
+from zenith_serving.errors import ModelUnavailable, NoRegistry, RegistryUnavailable
 from zenith_serving.registry import open_registry
 from zenith_serving.registry.database import DatabaseRegistry
 
@@ -60,10 +60,30 @@ def test_a_transaction_that_was_killed_is_undone(mlflow_home):
     assert DatabaseRegistry(mlflow_home.uri).production() == before != {}
 
 
-def test_a_missing_database_is_reported_and_not_created(tmp_path):
-    with pytest.raises(NoRegistry, match="database cannot be read"):
-        DatabaseRegistry(f"sqlite:///{tmp_path}/none.db").production()
+def test_without_a_database_the_lists_are_empty_and_nothing_is_created(tmp_path):
+    registry = DatabaseRegistry(f"sqlite:///{tmp_path}/none.db")
+
+    with pytest.raises(NoRegistry, match="no MLflow database yet"):
+        registry.production()
+    assert (registry.names(), registry.versions(), registry.decisions()) == ([], [], {})
+    with pytest.raises(ModelUnavailable):
+        registry.fetch("lstm-AAPL", 1)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_database_that_is_gone_is_no_empty_list(tmp_path):
+    (tmp_path / "artifacts" / "1").mkdir(parents=True)
+
+    with pytest.raises(RegistryUnavailable, match="is gone: restore it"):
+        DatabaseRegistry(f"sqlite:///{tmp_path}/mlflow.db").versions()
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"no database" * 99, "damaged"), (b"", "no database of MLflow")])
+def test_the_reason_why_a_database_cannot_be_read_is_said(tmp_path, content, reason):
+    (tmp_path / "mlflow.db").write_bytes(content)
+
+    with pytest.raises(RegistryUnavailable, match=f"cannot be read: .*{reason}"):
+        DatabaseRegistry(f"sqlite:///{tmp_path}/mlflow.db").versions()
 
 
 def test_a_database_in_a_folder_with_special_characters_is_found(trained_home, tmp_path):
