@@ -67,6 +67,7 @@ BENCHMARKS = (
     Benchmark("bands_pool", {}),  # by hand, as the next: it needs a folder of prices, --data
     Benchmark("scale_network", {}),
     Benchmark("leaderboard", {}),
+    Benchmark("overview", {}),  # it needs a trained home, --home
     Benchmark("orchestration", _always("--epochs 1 --rounds 1"), rough=("quick",)),
     Benchmark("whole_job", {"full": (), "long": ()}),
     Benchmark("fresh_clone", {"full": (), "long": ()}),

@@ -214,6 +214,7 @@ def test_a_model_can_be_traced_to_its_rows(sample_home):
     registry = ModelRegistry(f"sqlite:///{home / 'mlflow' / 'mlflow.db'}", home / "mlflow" / "artifacts")
 
     for kind in ("lstm", "ensemble"):
-        tags = registry.production(f"{kind}-AAPL").tags
+        version = registry.production(f"{kind}-AAPL")
+        (tags,) = (tags for tags in registry.tags_of_runs(version.name) if tags["sha256"] == version.tags["sha256"])
         assert tags["raw_content_hash"] == aapl["raw"]["content_hash"]
         assert tags["raw_content_hash"] == store.facts("raw_prices", "AAPL")["content_hash"]

@@ -49,7 +49,7 @@ function drawn(ticker, { versions, figures, backtests }) {
 }
 
 const worded = (name) => {
-  for (const key of [`compare.name.${name}`, `backtest.${name}`, `gate.${name}`]) if (has(key)) return t(key);
+  for (const key of [`compare.name.${name}`, `backtest.${name}`, `gate.name.${name.replaceAll(" ", "_")}`]) if (has(key)) return t(key);
   return h("span", { lang: "en" }, name.replaceAll("_", " "));
 };
 

@@ -7,7 +7,7 @@ import { day, firstLanguage, moment, other, price, speak, spoken, t, translateDo
 import { changes } from "./changes.js";
 import { leaderboard } from "./leaderboard.js";
 import { promotions, training, versions } from "./models.js";
-import { overview, refreshOverview } from "./overview.js";
+import { askEarly, overview, refreshOverview } from "./overview.js";
 import * as parts from "./parts.js";
 import { comparison } from "./compare.js";
 import { LEVELS, panel as risk } from "./risk.js";
@@ -135,13 +135,15 @@ function connection(answers) {
   }
 }
 
-async function loadList() {
-  const result = await attempt(get("tickers"));
+async function loadList(listing = attempt(get("tickers"))) {
+  const result = await listing;
   connection(result.error?.status !== 0);
   const before = state.list?.tickers.map((one) => one.ticker).join();
   if (result.value) state.list = result.value;
   drawList(result.error);
-  if (!state.ticker && before !== state.list?.tickers.map((one) => one.ticker).join()) open(); // also the first time
+  if (!state.list || state.ticker || before === state.list.tickers.map((one) => one.ticker).join()) return;
+  if (before === undefined && state.list.tickers.length && byId("overview") && !named()) return; // it is drawn already
+  open();
 }
 
 function drawList(error) {
@@ -212,7 +214,7 @@ function drawFrame() {
     section("models", t("title.models"), h("div", { id: "part-compare" }), h("h3", {}, t("title.leaderboard")), h("div", { id: "part-leaderboard" }),
       h("h3", {}, t("title.history")), h("div", { id: "part-history" })),
     section("train", t("title.train")));
-  fill(byId("part-train"), h("p", { class: "small" }, t("train.what")), training(ticker, state.list?.kinds ?? [], () => load()));
+  fill(byId("part-train"), h("p", { class: "small" }, t("train.what")), training(ticker, state.list?.kinds ?? [], state.list?.needs_key ?? true, () => load()));
   draw();
 }
 
@@ -251,6 +253,8 @@ async function setLanguage(chosen, remember) {
 let drawTheme = () => {};
 
 async function start() {
+  const listing = attempt(get("tickers")); // at the same time as the words
+  if (!named()) askEarly();
   drawTheme = startTheme(byId("theme"));
   await setLanguage(firstLanguage());
   searchAgain = startSearch(() => (state.list?.tickers ?? []).map((one) => one.ticker), (ticker) => {
@@ -261,7 +265,8 @@ async function start() {
   byId("skip").addEventListener("click", (event) => { event.preventDefault(); byId("main").focus(); });
   addEventListener("hashchange", open);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) poll(); });
-  await loadList();
+  if (!named()) drawOverview(); // its first rows need no list
+  await loadList(listing);
   if (named() && !state.ticker) await open();
   setInterval(() => { if (!document.hidden) poll(); }, 1000 * POLL_SECONDS);
 }

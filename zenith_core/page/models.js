@@ -1,8 +1,8 @@
 // Model versions, their promotion history, and the form that starts and follows a training.
 
 import { asksForKey, explain, get, keepKey, keptKey, post } from "./api.js";
-import { fill, h, link, note, table } from "./dom.js";
-import { day, has, moment, t } from "./i18n.js";
+import { fill, h, link, note, opened, table } from "./dom.js";
+import { day, has, list, moment, number, t } from "./i18n.js";
 import { came, odds } from "./parts.js";
 
 const FOLLOW_SECONDS = 3;
@@ -40,15 +40,54 @@ function event(one) {
   return h("li", {},
     h("p", {}, h("time", { datetime: one.at }, moment(one.at)), " ",
       h("b", {}, t("history.what", { model: named(one.model_type), version: one.version ?? "–", action: worded("action", one.action) }))),
-    h("p", { class: "small" }, h("span", { lang: "en" }, one.reason ?? ""), one.by ? [" · ", t("history.by", { who: one.by })] : null),
-    one.gates?.length ? h("ul", { class: "gates" }, one.gates.map((gate) =>
-      h("li", { class: gate.passed ? "passed" : "refused", title: gate.detail ?? null, lang: "en" },
-        h("span", { "aria-hidden": "true" }, gate.passed ? "✓ " : "✗ "), gate.name,
-        h("span", { class: "unseen" }, ` ${t(gate.passed ? "gate.passed" : "gate.refused")}`)))) : null);
+    h("p", { class: "small" }, reasons(one), one.by ? [" · ", t("history.by", { who: one.by })] : null),
+    one.gates?.length ? [
+      h("ul", { class: "gates" }, one.gates.map((gate) =>
+        h("li", { class: gate.passed ? "passed" : "refused" },
+          h("span", { "aria-hidden": "true" }, gate.passed ? "✓ " : "✗ "), gateName(gate.name),
+          h("span", { class: "unseen" }, ` ${t(gate.passed ? "gate.passed" : "gate.refused")}`)))),
+      opened(t("decision.figures"), () => h("dl", { class: "figures-of-gates" }, one.gates.map((gate) =>
+        [h("dt", {}, gateName(gate.name)), h("dd", {}, gateSays(gate))]))),
+    ] : null);
 }
 
-// The form and its result, for one of the kinds of model or all. `done` is called when a run has succeeded.
-export function training(ticker, kinds, done) {
+export const gateName = (name) => worded("gate.name", name.replaceAll(" ", "_"));
+
+// The texts that the service puts into `reason` itself, as codes of the catalogue.
+const STANDINGS = { "first model": "decision.first", "better than the naive forecast": "decision.beats", "no skill shown": "decision.no_skill" };
+
+// The reason in the reader's language: the failed gates or the standing, and a person's own words as they are.
+function reasons({ action, reason, gates, previous }) {
+  if (action === "unchanged") return t("decision.copy", { version: previous ?? "–" });
+  const failed = (gates ?? []).filter((gate) => !gate.passed);
+  const ofGates = new Set((gates ?? []).map((gate) => `${gate.name}: ${gate.detail}`));
+  let rest = reason ?? "";
+  for (const text of ofGates) rest = rest.replace(text, "");
+  const phrases = rest.split(/; |, /).map((one) => one.trim()).filter(Boolean);
+  const says = phrases.every((one) => one in STANDINGS) ? phrases.map((one) => t(STANDINGS[one])) : [h("span", { lang: "en" }, rest.replace(/(; )+$/, ""))];
+  if (failed.length) says.push(t("decision.failed", { gates: list(failed.map((gate) => gateName(gate.name))) }));
+  return says.flatMap((one, index) => (index ? ["; ", one] : [one]));
+}
+
+// The figures of a gate in words, or the service's own words for a cause without figures.
+function gateSays({ name, passed, detail, figures = {} }) {
+  const own = h("span", { lang: "en" }, detail ?? "");
+  if (name === "answers") return passed ? t("gate.says.answers") : own;
+  if (name === "evidence" && "rows" in figures) return figures.rows ? t("gate.says.evidence", { rows: number(figures.rows, 0) }) : t("gate.says.evidence.none");
+  if (name === "data end" && "champion" in figures) return t("gate.says.data_end", figures);
+  if (name === "horizon" && "champion" in figures) return t("gate.says.horizon", figures);
+  if (name === "loss" && "origins" in figures) return "change" in figures
+    ? t("gate.says.loss", { ...figures, test: typeof figures.p_worse === "number" ? t("gate.says.loss.p", { p: figures.p_worse }) : t("gate.says.loss.untested") })
+    : t("gate.says.loss.none");
+  if (name === "coverage" && figures.horizons) return figures.horizons.length
+    ? figures.horizons.map((one) => t("gate.says.coverage", one)).join(", ") : t("gate.says.loss.none");
+  if (name === "calibration") return "brier" in figures ? t("gate.says.calibration", figures) : t("gate.says.calibration.none");
+  return own;
+}
+
+// The form and its result, for one of the kinds of model or all, with a field for the key if the service asks for one.
+// `done` is called when a run has succeeded.
+export function training(ticker, kinds, needsKey, done) {
   const status = h("div", { class: "status", role: "status" });
   const field = (name, label, input, hint) => h("p", { class: "field" }, h("label", { for: name }, label), input,
     hint && h("span", { class: "small", id: `${name}-hint` }, hint));
@@ -56,7 +95,7 @@ export function training(ticker, kinds, done) {
     field("train-model", t("train.model"), h("select", { id: "train-model" },
       h("option", { value: "all" }, t("train.model.all")), kinds.map(({ name, title }) => h("option", { value: name }, title)))),
     field("train-epochs", t("train.epochs"), h("input", { id: "train-epochs", type: "number", min: "1", max: "500", inputmode: "numeric", placeholder: t("train.epochs.usual") })),
-    field("train-key", t("train.key"),
+    needsKey && field("train-key", t("train.key"),
       h("input", { id: "train-key", type: "password", autocomplete: "off", value: keptKey(), "aria-describedby": "train-key-hint" }), t("train.key.hint")),
     h("button", { type: "submit", class: "act" }, t("train.start", { ticker })));
   const epochs = form.querySelector("#train-epochs");
@@ -79,7 +118,7 @@ export function training(ticker, kinds, done) {
 }
 
 async function start(ticker, form, status, done) {
-  const [model, epochs, key] = ["train-model", "train-epochs:enabled", "train-key"].map((id) => form.querySelector(`#${id}`)?.value.trim());
+  const [model, epochs, key] = ["train-model", "train-epochs:enabled", "train-key"].map((id) => form.querySelector(`#${id}`)?.value.trim() ?? "");
   fill(status, h("p", {}, t("train.asking")));
   try {
     const run = await post("train", { ticker, model_type: model, ...(epochs ? { epochs: Number(epochs) } : {}) }, key);

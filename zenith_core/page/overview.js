@@ -6,7 +6,7 @@ import { day, number, percent, price, t } from "./i18n.js";
 
 const HORIZONS = [1, 5, 20];
 const ROWS = 50; // of a page
-const ASKED = 500; // rows of a request
+const ASKED = 500; // rows of a request, after the first of ROWS
 const change = (row) => (row.previous_close ? row.close / row.previous_close - 1 : null);
 
 // Columns: name, the value to sort by, the cell, and whether a phone shows it.
@@ -51,6 +51,19 @@ function sparkline(closes) {
   return svg;
 }
 
+const rowsAfter = (after) => get(`forecasts?horizon=${view.horizon}&limit=${after ? ASKED : ROWS}${after}`);
+
+// The first rows, asked for before anything else of the page is there.
+let early = null;
+export const askEarly = () => { early = rowsAfter("").then((page) => ({ page }), (error) => ({ error })); };
+
+async function firstRows() {
+  const answer = await early;
+  early = null;
+  if (answer?.error) throw answer.error;
+  return answer?.page ?? rowsAfter("");
+}
+
 // All pages of the table. The very first is drawn while the others come; later ones replace what is shown at the end.
 async function loadOverview(draw) {
   const asked = view.asked += 1;
@@ -58,7 +71,7 @@ async function loadOverview(draw) {
   let after = "";
   try {
     do {
-      const page = await get(`forecasts?horizon=${view.horizon}&limit=${ASKED}${after}`);
+      const page = await (after ? rowsAfter(after) : firstRows());
       if (asked !== view.asked) return;
       rows.push(...page.forecasts);
       after = page.next && `&after=${encodeURIComponent(page.next)}`;

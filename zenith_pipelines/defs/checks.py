@@ -26,6 +26,7 @@ from zenith_core.prices.standstill import LEAST_MOVES, WINDOW, moves_at_end, sta
 from zenith_core.snapshot import STALE_AFTER_SESSIONS
 from zenith_core.table_schemas import violations
 from zenith_pipelines.datasets.store import Dataset
+from zenith_pipelines.defs.metadata import check_result
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.models.training import MIN_SESSIONS
@@ -42,7 +43,7 @@ _MAX_DAYS = 20  # offending days in the metadata; the figure has their number
 def enough_history(cleaned_prices: Dataset) -> dg.AssetCheckResult:
     """The history has enough sessions for the indicators' warm-up and a window: bands and risk need no more."""
     sessions = cleaned_prices.facts["sessions"]
-    return dg.AssetCheckResult(
+    return check_result(
         passed=sessions >= LEAST_SESSIONS,
         description=f"{sessions} sessions of history; at least {LEAST_SESSIONS} are needed to forecast anything",
         metadata={"sessions": sessions, "needed": LEAST_SESSIONS},
@@ -60,7 +61,7 @@ def enough_to_train(context: dg.AssetCheckExecutionContext, serving_snapshot: Da
 
 def history_to_train(moving: int, *, trains: bool) -> dg.AssetCheckResult:
     """Judge the number of sessions in which the price moved, for a run that `trains` or does not."""
-    return dg.AssetCheckResult(
+    return check_result(
         passed=moving >= MIN_SESSIONS,
         severity=dg.AssetCheckSeverity.ERROR if trains else dg.AssetCheckSeverity.WARN,
         description=f"the price moved in {moving} sessions; at least {MIN_SESSIONS} are needed to train and test a "
@@ -80,7 +81,7 @@ def prices_move(cleaned_prices: Dataset) -> dg.AssetCheckResult:
         description += (
             f"; below {LEAST_MOVES} the stock stands still, and nothing can be forecast until it trades again"
         )
-    return dg.AssetCheckResult(
+    return check_result(
         passed=not stands_still,
         description=description,
         metadata={
@@ -119,7 +120,7 @@ def few_rows_quarantined(cleaned_prices: Dataset) -> dg.AssetCheckResult:
     blocks = finding.figure > quality_checks.MAX_QUARANTINED
     reasons = quality_checks.quarantine_reasons(quarantine)
     listing = quality_checks.reasons_in_words(reasons)
-    return dg.AssetCheckResult(
+    return check_result(
         passed=finding.figure <= quality_checks.WARN_QUARANTINED,
         severity=dg.AssetCheckSeverity.ERROR if blocks else dg.AssetCheckSeverity.WARN,
         description=f"{len(quarantine)} of {rows} rows quarantined ({finding.figure:.1%})"
@@ -155,7 +156,7 @@ def end_not_before_served(
     elif is_earlier:
         remedy = f"`zenith job retrain_model --tickers {ticker} --config allow_earlier_end=true`"
         description += f", those that are served on {served} and stay; {remedy} replaces them"
-    return dg.AssetCheckResult(
+    return check_result(
         passed=not is_earlier,
         severity=dg.AssetCheckSeverity.WARN if config.allow_earlier_end else dg.AssetCheckSeverity.ERROR,
         description=description,
@@ -176,7 +177,7 @@ def fresh(context: dg.AssetCheckExecutionContext, cleaned_prices: Dataset) -> dg
     """The last row is at most 5 sessions of the exchange old. Older data can still be trained and tested on."""
     exchange = exchange_of(context.partition_key)
     finding = quality_checks.sessions_behind(_prices(cleaned_prices), exchange, datetime.now(UTC))
-    return dg.AssetCheckResult(
+    return check_result(
         passed=finding.figure <= STALE_AFTER_SESSIONS,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{finding.figure:.0f} sessions of {exchange.code} have closed since the last row",
@@ -196,7 +197,7 @@ def few_restatements(raw_prices: Dataset) -> dg.AssetCheckResult:
     counts, days = changes.get("counts", {}), changes.get("dates", {})
     restated, vanished = (int(counts.get(kind, 0)) for kind in ("restated", "vanished"))
     share = (restated + vanished) / rows if rows else 0.0
-    return dg.AssetCheckResult(
+    return check_result(
         passed=share <= quality_checks.MAX_RESTATED,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"{restated} sessions restated and {vanished} vanished since the last snapshot ({share:.1%})",
@@ -214,7 +215,7 @@ def no_leakage(indicator_features: Dataset) -> dg.AssetCheckResult:
     """No feature changes when the history ends earlier, and no model input when it begins later."""
     certificate = indicator_features.facts["leakage"]
     prefixes, late = certificate["prefixes"], certificate["late_starts"]
-    return dg.AssetCheckResult(
+    return check_result(
         passed=certificate["passed"],
         description=leakage_summary(certificate),
         metadata={
@@ -241,7 +242,7 @@ def _schema_check(asset: str, table: str, schema: str) -> dg.AssetChecksDefiniti
     )
     def schema_holds(dataset: Dataset) -> dg.AssetCheckResult:
         errors = violations(dataset.tables[table], schema)
-        return dg.AssetCheckResult(
+        return check_result(
             passed=not errors,
             description="; ".join(errors[:3]) or "conforms to the schema",
             metadata={"broken": len(errors), "offending": errors[:_MAX_DAYS], "rows": len(dataset.tables[table])},
@@ -264,7 +265,7 @@ def _none_of(
     finding: Finding, subject: str, severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
 ) -> dg.AssetCheckResult:
     """Return a result that passes if the finding is empty."""
-    return dg.AssetCheckResult(
+    return check_result(
         passed=finding.figure == 0,
         severity=severity,
         description=f"{finding.figure:.0f} {subject}",

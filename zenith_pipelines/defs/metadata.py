@@ -4,6 +4,7 @@ One function for each kind of content. Out of scope: figures that an asset compu
 of plots, which is in `zenith_pipelines.reports`.
 """
 
+import math
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,34 @@ _BOARD = {
 }
 
 Metadata = dict[str, Any]
+
+
+def materialized(*, metadata: Mapping[str, Any], **result: Any) -> dg.MaterializeResult[Any]:
+    """Return the result of an asset, with plots first and rounded figures."""
+    pictures = {name: entry for name, entry in metadata.items() if _is_picture(entry)}
+    figures = {name: _rounded(entry) for name, entry in metadata.items() if name not in pictures}
+    return dg.MaterializeResult(metadata=pictures | figures, **result)
+
+
+def check_result(*, metadata: Mapping[str, Any], **result: Any) -> dg.AssetCheckResult:
+    """Return the result of a check. Its figures are texts: the UI would plot numbers as a line through all tickers."""
+    return dg.AssetCheckResult(metadata={name: _as_text(entry) for name, entry in metadata.items()}, **result)
+
+
+def _is_picture(entry: Any) -> bool:
+    return isinstance(entry, dg.MarkdownMetadataValue) and "data:image" in (entry.md_str or "")
+
+
+def _rounded(entry: Any) -> Any:
+    """Round a number to four decimals, or to four digits if it is below 1."""
+    if not isinstance(entry, float) or not math.isfinite(entry):
+        return entry
+    return round(entry, 4) if abs(entry) >= 1 else float(f"{entry:.4g}")
+
+
+def _as_text(entry: Any) -> Any:
+    is_number = isinstance(entry, int | float) and not isinstance(entry, bool)
+    return str(_rounded(entry)) if is_number else entry
 
 
 def date_range(dates: pd.Index) -> Metadata:

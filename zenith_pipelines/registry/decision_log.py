@@ -81,11 +81,30 @@ def record_decision(registry: ModelRegistry, name: str, decision: DecisionRecord
     gates = json.dumps(decision.gates, allow_nan=False)
     if decision.outcome != "rolled back":
         registry.tag(name, decision.version, {**tags, "decision": decision.outcome, "gates": gates})
+        registry.describe(name, decision.version, description_of(decision, decision.outcome))
         return
     registry.tag(name, decision.version, {**tags, "decision": "restored", "gates": gates})
+    registry.describe(name, decision.version, description_of(decision, "restored"))
     if decision.previous is not None and decision.previous != decision.version:
         withdrawal = {"decision": "rolled back", ROLLED_BACK_TO: str(decision.version)}
         registry.tag(name, decision.previous, {**tags, **withdrawal})
+        registry.describe(name, decision.previous, description_of(decision, "rolled back"))
+
+
+def description_of(decision: DecisionRecord, outcome: str) -> str:
+    """Return the last decision about a version as markdown, with a row for each gate, for MLflow's page of it."""
+    head = f"**{outcome}** {decision.at[:16].replace('T', ' ')} UTC by {decision.by}: {decision.reason}"
+    if not decision.gates:
+        return head
+    rows = [
+        f"| {gate['gate']} | {'passed' if gate['passed'] else '**not passed**'} | {_cell(gate.get('says', ''))} |"
+        for gate in decision.gates
+    ]
+    return "\n".join([head, "", "| gate | verdict | evidence |", "|---|---|---|", *rows])
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
 
 
 def decision_history(registry: ModelRegistry, name: str) -> list[DecisionRecord]:

@@ -73,10 +73,12 @@ class ModelRegistry(MLflowStore):
         params: Mapping[str, str],
         tags: Mapping[str, str],
         files: Mapping[str, bytes] | None = None,
+        run_only: Collection[str] = (),
     ) -> Version:
         """Create a version of model `name` and make it the Candidate.
 
-        An MLflow run holds its metrics, params, tags and `files`. A failure leaves a FAILED run and no version.
+        An MLflow run holds its metrics, params, tags and `files`, the version those tags that others than `run_only`
+        name. A failure leaves a FAILED run and no version.
         """
         self._fence()
         client = self._client
@@ -87,10 +89,11 @@ class ModelRegistry(MLflowStore):
             logged_model = self._log_model(name, onnx, run_id, tags)
             self._fence()
             self._ensure_registered(name)
+            own_tags = {key: value for key, value in tags.items() if key not in run_only}
             # The location, because MLflow would look up `models:/<id>` in the process-wide store.
             source, model_id = logged_model.artifact_location, logged_model.model_id
             model_version = client.create_model_version(
-                name, source, run_id, dict(tags), await_creation_for=0, model_id=model_id
+                name, source, run_id, own_tags, await_creation_for=0, model_id=model_id
             )
         except BaseException:
             client.set_terminated(run_id, "FAILED")
@@ -233,6 +236,11 @@ class ModelRegistry(MLflowStore):
         self._fence()
         for key, value in tags.items():
             self._client.set_model_version_tag(name, str(version), key, value)
+
+    def describe(self, name: str, version: int, text: str) -> None:
+        """Set the description of a version, markdown that MLflow's page of it shows."""
+        self._fence()
+        self._client.update_model_version(name, str(version), text)
 
     def metrics(self, name: str, version: int) -> Mapping[str, float]:
         """Return the metrics of a version's run. Raises NotAvailable."""

@@ -70,6 +70,7 @@ def tickers(
         tickers=page[:limit],
         links=links_of(settings),
         kinds=[*map(_kind, KINDS)],
+        needs_key=bool(settings.zenith_api_keys),
         next=page[limit - 1].ticker if limit and more else None,
     )
     return with_etag(request, listing)

@@ -46,6 +46,7 @@ class TickerList(Response):
     tickers: list[TickerSummary]
     links: Links
     kinds: list[KindOfModel] = Field(default=[], description="The kinds of model that a training may name.")
+    needs_key: bool = Field(default=True, description="True if a training needs a key: `ZENITH_API_KEYS` is set.")
     next: str | None = Field(default=None, description="`after` of the next page; null on the last one.")
 
 

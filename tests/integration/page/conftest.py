@@ -22,7 +22,11 @@ def registry(home):
 
 @pytest.fixture(scope="session")
 def server(home, registry):
-    addresses = {"DAGSTER_URL": "http://127.0.0.1:3000", "MLFLOW_TRACKING_URI": registry.uri}
+    addresses = {
+        "DAGSTER_URL": "http://127.0.0.1:3000",
+        "MLFLOW_TRACKING_URI": registry.uri,
+        "ZENITH_API_KEYS": "secret",
+    }
     with Server(home, **addresses) as server:
         yield server
 

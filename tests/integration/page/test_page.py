@@ -1,15 +1,19 @@
 """The page at / as a person sees it in Chromium, on a state made by hand, nothing trained."""
 
+import math
 import re
 
 import pytest
 from playwright.sync_api import expect
 
+from tests.core.risk.distributions import NORMAL
 from tests.integration.page.server import ANSWERS, part
 from tests.integration.page.test_everyone import PORTUGUESE
+from tests.pipelines.reports.sample_report import make_report
 from zenith_core.forecasting.abstention import REASONS
 
 MANY_PIXELS = 500
+DATA_END = {"candidate": "2013-03-01", "champion": "2013-02-22"}
 
 pytestmark = pytest.mark.slow
 
@@ -26,6 +30,18 @@ def picture(chart):
     return chart.locator("canvas").evaluate("canvas => canvas.toDataURL()")
 
 
+def band(horizon):
+    """The 90 % band around a close of 100 as the page writes it: that of normal returns of one per cent a session."""
+    reach = NORMAL.inv_cdf(0.95) * 0.01 * math.sqrt(horizon)
+    return [f"{100 * math.exp(side * reach):.2f}" for side in (-1, 1)]
+
+
+def coverage():
+    """The share of past closes inside the band in the home's walk-forward record, which scores one horizon."""
+    (figures,) = make_report().risk_record["horizons"].values()
+    return f"{figures['band']['coverage']:.0%}"
+
+
 def test_it_shows_the_ticker_its_forecast_and_what_that_is_worth(visit):
     page = visit()
 
@@ -37,7 +53,7 @@ def test_it_shows_the_ticker_its_forecast_and_what_that_is_worth(visit):
     figures = page.locator(".figures")
     expect(figures).to_contain_text("Forecast, 5 sessions ahead")
     expect(figures).to_contain_text("105.10")  # 100 * 1.01**5
-    expect(figures).to_contain_text("96.39 – 103.75covered 90% of past outcomes")  # at that horizon
+    expect(figures).to_contain_text("{} – {}covered {} of past outcomes".format(*band(5), coverage()))
     expect(page.get_by_role("contentinfo")).to_contain_text("This is not investment advice")
     assert page.said == []
 
@@ -49,7 +65,7 @@ def test_skill_and_coverage_are_in_plain_words(visit):
     expect(worth).to_contain_text("5 sessions ahead: better than assuming an unchanged price: 4.0% less error")
     expect(worth).to_contain_text("30 sessions ahead: not shown to be better than assuming an unchanged price.")
     expect(worth).to_contain_text("Evidence, 5 sessions ahead: 5,000 to 1 since 3 Jan 2012; a claim asks 20 to 1.")
-    expect(worth.get_by_role("row").nth(2)).to_have_text(re.compile(r"^5 sessions0\.9700\.01090%$"))
+    expect(worth.get_by_role("row").nth(2)).to_have_text(re.compile(rf"^5 sessions0\.9700\.010{coverage()}$"))
 
 
 def test_the_signal_has_its_probabilities_and_its_reason(visit):
@@ -74,9 +90,9 @@ def test_the_leaderboard_has_all_kinds_of_model_on_their_common_rows(visit):
     rows = models.get_by_role("region", name="Leaderboard of AAPL, Price").get_by_role("row")
     expect(rows).to_have_text(
         [
-            "ModelVersionLossNaive lossSkillp-valueIn own 90% bandCPU s",
-            "gru30.02130.0220+1.0%0.31090%4.5",
-            "LSTM (answers)10.02140.0220+0.5%–89%–",
+            "ModelVersionLossNaive lossSkillp-valueIn own 90% bandDeflated SharpeCPU s",
+            "gru30.02130.0220+1.0%0.31090%–4.5",
+            "LSTM (answers)10.02140.0220+0.5%–89%––",
         ]
     )
 
@@ -131,7 +147,7 @@ def test_the_chart_is_read_with_the_arrow_keys(visit):
     cursor.focus()
 
     cursor.press("ArrowRight")
-    expect(cursor).to_have_attribute("aria-valuetext", "4 Mar 2013: forecast 101.00, from 98.37 to 101.66")
+    expect(cursor).to_have_attribute("aria-valuetext", "4 Mar 2013: forecast 101.00, from {} to {}".format(*band(1)))
     cursor.press("End")
     expect(cursor).to_have_attribute("aria-valuetext", re.compile("^12 Apr 2013: forecast 134.78"))
     cursor.press("PageUp")
@@ -268,11 +284,33 @@ def test_versions_promotions_and_links_are_there(visit):
     expect(models.get_by_role("row").nth(1)).to_have_text("LSTM2Candidate1 Mar 201320 Nov 2026yes–")
     expect(models.get_by_role("row").nth(2)).to_have_text("LSTM1Production1 Mar 201320 Nov 2026no34 to 1")
     expect(models).to_contain_text("LSTM version 1 promoted")
-    expect(models).to_contain_text("loss is worse · by ana")
+    expect(models).to_contain_text("Did not pass: loss · by ana")
     expect(models.locator(".gates .refused")).to_have_text("✗ loss failed")
     expect(page.get_by_role("link", name="Dagster")).to_have_attribute("href", "http://127.0.0.1:3000")
     # A file has no address.
     expect(page.get_by_role("contentinfo")).to_contain_text("MLflow: no address set (MLFLOW_TRACKING_URI)")
+
+
+def test_promotions_are_in_the_language_of_the_page_with_their_figures(visit):
+    figures = {"candidate": 1.1, "champion": 1.0, "origins": 120, "newer": 20, "p_worse": 0.01, "change": 0.1}
+    gates = [
+        {"name": "data end", "passed": True, "detail": "data until", "figures": DATA_END},
+        {"name": "loss", "passed": False, "detail": "+10.0% on 120 origins", "figures": figures},
+    ]
+    event = {"at": "2026-11-21T10:00:00Z", "model_type": "lstm", "version": "2", "action": "refused", "by": "ana"}
+    reason = "wait for May; loss: +10.0% on 120 origins"
+    history = {"ticker": "AAPL", "events": [{**event, "reason": reason, "gates": gates}]}
+    models = part(visit(stubs={**ANSWERS, "models/*/history": history}, locale="pt-BR"), "Modelos")
+
+    expect(models).to_contain_text("wait for May; Não passou em: perda · por ana")
+    expect(models.locator(".gates .refused")).to_have_text("✗ perda não passou")
+    models.get_by_text("Números dos critérios").click()
+    expect(models.locator("dd")).to_have_text(
+        [
+            "dados até 1 de mar. de 2013, os da Produção até 22 de fev. de 2013",
+            "+10,0% em 120 origens (20 mais novas que os dados da Produção), p = 0,010",
+        ]
+    )
 
 
 def test_two_versions_are_compared_side_by_side(visit):

@@ -28,6 +28,7 @@ def decide(registry, monkeypatch):
 
     monkeypatch.setattr(ModelRegistry, "log_metrics", log)
     monkeypatch.setattr(ModelRegistry, "tag", tag)
+    monkeypatch.setattr(ModelRegistry, "describe", lambda *_: None)
     monkeypatch.setattr(ModelRegistry, "_search_versions", search)
     monkeypatch.setattr("zenith_pipelines.registry.model_registry._version", lambda entity: entity.version)
 

@@ -8,6 +8,7 @@ import pytest
 from zenith_pipelines.registry.decision_log import (
     DecisionRecord,
     current_user,
+    description_of,
     next_moment,
     resolve_concurrent_moves,
     rollback_target,
@@ -107,3 +108,23 @@ def test_a_clock_that_was_set_back_does_not_change_the_order():
     assert next_moment(history, datetime(2023, 1, 1, tzinfo=UTC)) == "2024-01-01T00:00:01.000001Z"
     assert next_moment(history, datetime(2025, 1, 1, tzinfo=UTC)) == "2025-01-01T00:00:00.000000Z"
     assert next_moment([], datetime(2023, 1, 1, tzinfo=UTC)) == "2023-01-01T00:00:00.000000Z"
+
+
+def test_the_description_of_a_version_has_the_decision_and_a_row_for_each_gate():
+    gates = (
+        {"gate": "loss", "passed": False, "says": "+1.0% on 120 origins | p = 0.010"},
+        {"gate": "leakage", "passed": True},
+    )
+    refusal = DecisionRecord(2, "refused", 1, "2024-01-01", "loss: +1.0%", "me@here", gates, at="2024-01-01T10:20:30Z")
+
+    assert description_of(refusal, "refused").splitlines() == [
+        "**refused** 2024-01-01 10:20 UTC by me@here: loss: +1.0%",
+        "",
+        "| gate | verdict | evidence |",
+        "|---|---|---|",
+        "| loss | **not passed** | +1.0% on 120 origins \\| p = 0.010 |",
+        "| leakage | passed |  |",
+    ]
+    assert description_of(replace(refusal, gates=()), "restored").startswith(
+        "**restored** 2024-01-01 10:20 UTC by me@here"
+    )

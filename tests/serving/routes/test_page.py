@@ -89,6 +89,15 @@ def test_no_file_of_ours_names_another_place_or_holds_a_script_inline():
     assert re.findall(r"innerHTML|insertAdjacentHTML|\beval\(|document\.write", "".join(SCRIPTS.values())) == []
 
 
+def test_every_module_of_the_page_is_fetched_at_once():
+    modules, found = {"main.js"}, set()
+    while modules != found:
+        found = set(modules)
+        modules |= {name for module in found for name in re.findall(r'from "\./([\w-]+\.js)"', SCRIPTS[module])}
+
+    assert set(re.findall(r'rel="modulepreload" href="page/([\w-]+\.js)"', OURS["index.html"])) == modules - {"main.js"}
+
+
 def test_the_files_of_others_are_unchanged():
     checksums = dict(reversed(line.split()) for line in (PAGE_FILES / "vendor" / "SHA256SUMS").read_text().splitlines())
     files = {path.name for path in (PAGE_FILES / "vendor").iterdir()} - {"README.md", "SHA256SUMS"}

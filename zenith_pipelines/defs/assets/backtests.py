@@ -21,7 +21,7 @@ from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.atomic_files import write_atomically
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.defs.code_versions import code_version
-from zenith_pipelines.defs.metadata import OWNERS, equity_plot, fan_plot, verdicts_table
+from zenith_pipelines.defs.metadata import OWNERS, equity_plot, fan_plot, materialized, verdicts_table
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.production.chart_data import (
@@ -159,7 +159,7 @@ def backtest_report(
     if zenith.draws_plots:
         price = models[ANSWERS.of(context.partition_key)["price"]]
         metadata = fan_plot(cleaned_prices.tables["prices"], price, snapshot, report.forecast) | metadata
-    return dg.MaterializeResult(
+    return materialized(
         value=Dataset(facts={"path": str(path.relative_to(zenith.settings.home))}),
         metadata={"report": dg.MetadataValue.path(path), **metadata},
     )
@@ -181,7 +181,7 @@ def _backtest(
     plot: dict[str, Any] = {}
     if zenith.draws_plots:
         plot = equity_plot(result, f"{model.facts['model']} version {model.facts['version']}")
-    return dg.MaterializeResult(
+    return materialized(
         value=Dataset({"equity": result.equity, "trades": result.trades}, facts),
         metadata={key: value for key, value in figures.items() if value is not None} | plot,
     )

@@ -14,7 +14,7 @@ from zenith_core.table_schemas import features_schema
 from zenith_pipelines.datasets.other_prices import data_versions, other_prices
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.defs.code_versions import code_version
-from zenith_pipelines.defs.metadata import OWNERS, column_schema, date_range, features_plot
+from zenith_pipelines.defs.metadata import OWNERS, column_schema, date_range, features_plot, materialized
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.production.chart_data import overlays
@@ -48,7 +48,7 @@ def indicator_features(
     dataset = Dataset(
         {"features": table}, {**facts, "leakage": certificate, "others": versions, "chart": overlays(table)}
     )
-    return dg.MaterializeResult(
+    return materialized(
         value=dataset,
         metadata={
             **date_range(table.index),

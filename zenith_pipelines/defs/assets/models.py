@@ -24,6 +24,7 @@ from zenith_pipelines.defs.code_versions import code_version
 from zenith_pipelines.defs.metadata import (
     OWNERS,
     Metadata,
+    materialized,
     price_model_plots,
     signal_model_plots,
     version_link,
@@ -115,7 +116,7 @@ def _registered(
     attempts = earlier_attempts(context.instance, context.run_id)
     version = register(zenith.registry, candidate, features.facts["leakage"], context.run_id, attempts, cpu_seconds)
     facts = {**candidate.facts, "metrics": candidate.metrics, "model": version.name, "version": version.version}
-    return dg.MaterializeResult(
+    return materialized(
         value=Dataset({"evidence": candidate.evidence}, facts),
         metadata={
             "model": version.name,

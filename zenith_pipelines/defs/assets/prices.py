@@ -17,7 +17,7 @@ from zenith_core.prices.quality_checks import quarantine_reasons
 from zenith_core.table_schemas import cleaned_schema, raw_schema
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.defs.code_versions import code_version
-from zenith_pipelines.defs.metadata import OWNERS, column_schema, date_range, prices_plot
+from zenith_pipelines.defs.metadata import OWNERS, column_schema, date_range, materialized, prices_plot
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import KEEP_HISTORY, ZenithResource
 from zenith_pipelines.defs.run_requests import BATCH
@@ -68,8 +68,8 @@ def raw_prices(
     metadata = {**date_range(fetch.snapshot.table.index), **column_schema(raw_schema()), **fetch.facts}
     version = dg.DataVersion(fetch.facts["content_hash"])
     if fetch.is_new:
-        return dg.MaterializeResult(value=fetch.snapshot, metadata=metadata, data_version=version)
-    return dg.MaterializeResult(metadata=metadata, data_version=version)
+        return materialized(value=fetch.snapshot, metadata=metadata, data_version=version)
+    return materialized(metadata=metadata, data_version=version)
 
 
 @dg.asset(
@@ -99,7 +99,7 @@ def cleaned_prices(
         "listing": raw_prices.facts.get("listing", {}),
     }
     dataset = Dataset({"prices": cleaned.prices, "quarantine": cleaned.quarantine}, facts)
-    return dg.MaterializeResult(
+    return materialized(
         value=dataset,
         metadata={
             **_figures(facts),

@@ -18,7 +18,7 @@ from zenith_core.model_kinds.table import KINDS
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.defs.code_versions import code_version
-from zenith_pipelines.defs.metadata import OWNERS, decisions_metadata, leaderboard_metadata
+from zenith_pipelines.defs.metadata import OWNERS, decisions_metadata, leaderboard_metadata, materialized
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.production.champion_challenger import CurrentData
@@ -81,7 +81,7 @@ def serving_snapshot(
         metadata["scale_version"] = distribution["distribution"]["scale_version"]
     else:
         metadata["no_distribution"] = distribution["no_distribution"]
-    return dg.MaterializeResult(
+    return materialized(
         value=Dataset(facts=facts), metadata=metadata, data_version=dg.DataVersion(facts["data_version"])
     )
 
@@ -105,7 +105,7 @@ def production_models(
         )
         for kind in KINDS
     }
-    return dg.MaterializeResult(value=Dataset(facts=decisions), metadata=decisions_metadata(zenith.settings, decisions))
+    return materialized(value=Dataset(facts=decisions), metadata=decisions_metadata(zenith.settings, decisions))
 
 
 @dg.asset(
@@ -125,7 +125,7 @@ def leaderboard_of_kinds(
     The kind that answers is a setting, `ZENITH_ANSWERS`; the others are its challengers.
     """
     boards = leaderboards(zenith.registry, context.partition_key, indicator_features.table)
-    return dg.MaterializeResult(value=Dataset(facts={"tasks": boards}), metadata=leaderboard_metadata(boards))
+    return materialized(value=Dataset(facts={"tasks": boards}), metadata=leaderboard_metadata(boards))
 
 
 @dg.asset(
@@ -160,7 +160,7 @@ def forecast_ledger(
     earlier = zenith.store.facts(LEDGER, ticker).get(SERVED, []) if zenith.store.exists(LEDGER, ticker) else []
     facts = {**latest.facts, "track_record": track_record(ledger), **evidence, SIGNALS_GIVEN: signals}
     facts[SERVED] = served_facts(ledger, {**facts, SERVED: earlier}, ANSWERS.of(ticker), snapshot)
-    return dg.MaterializeResult(
+    return materialized(
         value=Dataset(tables, facts),
         metadata={
             "dagster/row_count": len(ledger),
@@ -219,4 +219,4 @@ def production_evaluation(
         if isinstance(value, int | float | str)
     }
     breaches = [f"{kind}: {breach}" for kind, figures in scores.items() for breach in figures["breaches"]]
-    return dg.MaterializeResult(value=Dataset(facts={**earlier, **scores}), metadata={**metadata, "breaches": breaches})
+    return materialized(value=Dataset(facts={**earlier, **scores}), metadata={**metadata, "breaches": breaches})

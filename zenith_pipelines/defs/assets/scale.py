@@ -5,7 +5,7 @@ import dagster as dg
 from zenith_core.errors import TrainingError
 from zenith_core.names import SCALE
 from zenith_pipelines.defs.code_versions import code_version
-from zenith_pipelines.defs.metadata import OWNERS, decisions_metadata, version_link
+from zenith_pipelines.defs.metadata import OWNERS, decisions_metadata, materialized, version_link
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.risk.distributions import histories, last_session
 from zenith_pipelines.risk.scale_versions import learn_scale, promote_scale, register_scale
@@ -28,10 +28,10 @@ def scale_model(context: dg.AssetExecutionContext, zenith: ZenithResource) -> dg
     try:
         candidate = learn_scale(histories(zenith.store, tickers), last_session(zenith.store, tickers) or "1970-01-01")
     except TrainingError as error:
-        return dg.MaterializeResult(metadata={"registered": False, "reason": str(error)})
+        return materialized(metadata={"registered": False, "reason": str(error)})
     version = register_scale(zenith.registry, candidate, context.run.run_id)
     decision = promote_scale(zenith.registry, version.version, candidate, by=zenith.requested_by)
-    return dg.MaterializeResult(
+    return materialized(
         metadata={
             "registered": True,
             "version": version.version,

@@ -11,7 +11,7 @@ from zenith_core.portfolio.joint_closes import joint_closes
 from zenith_core.portfolio.universe import Universe
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.defs.code_versions import code_version
-from zenith_pipelines.defs.metadata import OWNERS
+from zenith_pipelines.defs.metadata import OWNERS, materialized
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.portfolio.book_backtest import backtest_of
 from zenith_pipelines.portfolio.universe import closes_of, readable, universe_of
@@ -42,7 +42,7 @@ def universe_of_tickers(context: dg.AssetExecutionContext, zenith: ZenithResourc
     universe = universe_of(zenith.store, tickers)
     facts = universe_facts(zenith.store, universe)
     zenith.store.write(UNIVERSE, ALL_TICKERS, Dataset(facts=facts), fence=zenith.fence)
-    return dg.MaterializeResult(
+    return materialized(
         metadata={
             "as_of": universe.as_of,
             "dagster/row_count": len(universe.tickers),
@@ -82,7 +82,7 @@ def ledger_of_universe(zenith: ZenithResource) -> dg.MaterializeResult[None]:
         for name, value in row.items()
         if value is not None
     }
-    return dg.MaterializeResult(metadata={**figures, **head_of(ledger.tables[ENTRIES])})
+    return materialized(metadata={**figures, **head_of(ledger.tables[ENTRIES])})
 
 
 @dg.asset(
@@ -104,7 +104,7 @@ def backtest_of_books(context: dg.AssetExecutionContext, zenith: ZenithResource)
     dataset = Dataset({"equity": equity}, {"stats": stats, "trials": trials})
     zenith.store.write(BOOK_BACKTEST, ALL_TICKERS, dataset, fence=zenith.fence)
     figures = {f"{name}/{key}": value for name, row in result.stats.items() for key, value in row.items()}
-    return dg.MaterializeResult(metadata={key: value for key, value in figures.items() if value is not None})
+    return materialized(metadata={key: value for key, value in figures.items() if value is not None})
 
 
 @dg.asset(
@@ -122,4 +122,4 @@ def trials_of_all_tickers(zenith: ZenithResource) -> dg.MaterializeResult[None]:
     """
     facts = publish_trials(zenith.store, zenith.fence)
     names = ("trials", "correlation", "independent", "variance", "expected_best")
-    return dg.MaterializeResult(metadata={name: facts[name] for name in names})
+    return materialized(metadata={name: facts[name] for name in names})
