@@ -1,8 +1,8 @@
 """The address of the Dagster UI: it opens at the graph, with every group open."""
 
 import pytest
+from fastapi.testclient import TestClient
 from starlette.responses import PlainTextResponse
-from starlette.testclient import TestClient
 
 from zenith_pipelines.dagster_runtime.webserver import GROUPS, OpenGroups
 from zenith_pipelines.definitions import defs
