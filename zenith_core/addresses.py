@@ -45,6 +45,20 @@ def check_redis_url(url: str) -> str:
     return url
 
 
+def check_page_url(url: str) -> str:
+    """Return the address of the page, without a slash at its end. Raises ValueError for another text."""
+    try:
+        parts = urlsplit(url)
+        is_address = (
+            parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and "@" not in parts.netloc
+        )
+    except ValueError:
+        is_address = False
+    if not is_address:  # every reader of the Dagster UI sees it, so it must not contain a password
+        raise ValueError("it must be http://host:port or https://host, without a user or password")
+    return url.rstrip("/")
+
+
 def check_price_url(template: str) -> str:
     """Return the address of price tables, with places such as {ticker}. Raises ValueError for another text."""
     try:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from zenith_core.addresses import check_price_url, check_redis_url, check_tracking_uri, invalid_setting
+from zenith_core.addresses import check_page_url, check_price_url, check_redis_url, check_tracking_uri, invalid_setting
 from zenith_core.errors import InvalidTicker, UserError
 from zenith_core.market.exchanges import add_exchanges, listed_tickers
 from zenith_core.model_kinds.answers import check_answers
@@ -74,6 +74,10 @@ class Settings(BaseSettings):
         default="",
         description="Host names under which the Dagster UI may be opened beside those of this machine, separated by "
         "commas.",
+    )
+    zenith_page_url: str = Field(
+        default="http://127.0.0.1:8000",
+        description="The address of the service's page for browsers: the links from Dagster and MLflow.",
     )
     zenith_exchanges: str = Field(
         default="",
@@ -177,6 +181,11 @@ class Settings(BaseSettings):
     @classmethod
     def _be_price_url(cls, url: SecretStr | None) -> SecretStr | None:
         return SecretStr(check_price_url(url.get_secret_value())) if url and url.get_secret_value() else None
+
+    @field_validator("zenith_page_url")
+    @classmethod
+    def _be_page_url(cls, url: str) -> str:
+        return check_page_url(url)
 
     @field_validator("redis_url")
     @classmethod

@@ -28,6 +28,7 @@ WRONG_TEXTS = {
     "dagster_url": "ftp://a",
     "dagster_public_url": "no address",
     "mlflow_public_url": "http://user:password@a",
+    "zenith_page_url": "http://user:password@a",
     "zenith_alert_webhook": "file:///etc/passwd",
     "zenith_alerts": "/nowhere/alerts.toml",
     "mlflow_tracking_uri": "ftp://a",

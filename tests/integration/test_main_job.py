@@ -142,6 +142,14 @@ def test_the_key_plots_are_shown_in_the_dagster_ui(sample_home, asset, plots):
         assert metadata[name].md_str.startswith(f"![{name}](data:image/png;base64,")
 
 
+@pytest.mark.parametrize("asset", ["raw_prices", "lstm_model", "backtest_report", "forecast_ledger"])
+def test_each_asset_links_the_page_and_the_report_of_its_ticker(sample_home, asset):
+    metadata = metadata_of(sample_home, asset)
+
+    assert metadata["page"].value == "http://127.0.0.1:8000/#AAPL"
+    assert metadata["report page"].value == "http://127.0.0.1:8000/reports/AAPL"
+
+
 def test_the_verdicts_are_shown_in_the_dagster_ui(sample_home):
     verdicts = metadata_of(sample_home, "backtest_report")["verdicts"].md_str
     assert "| Price forecast | No better than assuming an unchanged price |" in verdicts

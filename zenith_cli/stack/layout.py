@@ -58,6 +58,7 @@ class Layout:
             "MLFLOW_TRACKING_URI": self.url("mlflow"),
             "REDIS_URL": redis_url(self.folder, self.port("redis")),
             "DAGSTER_URL": self.url("dagster"),
+            "ZENITH_PAGE_URL": self.url("api"),
         }
 
     def require_free_ports(self) -> None:

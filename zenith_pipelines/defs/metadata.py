@@ -8,6 +8,7 @@ import math
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import dagster as dg
 import pandas as pd
@@ -165,6 +166,15 @@ def version_link(settings: Settings, name: str, version: int) -> Metadata:
         return {}  # the address of a database may hold a password
     command = f"mlflow ui --backend-store-uri {settings.tracking_uri} --artifacts-destination {settings.artifact_root}"
     return {"mlflow": dg.MetadataValue.md(f"{name} version {version}: `{command}`, then Models")}
+
+
+def page_links(settings: Settings, ticker: str) -> Metadata:
+    """Link the ticker's page and its report in the service."""
+    page, name = settings.zenith_page_url, quote(ticker)
+    return {
+        "page": dg.MetadataValue.url(f"{page}/#{name}"),
+        "report page": dg.MetadataValue.url(f"{page}/reports/{name}"),
+    }
 
 
 def decisions_metadata(settings: Settings, decisions: Mapping[str, Mapping[str, Any]]) -> Metadata:

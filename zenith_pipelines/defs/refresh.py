@@ -23,6 +23,7 @@ from zenith_core.errors import NotAvailable
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.defs import checks
 from zenith_pipelines.defs.assets import features, prices, production
+from zenith_pipelines.defs.metadata import page_links
 from zenith_pipelines.defs.resources import KEEP_HISTORY, ZenithResource, store_dataset
 from zenith_pipelines.tickers import require_ticker
 
@@ -103,6 +104,7 @@ class _Refresh:
         if result.data_version:
             version = {DATA_VERSION_TAG: result.data_version.value, DATA_VERSION_IS_USER_PROVIDED_TAG: "true"}
         metadata = {key: value for key, value in (result.metadata or {}).items() if key not in _UNRECORDED}
+        metadata |= page_links(self._zenith.settings, self._ticker)
         self._context.log_event(
             dg.AssetMaterialization(name, partition=self._ticker, metadata=metadata, tags=version or None)
         )

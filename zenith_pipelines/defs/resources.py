@@ -20,6 +20,7 @@ from zenith_pipelines.dagster_runtime.dead_runs import require_unfinished
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock, hold_ticker
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
+from zenith_pipelines.defs.metadata import page_links
 from zenith_pipelines.defs.run_requests import BATCH, requester
 from zenith_pipelines.registry.model_registry import ModelRegistry
 from zenith_pipelines.settings import Settings
@@ -93,6 +94,7 @@ class DatasetIOManager(dg.ConfigurableIOManager):
         instance = context.step_context.instance
         ticker = require_ticker(instance, context.partition_key)
         store_dataset(self.zenith, instance, _name(context), ticker, obj, keep_history=keep)
+        context.add_output_metadata(page_links(self.zenith.settings, ticker))
 
     def load_input(self, context: dg.InputContext) -> Dataset:
         """Load the current dataset of an upstream asset for the run's ticker."""

@@ -231,6 +231,14 @@ class ModelRegistry(MLflowStore):
         """Add or replace files of a version's run. Raises NotAvailable."""
         self._log_files(str(self._require(name, version).run_id), files)
 
+    def add_to_description(self, name: str, version: int, line: str) -> None:
+        """Add a paragraph of markdown to a version's description, unless it is there. Raises NotAvailable."""
+        self._require(name, version)
+        self._fence()
+        before = self._client.get_model_version(name, str(version)).description or ""
+        if line not in before:
+            self._client.update_model_version(name, str(version), f"{before}\n\n{line}".strip())
+
     def tag(self, name: str, version: int, tags: Mapping[str, str]) -> None:
         """Add or replace tags of a version (not of its run)."""
         self._fence()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from zenith_core.errors import NotAvailable
 from zenith_core.evaluation.leaderboard import Contender, leaderboard
@@ -65,10 +66,16 @@ def gather_report_data(
     return ReportData(report, compose_chart(ticker, lambda name: facts.get(name, {})), forecast)
 
 
-def log_report(registry: ModelRegistry, models: Mapping[Kind, Dataset], file: bytes) -> None:
-    """Store the file with the MLflow run of each model version."""
+def log_report(registry: ModelRegistry, models: Mapping[Kind, Dataset], file: bytes, page: str) -> None:
+    """Store the file with the MLflow run of each model version, and link the report and the page from the version.
+
+    page:  the address of the service's page
+    """
     for model in models.values():
-        registry.log_files(model.facts["model"], model.facts["version"], {"report.html": file})
+        name, version, ticker = model.facts["model"], model.facts["version"], quote(model.facts["ticker"])
+        registry.log_files(name, version, {"report.html": file})
+        links = f"[Report of {ticker}]({page}/reports/{ticker}) · [{ticker} on the page]({page}/#{ticker})"
+        registry.add_to_description(name, version, links)
 
 
 def _forecast(snapshot: ServingSnapshot, registry: ModelRegistry, model: Dataset) -> PriceForecast:

@@ -15,6 +15,7 @@ from zenith_pipelines.defs.metadata import (
     column_schema,
     date_range,
     features_plot,
+    page_links,
     prices_plot,
     verdicts_table,
     version_link,
@@ -76,6 +77,15 @@ def test_each_verdict_is_one_row_of_a_table():
 def test_a_version_is_linked_without_a_password(uri, link):
     metadata = version_link(Settings(mlflow_tracking_uri=uri), "lstm-AAPL", 3)
     assert metadata["mlflow"].value.startswith(link) if link else metadata == {}
+
+
+def test_each_asset_of_a_ticker_links_its_page_and_its_report():
+    links = page_links(Settings(zenith_page_url="https://zenith.example/"), "^BVSP")
+
+    assert {name: link.value for name, link in links.items()} == {
+        "page": "https://zenith.example/#%5EBVSP",
+        "report page": "https://zenith.example/reports/%5EBVSP",
+    }
 
 
 @pytest.mark.slow

@@ -171,6 +171,16 @@ def test_logged_metrics_are_added_or_replaced(registry, registry_dir):
         registry.log_metrics("lstm-LATER", 7, {}, {})
 
 
+def test_a_paragraph_is_added_to_a_description_once(registry):
+    version = register(registry, "lstm-WORDS").version
+
+    for line in ("No skill.", "[Report](http://a/reports/WORDS)", "No skill."):
+        registry.add_to_description("lstm-WORDS", version, line)
+
+    found = registry._client.get_model_version("lstm-WORDS", str(version))
+    assert found.description == "No skill.\n\n[Report](http://a/reports/WORDS)"
+
+
 def test_logged_files_are_added_or_replaced(registry, registry_dir):
     version = register(registry, "lstm-FILED", files={"facts.json": b"{}"})
     registry.log_files("lstm-FILED", 1, {"report.html": b"first", "plots/price_fan.png": b"plot"})

@@ -154,7 +154,7 @@ def backtest_report(
     path = zenith.settings.reports / f"{context.partition_key}.html"
     write_atomically(path, page)
     models = {kind: evidence[f"{kind}_model"] for kind in KINDS}
-    log_report(zenith.registry, models, page)
+    log_report(zenith.registry, models, page, zenith.settings.zenith_page_url)
     metadata = verdicts_table(worded_verdicts(report.report))
     if zenith.draws_plots:
         price = models[ANSWERS.of(context.partition_key)["price"]]
