@@ -34,8 +34,9 @@ def main(dagster: str, service: str) -> None:
             page.wait_for_timeout(4000)
             page.screenshot(path=PICTURES / f"{name}.png")
         page.set_viewport_size({"width": 1200, "height": 1080})
-        page.goto(f"file://{Settings().reports / 'AAPL.html'}")
-        page.screenshot(path=PICTURES / "report.png")
+        for ticker, name in (("AAPL", "report"), ("SIM-EDGE-1", "report-edge")):  # the second by --source simulated
+            if (file := Settings().reports / f"{ticker}.html").exists():
+                take_report(page, file, name)
         browser.close()
 
 
@@ -49,6 +50,14 @@ def take_the_page(browser: Browser, service: str) -> None:
         page.locator("canvas").first.wait_for()
         page.screenshot(path=PICTURES / f"{name}.png")
         page.close()
+
+
+def take_report(page: Page, file: Path, name: str) -> None:
+    """Take the top of a report's file."""
+    page.goto(file.absolute().as_uri())
+    page.locator("body[data-drawn] canvas").first.wait_for()
+    page.wait_for_timeout(500)
+    page.screenshot(path=PICTURES / f"{name}.png")
 
 
 def take_asset_graph(page: Page, dagster: str) -> None:
