@@ -52,9 +52,9 @@ def gather_report_data(
     answers = ANSWERS.of(ticker)
     forecast = _forecast(snapshot, registry, models[answers["price"]])
 
-    def judge(task: Task, horizon: int) -> Claim:
+    def judge(task: Task, horizon: int) -> Claim | None:
         nearest, evidence = claims.nearest(ticker, task, horizon)
-        return Claim(horizon=nearest, **evidence)
+        return Claim(horizon=nearest, **evidence) if evidence["since"] else None  # a first training has no ledger yet
 
     report = compose_report(
         snapshot,
