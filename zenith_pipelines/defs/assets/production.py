@@ -219,4 +219,4 @@ def production_evaluation(
         if isinstance(value, int | float | str)
     }
     breaches = [f"{kind}: {breach}" for kind, figures in scores.items() for breach in figures["breaches"]]
-    return materialized(value=Dataset(facts={**earlier, **scores}), metadata={**metadata, "breaches": breaches})
+    return dg.MaterializeResult(value=Dataset(facts={**earlier, **scores}), metadata={**metadata, "breaches": breaches})
