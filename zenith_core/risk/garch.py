@@ -115,11 +115,13 @@ def simulated_quantiles(
     The shocks are drawn from the standardized residuals before the first origin, with one seed. A persistence above
     its bound is shrunk.
     """
-    shrink = _MAX_PERSISTENCE / max(_MAX_PERSISTENCE, model.persistence)
+    past = returns[: int(origins.min())]
+    residuals = _residuals(model, past)
+    # Of the residuals as they are: with outliers their variance is above 1, and paths grow faster than the fit says.
+    persistence = float(np.mean(np.where(residuals > 0, model.rise, model.fall) * residuals**2)) + model.beta
+    shrink = _MAX_PERSISTENCE / max(_MAX_PERSISTENCE, persistence)
     stable = replace(model, rise=shrink * model.rise, fall=shrink * model.fall, beta=shrink * model.beta)
-    variances = stable.variances(returns)
-    past = slice(0, int(origins.min()))
-    residuals = (returns[past] - stable.mean) / np.sqrt(variances[:-1][past])
+    variances, residuals = stable.variances(returns), _residuals(stable, past)
     draws = np.random.default_rng(1).choice(residuals, (max(horizons), len(origins), PATHS))
     now, total = np.repeat(variances[origins][:, np.newaxis], PATHS, axis=1), np.zeros((len(origins), PATHS))
     quantiles = []
@@ -130,3 +132,8 @@ def simulated_quantiles(
         if step in horizons:
             quantiles.append(np.quantile(total, levels, axis=1).T)
     return np.stack(quantiles, axis=1)
+
+
+def _residuals(model: Garch, returns: Floats) -> Floats:
+    residuals: Floats = (returns - model.mean) / np.sqrt(model.variances(returns)[:-1])
+    return residuals

@@ -97,3 +97,10 @@ def test_a_peer_knows_nothing_after_its_origin():
         assert own[name].shape == (len(origins), 2, len(LEVELS))
         np.testing.assert_array_equal(own[name][before], other[name][before])
         assert not np.array_equal(own[name][~before], other[name][~before])
+
+
+def test_paths_of_residuals_with_outliers_stay_finite(returns):
+    moves = returns.copy()
+    moves[::100] *= 12  # the variance of the residuals is then far above the 1 that the parameters assume
+
+    assert np.abs(simulated_quantiles(TRUE, moves, np.array([5000]), (20,), LEVELS)).max() < 2
