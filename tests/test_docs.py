@@ -155,9 +155,9 @@ def test_nothing_refers_to_files_outside_the_project():
     assert outside == []
 
 
-@pytest.mark.parametrize(
-    "block", [block for page in PAGES for block in blocks(page) if block.language == "bash"], ids=str
-)
-def test_every_bash_block_is_valid(block):
-    result = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True, check=False)
-    assert result.stderr == ""
+def test_every_bash_block_is_valid():
+    scripts = [block for page in PAGES for block in blocks(page) if block.language == "bash"]
+    assert len(scripts) > 50
+    for block in scripts:
+        result = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True, check=False)
+        assert result.stderr == "", block

@@ -62,6 +62,6 @@ def _inside(ledger: pd.DataFrame, horizon: int, since: datetime | None) -> pd.Se
 
 def _by_chance(share: float, independent: int) -> float:
     """Return the probability of a share inside of `share` or less, for bands of nominal LEVEL."""
-    from scipy.stats import binom
+    from scipy.special import bdtr
 
-    return float(binom.cdf(np.floor(share * independent + 1e-9), independent, LEVEL))
+    return float(bdtr(np.floor(share * independent + 1e-9), independent, LEVEL))

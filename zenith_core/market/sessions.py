@@ -5,9 +5,10 @@ sessions are estimated by the exchange's weekly rule: its usual days, without ho
 """
 
 import warnings
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 FIRST_DAY = date(1900, 1, 1)
 LAST_DAY = date(2199, 12, 31)
 HOLIDAYS_FROM = 1970
+USUAL_START = date(HOLIDAYS_FROM, 1, 1)
+_YEAR = pd.Timedelta(days=366)
+_HABIT = 2_500  # sessions, ten years of them: exchanges move their closing times now and then
 # The library cannot build the years in which Tel Aviv traded on Sundays.
 _BEGINNINGS = {"XTAE": pd.Timestamp(2026, 1, 5)}
 
@@ -34,7 +38,7 @@ def sessions_between(exchange: Exchange, first: date, last: date) -> pd.Datetime
     first, last = max(first, FIRST_DAY), min(last, LAST_DAY)
     if first > last:
         return pd.DatetimeIndex([], dtype="datetime64[ns]", name="date")
-    sessions = _sessions(exchange.calendar, *_decades(first, last))
+    sessions = _calendar(exchange, first, last).sessions
     start = sessions.searchsorted(pd.Timestamp(first))
     stop = sessions.searchsorted(pd.Timestamp(last), side="right")
     return sessions[start:stop]
@@ -42,8 +46,7 @@ def sessions_between(exchange: Exchange, first: date, last: date) -> pd.Datetime
 
 def calendar_start(exchange: Exchange) -> date:
     """Return the first day that the calendar covers. Sessions before it are unknown."""
-    start, _ = _bounds(exchange.calendar)
-    return start.date()
+    return _calendar(exchange).start.date()
 
 
 def sessions_with_rows(exchange: Exchange, days: pd.DatetimeIndex) -> pd.DatetimeIndex:
@@ -66,7 +69,7 @@ def next_sessions(exchange: Exchange, after: date, count: int) -> list[date]:
 def last_closed_session(exchange: Exchange, now: datetime) -> date:
     """Return the newest session whose regular trading has ended at `now` (zone-aware)."""
     moment = pd.Timestamp(now.astimezone(UTC))
-    closes = _closes(exchange.calendar, *_decades((now - timedelta(days=30)).date(), now.date()))
+    closes = _calendar(exchange, (now - timedelta(days=30)).date(), now.date()).closes
     newest: pd.Timestamp = closes.index[int(closes.searchsorted(moment, side="right")) - 1]
     return newest.date()
 
@@ -78,92 +81,97 @@ def sessions_closed_since(exchange: Exchange, last: date, now: datetime) -> pd.D
 
 def closing_times(exchange: Exchange, days: pd.DatetimeIndex) -> pd.DatetimeIndex:
     """Return the time in UTC at which each session closed; a day that the calendar lacks closes at the usual time."""
-    decades = _decades(days[0].date(), days[-1].date())
-    closes, zone = _closes(exchange.calendar, *decades), _calendar(exchange.calendar, *decades).tz
-    usual = (days + _usual_close(closes, zone)).tz_localize(zone, nonexistent="shift_forward", ambiguous=False)
-    known = closes.reindex(days)
-    return pd.DatetimeIndex(known.where(known.notna(), pd.Series(usual.tz_convert(UTC), index=days)))
+    calendar = _calendar(exchange, days[0].date(), days[-1].date())
+    closes = calendar.closes.reindex(days)
+    return pd.DatetimeIndex(closes.where(closes.notna(), pd.Series(calendar.usual_closes(days), index=days)))
 
 
 def calendar_end(exchange: Exchange) -> date | None:
     """Return the last day with published sessions, or None if the calendar's rules go on. Later ones are estimated."""
-    _, end = _bounds(exchange.calendar)
+    end = _calendar(exchange).end
     return end.date() if end < pd.Timestamp(LAST_DAY) else None
 
 
-def _decades(first: date, last: date) -> tuple[int, int]:
-    """Return the decades of two dates, so that few calendars serve all tickers of an exchange."""
-    return first.year // 10 * 10, last.year // 10 * 10
+class _Calendar:
+    """The sessions of an exchange over some decades, those after the end of the library's calendar estimated."""
+
+    def __init__(self, name: str, first_decade: int, last_decade: int) -> None:
+        self.first_decade, self.last_decade = first_decade, last_decade
+        self._published = _build(name, pd.Timestamp(first_decade, 1, 1), pd.Timestamp(last_decade + 9, 12, 31))
+        self.start = _BEGINNINGS.get(name) or self._published.bound_min() or pd.Timestamp(FIRST_DAY)
+        self.end = self._published.bound_max() or pd.Timestamp(LAST_DAY)
+
+    @cached_property
+    def sessions(self) -> pd.DatetimeIndex:
+        """The sessions: naive, midnight, sorted."""
+        calendar = self._published
+        sessions = pd.DatetimeIndex(calendar.sessions.to_numpy(), name="date").as_unit("ns")
+        if self.first_decade < HOLIDAYS_FROM and calendar.regular_holidays:
+            # By default the library has holidays from 1970 on only; pandas can compute the earlier ones.
+            early = calendar.regular_holidays.holidays(calendar.first_session, pd.Timestamp(HOLIDAYS_FROM, 1, 1))
+            sessions = sessions[~sessions.isin(early)]
+        return pd.DatetimeIndex(sessions.append(self._estimated_sessions))
+
+    @cached_property
+    def closes(self) -> "pd.Series[pd.Timestamp]":
+        """The closing times in UTC by session."""
+        closes: pd.Series[pd.Timestamp] = self._published.closes
+        if self._estimated_sessions.empty:
+            return closes
+        later = pd.Series(self.usual_closes(self._estimated_sessions), index=self._estimated_sessions)
+        return pd.concat([closes, later])
+
+    def usual_closes(self, days: pd.DatetimeIndex) -> pd.DatetimeIndex:
+        """Return the time in UTC at which the exchange would close on these days, by its habit of the newest years."""
+        zone = self._published.tz
+        closes = self._published.closes.iloc[-_HABIT:]
+        delay: pd.Timedelta = (closes.dt.tz_convert(zone).dt.tz_localize(None) - closes.index).mode().iloc[0]
+        return (days + delay).tz_localize(zone, nonexistent="shift_forward", ambiguous=False).tz_convert(UTC)
+
+    @cached_property
+    def _estimated_sessions(self) -> pd.DatetimeIndex:
+        """The usual trading days after the end of the library's calendar."""
+        last = pd.Timestamp(self.last_decade + 9, 12, 31)
+        days = pd.date_range(self.end + pd.Timedelta(days=1), last, name="date", unit="ns")
+        return days[np.array([flag == "1" for flag in self._published.weekmask])[days.day_of_week]]
 
 
-@cache
-def _sessions(name: str, first_decade: int, last_decade: int) -> pd.DatetimeIndex:
-    calendar = _calendar(name, first_decade, last_decade)
-    sessions = pd.DatetimeIndex(calendar.sessions.to_numpy(), name="date").as_unit("ns")
-    if first_decade < HOLIDAYS_FROM and calendar.regular_holidays:
-        # By default the library has holidays from 1970 on only; pandas can compute the earlier ones.
-        early = calendar.regular_holidays.holidays(calendar.first_session, pd.Timestamp(HOLIDAYS_FROM, 1, 1))
-        sessions = sessions[~sessions.isin(early)]
-    return pd.DatetimeIndex(sessions.append(_estimated_sessions(name, last_decade)))
+_calendars: dict[str, _Calendar] = {}
 
 
-@cache
-def _closes(name: str, first_decade: int, last_decade: int) -> "pd.Series[pd.Timestamp]":
-    """Return the closing times in UTC by session, estimated ones included."""
-    calendar = _calendar(name, first_decade, last_decade)
-    closes: pd.Series[pd.Timestamp] = calendar.closes
-    later_sessions = _estimated_sessions(name, last_decade)
-    if later_sessions.empty:
-        return closes
-    later = (later_sessions + _usual_close(closes, calendar.tz)).tz_localize(
-        calendar.tz, nonexistent="shift_forward", ambiguous=False
-    )
-    closes = pd.concat([closes, pd.Series(later.tz_convert(UTC), index=later_sessions)])
-    return closes
+def _calendar(exchange: Exchange, first: date = USUAL_START, last: date = USUAL_START) -> _Calendar:
+    """Return the calendar of an exchange that has all sessions from `first` to `last`, and others.
+
+    To build one takes half a second of CPU, for ten years as for a hundred. So each exchange has one, and a wider one
+    takes its place when other decades are asked for.
+    """
+    calendar = _calendars.get(exchange.calendar)
+    first_decade, last_decade = min(first, USUAL_START).year // 10 * 10, last.year // 10 * 10
+    if calendar is None or first_decade < calendar.first_decade or calendar.last_decade < last_decade:
+        if calendar is not None:
+            first_decade = min(first_decade, calendar.first_decade)
+            last_decade = max(last_decade, calendar.last_decade)
+        calendar = _calendars[exchange.calendar] = _Calendar(exchange.calendar, first_decade, last_decade)
+    return calendar
 
 
-def _usual_close(closes: "pd.Series[pd.Timestamp]", zone: Any) -> pd.Timedelta:
-    """Return the usual time from a session's midnight to its close, both local."""
-    delay: pd.Timedelta = (closes.dt.tz_convert(zone).dt.tz_localize(None) - closes.index).mode().iloc[0]
-    return delay
-
-
-def _estimated_sessions(name: str, last_decade: int) -> pd.DatetimeIndex:
-    """Return the usual trading days after the calendar's end, up to the end of the decade."""
-    _, end = _bounds(name)
-    days = pd.date_range(end + pd.Timedelta(days=1), pd.Timestamp(last_decade + 9, 12, 31), name="date", unit="ns")
-    if days.empty:  # to build a calendar takes a while
-        return days
-    calendar = _calendar(name, last_decade, last_decade)
-    return days[np.array([flag == "1" for flag in calendar.weekmask])[days.day_of_week]]
-
-
-@cache
-def _calendar(name: str, first_decade: int, last_decade: int) -> "ExchangeCalendar":
-    lowest, highest = _bounds(name)
-    start = max(pd.Timestamp(first_decade, 1, 1), lowest)
-    end = min(pd.Timestamp(last_decade + 9, 12, 31), highest)
-    return _make(name, min(start, highest - pd.Timedelta(days=366)), max(end, lowest + pd.Timedelta(days=366)))
-
-
-@cache
-def _bounds(name: str) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """Return the first and last day for which the library can build this calendar."""
-    first = _BEGINNINGS.get(name, pd.Timestamp(2023, 1, 1))
-    calendar = _make(name, first, first + pd.Timedelta(days=366))
-    return (
-        _BEGINNINGS.get(name) or calendar.bound_min() or pd.Timestamp(FIRST_DAY),
-        calendar.bound_max() or pd.Timestamp(LAST_DAY),
-    )
-
-
-def _make(name: str, start: pd.Timestamp, end: pd.Timestamp) -> "ExchangeCalendar":
+def _build(name: str, start: pd.Timestamp, end: pd.Timestamp) -> "ExchangeCalendar":
+    """Build the library's calendar from `start` to `end`, or for that part of it that the library can build."""
     import exchange_calendars
 
     with warnings.catch_warnings():
         # The library reads zone-aware columns through Series.values, which pandas 3.1 deprecates.
         warnings.simplefilter("ignore", DeprecationWarning)
         try:
+            if name not in _BEGINNINGS:
+                with suppress(ValueError):  # beyond the calendar's bounds
+                    return exchange_calendars.get_calendar(name, start=start, end=end)
+            first = _BEGINNINGS.get(name, pd.Timestamp(2023, 1, 1))
+            calendar = exchange_calendars.get_calendar(name, start=first, end=first + _YEAR)
+            lowest = _BEGINNINGS.get(name) or calendar.bound_min() or pd.Timestamp(FIRST_DAY)
+            highest = calendar.bound_max() or pd.Timestamp(LAST_DAY)
+            start = min(max(start, lowest), highest - _YEAR)
+            end = max(min(end, highest), lowest + _YEAR)
             return exchange_calendars.get_calendar(name, start=start, end=end)
         except (ValueError, NotImplementedError) as error:
             reason = " ".join(str(error).split())[:80]
