@@ -67,10 +67,16 @@ def next_sessions(exchange: Exchange, after: date, count: int) -> list[date]:
 
 
 def last_closed_session(exchange: Exchange, now: datetime) -> date:
-    """Return the newest session whose regular trading has ended at `now` (zone-aware)."""
+    """Return the newest session whose regular trading has ended at `now` (zone-aware).
+
+    Raises UserError if the calendar begins after `now`.
+    """
     moment = pd.Timestamp(now.astimezone(UTC))
     closes = _calendar(exchange, (now - timedelta(days=30)).date(), now.date()).closes
-    newest: pd.Timestamp = closes.index[int(closes.searchsorted(moment, side="right")) - 1]
+    count = int(closes.searchsorted(moment, side="right"))
+    if count == 0:
+        raise UserError(f"the calendar {exchange.calendar} begins on {closes.index[0]:%Y-%m-%d}, after {now:%Y-%m-%d}")
+    newest: pd.Timestamp = closes.index[count - 1]
     return newest.date()
 
 

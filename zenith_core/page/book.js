@@ -12,7 +12,7 @@ const FIFTHS = [1, 2, 3, 4, 5];
 
 const view = { text: "", amounts: "quantity", currency: "", horizon: 5, shown: [] };
 
-// The positions of a text, as `zenith book` has them: a line is a ticker and an amount, and CASH is cash. `wrong` names a line.
+// The positions of a text, as in a file for the command line: a line is a ticker and an amount, and CASH is cash. `wrong` names a line.
 export function positionsOf(text, amounts) {
   const positions = [];
   let [kind, cash, wrong] = [amounts, 0, null];

@@ -80,6 +80,18 @@ def test_last_closed_session_across_the_date_line():
     assert last_closed_session(TOKYO, datetime(2024, 7, 4, 23, 0, tzinfo=UTC)) == date(2024, 7, 4)
 
 
+def test_before_the_beginning_of_a_calendar_no_session_has_closed():
+    with pytest.raises(UserError, match="XSAU begins on 20.*, after 2009-08-22"):
+        last_closed_session(exchange_of("2222.SR"), datetime(2009, 8, 22, tzinfo=UTC))
+
+
+def test_a_calendar_that_grew_to_other_decades_keeps_its_sessions():
+    nineties = sessions_between(SAO_PAULO, date(1995, 1, 1), date(2001, 12, 31))
+    assert len(sessions_between(SAO_PAULO, date(1952, 1, 1), date(1952, 12, 31))) > 200
+    assert len(sessions_between(SAO_PAULO, date(2041, 1, 1), date(2041, 12, 31))) > 200
+    pd.testing.assert_index_equal(sessions_between(SAO_PAULO, date(1995, 1, 1), date(2001, 12, 31)), nineties)
+
+
 OFTEN = [*map(exchange_of, ("A", "A.SA", "A.L", "A.DE", "A.T", "A.HK", "A.NS", "A.SS", "A.SI", "A.AT", "A.TA", "A.SR"))]
 CALENDARS = {exchange.calendar: exchange for exchange in EXCHANGES.values()}
 CLOCKS = [
