@@ -13,10 +13,10 @@ STAGES = (
     "indicator_features",
     "serving_snapshot",
     *(f"{kind}_{part}" for kind in TRAINING_ORDER for part in ("model", "backtest")),
-    "backtest_report",
     "production_models",
     "leaderboard",
     "forecast_ledger",
+    "backtest_report",
 )
 
 PRICE_SOURCES = "price_sources"  # the Dagster pool whose limit is the number of runs that may query a source at once

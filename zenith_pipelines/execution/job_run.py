@@ -66,9 +66,13 @@ def _run_config(job: "dg.JobDefinition", config: Mapping[str, object]) -> dict[s
 
 
 def _recorded_metadata(result: "dg.ExecuteInProcessResult") -> dict[str, Any]:
-    """Return the metadata of all op outputs and materializations."""
+    """Return the metadata of all op outputs and materializations, without pictures."""
     outputs = [event for event in result.all_events if event.event_type_value == "STEP_OUTPUT"]
     records = [event.step_output_data.metadata for event in outputs]
     records += [event.materialization.metadata for event in result.get_asset_materialization_events()]
     values = {key: value.value for metadata in records for key, value in metadata.items()}
-    return {key: value for key, value in values.items() if not key.startswith("dagster/")}
+    return {
+        key: value
+        for key, value in values.items()
+        if not key.startswith("dagster/") and not str(value).startswith("![")
+    }

@@ -94,7 +94,9 @@ def record_rename(store: DatasetStore, old: str, new: str) -> None:
 
 
 def head_of(entries: pd.DataFrame) -> dict[str, Any]:
-    """Return number and hash of the last entry, as metadata of a materialization."""
+    """Return number and hash of the last entry, as metadata of a materialization; nothing of a chain without one."""
+    if entries.empty:
+        return {}
     return {"ledger_entries": int(entries["number"].iloc[-1]), "ledger_head": str(entries["hash"].iloc[-1])}
 
 

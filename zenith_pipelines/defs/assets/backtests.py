@@ -127,6 +127,7 @@ backtest_assets = [backtest_asset(kind) for kind in MODEL_KINDS.values()]
     kinds={"html", "mlflow"},
     code_version=code_version("zenith_core/report", "zenith_pipelines/reports"),
     ins={f"{kind}_{part}": dg.AssetIn() for kind in KINDS for part in ("model", "backtest")},
+    deps=["leaderboard", "forecast_ledger"],  # the verdicts ask for the evidence that the ledger publishes
 )
 def backtest_report(
     context: dg.AssetExecutionContext,

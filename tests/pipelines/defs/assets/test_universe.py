@@ -135,6 +135,14 @@ def test_the_job_publishes_the_forecast_and_its_ledger(store):
     assert store.read(UNIVERSE_LEDGER, ALL_TICKERS).tables[ENTRIES]["kind"].tolist() == ["forecast"]
 
 
+def test_one_ticker_has_nothing_to_compare_and_begins_no_ledger(store):
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("tickers", ["AAPL"])
+        dg.materialize([universe_of_tickers, ledger_of_universe], instance=instance, resources=resources(Progress()))
+
+    assert store.read(UNIVERSE_LEDGER, ALL_TICKERS).tables[ENTRIES].empty
+
+
 @pytest.mark.slow  # resamples Sharpe ratios
 def test_the_books_of_all_tickers_are_backtested(store):
     for ticker in ("AAPL", "MSFT", "VOD.L"):
