@@ -88,9 +88,9 @@ def test_in_portuguese_on_a_phone_axe_finds_nothing_and_nothing_scrolls_sideways
     book.get_by_role("button", name="Calcular o risco").click()
     expect(book.get_by_text("Partes das posições").first).to_be_visible()
     book.locator("summary").click()
-    expect(
-        book.get_by_role("region", name="Como os tickers se classificam entre si").locator("tbody tr")
-    ).to_have_count(8)
+    expect(book.get_by_role("region", name="Como os ativos se classificam entre si").locator("tbody tr")).to_have_count(
+        8
+    )
 
     assert page.evaluate("document.documentElement.scrollWidth") == 375
     assert violations(page) == []

@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from tests.core.risk.distributions import NORMAL
 from tests.integration.page.server import ANSWERS, part
 from tests.integration.page.test_everyone import PORTUGUESE
-from tests.pipelines.reports.sample_report import make_report
+from tests.pipelines.reports.sample_report import RISK_RECORD
 from zenith_core.forecasting.abstention import REASONS
 
 MANY_PIXELS = 500
@@ -38,7 +38,7 @@ def band(horizon):
 
 def coverage():
     """The share of past closes inside the band in the home's walk-forward record, which scores one horizon."""
-    (figures,) = make_report().risk_record["horizons"].values()
+    (figures,) = RISK_RECORD["horizons"].values()
     return f"{figures['band']['coverage']:.0%}"
 
 
