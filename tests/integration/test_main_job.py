@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from dagster import AssetKey
+from dagster import AssetKey, AssetRecordsFilter
 
 from zenith_core.asset_selection import STAGES
 from zenith_core.evaluation.past_bands import BAND_COLUMNS
@@ -120,8 +120,10 @@ def test_the_report_is_filed_with_each_model_version_in_mlflow(sample_home):
 
 def metadata_of(sample_home, asset):
     with open_instance(Settings(zenith_home=sample_home.zenith.home)) as instance:
-        event = instance.get_latest_materialization_event(AssetKey(asset))
-    return event.asset_materialization.metadata
+        records = instance.fetch_materializations(
+            AssetRecordsFilter(AssetKey(asset), asset_partitions=["AAPL"]), limit=1
+        ).records
+    return records[0].asset_materialization.metadata
 
 
 @pytest.mark.parametrize(

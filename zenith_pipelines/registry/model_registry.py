@@ -73,12 +73,10 @@ class ModelRegistry(MLflowStore):
         params: Mapping[str, str],
         tags: Mapping[str, str],
         files: Mapping[str, bytes] | None = None,
-        run_only: Collection[str] = (),
     ) -> Version:
         """Create a version of model `name` and make it the Candidate.
 
-        An MLflow run holds its metrics, params, tags and `files`, the version those tags that others than `run_only`
-        name. A failure leaves a FAILED run and no version.
+        An MLflow run holds its metrics, params, tags and `files`. A failure leaves a FAILED run and no version.
         """
         self._fence()
         client = self._client
@@ -89,11 +87,10 @@ class ModelRegistry(MLflowStore):
             logged_model = self._log_model(name, onnx, run_id, tags)
             self._fence()
             self._ensure_registered(name)
-            own_tags = {key: value for key, value in tags.items() if key not in run_only}
             # The location, because MLflow would look up `models:/<id>` in the process-wide store.
             source, model_id = logged_model.artifact_location, logged_model.model_id
             model_version = client.create_model_version(
-                name, source, run_id, own_tags, await_creation_for=0, model_id=model_id
+                name, source, run_id, dict(tags), await_creation_for=0, model_id=model_id
             )
         except BaseException:
             client.set_terminated(run_id, "FAILED")

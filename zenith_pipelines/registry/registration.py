@@ -11,7 +11,6 @@ from zenith_pipelines.datasets.atomic_files import parquet_bytes
 from zenith_pipelines.models.training import Candidate
 from zenith_pipelines.registry.model_registry import DAGSTER_RUN, ModelRegistry, Version
 
-_RUN_ONLY = ("kind", "raw_content_hash")  # a version's name begins with its kind
 _LINEAGE = ("ticker", "kind", "task", "data_version", "raw_content_hash", "data_end", "feature_spec", "code_version")
 CPU_SECONDS = "train_cpu_seconds"
 """The metric of a version that holds the CPU seconds of its training."""
@@ -59,7 +58,6 @@ def register(
             "leakage.json": _json(leakage),
             "evidence.parquet": parquet_bytes(candidate.evidence),
         },
-        run_only=_RUN_ONLY,
     )
 
 
