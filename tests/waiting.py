@@ -2,7 +2,7 @@
 
 import time
 
-PATIENCE = 60
+PATIENCE = 600
 """Seconds after which a wait has failed. It costs nothing where the condition comes, and a busy machine needs it."""
 
 

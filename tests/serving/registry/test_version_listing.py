@@ -176,7 +176,8 @@ def test_metrics_of_many_runs_are_requested_in_parts(server, monkeypatch):
 
 
 def test_an_unreachable_registry_is_unavailable(tmp_path):
-    for reader in (DatabaseRegistry(f"sqlite:///{tmp_path}/none.db"), RestRegistry("http://127.0.0.1:1")):
+    (tmp_path / "garbage.db").write_bytes(b"no database at all" * 100)
+    for reader in (DatabaseRegistry(f"sqlite:///{tmp_path}/garbage.db"), RestRegistry("http://127.0.0.1:1")):
         with pytest.raises(RegistryUnavailable):
             list_models(reader)
         with pytest.raises(RegistryUnavailable):
