@@ -22,7 +22,8 @@ from zenith_pipelines.settings import Settings
 pytestmark = pytest.mark.slow
 
 POOL = "price_sources"
-LIMIT = 2
+TICKERS = ("AAPL", "MSFT")  # of different tickers, because a run holds the lock of its own
+LIMIT = len(TICKERS)
 
 
 class Slow:
@@ -34,16 +35,16 @@ class Slow:
         self.asked = requests
 
     def tickers(self):
-        return ["AAPL"]
+        return list(TICKERS)
 
     def fetch(self, ticker, since=None):
         self.asked.set()
         time.sleep(2 * PATIENCE)
 
 
-def fetch(run_id, requests):
+def fetch(run_id, ticker, requests):
     SOURCES["slow"] = lambda _: Slow(requests)
-    run_ticker(TickerRun("AAPL", source="slow", until="raw_prices", run_id=run_id), Progress())
+    run_ticker(TickerRun(ticker, source="slow", until="raw_prices", run_id=run_id), Progress())
 
 
 @pytest.fixture
@@ -59,7 +60,10 @@ def settings(tmp_path, monkeypatch):
 def fetching(settings):
     """The processes of as many runs as the pool has slots, each in mid-fetch, by the runs' ids."""
     requests = {str(uuid4()): forked.FORKED.Event() for _ in range(LIMIT)}
-    runs = {run_id: forked.start(fetch, run_id, event) for run_id, event in requests.items()}
+    runs = {
+        run_id: forked.start(fetch, run_id, ticker, event)
+        for ticker, (run_id, event) in zip(TICKERS, requests.items(), strict=True)
+    }
     assert all(event.wait(PATIENCE) for event in requests.values())
     yield runs
     for process in runs.values():
