@@ -83,7 +83,10 @@ def test_routine_lines_of_dagster_s_log_are_shown_with_verbose_only(capsys, verb
     show = _LogPrinter(["code"], verbose=verbose)
 
     show("code", "2026-11-29 20:31:52 +0000 - dagster - DEBUG - retrain_model - routine")
-    show("code", "2026-11-29 20:31:52 +0000 - dagster.daemon - WARNING - No cursor for event type RUN_FAILURE")
+    show(
+        "code",
+        "2026-11-29 20:31:52 +0000 - dagster.daemon - \x1b[33mWARNING\x1b[0m - No cursor for event type RUN_FAILURE",
+    )
     show("code", "2026-11-29 20:31:52 +0000 - dagster - WARNING - retrain_model - a warning")
     show("code", "plain")
 

@@ -45,7 +45,7 @@ class _LogPrinter:
         self._width = max(map(len, names))
 
     def __call__(self, name: str, line: str) -> None:
-        if not self._verbose and _ROUTINE.search(line):
+        text = Text.from_ansi(line)
+        if not self._verbose and _ROUTINE.search(text.plain):
             return
-        prefix = Text(f"{name:<{self._width}} | ", style=self._colours[name])
-        self._console.print(prefix + Text.from_ansi(line))
+        self._console.print(Text(f"{name:<{self._width}} | ", style=self._colours[name]) + text)
