@@ -29,6 +29,19 @@ def test_serving_does_not_load_the_pipelines():
     assert HEAVY.isdisjoint(modules)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("limit", ["-v", "-d"])
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are not the same elsewhere")
+def test_a_limit_of_memory_in_which_native_libraries_crash_is_one_line(limit):
+    command = f'ulimit {limit} 400000; "{sys.executable}" -m zenith_cli.main tickers list'
+
+    ended = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("zenith: out of memory: 390 MiB are allowed, at least 512 are needed: ")
+
+
 def test_help_names_every_command():
     output = CliRunner().invoke(app, ["--help"]).output
 
