@@ -105,5 +105,5 @@ def _details(outcome: Mapping[str, Any]) -> list[str]:
     if "last" in outcome:
         versions = [f"{kind} v{model['version']}" for kind, model in outcome["models"].items()]
         return [f"prices until {outcome['last']}", *versions]
-    texts = {key: str(value) for key, value in outcome.items() if key not in ("status", "reason")}
+    texts = {key: str(value) for key, value in outcome.items() if key != "status" and value is not None}
     return [f"{key} {value}" for key, value in texts.items() if "\n" not in value]  # tables: in the UI or with --json

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from zenith_core.evaluation.scale_scores import SCORED
 from zenith_core.names import SCALE, last_decision
+from zenith_core.risk.scale_model import LEAST_TICKERS
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.datasets.atomic_files import write_atomically
 from zenith_pipelines.datasets.store import DatasetStore
@@ -86,7 +87,10 @@ def _versions(registry: ModelRegistry) -> list[dict[str, Any]]:
 
 def _show(document: dict[str, Any], console: Console) -> None:
     if not document["versions"]:
-        console.print(f"no scale of this home yet, {document['prior']} serves: `zenith job learn_scale`")
+        console.print(
+            f"no scale of this home yet, {document['prior']} serves: "
+            f"`zenith job learn_scale` learns one, from {LEAST_TICKERS} tickers or more"
+        )
         return
     table = Table(title=SCALE, box=None, padding=(0, 1, 0, 0), title_justify="left")
     for heading in ("version", "alias", "data end", "skill", "coverage", "decision"):

@@ -125,3 +125,14 @@ def test_partitioned_op_job_runs_once_per_ticker(home, monkeypatch, capsys):
 
     assert calls == [("evaluate", {"model_type": "lstm"}, ticker) for ticker in ("AAPL", "IBM")]
     assert capsys.readouterr().out.splitlines() == ["AAPL ok · loss 0.5", "IBM ok · loss 0.5"]
+
+
+def test_a_job_that_did_nothing_says_why(home, monkeypatch, capsys):
+    monkeypatch.setattr(job, "job_names", lambda: {"learn_scale": False})
+    monkeypatch.setattr(
+        job, "run_job", lambda name, config: {"status": "ok", "registered": False, "reason": "too few tickers"}
+    )
+
+    assert run_named("learn_scale", None, [], None, as_json=False) == 0
+
+    assert capsys.readouterr().out == "learn_scale ok · registered False · reason too few tickers\n"

@@ -16,6 +16,7 @@ from zenith_core.features.model_features import feature_spec_hash, features
 from zenith_core.model_kinds.table import KINDS, known_task
 from zenith_core.names import SCALE
 from zenith_core.prices.cleaning import data_version
+from zenith_core.risk.scale_model import LEAST_TICKERS
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.ingestion.fetch import clean_snapshot
 from zenith_pipelines.ingestion.sources.base import RAW_PRICES
@@ -63,7 +64,10 @@ def find_decision(registry: ModelRegistry, text: str) -> tuple[str, DecisionReco
     history = decision_history(registry, name) if registry.exists else []
     if not history:
         if name == SCALE:
-            raise NotAvailable("no decision about the scale yet: `zenith job learn_scale` makes the first")
+            raise NotAvailable(
+                "no decision about the scale yet: "
+                f"`zenith job learn_scale` makes the first, from {LEAST_TICKERS} tickers or more"
+            )
         raise NotAvailable(f"no decision about {name} yet: `zenith run --tickers {ticker}` makes the first")
     decisions = [one for one in history if one.at.startswith(moment) and (not number or one.version == int(number))]
     if not decisions:

@@ -16,7 +16,7 @@ from zenith_core.evaluation.scale_scores import SCORED, ewma_model, group_scores
 from zenith_core.names import SCALE
 from zenith_core.risk.pooled_scale import MAX_EXPONENT, Pool
 from zenith_core.risk.price_moves import SCALE_INPUTS, PriceMoves
-from zenith_core.risk.scale_model import ScaleModel, fit_scale_model
+from zenith_core.risk.scale_model import LEAST_TICKERS, ScaleModel, fit_scale_model
 from zenith_pipelines.models.onnx_artifact import IR_VERSION, OPSET, metadata, with_metadata
 from zenith_pipelines.production.promotion import promote_by_gates, restore_previous
 from zenith_pipelines.production.promotion_gates import (
@@ -173,7 +173,8 @@ def roll_back_scale(registry: ModelRegistry, *, reason: str | None) -> dict[str,
     """Restore the version of `scale` that was in Production before. Raises NotAvailable or Refused."""
     if not registry.exists or registry.production(SCALE) is None:
         raise NotAvailable(
-            "no scale of this home is in Production, the packaged prior serves: `zenith job learn_scale`"
+            "no scale of this home is in Production, the packaged prior serves: "
+            f"`zenith job learn_scale` learns one, from {LEAST_TICKERS} tickers or more"
         )
 
     def problem_of(version: Version) -> str | None:
