@@ -2,26 +2,20 @@
 
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Any, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr, field_validator
 
-from zenith_core.addresses import check_page_url, check_price_url, check_redis_url, check_tracking_uri, invalid_setting
 from zenith_core.errors import InvalidTicker, UserError
 from zenith_core.market.exchanges import add_exchanges, listed_tickers
-from zenith_core.model_kinds.answers import check_answers
-from zenith_core.model_kinds.table import select_kinds
+from zenith_core.settings import SharedSettings, check_page_url, check_price_url
 from zenith_pipelines.alert_receivers import read_receivers
 
 
-class Settings(BaseSettings):
+class Settings(SharedSettings):
     """Settings of the pipelines; each field is an environment variable of the same name in capitals."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
-
-    zenith_home: Path = Field(default=Path(".zenith"), description="The folder of all state.")
     zenith_price_source: str = Field(
         default="sample",
         description="The source of prices: `yahoo`, `csv`, `http`, `sample`, `simulated`, or a package's. Not set: "
@@ -62,10 +56,6 @@ class Settings(BaseSettings):
         description="A PostgreSQL database for Dagster's runs and events, "
         "`postgresql://user:password@host:5432/dagster`. Not set: SQLite in `ZENITH_HOME`.",
     )
-    mlflow_tracking_uri: str | None = Field(
-        default=None,
-        description="An MLflow server, or a database other than `DATABASE_URL`. Not set: SQLite in `ZENITH_HOME`.",
-    )
     zenith_dagster_config: Path | None = Field(
         default=None,
         description="A YAML file merged over Dagster's configuration: another run launcher, more concurrent runs.",
@@ -88,16 +78,6 @@ class Settings(BaseSettings):
         default="",
         description="Tickers that a sensor adds, separated by commas. A ticker that it added is removed when it is no "
         "longer named here.",
-    )
-    zenith_models: str = Field(
-        default="",
-        description="The kinds of model in use, separated by commas, such as `lstm,gru,ensemble`. A kind of a package "
-        "is used only if it is named. Not set: `lstm,ensemble`.",
-    )
-    zenith_answers: str = Field(
-        default="",
-        description="The kind of model that answers a task, separated by commas: `price=gru` for all tickers, "
-        "`AAPL:price=gru` for one. Not set: the first kind of each task in use, so `lstm` and `ensemble` by default.",
     )
     zenith_features: str = Field(
         default="",
@@ -136,27 +116,9 @@ class Settings(BaseSettings):
         description="A TOML file that says who gets which alerts: mail, Slack, Teams, Telegram and all else that "
         "Apprise reaches.",
     )
-    redis_url: SecretStr | None = Field(
-        default=None,
-        description="A Redis for cached answers, rate limits and the pace of requests to Yahoo. Not set: each service "
-        "process and each home keeps its own.",
-    )
     keras_backend: Literal["jax", "tensorflow", "torch"] = Field(
         default="jax", description="Keras's backend: `jax`, `tensorflow`, or `torch`, which is not installed."
     )
-
-    def __init__(self, **values: Any) -> None:
-        """Read the environment; `values` come first, and an empty variable counts as unset. Raises UserError."""
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise invalid_setting(error) from None
-
-    @field_validator("zenith_models")
-    @classmethod
-    def _be_kinds(cls, text: str) -> str:
-        select_kinds(text)
-        return text
 
     @field_validator("zenith_features")
     @classmethod
@@ -167,16 +129,6 @@ class Settings(BaseSettings):
             select_inputs(text)
         return text
 
-    @field_validator("zenith_answers")
-    @classmethod
-    def _be_answers(cls, text: str, info: ValidationInfo) -> str:
-        return check_answers(text, info.data.get("zenith_models", ""))
-
-    @field_validator("mlflow_tracking_uri")
-    @classmethod
-    def _be_mlflow(cls, uri: str | None) -> str | None:
-        return check_tracking_uri(uri) if uri else None
-
     @field_validator("zenith_price_url")
     @classmethod
     def _be_price_url(cls, url: SecretStr | None) -> SecretStr | None:
@@ -186,11 +138,6 @@ class Settings(BaseSettings):
     @classmethod
     def _be_page_url(cls, url: str) -> str:
         return check_page_url(url)
-
-    @field_validator("redis_url")
-    @classmethod
-    def _be_redis(cls, url: SecretStr | None) -> SecretStr | None:
-        return SecretStr(check_redis_url(url.get_secret_value())) if url and url.get_secret_value() else None
 
     def model_post_init(self, _: object) -> None:
         """Check the settings, and register the exchanges of ZENITH_EXCHANGES. Raises UserError."""
@@ -209,11 +156,6 @@ class Settings(BaseSettings):
             raise UserError(
                 f"ZENITH_TIMEZONE {self.zenith_timezone!r}: not a time zone, such as America/Sao_Paulo"
             ) from None
-
-    @property
-    def home(self) -> Path:
-        """`ZENITH_HOME` as an absolute path, which does not depend on the current folder."""
-        return self.zenith_home.expanduser().resolve()
 
     @property
     def tickers(self) -> list[str]:
@@ -243,11 +185,6 @@ class Settings(BaseSettings):
     def reports(self) -> Path:
         """Folder of the HTML reports."""
         return self.home / "reports"
-
-    @property
-    def tracking_uri(self) -> str:
-        """MLflow's tracking and registry store: `MLFLOW_TRACKING_URI`, or SQLite in home."""
-        return self.mlflow_tracking_uri or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
 
     @property
     def artifact_root(self) -> Path:

@@ -5,40 +5,26 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
+from pydantic_settings import NoDecode
 
-from zenith_core.addresses import check_redis_url, check_tracking_uri, invalid_setting
 from zenith_core.errors import UserError
-from zenith_core.model_kinds.answers import check_answers
-from zenith_core.model_kinds.table import select_kinds
+from zenith_core.settings import SharedSettings
 
 
-class Settings(BaseSettings):
+class Settings(SharedSettings):
     """Settings of serving; each field is an environment variable of the same name in capitals."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
-
-    zenith_home: Path = Field(default=Path(".zenith"), description="The folder of all state.")
     zenith_data_uri: str | None = Field(default=None, description="Serving reads a folder only.")
-    mlflow_tracking_uri: str | None = Field(
-        default=None,
-        description="An MLflow server, or a database other than `DATABASE_URL`. Not set: SQLite in `ZENITH_HOME`.",
-    )
     dagster_url: str = Field(default="http://127.0.0.1:3000", description="The Dagster webserver that launches runs.")
     dagster_public_url: str | None = Field(
         default=None, description="Dagster's address for browsers, if it is not `DAGSTER_URL`."
     )
     mlflow_public_url: str | None = Field(
         default=None, description="MLflow's address for browsers, if it is not `MLFLOW_TRACKING_URI`."
-    )
-    redis_url: SecretStr | None = Field(
-        default=None,
-        description="A Redis for cached answers, rate limits and the pace of requests to Yahoo. Not set: each service "
-        "process and each home keeps its own.",
     )
     models_path: Path | None = Field(
         default=None,
@@ -48,16 +34,6 @@ class Settings(BaseSettings):
         default=512,
         gt=0,
         description="Memory for models' forecasts in each process, in MB; the least recently used are dropped.",
-    )
-    zenith_models: str = Field(
-        default="",
-        description="The kinds of model in use, separated by commas, such as `lstm,gru,ensemble`. A kind of a package "
-        "is used only if it is named. Not set: `lstm,ensemble`.",
-    )
-    zenith_answers: str = Field(
-        default="",
-        description="The kind of model that answers a task, separated by commas: `price=gru` for all tickers, "
-        "`AAPL:price=gru` for one. Not set: the first kind of each task in use, so `lstm` and `ensemble` by default.",
     )
     ml_cache_ttl: int = Field(default=3600, gt=0, description="Seconds that an answer is kept.")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -86,13 +62,6 @@ class Settings(BaseSettings):
         default="auto", description="`json`, `console` for people, or `auto`: for people if stderr is a terminal."
     )
 
-    def __init__(self, **values: Any) -> None:
-        """Read the environment; `values` come first, and an empty variable counts as unset. Raises UserError."""
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise invalid_setting(error) from None
-
     @field_validator("cors_origins", "zenith_api_keys", "zenith_read_only_keys", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
@@ -102,28 +71,10 @@ class Settings(BaseSettings):
 
     @field_validator("redis_url")
     @classmethod
-    def _be_redis(cls, url: SecretStr | None) -> SecretStr | None:
-        """Validate here, before a connection is opened."""
-        if url is None or not url.get_secret_value():
-            return None
-        _require_redis_options(check_redis_url(url.get_secret_value()))
+    def _have_redis_options(cls, url: SecretStr | None) -> SecretStr | None:
+        if url:
+            _require_redis_options(url.get_secret_value())
         return url
-
-    @field_validator("zenith_models")
-    @classmethod
-    def _be_kinds(cls, text: str) -> str:
-        select_kinds(text)
-        return text
-
-    @field_validator("zenith_answers")
-    @classmethod
-    def _be_answers(cls, text: str, info: ValidationInfo) -> str:
-        return check_answers(text, info.data.get("zenith_models", ""))
-
-    @field_validator("mlflow_tracking_uri")
-    @classmethod
-    def _be_mlflow(cls, uri: str | None) -> str | None:
-        return check_tracking_uri(uri) if uri else None
 
     @field_validator("cors_origins")
     @classmethod
@@ -153,11 +104,6 @@ class Settings(BaseSettings):
         return value.rstrip("/") if value else None
 
     @property
-    def home(self) -> Path:
-        """Return `ZENITH_HOME` as an absolute path."""
-        return self.zenith_home.expanduser().resolve()
-
-    @property
     def snapshots(self) -> Path:
         """Return the folder of the serving snapshots. Raises as `facts` does."""
         return self.facts("serving_snapshot")
@@ -177,11 +123,6 @@ class Settings(BaseSettings):
                 "into a folder and set that folder here, as a path or file:// URI"
             )
         return Path(rest).expanduser().resolve() / asset
-
-    @property
-    def tracking_uri(self) -> str:
-        """Return `MLFLOW_TRACKING_URI`, or SQLite under home."""
-        return self.mlflow_tracking_uri or f"sqlite:///{self.home / 'mlflow' / 'mlflow.db'}"
 
     @property
     def last_good(self) -> Path:
