@@ -10,6 +10,7 @@ from rich.table import Table
 from zenith_core.errors import NotAvailable
 from zenith_core.market.tickers import validate_ticker
 from zenith_core.names import ALL_TICKERS, HEADLINE_HORIZON, TRIALS, UNIVERSE_LEDGER
+from zenith_core.words import p_value
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.production.evidence import Claims
 from zenith_pipelines.production.leaderboard import LEADERBOARD
@@ -81,9 +82,10 @@ def _best(trials: Mapping[str, Any]) -> str:
     rows = [(kind, ticker, row) for ticker, kinds in trials["tickers"].items() for kind, row in kinds.items()]
     kind, ticker, row = max(rows, key=lambda each: float(each[2]["sharpe"]))
     return (
-        f"Best backtest: {ticker} {kind}, Sharpe {row['sharpe']:.2f}. Of {trials['trials']} trials of all tickers, as "
-        f"good as {trials['independent']:.1f} independent ones, the best without skill is expected at "
-        f"{trials['expected_best']:.2f}: deflated {_text(row['deflated_sharpe'], '.1%')}."
+        f"Best backtest: {ticker} {kind}, Sharpe {row['sharpe']:.2f}. Of all tickers {trials['trials']} backtests "
+        f"count (one that never traded does not). They move together, so they are worth {trials['independent']:.1f} "
+        f"independent trials, the best of which is expected at {trials['expected_best']:.2f} without skill: "
+        f"deflated {_text(row['deflated_sharpe'], '.1%')}."
     )
 
 
@@ -109,7 +111,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         f"{_text(row['value'], '.4f')} ({_text(row['naive'], '.4f')})",
         f"{skill} *" if row["evidence"] and row["evidence"]["discovered"] else skill,
         calibration,
-        _text(row["p_value_answering"], ".3f"),
+        "–" if row["p_value_answering"] is None else p_value("en", row["p_value_answering"]),
         _text((row["backtest"] or {}).get("deflated_sharpe"), ".0%"),
         _text(row["train_cpu_seconds"], ".1f"),
         str(row["own_rows"]),

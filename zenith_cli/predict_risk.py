@@ -8,6 +8,7 @@ from rich.table import Table
 from zenith_cli.predict import ask_each, print_json, show_end
 from zenith_core.errors import UserError
 from zenith_core.market.listing import price_text
+from zenith_core.words import p_clause
 from zenith_serving.prediction.predictor import Predictor
 from zenith_serving.schemas.risk import MAX_TOUCH, PercentTouch, PriceTouch, RiskAnswer, RiskRecord, RiskRequest
 
@@ -61,8 +62,8 @@ def _show_record(console: Console, record: RiskRecord) -> None:
     console.print(f"volatility: QLIKE {skill} better than EWMA")
     if band := record.band:
         coverage, gain = _figure(band.coverage, ".1%"), _figure(band.skill, ".1%")
-        p_value = "" if band.p_value is None else f" (p {band.p_value:.3f})"
-        console.print(f"90 % band: held {coverage} of {band.rows} prices; pinball {gain} better than EWMA{p_value}")
+        test = "" if band.p_value is None else f" ({p_clause('en', band.p_value)})"
+        console.print(f"90 % band: held {coverage} of {band.rows} prices; pinball {gain} better than EWMA{test}")
     if peers := record.peers:
         losses = [_gain(peers.pinball, other) for other in (peers.pinball_garch, peers.pinball_gjr)]
         console.print(f"its pinball beside GARCH {losses[0]}, beside GJR {losses[1]} (minus is better)")

@@ -19,6 +19,9 @@ def model_name(kind: str, ticker: str) -> str:
     return f"{kind}-{ticker}"
 
 
+SKIPPED = "skipped"
+"""The metadata of an observation by which an asset skips a ticker: the reason, in one line."""
+
 REQUESTED_BY = "zenith/requested_by"
 """The tag of a run that names who requested it, for the record of its decisions."""
 

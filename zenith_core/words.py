@@ -18,6 +18,7 @@ from zenith_core.names import PAGE_FILES
 Language = Literal["en", "pt"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
+_LEAST_P = 0.001
 _GAP = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _MONTHS = ("jan.", "fev.", "mar.", "abr.", "mai.", "jun.", "jul.", "ago.", "set.", "out.", "nov.", "dez.")
 
@@ -53,6 +54,8 @@ def word(language: Language, key: str, **values: Any) -> str:
 
 
 def _filled(language: Language, value: Any, style: str | None) -> str:
+    if style == "p":
+        return p_clause(language, value)
     if value is None:
         return "–"
     if isinstance(value, Text):
@@ -70,6 +73,18 @@ def number(language: Language, value: float, digits: int = 0) -> str:
     return text if language == "en" else text.translate(str.maketrans(",.", ".,"))
 
 
+def p_value(language: Language, value: float) -> str:
+    """Return a p-value with three decimals, or that it is smaller: a p-value is never 0."""
+    return f"< {number(language, _LEAST_P, 3)}" if value < _LEAST_P else number(language, value, 3)
+
+
+def p_clause(language: Language, value: float | None) -> str:
+    """Return `p = 0.012`, `p < 0.001`, or that there is no test."""
+    if value is None:
+        return word(language, "gate.says.loss.untested")
+    return f"p {'' if value < _LEAST_P else '= '}{p_value(language, value)}"
+
+
 def day(language: Language, iso: str) -> str:
     """Return an ISO date in the form of the page: Nov 3, 2026 or 3 de nov. de 2026."""
     when = date.fromisoformat(iso[:10])
@@ -80,6 +95,7 @@ def day(language: Language, iso: str) -> str:
 
 FORMATS: dict[str, Callable[[Language, Any], str]] = {
     "day": day,
+    "p": p_clause,
     "percent": lambda language, value: f"{number(language, 100 * value)}%",
     "percent1": lambda language, value: f"{number(language, 100 * value, 1)}%",
     "change1": lambda language, value: f"{'+' if value > 0 else ''}{number(language, 100 * value, 1)}%",

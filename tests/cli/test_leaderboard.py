@@ -75,8 +75,8 @@ def test_the_best_backtest_of_all_tickers_is_deflated_by_all_trials(show, tmp_pa
 
     text = show()[1]
 
-    assert "Best backtest: AAPL lstm, Sharpe 1.25. Of 12 trials of all tickers, as good as 9.5 independent ones" in text
-    assert "expected at 0.75: deflated 81.5%." in text
+    assert "Best backtest: AAPL lstm, Sharpe 1.25. Of all tickers 12 backtests count (one that never traded" in text
+    assert "worth 9.5 independent trials, the best of which is expected at 0.75 without skill: deflated 81.5%." in text
     assert next(line.split() for line in text.splitlines() if line.startswith("lstm"))[-3:] == ["82%", "4.2", "295"]
     assert json.loads(show("--json")[1])["AAPL"]["price"]["models"][1]["backtest"] == rows["lstm"]
 

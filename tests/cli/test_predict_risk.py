@@ -56,7 +56,7 @@ def test_the_record_has_the_band_and_the_touches(capsys):
     print_risks(["AAPL"], 5, ["3%"], as_json=False)
 
     output = capsys.readouterr().out
-    assert "90 % band: held 91.0% of 995 prices; pinball 1.2% better than EWMA (p 0.026)" in output
+    assert "90 % band: held 91.0% of 995 prices; pinball 1.2% better than EWMA (p = 0.026)" in output
     assert "its pinball beside GARCH -1.1%, beside GJR +2.2% (minus is better)" in output
     assert "│ -3 %  │ 36.1%   │ 0.2177 │ 0.2332                │ 6.6%  │" in output
 

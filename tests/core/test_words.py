@@ -57,5 +57,11 @@ def test_a_text_takes_the_form_for_its_number():
 def test_numbers_and_dates_are_those_of_the_language():
     assert [number(language, -1234.5, 2) for language in LANGUAGES] == ["-1,234.50", "-1.234,50"]
     assert [day(language, "2026-02-03T22:00:00Z") for language in LANGUAGES] == ["Feb 3, 2026", "3 de fev. de 2026"]
+    assert [FORMATS["p"]("pt", value) for value in (0.0004, 0.001, 0.5, None)] == [
+        "p < 0,001",
+        "p = 0,001",
+        "p = 0,500",
+        "poucas para testar, ou sem diferença",
+    ]
     assert [FORMATS["change1"](language, 0.0123) for language in LANGUAGES] == ["+1.2%", "+1,2%"]
     assert FORMATS["percent1"]("pt", 0.8764) == "87,6%"

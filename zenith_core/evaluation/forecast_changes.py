@@ -87,6 +87,13 @@ def explain(
     }
 
 
+def first_forecast(ticker: str, horizon: int, forecast: ServedForecast) -> dict[str, Any]:
+    """Return the answer of `explain` for a ticker with a single forecast: `before` is None."""
+    says = f"This is the first forecast, made on {forecast.made_at[:10]}: there is none before to compare it with."
+    change = _change("forecast", "first", says, day=forecast.made_at[:10])
+    return {"ticker": ticker, "horizon": horizon, "now": asdict(forecast), "before": None, "changes": [change]}
+
+
 def _pair(
     ticker: str, forecasts: Sequence[ServedForecast], since: date | None
 ) -> tuple[ServedForecast, ServedForecast]:

@@ -29,6 +29,6 @@ function sentence({ topic, code, figures, says }) {
 }
 
 export const changes = (ticker, data) => came(data.changes, ({ now, before, horizon, changes: all }) => [
-  h("p", { class: "small" }, t("changes.pair", { sessions: t("sessions", { n: horizon }), now: day(now.made_at), before: day(before.made_at) })),
+  before && h("p", { class: "small" }, t("changes.pair", { sessions: t("sessions", { n: horizon }), now: day(now.made_at), before: day(before.made_at) })),
   h("ul", { class: "sentences" }, all.map((one) => h("li", {}, sentence(one)))),
 ]);

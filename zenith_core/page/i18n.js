@@ -38,6 +38,7 @@ export function t(key, values = {}) {
 // As FORMATS in zenith_core/words.py.
 const FORMATS = {
   day: (value) => day(value),
+  p: (value) => clause(value),
   percent: (value) => percent(value),
   percent1: (value) => percent(value, 1),
   change1: (value) => percent(value, 1, true),
@@ -46,7 +47,14 @@ const FORMATS = {
   digits4: (value) => number(value, 4),
 };
 
-const filled = (value, format) => value === null ? NOTHING : format ? FORMATS[format](value) : value ?? "";
+const LEAST_P = 0.001;
+
+// A p-value with three decimals, or that it is smaller: a p-value is never 0.
+export const pValue = (value) => isNumber(value) && value < LEAST_P ? `< ${number(LEAST_P, 3)}` : number(value, 3);
+
+const clause = (value) => isNumber(value) ? `p ${value < LEAST_P ? "" : "= "}${pValue(value)}` : t("gate.says.loss.untested");
+
+const filled = (value, format) => value === null && format !== "p" ? NOTHING : format ? FORMATS[format](value) : value ?? "";
 
 export const has = (key) => key in words[language];
 

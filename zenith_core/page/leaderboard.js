@@ -2,7 +2,7 @@
 
 import { explain } from "./api.js";
 import { h, note, table } from "./dom.js";
-import { number, percent, t } from "./i18n.js";
+import { number, percent, pValue, t } from "./i18n.js";
 import { named } from "./models.js";
 import { proven, waiting } from "./parts.js";
 
@@ -33,6 +33,6 @@ function ranking(ticker, task, { horizon, rows, models }) {
 
 const cells = (one) => [
   one.answers ? t("leaderboard.answers", { model: named(one.model_type) }) : named(one.model_type),
-  one.version ?? "–", number(one.value, 4), number(one.naive, 4), `${percent(one.skill, 1, true)}${one.evidence?.discovered ? " ★" : ""}`, number(one.p_value_answering, 3),
+  one.version ?? "–", number(one.value, 4), number(one.naive, 4), `${percent(one.skill, 1, true)}${one.evidence?.discovered ? " ★" : ""}`, pValue(one.p_value_answering),
   one.coverage === null ? number(one.ece, 3) : percent(one.coverage), percent(one.backtest?.deflated_sharpe), number(one.train_cpu_seconds, 1),
 ];

@@ -77,7 +77,7 @@ function gateSays({ name, passed, detail, figures = {} }) {
   if (name === "data end" && "champion" in figures) return t("gate.says.data_end", figures);
   if (name === "horizon" && "champion" in figures) return t("gate.says.horizon", figures);
   if (name === "loss" && "origins" in figures) return "change" in figures
-    ? t("gate.says.loss", { ...figures, test: typeof figures.p_worse === "number" ? t("gate.says.loss.p", { p: figures.p_worse }) : t("gate.says.loss.untested") })
+    ? t("gate.says.loss", { ...figures, p_worse: figures.p_worse ?? null })
     : t("gate.says.loss.none");
   if (name === "coverage" && figures.horizons) return figures.horizons.length
     ? figures.horizons.map((one) => t("gate.says.coverage", one)).join(", ") : t("gate.says.loss.none");

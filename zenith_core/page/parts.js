@@ -3,7 +3,7 @@
 import { equity } from "./equity-chart.js";
 import { explain, Failure } from "./api.js";
 import { h, note, table } from "./dom.js";
-import { day, has, number, percent, price, t } from "./i18n.js";
+import { day, has, number, percent, price, pValue, t } from "./i18n.js";
 import { priceChart } from "./price-chart.js";
 
 const HEADLINE = 5; // sessions ahead
@@ -114,7 +114,7 @@ export const skill = (ticker, data) => came(data.skills, (answers) => [
   table(t("worth.caption", { ticker }),
     [[t("horizon"), false], [t("worth.mase"), true], [t("worth.p"), true], [t("worth.coverage", { level: percent(answers[0].confidence) }), true]],
     answers.map((answer) => [t("sessions", { n: answer.skill.horizon ?? answer.horizon }), number(answer.skill.mase, 3),
-                             number(answer.skill.p_value, 3), percent(answer.coverage)])),
+                             pValue(answer.skill.p_value), percent(answer.coverage)])),
   h("p", { class: "small" }, t("worth.how")),
 ]);
 

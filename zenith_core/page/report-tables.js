@@ -1,7 +1,7 @@
 // The tables of the report: figures as rows, each beside its baseline.
 
 import { h, opened, table } from "./dom.js";
-import { day, has, number, percent, price, t } from "./i18n.js";
+import { day, has, number, percent, price, pValue, t } from "./i18n.js";
 
 const SHOWN = [1, 5, 10, 20, 30]; // horizons
 const SHRINKAGE = [1, 5, 20];
@@ -11,7 +11,6 @@ const one = (value) => percent(value, 1);
 const signed = (value) => percent(value, 1, true);
 const whole = (value) => number(value, 0);
 const three = (value) => number(value, 3);
-const pValue = (value) => (typeof value === "number" && value < 0.01 ? `< ${number(0.01)}` : number(value));
 const base = (text) => h("span", { class: "base" }, text);
 
 // Rows [name, format] of columns of figures.

@@ -83,9 +83,9 @@ function newer(report) {
 function figuresOf(verdict, report) {
   const model = answering(report, verdict.subject === "signal" ? "signal" : "price");
   const metrics = model?.metrics ?? {};
-  if (verdict.subject === "price") return t("verdict.figures.price", { n: model.horizon, skill: percent(metrics.skill, 1, true), p: number(metrics.p_value, 2) });
+  if (verdict.subject === "price") return t("verdict.figures.price", { n: model.horizon, skill: percent(metrics.skill, 1, true), p: metrics.p_value });
   if (verdict.subject === "band") return t("verdict.figures.band", { share: percent(report.band.coverage, 1), n: report.band.horizon });
-  if (verdict.subject === "signal") return t("verdict.figures.signal", { brier: number(metrics.brier, 3), baseline: number(metrics.brier_baseline, 3), p: number(metrics.p_value, 2), share: percent(metrics.signalled) });
+  if (verdict.subject === "signal") return t("verdict.figures.signal", { brier: number(metrics.brier, 3), baseline: number(metrics.brier_baseline, 3), p: metrics.p_value, share: percent(metrics.signalled) });
   if (verdict.subject !== "backtest") return report.leakage.passed === undefined ? "" : t("verdict.figures.leakage", { values: number(report.leakage.prefixes.values + report.leakage.late_starts.values, 0) });
   const { strategy, buy_and_hold: held } = report.backtests[verdict.model_type].stats;
   return t("verdict.figures.backtest", { own: percent(strategy.total_return, 1, true), held: percent(held.total_return, 1, true), sharpe: number(strategy.sharpe), sharpe_held: number(held.sharpe) });

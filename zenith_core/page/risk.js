@@ -46,6 +46,7 @@ function touchRecord(ticker, answers) {
   if (!scored.length) return null;
   const cell = ({ brier, brier_frequency: frequency }) => `${number(brier, 3)} / ${number(frequency, 3)}`;
   return [
+    h("h3", {}, t("risk.record.title")),
     table(t("risk.record", { ticker }),
       [[t("risk.change"), false], ...scored.map(({ record }) => [t("sessions", { n: record.horizon }), true])],
       scored[0].record.touch.map(({ pct }, row) => [percent(pct / 100, 0, true), ...scored.map(({ record }) => cell(record.touch[row]))])),

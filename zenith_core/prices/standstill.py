@@ -22,6 +22,11 @@ def standing_still(close: pd.Series) -> Bools:
     return few
 
 
+def moving_sessions(close: pd.Series) -> int:
+    """Return the number of sessions in which the price did not stand still."""
+    return int((~standing_still(close)).sum())
+
+
 def moves_at_end(close: pd.Series) -> int:
     """Return the number of the last WINDOW closes that differ from the close before."""
     return int(_moves(close)[-WINDOW:].sum())

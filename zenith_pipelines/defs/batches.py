@@ -32,7 +32,7 @@ from zenith_pipelines.dagster_runtime.dead_runs import earlier_attempts, fail_de
 from zenith_pipelines.dagster_runtime.failures import failure_of
 from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock, hold_ticker
 from zenith_pipelines.defs.jobs import TRAINING_QUEUE
-from zenith_pipelines.defs.refresh import refresh_ticker
+from zenith_pipelines.defs.refresh import FAILED, SKIPPED, refresh_ticker
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.defs.run_requests import (
     ATTEMPTS,
@@ -40,10 +40,11 @@ from zenith_pipelines.defs.run_requests import (
     BATCH_OPS,
     retrain_request,
 )
+from zenith_pipelines.defs.skips import skip_reason
 from zenith_pipelines.tickers import PARTITIONS, select_tickers
 
 _OWN_REASONS = {RunFailureReason.STEP_FAILURE.value, RunFailureReason.RUN_EXCEPTION.value}
-_DONE, _FAILED = "done before", "failed: "
+_DONE = "done before"
 
 JobByName = Callable[[str], dg.JobDefinition]
 """The resource that returns the job of a ticker's run."""
@@ -77,7 +78,7 @@ def refresh_each(context: dg.OpExecutionContext, config: RefreshBatch, zenith: Z
     """Refresh the tickers one after the other; after all of them fail with the reasons of those that failed."""
     batch = _Refreshes(context, zenith)
     yield from batch.run(config.tickers)
-    failures = [f"{ticker} {outcome}" for ticker, outcome in batch.outcomes.items() if outcome.startswith(_FAILED)]
+    failures = [f"{ticker} {outcome}" for ticker, outcome in batch.outcomes.items() if outcome.startswith(FAILED)]
     if failures:
         description = f"{len(failures)} of {len(batch.outcomes)} tickers: {'; '.join(failures)}"
         raise dg.Failure(description, metadata=batch.summary, allow_retries=False)
@@ -129,7 +130,7 @@ class _Batch(ABC):
 
     @abstractmethod
     def _work_on(self, ticker: str) -> str:
-        """Do the work unless it is done; return the outcome, which begins with `failed: ` before a reason."""
+        """Do the work unless it is done; return the outcome, with the reason if it failed or was skipped."""
 
 
 class _Retraining(_Batch):
@@ -149,7 +150,7 @@ class _Retraining(_Batch):
         if len(dead) < len(runs):
             return _DONE
         if len(dead) >= ATTEMPTS:
-            return f"{_FAILED}its process died {len(dead)} times"
+            return f"{FAILED}its process died {len(dead)} times"
         outcome = self._retrain(ticker, dead[0] if dead else None)
         if outcome == "ok" and self._has_promoted(ticker):  # the report of a model in Production is kept
             return self._execute(DRAW_REPORT, ticker)
@@ -194,7 +195,10 @@ class _Retraining(_Batch):
                 tags=tags,
                 raise_on_error=False,
             )
-        return "ok" if result.success else f"{_FAILED}{failure_of(result)[0]}"
+        if not result.success:
+            return f"{FAILED}{failure_of(result)[0]}"
+        reason = skip_reason(result.all_events)
+        return f"{SKIPPED}{reason}" if reason else "ok"
 
     def _has_promoted(self, ticker: str) -> bool:
         store, name = self._zenith.store, "production_models"
@@ -236,14 +240,13 @@ class _Refreshes(_Batch):
         if self._is_done(ticker):
             return _DONE
         try:
-            problem = refresh_ticker(self._context, self._zenith, ticker)
+            return refresh_ticker(self._context, self._zenith, ticker)
         except RunEnded:
             raise
         except Exception as error:  # the other tickers go on
             self._context.log.exception(f"{ticker} failed")
             name = "" if isinstance(error, ZenithError) else f"{type(error).__name__}: "
-            problem = f"{name}{' '.join(str(error).split())}"
-        return f"{_FAILED}{problem}" if problem else "ok"
+            return f"{FAILED}{name}{' '.join(str(error).split())}"
 
     def _is_done(self, ticker: str) -> bool:
         last = assets_to_refresh(forecasts=self._zenith.store.exists("forecast_ledger", ticker))[-1]

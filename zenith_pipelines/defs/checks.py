@@ -5,6 +5,8 @@ WARN is only shown. An asset is stored before its checks run, so `cleaned_prices
 and people can look at the offending rows. Features, models and the serving snapshot are made only from tables that
 passed, and stay unchanged until tables pass again. Materializing a downstream asset by hand overrules the check.
 
+A new ticker whose history is too short is no failure: its check warns, and the asset downstream skips it (`skips`).
+
 Out of scope: repairs and rejections of rows, which cleaning makes and counts.
 """
 
@@ -25,7 +27,7 @@ from zenith_core.prices.quality_checks import Finding
 from zenith_core.prices.standstill import LEAST_MOVES, WINDOW, moves_at_end, standing_still
 from zenith_core.snapshot import STALE_AFTER_SESSIONS
 from zenith_core.table_schemas import violations
-from zenith_pipelines.datasets.store import Dataset
+from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.defs.metadata import check_result
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
@@ -40,30 +42,45 @@ _MAX_DAYS = 20  # offending days in the metadata; the figure has their number
 
 
 @dg.asset_check(asset="cleaned_prices", blocking=True, partitions_def=ticker_partitions)
-def enough_history(cleaned_prices: Dataset) -> dg.AssetCheckResult:
-    """The history has enough sessions for the indicators' warm-up and a window: bands and risk need no more."""
-    sessions = cleaned_prices.facts["sessions"]
+def enough_history(
+    context: dg.AssetCheckExecutionContext, zenith: ZenithResource, cleaned_prices: Dataset
+) -> dg.AssetCheckResult:
+    """The history has enough sessions for the indicators' warm-up and a window: bands and risk need no more.
+
+    A ticker that was never served is skipped below it; one that was fails.
+    """
+    return history_to_forecast(cleaned_prices, is_served=_is_served(context, zenith))
+
+
+def history_to_forecast(cleaned: Dataset, *, is_served: bool) -> dg.AssetCheckResult:
+    """Judge the number of sessions."""
+    sessions = cleaned.facts["sessions"]
     return check_result(
         passed=sessions >= LEAST_SESSIONS,
+        severity=_severity(fails=is_served),
         description=f"{sessions} sessions of history; at least {LEAST_SESSIONS} are needed to forecast anything",
         metadata={"sessions": sessions, "needed": LEAST_SESSIONS},
     )
 
 
 @dg.asset_check(asset="serving_snapshot", blocking=True, partitions_def=ticker_partitions)
-def enough_to_train(context: dg.AssetCheckExecutionContext, serving_snapshot: Dataset) -> dg.AssetCheckResult:
+def enough_to_train(
+    context: dg.AssetCheckExecutionContext, zenith: ZenithResource, serving_snapshot: Dataset
+) -> dg.AssetCheckResult:
     """The price moved in enough sessions to train and test models; until then bands and risk are served without one.
 
-    A refresh trains nothing, so there it only warns.
+    It fails a training of a ticker that has models. A ticker without one is skipped; a refresh trains nothing.
     """
-    return history_to_train(serving_snapshot.facts[MOVING_SESSIONS], trains=context.run.job_name not in REFRESH_JOBS)
+    trains = context.run.job_name not in REFRESH_JOBS
+    fails = trains and has_models(zenith.store, context.partition_key)
+    return history_to_train(serving_snapshot.facts[MOVING_SESSIONS], fails=fails)
 
 
-def history_to_train(moving: int, *, trains: bool) -> dg.AssetCheckResult:
-    """Judge the number of sessions in which the price moved, for a run that `trains` or does not."""
+def history_to_train(moving: int, *, fails: bool) -> dg.AssetCheckResult:
+    """Judge the number of sessions in which the price moved."""
     return check_result(
         passed=moving >= MIN_SESSIONS,
-        severity=dg.AssetCheckSeverity.ERROR if trains else dg.AssetCheckSeverity.WARN,
+        severity=_severity(fails=fails),
         description=f"the price moved in {moving} sessions; at least {MIN_SESSIONS} are needed to train and test a "
         "model, and none to serve bands and risk",
         metadata={"sessions": moving, "needed": MIN_SESSIONS},
@@ -71,9 +88,19 @@ def history_to_train(moving: int, *, trains: bool) -> dg.AssetCheckResult:
 
 
 @dg.asset_check(asset="cleaned_prices", blocking=True, partitions_def=ticker_partitions)
-def prices_move(cleaned_prices: Dataset) -> dg.AssetCheckResult:
-    """The close moves in at least 15 of the last 60 sessions."""
-    close = _prices(cleaned_prices)["close"]
+def prices_move(
+    context: dg.AssetCheckExecutionContext, zenith: ZenithResource, cleaned_prices: Dataset
+) -> dg.AssetCheckResult:
+    """The close moves in at least 15 of the last 60 sessions.
+
+    A ticker that was never served is skipped below it; one that was fails.
+    """
+    return moves_to_forecast(cleaned_prices, is_served=_is_served(context, zenith))
+
+
+def moves_to_forecast(cleaned: Dataset, *, is_served: bool) -> dg.AssetCheckResult:
+    """Judge the moves at the end of the history."""
+    close = _prices(cleaned)["close"]
     still, moves = standing_still(close), moves_at_end(close)
     days, stands_still = close.index[still], bool(still[-1:].any())
     description = f"the close moved in {moves} of the last {min(WINDOW, len(close))} sessions"
@@ -83,6 +110,7 @@ def prices_move(cleaned_prices: Dataset) -> dg.AssetCheckResult:
         )
     return check_result(
         passed=not stands_still,
+        severity=_severity(fails=is_served),
         description=description,
         metadata={
             "moves": moves,
@@ -255,6 +283,33 @@ raw_schema_holds = _schema_check("raw_prices", "prices", "raw")
 cleaned_schema_holds = _schema_check("cleaned_prices", "prices", "cleaned")
 quarantine_schema_holds = _schema_check("cleaned_prices", "quarantine", "quarantine")
 features_schema_holds = _schema_check("indicator_features", "features", "features")
+
+
+def reason_not_to_forecast(store: DatasetStore, ticker: str, cleaned: Dataset) -> str | None:
+    """Return the reason to skip a ticker that was never served, or None."""
+    if served_until(store, ticker) is not None:
+        return None
+    results = (judge(cleaned, is_served=False) for judge in (history_to_forecast, moves_to_forecast))
+    return next((result.description for result in results if not result.passed), None)
+
+
+def reason_not_to_train(store: DatasetStore, ticker: str, moving: int) -> str | None:
+    """Return the reason to skip the models of a ticker that never had one, or None."""
+    result = history_to_train(moving, fails=False)
+    return None if result.passed or has_models(store, ticker) else result.description
+
+
+def has_models(store: DatasetStore, ticker: str) -> bool:
+    """Return True if models of the ticker were trained and judged before."""
+    return store.exists("production_models", ticker)
+
+
+def _is_served(context: dg.AssetCheckExecutionContext, zenith: ZenithResource) -> bool:
+    return served_until(zenith.store, context.partition_key) is not None
+
+
+def _severity(*, fails: bool) -> dg.AssetCheckSeverity:
+    return dg.AssetCheckSeverity.ERROR if fails else dg.AssetCheckSeverity.WARN
 
 
 def _prices(cleaned: Dataset) -> pd.DataFrame:

@@ -10,7 +10,7 @@ In scope: which functions, in which order, and their records. Their work belongs
 
 import inspect
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_IS_USER_PROVIDED_TAG, DATA_VERSION_TAG
 
+from zenith_core import names
 from zenith_core.asset_selection import REFRESH_ASSETS
 from zenith_core.errors import NotAvailable
 from zenith_pipelines.datasets.store import Dataset
@@ -39,6 +40,9 @@ _ASSETS: Mapping[str, dg.AssetsDefinition] = {
 Check = tuple[bool, Callable[..., dg.AssetCheckResult]]
 """True if the check is blocking, and its function."""
 
+FAILED, SKIPPED = "failed: ", "skipped: "
+"""The beginnings of an outcome, before its reason."""
+
 _UNRECORDED = ("dagster/column_schema",)  # metadata that is the same every night
 
 
@@ -55,8 +59,8 @@ class _TickerContext:
         return self.run.run_id
 
 
-def refresh_ticker(context: dg.OpExecutionContext, zenith: ZenithResource, ticker: str) -> str | None:
-    """Refresh one ticker; return None, or the blocking check that stopped it, with its description.
+def refresh_ticker(context: dg.OpExecutionContext, zenith: ZenithResource, ticker: str) -> str:
+    """Refresh one ticker; return "ok", or why it was skipped, or the blocking check that it failed.
 
     A ticker without a forecast ledger has nothing in Production, so none is begun. Raises the errors of the assets.
     """
@@ -79,23 +83,28 @@ class _Refresh:
             self._last_state = self._store.facts(CHECKS_NOT_PASSED, ticker)
         self._certificate = self._certificate_date()
 
-    def run(self) -> str | None:
-        """Make the assets in turn, until a blocking check fails."""
+    def run(self) -> str:
+        """Make the assets in turn, until one skips the ticker or a blocking check fails; return the outcome."""
         assets = REFRESH_ASSETS if self._store.exists("forecast_ledger", self._ticker) else REFRESH_ASSETS[:-1]
         try:
             for name in assets:
-                self._make(name)
+                if reason := self._make(name):
+                    return f"{SKIPPED}{reason}"
                 if problem := self._check(name):
-                    return problem
+                    return f"{FAILED}{problem}"
         finally:
             state = {"not_passed": sorted(self._not_passed), "certificate": self._certificate_date()}
             if state != self._last_state:
                 self._store.write(CHECKS_NOT_PASSED, self._ticker, Dataset(facts=state))
-        return None
+        return "ok"
 
-    def _make(self, name: str) -> None:
+    def _make(self, name: str) -> str | None:
+        """Make, store and record one asset; return the reason if it skips the ticker."""
         asset = _ASSETS[name]
-        result = _retried(lambda: _call(_body(asset), self._arguments))
+        result = _retried(lambda: _result(_call(_body(asset), self._arguments)))
+        if isinstance(result, dg.AssetObservation):
+            self._context.log_event(result)
+            return str(result.metadata[names.SKIPPED].value)
         if isinstance(result.value, Dataset):
             keep = bool(asset.metadata_by_key[asset.key].get(KEEP_HISTORY))
             store_dataset(self._zenith, self._context.instance, name, self._ticker, result.value, keep_history=keep)
@@ -108,6 +117,7 @@ class _Refresh:
         self._context.log_event(
             dg.AssetMaterialization(name, partition=self._ticker, metadata=metadata, tags=version or None)
         )
+        return None
 
     def _check(self, name: str) -> str | None:
         """Evaluate the checks of an asset; return the first blocking one that failed, with its description."""
@@ -175,6 +185,11 @@ def _body(definition: dg.AssetsDefinition) -> Callable[..., Any]:
     """Return the decorated function of an asset or check."""
     function: Callable[..., Any] = definition.op.compute_fn.decorated_fn  # type: ignore[union-attr]
     return function
+
+
+def _result(answer: Any) -> Any:
+    """Return what an asset yields or returns: its result, or the observation by which it skips the ticker."""
+    return next(answer) if isinstance(answer, Iterator) else answer
 
 
 def _call(function: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:

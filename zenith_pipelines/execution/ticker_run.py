@@ -21,6 +21,7 @@ from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock
 from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.defs.skips import skip_reason
 from zenith_pipelines.execution.run_summary import describe
 from zenith_pipelines.patience import be_patient
 from zenith_pipelines.settings import Settings
@@ -146,10 +147,10 @@ def _report_progress(progress: Progress, event: "dg.EventLogEntry") -> None:
 def _outcome(request: TickerRun, result: "dg.ExecuteInProcessResult", *, ticker_exists: bool) -> dict[str, Any]:
     seconds = dict(_stage_seconds(result))
     document = describe(Settings(), request.ticker, assets=set(seconds), raw=_raw(result), seconds=seconds)
+    if reason := skip_reason(result.all_events) or _unsuitable(result):
+        return {"status": "skipped", "reason": reason, **document}
     if result.success:
         return {"status": "ok", "reason": None, **document}
-    if reason := _unsuitable(result):
-        return {"status": "skipped", "reason": reason, **document}
     if not ticker_exists:
         return {"status": "failed", "reason": removal(request.ticker), "exit_code": 1, **document}
     reason, exit_code = failure_of(result)
@@ -174,7 +175,12 @@ def _stage_seconds(result: "dg.ExecuteInProcessResult") -> Iterator[tuple[str, f
 
 
 def _unsuitable(result: "dg.ExecuteInProcessResult") -> str | None:
-    """Return the reason if the history is too short or stands still; None if it was longer before, a failure."""
+    """Return the reason if data that were served are too short now, or stand still; None if they end earlier.
+
+    Dagster has that run as failed. A ticker that was never served is skipped there, too.
+    """
+    if result.success:
+        return None
     failed = {check.check_name: check.description for check in result.get_asset_check_evaluations() if not check.passed}
     reasons = [failed[name] for name in ("enough_history", "prices_move", "enough_to_train") if name in failed]
     return None if "end_not_before_served" in failed else next(iter(reasons), None)

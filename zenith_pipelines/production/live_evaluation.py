@@ -11,6 +11,7 @@ from zenith_core.features.targets import signal_labels
 from zenith_core.inference import SIGNALS
 from zenith_core.model_kinds.table import Kind, known_task
 from zenith_core.names import model_name
+from zenith_core.words import p_clause
 from zenith_pipelines.models.onnx_artifact import metadata
 from zenith_pipelines.production.champion_challenger import CurrentData, why_not_replayable
 from zenith_pipelines.production.replay import artifact_horizon, replay_prices, replay_signals
@@ -55,7 +56,9 @@ def _prices(onnx: bytes, features: pd.DataFrame, after: pd.Timestamp, closes: pd
     p_coverage = coverage_p_value(coverage, rows / horizon) if rows else None
     breaches = _losing(metrics)
     if p_coverage is not None and p_coverage < BREACH:
-        breaches.append(f"the band held {coverage:.0%} of {rows} outcomes, not {LEVEL:.0%} (p = {p_coverage:.4f})")
+        breaches.append(
+            f"the band held {coverage:.0%} of {rows} outcomes, not {LEVEL:.0%} ({p_clause('en', p_coverage)})"
+        )
     figures = {name: metrics[name] for name in _PRICE_FIGURES}
     by_horizon = {
         horizon: {name: scores[name] for name in ("rows", *_PRICE_FIGURES)}
@@ -89,4 +92,6 @@ def _losing(metrics: Mapping[str, Any]) -> list[str]:
     p_value, skill = metrics["p_value"], metrics["skill"]
     if p_value is None or skill is None or 1 - p_value >= BREACH or skill >= 0:
         return []
-    return [f"worse than the naive forecast by {-skill:.1%} on {metrics['rows']} outcomes (p = {1 - p_value:.4f})"]
+    return [
+        f"worse than the naive forecast by {-skill:.1%} on {metrics['rows']} outcomes ({p_clause('en', 1 - p_value)})"
+    ]

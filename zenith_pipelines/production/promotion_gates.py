@@ -11,6 +11,7 @@ from typing import Any
 
 from zenith_core.evaluation.champion_challenger import LEVEL
 from zenith_core.evaluation.metrics import SIGNIFICANCE
+from zenith_core.words import p_clause
 
 MATERIAL = 1e-3  # a loss that is higher by less than a thousandth is not higher, however significant
 COVERAGE_Z = 2.58  # normal quantile: of candidates with three well-covered horizons, one in 33 fails at one of them
@@ -123,7 +124,7 @@ def loss_gate(comparison: Mapping[str, Any], newer: int, note: str = "") -> Gate
         return Gate("loss", True, "; ".join(filter(None, ["no common out-of-sample rows", note])), figures)
     change = comparison["candidate"] / comparison["champion"] - 1 if comparison["champion"] else 0.0
     worse = p_worse is not None and p_worse < SIGNIFICANCE and change > MATERIAL
-    test = "too few to test, or no difference" if p_worse is None else f"p = {p_worse:.3f}"
+    test = p_clause("en", p_worse)
     detail = f"{change:+.1%} on {origins} origins ({newer} newer than Production's data), {test}"
     return Gate("loss", not worse, "; ".join(filter(None, [detail, note])), {**figures, "change": change})
 

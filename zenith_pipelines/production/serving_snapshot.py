@@ -19,7 +19,7 @@ from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.options import DEFAULT_WINDOW, horizon_of
 from zenith_core.model_kinds.table import KINDS, Kind
 from zenith_core.names import SIGNALS, model_name
-from zenith_core.prices.standstill import standing_still
+from zenith_core.prices.standstill import moving_sessions
 from zenith_core.risk.forecast_distribution import ForecastDistribution
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.other_prices import other_prices
@@ -60,7 +60,7 @@ def snapshot_facts(
         **replace(snapshot, other_specs=others).to_json(),
         DECLARATIONS: {spec: declarations[spec] for spec in sorted(specs)},
         "candles": candles(cleaned.tables["prices"]),
-        MOVING_SESSIONS: int((~standing_still(cleaned.tables["prices"]["close"])).sum()),
+        MOVING_SESSIONS: moving_sessions(cleaned.tables["prices"]["close"]),
     }
 
 

@@ -37,7 +37,7 @@ def _figures(report: Report, verdict: Verdict) -> str:
     metrics = {model.task: model.metrics for model in report.models if model.answers}
     if verdict.subject == "price":
         price = metrics["price"]
-        figures = {"skill": _percent(price["skill"], "+"), "p": _number(price["p_value"])}
+        figures = {"skill": _percent(price["skill"], "+"), "p": price["p_value"]}
         return word("en", "verdict.figures.price", n=price["horizon"], **figures)
     if verdict.subject == "band":
         share = _percent(report.band["coverage"])
@@ -45,7 +45,7 @@ def _figures(report: Report, verdict: Verdict) -> str:
     if verdict.subject == "signal":
         own = metrics["signal"]
         figures = {"brier": _number(own["brier"], 3), "baseline": _number(own["brier_baseline"], 3)}
-        figures |= {"p": _number(own["p_value"]), "share": _percent(own.get("signalled"))}
+        figures |= {"p": own["p_value"], "share": _percent(own.get("signalled"))}
         return word("en", "verdict.figures.signal", **figures)
     if verdict.model_type:
         stats = report.backtests[verdict.model_type].stats

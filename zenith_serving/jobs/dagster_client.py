@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from zenith_core.errors import errors_by_name
+from zenith_core.names import SKIPPED
 from zenith_core.outages import describe_outage
 from zenith_serving.errors import DagsterUnavailable, UnknownRun
 
@@ -67,6 +68,7 @@ _FIGURES = f"""query($id: ID!, $after: String) {{
   runOrError(runId: $id) {{ ... on Run {{ eventConnection(afterCursor: $after) {{ cursor hasMore events {{ __typename
     ... on MaterializationEvent {{ assetKey {{ path }} {_VALUES} }}
     ... on ExecutionStepOutputEvent {{ stepKey {_VALUES} }}
+    ... on ObservationEvent {{ skips: metadataEntries {{ label ... on TextMetadataEntry {{ text }} }} }}
   }} }} }} }}
 }}"""
 
@@ -159,9 +161,10 @@ class DagsterAPI:
         """Return the reason why a run failed, in one line."""
         return failure_reason(list(self._events(_FAILURES, run_id)))
 
-    def figures(self, run_id: str) -> dict[str, dict[str, float | bool]]:
-        """Return the numbers that a run recorded, by asset, or by op where it has no assets."""
-        return recorded_figures(self._events(_FIGURES, run_id))
+    def result(self, run_id: str) -> tuple[dict[str, dict[str, float | bool]], str | None]:
+        """Return the numbers that a run recorded, by asset or op, and the reason if it skipped its ticker."""
+        events = list(self._events(_FIGURES, run_id))
+        return recorded_figures(events), skip_reason(events)
 
     def _events(self, query: str, run_id: str) -> Iterator[dict[str, Any]]:
         after: str | None = None
@@ -228,6 +231,12 @@ def recorded_figures(events: Iterable[Mapping[str, Any]]) -> dict[str, dict[str,
             if key and values and not entry["label"].startswith("dagster/"):
                 figures.setdefault(key, {})[entry["label"]] = values[0]
     return figures
+
+
+def skip_reason(events: Iterable[Mapping[str, Any]]) -> str | None:
+    """Return the reason by which the first asset skipped the run's ticker; None if none did."""
+    entries = (entry for event in events for entry in event.get("skips", ()) if entry["label"] == SKIPPED)
+    return next((entry["text"] for entry in entries), None)
 
 
 def _reason(error: Mapping[str, Any]) -> str:

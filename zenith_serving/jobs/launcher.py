@@ -97,7 +97,11 @@ class Launcher:
         """Return the state of a run. Raises UnknownRun or DagsterUnavailable."""
         run, daemon_is_alive = self._dagster.run(run_id)
         status = _STATUS[run["status"]]
-        is_stuck = status in ("queued", "starting") and not daemon_is_alive
+        note = "queued, no daemon is running" if status in ("queued", "starting") and not daemon_is_alive else None
+        figures = None
+        if status == "succeeded":
+            figures, skip = self._dagster.result(run["runId"])
+            note = skip and f"skipped: {skip}"
         return Run(
             run_id=run["runId"],
             job=run["jobName"],
@@ -108,8 +112,8 @@ class Launcher:
             ended_at=_moment(run["endTime"]),
             url=self._dagster.page(run["runId"]),
             error=self._dagster.failure(run["runId"]) if status == "failed" else None,
-            figures=self._dagster.figures(run["runId"]) if status == "succeeded" else None,
-            note="queued, no daemon is running" if is_stuck else None,
+            figures=figures,
+            note=note,
         )
 
     def _launched(self, run: Mapping[str, Any], path: str, *, already_running: bool) -> Launched:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import ValidationError
 
 from zenith_core.errors import NotAvailable
-from zenith_core.evaluation.forecast_changes import ServedForecast, explain
+from zenith_core.evaluation.forecast_changes import ServedForecast, explain, first_forecast
 from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.names import model_name
 from zenith_serving.errors import NoEarlierForecast
@@ -60,7 +60,7 @@ async def explanation(
 ) -> Explanation:
     """Explain why the newest forecast, its band, risk and signal differ from the one before.
 
-    The last 60 forecasts can be compared; `zenith explain` has all.
+    The last 60 forecasts can be compared; `zenith explain` has all. The first forecast has none before it.
     """
     name = predictor.snapshots.current_name(ticker)
     return await threads.run(lambda: _explanation(name, since, ledgers, predictor, registry))
@@ -74,6 +74,8 @@ def _explanation(
     decisions = {kind: records.get(model_name(kind, ticker), []) for kind in kinds.values()}
     try:
         forecasts = [ServedForecast(**one) for one in facts.get("served", [])]
+        if len(forecasts) == 1 and since is None:
+            return Explanation(**first_forecast(ticker, int(facts["horizon"]), forecasts[0]))
         closes = {str(day): close for day, close in predictor.snapshots.get(ticker).recent}
         return Explanation(**explain(ticker, int(facts["horizon"]), forecasts, since, kinds, closes, decisions))
     except NotAvailable as error:

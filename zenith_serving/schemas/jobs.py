@@ -62,4 +62,7 @@ class Run(Response):
         default=None,  # services of 0.1.0 do not send it
         description="Of a run that succeeded: the numbers it recorded, by asset or op, as in the Dagster UI.",
     )
-    note: str | None = Field(description="The obstacle that keeps it from starting, if it needs your action.")
+    note: str | None = Field(
+        description="The obstacle that keeps it from starting, if it needs your action; or the reason for which it "
+        "skipped its ticker, such as too short a history."
+    )

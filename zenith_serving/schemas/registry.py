@@ -84,7 +84,7 @@ class Explanation(Response):
     ticker: str
     horizon: int = Field(description="Sessions ahead.")
     now: ServedForecast
-    before: ServedForecast
+    before: ServedForecast | None = Field(description="Null if `now` is the first forecast.")
     changes: list[Change]
 
 

@@ -13,6 +13,7 @@ from zenith_pipelines.defs import batches, jobs
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.defs.run_requests import BATCH, batch_requests
+from zenith_pipelines.defs.skips import skipped
 from zenith_pipelines.tickers import add_tickers
 
 pytestmark = [
@@ -28,14 +29,20 @@ MODEL, LAST = "lstm_model", "leaderboard"
 
 
 def make_asset(stage):
-    @dg.asset(name=stage, partitions_def=ticker_partitions, deps=[MODEL] if stage == LAST else [])
-    def asset(context: dg.AssetExecutionContext, zenith: ZenithResource) -> None:
+    @dg.asset(
+        name=stage, partitions_def=ticker_partitions, deps=[MODEL] if stage == LAST else [], output_required=False
+    )
+    def asset(context: dg.AssetExecutionContext, zenith: ZenithResource):
+        if (context.partition_key, stage) == ("FB", MODEL):
+            yield skipped(MODEL, "FB", "196 sessions")
+            return
         if stage in (MODEL, LAST):
             executed.append((context.partition_key, stage))
         if (context.partition_key, stage) == ("IBM", MODEL):
-            raise ValueError("too short")
+            raise ValueError("wrong")
         if (context.partition_key, stage) == ("MSFT", "production_models"):
             zenith.store.write(stage, "MSFT", Dataset(facts={"lstm": {"promoted": True}}))
+        yield dg.MaterializeResult()
 
     return asset
 
@@ -113,7 +120,7 @@ def test_each_ticker_has_a_run_of_its_own_and_one_that_fails_fails_alone(instanc
 
     assert outcomes == {
         "AAPL": "ok",
-        "IBM": "failed: lstm_model: ValueError: too short",
+        "IBM": "failed: lstm_model: ValueError: wrong",
         "MSFT": "ok",
         "GONE": "removed",
     }
@@ -127,6 +134,15 @@ def test_each_ticker_has_a_run_of_its_own_and_one_that_fails_fails_alone(instanc
     assert instance.get_materialized_partitions(dg.AssetKey("backtest_report")) == {"MSFT"}
     (run,) = runs_of(instance, "AAPL")
     assert (run.job_name, run.tags[BATCH]) == (RETRAIN, batch.run_id)
+
+
+def test_a_ticker_that_is_skipped_is_no_failure(instance, run_batch):
+    add_tickers(instance, ["FB"])
+    batch, outcomes = run_batch("FB", "AAPL")
+
+    assert outcomes == {"FB": "skipped: 196 sessions", "AAPL": "ok"}
+    assert [run.status.value for run in (batch, *runs_of(instance, "FB"))] == ["SUCCESS", "SUCCESS"]
+    assert ("FB", LAST) not in executed
 
 
 def test_the_runs_name_the_origin_of_their_batch(instance, run_batch):

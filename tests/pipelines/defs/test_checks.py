@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from inspect import signature
 
 import dagster as dg
 import numpy as np
@@ -75,8 +76,9 @@ def certified(make=features):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(feature_assets, "features", make)
         context = dg.build_asset_context(partition_key="AAPL")
-        result = feature_assets.indicator_features(
-            context, zenith=ZenithResource(), cleaned_prices=Dataset(good.tables, {"data_version": "v1"})
+        facts = {**good.facts, "data_version": "v1"}
+        (result,) = feature_assets.indicator_features(
+            context, zenith=ZenithResource(), cleaned_prices=Dataset(good.tables, facts)
         )
     return result.value
 
@@ -118,10 +120,18 @@ def halved_for_good(table):
     return table.assign(close=table["close"].where(np.arange(len(table)) < 500, table["close"] / 2))
 
 
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("ZENITH_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ZENITH_PRICE_SOURCE", "csv")
+    monkeypatch.setenv("ZENITH_CSV_DIR", str(tmp_path))
+    return tmp_path
+
+
 CASES = [
     # check, bad data, severity, blocking, offending rows
-    (checks.enough_history, lambda: cleaned(rows=300), ERROR, True, None),
-    (checks.prices_move, lambda: cleaned(dirty=halted((-50, None))), ERROR, True, list(range(-5, 0))),
+    (checks.enough_history, lambda: cleaned(rows=300), WARN, False, None),
+    (checks.prices_move, lambda: cleaned(dirty=halted((-50, None))), WARN, False, list(range(-5, 0))),
     (checks.sessions_are_unique_and_sorted, lambda: cleaned(lambda t: t.iloc[[0, 1, 1, 2]]), ERROR, True, [1]),
     (checks.no_future_dates, lambda: cleaned(tomorrow), ERROR, True, None),
     (checks.ohlc_is_consistent, lambda: cleaned(put("low", 1e6, 4, 9)), ERROR, True, [4, 9]),
@@ -145,8 +155,11 @@ def target(check):
 
 
 def call(check, dataset) -> dg.AssetCheckResult:
-    context = check.op.compute_fn.has_context_arg()
-    return check(*([dg.build_op_context(partition_key="TEST")] if context else []), dataset)
+    function = check.op.compute_fn
+    context = [dg.build_op_context(partition_key="TEST")] if function.has_context_arg() else []
+    zenith = {"zenith": ZenithResource()} if "zenith" in signature(function.decorated_fn).parameters else {}
+    (argument,) = signature(function.decorated_fn).parameters.keys() - {"context", "zenith"}
+    return check(*context, **zenith, **{argument: dataset})
 
 
 def marked(cases):
@@ -212,14 +225,41 @@ def test_a_stock_that_stands_still_is_refused_and_one_that_did_is_not():
 
 def test_a_new_ticker_is_too_short_to_train_and_long_enough_to_serve():
     assert call(checks.enough_history, cleaned(rows=checks.LEAST_SESSIONS)).passed
-    new = checks.history_to_train(checks.LEAST_SESSIONS, trains=True)
-    refreshed = checks.history_to_train(checks.LEAST_SESSIONS, trains=False)
-    assert (new.passed, new.severity, refreshed.passed, refreshed.severity) == (False, ERROR, False, WARN)
-    assert checks.history_to_train(MIN_SESSIONS, trains=True).passed
+    new = checks.history_to_train(checks.LEAST_SESSIONS, fails=False)
+    with_models = checks.history_to_train(checks.LEAST_SESSIONS, fails=True)
+    assert (new.passed, new.severity, with_models.passed, with_models.severity) == (False, WARN, False, ERROR)
+    assert checks.history_to_train(MIN_SESSIONS, fails=True).passed
     assert new.description == (
         f"the price moved in 310 sessions; at least {MIN_SESSIONS} are needed to train and test a model, "
         "and none to serve bands and risk"
     )
+
+
+@pytest.mark.parametrize(
+    ("check", "bad"),
+    [
+        (checks.enough_history, lambda: cleaned(rows=300)),
+        (checks.prices_move, lambda: cleaned(dirty=halted((-50, None)))),
+    ],
+)
+def test_a_ticker_that_was_served_is_not_skipped_but_fails(home, check, bad):
+    store, data = DatasetStore(Settings().data_uri), bad()
+    new = call(check, data)
+    assert (new.severity, checks.reason_not_to_forecast(store, "TEST", data)) == (WARN, new.description)
+    store.write("serving_snapshot", "TEST", Dataset(facts={"as_of": "2024-01-31"}))
+
+    assert (call(check, data).severity, checks.reason_not_to_forecast(store, "TEST", data)) == (ERROR, None)
+
+
+@pytest.mark.usefixtures("home")
+def test_a_ticker_that_had_models_is_trained_or_fails():
+    store = DatasetStore(Settings().data_uri)
+    reason = checks.history_to_train(MIN_SESSIONS - 1, fails=True).description
+    assert checks.reason_not_to_train(store, "TEST", MIN_SESSIONS - 1) == reason
+    assert checks.reason_not_to_train(store, "TEST", MIN_SESSIONS) is None
+    store.write("production_models", "TEST", Dataset())
+
+    assert checks.reason_not_to_train(store, "TEST", MIN_SESSIONS - 1) is None
 
 
 def test_the_line_of_the_quarantine_has_every_reason_with_its_first_days():
@@ -298,18 +338,10 @@ def materialized(check, dataset):
             instance=instance,
             partition_key="TEST",
             raise_on_error=False,
-            resources={"io_manager": dg.mem_io_manager},
+            resources={"io_manager": dg.mem_io_manager, "zenith": ZenithResource()},
         )
     (evaluation,) = result.get_asset_check_evaluations()
     return [event.asset_key.to_user_string() for event in result.get_asset_materialization_events()], evaluation
-
-
-@pytest.fixture
-def home(tmp_path, monkeypatch):
-    monkeypatch.setenv("ZENITH_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("ZENITH_PRICE_SOURCE", "csv")
-    monkeypatch.setenv("ZENITH_CSV_DIR", str(tmp_path))
-    return tmp_path
 
 
 @pytest.mark.slow

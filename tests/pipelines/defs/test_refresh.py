@@ -106,7 +106,7 @@ def test_the_datasets_are_those_of_the_job_and_each_is_recorded_for_its_ticker(h
         assert ours[name].tables.keys() == theirs.tables.keys()
         for key, table in theirs.tables.items():
             pd.testing.assert_frame_equal(ours[name].tables[key], table, check_exact=True)
-    assert outcome is None
+    assert outcome == "ok"
     assert [each.asset_key.to_user_string() for each in materializations] == list(MADE)
     assert {each.partition for each in materializations} == {"XYZ"}
     recorded = home.instance.fetch_materializations(
@@ -136,15 +136,25 @@ def test_a_blocking_check_stops_the_ticker_and_its_pass_is_recorded_later(home):
     served = home.store.facts("serving_snapshot", "XYZ")["as_of"]
     outcome, materializations, checks = home.refresh(history()[:-30])
 
-    assert outcome.startswith("cleaned_prices: check end_not_before_served: the data end on ")
+    assert outcome.startswith("failed: cleaned_prices: check end_not_before_served: the data end on ")
     assert [each.asset_key.to_user_string() for each in materializations] == ["raw_prices", "cleaned_prices"]
     assert not checks["end_not_before_served"].passed
     assert home.store.facts("serving_snapshot", "XYZ")["as_of"] == served
 
     outcome, _, checks = home.refresh(history()[:-1])
-    assert outcome is None
+    assert outcome == "ok"
     assert checks["end_not_before_served"].passed
     assert checks["end_not_before_served"].partition == "XYZ"
+
+
+def test_a_new_ticker_with_too_short_a_history_is_skipped_with_its_reason(home):
+    outcome, materializations, checks = home.refresh(history()[-200:])
+
+    assert outcome.startswith("skipped: 200 sessions of history; at least ")
+    assert [each.asset_key.to_user_string() for each in materializations] == ["raw_prices", "cleaned_prices"]
+    assert checks["enough_history"].severity is dg.AssetCheckSeverity.WARN
+    (record,) = home.instance.fetch_observations(dg.AssetKey("indicator_features"), 2).records
+    assert record.asset_observation.description == outcome
 
 
 def test_a_batch_refreshes_the_other_tickers_and_fails_with_the_reason_and_its_retry_leaves_out_what_is_done(home):

@@ -47,7 +47,7 @@ def test_an_unknown_asset_is_refused_with_the_names_of_all():
 )
 def test_a_short_or_halted_history_is_skipped_and_a_shortened_one_fails(failed, reason):
     checks = [SimpleNamespace(check_name=name, description=text, passed=False) for name, text in failed.items()]
-    assert _unsuitable(SimpleNamespace(get_asset_check_evaluations=lambda: checks)) == reason
+    assert _unsuitable(SimpleNamespace(success=False, get_asset_check_evaluations=lambda: checks)) == reason
 
 
 def test_the_outcome_has_each_reason_of_the_quarantine(tmp_path):

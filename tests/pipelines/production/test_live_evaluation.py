@@ -55,7 +55,7 @@ def test_a_model_that_fails_on_new_sessions_has_breaches_in_words(registry):
     assert evaluation["coverage"] == 0
     loss, band = evaluation["breaches"]
     assert loss.startswith("worse than the naive forecast by ")
-    assert band == "the band held 0% of 95 outcomes, not 90% (p = 0.0000)"
+    assert band == "the band held 0% of 95 outcomes, not 90% (p < 0.001)"
 
 
 def test_signals_are_scored_beside_the_label_frequencies_until_training(registry):

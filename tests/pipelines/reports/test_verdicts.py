@@ -30,7 +30,7 @@ def test_each_verdict_has_its_sentence_and_its_figures(verdicts):
     ]
     assert not verdicts["Price forecast"].good
     assert verdicts["Price forecast"].sentence == "No better than assuming an unchanged price"
-    assert verdicts["Price forecast"].figures.startswith("5 sessions ahead: skill +0.0%, p = ")
+    assert verdicts["Price forecast"].figures.startswith("5 sessions ahead: skill +0.0%, too few to test")
     assert f"Brier {sample.signal_metrics['brier']:.3f} against " in verdicts["Signal"].figures
     held = sample.backtests["lstm"].stats["buy_and_hold"]
     assert f"against {held['total_return']:+.1%}; Sharpe " in verdicts["LSTM backtest"].figures

@@ -17,6 +17,7 @@ from zenith_serving.jobs.dagster_client import (
     daemon_is_alive,
     failure_reason,
     recorded_figures,
+    skip_reason,
 )
 from zenith_serving.jobs.launcher import trained_kinds
 from zenith_serving.settings import Settings
@@ -321,3 +322,11 @@ def test_the_figures_of_a_run_are_its_numbers_by_asset_or_op():
 )
 def test_what_a_run_trains_is_known_by_its_assets(run, kinds):
     assert trained_kinds(run) == kinds
+
+
+def test_the_reason_of_a_skipped_ticker_is_that_of_the_first_asset_that_skipped_it():
+    skips = [{"__typename": "ObservationEvent", "skips": [{"label": "skipped", "text": text}]} for text in "ab"]
+    other = {"__typename": "ObservationEvent", "skips": [{"label": "rows"}]}
+
+    assert skip_reason([STEP, other, *skips]) == "a"
+    assert skip_reason([STEP, other]) is None

@@ -133,11 +133,21 @@ def test_the_newest_forecast_is_explained_beside_the_one_before(explained):
     assert answer["changes"][-1]["says"] == "lstm version 3 was refused 2013-03-01: loss: +9.0%."
 
 
+def test_the_first_forecast_has_none_before_it(explained):
+    answer = explained(NEWEST).json()
+
+    assert (answer["now"]["version"], answer["before"]) == (2, None)
+    assert [change["says"] for change in answer["changes"]] == [
+        "This is the first forecast, made on 2013-03-01: there is none before to compare it with."
+    ]
+
+
 @pytest.mark.parametrize(
     ("forecasts", "query", "status", "kind"),
     [
         ((), "", 404, "no-earlier-forecast"),  # of an earlier release
-        ((NEWEST,), "", 404, "no-earlier-forecast"),
+        ((NEWEST,), "", 200, None),
+        ((NEWEST,), "?since=2013-02-28", 404, "no-earlier-forecast"),
         ((FORECAST, NEWEST), "?since=2013-02-27", 404, "no-earlier-forecast"),
         ((FORECAST, NEWEST), "?since=2013-02-28", 200, None),
         ((FORECAST, NEWEST), "?since=yesterday", 422, "invalid-request"),

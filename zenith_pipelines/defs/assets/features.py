@@ -1,5 +1,6 @@
 """Indicators and model inputs."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -13,10 +14,12 @@ from zenith_core.features.model_features import FEATURES, feature_spec_hash, fea
 from zenith_core.table_schemas import features_schema
 from zenith_pipelines.datasets.other_prices import data_versions, other_prices
 from zenith_pipelines.datasets.store import Dataset
+from zenith_pipelines.defs.checks import reason_not_to_forecast
 from zenith_pipelines.defs.code_versions import code_version
 from zenith_pipelines.defs.metadata import OWNERS, column_schema, date_range, features_plot, materialized
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
+from zenith_pipelines.defs.skips import skipped
 from zenith_pipelines.production.chart_data import overlays
 
 CODE = code_version("zenith_core/features")
@@ -29,15 +32,20 @@ MODEL_COLUMNS = (*FEATURES, "volatility", "close")  # model inputs, and the colu
     owners=OWNERS,
     kinds={"parquet", "pandas"},
     code_version=CODE,
+    output_required=False,  # of a ticker that is skipped
 )
 def indicator_features(
     context: dg.AssetExecutionContext, zenith: ZenithResource, cleaned_prices: Dataset
-) -> dg.MaterializeResult[Dataset]:
+) -> Iterator[dg.MaterializeResult[Dataset] | dg.AssetObservation]:
     """The nine indicators and the stationary model inputs made from them. A row uses only rows up to itself.
 
     It has the leakage certificate that the check `no_leakage` reads and each model version carries. A refresh keeps
-    that of the last week, unless features or code changed or an earlier session did.
+    that of the last week, unless features or code changed or an earlier session did. A new ticker with too short a
+    history is skipped.
     """
+    if reason := reason_not_to_forecast(zenith.store, context.partition_key, cleaned_prices):
+        yield skipped("indicator_features", context.partition_key, reason)
+        return
     prices = cleaned_prices.tables["prices"]
     others = other_prices(zenith.store, context.partition_key, pd.DatetimeIndex(prices.index))
     make = partial(features, others=others) if others else features
@@ -48,7 +56,7 @@ def indicator_features(
     dataset = Dataset(
         {"features": table}, {**facts, "leakage": certificate, "others": versions, "chart": overlays(table)}
     )
-    return materialized(
+    yield materialized(
         value=dataset,
         metadata={
             **date_range(table.index),

@@ -1,6 +1,6 @@
 """Trained candidates, registered in MLflow with their out-of-sample evidence. No promotion happens here."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from time import process_time
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import pandas as pd
 
-from zenith_core.errors import NotAvailable
+from zenith_core.errors import NotAvailable, TooShortHistory
 from zenith_core.inference import HORIZONS
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.market.sessions import next_sessions
@@ -16,10 +16,11 @@ from zenith_core.model_kinds.declaration import ModelKind
 from zenith_core.model_kinds.options import ModelOptions
 from zenith_core.model_kinds.table import MODEL_KINDS
 from zenith_core.model_kinds.tasks import Task
-from zenith_core.prices.standstill import standing_still
+from zenith_core.prices.standstill import moving_sessions, standing_still
 from zenith_pipelines.dagster_runtime.dead_runs import earlier_attempts
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.datasets.store import Dataset
+from zenith_pipelines.defs.checks import has_models, reason_not_to_train
 from zenith_pipelines.defs.code_versions import code_version
 from zenith_pipelines.defs.metadata import (
     OWNERS,
@@ -31,6 +32,7 @@ from zenith_pipelines.defs.metadata import (
 )
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
+from zenith_pipelines.defs.skips import skipped
 from zenith_pipelines.models import prepare_backend
 from zenith_pipelines.models.training import Candidate, Lineage, TrainingData, trainer_of_kind
 from zenith_pipelines.registry.registration import flat_metrics, register
@@ -54,11 +56,12 @@ def model_asset(kind: ModelKind) -> dg.AssetsDefinition:
         name=f"{kind.name}_model",
         description=kind.description,
         partitions_def=ticker_partitions,
-        deps=["serving_snapshot"],  # whose check says if there is enough to train on
+        deps=["serving_snapshot"],  # whose check fails a ticker that has models and lost its history
         group_name="models",
         owners=OWNERS,
         kinds={*kind.libraries, "mlflow", "onnx"},
         code_version=code_version(*MODELS),
+        output_required=False,  # of a ticker that is skipped
     )
     def train(
         context: dg.AssetExecutionContext,
@@ -67,17 +70,27 @@ def model_asset(kind: ModelKind) -> dg.AssetsDefinition:
         progress: dg.ResourceParam[Progress],
         cleaned_prices: Dataset,
         indicator_features: Dataset,
-    ) -> dg.MaterializeResult[Dataset]:
+    ) -> Iterator[dg.MaterializeResult[Dataset] | dg.AssetObservation]:
+        ticker, store = context.partition_key, zenith.store
+        if reason := reason_not_to_train(store, ticker, moving_sessions(cleaned_prices.tables["prices"]["close"])):
+            yield skipped(f"{kind.name}_model", ticker, reason)
+            return
         prepare_backend(zenith.settings.keras_backend, zenith.settings.home)
         options: ModelOptions = kind.options(**config.model_dump())
-        data = _training_data(context.partition_key, cleaned_prices, indicator_features)
+        data = _training_data(ticker, cleaned_prices, indicator_features)
         begin = process_time()
-        candidate = trainer_of_kind(kind)(data, options, progress.of(f"{kind.name}_model"))
+        try:
+            candidate = trainer_of_kind(kind)(data, options, progress.of(f"{kind.name}_model"))
+        except TooShortHistory as error:  # for these options: a longer window, or more folds
+            if has_models(store, ticker):
+                raise
+            yield skipped(f"{kind.name}_model", ticker, str(error))
+            return
         cpu_seconds = process_time() - begin
         plots: Metadata = {}
         if zenith.draws_plots:
             plots = _PLOTS[kind.task](candidate.evidence, candidate.metrics, cleaned_prices)
-        return _registered(context, zenith, candidate, indicator_features, plots, cpu_seconds)
+        yield _registered(context, zenith, candidate, indicator_features, plots, cpu_seconds)
 
     return train
 
