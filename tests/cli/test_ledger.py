@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from tests.core.evaluation.test_ledger_chain import closes, rows
-from zenith_core.evaluation.ledger_chain import add_forecasts, append_entry, no_entries
+from tests.core.ledgers import add_forecasts
+from zenith_core.evaluation.ledger_chain import append_entry, no_entries
 from zenith_core.names import ALL_TICKERS, UNIVERSE_LEDGER
 from zenith_core.portfolio.universe_record import forecast_row
 from zenith_pipelines.datasets.store import Dataset, DatasetStore

@@ -7,10 +7,11 @@ import dagster as dg
 import pandas as pd
 import pytest
 
+from tests.core.ledgers import add_forecasts
 from tests.empty_databases import put_dagster_databases, put_mlflow_database
 from tests.pipelines.synthetic_models import current_data, market, register_version
 from zenith_core.errors import NotAvailable, UserError
-from zenith_core.evaluation.ledger_chain import add_forecasts, no_entries, replay, verify
+from zenith_core.evaluation.ledger_chain import no_entries, replay, verify
 from zenith_pipelines import renaming
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.datasets.store import Dataset, DatasetStore

@@ -86,30 +86,6 @@ def entry_hash(entry: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values).encode()).hexdigest()
 
 
-def continue_chain(
-    entries: pd.DataFrame,
-    forecasts: pd.DataFrame | None,
-    ticker: str,
-    at: datetime,
-    last_entry: tuple[int, str] | None = None,
-) -> pd.DataFrame:
-    """Return the entries of the stored ledger, with new ones if something has happened to it.
-
-    forecasts:  the stored table of forecasts, if there is one
-    last_entry: number and hash of the last entry as another place remembers it
-
-    Raises CorruptData if the chain is broken.
-    """
-    return _continued(entries, forecasts, ticker, at, last_entry)[0]
-
-
-def add_forecasts(
-    entries: pd.DataFrame, ticker: str, at: datetime, rows: pd.DataFrame, close: pd.Series
-) -> pd.DataFrame:
-    """Add an entry with those of `rows` that are new, and one with the outcomes that `close` brings."""
-    return _with_forecasts(entries, _replayed(entries), ticker, at, rows, close)
-
-
 def extend_ledger(
     entries: pd.DataFrame,
     forecasts: pd.DataFrame | None,
@@ -119,9 +95,12 @@ def extend_ledger(
     close: pd.Series,
     last_entry: tuple[int, str] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the entries and the table of a ledger after `continue_chain` and `add_forecasts`.
+    """Return the entries and the table of a ledger with those of `rows` that are new, and the outcomes of `close`.
 
-    The chain is replayed once, because it is long after some years of nights. Raises CorruptData.
+    forecasts:  the stored table of forecasts, if there is one; an entry says in which rows it differs from the chain
+    last_entry: number and hash of the last entry as another place remembers it; an entry says if the chain lacks it
+
+    The chain is replayed once, because it is long after some years of nights. Raises CorruptData if it is broken.
     """
     entries, table = _continued(entries, forecasts, ticker, at, last_entry)
     before = len(entries)

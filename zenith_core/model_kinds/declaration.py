@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from zenith_core.model_kinds.options import ModelOptions
-from zenith_core.model_kinds.tasks import TASKS, Task, TaskDeclaration
+from zenith_core.model_kinds.tasks import TASKS, Task
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}")
 _RESERVED = ("all",)
@@ -52,8 +52,3 @@ class ModelKind:
         """Its horizon in sessions, unless a training says otherwise."""
         horizon: int = self.options.model_fields["horizon"].default
         return horizon
-
-    @property
-    def declared_task(self) -> TaskDeclaration:
-        """The declaration of its task."""
-        return TASKS[self.task]

@@ -1,6 +1,6 @@
 """The scale model of all tickers: coefficients and error quantiles, and the distribution that it gives one ticker."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -130,11 +130,3 @@ def forecast_distribution(model: ScaleModel, moves: PriceMoves, data_version: st
         highs=highs,
         lows=lows,
     )
-
-
-def latest_before(models: Iterable[ScaleModel], day: str) -> ScaleModel:
-    """Return the newest model that knows nothing of `day`, ISO, or later. Raises NotAvailable if there is none."""
-    earlier = [model for model in models if model.data_end < day]
-    if not earlier:
-        raise NotAvailable(f"no scale was learned before {day}")
-    return max(earlier, key=lambda model: model.data_end)

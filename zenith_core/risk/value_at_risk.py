@@ -53,18 +53,11 @@ def annual_volatility(distribution: ForecastDistribution, horizon: int, sessions
     return expected_volatility(distribution, horizon) * math.sqrt(sessions_per_year / horizon)
 
 
-def price_quantile(distribution: ForecastDistribution, horizon: int, level: float, close: float) -> float:
-    """Return the price after `horizon` sessions that is not exceeded with probability `level`.
+def price_quantiles(distribution: ForecastDistribution, levels: Sequence[float], close: float) -> Floats:
+    """Return the prices after each horizon that are not exceeded with the probabilities `levels`: (H, levels).
 
     Raises UserError for a level beyond the outermost stored ones.
     """
-    _require_horizon(distribution, horizon)
-    quantile = quantile_at(level, distribution.levels, distribution.quantiles[horizon - 1])
-    return close * math.exp(_scaled(distribution, horizon, quantile))
-
-
-def price_quantiles(distribution: ForecastDistribution, levels: Sequence[float], close: float) -> Floats:
-    """Return `price_quantile` at each horizon and each of `levels`: (H, levels). Raises as it does."""
     columns = [quantiles_at(level, distribution.levels, distribution.quantiles) for level in levels]
     prices: Floats = close * np.exp(distribution.scale[:, np.newaxis] * np.column_stack(columns))
     return prices

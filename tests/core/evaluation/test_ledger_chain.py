@@ -7,15 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.core.ledgers import add_forecasts, continue_chain
 from tests.core.risk.distributions import normal_distribution
 from zenith_core.errors import CorruptData
 from zenith_core.evaluation.forecast_ledger import COLUMNS, RISK_NUMBERS, append_rows, fill_actuals, ledger_rows
 from zenith_core.evaluation.ledger_chain import (
     ENTRY_COLUMNS,
     GENESIS,
-    add_forecasts,
     append_entry,
-    continue_chain,
     entry_hash,
     extend_ledger,
     no_entries,

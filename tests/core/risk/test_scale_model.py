@@ -1,5 +1,4 @@
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,7 +8,7 @@ from zenith_core.errors import NotAvailable, TrainingError
 from zenith_core.risk.forecast_distribution import LEVELS
 from zenith_core.risk.pooled_scale import Pool
 from zenith_core.risk.price_moves import ANCHORS, price_moves
-from zenith_core.risk.scale_model import ScaleModel, fit_scale_model, forecast_distribution, latest_before
+from zenith_core.risk.scale_model import ScaleModel, fit_scale_model, forecast_distribution
 
 
 @pytest.fixture(scope="module")
@@ -92,12 +91,3 @@ def test_a_pool_of_one_or_of_nothing_has_no_scale_of_its_own():
     for tickers in (1, 0):
         with pytest.raises(TrainingError, match=f"of {tickers} tickers are too few for a scale of their own"):
             fit_scale_model(Pool(some_moves(tickers)), "1")
-
-
-def test_the_newest_model_before_a_day_knows_nothing_of_it(model):
-    models = [replace(model, version=day, data_end=day) for day in ("2019-12-31", "2021-12-31", "2020-12-31")]
-
-    assert latest_before(models, "2021-12-31").version == "2020-12-31"
-    assert latest_before(models, "2022-01-01").version == "2021-12-31"
-    with pytest.raises(NotAvailable, match="no scale was learned before 2019-12-31"):
-        latest_before(models, "2019-12-31")

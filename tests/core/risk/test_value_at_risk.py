@@ -14,7 +14,7 @@ from zenith_core.risk.value_at_risk import (
     annual_volatility,
     expected_shortfall,
     expected_volatility,
-    price_quantile,
+    price_quantiles,
     value_at_risk,
 )
 
@@ -54,8 +54,8 @@ def test_volatility_is_the_scale_and_a_year_has_the_sessions_of_its_market():
 
 
 def test_a_price_quantile_is_around_the_close():
-    assert price_quantile(DISTRIBUTION, 1, 0.5, 200) == pytest.approx(200)
-    assert price_quantile(DISTRIBUTION, 1, 0.9, 200) == pytest.approx(200 * math.exp(0.01 * NORMAL.inv_cdf(0.9)))
+    prices = price_quantiles(DISTRIBUTION, [0.5, 0.9], 200)
+    assert prices[0] == pytest.approx([200, 200 * math.exp(0.01 * NORMAL.inv_cdf(0.9))])
 
 
 @pytest.mark.parametrize("tail", [0.0009, 0.0, -0.1, 0.6, float("nan")])
@@ -71,7 +71,6 @@ def test_a_horizon_without_a_distribution_is_refused(horizon):
         lambda: value_at_risk(DISTRIBUTION, horizon, 0.05),
         lambda: expected_shortfall(DISTRIBUTION, horizon, 0.05),
         lambda: expected_volatility(DISTRIBUTION, horizon),
-        lambda: price_quantile(DISTRIBUTION, horizon, 0.5, 100),
     ):
         with pytest.raises(UserError, match="horizon must be 1 to 30 sessions"):
             ask()
@@ -79,7 +78,7 @@ def test_a_horizon_without_a_distribution_is_refused(horizon):
 
 def test_a_level_of_a_price_beyond_the_data_is_refused():
     with pytest.raises(UserError, match="beyond the data"):
-        price_quantile(DISTRIBUTION, 1, 0.9999, 100)
+        price_quantiles(DISTRIBUTION, [0.9999], 100)
 
 
 @settings(max_examples=30)
