@@ -34,7 +34,7 @@ from zenith_serving.registry.bounded_http import Deadline
 
 LOOK_SECONDS = 4.0  # for the aliases of all models
 FETCH_SECONDS = 10.0  # for a model file
-LIST_SECONDS = 10.0  # for the versions or the decisions
+LIST_SECONDS = 8.0  # for the versions or the decisions: a command that asks ends within 10 s
 _SERVER = "MLflow server"
 _JSON = {"Content-Type": "application/json"}
 _RUNS_PER_REQUEST = 100  # MLflow limits the length of a filter

@@ -297,3 +297,22 @@ def test_the_alert_of_a_run_whose_process_ended_says_how(instance, alerts, end, 
     alert_sensors.failed_runs(context)
 
     assert alerts[0].text.spoken().startswith(f"fetch failed: {reason}")
+
+
+def test_the_alert_of_a_run_without_memory_says_so(instance, alerts):
+    @dg.op
+    def train():
+        np.ones(2**50)
+
+    job = dg.GraphDefinition("training", node_defs=[train]).to_job()
+    result = job.execute_in_process(instance=instance, raise_on_error=False)
+    (event,) = [event for event in result.all_events if event.event_type_value == "PIPELINE_FAILURE"]
+    context = dg.build_run_status_sensor_context(
+        sensor_name="failed_runs", dagster_event=event, dagster_instance=instance, dagster_run=result.dagster_run
+    ).for_run_failure()
+
+    alert_sensors.failed_runs(context)
+
+    assert alerts[0].text.spoken() == (
+        "training failed: train: out of memory: close other programs, or train fewer tickers at a time with --jobs 1"
+    )
