@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from tests import forked
 from tests.empty_databases import put_dagster_databases
 from tests.homes.older import ARCHIVES, unpack
 from zenith_cli.commands import app
@@ -317,6 +318,11 @@ NAMED = {
 }
 
 
+def be_quick():
+    """Wait briefly for what does not answer, also in a run."""
+    patience.COMMAND_SECONDS, patience.RUN_SECONDS = 1, 2
+
+
 @pytest.fixture
 def end(zenith, monkeypatch, tmp_path):
     """Run a command under a fault; return its status and error lines."""
@@ -325,12 +331,15 @@ def end(zenith, monkeypatch, tmp_path):
         for name in ("DAGSTER_HOME", "DATABASE_URL", "MLFLOW_TRACKING_URI", "REDIS_URL"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setattr(patience, "COMMAND_SECONDS", 1)
+        monkeypatch.setattr(patience, "RUN_SECONDS", 2)
         monkeypatch.setattr(logging, "raiseExceptions", False)  # handlers keep the closed streams of earlier tests
         monkeypatch.chdir(tmp_path)
         home = home or tmp_path / "home"
         with FAULTS[fault](home) as variables:
             for name, value in {"ZENITH_HOME": str(home), **variables}.items():
                 monkeypatch.setenv(name, value)
+            if fault not in ("files_limited", "memory_short"):  # limits, which a forked worker would not have
+                forked.fork_workers(monkeypatch, be_quick)
             status, out, err = zenith(*command.split())
         assert "Traceback" not in out + err
         return status, err.splitlines()
