@@ -44,6 +44,7 @@ def promote_if_better(
 
     For the version in Production nothing is decided or recorded. A copy of it, trained again on the same data, is
     recorded as unchanged. A version that was rolled back stays out, as do its copies: only `promote` puts it back.
+    What stays out for the same reason as before is recorded once.
 
     by:  the schedule or person that requested the run; default: user@host
     """
@@ -65,7 +66,7 @@ def promote_by_gates(
         if champion and champion.version in copies:
             same = f"identical to version {champion.version}, which is in Production"
             record = _record(history, candidate, "unchanged", champion, same, by=by)
-            return _result(name, record, None, _apply(registry, name, record, history, champion))
+            return _result(name, record, None, _apply(registry, name, record, history, champion, once=True))
         decision = judge(candidate, champion)
         rollback = _rollback_from(history, {version, *copies})
         outcome: Outcome = "promoted" if decision.promote and rollback is None else "refused"
@@ -73,7 +74,7 @@ def promote_by_gates(
         record = _record(history, candidate, outcome, champion, reason, decision, by=by)
         if champion and champion.version == version:  # this run trained only the other model
             return _result(name, record, decision, version)
-        return _result(name, record, decision, _apply(registry, name, record, history, champion))
+        return _result(name, record, decision, _apply(registry, name, record, history, champion, once=True))
 
 
 def promote(
@@ -133,12 +134,21 @@ def restore_previous(
 
 
 def _apply(
-    registry: ModelRegistry, name: str, record: DecisionRecord, history: list[DecisionRecord], champion: Version | None
+    registry: ModelRegistry,
+    name: str,
+    record: DecisionRecord,
+    history: list[DecisionRecord],
+    champion: Version | None,
+    *,
+    once: bool = False,
 ) -> int | None:
     """Record the decision, move the alias if it says so, settle concurrent moves. Return the version in Production.
 
     history, champion: the history and the Production version that the decision was based on
+    once: do not record again that a version stays out for the same reason as before
     """
+    if not record.moved and once and _is_repeated(record, history):
+        return record.previous
     record_decision(registry, name, record)
     if not record.moved:
         return record.previous
@@ -201,6 +211,17 @@ def _rollback_from(history: list[DecisionRecord], versions: set[int]) -> Decisio
     rollbacks = [one for one in history if one.outcome == "rolled back" and one.previous in versions]
     moves = [decision for decision in history if decision.moved and decision.version in versions]
     return rollbacks[-1] if rollbacks and (not moves or moves[-1].at < rollbacks[-1].at) else None
+
+
+def _is_repeated(record: DecisionRecord, history: list[DecisionRecord]) -> bool:
+    """Return True if the last decision about the version was the same: a run that trains another kind asks again."""
+    decisions = [one for one in history if one.version == record.version]
+    last = decisions[-1] if decisions else None
+    return last is not None and (last.outcome, last.previous, last.reason) == (
+        record.outcome,
+        record.previous,
+        record.reason,
+    )
 
 
 def _checked(reason: str | None) -> str | None:

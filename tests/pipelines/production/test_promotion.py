@@ -233,6 +233,21 @@ def test_a_copy_of_the_version_in_production_is_recorded_as_unchanged(registry):
     assert (record.outcome, record.by, record.moved) == ("unchanged", "schedule weekly_retraining", False)
 
 
+def test_a_version_that_stays_out_for_the_same_reason_is_recorded_once(registry):
+    current = current_data("ONCE", LATER)
+    for sessions in (440, 500):
+        register_and_promote(registry, "ONCE", FEATURES.iloc[:sessions])
+    roll_back(registry, "lstm", current, reason="it forecast a split")
+
+    for _ in range(2):  # as two runs do that train another kind
+        assert promote_if_better(registry, "lstm", 2, current)["outcome"] == "refused"
+
+    outcomes = [one.outcome for one in decision_history(registry, "lstm-ONCE")]
+    assert outcomes == ["promoted", "promoted", "rolled back", "refused"]
+    promote(registry, "lstm", 2, current, force=True, reason="it was none")
+    assert [one.moved for one in decision_history(registry, "lstm-ONCE")][-1:] == [True]
+
+
 def test_a_copy_of_a_version_that_was_rolled_back_stays_out(registry):
     current = current_data("BACKAGAIN", LATER)
     for sessions in (440, 500):
