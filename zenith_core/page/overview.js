@@ -23,8 +23,9 @@ const COLUMNS = [
   ["signal", (row) => row.signal, (row) => (row.signal ? h("span", { class: `side ${row.signal}`, title: t(`reason.${row.reason_code}`) }, t(`signal.${row.signal}`)) : "–"), true],
   ["worth", (row) => row.evidence?.e_value, (row) => (row.evidence ? t(row.evidence.discovered ? "yes" : "no") : "–"), false],
   ["age", (row) => row.as_of, (row) => [day(row.as_of), " ", row.stale && h("span", { class: "tag stale" }, t("stale"))], false],
+  ["model", (row) => row.model_data_end, (row) => day(row.model_data_end), false],
 ];
-const TEXTS = ["ticker", "recent", "signal", "worth", "age"];
+const TEXTS = ["ticker", "recent", "signal", "worth", "age", "model"];
 
 const FILTERS = {
   all: () => true,
@@ -180,7 +181,7 @@ function line(row) {
 }
 
 const FIELDS = ["ticker", "as_of", "close", "previous_close", "currency", "horizon", "target_date", "price", "change_pct", "lower", "upper",
-                "volatility", "value_at_risk", "signal", "reason_code", "beats_naive", "model_version", "stale", "problem",
+                "volatility", "value_at_risk", "signal", "reason_code", "beats_naive", "model_version", "model_data_end", "stale", "problem",
                 "e_value", "required", "discovered"];
 
 // A text that a spreadsheet would run as a formula gets an apostrophe.

@@ -127,7 +127,7 @@ function riskOf({ risk: answers, risk_record: known }) {
     answers.length ? risk(ticker, { risk: { value: answers } })
       : note(t("error.distribution-unavailable"), " ", parts.command(`zenith job refresh_prices --tickers ${ticker}`)),
     known.horizons && [h("h3", {}, t("report.risk.record")), small("report.risk.how", { since: day(known.since), until: day(known.until) }),
-      tails(ticker, known), volatility(ticker, known), peers(ticker, known), touches(ticker, known)]);
+      h("div", { class: "captioned" }, tails(ticker, known), volatility(ticker, known), peers(ticker, known), touches(ticker, known))]);
 }
 
 function signalSkill(report) {

@@ -55,6 +55,7 @@ def _price(price: PriceAnswer) -> dict[str, Any]:
         "beats_naive": price.skill.beats_naive,
         "evidence": price.evidence,
         "model_version": price.model_version,
+        "model_data_end": price.model_data_end,
         "stale": price.stale,
     }
 

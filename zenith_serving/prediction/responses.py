@@ -136,6 +136,7 @@ def _common(model: ServedModel, skill: Skill, evidence: AnswerEvidence | None, n
         **common_fields(model.snapshot, now),
         "model_type": model.kind,
         "model_version": "none" if model.version is None else str(model.version),
+        "model_data_end": model.facts.get("data_end"),
         "skill": skill,
         "evidence": evidence,
         "scale_version": model.scale_version,

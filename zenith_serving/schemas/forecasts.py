@@ -39,6 +39,7 @@ class ForecastRow(Response):
     beats_naive: bool | None = Field(default=None, description="Whether the price model beats an unchanged price.")
     evidence: AnswerEvidence | None = Field(default=None, description="For the price forecasts, null without a model.")
     model_version: str | None = Field(default=None, description="Of the price model; `none` for a band without one.")
+    model_data_end: date | None = Field(default=None, description="The last session in that model's training data.")
     stale: bool | None = Field(default=None, description="More than 5 sessions have begun since `as_of`.")
     problem: str | None = None
 

@@ -95,6 +95,9 @@ class ModelAnswer(Answer):
 
     model_type: Kind = Field(description="The kind of model that answers.")
     model_version: str = Field(description="The version in MLflow; `none` if no model is trained yet.")
+    model_data_end: date | None = Field(
+        default=None, description="The last session in the model's training data; null without a model."
+    )
     skill: Skill
     evidence: AnswerEvidence | None = Field(default=None, description="Null without a model.")
     scale_version: str | None = Field(

@@ -7,6 +7,7 @@ from tests.pipelines.defs.test_refresh import history
 from zenith_core.model_kinds.table import KINDS
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.defs.skips import skip_reason
+from zenith_pipelines.execution.ticker_run import TickerRun, _outcome
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import add_tickers
 
@@ -45,13 +46,21 @@ def materialized(result):
     return [event.asset_key.to_user_string() for event in result.get_asset_materialization_events()]
 
 
-def test_too_few_sessions_to_forecast_skip_all_assets_after_the_prices(train):
+def test_too_few_sessions_to_forecast_skip_all_assets_after_the_prices(train, caplog):
     result = train(200)
 
     assert result.success
     assert materialized(result) == ["raw_prices", "cleaned_prices"]
     assert skip_reason(result.all_events).startswith("200 sessions of history; at least ")
     assert {"serving_snapshot", "forecast_ledger", "backtest_report", *MODELS} <= steps(result, "STEP_SKIPPED")
+    outcome = _outcome(TickerRun("XYZ"), result, ticker_exists=True)
+    assert (outcome["status"], outcome["sessions"], set(outcome["seconds"])) == (
+        "skipped",
+        200,
+        set(materialized(result)),
+    )
+    assert outcome["reason"] == skip_reason(result.all_events)
+    assert [message for message in caplog.messages if "emitted no result" in message] == []
 
 
 def test_too_few_sessions_to_train_skip_the_models_and_what_needs_one(train):
