@@ -1,6 +1,6 @@
 """Write docs/capacity.md from the JSON of run_all.py: every figure is measured, or computed from measurements.
 
-The text is in capacity.md.j2. Without a capacity measurement the page does not change.
+The text is in capacity_text.py. Without a capacity measurement the page does not change.
 """
 
 import json
@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from capacity import bytes_per_run
+from capacity_text import text
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "capacity.md"
-SCALES = (50, 1_000, 10_000)
+SCALES = (50, 1_000, 10_000, 100_000)
 NIGHT_HOURS = 8
 WEEKS = 52
 KEPT_VERSIONS = 5  # of each model, the default of `zenith cleanup`
@@ -24,26 +25,16 @@ Batch = dict[str, Any]
 
 def page(results: Mapping[str, Any]) -> str | None:
     """Return the text of the page, or None if the results have no capacity measurement."""
-    import jinja2
-
     entry = results["benchmarks"].get("capacity")
     if not entry or entry["failure"]:
         return None
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE), undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters |= {
-        "n": number,
-        "mb": lambda count: number(count / 1e6),
-        "gb": lambda count: number(count / 1e9),
-    }
     facts = facts_of(entry["series"]["batches"], results["machines"][entry["machine"]])
-    plotted_benchmarks = [name for name, each in results["benchmarks"].items() if each["series"]]
-    return environment.get_template("capacity.md.j2").render(entry=entry, drawn=plotted_benchmarks, **facts) + "\n"
+    drawn = [name for name, each in results["benchmarks"].items() if each["series"]]
+    return text({"when": entry["when"], "drawn": drawn, **facts})
 
 
 def facts_of(batches: Sequence[Batch], machine: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the variables of the template."""
+    """Return the figures of the text."""
     first = [batch for batch in batches if batch["kind"] == "first"]
     postgres = next(batch for batch in batches if batch["kind"] == "postgres")
     last, many = first[-1], [batch for batch in first if batch["batch"] > 1]
@@ -110,18 +101,12 @@ def weighted(batches: Sequence[Batch], stage: str) -> float:
     return float(total / sum(batch["batch"] for batch in batches))
 
 
-def number(value: float) -> str:
-    """Format with two or three significant digits."""
-    digits = 0 if abs(value) >= 20 else 1 if abs(value) >= 1 else 2
-    return f"{value:,.{digits}f}"
-
-
 def main() -> None:
     """Write the page from the given results, or from the committed ones."""
     file = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "results" / "bench.json"
-    text = page(json.loads(file.read_text()))
-    if text is not None:
-        PAGE.write_text(text)
+    content = page(json.loads(file.read_text()))
+    if content is not None:
+        PAGE.write_text(content)
         print(f"written: {PAGE}")
 
 

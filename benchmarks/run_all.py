@@ -79,6 +79,7 @@ BENCHMARKS = (
     ),
     Benchmark("nightly", {"full": (), "long": ()}),
     Benchmark("weekly", {"long": ()}),
+    Benchmark("storage", {"long": ()}),
     Benchmark("many_tickers", {"full": (), "long": ()}),
     Benchmark("capacity", {"long": ("--folder", str(WORK / "capacity"))}),
 )

@@ -17,7 +17,7 @@ from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.table import task_of
 from zenith_core.model_kinds.tasks import Task
 from zenith_core.names import ALL_TICKERS
-from zenith_pipelines.datasets.atomic_files import parquet_bytes, write_atomically
+from zenith_pipelines.datasets.atomic_files import write_atomically
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.ingestion.fetch import clean_snapshot
 from zenith_pipelines.ingestion.point_in_time import as_of_state, parse_day, snapshot_as_of
@@ -108,7 +108,9 @@ def _encode(frame: pd.DataFrame, format: Format) -> bytes:
         return _without_formulas(frame).to_csv(index=False, date_format="%Y-%m-%d").encode()
     if format is Format.XLSX:
         return _workbook(frame)
-    return parquet_bytes(frame, index=False)
+    buffer = io.BytesIO()
+    frame.to_parquet(buffer, index=False)  # as other programs expect it
+    return buffer.getvalue()
 
 
 def _workbook(frame: pd.DataFrame) -> bytes:

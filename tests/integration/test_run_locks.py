@@ -16,10 +16,17 @@ from tests.waiting import PATIENCE, wait_until
 from zenith_pipelines.dagster_runtime import run_locks
 from zenith_pipelines.dagster_runtime.dead_runs import REASON, fail_dead_run, fail_dead_runs
 from zenith_pipelines.dagster_runtime.instance import open_instance
-from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock
+from zenith_pipelines.dagster_runtime.run_locks import hold_run_lock, hold_ticker
 from zenith_pipelines.settings import Settings
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="needs a user called nobody")]
+
+
+def hold_ticker_lock(ticker, alive):
+    """Work on a ticker until the process is killed."""
+    with hold_ticker(Settings(), ticker):
+        alive.set()
+        time.sleep(2 * PATIENCE)
 
 
 def hold_lock(run_id, alive):
@@ -27,6 +34,11 @@ def hold_lock(run_id, alive):
     with hold_run_lock(Settings(), run_id):
         alive.set()
         time.sleep(2 * PATIENCE)
+
+
+def enter_and_leave(settings, ticker):
+    with hold_ticker(settings, ticker):
+        pass
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +73,13 @@ def start(settings):
 
 @pytest.fixture
 def elsewhere(tmp_path):
-    """Begin to work on a run in a process that shares nothing with this one but the database."""
+    """Begin to work on a run or ticker in a process that shares nothing with this one but the database."""
     machines = []
 
-    def work(run_id):
+    def work(name, hold=hold_lock):
         alive = forked.FORKED.Event()
         environment = {**os.environ, "ZENITH_HOME": str(tmp_path / "elsewhere")}
-        machines.append(forked.start(hold_lock, run_id, alive, environment=environment))
+        machines.append(forked.start(hold, name, alive, environment=environment))
         assert alive.wait(PATIENCE)
         return machines[-1]
 
@@ -127,6 +139,23 @@ def test_a_run_that_ended_leaves_nothing_to_clean_up(settings, start):
         assert marks(settings) == [run_id]
     assert marks(settings) == []
     fail_dead_run(settings, run_id)
+
+
+def test_a_ticker_is_held_on_one_machine_at_a_time(settings, elsewhere, caplog):
+    url = settings.database_url.get_secret_value()
+    machine = elsewhere("AAPL", hold_ticker_lock)
+    with hold_ticker(settings, "IBM"), hold_ticker(settings, "IBM"):  # a batch, then the run inside it
+        assert caplog.messages == []
+
+    with ThreadPoolExecutor() as threads, run_locks.connect(url) as server:
+        ours = threads.submit(enter_and_leave, settings, "AAPL")
+        wait_until(lambda: server.execute("SELECT 1 FROM pg_locks WHERE NOT granted").fetchone())
+        assert caplog.messages == ["AAPL: waiting until another run of this ticker ends"]
+        assert not ours.done()
+        machine.kill()
+        machine.join()
+        ours.result(PATIENCE)
+    assert marks(settings) == []
 
 
 def test_of_machines_that_begin_at_once_on_an_empty_database_none_fails(postgres):

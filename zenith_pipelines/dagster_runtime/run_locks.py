@@ -8,10 +8,11 @@ PostgreSQL instance it is an advisory lock, and the server releases it when the 
 that was killed leaves a mark: the file, or a row of the table zenith_alive.
 """
 
+import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -33,13 +34,23 @@ RELOCK_SECONDS = 4.0  # a live process acquires its lock again within this time 
 _KEEPALIVE = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
 _TABLE = "CREATE TABLE zenith_alive (run_id text PRIMARY KEY, host text NOT NULL, since timestamptz DEFAULT now())"
 
+_logger = logging.getLogger(__name__)
 
-def hold_ticker(settings: Settings, ticker: str) -> AbstractContextManager[None]:
+
+def hold_ticker(settings: Settings, ticker: str, log: logging.Logger | None = None) -> AbstractContextManager[None]:
     """Hold the lock of a validated ticker while its datasets are made; wait until no other process holds it.
 
-    Nested calls of a process are allowed. Raises StorageUnavailable.
+    A wait is said in one line, on stderr and in the `log` of a run. Nested calls of a process are allowed.
+    Raises StorageUnavailable.
     """
-    return run_locks(settings).hold_ticker(ticker)
+
+    def waits() -> None:
+        line = f"{ticker}: waiting until another run of this ticker ends"
+        _logger.warning(line)
+        if log:
+            log.info(line)
+
+    return run_locks(settings).hold_ticker(ticker, waits)
 
 
 class RunLocks(Protocol):
@@ -48,8 +59,8 @@ class RunLocks(Protocol):
     def hold(self, run_id: str) -> AbstractContextManager[None]:
         """Hold the lock of a run; nested calls are allowed. If an error passes through, the mark stays."""
 
-    def hold_ticker(self, ticker: str) -> AbstractContextManager[None]:
-        """Hold the lock of a ticker; nested calls are allowed."""
+    def hold_ticker(self, ticker: str, waits: Callable[[], None]) -> AbstractContextManager[None]:
+        """Hold the lock of a ticker; call `waits` once if another process holds it. Nested calls are allowed."""
 
     def possibly_dead(self) -> Sequence[str]:
         """Return the runs that have a mark and whose lock may be free."""
@@ -92,13 +103,20 @@ class FileLocks:
             path.unlink(missing_ok=True)
 
     @contextmanager
-    def hold_ticker(self, ticker: str) -> Iterator[None]:
+    def hold_ticker(self, ticker: str, waits: Callable[[], None]) -> Iterator[None]:
         """See `RunLocks.hold_ticker`. The file stays: another process may have opened it to wait."""
         folder = self._folder / "tickers"
         folder.mkdir(exist_ok=True)
         lock = FileLock(folder / f"{ticker}.lock", thread_local=False, is_singleton=True)
-        with lock.acquire(poll_interval=_TICKER_POLL_SECONDS):
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            waits()
+            lock.acquire(poll_interval=_TICKER_POLL_SECONDS)
+        try:
             yield
+        finally:
+            lock.release()
 
     def possibly_dead(self) -> list[str]:
         """See `RunLocks.possibly_dead`. Returns every mark, because trying a lock costs no more than checking it."""
@@ -142,13 +160,13 @@ class DatabaseLocks:
             del self._own_locks[run_id]
 
     @contextmanager
-    def hold_ticker(self, ticker: str) -> Iterator[None]:
+    def hold_ticker(self, ticker: str, waits: Callable[[], None]) -> Iterator[None]:
         """See `RunLocks.hold_ticker`."""
         key = f"ticker {ticker}"
         if key in self._own_locks:
             yield
             return
-        lock = self._own_locks[key] = AdvisoryLock(self._url, key, has_mark=False)
+        lock = self._own_locks[key] = AdvisoryLock(self._url, key, has_mark=False, waits=waits)
         try:
             yield
         finally:
@@ -179,9 +197,11 @@ class DatabaseLocks:
 class AdvisoryLock:
     """The lock of a run or ticker, held until `release`. A thread renews a lost session. Raises StorageUnavailable."""
 
-    def __init__(self, url: str, run_id: str, *, has_mark: bool = True) -> None:
+    def __init__(
+        self, url: str, run_id: str, *, has_mark: bool = True, waits: Callable[[], None] = lambda: None
+    ) -> None:
         self._url, self._run_id, self._has_mark = url, run_id, has_mark
-        self._connection = self._acquire()
+        self._connection = self._acquire(waits)
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._keep, daemon=True)
         self._thread.start()
@@ -199,10 +219,12 @@ class AdvisoryLock:
         self._stop()
         self._connection.close()
 
-    def _acquire(self) -> "Connection":
+    def _acquire(self, waits: Callable[[], None] = lambda: None) -> "Connection":
         """Acquire the lock before writing the mark: a mark with a free lock means a dead process."""
         connection = connect(self._url)
-        connection.execute("SELECT pg_advisory_lock(%s)", [_lock_key(self._run_id)])
+        if not _try_lock(connection, self._run_id):
+            waits()
+            connection.execute("SELECT pg_advisory_lock(%s)", [_lock_key(self._run_id)])
         if self._has_mark:
             connection.execute(
                 "INSERT INTO zenith_alive (run_id, host) VALUES (%s, %s) ON CONFLICT (run_id) DO NOTHING",

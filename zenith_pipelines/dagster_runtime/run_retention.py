@@ -10,6 +10,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import sqlalchemy as db
+from dagster._core.storage.event_log import SqlEventLogStorage
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 
 from zenith_pipelines.settings import Settings
@@ -26,8 +29,9 @@ def oldest_kept_run(settings: Settings) -> datetime:
 def purge_runs(instance: dg.DagsterInstance, before: datetime, *, dry_run: bool = False) -> dict[str, int]:
     """Delete the runs that ended and were created before a moment; return their number and the bytes of their files.
 
-    A run stays if it made the latest materialization of an asset, or of one of its partitions. `dry_run` reports the
-    same and deletes nothing. In PostgreSQL the space is for the next runs, and no bytes are reported.
+    A run stays if it made the latest materialization of an asset, or of one of its partitions. Of a check's results
+    that old, only the latest of each partition stays. `dry_run` reports the same and deletes nothing. In PostgreSQL the
+    space is for the next runs, and no bytes are reported.
     """
     old = list(_ended_runs(instance, before))
     latest = runs_of_latest(instance) if old else set()
@@ -37,6 +41,8 @@ def purge_runs(instance: dg.DagsterInstance, before: datetime, *, dry_run: bool 
         size += sum(_size(path) for path in _paths(instance, run_id))
         if not dry_run:
             _delete(instance, run_id)
+    if not dry_run:
+        _delete_check_results(instance, before)
     return {"runs": len(old), "bytes": size}
 
 
@@ -66,6 +72,16 @@ def _delete(instance: dg.DagsterInstance, run_id: str) -> None:
     instance.compute_log_manager.delete_logs(prefix=[run_id])
     for path in _paths(instance, run_id):
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _delete_check_results(instance: dg.DagsterInstance, before: datetime) -> None:
+    """Delete old results of checks but the latest: Dagster keeps each in a table that `delete_run` leaves alone."""
+    storage, results = instance.event_log_storage, AssetCheckExecutionsTable.c
+    if isinstance(storage, SqlEventLogStorage):
+        latest = db.select(db.func.max(results.id)).group_by(results.asset_key, results.check_name, results.partition)
+        is_old = results.create_timestamp < before.astimezone(UTC).replace(tzinfo=None)
+        with storage.index_connection() as connection:
+            connection.execute(AssetCheckExecutionsTable.delete().where(is_old, results.id.not_in(latest)))
 
 
 def _paths(instance: dg.DagsterInstance, run_id: str) -> list[Path]:

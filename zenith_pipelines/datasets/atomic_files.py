@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LEFT_BEHIND_SECONDS = 3600.0  # longer than any write: an older temporary file belongs to a killed process
+_LEVEL = 9  # of zstd: as fast as 3 here, and 15 takes ten times as long for 1 % less
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -36,10 +37,21 @@ def write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
-def parquet_bytes(table: "pd.DataFrame", *, index: bool | None = None) -> bytes:
-    """Return the table as a parquet file. `index` is passed to `DataFrame.to_parquet`."""
+def parquet_bytes(table: "pd.DataFrame") -> bytes:
+    """Return the table as a parquet file of few bytes.
+
+    The bytes of floats are stored one place after the other: signs and exponents repeat, and are compressed.
+    """
+    floats = [str(name) for name, kind in table.dtypes.items() if kind in ("float32", "float64")]
+    others = [str(name) for name in (table.index.name, *table.columns) if name and str(name) not in floats]
     buffer = io.BytesIO()
-    table.to_parquet(buffer, index=index)
+    table.to_parquet(
+        buffer,
+        compression="zstd",
+        compression_level=_LEVEL,
+        use_byte_stream_split=floats,
+        use_dictionary=others,
+    )
     return buffer.getvalue()
 
 

@@ -118,7 +118,7 @@ class _Batch(ABC):
         for count, ticker in enumerate(names, start=1):
             self._zenith.fence()
             if self._instance.has_dynamic_partition(PARTITIONS, ticker):
-                with hold_ticker(self._zenith.settings, ticker):  # another run of it may be at work
+                with hold_ticker(self._zenith.settings, ticker, self._context.log):  # another run of it may be at work
                     self.outcomes[ticker] = self._work_on(ticker)
             else:
                 self.outcomes[ticker] = "removed"

@@ -43,7 +43,7 @@ class ZenithResource(dg.ConfigurableResource):  # type: ignore[type-arg]
                 locks.enter_context(hold_run_lock(self.settings, context.run.run_id))
                 with suppress(InvalidTicker):  # the UI accepts any text as a partition: `require_ticker` refuses it
                     ticker = validate_ticker(context.run.tags.get(PARTITION_NAME_TAG, ""))
-                    locks.enter_context(hold_ticker(self.settings, ticker))
+                    locks.enter_context(hold_ticker(self.settings, ticker, context.log))
             yield self
 
     def fence(self) -> None:

@@ -24,8 +24,6 @@ from zenith_serving.registry.base import (
     check_checksum,
     decisions_by_model,
     intelligible,
-    listed_metrics,
-    listed_tags,
     name_pattern,
     production_versions,
     quoted,
@@ -145,9 +143,9 @@ class DatabaseRegistry:
                 name,
                 version,
                 created_ms,
-                frozenset(aliases[name, version]),
-                listed_tags(tags[name, version]),
-                listed_metrics(metrics[name, version]),
+                frozenset(aliases.get((name, version), ())),
+                tags.get((name, version), {}),
+                metrics.get((name, version), {}),
             )
             for name, version, created_ms in self._of(_VERSIONS, which)
         ]

@@ -25,6 +25,12 @@ def models():
     """Models of a ticker."""
 
 
+@dg.asset_check(asset=prices)
+def complete():
+    """A check of prices."""
+    return dg.AssetCheckResult(passed=True)
+
+
 @dg.asset
 def summary():
     """An asset without partitions."""
@@ -91,3 +97,17 @@ def test_young_runs_and_runs_that_have_not_ended_stay(instance):
     assert purge_runs(instance, datetime.now(UTC) - timedelta(days=1)) == {"runs": 0, "bytes": 0}
     assert purge_runs(instance, TOMORROW)["runs"] == 1
     assert instance.get_run_by_id(active)
+
+
+def test_of_old_results_of_a_check_the_latest_stays(instance):
+    def results():
+        rows = instance.event_log_storage.get_asset_check_execution_history(complete.check_key, limit=10)
+        return [row.run_id for row in rows]
+
+    older, newer = (run(instance, prices, complete, ticker="AAPL") for _ in range(2))
+    purge_runs(instance, datetime.now(UTC) - timedelta(days=1))
+    purge_runs(instance, TOMORROW, dry_run=True)
+    assert results() == [newer, older]
+
+    purge_runs(instance, TOMORROW)
+    assert results() == [newer]

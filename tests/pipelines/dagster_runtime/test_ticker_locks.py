@@ -29,7 +29,7 @@ def other(settings):
     return FileLock(dagster_home(settings) / "alive" / "tickers" / "AAPL.lock")
 
 
-def test_one_process_at_a_time_holds_a_ticker(settings, other):
+def test_one_process_at_a_time_holds_a_ticker(settings, other, caplog):
     entered = Event()
 
     def work():
@@ -44,6 +44,7 @@ def test_one_process_at_a_time_holds_a_ticker(settings, other):
             pass
     thread.join(PATIENCE)
     assert entered.is_set()
+    assert caplog.messages == ["AAPL: waiting until another run of this ticker ends"]
 
 
 def test_the_calls_of_a_process_nest(settings, other):

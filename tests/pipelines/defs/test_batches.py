@@ -185,8 +185,9 @@ def test_a_ticker_waits_for_another_run_of_it(run_batch, monkeypatch):
     hold = batches.hold_ticker
 
     @contextmanager
-    def hold_and_note(settings, ticker):
-        with hold(settings, ticker):
+    def hold_and_note(*arguments):
+        ticker = arguments[1]
+        with hold(*arguments):
             assert executed == locks
             yield
         locks.extend([(ticker, MODEL), (ticker, LAST)])

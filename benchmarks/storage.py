@@ -1,0 +1,172 @@
+"""Bytes that a ticker leaves in a year of weekly retrainings and daily refreshes, by part, after clean-up.
+
+A simulated ticker is retrained and refreshed in batches, as the schedules do, for a few weeks. The clean-up then
+deletes all that it will ever delete of them: growth is what it leaves. A year has 52 retrainings and 252 refreshes.
+Parts that clean-up keeps in a number (versions of a model, runs of the latest of an asset, newest datasets) are a
+stock: they reach a size and stay there. Epochs change no size, so there is one by default. Free pages of SQLite do not
+count: the next rows fill them.
+"""
+
+import argparse
+import os
+import sqlite3
+import tempfile
+import warnings
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from harness.figures import Figure, add_json, report
+
+FIGURES = ("year_mb",)
+TICKER = "SIM-NOISE-1"
+FIRST = 2_900  # sessions at the first training
+RETRAININGS, REFRESHES = 52, 252  # of a year
+PARTS = {  # part: globs under ZENITH_HOME; a file belongs to the first that matches
+    "prices": ("data/raw_prices/**/*",),
+    "ledger": ("data/forecast_ledger/**/*",),
+    "other datasets": ("data/**/*",),
+    "MLflow's artifacts": ("mlflow/artifacts/**/*",),
+    "MLflow's database": ("mlflow/*",),
+    "Dagster's index of events": ("dagster/history/runs/index.db*", "dagster/history/runs.db*"),
+    "Dagster's events of runs": ("dagster/history/runs/*",),
+    "rest of Dagster": ("dagster/**/*",),
+    "reports": ("reports/**/*",),
+    "rest": ("**/*",),
+}
+
+GROWING = ("prices", "ledger", "MLflow's database", "Dagster's index of events")
+
+Sizes = dict[str, int]
+
+
+def main() -> None:
+    """Simulate the weeks, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weeks", type=int, default=3, help="at least 2: the first one does not count")
+    parser.add_argument("--nights", type=int, default=2, help="refreshes of each week")
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--home", type=Path, help="a new folder for the home, to look at afterwards")
+    add_json(parser)
+    arguments = parser.parse_args()
+    warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder:
+        home = arguments.home or Path(folder) / "home"
+        prices = Path(folder) / "prices"
+        prices.mkdir()
+        os.environ |= {"ZENITH_HOME": str(home), "ZENITH_CSV_DIR": str(prices), "ZENITH_PRICE_SOURCE": "csv"}
+        weeks = _weeks(home, prices / f"{TICKER}.csv", arguments)
+    by_part = growth(weeks, arguments.nights)
+    print_table(weeks, by_part, arguments.nights)
+    report("storage", [Figure("year_mb", sum(by_part.values()) / 1e6)], arguments.json, {"weeks": weeks})
+
+
+def growth(weeks: list[dict[str, Sizes]], nights: int) -> dict[str, float]:
+    """Return the bytes of a year by part: what the weeks after the first one left."""
+    further, before = weeks[1:], weeks[:-1]
+    return {
+        part: sum(
+            RETRAININGS * (week["retrained"][part] - last["refreshed"][part])
+            + REFRESHES / nights * (week["refreshed"][part] - week["retrained"][part])
+            for week, last in zip(further, before, strict=True)
+        )
+        / len(further)
+        for part in GROWING
+    }
+
+
+def print_table(weeks: list[dict[str, Sizes]], by_part: Mapping[str, float], nights: int) -> None:
+    """Print kB by part: growth in a year, and what the last retraining and refresh left before clean-up."""
+    last = weeks[-1]
+    print(f"{'kB':<28}{'a year':>10}{'there now':>12}{'a retraining':>14}{'a refresh':>12}  (before clean-up)")
+    for part in PARTS:
+        retraining = last["before_retrained"][part] - weeks[-2]["refreshed"][part]
+        refresh = (last["before_refreshed"][part] - last["retrained"][part]) / nights
+        grown = f"{by_part[part] / 1e3:.0f}" if part in by_part else "stock"
+        now = last["refreshed"][part]
+        print(f"{part:<28}{grown:>10}{now / 1e3:>12.0f}{retraining / 1e3:>14.0f}{refresh / 1e3:>12.0f}")
+    print(f"{'all':<28}{sum(by_part.values()) / 1e3:>10.0f}{sum(last['refreshed'].values()) / 1e3:>12.0f}")
+
+
+def sizes(home: Path) -> Sizes:
+    """Return the bytes of each part in use."""
+    found, sizes = set[Path](), dict.fromkeys(PARTS, 0)
+    for part, patterns in PARTS.items():
+        files = {file for pattern in patterns for file in home.glob(pattern) if file.is_file()} - found
+        sizes[part] = sum(map(_used, files))
+        found |= files
+    return sizes
+
+
+def _used(file: Path) -> int:
+    """Return the bytes of a file, of an SQLite database without its free pages."""
+    size = file.stat().st_size
+    if file.suffix != ".db" or not size:
+        return size
+    with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        pages, free, page = (
+            database.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size")
+        )
+    return int((pages - free) * page)
+
+
+def _weeks(home: Path, file: Path, arguments: Any) -> list[dict[str, Sizes]]:
+    """Return the sizes after each retraining and after the nights of each week, before and after clean-up."""
+    from zenith_pipelines.dagster_runtime.instance import open_instance
+    from zenith_pipelines.definitions import defs
+    from zenith_pipelines.ingestion.sources.simulated import SimulatedSource
+    from zenith_pipelines.settings import Settings
+    from zenith_pipelines.tickers import add_tickers
+
+    series, sessions, weeks = SimulatedSource().fetch(TICKER).prices, FIRST, []
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    with open_instance(Settings()) as instance:
+        add_tickers(instance, [TICKER])
+
+        def run(job: str, op: str, **options: Any) -> None:
+            nonlocal sessions
+            series[:sessions].to_csv(file, index_label="date")
+            sessions += 1
+            config = {"ops": {op: {"config": {"tickers": [TICKER], **options}}}, **quiet}
+            result = defs.resolve_job_def(job).execute_in_process(instance=instance, run_config=config)
+            event = next(event for event in result.all_events if event.event_type_value == "STEP_OUTPUT")
+            outcomes = event.step_output_data.metadata["outcomes"].value
+            if outcomes != {TICKER: "ok"}:
+                raise SystemExit(str(outcomes))
+
+        for number in range(arguments.weeks):
+            week = {}
+            run("retrain_batch", "retrain_each", epochs=arguments.epochs)
+            week["before_retrained"] = sizes(home)
+            clean(instance)
+            week["retrained"] = sizes(home)
+            for _ in range(arguments.nights):
+                run("refresh_batch", "refresh_each")
+            week["before_refreshed"] = sizes(home)
+            clean(instance)
+            week["refreshed"] = sizes(home)
+            weeks.append(week)
+            print(f"week {number + 1}: {sum(week['refreshed'].values()) / 1e6:.2f} MB after clean-up", flush=True)
+    return weeks
+
+
+def clean(instance: Any) -> None:
+    """Delete what clean-up deletes in the end: runs of any age, and all but the newest version without an alias."""
+    from datetime import UTC, datetime
+
+    from zenith_pipelines.dagster_runtime.run_retention import purge_runs
+    from zenith_pipelines.datasets.store import DatasetStore
+    from zenith_pipelines.ingestion.fetch import fold_prices
+    from zenith_pipelines.registry.model_registry import ModelRegistry
+    from zenith_pipelines.registry.retention import RetentionRules, clean_up
+    from zenith_pipelines.settings import Settings
+
+    settings = Settings()
+    purge_runs(instance, datetime.now(UTC))
+    clean_up(ModelRegistry(settings.tracking_uri, settings.artifact_root), RetentionRules(keep_latest_n=1))
+    fold_prices(DatasetStore(settings.data_uri))
+
+
+if __name__ == "__main__":
+    main()
