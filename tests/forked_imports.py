@@ -6,12 +6,17 @@ from datetime import UTC, datetime
 import exchange_calendars  # noqa: F401
 import matplotlib.backends.backend_agg
 import matplotlib.figure  # noqa: F401
-import mlflow  # noqa: F401
+import mlflow.onnx
+import mlflow.pyfunc
+import mlflow.store.model_registry.sqlalchemy_store
+import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 import onnx  # noqa: F401
+import onnxruntime  # noqa: F401
 import pandera.pandas  # noqa: F401
 import psycopg  # noqa: F401
 import pyarrow.parquet  # noqa: F401
 import pytest  # noqa: F401
+import sqlalchemy.orm
 import upath  # noqa: F401
 
 import zenith_pipelines.dagster_runtime.storage
@@ -24,4 +29,5 @@ from zenith_core.market.sessions import last_closed_session, sessions_between
 
 sessions_between(exchange_of("AAPL"), datetime(2000, 1, 1, tzinfo=UTC).date(), datetime.now(UTC).date())
 last_closed_session(exchange_of("AAPL"), datetime.now(UTC))
+sqlalchemy.orm.configure_mappers()  # of MLflow's tables, else each process does
 gc.freeze()  # else each process looks through all of it
