@@ -32,7 +32,8 @@ def main() -> None:
     try:
         sys.exit(app(prog_name="zenith", standalone_mode=False) or 0)  # standalone, Typer would draw a box
     except TyperException as error:
-        print(_usage_error(error), file=sys.stderr)
+        if message := _usage_error(error):
+            print(message, file=sys.stderr)
         sys.exit(error.exit_code)
     except ZenithError as error:
         print(f"zenith: {error}", file=sys.stderr)
@@ -59,9 +60,12 @@ def memory_limit() -> float:
 
 
 def _usage_error(error: TyperException) -> str:
-    """Return one line: the usage error and where to find help. Without arguments the error is the help itself."""
+    """Return one line: the usage error and where to find help.
+
+    Without arguments the error is the help itself, or empty if Typer has printed that.
+    """
     message = error.format_message()
-    if "\n" in message:
+    if not message or "\n" in message:
         return message
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "zenith"

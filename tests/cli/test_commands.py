@@ -71,8 +71,10 @@ def test_usage_error_is_one_line_with_status_2(zenith, arguments, message):
     assert "--help`" in err
 
 
-def test_without_arguments_the_help_is_printed(zenith):
-    status, out, err = zenith()
+@pytest.mark.parametrize("arguments", [(), ("alerts",)])
+def test_without_arguments_the_help_is_printed_and_nothing_else(zenith, arguments):
+    status, out, err = zenith(*arguments)
 
     assert status == 2
     assert "Commands" in out + err
+    assert "zenith: ;" not in err

@@ -6,12 +6,13 @@ import socket
 import threading
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import get_args
 
 import pytest
 
 from zenith_core.errors import UserError
-from zenith_core.words import Text
-from zenith_pipelines.alert_receivers import Receiver, read_receivers
+from zenith_core.words import Text, texts
+from zenith_pipelines.alert_receivers import Kind, Receiver, read_receivers
 from zenith_pipelines.alerts import delivery
 from zenith_pipelines.alerts.alert import Alert
 from zenith_pipelines.alerts.delivery import MOST_LINES, deliver, message_of, send_alerts
@@ -143,6 +144,34 @@ def test_each_receiver_gets_the_kinds_of_its_row_in_its_language_as_one_message(
             "AAPL: a versão 3 foi recusada. Não passou em: perda, cobertura",
         ),
     ]
+
+
+MODEL = Text("alert.model", {"ticker": "AAPL", "model": Text("model.lstm")})
+OF_KIND = {
+    "promoted": Text("alert.promoted", {"subject": MODEL, "version": "3", "by": "ann", "reason": "perda: -2 %"}),
+    "refused": REFUSED.text,
+    "rolled_back": Text("alert.rolled_back", {"subject": MODEL, "version": "2", "by": "ann", "reason": "a surpresa"}),
+    "retraining": Text("alert.retraining", {"ticker": "AAPL", "reason": "45/60"}),
+    "run_failed": FAILURE,
+    "stale_prices": Text("alert.stale_prices", {"ticker": "AAPL", "n": 7, "last": "2026-11-20"}),
+    "disk_space": Text("alert.disk_space", {"free": 0.5, "needed": 1200.0}),
+    "digest": Text("digest.title", {"date": "2026-11-30", "promoted": 1, "refused": 0, "rolled_back": 0}),
+}
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_every_kind_reaches_the_receiver_that_asks_for_it_in_its_language(table, webhook, kind):
+    others = [one for one in get_args(Kind) if one != kind]
+    settings = table(
+        f'name = "desk"\nurl = "URL/desk"\nalerts = ["{kind}"]\nlanguage = "pt"',
+        f'name = "ops"\nurl = "URL/ops"\nalerts = {json.dumps(others)}',
+    )
+
+    send_alerts([Alert(kind, OF_KIND[kind])], settings, LOG)
+
+    (body,) = webhook.bodies
+    assert body["title"] == texts("pt")[f"alert.title.{kind}"]
+    assert body["message"] == OF_KIND[kind].spoken("pt") != OF_KIND[kind].spoken("en")
 
 
 def test_the_webhook_gets_the_kinds_that_it_always_got(webhook):
