@@ -7,11 +7,9 @@ import exchange_calendars  # noqa: F401
 import matplotlib.backends.backend_agg
 import matplotlib.figure  # noqa: F401
 import mlflow.onnx
-import mlflow.pyfunc
 import mlflow.store.model_registry.sqlalchemy_store
 import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 import onnx  # noqa: F401
-import onnxruntime  # noqa: F401
 import pandera.pandas  # noqa: F401
 import psycopg  # noqa: F401
 import pyarrow.parquet  # noqa: F401

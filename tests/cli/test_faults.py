@@ -396,12 +396,18 @@ def without_servers(monkeypatch):
     monkeypatch.setattr("zenith_cli.stack.up.prepare", lambda _: None)
 
 
+@pytest.fixture
+def home(trained, tmp_path):
+    """A copy of the trained home, deleted afterwards: pytest would keep hundreds for days."""
+    yield shutil.copytree(trained, tmp_path / "home")
+    shutil.rmtree(tmp_path, ignore_errors=True)
+
+
 @pytest.mark.long
 @pytest.mark.usefixtures("without_servers")
 @pytest.mark.parametrize(("command", "fault"), list(product(NAMES, FAULTS)))
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is a folder in which not even root can write")
-def test_no_command_shows_a_traceback_under_any_fault(end, trained, tmp_path, command, fault):
-    home = shutil.copytree(trained, tmp_path / "home")
+def test_no_command_shows_a_traceback_under_any_fault(end, home, tmp_path, command, fault):
     (tmp_path / "book.csv").write_text("ticker,quantity\nAAPL,10\n")
 
     status, lines = end(command, fault, home)
