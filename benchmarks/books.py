@@ -71,7 +71,7 @@ def record(losses: Floats, forecasts: Floats, column: int) -> dict[str, Any]:
 
     hit_rate:       of all weeks and books; `kupiec` the share of books whose own rate is refused at 5 %
     christoffersen: the share of books whose hits come in clusters, refused at 5 %
-    fz0:            mean loss; `t` of our gain over the method, from the means of each week
+    fz0:            mean loss; `t` of our loss minus the method's, from the means of each week: above 0 ours is worse
     """
     tail = TAILS[column]
     scores = {}
@@ -80,13 +80,13 @@ def record(losses: Floats, forecasts: Floats, column: int) -> dict[str, Any]:
         value_at_risk, shortfall = forecasts[:, :, number, column, 0], forecasts[:, :, number, column, 1]
         above = hits(losses, value_at_risk)
         scores[method] = fz0_loss(losses, value_at_risk, shortfall, tail).mean(axis=1)
-        gain = scores["ours"] - scores[method]
+        excess = scores["ours"] - scores[method]
         rows[method] = {
             "hit_rate": float(above.mean()),
             "kupiec": float(np.mean([kupiec_test(book, tail).p_value < 0.05 for book in above.T])),
             "christoffersen": float(np.mean([independence_test(book).p_value < 0.05 for book in above.T])),
             "fz0": float(scores[method].mean()),
-            "t": float(gain.mean() / error) if (error := m6.standard_error(gain)) > 0 else None,
+            "t": float(excess.mean() / error) if (error := m6.standard_error(excess)) > 0 else None,
         }
     return rows
 

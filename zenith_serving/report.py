@@ -7,15 +7,17 @@ from typing import Any
 from zenith_core.errors import CorruptData, ZenithError
 from zenith_core.model_kinds.tasks import Task
 from zenith_core.names import ALL_TICKERS, HORIZONS, TRIALS
+from zenith_core.report.among_all import among_all
 from zenith_core.report.compose import Facts, compose_report
-from zenith_core.report.document import Claim, ForecastPoint, LatestPrices, LatestSignal, Report
+from zenith_core.report.document import AmongAll, Claim, ForecastPoint, LatestPrices, LatestSignal, Report
 from zenith_core.snapshot import STALE_AFTER_SESSIONS
+from zenith_serving.portfolio.universe_store import UniverseStore
 from zenith_serving.prediction.dataset_reader import DatasetReader
 from zenith_serving.prediction.predictor import Predictor, utc_now
 from zenith_serving.prediction.responses import age_in_sessions
 
 
-def report_of(data: Path, predictor: Predictor, ticker: str) -> Report:
+def report_of(data: Path, predictor: Predictor, universe: UniverseStore, ticker: str) -> Report:
     """Return the report of a ticker; `data` holds a folder for each dataset.
 
     Raises UnknownTicker, TickerGone or CorruptData. Without a model that answers there is no forecast or signal.
@@ -28,7 +30,8 @@ def report_of(data: Path, predictor: Predictor, ticker: str) -> Report:
     def judge(task: Task, horizon: int) -> Claim:
         return Claim(**predictor.universe.judge(snapshot.ticker, task, horizon).model_dump())
 
-    report = compose_report(snapshot, facts_reader(data, snapshot.ticker), forecast, signal, judge)
+    place = _among_all(universe, snapshot.ticker)
+    report = compose_report(snapshot, facts_reader(data, snapshot.ticker), forecast, signal, judge, place)
     return report.model_copy(update=freshness)
 
 
@@ -42,6 +45,13 @@ def facts_of(data: Path, asset: str, ticker: str) -> dict[str, Any]:
     with suppress(CorruptData):  # logged
         return DatasetReader(data / asset).find(ticker) or {}
     return {}
+
+
+def _among_all(store: UniverseStore, ticker: str) -> AmongAll | None:
+    with suppress(ZenithError):  # no forecast of all tickers yet, or a damaged one, which is logged
+        universe, ranks = store.get()
+        return among_all(ticker, universe.as_of, ranks, store.record())
+    return None
 
 
 def _latest_prices(predictor: Predictor, ticker: str) -> LatestPrices | None:

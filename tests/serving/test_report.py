@@ -1,12 +1,16 @@
 """The report over REST: verdicts and evidence of what the pipelines keep, and only that."""
 
+from copy import deepcopy
+
 import pytest
 from fastapi.testclient import TestClient
 
 from tests.published import publish, publish_claims
 from tests.serving.conftest import make_snapshot
 from tests.serving.page_state import read_facts, write_charts, write_evidence, write_facts
-from zenith_core.names import ALL_TICKERS, TRIALS
+from tests.serving.routes.test_universe import universe_facts
+from zenith_core.names import ALL_TICKERS, TRIALS, UNIVERSE, UNIVERSE_LEDGER
+from zenith_core.report.among_all import among_all
 from zenith_serving.app import create_app
 from zenith_serving.settings import Settings
 
@@ -75,6 +79,32 @@ def test_a_backtest_is_deflated_by_the_trials_of_all_tickers(client, home):
     strategy = backtests["lstm"]["stats"]["strategy"]
     assert (strategy["deflated_sharpe_all"], strategy["trials_all"], strategy["independent_all"]) == (0.31, 12, 9.8)
     assert "deflated_sharpe_all" not in backtests["ensemble"]["stats"]["strategy"]  # of another version
+
+
+def test_a_ticker_has_its_place_among_all_with_the_record_of_their_book(client, home):
+    assert client.get(REPORT).json()["among_all"] is None
+    publish(home, UNIVERSE, ALL_TICKERS, universe_facts())
+    publish(home, UNIVERSE_LEDGER, ALL_TICKERS, {"record": {"20": {"outcomes": 12, "hits": 1}}})
+
+    place = client.get(REPORT).json()["among_all"]
+
+    assert (place["tickers"], place["as_of"], place["independent_bets"]) == (8, "2013-03-01", 3.0)
+    at_5, at_20 = place["horizons"]
+    assert (at_5["horizon"], at_5["share"], at_5["value_at_risk"], at_5["record"]) == (5, 0.125, 0.08, None)
+    assert (at_20["fifths"], at_20["correlation"], at_20["record"]) == ([0.2] * 5, 0.5, {"outcomes": 12, "hits": 1})
+
+
+@pytest.mark.parametrize("damage", ["no book", "not among them", "alone", "no ranks"])
+def test_a_place_among_all_that_nobody_stored_is_left_out(damage):
+    ranks = deepcopy(universe_facts()["ranks"])
+    for facts in ranks.values():
+        if damage == "no book":  # of an earlier release
+            facts.pop("book", None)
+        elif damage == "alone":
+            del facts["tickers"][1:]
+    ticker = "YOUNG" if damage == "not among them" else "AAPL"
+
+    assert among_all(ticker, "2013-03-01", {} if damage == "no ranks" else ranks, {}) is None
 
 
 def test_what_is_missing_or_of_another_release_is_left_out(client, home):

@@ -3,7 +3,7 @@
 import { explain, get, post } from "./api.js";
 import { choice, fill, h, note, opened, table } from "./dom.js";
 import { day, number, percent, t } from "./i18n.js";
-import { command } from "./parts.js";
+import { command, rankRecord } from "./parts.js";
 
 const HORIZONS = [1, 5, 20];
 const RANKED = 20; // sessions
@@ -117,10 +117,7 @@ function ranked({ ranks: rows, record, independent_bets: bets, tickers, horizon,
   const columns = [[t("overview.ticker"), false], ...FIFTHS.map((n) => [t(`ranks.fifth.${n}`), true]), [t("ranks.first"), true], [t("ranks.last"), true]];
   return [
     h("p", { class: "small" }, t("ranks.how", { tickers: number(tickers, 0), sessions: t("sessions", { n: horizon }), date: day(asOf), bets: number(bets, 1) })),
-    h("p", {}, record ? t("ranks.record", {
-      outcomes: number(record.outcomes, 0), rps: number(record.rps, 4), equal: number(record.rps_equal, 4), error: number(record.standard_error, 4),
-      hits: number(record.hits, 0), expected: number(record.expected_hits, 1), tail: percent(record.tail),
-    }) : t("ranks.norecord")),
+    h("p", {}, rankRecord(record)),
     table(t("ranks.title"), columns, rows.map((row) => [row.ticker, ...[...row.fifths, row.first, row.last].map((one) => percent(one, 1))])),
   ];
 }

@@ -84,6 +84,19 @@ export function touches(ticker, record) {
       number(touch.brier, 4), base(number(touch.brier_frequency, 4)), signed(touch.skill)]));
 }
 
+const FIFTHS = [0, 1, 2, 3, 4];
+
+// The place of the ticker among all, and its part in an equal-weight book of them, by horizon.
+export const standings = (ticker, horizons) => table(t("report.among", { ticker }),
+  [[t("report.ahead"), false], ...horizons.map(({ horizon }) => [whole(horizon), true])],
+  [...FIFTHS.map((n) => [t(`ranks.fifth.${n + 1}`), ({ fifths }) => one(fifths[n])]),
+    [t("ranks.first"), ({ first }) => one(first)], [t("ranks.last"), ({ last }) => one(last)],
+    [t("report.among.correlation"), ({ correlation }) => number(correlation)], [t("book.part"), ({ share }) => one(share)],
+    [t("report.among.volatility"), ({ volatility: size }) => one(size)],
+    [t("report.among.var", { tail: percent(horizons[0].tail) }), ({ value_at_risk: loss }) => one(loss)],
+    [t("report.among.es"), ({ expected_shortfall: loss }) => one(loss)],
+  ].map(([name, format]) => [name, ...horizons.map(format)]));
+
 const STATISTICS = [["total_return", one], ["annual_return", one], ["volatility", one], ["sharpe", number], ["psr", one], ["deflated_sharpe", one], ["deflated_sharpe_all", one], ["independent_all", number],
   ["trials", whole], ["excess_sharpe", number], ["excess_sharpe_p_value", pValue], ["sortino", number], ["calmar", number], ["max_drawdown", one],
   ["max_drawdown_sessions", whole], ["exposure", one], ["trades", whole], ["hit_rate", one], ["profit_factor", number], ["turnover", number],

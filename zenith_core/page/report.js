@@ -12,7 +12,7 @@ import * as parts from "./parts.js";
 import { coverageLine, reliability, skillBars } from "./plots.js";
 import { risk } from "./risk.js";
 import { startTheme } from "./theme-switch.js";
-import { error as errorRows, bands, classes, folds, lineage, peers, rules, scores, signalFolds, statistics, tails, touches, trades, volatility } from "./report-tables.js";
+import { error as errorRows, bands, classes, folds, lineage, peers, rules, scores, signalFolds, standings, statistics, tails, touches, trades, volatility } from "./report-tables.js";
 
 const CATALOGUES = ["words", "report"];
 const LANGUAGES = ["en", "pt"];
@@ -43,7 +43,7 @@ const titled = (kind) => (has(`model.${kind}`) ? t(`model.${kind}`) : kind);
 
 // The sections, in their order. Each is an element, or null where there is nothing to say.
 const SECTIONS = [
-  head, verdicts, prices, priceSkill, bandSkill, riskOf, signalSkill, leaderboards, trading, record, tests, history, lineageOf, rest,
+  head, verdicts, prices, priceSkill, bandSkill, riskOf, amongAll, signalSkill, leaderboards, trading, record, tests, history, lineageOf, rest,
 ];
 
 function draw() {
@@ -128,6 +128,14 @@ function riskOf({ risk: answers, risk_record: known }) {
       : note(t("error.distribution-unavailable"), " ", parts.command(`zenith job refresh_prices --tickers ${ticker}`)),
     known.horizons && [h("h3", {}, t("report.risk.record")), small("report.risk.how", { since: day(known.since), until: day(known.until) }),
       h("div", { class: "captioned" }, tails(ticker, known), volatility(ticker, known), peers(ticker, known), touches(ticker, known))]);
+}
+
+// The ticker among all tickers, and in a book of them. Null in data of an earlier release.
+function amongAll({ among_all: all }) {
+  return all && section("among",
+    small("report.among.how", { tickers: number(all.tickers, 0), date: day(all.as_of), bets: number(all.independent_bets, 1) }),
+    standings(ticker, all.horizons),
+    all.horizons.map(({ horizon, record: scored }) => h("p", { class: "small" }, t("sessions", { n: horizon }), ": ", parts.rankRecord(scored))));
 }
 
 function signalSkill(report) {

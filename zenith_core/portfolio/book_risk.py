@@ -56,10 +56,10 @@ def book_risk(values: Floats, log_returns: AnyFloats, tails: Sequence[float]) ->
     book = np.zeros(gains.shape[1])
     for own in gains:
         book += own
-    book_about_mean = book - book.mean()
-    volatility = float(np.sqrt(np.mean(book_about_mean**2)))
-    alone = np.array([own.std(dtype=np.float64) for own in gains])
-    covariances = np.array([own.astype(np.float64) @ book_about_mean for own in gains]) / len(book)
+    about_mean = book - book.mean()
+    volatility = float(np.sqrt(np.mean(about_mean**2)))
+    moments = np.array([_moments(own.astype(np.float64), about_mean) for own in gains]).reshape(-1, 2)
+    alone, covariances = np.sqrt(moments[:, 0]), moments[:, 1]
     contributions = covariances / volatility if volatility > 0 else np.zeros(len(values))
     total = float(alone.sum())
     diversification = 1 - volatility / total if total > 0 else None
@@ -77,6 +77,12 @@ def _gains(values: Floats, log_returns: AnyFloats) -> AnyFloats:
         growth -= 1
         np.multiply(growth, value, out=gains[number])
     return gains
+
+
+def _moments(own: Floats, book: Floats) -> tuple[float, float]:
+    """Return the variance of `own` gains, and their covariance with those of the book, which have a mean of 0."""
+    mean = own.mean()
+    return max(float(own @ own) / len(own) - mean**2, 0.0), float(own @ book) / len(own)
 
 
 def _tail_risk(gains: AnyFloats, order: Ints, tail: float) -> TailRisk:

@@ -148,7 +148,7 @@ class Universe:
             **parts,
             closes=np.asarray(document["closes"], dtype=np.float64),
             scales=np.asarray(document["scales"], dtype=np.float64),
-            scores=scores.reshape(len(parts["days"]), len(parts["tickers"])),
+            scores=np.asfortranarray(scores.reshape(len(parts["days"]), len(parts["tickers"]))),  # read by ticker
             shrinkage=float(document["shrinkage"]),
             left_out=dict(document["left_out"]),
         )

@@ -17,6 +17,7 @@ from zenith_core.model_kinds.table import KINDS, MODEL_KINDS, Kind
 from zenith_core.model_kinds.tasks import Task
 from zenith_core.names import DISCLAIMER, TRIALS
 from zenith_core.report.document import (
+    AmongAll,
     Claim,
     LatestPrices,
     LatestSignal,
@@ -45,11 +46,13 @@ def compose_report(
     forecast: LatestPrices | None = None,
     signal: LatestSignal | None = None,
     judge: Judge = lambda task, horizon: None,
+    among_all: AmongAll | None = None,
 ) -> Report:
     """Return the report of the ticker of `snapshot`.
 
     forecast, signal:  the newest ones of the models that answer
     judge:             without it, no verdict has evidence
+    among_all:         the ticker among all tickers of the home
     """
     ticker, distribution = snapshot.ticker, snapshot.distribution
     answers = ANSWERS.of(ticker)
@@ -76,6 +79,7 @@ def compose_report(
         backtests=backtests,
         risk=risk_of(snapshot),
         risk_record=dict(snapshot.risk_record),
+        among_all=among_all,
         leakage=leakage,
         disclaimer=DISCLAIMER,
     )

@@ -130,6 +130,31 @@ class Risk(Part):
     touch: list[Touch]
 
 
+class Standing(Part):
+    """The ticker among all tickers over one horizon, and in a book of them with equal weights."""
+
+    horizon: int
+    fifths: list[Finite] = Field(description="Probabilities of the lowest fifth of returns to the highest.")
+    first: Finite = Field(description="Probability of the highest return of all.")
+    last: Finite = Field(description="Probability of the lowest one.")
+    correlation: Finite = Field(description="With the book; 0 for a price that stands still.")
+    share: Finite = Field(description="Its part of the book's volatility. The parts add up to 1.")
+    volatility: Finite = Field(description="Of the book's return.")
+    tail: Finite
+    value_at_risk: Finite = Field(description="Of the book, as a share of its value.")
+    expected_shortfall: Finite = Field(description="Likewise.")
+    record: dict[str, Any] | None = Field(description="Of past ranks and book risk, scored; null before any is due.")
+
+
+class AmongAll(Part):
+    """The ticker among all tickers of the home, each in its own currency."""
+
+    as_of: date
+    tickers: int
+    independent_bets: Finite = Field(description="How many uncorrelated tickers would vary as much together.")
+    horizons: list[Standing]
+
+
 class Report(Part):
     """The evidence for and against the models of a ticker."""
 
@@ -153,5 +178,6 @@ class Report(Part):
     backtests: dict[Kind, TradingEvidence]
     risk: list[Risk] = Field(default=[], description="At 1, 5 and 30 sessions; empty without a distribution.")
     risk_record: dict[str, Any] = Field(description="The record of value at risk and volatility; empty without one.")
+    among_all: AmongAll | None = Field(default=None, description="Null without a forecast of several tickers together.")
     leakage: dict[str, Any] = Field(description="The leakage certificate of the features; empty without one.")
     disclaimer: str

@@ -1,5 +1,6 @@
 """The ledger of the forecasts of all tickers: a chain of entries, as that of a ticker (docs/decisions/0047)."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,15 +10,11 @@ import pandas as pd
 from zenith_core.errors import CorruptData
 from zenith_core.evaluation.ledger_chain import ENTRY_COLUMNS, append_entry, no_entries
 from zenith_core.names import ALL_TICKERS, UNIVERSE_LEDGER
-from zenith_core.portfolio.book_risk import book_risk
-from zenith_core.portfolio.ranks import RANKED
 from zenith_core.portfolio.universe import Universe
-from zenith_core.portfolio.universe_record import TAIL, Row, forecast_row, record, rows_of, score, verify_ledger
+from zenith_core.portfolio.universe_record import Row, forecast_row, record, rows_of, score, verify_ledger
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
-from zenith_pipelines.portfolio.universe import served_distributions
 
 ENTRIES = "entries"
-_DRAWS = 4_000
 _SHOWN = 250  # newest outcomes
 
 
@@ -31,8 +28,8 @@ def next_universe_ledger(
     entries, now = _checked(store), datetime.now(UTC)
     forecasts, outcomes = rows_of(entries, "forecast"), rows_of(entries, "outcome")
     if len(universe.tickers) > 1 and universe.as_of not in {row["origin"] for row, _ in forecasts}:
-        new = _forecasts(store, universe, facts)
-        entries = append_entry(entries, ALL_TICKERS, "forecast", now, new)
+        new = _forecasts(universe, facts["ranks"])
+        entries = append_entry(entries, ALL_TICKERS, "forecast", now, new) if new else entries
         forecasts += [(row, now.isoformat()) for row in new]
     keys = {(row["origin"], row["horizon"]) for row, _ in outcomes}
     due = [
@@ -46,17 +43,15 @@ def next_universe_ledger(
     return Dataset({ENTRIES: entries}, {"record": record(results), "outcomes": results[-_SHOWN:]})
 
 
-def _forecasts(store: DatasetStore, universe: Universe, facts: dict[str, Any]) -> list[Row]:
-    columns = range(len(universe.tickers))
-    draws, distributions = universe.standard_draws(columns, _DRAWS), served_distributions(store, universe)
-    values = np.full(len(columns), 1 / len(columns))
+def _forecasts(universe: Universe, ranks: Mapping[str, Any]) -> list[Row]:
     rows = []
-    for horizon in RANKED:
-        moves = universe.in_marginals(draws, columns, distributions, horizon)
-        (tail,) = book_risk(values, moves, (TAIL,)).tails
-        ranks = {row["ticker"]: row["fifths"] for row in facts["ranks"][str(horizon)]["tickers"]}
-        fifths = np.array([ranks[ticker] for ticker in universe.tickers])
-        rows.append(forecast_row(universe.as_of, horizon, universe.tickers, fifths, tail.value_at_risk, tail.shortfall))
+    for horizon, facts in ranks.items():
+        if (book := facts.get("book")) is None:
+            continue  # stored by an earlier release: the next night's has one
+        by_ticker = {row["ticker"]: row["fifths"] for row in facts["tickers"]}
+        fifths = np.array([by_ticker[ticker] for ticker in universe.tickers])
+        risk = book["value_at_risk"], book["expected_shortfall"]
+        rows.append(forecast_row(universe.as_of, int(horizon), universe.tickers, fifths, *risk))
     return rows
 
 

@@ -20,6 +20,8 @@ from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.options import horizon_of, window_of
 from zenith_core.model_kinds.table import KINDS, Kind, kinds_of
 from zenith_core.model_kinds.tasks import Task
+from zenith_core.names import UNIVERSE, UNIVERSE_LEDGER
+from zenith_core.report.among_all import among_all
 from zenith_core.report.compose import compose_chart, compose_report
 from zenith_core.report.document import Claim, ForecastPoint, LatestPrices, LatestSignal, Report
 from zenith_core.snapshot import ServingSnapshot
@@ -56,12 +58,14 @@ def gather_report_data(
         nearest, evidence = claims.nearest(ticker, task, horizon)
         return Claim(horizon=nearest, **evidence) if evidence["since"] else None  # a first training has no ledger yet
 
+    universe, record = facts[UNIVERSE], facts[UNIVERSE_LEDGER].get("record", {})
     report = compose_report(
         snapshot,
         lambda name: facts.get(name, {}),
         _latest_prices(snapshot, answers["price"], models[answers["price"]], forecast),
         _latest_signal(snapshot, registry, claims, answers["signal"], models[answers["signal"]]),
         judge,
+        among_all(ticker, universe.get("as_of", ""), universe.get("ranks", {}), record),
     )
     return ReportData(report, compose_chart(ticker, lambda name: facts.get(name, {})), forecast)
 

@@ -113,6 +113,8 @@ def all_ranks(
 
 def _under_present_names(universe: Universe, snapshots: SnapshotStore, request: BookRequest) -> BookRequest:
     names = [_present_name(universe, snapshots, position.ticker) for position in request.positions]
+    if names == [position.ticker for position in request.positions]:
+        return request
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise UserError(f"{twice} is there twice, once under its old name: add the two up")
     positions = zip(request.positions, names, strict=True)

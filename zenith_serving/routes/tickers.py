@@ -27,7 +27,14 @@ from zenith_serving.prediction.snapshot_store import SnapshotStore
 from zenith_serving.problem_details import RESPONSES
 from zenith_serving.report import facts_reader, report_of
 from zenith_serving.routes.conditional import NOT_MODIFIED, with_etag
-from zenith_serving.routes.dependencies import PREFIX, DeclaredParameters, Limit, PredictorDep, SettingsDep
+from zenith_serving.routes.dependencies import (
+    PREFIX,
+    DeclaredParameters,
+    Limit,
+    PredictorDep,
+    SettingsDep,
+    UniverseStoreDep,
+)
 from zenith_serving.schemas.base import Ticker
 from zenith_serving.schemas.charts import (
     Backtest,
@@ -83,12 +90,14 @@ def chart(ticker: Ticker, settings: SettingsDep, predictor: PredictorDep) -> Cha
 
 
 @router.get("/reports/{ticker}", response_model=Report, responses=RESPONSES | NOT_MODIFIED)
-def report(request: Request, ticker: Ticker, settings: SettingsDep, predictor: PredictorDep) -> Response:
+def report(
+    request: Request, ticker: Ticker, settings: SettingsDep, predictor: PredictorDep, universe: UniverseStoreDep
+) -> Response:
     """The evidence for and against a ticker's models: verdicts, metrics, backtests, folds, risk record and lineage.
 
     The page `/reports/{ticker}` draws it, in English or Portuguese.
     """
-    return with_etag(request, report_of(settings.snapshots.parent, predictor, ticker))
+    return with_etag(request, report_of(settings.snapshots.parent, predictor, universe, ticker))
 
 
 def chart_of(data: Path, ticker: str) -> Chart:

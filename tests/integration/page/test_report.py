@@ -4,7 +4,11 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.integration.page.server import part
+from tests.integration.page.test_book import RECORD
 from tests.integration.page.test_everyone import DARK, PHONE, PORTUGUESE, violations
+from tests.published import publish
+from tests.serving.routes.test_universe import universe_facts
+from zenith_core.names import ALL_TICKERS, UNIVERSE, UNIVERSE_LEDGER
 
 pytestmark = pytest.mark.slow
 
@@ -38,6 +42,21 @@ def test_the_report_has_all_evidence_beside_its_baselines(visit):
     expect(part(page, "How it was tested").get_by_role("row", name="served")).to_have_count(2)
     assert [text for text in page.locator("main").all_inner_texts() if "undefined" in text or "NaN" in text] == []
     assert page.said == []
+
+
+def test_the_report_has_the_place_among_all_tickers_and_the_record_of_their_book(home, visit):
+    publish(home, UNIVERSE, ALL_TICKERS, universe_facts())
+    publish(home, UNIVERSE_LEDGER, ALL_TICKERS, {"record": {"20": RECORD}})
+    page = drawn(visit("reports/AAPL"))
+
+    place = part(page, "Among all tickers, and in a book of them")
+    expect(place).to_contain_text("8 tickers of this home as of Mar 1, 2013, which vary together like 3.0")
+    expect(place.get_by_role("row", name="Part of the book's volatility")).to_contain_text("12.5%")
+    expect(place).to_contain_text("5 sessions: No forecast has come due yet")
+    expect(place).to_contain_text("lost more than its value at risk (5%) 1 times, 0.6 were expected")
+    assert violations(page) == []
+    page.get_by_role("button", name="Português").click()
+    expect(part(page, "Entre todos os ativos, e numa carteira deles")).to_contain_text("8 ativos em 1 de mar. de 2013")
 
 
 @pytest.mark.parametrize("how", [{}, PORTUGUESE | PHONE | DARK], ids=["light", "portuguese in the dark on a phone"])

@@ -31,7 +31,10 @@ def universe_facts():
     names = dict.fromkeys(closes, "USD") | CURRENCIES
     universe = universe_of_closes(closes, names, dict.fromkeys(closes, "feed"))
     rows = [{"ticker": ticker, "fifths": [0.2] * 5, "first": 0.1, "last": 0.1} for ticker in sorted(CURRENCIES)]
-    return universe.to_json() | {"ranks": {key: {"independent_bets": 3.0, "tickers": rows} for key in ("5", "20")}}
+    parts = {row["ticker"]: {"share": 1 / len(rows), "correlation": 0.5} for row in rows}
+    book = {"volatility": 0.05, "tail": 0.05, "value_at_risk": 0.08, "expected_shortfall": 0.1, "parts": parts}
+    ranks = {"independent_bets": 3.0, "tickers": rows, "book": book}
+    return universe.to_json() | {"ranks": {"5": ranks, "20": ranks}}
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Backtests of the walk-forward output, never of in-sample rows, and the report."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 from pydantic import Field
 
 from zenith_core.backtesting.backtest import BacktestConfig, backtest, forecast_signals
+from zenith_core.errors import CorruptData, NotAvailable
 from zenith_core.evaluation.past_bands import in_past_bands
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.model_kinds.answers import ANSWERS
@@ -16,7 +18,7 @@ from zenith_core.model_kinds.declaration import ModelKind
 from zenith_core.model_kinds.options import horizon_of
 from zenith_core.model_kinds.table import KINDS, MODEL_KINDS
 from zenith_core.model_kinds.tasks import Task
-from zenith_core.names import ALL_TICKERS, HEADLINE_HORIZON, TRIALS
+from zenith_core.names import ALL_TICKERS, HEADLINE_HORIZON, TRIALS, UNIVERSE, UNIVERSE_LEDGER
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.atomic_files import write_atomically
 from zenith_pipelines.datasets.store import Dataset
@@ -143,12 +145,11 @@ def backtest_report(
     the job `draw_report` makes it at any time.
     """
     snapshot = ServingSnapshot.from_json(dict(serving_snapshot.facts))
-    trials = zenith.store.facts(TRIALS, ALL_TICKERS) if zenith.store.exists(TRIALS, ALL_TICKERS) else {}
     datasets = {
         **evidence,
         "indicator_features": indicator_features,
         "serving_snapshot": serving_snapshot,
-        TRIALS: Dataset(facts=trials),
+        **{name: _of_all_tickers(zenith, name) for name in (TRIALS, UNIVERSE, UNIVERSE_LEDGER)},
     }
     report = gather_report_data(snapshot, zenith.registry, Claims(zenith.store), datasets)
     page = render_file(report.report.model_dump(mode="json"), report.chart).encode()
@@ -164,6 +165,13 @@ def backtest_report(
         value=Dataset(facts={"path": str(path.relative_to(zenith.settings.home))}),
         metadata={"report": dg.MetadataValue.path(path), **metadata},
     )
+
+
+def _of_all_tickers(zenith: ZenithResource, name: str) -> Dataset:
+    """Return the facts of a dataset of all tickers; none if there are none that can be read."""
+    with suppress(NotAvailable, CorruptData):
+        return Dataset(facts=zenith.store.facts(name, ALL_TICKERS))
+    return Dataset()
 
 
 def _backtest(

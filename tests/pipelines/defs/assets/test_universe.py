@@ -14,6 +14,7 @@ from zenith_core.evaluation.ledger_chain import entry_hash
 from zenith_core.names import ALL_TICKERS, BOOK_BACKTEST, UNIVERSE, UNIVERSE_LEDGER
 from zenith_core.portfolio.joint_closes import joint_closes
 from zenith_core.portfolio.universe import Universe
+from zenith_core.portfolio.universe_record import rows_of
 from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.dagster_runtime.progress import Progress
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
@@ -70,6 +71,11 @@ def test_it_is_published_for_serving(store):
     ranks = facts["ranks"]["20"]["tickers"]
     assert [row["ticker"] for row in ranks] == ["AAPL", "MSFT", "VOD.L"]
     assert min(ranks[0]["first"], ranks[0]["last"]) > 0.4  # its served distribution is by far the widest
+    book = facts["ranks"]["20"]["book"]
+    assert sum(part["share"] for part in book["parts"].values()) == pytest.approx(1, abs=1e-5)
+    assert book["parts"]["AAPL"]["share"] > 0.9
+    assert 0 < book["parts"]["MSFT"]["correlation"] < book["parts"]["AAPL"]["correlation"] <= 1
+    assert 0 < book["value_at_risk"] < book["expected_shortfall"]
 
 
 def test_without_prices_it_fails_in_one_line_and_keeps_the_last_one(store):
@@ -106,6 +112,8 @@ def test_forecasts_of_all_tickers_are_kept_and_scored_when_due(store):
     ledger = next_universe_ledger(store, universe, facts, closes)
     store.write(UNIVERSE_LEDGER, ALL_TICKERS, ledger)
     assert (list(ledger.tables[ENTRIES]["kind"]), ledger.facts["record"]) == (["forecast"], {})
+    risks = [row["value_at_risk"] for row, _ in rows_of(ledger.tables[ENTRIES], "forecast")]
+    assert risks == [each["book"]["value_at_risk"] for each in facts["ranks"].values()]  # those that are served
 
     later = closes.reindex(closes.index.union(pd.bdate_range("2024-07-01", "2030-12-31"))).ffill()
     again = next_universe_ledger(store, universe, facts, later)
@@ -125,6 +133,18 @@ def test_forecasts_of_all_tickers_are_kept_and_scored_when_due(store):
         CorruptData, match=r"ALL-TICKERS: entry 1 of 1 does not match its hash.*restore .* from a backup"
     ):
         next_universe_ledger(store, universe, facts, later)
+
+
+def test_a_forecast_that_an_earlier_release_stored_without_a_book_begins_no_ledger(store):
+    tickers = ("AAPL", "MSFT", "VOD.L")
+    universe = universe_of(store, tickers)
+    facts = universe_facts(store, universe)
+    for ranks in facts["ranks"].values():
+        del ranks["book"]
+
+    assert (
+        next_universe_ledger(store, universe, facts, joint_closes(closes_of(store, tickers)[0])).tables[ENTRIES].empty
+    )
 
 
 def test_the_job_publishes_the_forecast_and_its_ledger(store):
