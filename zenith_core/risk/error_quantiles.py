@@ -15,6 +15,8 @@ HALF_LIFE = 750  # sessions, three years
 OTHERS = 1500  # sessions of an own history that count as much as all the others' errors: then half and half
 LEAST_OWN = 40  # errors; with fewer the others' alone
 
+_TAIL_LEVELS = [LEVELS.index(tail) for tail in TAILS]
+
 
 @dataclass(frozen=True)
 class ErrorQuantiles:
@@ -55,14 +57,16 @@ def blend(errors: Floats, ages: Floats, others: ErrorQuantiles) -> ErrorQuantile
     )
 
 
-def past_quantiles(errors: Floats, positions: Ints, horizon: int, rows: Ints) -> tuple[Floats, Floats]:
+def past_quantiles(
+    errors: Floats, positions: Ints, horizon: int, rows: Ints, *, with_shortfalls: bool = False
+) -> tuple[Floats, Floats]:
     """Return quantiles (rows, LEVELS) and shortfalls (rows, TAILS) of the errors that were known at each of `rows`.
 
     errors:     (n,) of returns, highs or lows over `horizon` sessions / scale, NaN where not known
     positions:  (n,) rows of their origins; each is known `horizon` sessions later
 
     For each row the same as `error_quantiles` of the errors known then, by age; sorted once for all rows. NaN where
-    there is none.
+    there is none, and in all shortfalls if they are not asked for.
     """
     quantiles, shortfalls = np.full((len(rows), len(LEVELS)), np.nan), np.full((len(rows), len(TAILS)), np.nan)
     order = np.argsort(errors, kind="stable")[: np.isfinite(errors).sum()]
@@ -73,7 +77,8 @@ def past_quantiles(errors: Floats, positions: Ints, horizon: int, rows: Ints) ->
         if len(is_known):
             own, weight = values.take(is_known), weights.take(is_known)
             quantiles[number] = _sorted_quantiles(own, weight)
-            shortfalls[number] = _sorted_shortfalls(own, weight, quantiles[number])
+            if with_shortfalls:
+                shortfalls[number] = _sorted_shortfalls(own, weight, quantiles[number])
     return quantiles, shortfalls
 
 
@@ -106,7 +111,7 @@ def _shortfalls(values: Floats, weights: Floats, quantiles: Floats) -> Floats:
 
 def _sorted_shortfalls(values: Floats, weights: Floats, quantiles: Floats) -> Floats:
     """Return the weighted mean of increasing `values` up to the quantile of each of TAILS; that if there is none."""
-    limits = np.interp(TAILS, LEVELS, quantiles)
+    limits = quantiles[_TAIL_LEVELS]
     counts = np.searchsorted(values, limits, side="right")
     return np.array(
         [

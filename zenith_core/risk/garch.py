@@ -21,6 +21,8 @@ PATHS = 500  # of a simulation, from each origin
 _MAX_PERSISTENCE = 0.995  # above, simulated paths have no bound
 _LEAST_FREEDOM = 2.05  # a Student t has no variance at 2
 _MAX_POINT = 20.0  # of a transformed parameter: its exponential stays finite
+_LEAST_OMEGA = 0.01  # of the variance of the returns: a price that stands still would leave hardly any variance
+_MAX_SHOCK = 10.0  # standard deviations of a drawn shock; the first move after a standstill is larger, and not another
 _START = np.log([0.04, 0.04, 0.9]) - np.log(0.02)
 
 
@@ -81,7 +83,8 @@ def fit_garch(returns: Floats, *, is_symmetric: bool) -> Garch:
 
     rise, fall, beta = _START
     start = np.array([0.0, np.log(4.0), rise, beta, *([] if is_symmetric else [fall]), np.log(0.02)])
-    best = minimize(minus_log_likelihood, start, method="SLSQP", options={"ftol": 1e-8}).x
+    bounds = [*[(None, None)] * (len(start) - 1), (np.log(_LEAST_OMEGA), None)]
+    best = minimize(minus_log_likelihood, start, method="SLSQP", bounds=bounds, options={"ftol": 1e-8}).x
     model = model_of(np.clip(best, -_MAX_POINT, _MAX_POINT))
     return replace(model, mean=model.mean * spread, omega=model.omega * spread**2, start=spread**2)
 
@@ -116,14 +119,14 @@ def simulated_quantiles(
     its bound is shrunk.
     """
     past = returns[: int(origins.min())]
-    residuals = _residuals(model, past)
+    residuals = np.clip(_residuals(model, past), -_MAX_SHOCK, _MAX_SHOCK)
     # Of the residuals as they are: with outliers their variance is above 1, and paths grow faster than the fit says.
     persistence = float(np.mean(np.where(residuals > 0, model.rise, model.fall) * residuals**2)) + model.beta
     shrink = _MAX_PERSISTENCE / max(_MAX_PERSISTENCE, persistence)
     stable = replace(model, rise=shrink * model.rise, fall=shrink * model.fall, beta=shrink * model.beta)
-    variances, residuals = stable.variances(returns), _residuals(stable, past)
     draws = np.random.default_rng(1).choice(residuals, (max(horizons), len(origins), PATHS))
-    now, total = np.repeat(variances[origins][:, np.newaxis], PATHS, axis=1), np.zeros((len(origins), PATHS))
+    variances = model.variances(returns)[origins]  # those that the residuals are measured by
+    now, total = np.repeat(variances[:, np.newaxis], PATHS, axis=1), np.zeros((len(origins), PATHS))
     quantiles = []
     for step, shocks in enumerate(draws, start=1):
         shock = np.sqrt(now) * shocks

@@ -81,7 +81,7 @@ def _part(model: ScaleModel, moves: PriceMoves, rows: Ints, horizons: tuple[int,
     shortfalls = np.empty((len(rows), len(columns), len(TAILS)))
     for at, (column, horizon) in enumerate(zip(columns, horizons, strict=True)):
         for kind in range(kinds):
-            own, below = past_quantiles(errors[kind, :, column], past, horizon, rows)
+            own, below = past_quantiles(errors[kind, :, column], past, horizon, rows, with_shortfalls=not kind)
             quantiles[kind, :, at] = _blend(share, own, model.others.moves[kind, column])
             if not kind:
                 shortfalls[:, at] = _blend(share, below, model.others.shortfalls[column])

@@ -104,3 +104,16 @@ def test_paths_of_residuals_with_outliers_stay_finite(returns):
     moves[::100] *= 12  # the variance of the residuals is then far above the 1 that the parameters assume
 
     assert np.abs(simulated_quantiles(TRUE, moves, np.array([5000]), (20,), LEVELS)).max() < 2
+
+
+def test_a_price_that_stood_still_at_first_leaves_sensible_paths(returns):
+    moves = returns[:1000].copy()
+    moves[:400][np.arange(400) % 40 > 0] = 0.0  # a move now and then: hundreds of the deviations that the fit sees
+
+    fit = fit_garch(moves, is_symmetric=False)
+    quantiles = simulated_quantiles(fit, moves, np.array([1000]), (1, 20), LEVELS)
+
+    spread = moves[400:].std() * np.sqrt([1, 20])
+    assert fit.omega >= 0.0099 * moves.var()
+    assert (np.abs(quantiles[0, :, [0, 2]]) < 3 * spread).all()
+    assert (np.abs(quantiles[0, :, [0, 2]]) > spread / 3).all()
