@@ -160,7 +160,7 @@ def register_version(
     evidence = (price_evidence if kind == "lstm" else signal_evidence)(features, **evidence_options)
     artifact = onnx or (price_onnx if kind == "lstm" else signal_onnx)(data_end=data_end, **config)
     if onnx is None:  # as a trained model, it names its evidence
-        digest = sha256(evidence.to_csv().encode()).hexdigest()
+        digest = sha256(pd.util.hash_pandas_object(evidence).to_numpy().tobytes()).hexdigest()
         artifact = with_metadata(artifact, {**metadata(artifact), "evidence": [digest, skill, leakage["passed"], spec]})
     facts = {
         "kind": kind,
