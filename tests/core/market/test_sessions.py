@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from zenith_core.errors import UserError
+from zenith_core.market import exchanges
 from zenith_core.market.exchanges import EXCHANGES, Exchange, exchange_of
 from zenith_core.market.sessions import (
     calendar_end,
@@ -113,6 +114,17 @@ def test_there_are_always_30_next_sessions_and_data_always_age(exchange):
 def test_every_calendar_of_the_table_goes_on():
     for exchange in CALENDARS.values():
         sessions_go_on(exchange)
+
+
+@pytest.mark.long
+def test_the_calendars_of_exchanges_that_people_add_go_on(monkeypatch):
+    monkeypatch.setattr(exchanges, "EXCHANGES", dict(EXCHANGES))
+    exchanges.add_exchanges(
+        ".VIE=XWBO:EUR:Europe/Vienna,.BSE=XBOM:INR:Asia/Kolkata,.SGX=XSES:SGD:Asia/Singapore,"
+        ".SSE=XSHG:CNY:Asia/Shanghai,.TASE=XTAE:ILS:Asia/Jerusalem"
+    )
+    for suffix in (".VIE", ".BSE", ".SGX", ".SSE", ".TASE"):
+        sessions_go_on(exchange_of(f"A{suffix}"))
 
 
 def sessions_go_on(exchange):
