@@ -31,6 +31,8 @@ def main() -> None:
     parser.add_argument("--profile", type=Path, help="a file for cProfile's statistics")
     add_json(parser)
     arguments = parser.parse_args()
+    if arguments.tickers < (fewest := 3 if arguments.profile else 2):
+        parser.error(f"--tickers {arguments.tickers}: at least {fewest}, because the first is no further one")
     warnings.simplefilter("ignore")
     tickers = [f"SIM-NOISE-{number}" for number in range(1, arguments.tickers + 1)]
     with tempfile.TemporaryDirectory() as folder:

@@ -307,8 +307,9 @@ class ModelRegistry(MLflowStore):
         """Store the model in MLflow's ONNX flavor. A logged model's name must not contain the dot of PETR4.SA."""
         from mlflow.models import Model
 
+        own_tags = {key: tags[key] for key in ("kind",) if key in tags}  # MLflow keeps its row for ever
         logged_model = self._client.create_logged_model(
-            self._experiment_id, name.replace(".", "_"), source_run_id=run_id, tags=dict(tags), model_type="onnx"
+            self._experiment_id, name.replace(".", "_"), source_run_id=run_id, tags=own_tags, model_type="onnx"
         )
         mlflow_model = Model(
             artifact_path=logged_model.artifact_location,

@@ -28,6 +28,9 @@ from zenith_core.statistics.sharpe import ReturnMoments, return_moments, sharpe_
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.registry.model_registry import ModelRegistry
 
+_FIGURES = ("sharpe", "deflated_sharpe", "annual_return", "max_drawdown", "trades", "turnover")
+"""The figures by which MLflow's users compare runs. The others are facts of the backtest: a run is kept for ever."""
+
 TRIAL_TAG = "backtest_of"
 """The tag of a run that names the model of its backtest."""
 
@@ -126,7 +129,7 @@ def sharpes_tried(registry: ModelRegistry, name: str) -> list[float]:
 
 
 def _record(registry: ModelRegistry, name: str, version: int, settings: str, figures: Mapping[str, Any]) -> None:
-    metrics = {f"backtest/{settings}/{key}": float(value) for key, value in figures.items() if value is not None}
+    metrics = {f"backtest/{settings}/{key}": float(figures[key]) for key in _FIGURES if figures.get(key) is not None}
     registry.log_metrics(name, version, metrics, tags={TRIAL_TAG: name})
 
 

@@ -59,6 +59,12 @@ def registration(registry, registry_dir, tmp_path_factory):
     return version, client.get_run(version.run_id), folder
 
 
+def test_the_logged_model_has_no_second_copy_of_the_tags(registration, registry):
+    version, _, _ = registration
+    models = registry.client.search_logged_models([registry.experiment_id])
+    assert [model.tags for model in models if model.source_run_id == version.run_id] == [{"kind": "lstm"}]
+
+
 def test_the_tags_state_the_lineage_of_the_version(registration, registry):
     version, run, _ = registration
 

@@ -84,15 +84,14 @@ def strategy_stats(result):
     return result.value.facts["stats"]["strategy"]
 
 
-def test_a_backtest_logs_its_figures_to_the_run_of_its_version(registry):
+def test_a_backtest_logs_the_figures_that_compare_runs_to_the_run_of_its_version(registry):
     version = registry.register("ensemble-RUN")
 
     stats = strategy_stats(run_backtest(registry, signals(version)))
 
     metrics, _ = registry.runs["ensemble-RUN", version.version]
-    assert metrics["backtest/long-cost-0.001-0.0005-holding-5/sharpe"] == stats["sharpe"]
-    assert metrics["backtest/long-cost-0.001-0.0005-holding-5/deflated_sharpe"] == stats["deflated_sharpe"]
-    assert metrics["backtest/long-cost-0.001-0.0005-holding-5/turnover"] == stats["turnover"]
+    names = ("sharpe", "deflated_sharpe", "annual_return", "max_drawdown", "trades", "turnover")
+    assert metrics == {f"backtest/long-cost-0.001-0.0005-holding-5/{name}": stats[name] for name in names}
     assert None not in metrics.values()
 
 
