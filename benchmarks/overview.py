@@ -75,7 +75,7 @@ def visit(address: str, tickers: int) -> list[Mapping[str, float]]:
             page = context.new_page()
             page.add_init_script(WATCH.replace("TICKERS", str(tickers)))
             page.goto(address)
-            page.wait_for_function("window.seen.whole && window.seen.row", timeout=120_000)
+            page.wait_for_function("window.seen.whole && window.seen.row", timeout=600_000)
             seen: dict[str, Any] = page.evaluate("window.seen")
             visits.append({**seen, "turn": page.evaluate(TURN)})
             print(", ".join(f"{name} {value:.0f} ms" for name, value in visits[-1].items()), flush=True)
