@@ -111,7 +111,7 @@ def _started(command: list[str | Path], path: str, places: Mapping[str, str] | N
         [*command, str(port)], env=environment, stdout=quiet, stderr=quiet, start_new_session=True
     )
     try:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 300  # MLflow takes a minute on a busy machine
         while not _is_there(port, path):
             if process.poll() is not None or time.monotonic() > until:
                 raise SystemExit(f"{' '.join(map(str, command))} {port}: does not answer")
