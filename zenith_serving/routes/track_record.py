@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from zenith_core.errors import NotAvailable
 from zenith_core.evaluation.forecast_changes import ServedForecast, explain, first_forecast
 from zenith_core.model_kinds.answers import ANSWERS
-from zenith_core.names import model_name
+from zenith_core.names import HEADLINE_HORIZON, model_name
 from zenith_serving.errors import NoEarlierForecast
 from zenith_serving.prediction.dataset_reader import DatasetReader
 from zenith_serving.prediction.predictor import Predictor
@@ -73,11 +73,12 @@ def _explanation(
     records = registry.decisions(ticker)
     decisions = {kind: records.get(model_name(kind, ticker), []) for kind in kinds.values()}
     try:
+        horizon = int(facts.get("horizon", HEADLINE_HORIZON))  # a ledger of an earlier release has neither
         forecasts = [ServedForecast(**one) for one in facts.get("served", [])]
         if len(forecasts) == 1 and since is None:
-            return Explanation(**first_forecast(ticker, int(facts["horizon"]), forecasts[0]))
+            return Explanation(**first_forecast(ticker, horizon, forecasts[0]))
         closes = {str(day): close for day, close in predictor.snapshots.get(ticker).recent}
-        return Explanation(**explain(ticker, int(facts["horizon"]), forecasts, since, kinds, closes, decisions))
+        return Explanation(**explain(ticker, horizon, forecasts, since, kinds, closes, decisions))
     except NotAvailable as error:
         raise NoEarlierForecast(str(error)) from None
     except (ValidationError, AttributeError, KeyError, TypeError, ValueError) as error:

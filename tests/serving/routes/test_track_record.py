@@ -108,7 +108,7 @@ def explained(client, home, write):
     client.app.state.registry = Decisions()
 
     def explained(*forecasts, query=""):
-        write("AAPL", {"horizon": 5, "track_record": RECORD, **({"served": forecasts} if forecasts else {})})
+        write("AAPL", {"track_record": RECORD, **({"horizon": 5, "served": forecasts} if forecasts else {})})
         return client.get(f"/api/v1/ml/explain/aapl{query}")
 
     return explained
