@@ -18,6 +18,9 @@ from zenith_core.prices.jumps import unexplained_jumps
 
 WARN_QUARANTINED = 0.02
 MAX_QUARANTINED = 0.05
+FEW_QUARANTINED = 2
+"""So many rows in quarantine are never too many: two holidays are 7 % of a file of 30 rows."""
+
 MAX_RESTATED = 0.01
 _FIRST = 3  # days named of each reason
 
@@ -51,6 +54,11 @@ def inconsistent_bars(prices: pd.DataFrame) -> Finding:
 def quarantined_share(quarantine: pd.DataFrame, rows_in: int) -> Finding:
     """Return the share of impossible source rows, a fraction; rows without a date count, but have no day."""
     return Finding(len(quarantine) / rows_in if rows_in else 0.0, _iso(quarantine.index))
+
+
+def too_many_quarantined(rows: int, rows_in: int) -> bool:
+    """Return True if the other rows cannot be trusted either: more than FEW_QUARANTINED, and than 5 % of `rows_in`."""
+    return rows > max(FEW_QUARANTINED, MAX_QUARANTINED * rows_in)
 
 
 def quarantine_reasons(quarantine: pd.DataFrame) -> dict[str, dict[str, Any]]:

@@ -142,10 +142,10 @@ def ohlc_is_consistent(cleaned_prices: Dataset) -> dg.AssetCheckResult:
 
 @dg.asset_check(asset="cleaned_prices", blocking=True, partitions_def=ticker_partitions)
 def few_rows_quarantined(cleaned_prices: Dataset) -> dg.AssetCheckResult:
-    """At most 2 % of the source's rows are in quarantine; above 5 % nothing is trained on the rest."""
+    """At most 2 % of the source's rows are in quarantine; above 5 %, and 2 rows, nothing is trained on the rest."""
     quarantine, rows = cleaned_prices.tables["quarantine"], cleaned_prices.facts["counts"]["rows_in"]
     finding = quality_checks.quarantined_share(quarantine, rows)
-    blocks = finding.figure > quality_checks.MAX_QUARANTINED
+    blocks = quality_checks.too_many_quarantined(len(quarantine), rows)
     reasons = quality_checks.quarantine_reasons(quarantine)
     listing = quality_checks.reasons_in_words(reasons)
     return check_result(

@@ -53,6 +53,13 @@ def test_the_share_of_quarantined_rows_counts_those_without_a_date():
     assert quality_checks.quarantined_share(quarantine.iloc[:0], 0) == Finding(0.0)
 
 
+@pytest.mark.parametrize(
+    ("rows", "rows_in", "too_many"), [(2, 3, False), (3, 59, True), (3, 60, False), (6, 119, True)]
+)
+def test_more_than_one_row_in_twenty_is_too_many_but_never_two(rows, rows_in, too_many):
+    assert quality_checks.too_many_quarantined(rows, rows_in) is too_many
+
+
 def test_unexplained_jumps_are_found():
     table = prices()
     assert quality_checks.jumps_without_action(table) == Finding(0)

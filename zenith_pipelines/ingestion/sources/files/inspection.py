@@ -13,8 +13,8 @@ from zenith_core.prices.cleaning import CleaningResult, clean_prices
 from zenith_core.prices.quality_checks import (
     MAX_QUARANTINED,
     quarantine_reasons,
-    quarantined_share,
     reasons_in_words,
+    too_many_quarantined,
 )
 from zenith_pipelines.ingestion.sources.base import REQUIRED
 from zenith_pipelines.ingestion.sources.files.price_file import PriceFile, price_files, price_paths
@@ -119,8 +119,9 @@ def _with_cleaning(reading: FileReading, cleaned: CleaningResult) -> FileReading
     counts, notes = cleaned.counts, cleaned.notes
     remarks = [note for note in notes if any(word in note for word in _ACTION_WORDS)]
     problem = None
-    share = quarantined_share(cleaned.quarantine, counts["rows_in"]).figure
-    if share > MAX_QUARANTINED and reading.ticker is not None:  # else the calendar is a guess
+    impossible, rows = len(cleaned.quarantine), counts["rows_in"]
+    if too_many_quarantined(impossible, rows) and reading.ticker is not None:  # else the calendar is a guess
+        share = impossible / rows
         reasons = reasons_in_words(quarantine_reasons(cleaned.quarantine))
         problem = f"{share:.1%} of its rows are impossible, at most {MAX_QUARANTINED:.0%} may be: {reasons}"
     return replace(
