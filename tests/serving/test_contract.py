@@ -30,10 +30,12 @@ from zenith_core.evaluation.forecast_ledger import ledger_rows
 from zenith_core.evaluation.leaderboard import Contender, leaderboard
 from zenith_core.evaluation.track_record import track_record
 from zenith_core.inference import HORIZONS, QUANTILES, PriceForecast
-from zenith_core.names import ALL_TICKERS, UNIVERSE
+from zenith_core.model_kinds.answers import ANSWERS
+from zenith_core.names import ALL_TICKERS, HEADLINE_HORIZON, UNIVERSE
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.portfolio.universe_facts import universe_facts
+from zenith_pipelines.production.forecast_explanation import SERVED, served_facts
 from zenith_pipelines.settings import Settings as PipelinesSettings
 from zenith_serving.app import create_app
 from zenith_serving.jobs.launchable_jobs import JOBS
@@ -44,7 +46,7 @@ CASES = 10_000
 HEADERS = {"x-api-key": "the-key"}
 TICKERS = ["AAPL", "MSFT", "IBM"]
 EXISTING = [
-    {"ticker": ticker, "tickers": [ticker], "name": job, **config}
+    {"ticker": ticker, "tickers": [ticker], "name": job, "first": "lstm", "second": "ensemble", **config}
     for ticker, job, config in product(TICKERS, JOBS, ({}, {"config": {}}))
 ]
 EXCLUDED = [
@@ -66,7 +68,9 @@ def store_datasets(settings, models):
         snapshot = models.snapshot(ticker, distribution=normal_distribution())
         ledger = ledger_rows(snapshot, forecast, "lstm", 1, datetime.now(UTC))
         store.write("serving_snapshot", ticker, Dataset(facts=snapshot.to_json()))
-        store.write("forecast_ledger", ticker, Dataset({"forecasts": ledger}, {"track_record": track_record(ledger)}))
+        facts = {"track_record": track_record(ledger), "horizon": HEADLINE_HORIZON}
+        served = served_facts(ledger, facts, ANSWERS.of(ticker), snapshot)
+        store.write("forecast_ledger", ticker, Dataset({"forecasts": ledger}, {**facts, SERVED: served}))
         board = leaderboard("price", [Contender("lstm", note="nothing in Production")], "lstm", pd.DataFrame())
         store.write("leaderboard", ticker, Dataset(facts={"tasks": {"price": board}}))
     store.write(UNIVERSE, ALL_TICKERS, Dataset(facts=universe_facts(store, drawn_universe(names=TICKERS))))
@@ -139,8 +143,8 @@ def make_strict(case):
 
 
 def use_existing(case, values):
-    """Request existing tickers and jobs; nearly all valid requests would be 404 otherwise."""
-    for inputs in (case.body, case.path_parameters):
+    """Request existing tickers, models and jobs; nearly all valid requests would be 404 otherwise."""
+    for inputs in (case.body, case.path_parameters, case.query):
         if isinstance(inputs, dict):
             inputs |= {name: value for name, value in values.items() if name in inputs}
 
