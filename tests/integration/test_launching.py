@@ -33,12 +33,12 @@ TERMINATE = (
 )
 
 
-# Runs of AAPL and IBM stay queued: their tests are about the launch, and a run's process takes seconds to start.
-QUEUED = [{"key": "dagster/partition", "value": ticker, "limit": 0} for ticker in ("AAPL", "IBM")]
+# Runs of these stay queued: their tests are about the launch, and a run's process takes seconds to start.
+QUEUED = [{"key": "dagster/partition", "value": ticker, "limit": 0} for ticker in ("AAPL", "IBM", "MSFT")]
 
 
 class Ui:
-    """`zenith ui` on a home with the tickers AAPL, IBM and FB, which is too short."""
+    """`zenith ui` on a home with the tickers AAPL, IBM, MSFT and FB, which is too short."""
 
     def __init__(self, home):
         self.home = home
@@ -51,7 +51,7 @@ class Ui:
         """Add them where the UI refreshes none by itself: its runs would take the places of those of the tests."""
         self.dagster.stop_sensor("refresh_after_close")
         with open_instance(PipelinesSettings(zenith_home=self.home)) as instance:
-            instance.add_dynamic_partitions("tickers", ["AAPL", "IBM", "FB"])
+            instance.add_dynamic_partitions("tickers", ["AAPL", "IBM", "MSFT", "FB"])
             event = dg.AssetMaterialization("ensemble_model", partition="AAPL")
             instance.report_runless_asset_event(event)
 
@@ -228,7 +228,7 @@ together = threading.Barrier(5)
 
 def ask():
     together.wait()
-    answers.append(launcher.train(TrainRequest(ticker="IBM", epochs=10), "a test"))
+    answers.append(launcher.train(TrainRequest(ticker="MSFT", epochs=10), "a test"))
 
 threads = [threading.Thread(target=ask) for _ in range(5)]
 print("ready", flush=True)
@@ -242,7 +242,7 @@ print(json.dumps([[answer.run_id, answer.already_running] for answer in answers]
 
 
 def test_twenty_at_once_from_four_processes_start_one_run(ui, client):
-    """Row 23."""
+    """No other test launches MSFT: a launch that timed out there may begin later."""
     environment = {**os.environ, "ZENITH_HOME": str(ui.home), "DAGSTER_URL": ui.dagster.url}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     processes = [subprocess.Popen([sys.executable, "-c", ASK], env=environment, **pipes) for _ in range(4)]
@@ -256,13 +256,12 @@ def test_twenty_at_once_from_four_processes_start_one_run(ui, client):
     assert len(answers) == 20
     assert len({run_id for run_id, _ in answers}) == 1
     assert [already for _, already in answers].count(False) == 1
-    of_ibm = {"pipelineName": "retrain_model", "tags": [{"key": "dagster/partition", "value": "IBM"}]}
-    active = {**of_ibm, "statuses": ["QUEUED", "NOT_STARTED", "STARTING", "STARTED"]}
+    of_msft = {"pipelineName": "retrain_model", "tags": [{"key": "dagster/partition", "value": "MSFT"}]}
+    active = {**of_msft, "statuses": ["QUEUED", "NOT_STARTED", "STARTING", "STARTED"]}
     assert len(ui.dagster.ask(RUNS, filter=active)["runsOrError"]["results"]) == 1
 
 
 def test_without_a_daemon_nothing_is_queued_in_silence(ui, client, monkeypatch):
-    """Row 4."""
     with ui.without("dagster-daemon"):
         run = launched(client, "train", {"ticker": "IBM", "epochs": 10})
         monkeypatch.setattr("zenith_serving.jobs.dagster_client.HEARTBEAT_SECONDS", 0.0)  # as if they had passed
@@ -277,7 +276,7 @@ def test_without_a_daemon_nothing_is_queued_in_silence(ui, client, monkeypatch):
 
 
 def test_without_a_code_server_the_answer_is_503_and_nothing_is_launched(ui, client):
-    """Row 5; the webserver's half is in tests/serving/routes/test_jobs.py."""
+    """The same without a webserver is in tests/serving/routes/test_jobs.py."""
     with ui.without("grpc"):
         answer = post(client, "train", {"ticker": "IBM", "epochs": 10})
     wait_until(lambda: client.get(f"/api/v1/ml/train/{NO_RUN}").status_code == 404)  # it is asked again

@@ -70,7 +70,6 @@ def is_unavailable(answer, words):
 
 @pytest.mark.parametrize("path", [TRAIN, "/api/v1/ml/jobs/refresh_prices"])
 def test_without_a_webserver_nothing_is_launched_and_predictions_are_made(client, path):
-    """Row 5."""
     assert is_unavailable(client.post(path, json={"ticker": "AAPL"}), "webserver does not answer")
     assert is_unavailable(client.get(f"{TRAIN}/{RUN}"), "webserver does not answer")
     assert client.post("/api/v1/ml/predict/price", json={"ticker": "AAPL"}).status_code == 200
@@ -90,14 +89,13 @@ def test_a_run_names_the_key_that_requested_it(client, monkeypatch, path):
 
 
 def test_a_webserver_that_hangs_is_not_waited_for_long(serve, hung_webserver):
-    """Row 5."""
     assert QUERY_SECONDS < 2
     with serve(hung_webserver.url) as client:
         assert is_unavailable(client.post(TRAIN, json={"ticker": "AAPL"}), "webserver does not answer")
 
 
 def test_a_webserver_that_hangs_does_not_keep_predictions_waiting(serve, hung_webserver, monkeypatch):
-    """Row 5. More requests wait for Dagster than there are threads for predictions, and cold predictions need one."""
+    """More requests wait for Dagster than there are threads for predictions, and cold predictions need one."""
     monkeypatch.setattr("zenith_serving.jobs.dagster_client.QUERY_SECONDS", 60.0)
     answers = []
     with serve(hung_webserver.url) as client:
