@@ -93,5 +93,7 @@ def signal_kind(ticker: str, horizon: int | None = None) -> Kind:
     ticker:  validated
     """
     answering = ANSWERS.of(ticker)["signal"]
+    if horizon is None:
+        return answering
     by_horizon = {MODEL_KINDS[kind].horizon: kind for kind in (*kinds_of("signal"), answering)}
-    return answering if horizon is None else by_horizon.get(horizon, answering)
+    return by_horizon.get(horizon, answering)

@@ -50,10 +50,13 @@ class EvidenceUniverse:
         """Return True if memory has what the files say of this ticker. Reads no file."""
         return self._universe is not None and self._evidence.get(ticker, _NOTHING)[0] == self._stamp(ticker)
 
-    def judge(self, ticker: str, task: Task, horizon: int) -> AnswerEvidence:
-        """Return a ticker's evidence for a task: of prices, at the horizon nearest to the requested one."""
+    def judge(self, ticker: str, task: Task, horizon: int, *, is_current: bool = False) -> AnswerEvidence:
+        """Return a ticker's evidence for a task: of prices, at the horizon nearest to the requested one.
+
+        is_current:  `is_current` was true a moment ago, so that no file needs a look
+        """
         judged, key = self._judged, (ticker, task, horizon)  # a new look has a new dictionary
-        universe = self._current(ticker)
+        universe = cast(Universe, self._universe) if is_current else self._current(ticker)
         if (evidence := judged.get(key)) is None or judged is not self._judged:
             own = self._of(ticker)
             nearest = nearest_horizon(own, task, horizon) if task == "price" else str(horizon)

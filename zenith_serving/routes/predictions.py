@@ -153,30 +153,36 @@ def _json(answer: bytes) -> Response:
 
 async def _answer(predictor: Predictor, question: Question) -> bytes:
     """Return the answer as JSON. Raises as `Predictor.answer` and `Predictor.answer_risk`."""
-    models = predictor.ready(_kinds(question).values(), question.ticker)
+    kinds = _kinds(question)
+    models = predictor.ready(kinds.values(), question.ticker)
     if models is not None:
-        return _answer_now(predictor, question, models)
+        return _answer_now(predictor, question, kinds, models)
     return await run_in_threadpool(_answer_by_name, predictor, question)
 
 
 def _kinds(question: Question) -> Mapping[Task, Kind]:
-    """Return the kinds that answer the question, by task."""
-    answering = {**ANSWERS.of(question.ticker), "signal": signal_kind(question.ticker, question.signal_horizon)}
-    return {task: kind for task, kind in answering.items() if question.what in (task, "comprehensive")}
+    """Return the kinds that answer the question, by task; none for risk."""
+    ticker, what = question.ticker, question.what
+    kinds: dict[Task, Kind] = {}
+    if what in ("price", "comprehensive"):
+        kinds["price"] = ANSWERS.of(ticker)["price"]
+    if what in ("signal", "comprehensive"):
+        kinds["signal"] = signal_kind(ticker, question.signal_horizon)
+    return kinds
 
 
 def _answer_by_name(predictor: Predictor, question: Question) -> bytes:
     """Answer under the name that the ticker has now."""
-    name = predictor.snapshots.current_name(validate_ticker(question.ticker))
-    return _answer_now(predictor, question._replace(ticker=name))
+    question = question._replace(ticker=predictor.snapshots.current_name(validate_ticker(question.ticker)))
+    return _answer_now(predictor, question, _kinds(question))
 
 
-def _answer_now(predictor: Predictor, question: Question, models: Models = None) -> bytes:
+def _answer_now(predictor: Predictor, question: Question, kinds: Mapping[Task, Kind], models: Models = None) -> bytes:
     if question.what == "comprehensive":
-        return _comprehensive(predictor, question, models)
+        return _comprehensive(predictor, question, kinds, models)
     if question.what == "risk":
         return predictor.answer_risk(question.risk)
-    (kind,) = _kinds(question).values()
+    (kind,) = kinds.values()
     return _part(predictor, kind, question, models)
 
 
@@ -193,10 +199,10 @@ def _part(predictor: Predictor, kind: Kind, question: Question, models: Models) 
     )
 
 
-def _comprehensive(predictor: Predictor, question: Question, models: Models) -> bytes:
+def _comprehensive(predictor: Predictor, question: Question, kinds: Mapping[Task, Kind], models: Models) -> bytes:
     """A ComprehensiveAnswer, joined from the JSON of its parts."""
     answers, errors = {}, {}
-    for part, kind in _kinds(question).items():
+    for part, kind in kinds.items():
         try:
             answers[part] = _part(predictor, kind, question, models)
         except UnknownTicker:
