@@ -34,7 +34,7 @@ test-quick: .venv/.dev ## Run the quick tests: two minutes, to become one
 	$(PYTEST) -n 2 -m "not slow and not long" --ignore tests/integration --ignore tests/cluster $(ARGS)
 
 test-long: .venv/.dev ## Run the tests that take long by nature, before a release
-	@echo "estimated at 15 minutes: 12,000 drawn requests, 300 killed writers, 160 promotions under load, a rebuilt day, a study of shuffled prices, 10,000 price files"
+	@echo "an hour or more, by machine; docs/tests.md says what they do"
 	$(BIN)/python -m pytest -m long -s $(ARGS)
 
 coverage: .venv/.dev ## Run the tests of make test and measure which lines they run; htmlcov/index.html shows them
