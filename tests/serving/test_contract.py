@@ -46,7 +46,7 @@ CASES = 10_000
 HEADERS = {"x-api-key": "the-key"}
 TICKERS = ["AAPL", "MSFT", "IBM"]
 EXISTING = [
-    {"ticker": ticker, "tickers": [ticker], "name": job, "first": "lstm", "second": "ensemble", **config}
+    {"ticker": ticker, "tickers": TICKERS, "name": job, "first": "lstm", "second": "ensemble", **config}
     for ticker, job, config in product(TICKERS, JOBS, ({}, {"config": {}}))
 ]
 EXCLUDED = [
@@ -147,6 +147,9 @@ def use_existing(case, values):
     for inputs in (case.body, case.path_parameters, case.query):
         if isinstance(inputs, dict):
             inputs |= {name: value for name, value in values.items() if name in inputs}
+    if values and isinstance(case.body, dict) and "positions" in case.body:
+        positions = zip(case.body["positions"], TICKERS, strict=False)
+        case.body["positions"] = [{**position, "ticker": ticker} for position, ticker in positions]
 
 
 def send(client, case):
