@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -75,12 +76,12 @@ class ServedModel:
     bands: ForecastDistribution | None = field(default=None, repr=False)
     _skills: dict[int | None, OutOfSampleSkill] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    @property
+    @cached_property
     def kind(self) -> Kind:
         """The kind of model, as `lstm`."""
         return self.name.partition("-")[0]
 
-    @property
+    @cached_property
     def task(self) -> Task:
         """The task of its kind."""
         return known_task(self.kind, self.facts.get("task"))
@@ -95,7 +96,7 @@ class ServedModel:
         """The version of the scale behind the bands; None if there is none behind them."""
         return self.bands.scale_version if self.bands else None
 
-    @property
+    @cached_property
     def data_version(self) -> str:
         """The version of the data behind the forecast, and that of its bands."""
         data = self.snapshot.data_version
