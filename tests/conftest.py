@@ -10,10 +10,14 @@ import pytest
 from absl import logging as absl_logging
 from hypothesis import settings
 
+from tests.waiting import PATIENCE
 from zenith_pipelines import patience
 
 # To look for garbage among the millions of objects that imports make took a third of the time to collect the tests.
 gc.set_threshold(100_000, 50, 100)
+
+# On a busy machine each wait is long, and tests read all that a command prints.
+patience._SILENT_SECONDS = PATIENCE
 
 settings.register_profile("zenith", deadline=None, derandomize=True)
 settings.load_profile("zenith")

@@ -8,6 +8,7 @@ from zenith_core.words import Text
 from zenith_pipelines.alert_receivers import Receiver, read_receivers
 from zenith_pipelines.alerts.alert import Alert
 from zenith_pipelines.alerts.delivery import deliver
+from zenith_pipelines.patience import waiting_for
 from zenith_pipelines.settings import Settings
 
 
@@ -32,7 +33,8 @@ def test_receivers(name: str | None, *, as_json: bool) -> int:
     receivers = [one for one in _receivers() if name in (None, one.name)]
     if not receivers:
         raise UserError(f"no receiver is named {name!r}: there are {', '.join(one.name for one in _receivers())}")
-    deliveries = deliver({one: [_test(one)] for one in receivers})
+    with waiting_for("the receivers of ZENITH_ALERTS"):
+        deliveries = deliver({one: [_test(one)] for one in receivers})
     if as_json:
         rows = [{"name": one.receiver, "delivered": one.problem is None, "problem": one.problem} for one in deliveries]
         print(json.dumps(rows, indent=2))

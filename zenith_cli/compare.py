@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from zenith_core.market.tickers import validate_ticker
+from zenith_pipelines.patience import waiting_for
 from zenith_pipelines.registry.artifact_locations import make_relative_to_read
 from zenith_serving.comparison import compare_versions
 from zenith_serving.registry import open_registry
@@ -16,7 +17,9 @@ def compare(ticker: str, first: str, second: str, *, as_json: bool) -> None:
     settings = Settings()
     name = validate_ticker(ticker)
     make_relative_to_read(settings.tracking_uri, settings.home / "mlflow" / "artifacts")
-    comparison = compare_versions(open_registry(settings.tracking_uri), settings.snapshots.parent, name, first, second)
+    registry = open_registry(settings.tracking_uri)
+    with waiting_for("MLFLOW_TRACKING_URI"):
+        comparison = compare_versions(registry, settings.snapshots.parent, name, first, second)
     if as_json:
         print(comparison.model_dump_json(indent=2))
     else:

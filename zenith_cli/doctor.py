@@ -11,6 +11,7 @@ from rich.text import Text
 from zenith_cli.health_checks import CHECKS, DoctorContext, Finding, State
 from zenith_core.errors import ZenithError
 from zenith_core.outages import describe_error
+from zenith_pipelines.patience import waiting_for
 from zenith_pipelines.settings import Settings
 from zenith_serving.settings import read_settings
 
@@ -45,7 +46,8 @@ def _run_checks(context: DoctorContext) -> Iterator[tuple[str, Finding]]:
     for part, check in CHECKS.items():
         logging.disable()  # the finding says everything that a log line would
         try:
-            finding = check(context)
+            with waiting_for(f"the check of {part}"):
+                finding = check(context)
         except ZenithError as error:
             finding = Finding("failed", str(error))
         except Exception as error:  # an unexpected error must not hide the other findings

@@ -16,6 +16,7 @@ from zenith_core.errors import NotAvailable, UserError
 from zenith_core.market.listing import price_text
 from zenith_core.market.tickers import parse_tickers
 from zenith_core.names import DISCLAIMER
+from zenith_pipelines.patience import waiting_for
 from zenith_serving.prediction.forecast_table import forecast_row
 from zenith_serving.prediction.predictor import Predictor
 from zenith_serving.schemas.forecasts import ForecastRow, ForecastTable
@@ -52,7 +53,8 @@ def forecast_tickers(
 
 
 def _row(predictor: Predictor, ticker: str, horizon: int, levels: Sequence[float]) -> ForecastRow:
-    row = forecast_row(predictor, ticker, horizon, levels)
+    with waiting_for("MLFLOW_TRACKING_URI"):
+        row = forecast_row(predictor, ticker, horizon, levels)
     if row.price is None and ticker not in predictor.snapshots.tickers():  # REST must not echo input, a command may
         return row.model_copy(update={"problem": f"no predictions yet: `zenith run --tickers {ticker}` makes them"})
     return row

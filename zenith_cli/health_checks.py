@@ -1,7 +1,7 @@
 """The checks of `zenith doctor`. Each checks one component, changes nothing and returns a finding.
 
-A ZenithError is a finding too, because its message says what would be right. Remote services are asked once, with a
-timeout.
+A ZenithError is a finding too, because its message says what would be right. Remote services are asked once, and all
+waits share the budget of the command.
 """
 
 import json
@@ -10,18 +10,22 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from importlib import metadata
 from importlib.util import find_spec
 from typing import Literal
 
 from zenith_cli.stack.layout import SERVICES, Layout
+from zenith_pipelines.patience import wait_seconds
 from zenith_pipelines.settings import Settings
+from zenith_serving.errors import RegistryUnavailable
+from zenith_serving.registry import open_registry
 from zenith_serving.settings import Settings as ServingSettings
 
 State = Literal["ok", "warning", "failed"]
 
 MAX_MODELS = 50  # opening thousands would take minutes
-_TIMEOUT_SECONDS = 5.0
+_LONGEST_SECONDS = 5  # for a service
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,20 @@ class DoctorContext:
     settings: Settings
     serving: ServingSettings
     service_url: str
+
+    def production(self) -> dict[str, int]:
+        """Return the Production version of each model name. Raises RegistryUnavailable, UserError."""
+        if isinstance(self._answer, RegistryUnavailable):
+            raise self._answer
+        return self._answer
+
+    @cached_property
+    def _answer(self) -> dict[str, int] | RegistryUnavailable:
+        """The registry's answer to all checks, of which only the first waits for a server that hangs."""
+        try:
+            return open_registry(self.serving.tracking_uri).production()
+        except RegistryUnavailable as error:
+            return error
 
 
 def installation(context: DoctorContext) -> Finding:
@@ -90,7 +108,7 @@ def price_source(context: DoctorContext) -> Finding:
     name = context.settings.zenith_price_source
     source = make_source(name, csv_dir=context.settings.zenith_csv_dir)
     if isinstance(source, YahooSource):
-        policy = RetryPolicy(tries=1, timeout=_TIMEOUT_SECONDS, total_wait=_TIMEOUT_SECONDS)
+        policy = RetryPolicy(tries=1, timeout=_seconds(), total_wait=_seconds())
         yahoo = YahooSource(retry_policy=policy, pace=yahoo_pace(context.settings))
         prices = yahoo.fetch("AAPL", since=datetime.now(UTC).date() - timedelta(days=10)).prices
         return Finding("ok", f"yahoo responds; latest AAPL price: {prices.index[-1]:%Y-%m-%d}")
@@ -120,14 +138,11 @@ def runs(context: DoctorContext) -> Finding:
 
 def registry(context: DoctorContext) -> Finding:
     """Check that MLflow responds and has Production models. Raises RegistryUnavailable, UserError."""
-    from zenith_serving.registry import open_registry
-
     if not _has_registry(context.settings):
         return Finding("warning", "SQLite, not created yet", "`zenith run` creates it")
-    source = open_registry(context.serving.tracking_uri)
-    if count := len(source.production()):
+    if count := len(context.production()):
         return Finding("ok", f"{count} models in Production")
-    if source.versions():
+    if open_registry(context.serving.tracking_uri).versions():
         return Finding("warning", "no model in Production", "`zenith models` shows why no version was promoted")
     return Finding("warning", "no model yet", "`zenith run` trains models")
 
@@ -137,13 +152,12 @@ def models(context: DoctorContext) -> Finding:
     from zenith_serving.errors import ModelUnavailable
     from zenith_serving.prediction.loaded_model import open_model
     from zenith_serving.prediction.snapshot_store import SnapshotStore
-    from zenith_serving.registry import open_registry
 
-    source = open_registry(context.serving.tracking_uri)
-    production = sorted(source.production().items()) if _has_registry(context.settings) else []
+    production = sorted(context.production().items()) if _has_registry(context.settings) else []
     if not production:
         return Finding("warning", "no model in Production", "`zenith run` trains models")
     errors = {}
+    source = open_registry(context.serving.tracking_uri)
     snapshots = SnapshotStore(context.serving.snapshots)
     for name, version in production[:MAX_MODELS]:
         try:
@@ -200,7 +214,7 @@ def cache(context: DoctorContext) -> Finding:
         return Finding("ok", "in memory of each process; with REDIS_URL, processes share one")
     try:
         with Redis.from_url(
-            url.get_secret_value(), socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS
+            url.get_secret_value(), socket_timeout=_seconds(), socket_connect_timeout=_seconds()
         ) as client:
             client.ping()
     except RedisError as error:
@@ -228,7 +242,7 @@ def service(context: DoctorContext) -> Finding:
     """Check that the REST service responds and is ready."""
     url = context.service_url
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=_TIMEOUT_SECONDS) as response:
+        with urllib.request.urlopen(f"{url}/health", timeout=_seconds()) as response:
             health = json.load(response)
         state, ready = str(health["status"]), bool(health["ready"])
     except (OSError, urllib.error.URLError):
@@ -279,6 +293,11 @@ CHECKS: dict[str, Callable[[DoctorContext], Finding]] = {
 }
 
 
+def _seconds() -> int:
+    """Return the seconds to wait for a service, of what is left of the command's budget."""
+    return min(_LONGEST_SECONDS, wait_seconds())
+
+
 def _connect(settings: Settings) -> None:
     """Connect to PostgreSQL without Dagster's ten seconds of retries. Raises UserError or OperationalError."""
     from sqlalchemy import create_engine
@@ -287,7 +306,7 @@ def _connect(settings: Settings) -> None:
 
     if settings.database_url is not None:
         url = database_url(settings.database_url.get_secret_value())
-        create_engine(url, connect_args={"connect_timeout": int(_TIMEOUT_SECONDS)}).connect().close()
+        create_engine(url, connect_args={"connect_timeout": _seconds()}).connect().close()
 
 
 def _unmet_requirements() -> Iterator[str]:

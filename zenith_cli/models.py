@@ -14,6 +14,7 @@ from zenith_core.market.tickers import validate_ticker
 from zenith_core.model_kinds.table import KINDS, kinds_of, known_task, task_of
 from zenith_core.names import HEADLINE_HORIZON, PRODUCTION, last_decision, model_name
 from zenith_pipelines.datasets.store import DatasetStore
+from zenith_pipelines.patience import waiting_for
 from zenith_pipelines.production.evidence import Claims
 from zenith_pipelines.registry.artifact_locations import database_file, make_relative_to_read
 from zenith_pipelines.settings import Settings
@@ -61,8 +62,9 @@ def read_models(settings: Settings, ticker: str | None, *, history: bool) -> dic
     is_new = database is not None and not database.exists()
     registry = open_registry(settings.tracking_uri)
     try:
-        versions = [] if is_new else registry.versions(ticker)
-        decisions = registry.decisions(ticker) if history and versions else {}
+        with waiting_for("MLFLOW_TRACKING_URI"):
+            versions = [] if is_new else registry.versions(ticker)
+            decisions = registry.decisions(ticker) if history and versions else {}
     except RegistryUnavailable as error:
         raise StorageUnavailable(f"MLFLOW_TRACKING_URI: {error}") from None
     by_name: dict[str, list[KnownVersion]] = defaultdict(list)

@@ -15,6 +15,7 @@ from zenith_core.errors import CorruptData, NotAvailable, ZenithError
 from zenith_core.inference import HORIZONS
 from zenith_core.market.listing import price_text
 from zenith_core.market.tickers import parse_tickers
+from zenith_pipelines.patience import waiting_for
 from zenith_pipelines.registry.artifact_locations import make_relative_to_read
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.prediction.predictor import Predictor, make_predictor
@@ -51,7 +52,8 @@ def ask_each(
         predictor = open_predictor()
         for name in names:
             try:
-                answers.append(ask(predictor, name))
+                with waiting_for("MLFLOW_TRACKING_URI"):
+                    answers.append(ask(predictor, name))
             except UnknownTicker:  # its message has no name, because REST must not echo input
                 errors.append(NotAvailable(f"no predictions for {name} yet: `zenith run --tickers {name}` makes them"))
             except (NotAvailable, CorruptData) as error:

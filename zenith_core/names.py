@@ -86,6 +86,9 @@ SIGNIFICANCE = 0.05
 HEADLINE_HORIZON = 5
 """The horizon of a model whose configuration names no other, in sessions."""
 
+EARLIER_HORIZON = 5
+"""The horizon of models and ledgers of earlier releases, which name none. It stays if the default changes."""
+
 DISCLAIMER = (
     "For information and research only. This is not investment advice, not an offer and not a recommendation to buy, "
     "sell or hold any security. Forecasts and signals are statistical estimates from past prices: they may be wrong, "

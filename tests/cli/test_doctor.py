@@ -17,6 +17,7 @@ from tests.published import publish
 from tests.serving.conftest import MLflowHome, make_ensemble, make_lstm, make_snapshot
 from zenith_cli import health_checks
 from zenith_core.inference import HORIZONS
+from zenith_serving.errors import RegistryUnavailable
 from zenith_serving.settings import Settings
 
 OURS = ("ZENITH_PRICE_SOURCE", "ZENITH_CSV_DIR", "DAGSTER_HOME", "DATABASE_URL", "MLFLOW_TRACKING_URI", "REDIS_URL")
@@ -193,6 +194,29 @@ def test_failure_is_reported_and_sets_the_exit_status(doctor, home, monkeypatch,
     assert parts[part][0] == "failed"
     assert parts[part][1].startswith(says.format(empty=tmp_path / "empty"))
     assert "secret" not in json.dumps(parts)
+
+
+def test_a_registry_that_does_not_answer_is_asked_once(doctor, home, monkeypatch):
+    questions = []
+
+    def production(registry):
+        questions.append(registry)
+        raise RegistryUnavailable("no answer within 4 s")
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
+    monkeypatch.setattr("zenith_serving.registry.rest.RestRegistry.production", production)
+
+    parts = doctor()
+
+    assert parts["MLflow"] == parts["models"] == ("failed", "no answer within 4 s", None)
+    assert len(questions) == 1
+
+
+@pytest.mark.parametrize(("rest", "seconds"), [(8, 5), (4, 4)])
+def test_a_part_waits_no_longer_than_what_is_left_of_the_command_s_time(monkeypatch, rest, seconds):
+    monkeypatch.setattr(health_checks, "wait_seconds", lambda: rest)
+
+    assert health_checks._seconds() == seconds
 
 
 def test_unmet_requirements_are_named(doctor, home, monkeypatch):

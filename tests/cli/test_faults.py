@@ -17,8 +17,10 @@ from typer.main import get_command
 from tests import forked
 from tests.empty_databases import put_dagster_databases
 from tests.homes.older import ARCHIVES, unpack
+from tests.waiting import PATIENCE, wait_until
 from zenith_cli.commands import app
 from zenith_cli.main import main
+from zenith_core.errors import StorageUnavailable
 from zenith_pipelines import patience
 
 resource = pytest.importorskip("resource", reason="limits are POSIX")
@@ -309,6 +311,12 @@ QUICK = [
     ("ledger verify big.parquet", "memory_short"),
     ("predict AAPL", "mlflow_closed"),
 ]
+WAITS = {
+    "mlflow_hanging": "MLFLOW_TRACKING_URI",
+    "mlflow_hanging_later": "MLFLOW_TRACKING_URI",
+    "mlflow_database_locked": "MLFLOW_TRACKING_URI",
+    "database_hanging": "DATABASE_URL",
+}
 NAMED = {
     "mlflow": "MLFLOW",
     "database": "DATABASE_URL",
@@ -319,19 +327,23 @@ NAMED = {
 
 
 def be_quick():
-    """Wait briefly for what does not answer, also in a run."""
-    patience.COMMAND_SECONDS, patience.RUN_SECONDS = 1, 2
+    """Wait briefly for what does not answer, also in a run, and say nothing meanwhile."""
+    patience.COMMAND_SECONDS, patience.RUN_SECONDS, patience._SILENT_SECONDS = 1, 2, PATIENCE
 
 
 @pytest.fixture
 def end(zenith, monkeypatch, tmp_path):
-    """Run a command under a fault; return its status and error lines."""
+    """Run a command under a fault; return its status and error lines.
 
-    def run(command, fault, home=None):
+    says: the faults under which a wait is said at once
+    """
+
+    def run(command, fault, home=None, says=()):
         for name in ("DAGSTER_HOME", "DATABASE_URL", "MLFLOW_TRACKING_URI", "REDIS_URL"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setattr(patience, "COMMAND_SECONDS", 1)
         monkeypatch.setattr(patience, "RUN_SECONDS", 2)
+        monkeypatch.setattr(patience, "_SILENT_SECONDS", 0 if fault in says else PATIENCE)
         monkeypatch.setattr(logging, "raiseExceptions", False)  # handlers keep the closed streams of earlier tests
         monkeypatch.chdir(tmp_path)
         home = home or tmp_path / "home"
@@ -351,13 +363,41 @@ def end(zenith, monkeypatch, tmp_path):
 @pytest.mark.parametrize(("command", "fault"), QUICK)
 @pytest.mark.skipif(sys.platform != "linux", reason="/proc is a folder in which not even root can write")
 def test_a_command_that_needs_what_fails_ends_in_one_line_that_names_it(end, command, fault):
-    status, lines = end(command, fault)
+    status, lines = end(command, fault, says=WAITS)
 
     assert status in (1, 2)
-    (line,) = lines
+    *waits, line = lines
+    if fault in WAITS:
+        assert f"zenith: waiting for {WAITS[fault]}" in waits
+    else:
+        assert waits == []
     assert line.startswith("zenith: ")
     if not command.startswith("predict"):  # its registry is asked in the background
         assert NAMED[fault.partition("_")[0]].lower() in line.lower()
+
+
+@pytest.mark.parametrize(
+    ("command", "place"),
+    [
+        ("models AAPL", "zenith_serving.registry.rest.RestRegistry.versions"),
+        ("compare AAPL lstm-1 lstm-2", "zenith_cli.compare.compare_versions"),
+        ("predict AAPL", "zenith_cli.predict._price_and_signal"),
+        ("forecast AAPL", "zenith_cli.forecast.forecast_row"),
+    ],
+)
+def test_a_command_that_reads_as_the_service_does_says_what_it_waits_for(zenith, monkeypatch, tmp_path, command, place):
+    def hang(*_, **__):
+        wait_until(lambda: patience._said)
+        raise StorageUnavailable("it is away")
+
+    for name, value in {"ZENITH_HOME": str(tmp_path / "home"), "MLFLOW_TRACKING_URI": "http://127.0.0.1:1"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(patience, "_SILENT_SECONDS", 0)
+    monkeypatch.setattr(place, hang)
+
+    status, _, err = zenith(*command.split())
+
+    assert (status, err) == (1, "zenith: waiting for MLFLOW_TRACKING_URI\nzenith: it is away\n")
 
 
 def test_every_command_is_in_the_table():

@@ -5,9 +5,12 @@ import sys
 
 import dagster as dg
 import pytest
+import yaml
+from dagster._utils.tags import TagConcurrencyLimitsCounter
 
+from tests.doc_pages import ROOT
 from zenith_core.asset_selection import STAGES
-from zenith_core.names import QUEUES
+from zenith_core.names import QUEUE, QUEUES
 from zenith_pipelines.definitions import defs
 
 
@@ -193,3 +196,22 @@ def test_a_run_of_a_ticker_waits_for_training_and_a_run_over_all_for_maintenance
         "clear_prediction_cache": "maintenance",
     }
     assert set(queues.values()) == set(QUEUES)
+
+
+def test_on_one_machine_a_second_maintenance_waits_and_a_training_beside_it_does_not():
+    limits = yaml.safe_load((ROOT / "dagster.yaml").read_text())["concurrency"]["runs"]["tag_concurrency_limits"]
+    cleaning, learning, training, again = (
+        dg.DagsterRun(job_name=name, tags={QUEUE: queue, **tags})
+        for name, queue, tags in (
+            ("cleanup_old_models", "maintenance", {}),
+            ("learn_scale", "maintenance", {}),
+            ("retrain_model", "ml_training", {"dagster/partition": "AAPL"}),
+            ("refresh_prices", "ml_training", {"dagster/partition": "AAPL"}),
+        )
+    )
+
+    counter = TagConcurrencyLimitsCounter(limits, [cleaning])
+
+    assert [counter.is_blocked(run) for run in (learning, training)] == [True, False]
+    counter.update_counters_with_launched_item(training)
+    assert counter.is_blocked(again)

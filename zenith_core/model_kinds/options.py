@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from zenith_core.names import HEADLINE_HORIZON, HORIZONS, MAX_EPOCHS
+from zenith_core.names import EARLIER_HORIZON, HEADLINE_HORIZON, HORIZONS, MAX_EPOCHS
 
 DEFAULT_EPOCHS = 24
 """The most epochs of a network, unless its configuration says otherwise."""
@@ -22,7 +22,7 @@ LONGEST_WINDOW = 120
 
 def horizon_of(facts: Mapping[str, Any]) -> int:
     """Return a model's horizon from its facts: the configuration that it was trained with; earlier releases had one."""
-    horizon: int = facts.get("study", {}).get("config", {}).get("horizon", HEADLINE_HORIZON)
+    horizon: int = facts.get("study", {}).get("config", {}).get("horizon", EARLIER_HORIZON)
     return horizon
 
 

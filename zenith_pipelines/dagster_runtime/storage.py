@@ -6,7 +6,7 @@ dagster.yaml names these classes, so that the UI, the daemon and the process of 
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +19,19 @@ from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.utils import DagsterPostgresException
 
 from zenith_core.errors import StorageUnavailable, UserError
-from zenith_pipelines.patience import COMMAND_SECONDS, is_brief, wait_seconds
+from zenith_pipelines.patience import COMMAND_SECONDS, is_brief, wait_seconds, waiting_for
 
 if TYPE_CHECKING:
     from dagster._serdes import ConfigurableClassData
 
 
+_SQLITE = "the SQLite files of Dagster's runs"
 _DUPLICATE_TABLE = "42P07"  # PostgreSQL's error code
+
+
+def _watched() -> AbstractContextManager[None]:
+    """Let a command say that it waits for a transaction. A run has hundreds, and a timer for each costs."""
+    return waiting_for(_SQLITE) if is_brief() else nullcontext()
 
 
 class _OneEngine:
@@ -44,7 +50,7 @@ class _OneEngine:
     @contextmanager
     def connect(self) -> Iterator[sa.Connection]:
         """Open a connection with a transaction."""
-        with self._engine.connect() as connection, connection.begin():
+        with _watched(), self._engine.connect() as connection, connection.begin():
             yield connection
 
 
@@ -74,7 +80,7 @@ class _SqliteEvents(SqliteEventLogStorage):
     @contextmanager
     def _connect(self, shard: str) -> Iterator[sa.Connection]:
         """Open a connection with a transaction to the database of a run, or to the index; one at a time."""
-        with self._db_lock:
+        with _watched(), self._db_lock:
             self._shard = shard
             if shard not in self._initialized_dbs:
                 self._initdb(self._engine)
@@ -118,10 +124,11 @@ class PostgresStorage(DagsterPostgresStorage):
     ) -> "PostgresStorage":
         """Make the storage from its configuration, for Dagster. Raises UserError or StorageUnavailable."""
         url = _with_timeout(database_url(config_value["postgres_url"]))
-        if is_brief():
-            _require_answer(url)
         try:
-            return cls(url.render_as_string(hide_password=False), inst_data=inst_data)
+            with waiting_for("DATABASE_URL"):
+                if is_brief():
+                    _require_answer(url)
+                return cls(url.render_as_string(hide_password=False), inst_data=inst_data)
         except DagsterPostgresException as error:
             raise storage_unavailable(error.__cause__ or error) from error
         except sa.exc.ProgrammingError as error:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from zenith_core.errors import UserError
 from zenith_core.names import CACHE_GENERATION_FILE, CACHE_GENERATION_KEY
 from zenith_pipelines.datasets.atomic_files import write_atomically
+from zenith_pipelines.patience import waiting_for
 from zenith_pipelines.settings import Settings, prepare_home
 
 _TIMEOUT_SECONDS = 5.0
@@ -30,7 +31,10 @@ def _set_in_redis(url: str, generation: str) -> None:
     from redis import Redis, RedisError
 
     try:
-        with Redis.from_url(url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS) as redis:
+        with (
+            waiting_for("REDIS_URL"),
+            Redis.from_url(url, socket_timeout=_TIMEOUT_SECONDS, socket_connect_timeout=_TIMEOUT_SECONDS) as redis,
+        ):
             redis.set(CACHE_GENERATION_KEY, generation)
     except (ValueError, TypeError, AttributeError):
         raise UserError("REDIS_URL is not valid: it must look like redis://user:password@host:port/0") from None

@@ -13,7 +13,7 @@ from zenith_core.evaluation.forecast_changes import ServedForecast, explain
 from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.table import Kind
 from zenith_core.model_kinds.tasks import Task
-from zenith_core.names import HEADLINE_HORIZON, model_name
+from zenith_core.names import EARLIER_HORIZON, model_name
 from zenith_core.snapshot import ServingSnapshot
 from zenith_core.statistics.performance import finite
 from zenith_pipelines.datasets.store import DatasetStore
@@ -30,7 +30,7 @@ def explain_forecast(
 ) -> dict[str, Any]:
     """Return `explain` of the whole ledger. Raises NotAvailable if there is no earlier forecast."""
     dataset = store.read(LEDGER, ticker)
-    horizon = int(dataset.facts.get("horizon", HEADLINE_HORIZON))
+    horizon = int(dataset.facts.get("horizon", EARLIER_HORIZON))
     kinds = ANSWERS.of(ticker)
     table = store.read("indicator_features", ticker).table
     forecasts = [

@@ -22,7 +22,7 @@ from zenith_pipelines.registry.artifact_locations import (
     is_in_home,
     make_relative,
 )
-from zenith_pipelines.registry.reachability import brief_requests, is_refused, require_database, unavailable
+from zenith_pipelines.registry.reachability import is_refused, requests_to, require_database, unavailable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 
-class _BriefClient:
-    """MLflow's client in a command: a server that answered once may hang at the next request."""
+class _WatchedClient:
+    """MLflow's client of which each request is watched: a server that answered once may hang at the next."""
 
-    def __init__(self, client: "MlflowClient") -> None:
+    def __init__(self, client: "MlflowClient", uri: str) -> None:
         self._client = client
+        self._uri = uri
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self._client, name)
-        return partial(_call_briefly, value) if callable(value) else value
+        return partial(self._call, value) if callable(value) else value
 
-
-def _call_briefly(function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-    with brief_requests():
-        return function(*arguments, **named)
+    def _call(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
+        with requests_to(self._uri):
+            return function(*arguments, **named)
 
 
 class MLflowStore:
@@ -91,7 +91,7 @@ class MLflowStore:
             token = page.token or ""
 
     def _download(self, location: str, path: str) -> bytes:
-        with TemporaryDirectory() as folder, brief_requests():
+        with TemporaryDirectory() as folder, requests_to(self._tracking_uri):
             return Path(self.artifacts(location).download_artifacts(path, folder)).read_bytes()  # type: ignore[no-untyped-call]
 
     @cached_property
@@ -100,7 +100,7 @@ class MLflowStore:
             require_database(self._tracking_uri)
         from mlflow import MlflowClient, MlflowException  # seconds, which an answer that never comes need not wait for
 
-        with self._first_contact(), brief_requests():
+        with self._first_contact(), requests_to(self._tracking_uri):
             try:
                 client = MlflowClient(self._tracking_uri, self._tracking_uri)
                 client.get_experiment_by_name(EXPERIMENT)
@@ -114,7 +114,8 @@ class MLflowStore:
                     raise unavailable(error) from error
                 raise
             make_relative(self._tracking_uri, self._artifact_root, wait_seconds())
-        return cast("MlflowClient", _BriefClient(client)) if is_brief() else client
+        is_watched = is_brief() or self._tracking_uri.startswith("http")
+        return cast("MlflowClient", _WatchedClient(client, self._tracking_uri)) if is_watched else client
 
     @cached_property
     def _experiment_id(self) -> str:

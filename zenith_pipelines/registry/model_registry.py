@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from zenith_core.errors import NotAvailable
 from zenith_core.model_kinds.options import DEFAULT_WINDOW
-from zenith_core.names import CANDIDATE, HEADLINE_HORIZON, PRODUCTION
+from zenith_core.names import CANDIDATE, EARLIER_HORIZON, PRODUCTION
 from zenith_pipelines.registry.mlflow_client import MLflowStore, quiet_mlflow
 from zenith_pipelines.registry.onnx_flavor import MODEL_FILE, save_model
 
@@ -42,7 +42,7 @@ class Version:
     @property
     def horizon(self) -> int:
         """The horizon of its signals, or at which its forecasts are scored first; earlier releases had one."""
-        return int(self.tags.get("horizon", HEADLINE_HORIZON))
+        return int(self.tags.get("horizon", EARLIER_HORIZON))
 
     @property
     def window(self) -> int:

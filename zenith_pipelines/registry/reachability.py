@@ -2,13 +2,13 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 from zenith_core.errors import StorageUnavailable
 from zenith_core.outages import describe_error
-from zenith_pipelines.patience import is_brief, wait_seconds
+from zenith_pipelines.patience import is_brief, wait_seconds, waiting_for
 
 _SETTING = "MLFLOW_TRACKING_URI"
 
@@ -29,15 +29,24 @@ def require_database(uri: str, setting: str = _SETTING) -> None:
             return
         option = "timeout" if is_file else "connect_timeout"
         engine = sa.create_engine(url, connect_args={option: wait_seconds()}, poolclass=sa.NullPool)
-        with engine.connect() as connection:
+        with waiting_for(setting), engine.connect() as connection:
             connection.execute(sa.text("SELECT 1 FROM sqlite_master" if is_file else "SELECT 1"))
     except (sa.exc.SQLAlchemyError, ImportError, ValueError) as error:
         raise unavailable(error, setting) from None
 
 
 @contextmanager
-def brief_requests() -> Iterator[None]:
-    """Let MLflow's client send each request once within the context, if this process is brief; it reads variables."""
+def requests_to(uri: str) -> Iterator[None]:
+    """Let MLflow's client send each request once within the context, if this process is brief; it reads variables.
+
+    A long wait for a server is said. That for a database is said by `require_database`.
+    """
+    with waiting_for(_SETTING) if uri.startswith("http") else nullcontext(), _brief_requests():
+        yield
+
+
+@contextmanager
+def _brief_requests() -> Iterator[None]:
     if not is_brief():
         yield
         return

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from zenith_core.errors import NotAvailable
 from zenith_core.evaluation.forecast_changes import ServedForecast, explain, first_forecast
 from zenith_core.model_kinds.answers import ANSWERS
-from zenith_core.names import HEADLINE_HORIZON, model_name
+from zenith_core.names import EARLIER_HORIZON, model_name
 from zenith_serving.errors import NoEarlierForecast
 from zenith_serving.prediction.dataset_reader import DatasetReader
 from zenith_serving.prediction.predictor import Predictor
@@ -73,7 +73,7 @@ def _explanation(
     records = registry.decisions(ticker)
     decisions = {kind: records.get(model_name(kind, ticker), []) for kind in kinds.values()}
     try:
-        horizon = int(facts.get("horizon", HEADLINE_HORIZON))  # a ledger of an earlier release has neither
+        horizon = int(facts.get("horizon", EARLIER_HORIZON))  # a ledger of an earlier release has neither
         forecasts = [ServedForecast(**one) for one in facts.get("served", [])]
         if len(forecasts) == 1 and since is None:
             return Explanation(**first_forecast(ticker, horizon, forecasts[0]))

@@ -15,6 +15,7 @@ from tests.pipelines.synthetic_models import (
     signal_evidence,
 )
 from zenith_core.evaluation.champion_challenger import compare_signals
+from zenith_core.model_kinds import options
 from zenith_core.model_kinds.table import MODEL_KINDS
 from zenith_core.names import HEADLINE_HORIZON
 from zenith_pipelines.datasets.store import Dataset
@@ -23,6 +24,7 @@ from zenith_pipelines.models.training import Lineage, TrainingData, price_candid
 from zenith_pipelines.production import champion_challenger
 from zenith_pipelines.production.live_evaluation import evaluate
 from zenith_pipelines.production.promotion import promote, promote_if_better
+from zenith_pipelines.registry import model_registry
 
 pytestmark = pytest.mark.slow
 
@@ -34,6 +36,14 @@ OTHER = 10  # sessions, not the default
 def training_data():
     lineage = Lineage("HORIZON", "d1", "r1", str(FEATURES.index[-1].date()), "f1")
     return TrainingData(FEATURES, pd.Series(True, index=FEATURES.index), (), lineage)
+
+
+def test_a_model_of_an_earlier_release_keeps_its_horizon_whatever_the_default(monkeypatch):
+    for module in (options, model_registry):
+        monkeypatch.setattr(module, "HEADLINE_HORIZON", OTHER, raising=False)
+
+    assert options.horizon_of({"study": {"config": {"units": 32}}}) == 5
+    assert model_registry.Version("lstm-OLD", 1, "run", "models:/lstm-OLD/1").horizon == 5
 
 
 @pytest.mark.parametrize("horizon", [HEADLINE_HORIZON, OTHER])

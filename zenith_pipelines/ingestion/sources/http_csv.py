@@ -30,6 +30,7 @@ from zenith_core.market.tickers import validate_ticker
 from zenith_pipelines.ingestion.sources.base import RawPrices, since_date
 from zenith_pipelines.ingestion.sources.files.price_file import PriceFile
 from zenith_pipelines.ingestion.sources.retries import RetryPolicy, retry_after
+from zenith_pipelines.patience import waiting_for
 
 LARGEST_ANSWER = 50_000_000  # bytes; 100 years of daily prices are 3 MB
 _LONGEST_MESSAGE = 500  # bytes; a shorter answer of one line is a message of the server
@@ -72,9 +73,10 @@ class HttpCsvSource:
         ticker = validate_ticker(ticker)
         exchange = exchange_of(ticker)
         url, pause = self._url(ticker, since), [0.0]
-        content = self._retry_policy.call(
-            lambda: self._download(ticker, url, pause), retry_after=lambda: pause[0], sleep=self._sleep
-        )
+        with waiting_for("ZENITH_PRICE_URL"):
+            content = self._retry_policy.call(
+                lambda: self._download(ticker, url, pause), retry_after=lambda: pause[0], sleep=self._sleep
+            )
         return RawPrices(
             prices=since_date(self._table(ticker, content, exchange.timezone), since),
             source=self.name,

@@ -21,6 +21,7 @@ from zenith_pipelines.ingestion.sources.base import RawPrices, raw_table
 from zenith_pipelines.ingestion.sources.pace import Pace
 from zenith_pipelines.ingestion.sources.retries import RetryPolicy
 from zenith_pipelines.ingestion.sources.yahoo_responses import ChartResponses
+from zenith_pipelines.patience import waiting_for
 
 _COLUMNS = {"Adj Close": "adj_close", "Stock Splits": "splits"}
 
@@ -60,9 +61,10 @@ class YahooSource:
         if currency_pair(ticker) and not ticker.endswith("=X"):
             ticker += "=X"  # as Yahoo writes EURUSD
         responses = ChartResponses(ticker, since, self._clock())
-        history = self._retry_policy.call(
-            lambda: self._attempt(responses), retry_after=lambda: responses.retry_after, sleep=self._sleep
-        )
+        with waiting_for(self.name):
+            history = self._retry_policy.call(
+                lambda: self._attempt(responses), retry_after=lambda: responses.retry_after, sleep=self._sleep
+            )
         return RawPrices(
             prices=_table(history),
             source=self.name,
