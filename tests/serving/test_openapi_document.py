@@ -7,10 +7,14 @@ from openapi_spec_validator import validate
 from pydantic import SecretStr
 
 from zenith_serving.app import create_app
+from zenith_serving.settings import Settings
 
 
-@pytest.fixture
-def document(settings):
+@pytest.fixture(scope="module")
+def document(tmp_path_factory):
+    """The document, which no test changes: it takes half a second to make."""
+    home = tmp_path_factory.mktemp("home")
+    settings = Settings(zenith_home=home, mlflow_tracking_uri=None, redis_url=None, models_path=None)
     return create_app(settings).openapi()
 
 

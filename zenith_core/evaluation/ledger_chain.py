@@ -103,9 +103,7 @@ def extend_ledger(
     The chain is replayed once, because it is long after some years of nights. Raises CorruptData if it is broken.
     """
     entries, table = _continued(entries, forecasts, ticker, at, last_entry)
-    before = len(entries)
-    entries = _with_forecasts(entries, table, ticker, at, rows, close)
-    return entries, _frame(_replayed(entries.iloc[before:], table))
+    return _with_forecasts(entries, table, ticker, at, rows, close)
 
 
 def replay(entries: pd.DataFrame) -> pd.DataFrame:
@@ -163,19 +161,18 @@ def _continued(
     ticker: str,
     at: datetime,
     last_entry: tuple[int, str] | None,
-) -> tuple[pd.DataFrame, Table]:
-    table: Table = {}
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the entries and their table, with an entry for each difference from what was stored and remembered."""
     forecasts = None if forecasts is None else with_model_type(forecasts)
     if entries.empty:
         if forecasts is not None and not forecasts.empty:
             entries = append_entry(entries, ticker, "start", at, _rows(forecasts, COLUMNS))
-            table = _replayed(entries)
+        table = replay(entries)
     else:
-        table = _verified(entries)[1]
-        rebuilt = _frame(table)
-        if not _same(rebuilt, forecasts):
+        table = _frame(_verified(entries)[1])
+        if not _same(table, forecasts):
             rows = [] if forecasts is None else _rows(forecasts, COLUMNS)
-            if differing := _difference(_rows(rebuilt, COLUMNS), rows):
+            if differing := _difference(_rows(table, COLUMNS), rows):
                 entries = append_entry(entries, ticker, "repaired", at, differing)
     if last_entry and last_entry[1] not in set(entries["hash"]):
         entries = append_entry(entries, ticker, "restored", at, [{"entry": last_entry[0], "hash": last_entry[1]}])
@@ -183,23 +180,23 @@ def _continued(
 
 
 def _with_forecasts(
-    entries: pd.DataFrame, table: Table, ticker: str, at: datetime, rows: pd.DataFrame, close: pd.Series
-) -> pd.DataFrame:
-    earlier = _frame(table)
-    ledger = append_rows(earlier, rows)
-    new = ledger.iloc[len(earlier) :]
+    entries: pd.DataFrame, table: pd.DataFrame, ticker: str, at: datetime, rows: pd.DataFrame, close: pd.Series
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return entries and table with new forecasts and outcomes. The table is that of a replay, without another one."""
+    new = append_rows(table, rows).iloc[len(table) :]
     if len(new):
         entries = append_entry(entries, ticker, "forecast", at, _rows(new, _FORECAST))
-    scored = fill_actuals(ledger, close)
-    outcomes = scored[scored["actual"].notna() & ledger["actual"].isna()]
+        as_kept = replay(entries.iloc[-1:])
+        table = as_kept if table.empty else pd.concat([table, as_kept], ignore_index=True)
+    scored = fill_actuals(table, close)
+    outcomes = scored[scored["actual"].notna() & table["actual"].isna()]
     if len(outcomes):
         entries = append_entry(entries, ticker, "outcome", at, _rows(outcomes, (*KEY, "actual")))
-    return entries
+    return entries, scored
 
 
-def _replayed(entries: pd.DataFrame, table: Table | None = None) -> Table:
-    """Apply the entries to the rows of those before, in place."""
-    table = {} if table is None else table
+def _replayed(entries: pd.DataFrame) -> Table:
+    table: Table = {}
     for entry in entries.to_dict("records"):
         _apply(entry, table)
     return table
@@ -263,7 +260,7 @@ def _apply(entry: Mapping[Any, Any], table: Table) -> None:
         elif key not in table or table[key]["actual"] is not None:
             raise CorruptData(f"{entry['ticker']}: entry {entry['number']} scores no open forecast of {row['origin']}")
         else:
-            table[key] = {**table[key], "actual": row["actual"]}
+            table[key]["actual"] = row["actual"]
 
 
 def _rows(table: pd.DataFrame, columns: Sequence[str]) -> list[Row]:

@@ -11,6 +11,8 @@ from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.dagster_runtime.run_retention import purge_runs
 from zenith_pipelines.settings import Settings
 
+pytestmark = pytest.mark.slow  # several runs of Dagster each
+
 TICKERS = dg.DynamicPartitionsDefinition(name="tickers")
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 

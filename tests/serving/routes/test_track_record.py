@@ -44,6 +44,7 @@ def test_the_evidence_is_judged_beside_that_of_all_ledgers(client, write):
     address = "/api/v1/ml/track-record/AAPL"
     alone = {"e_value": 34.0, "since": "2026-05-04", "required": 40.0, "discovered": False}
 
+    client.app.state.universe.check()  # the watcher may have looked before both were there
     first = client.get(address).json()["evidence"]
     write("IBM", {"track_record": RECORD, "evidence": {"1": {"log_e_value": 9.0, "since": "2026-05-04"}}})
     client.app.state.universe.check()
