@@ -5,11 +5,12 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from PIL import Image
 
 from tests.core.markets import random_prices
 from zenith_core.features.model_features import features
-from zenith_pipelines.reports.plotting import SESSIONS_SHOWN, to_png, to_small_png
+from zenith_pipelines.reports.plotting import SESSIONS_SHOWN, date_axis, to_png, to_small_png
 from zenith_pipelines.reports.price_plots import (
     bands_and_rsi,
     close_and_volume,
@@ -84,3 +85,12 @@ def test_a_small_png_is_the_same_picture_in_far_fewer_bytes(prices):
     assert pictures[0].shape == pictures[1].shape
     assert np.abs(pictures[0] - pictures[1]).mean() < 1
     assert len(small) < 0.6 * len(large)
+
+
+def test_an_axis_of_any_length_has_few_dates_and_no_warning():
+    axes = Figure().subplots()
+    date_axis(axes)
+    first = pd.Timestamp("2021-01-04")
+    for days in range(20, 30 * 366, 20):
+        axes.set_xlim(first, first + pd.Timedelta(days=days))  # a warning of matplotlib is an error here
+        assert 2 <= len(axes.get_xticks()) <= 12
