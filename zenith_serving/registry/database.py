@@ -229,8 +229,8 @@ class DatabaseRegistry:
 
 
 def _has_folder(place: Path) -> bool:
-    """Return True for a folder that has folders: artifacts outlive the database that names them."""
-    return place.is_dir() and any(entry.is_dir() for entry in place.iterdir())
+    """Return True for a folder that has folders: artifacts outlive the database that names them. Locks are hidden."""
+    return place.is_dir() and any(entry.is_dir() and not entry.name.startswith(".") for entry in place.iterdir())
 
 
 def _open_sqlite(file: Path) -> sqlite3.Connection:

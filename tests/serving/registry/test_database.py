@@ -71,6 +71,12 @@ def test_without_a_database_the_lists_are_empty_and_nothing_is_created(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_home_where_a_command_took_a_lock_has_lost_no_database(tmp_path):
+    (tmp_path / "artifacts" / ".locks").mkdir(parents=True)
+
+    assert DatabaseRegistry(f"sqlite:///{tmp_path}/mlflow.db").versions() == []
+
+
 def test_a_database_that_is_gone_is_no_empty_list(tmp_path):
     (tmp_path / "artifacts" / "1").mkdir(parents=True)
 
