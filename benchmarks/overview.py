@@ -3,6 +3,8 @@
 The home has copies of a trained home's models and snapshots. A visit has a browser context of its own, so nothing is
 cached. First rows: two frames after a MutationObserver, which was there before the page, saw the first forecast. The
 whole table is there when the count is that of all tickers. Turning a page takes until the second frame after the click.
+Then the table is sorted, filtered, searched and scrolled; the longest task of the main thread is that of Chromium's own
+observer of long tasks, which tells of those from 50 ms.
 """
 
 import argparse
@@ -19,7 +21,7 @@ from harness.servers import many_tickers, zenith
 from zenith_serving.settings import Settings
 
 ROOT = Path(__file__).parents[1]
-FIGURES = ("first", "again", "whole", "turn")
+FIGURES = ("first", "again", "whole", "turn", "loading", "using")
 TICKERS = 1_000
 VISITS = 7
 
@@ -31,12 +33,48 @@ WATCH = """
     const count = document.querySelector(".pages [role=status]")?.textContent.replace(/\\D/g, "");
     if (Number(count) === TICKERS) window.seen.whole ??= performance.now();
   }).observe(document, { childList: true, subtree: true });
+  window.tasks = [];
+  new PerformanceObserver((list) => window.tasks.push(...list.getEntries().map((task) => task.duration)))
+    .observe({ type: "longtask", buffered: true });
 """
 TURN = """async () => {
   const start = performance.now();
   [...document.querySelectorAll(".pages button")][1].click();
   await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
   return performance.now() - start;
+}"""
+USE = """async () => {
+  const drawn = () => new Promise((then) => requestAnimationFrame(() => requestAnimationFrame(then)));
+  const write = async (field, text) => {
+    for (let end = 0; end <= text.length; end += 1) {
+      field.value = text.slice(0, end);
+      field.dispatchEvent(new Event("input", { bubbles: true }));
+      await drawn();
+    }
+  };
+  for (const name of [...document.querySelectorAll("[data-sort]")].map((button) => button.dataset.sort)) {
+    for (let turn = 0; turn < 2; turn += 1) {
+      document.querySelector(`[data-sort="${name}"]`).click();
+      await drawn();
+    }
+  }
+  const shown = document.getElementById("overview-shown");
+  for (const { value } of shown.options) {
+    shown.value = value;
+    shown.dispatchEvent(new Event("change"));
+    await drawn();
+  }
+  shown.value = "all";
+  shown.dispatchEvent(new Event("change"));
+  await write(document.getElementById("overview-filter"), "T99");
+  await write(document.getElementById("overview-filter"), "");
+  await write(document.getElementById("search"), "T99");
+  document.getElementById("search").blur();
+  for (let top = 0; top < document.body.scrollHeight; top += 100) {
+    scrollTo(0, top);
+    await drawn();
+  }
+  await new Promise((then) => setTimeout(then, 200));
 }"""
 
 
@@ -77,7 +115,11 @@ def visit(address: str, tickers: int) -> list[Mapping[str, float]]:
             page.goto(address)
             page.wait_for_function("window.seen.whole && window.seen.row", timeout=600_000)
             seen: dict[str, Any] = page.evaluate("window.seen")
-            visits.append({**seen, "turn": page.evaluate(TURN)})
+            turn = page.evaluate(TURN)
+            loading = page.evaluate("Math.max(0, ...window.tasks.splice(0))")
+            page.evaluate(USE)
+            using = page.evaluate("Math.max(0, ...window.tasks)")
+            visits.append({**seen, "turn": turn, "loading": loading, "using": using})
             print(", ".join(f"{name} {value:.0f} ms" for name, value in visits[-1].items()), flush=True)
             context.close()
         browser.close()
@@ -93,6 +135,7 @@ def figures_of(visits: list[Mapping[str, float]]) -> list[Figure]:
         Figure("again", medians["row"]),
         Figure("whole", medians["whole"]),
         Figure("turn", statistics.median(one["turn"] for one in later)),
+        *(Figure(name, max(one[name] for one in visits)) for name in ("loading", "using")),
     ]
 
 

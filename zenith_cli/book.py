@@ -9,6 +9,7 @@ from rich.table import Table
 
 from zenith_cli.options import current_names
 from zenith_core.portfolio.book_forecast import BookForecast
+from zenith_core.words import counted
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.portfolio.book import forecast_book
 from zenith_pipelines.portfolio.book_file import read_book
@@ -71,14 +72,13 @@ def document(forecast: BookForecast) -> dict[str, Any]:
 
 def _show(forecast: BookForecast, console: Console) -> None:
     facts, risk = document(forecast), forecast.risk
-    count = "1 position" if len(forecast.tickers) == 1 else f"{len(forecast.tickers)} positions"
+    count = counted(len(forecast.tickers), "position")
     console.print(
         f"book of {count} on {forecast.as_of} · {facts['value']:,.2f} {forecast.currency}, "
         f"gross {facts['gross']:,.2f}, cash {forecast.cash:,.2f}",
         soft_wrap=True,
     )
-    sessions = "1 session" if forecast.horizon == 1 else f"{forecast.horizon} sessions"
-    console.print(f"{sessions} ahead: volatility {_amount(risk.volatility, facts)}")
+    console.print(f"{counted(forecast.horizon, 'session')} ahead: volatility {_amount(risk.volatility, facts)}")
     tails = _table("tail", "value at risk", "expected shortfall")
     for tail in risk.tails:
         tails.add_row(f"{tail.tail:.1%}", _amount(tail.value_at_risk, facts), _amount(tail.shortfall, facts))

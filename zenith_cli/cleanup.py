@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from zenith_core.words import counted
 from zenith_pipelines.dagster_runtime.instance import open_instance
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.ingestion.fetch import fold_prices
@@ -46,11 +47,11 @@ def _show(summary: dict[str, Any]) -> None:
         print(f"{verb} {leftover['what']} {leftover['id']} of {leftover['of']}, {_size(leftover['bytes'])}")
     if summary["runs_deleted"]:
         days = Settings().zenith_keep_run_days
-        print(f"{verb} {summary['runs_deleted']} runs of Dagster older than {days} days, with their events and logs")
+        runs = counted(summary["runs_deleted"], "run")
+        print(f"{verb} {runs} of Dagster older than {days} days, with their events and logs")
     if summary["price_snapshots_folded"]:
-        print(
-            f"folded {summary['price_snapshots_folded']} snapshots of prices into those that begin with the same rows"
-        )
+        snapshots = counted(summary["price_snapshots_folded"], "snapshot")
+        print(f"folded {snapshots} of prices into those that begin with the same rows")
     print(f"{'would free' if summary['dry_run'] else 'freed'} {_size(summary['bytes_freed'])}")
 
 

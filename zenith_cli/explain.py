@@ -5,6 +5,7 @@ from typing import Any
 
 from zenith_core.market.listing import price_text
 from zenith_core.market.tickers import validate_ticker
+from zenith_core.words import counted
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.ingestion.point_in_time import parse_day
 from zenith_pipelines.production.forecast_explanation import explain_forecast
@@ -23,9 +24,8 @@ def explain_ticker(ticker: str, since: str | None, *, as_json: bool) -> None:
 
 def _lines(explanation: dict[str, Any]) -> list[str]:
     horizon = explanation["horizon"]
-    sessions = "1 session" if horizon == 1 else f"{horizon} sessions"
     now, before = (_forecast(explanation[one]) for one in ("now", "before"))
-    first = f"{explanation['ticker']} in {sessions}: {now}. Before: {before}."
+    first = f"{explanation['ticker']} in {counted(horizon, 'session')}: {now}. Before: {before}."
     return [first, *(change["says"] for change in explanation["changes"])]
 
 

@@ -17,6 +17,7 @@ from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.table import task_of
 from zenith_core.model_kinds.tasks import Task
 from zenith_core.names import ALL_TICKERS
+from zenith_core.words import counted
 from zenith_pipelines.datasets.atomic_files import write_atomically
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.ingestion.fetch import clean_snapshot
@@ -45,7 +46,7 @@ def export_table(
         frame = read_table_as_of(settings, parse_day(as_of), name, table, model)
     write_table(frame, output, format)
     if output:
-        print(f"wrote {len(frame)} rows of {name} {table.value} to {output}", file=sys.stderr)
+        print(f"wrote {counted(len(frame), 'row')} of {name} {table.value} to {output}", file=sys.stderr)
 
 
 def read_table(store: DatasetStore, ticker: str, table: Table, model: Model) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from zenith_core.errors import NotAvailable, UserError
 from zenith_core.market.listing import price_text
 from zenith_core.market.tickers import parse_tickers
 from zenith_core.names import DISCLAIMER
+from zenith_core.words import counted
 from zenith_pipelines.patience import waiting_for
 from zenith_serving.prediction.forecast_table import forecast_row
 from zenith_serving.prediction.predictor import Predictor
@@ -44,7 +45,7 @@ def forecast_tickers(
         print_warnings(warnings)
     if output:
         write_table(_frame(rows, levels), output)
-        print(f"wrote the forecasts of {len(rows)} tickers to {output}", file=sys.stderr)
+        print(f"wrote the forecasts of {counted(len(rows), 'ticker')} to {output}", file=sys.stderr)
     elif as_json:
         print(ForecastTable(horizon=horizon, forecasts=rows, disclaimer=DISCLAIMER).model_dump_json(indent=2))
     else:

@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from typing import Literal
 
 from zenith_cli.stack.layout import SERVICES, Layout
+from zenith_core.words import counted
 from zenith_pipelines.patience import wait_seconds
 from zenith_pipelines.settings import Settings
 from zenith_serving.errors import RegistryUnavailable
@@ -81,7 +82,7 @@ def state_folder(context: DoctorContext) -> Finding:
     if disk.is_critical:
         return Finding("failed", f"only {free}", remedy)
     if disk.is_short:
-        needs = f"{WEEKS_AHEAD} weeks of {disk.tickers} tickers need {disk.needed / 1e9:.1f} GB"
+        needs = f"{WEEKS_AHEAD} weeks of {counted(disk.tickers, 'ticker')} need {disk.needed / 1e9:.1f} GB"
         return Finding("warning", f"{free}; {needs}", remedy)
     return Finding("ok", f"{home} · {disk.free / 1e9:.0f} GB free")
 
@@ -113,7 +114,9 @@ def price_source(context: DoctorContext) -> Finding:
         prices = yahoo.fetch("AAPL", since=datetime.now(UTC).date() - timedelta(days=10)).prices
         return Finding("ok", f"yahoo responds; latest AAPL price: {prices.index[-1]:%Y-%m-%d}")
     tickers = source.tickers()
-    return Finding("ok", f"{name}, {len(tickers)} tickers" if tickers is not None else f"{name}, asked at each fetch")
+    return Finding(
+        "ok", f"{name}, {counted(len(tickers), 'ticker')}" if tickers is not None else f"{name}, asked at each fetch"
+    )
 
 
 def runs(context: DoctorContext) -> Finding:
@@ -128,7 +131,7 @@ def runs(context: DoctorContext) -> Finding:
     try:
         _connect(settings)
         with open_instance(settings) as instance:
-            return Finding("ok", f"{kind}, {instance.get_runs_count()} runs")
+            return Finding("ok", f"{kind}, {counted(instance.get_runs_count(), 'run')}")
     except Exception as error:
         if not is_unavailable(error):
             raise
@@ -141,7 +144,7 @@ def registry(context: DoctorContext) -> Finding:
     if not _has_registry(context.settings):
         return Finding("warning", "SQLite, not created yet", "`zenith run` creates it")
     if count := len(context.production()):
-        return Finding("ok", f"{count} models in Production")
+        return Finding("ok", f"{counted(count, 'model')} in Production")
     if open_registry(context.serving.tracking_uri).versions():
         return Finding("warning", "no model in Production", "`zenith models` shows why no version was promoted")
     return Finding("warning", "no model yet", "`zenith run` trains models")
@@ -200,9 +203,10 @@ def data(context: DoctorContext) -> Finding:
     if not tickers:
         return Finding("warning", "no ticker is served yet", "start with `zenith run`")
     if stale:
-        says = f"{len(stale)} of {len(tickers)} tickers are older than {STALE_AFTER_SESSIONS} sessions: {_some(stale)}"
+        count = f"{len(stale)} of {counted(len(tickers), 'ticker')}"
+        says = f"older than {STALE_AFTER_SESSIONS} sessions: {count}: {_some(stale)}"
         return Finding("warning", says, "`zenith job refresh_prices`; the sample prices end in 2013")
-    return Finding("ok", f"{len(tickers)} tickers, none older than {STALE_AFTER_SESSIONS} sessions")
+    return Finding("ok", f"{counted(len(tickers), 'ticker')}, none older than {STALE_AFTER_SESSIONS} sessions")
 
 
 def cache(context: DoctorContext) -> Finding:
@@ -257,7 +261,7 @@ def service(context: DoctorContext) -> Finding:
         ]
         says = f"{url} is {state}{'' if ready else ', no ticker'}{': ' + ', '.join(unavailable) if unavailable else ''}"
         return Finding("warning", says, f"see {url}/health")
-    return Finding("ok", f"{url} serves {health['snapshots']['tickers']} tickers")
+    return Finding("ok", f"{url} serves {counted(health['snapshots']['tickers'], 'ticker')}")
 
 
 def stack(context: DoctorContext) -> Finding:

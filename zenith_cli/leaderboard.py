@@ -10,7 +10,7 @@ from rich.table import Table
 from zenith_core.errors import NotAvailable
 from zenith_core.market.tickers import validate_ticker
 from zenith_core.names import ALL_TICKERS, HEADLINE_HORIZON, TRIALS, UNIVERSE_LEDGER
-from zenith_core.words import p_value
+from zenith_core.words import counted, p_value
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.production.evidence import Claims
 from zenith_pipelines.production.leaderboard import LEADERBOARD
@@ -71,8 +71,8 @@ def _together(store: DatasetStore) -> list[str]:
         return []
     record = store.facts(UNIVERSE_LEDGER, ALL_TICKERS).get("record", {})
     return [
-        f"Ranks of all tickers {horizon} sessions ahead: score {row['rps']:.4f} of {row['outcomes']} forecasts that "
-        f"are due, equal probabilities {row['rps_equal']:.4f}; smaller is better."
+        f"Ranks of all tickers {counted(int(horizon), 'session')} ahead: score {row['rps']:.4f} of "
+        f"{counted(row['outcomes'], 'past forecast')}, equal probabilities {row['rps_equal']:.4f}; smaller is better."
         for horizon, row in record.items()
     ]
 
@@ -82,17 +82,17 @@ def _best(trials: Mapping[str, Any]) -> str:
     rows = [(kind, ticker, row) for ticker, kinds in trials["tickers"].items() for kind, row in kinds.items()]
     kind, ticker, row = max(rows, key=lambda each: float(each[2]["sharpe"]))
     return (
-        f"Best backtest: {ticker} {kind}, Sharpe {row['sharpe']:.2f}. Of all tickers {trials['trials']} backtests "
-        f"count (one that never traded does not). They move together, so they are worth {trials['independent']:.1f} "
-        f"independent trials, the best of which is expected at {trials['expected_best']:.2f} without skill: "
-        f"deflated {_text(row['deflated_sharpe'], '.1%')}."
+        f"Best backtest: {ticker} {kind}, Sharpe {row['sharpe']:.2f}. Of all tickers "
+        f"{counted(trials['trials'], 'backtest')} are counted, those that traded. They move together, so they are "
+        f"worth {trials['independent']:.1f} independent trials, the best of which is expected at "
+        f"{trials['expected_best']:.2f} without skill: deflated {_text(row['deflated_sharpe'], '.1%')}."
     )
 
 
 def _table(ticker: str, task: str, board: dict[str, Any]) -> Table:
     title = f"{ticker} {task}"
     if board["horizon"]:
-        title += f" · {board['horizon']} sessions ahead · {board['rows']} common rows"
+        title += f" · {counted(board['horizon'], 'session')} ahead · {counted(board['rows'], 'common row')}"
     table = Table(title=title, box=None, padding=(0, 1, 0, 0), title_justify="left")
     calibration = "in 90 % band" if task == "price" else "ECE"
     for heading in ("model", "loss (naive)", "skill", calibration, "p", "DSR", "CPU s", "rows"):

@@ -13,6 +13,7 @@ from zenith_core.evaluation.ledger_chain import ENTRY_COLUMNS, ChainSummary, ver
 from zenith_core.market.tickers import validate_ticker
 from zenith_core.names import ALL_TICKERS, UNIVERSE_LEDGER
 from zenith_core.portfolio.universe_record import verify_ledger
+from zenith_core.words import counted
 from zenith_pipelines.datasets.atomic_files import parquet_table
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.portfolio.universe_ledger import read_universe_entries
@@ -84,10 +85,10 @@ def _checked(entries: pd.DataFrame) -> ChainSummary | str:
 
 
 def _line(summary: ChainSummary) -> str:
-    entries = "1 entry" if summary.entries == 1 else f"{summary.entries} entries"
+    entries = "1 entry" if summary.entries == 1 else f"{summary.entries:,} entries"
     return (
         f"{summary.ticker}: intact, {entries} from {summary.first[:10]} to {summary.last[:10]}, "
-        f"{summary.forecasts} forecasts, {summary.outcomes} outcomes, last hash {summary.head}"
+        f"{counted(summary.forecasts, 'forecast')}, {counted(summary.outcomes, 'outcome')}, last hash {summary.head}"
     )
 
 

@@ -15,6 +15,7 @@ from zenith_core.errors import CorruptData, NotAvailable, ZenithError
 from zenith_core.inference import HORIZONS
 from zenith_core.market.listing import price_text
 from zenith_core.market.tickers import parse_tickers
+from zenith_core.words import counted
 from zenith_pipelines.patience import waiting_for
 from zenith_pipelines.registry.artifact_locations import make_relative_to_read
 from zenith_serving.errors import UnknownTicker
@@ -135,7 +136,9 @@ def _show(price: PriceAnswer, signal: SignalAnswer) -> None:
             f"{price.model_type} v{price.model_version}: {verdict} assuming an unchanged price, looked at once"
         )
     if price.evidence:
-        console.print(f"evidence, {_sessions(price.evidence.horizon)} ahead: {price.evidence.says}", soft_wrap=True)
+        console.print(
+            f"evidence, {counted(price.evidence.horizon, 'session')} ahead: {price.evidence.says}", soft_wrap=True
+        )
     if price.scale_version:
         coverage = "unknown" if price.coverage is None else f"{price.coverage:.1%}"
         console.print(f"intervals by scale {price.scale_version} around the last close; past coverage {coverage}")
@@ -144,13 +147,9 @@ def _show(price: PriceAnswer, signal: SignalAnswer) -> None:
     show_end(console, price)
 
 
-def _sessions(number: int) -> str:
-    return "1 session" if number == 1 else f"{number} sessions"
-
-
 def show_end(console: Console, answer: Answer) -> None:
     """Print the lines below every answer: the age of stale data, and the disclaimer."""
     if answer.stale:
-        age = f"{answer.age_sessions} sessions" + (" or more" if answer.age_sessions == HORIZONS else "")
+        age = counted(answer.age_sessions, "session") + (" or more" if answer.age_sessions == HORIZONS else "")
         console.print(f"[bold]stale[/bold]: the data are {age} old")
     console.print(answer.disclaimer, style="dim")

@@ -8,7 +8,7 @@ from rich.table import Table
 from zenith_cli.predict import ask_each, print_json, show_end
 from zenith_core.errors import UserError
 from zenith_core.market.listing import price_text
-from zenith_core.words import p_clause
+from zenith_core.words import counted, p_clause
 from zenith_serving.prediction.predictor import Predictor
 from zenith_serving.schemas.risk import MAX_TOUCH, PercentTouch, PriceTouch, RiskAnswer, RiskRecord, RiskRequest
 
@@ -52,7 +52,7 @@ def _show_each(answers: Sequence[RiskAnswer]) -> None:
 
 
 def _show_record(console: Console, record: RiskRecord) -> None:
-    title = f"out of sample, {record.horizon} sessions ahead, origins from {record.since} to {record.until}"
+    title = f"out of sample, {counted(record.horizon, 'session')} ahead, origins from {record.since} to {record.until}"
     table = Table("tail", "hits", "of", "Kupiec p", "independence p", "FZ0 gain on EWMA", title=title)
     for row in record.tails:
         figures = (_figure(value, ".3f") for value in (row.kupiec_p, row.independence_p, row.fz0_gain))
@@ -63,7 +63,9 @@ def _show_record(console: Console, record: RiskRecord) -> None:
     if band := record.band:
         coverage, gain = _figure(band.coverage, ".1%"), _figure(band.skill, ".1%")
         test = "" if band.p_value is None else f" ({p_clause('en', band.p_value)})"
-        console.print(f"90 % band: held {coverage} of {band.rows} prices; pinball {gain} better than EWMA{test}")
+        console.print(
+            f"90 % band: held {coverage} of {counted(band.rows, 'price')}; pinball {gain} better than EWMA{test}"
+        )
     if peers := record.peers:
         losses = [_gain(peers.pinball, other) for other in (peers.pinball_garch, peers.pinball_gjr)]
         console.print(f"its pinball beside GARCH {losses[0]}, beside GJR {losses[1]} (minus is better)")
@@ -86,7 +88,7 @@ def _figure(value: float | None, form: str) -> str:
 def _show(answer: RiskAnswer) -> None:
     console = Console()
     console.print(f"{answer.ticker} · {price_text(answer.current_price)} {answer.currency} on {answer.as_of}")
-    console.print(f"{answer.horizon} sessions, until {answer.date}")
+    console.print(f"{counted(answer.horizon, 'session')}, until {answer.date}")
     console.print(f"volatility {answer.volatility:.2%}, {answer.annual_volatility:.1%} a year")
     tails = Table("tail", "value at risk", "price", "expected shortfall")
     for row in answer.tails:

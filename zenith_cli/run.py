@@ -18,6 +18,7 @@ from zenith_cli.run_table import show
 from zenith_core.errors import UserError
 from zenith_core.market.exchanges import listed_tickers
 from zenith_core.model_kinds.answers import ANSWERS
+from zenith_core.words import counted
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.execution.job_run import run_job
 from zenith_pipelines.execution.run_plan import RunPlan, plan_run
@@ -183,10 +184,15 @@ def _print_plan(plan: RunPlan, *, as_json: bool) -> int:
     if as_json:
         print(json.dumps({**asdict(plan), "fits": fits}, indent=2))
         return 0 if fits else 1
-    origin = f"the median of {plan.past_runs} past runs" if plan.past_runs else "the default; no run has ended here yet"
+    origin = (
+        f"the median of {counted(plan.past_runs, 'past run')}"
+        if plan.past_runs
+        else "the default; no run has ended here yet"
+    )
     each = f"{plan.seconds_per_ticker:.0f} s each, {origin}"
-    print(f"{plan.tickers} tickers, {plan.jobs} at a time: about {duration(plan.seconds)} ({each})")
-    print(f"disk: {plan.bytes / 1e6:,.0f} MB for {plan.new} first runs and {plan.tickers - plan.new} further ones")
+    print(f"{counted(plan.tickers, 'ticker')}, {plan.jobs} at a time: about {duration(plan.seconds)} ({each})")
+    first, further = counted(plan.new, "first run"), counted(plan.tickers - plan.new, "further one")
+    print(f"disk: {plan.bytes / 1e6:,.0f} MB for {first} and {further}")
     print(f"free: {plan.free_bytes / 1e9:,.1f} GB{'' if fits else ': not enough'}")
     return 0 if fits else 1
 

@@ -10,6 +10,7 @@ from zenith_core.evaluation.ledger_chain import no_entries
 from zenith_core.evaluation.track_record import track_record
 from zenith_core.market.listing import price_text
 from zenith_core.market.tickers import validate_ticker
+from zenith_core.words import counted
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.production.evidence import Claims, ticker_evidence
 from zenith_pipelines.production.ledger import ENTRIES, FORECASTS, LEDGER
@@ -79,7 +80,7 @@ def _forecast_table(forecasts: list[dict[str, Any]]) -> Table:
 
 
 def _sessions(horizon: str) -> str:
-    return "1 session" if horizon == "1" else f"{horizon} sessions"
+    return counted(int(horizon), "session")
 
 
 def _remark(row: dict[str, Any]) -> str:

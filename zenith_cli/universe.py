@@ -12,6 +12,7 @@ from zenith_core.names import ALL_TICKERS, UNIVERSE, UNIVERSE_LEDGER
 from zenith_core.portfolio.correlation import independent_bets
 from zenith_core.portfolio.ranks import beat_probabilities, rank_probabilities
 from zenith_core.portfolio.universe import Universe
+from zenith_core.words import counted
 from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.portfolio.universe import served_distributions
 from zenith_pipelines.settings import Settings
@@ -81,8 +82,9 @@ def _group(store: DatasetStore, facts: dict[str, Any], tickers: list[str], horiz
 
 def _show(document: dict[str, Any], console: Console) -> None:
     count = len(document["ranks"])
+    sessions = counted(document["horizon"], "session")
     console.print(
-        f"{count} tickers on {document['as_of']}, {document['horizon']} sessions ahead; they vary together like "
+        f"{counted(count, 'ticker')} on {document['as_of']}, {sessions} ahead; they vary together like "
         f"{document['independent_bets']:.1f} independent ones",
         soft_wrap=True,
     )
@@ -99,9 +101,9 @@ def _show(document: dict[str, Any], console: Console) -> None:
         console.print(f"left out: {reason}", style="dim", soft_wrap=True)
     if record := document["record"]:
         console.print(
-            f"record of {record['outcomes']} forecasts that are due: score {record['rps']:.4f}, equal probabilities "
-            f"{record['rps_equal']:.4f}; {record['hits']} losses above the {record['tail']:.0%} value at risk of the "
-            f"equal-weight book, {record['expected_hits']:.1f} expected",
+            f"record of {counted(record['outcomes'], 'past forecast')}: score {record['rps']:.4f}, equal probabilities "
+            f"{record['rps_equal']:.4f}; losses above the {record['tail']:.0%} value at risk of the "
+            f"equal-weight book: {record['hits']}, {record['expected_hits']:.1f} expected",
             soft_wrap=True,
         )
     console.print(

@@ -1,5 +1,6 @@
 """Names and constants that pipelines and serving share. No numpy here, because the client loads this module."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,6 +34,24 @@ def last_decision(tags: Mapping[str, str]) -> str | None:
     """Return the last decision about a version, from its tags. 0.1.0 tagged a restored version `rolled back`."""
     decision = tags.get("decision")
     return "restored" if decision == "rolled back" and ROLLED_BACK_TO not in tags else decision
+
+
+PROVENANCE = "provenance"
+"""The tag of a version with what only programs read of it: a JSON object of texts."""
+
+
+def unpacked(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags of a version with those of its provenance.
+
+    0.1.0 had a tag for each; such tags stay as they are. So does a provenance that is no object of texts.
+    """
+    try:
+        provenance = json.loads(tags.get(PROVENANCE, "{}"))
+    except (ValueError, RecursionError):
+        return dict(tags)
+    if not isinstance(provenance, dict) or not all(isinstance(value, str) for value in provenance.values()):
+        return dict(tags)
+    return provenance | {key: value for key, value in tags.items() if key != PROVENANCE}
 
 
 CACHE_GENERATION_KEY = "zenith:generation"

@@ -23,6 +23,11 @@ _GAP = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _MONTHS = ("jan.", "fev.", "mar.", "abr.", "mai.", "jun.", "jul.", "ago.", "set.", "out.", "nov.", "dez.")
 
 
+def counted(number: int, noun: str) -> str:
+    """Return an English count: 1 ticker, 2 tickers. Only for nouns whose plural is formed with an s."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 @cache
 def texts(language: Language) -> dict[str, str]:
     """Return every text of a language by its key."""

@@ -5,6 +5,7 @@ to measure lists and watchers, not forecasts.
 """
 
 import hashlib
+import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import closing
@@ -19,9 +20,15 @@ from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.settings import Settings
 
 VERSIONS = 5  # of each model, as clean-up keeps them
+_PROVENANCE = {
+    **{"task": "price", "data_version": "v" * 16, "raw_content_hash": "r" * 16, "feature_spec": "s" * 16},
+    **{"code_version": "0.2.0+123456789abc", "horizon": "5", "window": "60", "sha256": "0" * 64},
+    **{"libraries": "numpy 2.1, " * 20, "leakage": "passed: simulated " * 5, "dagster_run_id": "d" * 36},
+}
 _TAGS = {
-    **{"data_end": "2026-01-02", "data_version": "v" * 64, "feature_spec": "s" * 64, "code_version": "c" * 40},
-    **{"libraries": "numpy 2.1", "leakage": "passed: simulated", "decision": "refused", "reason": "simulated"},
+    **{"ticker": "AAPL", "kind": "lstm", "data_end": "2026-01-02", "trials": "3", "decision": "refused"},
+    **{"gates": "not passed: loss", "reason": "simulated", "decided_at": "2026-01-02T10:20:30.123456Z"},
+    **{"decided_by": "schedule weekly_retraining", "provenance": json.dumps(_PROVENANCE)},
 }
 _METRICS = ("mae", "mae_random_walk", "skill", "p_value", "beats_naive", "coverage", "other_1", "other_2")
 _CANDLES = 500  # as a snapshot has them

@@ -169,7 +169,7 @@ def test_a_registry_without_versions_leads_to_training(doctor, home):
 def test_old_prices_are_reported(doctor, home):
     write_snapshot(home, date(2013, 3, 1))
 
-    assert doctor()["data"][:2] == ("warning", "1 of 1 tickers are older than 5 sessions: AAPL")
+    assert doctor()["data"][:2] == ("warning", "older than 5 sessions: 1 of 1 ticker: AAPL")
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_the_best_backtest_of_all_tickers_is_deflated_by_all_trials(show, tmp_pa
 
     text = show()[1]
 
-    assert "Best backtest: AAPL lstm, Sharpe 1.25. Of all tickers 12 backtests count (one that never traded" in text
+    assert "Best backtest: AAPL lstm, Sharpe 1.25. Of all tickers 12 backtests are counted, those that traded." in text
     assert "worth 9.5 independent trials, the best of which is expected at 0.75 without skill: deflated 81.5%." in text
     assert next(line.split() for line in text.splitlines() if line.startswith("lstm"))[-3:] == ["82%", "4.2", "295"]
     assert json.loads(show("--json")[1])["AAPL"]["price"]["models"][1]["backtest"] == rows["lstm"]
@@ -92,6 +92,6 @@ def test_the_ranks_of_all_tickers_are_scored_beside_equal_probabilities(show, tm
     DatasetStore(str(tmp_path / "data")).write(UNIVERSE_LEDGER, ALL_TICKERS, Dataset(facts={"record": record}))
 
     assert (
-        "Ranks of all tickers 20 sessions ahead: score 0.1561 of 12 forecasts that are due, equal probabilities 0.1600"
+        "Ranks of all tickers 20 sessions ahead: score 0.1561 of 12 past forecasts, equal probabilities 0.1600"
         in show()[1]
     )

@@ -28,7 +28,7 @@ def test_all_tickers_are_ranked_with_their_record(universe):
     assert "5 tickers on 2024-06-28, 20 sessions ahead; they vary together like" in text
     assert [line.split()[0] for line in text.splitlines() if line.startswith("T")] == ["T0", "T1", "T2", "T3", "T4"]
     assert "left out: T5 has 5 returns" in text
-    assert "record of 12 forecasts that are due: score 0.1561, equal probabilities 0.1600" in text
+    assert "record of 12 past forecasts: score 0.1561, equal probabilities 0.1600" in text
 
 
 def test_a_group_says_who_beats_whom(universe):

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from zenith_core.names import PAGE_FILES
-from zenith_core.words import FORMATS, LANGUAGES, day, number, texts, word
+from zenith_core.words import FORMATS, LANGUAGES, counted, day, number, texts, word
 
 GAP = r"\{\w+(?::\w+)?\}"
 EN = texts("en")
@@ -65,3 +65,8 @@ def test_numbers_and_dates_are_those_of_the_language():
     ]
     assert [FORMATS["change1"](language, 0.0123) for language in LANGUAGES] == ["+1.2%", "+1,2%"]
     assert FORMATS["percent1"]("pt", 0.8764) == "87,6%"
+
+
+def test_one_is_counted_in_the_singular():
+    counts = [counted(each, "ticker") for each in (0, 1, 2, 1000)]
+    assert counts == ["0 tickers", "1 ticker", "2 tickers", "1,000 tickers"]

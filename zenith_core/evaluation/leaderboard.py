@@ -13,6 +13,7 @@ from zenith_core.evaluation.metrics import price_metrics, signal_metrics
 from zenith_core.features.targets import labels_before
 from zenith_core.inference import SIGNALS
 from zenith_core.model_kinds.tasks import TASKS, Task
+from zenith_core.words import counted
 
 _COLUMNS: Mapping[Task, tuple[list[str], list[str]]] = {
     "price": (["origin", "horizon"], ["forecast", "lower", "upper", "actual"]),
@@ -135,7 +136,8 @@ def _row(
         own_rows = len(outcomes[at_horizon])
     note = contender.note
     if contender.evidence is not None and not figures:
-        note = f"its signals are of {contender.horizon} sessions and threshold {contender.threshold}: other labels"
+        sessions = counted(contender.horizon, "session")
+        note = f"its signals are of {sessions} and threshold {contender.threshold}: other labels"
     return {
         "model_type": contender.kind,
         "version": contender.version,

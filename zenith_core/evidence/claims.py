@@ -12,6 +12,7 @@ from typing import Any, Self, TypedDict
 
 from zenith_core.evidence.discoveries import LEVEL, threshold
 from zenith_core.model_kinds.tasks import Task
+from zenith_core.words import counted
 
 _LARGEST = log(1e12)  # an e-value beyond it is shown as this
 _NEVER = "no outcome yet"
@@ -60,7 +61,7 @@ class Look:
         value = float(own["log_e_value"])
         is_claim = value >= self.threshold
         limit = self.tickers / (self.claims if is_claim else min(self.claims + 1, self.tickers)) / LEVEL
-        asks, among = f"asks {_to_one(limit)}", _many(self.tickers)
+        asks, among = f"asks {_to_one(limit)}", counted(self.tickers, "ticker")
         return Evidence(
             e_value=_rounded(exp(min(value, _LARGEST))),
             since=own["since"],
@@ -127,7 +128,3 @@ def _rounded(value: float) -> float:
 
 def _month(day: str) -> str:
     return f"{date.fromisoformat(day):%B %Y}"
-
-
-def _many(tickers: int) -> str:
-    return "1 ticker" if tickers == 1 else f"{tickers:,} tickers"

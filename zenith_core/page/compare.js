@@ -4,6 +4,7 @@ import { explain, get } from "./api.js";
 import { fill, h, note, table } from "./dom.js";
 import { equityOf } from "./equity-chart.js";
 import { day, has, significant, t } from "./i18n.js";
+import { reasons } from "./models.js";
 
 const GROUPS = ["metrics", "calibration", "gates", "backtest", "parameters", "data"];
 const view = { ticker: null, first: null, second: null };
@@ -41,7 +42,7 @@ function drawn(ticker, { versions, figures, backtests }) {
       const rows = figures.filter((figure) => figure.group === group);
       return rows.length > 0 && table(t("compare.caption", { group: t(`compare.${group}`), first: heads[0], second: heads[1] }),
         [[t(`compare.${group}`), false], ...heads.map((head) => [head, true])],
-        rows.map((row) => [worded(row.name), ...row.values.map((value) => h("span", { class: row.differs ? "differs wrap" : "wrap" }, text(value)))]), { class: "comparison" });
+        rows.map((row) => [worded(row.name), ...row.values.map((value) => h("span", { class: row.differs ? "differs wrap" : "wrap" }, text(row.name, value)))]), { class: "comparison" });
     }),
     h("div", { class: "pair equal" }, backtests.map((backtest, side) => h("div", {}, h("h3", {}, heads[side]),
       backtest ? equityOf(ticker, versions[side].model_type, backtest) : note(t("compare.backtest.missing"))))),
@@ -53,8 +54,9 @@ const worded = (name) => {
   return h("span", { lang: "en" }, name.replaceAll("_", " "));
 };
 
-function text(value) {
+function text(name, value) {
   if (value === null) return "–";
+  if (name === "reason") return reasons({ reason: value });
   if (typeof value === "boolean") return t(value ? "yes" : "no");
   if (typeof value === "number") return significant(value, 4);
   if (/^\d{4}-\d\d-\d\d$/.test(value)) return day(value);

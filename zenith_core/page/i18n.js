@@ -28,9 +28,17 @@ export const spoken = () => language;
 export const other = () => KNOWN.find((one) => one !== language);
 const locale = () => navigator.languages?.find((one) => one.startsWith(language)) ?? (language === "pt" ? "pt-BR" : "en");
 
+// Intl's objects take longer to make than to use, so each is made once.
+const made = new Map();
+function intl(Kind, options = {}) {
+  const key = `${Kind.name} ${locale()} ${JSON.stringify(options)}`;
+  if (!made.has(key)) made.set(key, new Kind(locale(), options));
+  return made.get(key);
+}
+
 // The text of `key` with {names} filled in. With a number `n` it is the key's form for that number: key.one, key.other.
 export function t(key, values = {}) {
-  const form = "n" in values ? `${key}.${new Intl.PluralRules(locale()).select(values.n) === "one" ? "one" : "other"}` : key;
+  const form = "n" in values ? `${key}.${intl(Intl.PluralRules).select(values.n) === "one" ? "one" : "other"}` : key;
   const text = words[language][form] ?? words[language][key] ?? key;
   return text.replace(/\{(\w+)(?::(\w+))?\}/g, (_, name, format) => (name === "n" ? number(values.n, 0) : filled(values[name], format)));
 }
@@ -62,16 +70,16 @@ const NOTHING = "–";
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
 export const number = (value, digits = 2) => isNumber(value)
-  ? new Intl.NumberFormat(locale(), { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value)
+  ? intl(Intl.NumberFormat, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value)
   : NOTHING;
 
 export const significant = (value, digits) => isNumber(value)
-  ? new Intl.NumberFormat(locale(), { maximumSignificantDigits: digits }).format(value)
+  ? intl(Intl.NumberFormat, { maximumSignificantDigits: digits }).format(value)
   : NOTHING;
 
 // A large number as 12.3M.
 export const compact = (value) => isNumber(value)
-  ? new Intl.NumberFormat(locale(), { notation: "compact", maximumSignificantDigits: 3 }).format(value)
+  ? intl(Intl.NumberFormat, { notation: "compact", maximumSignificantDigits: 3 }).format(value)
   : NOTHING;
 
 // Two decimals, and five significant digits below 10, where a currency moves by the fourth.
@@ -79,21 +87,21 @@ export const price = (value) => number(value, decimals(Math.abs(value)));
 const decimals = (size) => size >= 10 || !(size >= 1e-12) ? 2 : 4 - Math.floor(Math.log10(size));
 
 export const percent = (fraction, digits = 0, signed = false) => isNumber(fraction)
-  ? new Intl.NumberFormat(locale(), { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits,
+  ? intl(Intl.NumberFormat, { style: "percent", minimumFractionDigits: digits, maximumFractionDigits: digits,
                                       signDisplay: signed ? "exceptZero" : "auto" }).format(fraction)
   : NOTHING;
 
 export function day(iso, style = { day: "numeric", month: "short", year: "numeric" }) {
-  return iso ? new Intl.DateTimeFormat(locale(), { ...style, timeZone: "UTC" }).format(new Date(`${iso.slice(0, 10)}T00:00:00Z`)) : NOTHING;
+  return iso ? intl(Intl.DateTimeFormat, { ...style, timeZone: "UTC" }).format(new Date(`${iso.slice(0, 10)}T00:00:00Z`)) : NOTHING;
 }
 
 export function moment(iso) {
   const when = new Date(iso ?? NaN);
   return Number.isNaN(when.getTime()) ? NOTHING
-    : new Intl.DateTimeFormat(locale(), { dateStyle: "medium", timeStyle: "short" }).format(when);
+    : intl(Intl.DateTimeFormat, { dateStyle: "medium", timeStyle: "short" }).format(when);
 }
 
-export const list = (items) => new Intl.ListFormat(locale(), { type: "conjunction" }).format(items);
+export const list = (items) => intl(Intl.ListFormat, { type: "conjunction" }).format(items);
 
 // Text in the HTML: content, label or placeholder.
 export function translateDocument() {

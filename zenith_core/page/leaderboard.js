@@ -14,7 +14,7 @@ export function leaderboard(ticker, data) {
   return [
     ...Object.entries(value.tasks).map(([task, board]) => ranking(ticker, task, board)),
     h("p", { class: "small" }, t("leaderboard.how")),
-    value.trials && h("p", { class: "small" }, t("leaderboard.trials", { trials: number(value.trials.trials, 0),
+    value.trials && h("p", { class: "small" }, t("leaderboard.trials", { n: value.trials.trials,
       independent: number(value.trials.independent, 1), best: number(value.trials.expected_best) })),
   ];
 }

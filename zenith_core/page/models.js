@@ -57,7 +57,7 @@ export const gateName = (name) => worded("gate.name", name.replaceAll(" ", "_"))
 const STANDINGS = { "first model": "decision.first", "better than the naive forecast": "decision.beats", "no skill shown": "decision.no_skill" };
 
 // The reason in the reader's language: the failed gates or the standing, and a person's own words as they are.
-function reasons({ action, reason, gates, previous }) {
+export function reasons({ action, reason, gates, previous }) {
   if (action === "unchanged") return t("decision.copy", { version: previous ?? "–" });
   const failed = (gates ?? []).filter((gate) => !gate.passed);
   const ofGates = new Set((gates ?? []).map((gate) => `${gate.name}: ${gate.detail}`));

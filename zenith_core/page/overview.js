@@ -1,6 +1,6 @@
 // The front door: all tickers as one table that can be sorted, filtered, paged and saved as CSV.
 
-import { explain, get } from "./api.js";
+import { explain, Failure, get } from "./api.js";
 import { choice, fill, h, note } from "./dom.js";
 import { day, number, percent, price, t } from "./i18n.js";
 
@@ -20,7 +20,7 @@ const COLUMNS = [
     (row) => (row.price === null ? "–" : `${price(row.lower)} – ${price(row.upper)}`), false],
   ["volatility", (row) => row.volatility, (row) => percent(row.volatility, 1), false],
   ["var", (row) => row.value_at_risk, (row) => percent(row.value_at_risk, 1), false],
-  ["signal", (row) => row.signal, (row) => (row.signal ? h("span", { class: `side ${row.signal}`, title: t(`reason.${row.reason_code}`) }, t(`signal.${row.signal}`)) : "–"), true],
+  ["signal", (row) => row.signal, (row) => (row.signal ? [t(`signal.${row.signal}`), h("span", { class: "reason" }, t(`reason.short.${row.reason_code}`))] : "–"), true],
   ["worth", (row) => row.evidence?.e_value, (row) => (row.evidence ? t(row.evidence.discovered ? "yes" : "no") : "–"), false],
   ["age", (row) => row.as_of, (row) => [day(row.as_of), " ", row.stale && h("span", { class: "tag stale" }, t("stale"))], false],
   ["model", (row) => row.model_data_end, (row) => day(row.model_data_end), false],
@@ -174,14 +174,14 @@ const classes = (name, onPhone) => [!TEXTS.includes(name) && "number", !onPhone 
 
 function line(row) {
   if (row.price === null) {
-    return h("tr", {}, h("th", { scope: "row" }, column("ticker")[2](row)), h("td", { colspan: COLUMNS.length - 1, class: "why" }, row.problem));
+    return h("tr", {}, h("th", { scope: "row" }, column("ticker")[2](row)), h("td", { colspan: COLUMNS.length - 1, class: "why" }, explain(new Failure(503, { type: row.problem_type, detail: row.problem }))));
   }
   return h("tr", {}, COLUMNS.map(([name, , cell, onPhone], index) =>
     h(index ? "td" : "th", { scope: index ? null : "row", class: classes(name, onPhone) }, cell(row))));
 }
 
 const FIELDS = ["ticker", "as_of", "close", "previous_close", "currency", "horizon", "target_date", "price", "change_pct", "lower", "upper",
-                "volatility", "value_at_risk", "signal", "reason_code", "beats_naive", "model_version", "model_data_end", "stale", "problem",
+                "volatility", "value_at_risk", "signal", "reason_code", "beats_naive", "model_version", "model_data_end", "stale", "problem", "problem_type",
                 "e_value", "required", "discovered"];
 
 // A text that a spreadsheet would run as a formula gets an apostrophe.

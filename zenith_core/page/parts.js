@@ -13,7 +13,7 @@ export const command = (text) => h("code", { class: "command" }, text);
 
 // The record of past ranks and of the risk of an equal-weight book.
 export const rankRecord = (record) => (record ? t("ranks.record", {
-  outcomes: number(record.outcomes, 0), rps: number(record.rps, 4), equal: number(record.rps_equal, 4), error: number(record.standard_error, 4),
+  n: record.outcomes, rps: number(record.rps, 4), equal: number(record.rps_equal, 4), error: number(record.standard_error, 4),
   hits: number(record.hits, 0), expected: number(record.expected_hits, 1), tail: percent(record.tail),
 }) : t("ranks.norecord"));
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from zenith_core.arrays import Bools, Floats, columns_of
 from zenith_core.prices.dividend_evidence import Dividends, judge_dividends
 from zenith_core.prices.jumps import RATIOS, SMALLEST_SPLIT, Bars, overnight_jumps, unrecorded_splits
+from zenith_core.words import counted
 
 _MAX_ROUNDS = 20  # a repaired split may reveal another beside it; real histories need two rounds
 
@@ -138,7 +139,7 @@ def _with_dividends(rows: pd.DataFrame, jumps: Floats, dividends: Floats, splits
     factor = np.where(sensible, 1 - dividends / np.where(sensible, previous, np.inf), 1.0)
     notes = []
     if ignored_count := int(((dividends > 0) & ~sensible).sum()):
-        notes.append(f"{ignored_count} dividends ignored: not below the close before them")
+        notes.append(f"{counted(ignored_count, 'dividend')} ignored: not below the close before them")
     close = rows["close"].to_numpy()
     if "adj_close" in rows:  # only prices as traded differ from it
         judgement = Dividends.IN_PRICES if (rows["adj_close"] == close).all() else Dividends.BESIDE_PRICES

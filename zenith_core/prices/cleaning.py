@@ -30,6 +30,7 @@ from zenith_core.prices.rejections import (
 )
 from zenith_core.prices.standstill import standing_still
 from zenith_core.prices.unit_switches import unit_switch
+from zenith_core.words import counted
 
 PRICES = ("open", "high", "low", "close")
 _REQUIRED = (*PRICES, "volume")
@@ -273,7 +274,9 @@ def _notes(prices: pd.DataFrame, quarantine: pd.DataFrame, missing: pd.DatetimeI
     if len(missing):
         notes.append(f"sessions missing: {_days(missing)}; carried forward: {int(prices['carried'].sum())}")
     if (still := standing_still(prices["close"])).any():
-        notes.append(f"the price stood still: {int(still.sum())} sessions, the last {_days(prices.index[still][-1:])}")
+        notes.append(
+            f"the price stood still: {counted(int(still.sum()), 'session')}, the last {_days(prices.index[still][-1:])}"
+        )
     if prices["suspect"].any():
         notes.append(f"suspected source errors: {_days(prices.index[prices['suspect']])}")
     return notes

@@ -13,6 +13,7 @@ from zenith_core.risk.error_quantiles import ErrorQuantiles, blend, error_quanti
 from zenith_core.risk.forecast_distribution import LEVELS, TAILS, ForecastDistribution
 from zenith_core.risk.pooled_scale import Pool, every_horizon, fit_coefficients, stretch
 from zenith_core.risk.price_moves import ANCHORS, SCALE_INPUTS, WARM_UP, PriceMoves
+from zenith_core.words import counted
 
 LEAST_ROWS = 5_000  # of a pool; about five tickers of five years
 LEAST_TICKERS = 5
@@ -91,8 +92,9 @@ class ScaleModel:
 def fit_scale_model(pool: Pool, version: str) -> ScaleModel:
     """Fit coefficients and error quantiles to a pool. Raises TrainingError for too small a one."""
     if pool.tickers < LEAST_TICKERS or len(pool) * pool.step < LEAST_ROWS:
+        sessions = counted(len(pool) * pool.step, "liquid session")
         raise TrainingError(
-            f"{len(pool) * pool.step} liquid sessions of {pool.tickers} tickers are too few for a scale of their own: "
+            f"{sessions} of {counted(pool.tickers, 'ticker')} are too few for a scale: "
             f"at least {LEAST_ROWS} of {LEAST_TICKERS} are needed"
         )
     inputs, targets = pool.inputs, pool.targets
@@ -113,7 +115,7 @@ def forecast_distribution(model: ScaleModel, moves: PriceMoves, data_version: st
     Raises NotAvailable with the reason if there is none: too short a history, or a price that stands still.
     """
     if len(moves) < WARM_UP:
-        raise NotAvailable(f"{len(moves)} sessions are too few for a distribution: at least {WARM_UP} are needed")
+        raise NotAvailable(f"too few sessions for a distribution: {len(moves)}, at least {WARM_UP} are needed")
     if not moves.sound[-1]:
         raise NotAvailable("the price stands still: the size of its next move cannot be told")
     last = len(moves) - 1

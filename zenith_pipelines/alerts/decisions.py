@@ -12,6 +12,7 @@ from typing import Self
 from zenith_core.words import Text
 from zenith_pipelines.alert_receivers import Kind
 from zenith_pipelines.alerts.alert import Alert
+from zenith_pipelines.registry.decision_log import failed_gates
 from zenith_pipelines.registry.model_registry import ModelRegistry, Version
 
 _KINDS: dict[str, Kind] = {
@@ -67,11 +68,7 @@ def decision_alerts(versions: Iterable[Version]) -> list[Alert]:
 
 def _alert(kind: Kind, version: Version) -> Alert:
     model, _, ticker = version.name.partition("-")
-    failures = tuple(
-        Text(f"gate.name.{gate['gate'].replace(' ', '_')}")
-        for gate in json.loads(version.tags.get("gates", "[]"))
-        if not gate["passed"]
-    )
+    failures = tuple(Text(f"gate.name.{gate.replace(' ', '_')}") for gate in failed_gates(version.tags))
     values = {
         "subject": Text("alert.model", {"ticker": ticker, "model": Text(f"model.{model}")}) if ticker else version.name,
         "version": str(version.version),

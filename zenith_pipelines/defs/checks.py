@@ -27,6 +27,7 @@ from zenith_core.prices.quality_checks import Finding
 from zenith_core.prices.standstill import LEAST_MOVES, WINDOW, moves_at_end, standing_still
 from zenith_core.snapshot import STALE_AFTER_SESSIONS
 from zenith_core.table_schemas import violations
+from zenith_core.words import counted
 from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.defs.metadata import check_result
 from zenith_pipelines.defs.partitions import ticker_partitions
@@ -81,8 +82,8 @@ def history_to_train(moving: int, *, fails: bool) -> dg.AssetCheckResult:
     return check_result(
         passed=moving >= MIN_SESSIONS,
         severity=_severity(fails=fails),
-        description=f"the price moved in {moving} sessions; at least {MIN_SESSIONS} are needed to train and test a "
-        "model, and none to serve bands and risk",
+        description=f"the price moved in {counted(moving, 'session')}; at least {MIN_SESSIONS} are needed to train and "
+        "test a model, and none to serve bands and risk",
         metadata={"sessions": moving, "needed": MIN_SESSIONS},
     )
 
@@ -208,7 +209,7 @@ def fresh(context: dg.AssetCheckExecutionContext, cleaned_prices: Dataset) -> dg
     return check_result(
         passed=finding.figure <= STALE_AFTER_SESSIONS,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{finding.figure:.0f} sessions of {exchange.code} have closed since the last row",
+        description=f"sessions of {exchange.code} that closed since the last row: {finding.figure:.0f}",
         metadata={
             "sessions": int(finding.figure),
             "most": STALE_AFTER_SESSIONS,
@@ -228,7 +229,7 @@ def few_restatements(raw_prices: Dataset) -> dg.AssetCheckResult:
     return check_result(
         passed=share <= quality_checks.MAX_RESTATED,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{restated} sessions restated and {vanished} vanished since the last snapshot ({share:.1%})",
+        description=f"{counted(restated, 'session')} restated, {vanished} vanished since the last one ({share:.1%})",
         metadata={
             "share": share,
             "restated": restated,

@@ -148,13 +148,14 @@ def fan_plot(prices: pd.DataFrame, model: Dataset, snapshot: ServingSnapshot, fo
     return _plot("forecast fan", plots.price_fan(prices, past, latest, horizon))
 
 
-def verdicts_table(verdicts: Iterable[WordedVerdict]) -> Metadata:
-    """Return the verdicts of the report as a markdown table."""
+def verdicts_list(verdicts: Iterable[WordedVerdict]) -> Metadata:
+    """Return the verdicts of the report as a markdown list. A table's columns would be too narrow in Dagster's UI."""
     lines = [
-        f"| {'+' if verdict.good else '–'} | {verdict.subject} | {verdict.sentence} | {verdict.figures} |"
+        f"- {'✓' if verdict.good else '✗'} **{verdict.subject}:** {verdict.sentence}"
+        + (f" ({verdict.figures})" if verdict.figures else "")
         for verdict in verdicts
     ]
-    return {"verdicts": dg.MetadataValue.md("\n".join(["| | | verdict | figures |", "|---|---|---|---|", *lines]))}
+    return {"verdicts": dg.MetadataValue.md("\n".join(lines))}
 
 
 def version_link(settings: Settings, name: str, version: int) -> Metadata:

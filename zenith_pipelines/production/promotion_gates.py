@@ -107,7 +107,7 @@ def horizon_gate(candidate: int, champion: int) -> Gate:
 
     A person may force it into Production.
     """
-    detail = f"signals {candidate} sessions ahead, Production {champion}: they cannot be compared, only forced"
+    detail = f"horizon of the signals {candidate}, in Production {champion}: they cannot be compared, only forced"
     return Gate("horizon", candidate == champion, detail, {"candidate": candidate, "champion": champion})
 
 

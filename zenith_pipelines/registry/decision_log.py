@@ -6,7 +6,7 @@ trials do (docs/decisions/0010), so clean-up keeps the whole history, on SQLite,
 
 import json
 import socket
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from getpass import getuser
@@ -16,6 +16,7 @@ from zenith_core.names import ROLLED_BACK_TO
 from zenith_pipelines.registry.model_registry import ModelRegistry
 
 _PREFIX = "decision/"
+_NOT_PASSED = "not passed: "
 
 Outcome = Literal["promoted", "forced", "refused", "unchanged", "rolled back"]
 """`promoted` or `refused` by the gates, `forced` against them; `unchanged`: a copy of the version in Production;
@@ -78,7 +79,7 @@ def record_decision(registry: ModelRegistry, name: str, decision: DecisionRecord
     document = json.dumps(asdict(decision), allow_nan=False)
     registry.log_metrics(name, decision.version, {}, tags={f"{_PREFIX}{decision.at}": document})
     tags = {"decided_at": decision.at, "decided_by": decision.by, "reason": decision.reason}
-    gates = json.dumps(decision.gates, allow_nan=False)
+    gates = _verdict_on(decision.gates)
     if decision.outcome != "rolled back":
         registry.tag(name, decision.version, {**tags, "decision": decision.outcome, "gates": gates})
         registry.describe(name, decision.version, description_of(decision, decision.outcome))
@@ -89,6 +90,20 @@ def record_decision(registry: ModelRegistry, name: str, decision: DecisionRecord
         withdrawal = {"decision": "rolled back", ROLLED_BACK_TO: str(decision.version)}
         registry.tag(name, decision.previous, {**tags, **withdrawal})
         registry.describe(name, decision.previous, description_of(decision, "rolled back"))
+
+
+def _verdict_on(gates: Sequence[Mapping[str, Any]]) -> str:
+    """Return the tag `gates` of a version: the names of those that it did not pass, for people and alerts."""
+    failures = [gate["gate"] for gate in gates if not gate["passed"]]
+    return f"{_NOT_PASSED}{', '.join(failures)}" if failures else "passed" if gates else "none"
+
+
+def failed_gates(tags: Mapping[str, str]) -> list[str]:
+    """Return the names of the gates that a version did not pass at its last decision, from its tags."""
+    verdict = tags.get("gates", "")
+    if verdict.startswith("["):  # the record itself, in earlier releases
+        return [gate["gate"] for gate in json.loads(verdict) if not gate["passed"]]
+    return verdict.removeprefix(_NOT_PASSED).split(", ") if verdict.startswith(_NOT_PASSED) else []
 
 
 def description_of(decision: DecisionRecord, outcome: str) -> str:

@@ -1,5 +1,6 @@
 """Register, alias and read model versions in MLflow. Models are ONNX: no pickle, no inferred signature."""
 
+import json
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from zenith_core.errors import NotAvailable
 from zenith_core.model_kinds.options import DEFAULT_WINDOW
-from zenith_core.names import CANDIDATE, EARLIER_HORIZON, PRODUCTION
+from zenith_core.names import CANDIDATE, EARLIER_HORIZON, PRODUCTION, PROVENANCE, unpacked
 from zenith_pipelines.registry.mlflow_client import MLflowStore, quiet_mlflow
 from zenith_pipelines.registry.onnx_flavor import MODEL_FILE, save_model
 
@@ -20,13 +21,17 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
     from mlflow.entities.model_registry import ModelVersion
 
-DAGSTER_RUN = "dagster_run_id"  # tag of a version: the Dagster run that registered it
+DAGSTER_RUN = "dagster_run_id"  # in the provenance of a version: the Dagster run that registered it
 _LOCK_SECONDS = 120  # longer than any promotion or deletion takes
 
 
 @dataclass(frozen=True)
 class Version:
-    """A registered model version. `uri` is for `mlflow.onnx.load_model`."""
+    """A registered model version.
+
+    uri:   for `mlflow.onnx.load_model`
+    tags:  with those of its provenance
+    """
 
     name: str
     version: int
@@ -72,13 +77,20 @@ class ModelRegistry(MLflowStore):
         metrics: Mapping[str, float],
         params: Mapping[str, str],
         tags: Mapping[str, str],
+        provenance: Mapping[str, str] | None = None,
         files: Mapping[str, bytes] | None = None,
+        description: str | None = None,
     ) -> Version:
         """Create a version of model `name` and make it the Candidate.
 
         An MLflow run holds its metrics, params, tags and `files`. A failure leaves a FAILED run and no version.
+
+        provenance:   facts for programs, which together are one tag of version and run
+        description:  of the version, markdown
         """
         self._fence()
+        if provenance:
+            tags = {**tags, PROVENANCE: json.dumps(provenance)}
         client = self._client
         run_id = client.create_run(self._experiment_id, tags=dict(tags), run_name=name).info.run_id
         try:
@@ -90,7 +102,7 @@ class ModelRegistry(MLflowStore):
             # The location, because MLflow would look up `models:/<id>` in the process-wide store.
             source, model_id = logged_model.artifact_location, logged_model.model_id
             model_version = client.create_model_version(
-                name, source, run_id, dict(tags), await_creation_for=0, model_id=model_id
+                name, source, run_id, dict(tags), description=description, await_creation_for=0, model_id=model_id
             )
         except BaseException:
             client.set_terminated(run_id, "FAILED")
@@ -243,9 +255,11 @@ class ModelRegistry(MLflowStore):
             self._client.set_model_version_tag(name, str(version), key, value)
 
     def describe(self, name: str, version: int, text: str) -> None:
-        """Set the description of a version, markdown that MLflow's page of it shows."""
+        """Set the description of a version, markdown that MLflow shows. Its lines of links stay, at the end."""
         self._fence()
-        self._client.update_model_version(name, str(version), text)
+        before = self._client.get_model_version(name, str(version)).description or ""
+        links = [line for line in before.splitlines() if line.startswith("[")]
+        self._client.update_model_version(name, str(version), "\n\n".join([text, *links]))
 
     def metrics(self, name: str, version: int) -> Mapping[str, float]:
         """Return the metrics of a version's run. Raises NotAvailable."""
@@ -258,7 +272,7 @@ class ModelRegistry(MLflowStore):
 
     def tags_of_runs(self, name: str) -> list[Mapping[str, str]]:
         """Return the tags of each run that trained model `name`, also of runs whose version was deleted."""
-        return [run.data.tags for run in self._runs(f"attributes.run_name = '{name}'")]
+        return [unpacked(run.data.tags) for run in self._runs(f"attributes.run_name = '{name}'")]
 
     def _aliased(self, name: str, alias: str) -> Version | None:
         from mlflow.exceptions import MlflowException
@@ -359,5 +373,5 @@ def _version(version: "ModelVersion") -> Version:
         version=int(version.version),
         run_id=str(version.run_id),
         uri=f"models:/{version.name}/{version.version}",
-        tags=dict(version.tags),
+        tags=unpacked(version.tags),
     )

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 from zenith_core.errors import NotAvailable
 from zenith_core.evaluation.leaderboard import Contender, leaderboard
@@ -29,6 +28,7 @@ from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.models.onnx_artifact import metadata, onnx_run
 from zenith_pipelines.production.evidence import Claims
 from zenith_pipelines.registry.model_registry import ModelRegistry
+from zenith_pipelines.registry.registration import links_to
 
 
 @dataclass(frozen=True)
@@ -76,10 +76,9 @@ def log_report(registry: ModelRegistry, models: Mapping[Kind, Dataset], file: by
     page:  the address of the service's page
     """
     for model in models.values():
-        name, version, ticker = model.facts["model"], model.facts["version"], quote(model.facts["ticker"])
+        name, version = model.facts["model"], model.facts["version"]
         registry.log_files(name, version, {"report.html": file})
-        links = f"[Report of {ticker}]({page}/reports/{ticker}) · [{ticker} on the page]({page}/#{ticker})"
-        registry.add_to_description(name, version, links)
+        registry.add_to_description(name, version, links_to(page, model.facts["ticker"]))
 
 
 def _forecast(snapshot: ServingSnapshot, registry: ModelRegistry, model: Dataset) -> PriceForecast:

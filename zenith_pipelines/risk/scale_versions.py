@@ -95,12 +95,8 @@ def register_scale(registry: ModelRegistry, candidate: ScaleCandidate, dagster_r
         onnx,
         metrics=candidate.metrics,
         params={"tickers": str(model.tickers), "rows": str(model.rows)},
-        tags={
-            "kind": SCALE,
-            "data_end": model.data_end,
-            "sha256": hashlib.sha256(onnx).hexdigest(),
-            DAGSTER_RUN: dagster_run_id,
-        },
+        tags={"kind": SCALE, "data_end": model.data_end},
+        provenance={"sha256": hashlib.sha256(onnx).hexdigest(), DAGSTER_RUN: dagster_run_id},
     )
 
 

@@ -10,6 +10,7 @@ from zenith_core.csv_text import without_formula
 from zenith_core.errors import UserError, ZenithError
 from zenith_serving.errors import DistributionUnavailable
 from zenith_serving.prediction.predictor import Predictor
+from zenith_serving.problem_details import problem_of
 from zenith_serving.schemas.forecasts import ForecastRow, columns
 from zenith_serving.schemas.predictions import PriceAnswer
 from zenith_serving.schemas.risk import RiskRequest
@@ -25,19 +26,24 @@ def forecast_row(predictor: Predictor, ticker: str, horizon: int, quantiles: Seq
 
     Raises UserError for a horizon or a level beyond the data.
     """
-    problem = None
+    problem: dict[str, str] = {}
     try:
         try:
             price = predictor.predict_price(ticker, horizon, quantiles=quantiles)
         except DistributionUnavailable as error:
-            problem = str(error)
+            problem = _problem(error)
             price = predictor.predict_price(ticker, horizon)
     except UserError:
         raise
     except ZenithError as error:
-        return ForecastRow(ticker=ticker, horizon=horizon, problem=str(error))
+        return ForecastRow(ticker=ticker, horizon=horizon, **_problem(error))
     parts = _price(price) | _recent(predictor, ticker) | _risk(predictor, ticker, horizon) | _signal(predictor, ticker)
-    return ForecastRow(ticker=ticker, horizon=horizon, problem=problem, **parts)
+    return ForecastRow(ticker=ticker, horizon=horizon, **problem, **parts)
+
+
+def _problem(error: ZenithError) -> dict[str, str]:
+    document = problem_of(error)
+    return {"problem": document.detail, "problem_type": document.type}
 
 
 def _price(price: PriceAnswer) -> dict[str, Any]:

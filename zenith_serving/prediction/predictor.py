@@ -13,6 +13,7 @@ from zenith_core.model_kinds.table import MODEL_KINDS, Kind, kinds_of
 from zenith_core.model_kinds.tasks import Task
 from zenith_core.names import CACHE_GENERATION_FILE, EVIDENCE
 from zenith_core.snapshot import ServingSnapshot
+from zenith_core.words import counted
 from zenith_serving.errors import NoProductionModel, TickerGone
 from zenith_serving.prediction.cache import Cache, LocalCache, cache_key
 from zenith_serving.prediction.evidence_universe import EvidenceUniverse
@@ -244,7 +245,7 @@ def _require_horizon(model: ServedModel, horizon: int) -> None:
     if own != horizon:
         horizons = sorted({MODEL_KINDS[kind].horizon for kind in kinds_of("signal")})
         raise UserError(
-            f"{model.name} has signals of the next {own} sessions, not {horizon}:"
+            f"{model.name} has signals of the next {counted(own, 'session')}, not {horizon}:"
             f" the kinds in use are for {', '.join(map(str, horizons))}, and ZENITH_MODELS adds others"
         )
     if model.version is None and model.kind != ANSWERS.of(model.snapshot.ticker)["signal"]:

@@ -12,6 +12,7 @@ from zenith_core.errors import CorruptData
 from zenith_core.model_kinds.table import KINDS
 from zenith_core.names import DELISTED, EVIDENCE, RENAMED, UNIVERSE
 from zenith_core.snapshot import ServingSnapshot
+from zenith_core.words import counted
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.prediction.dataset_reader import DatasetReader, Stamp
 from zenith_serving.prediction.single_flight import SingleFlight
@@ -158,7 +159,7 @@ class SnapshotStore:
         for reader in (*self._readers.values(), self._files):
             problems.update(reader.problems())
         return {
-            "state": f"the data of {len(problems)} tickers are damaged" if problems else "ok",
+            "state": f"the data of {counted(len(problems), 'ticker')} are damaged" if problems else "ok",
             "tickers": self._files.count,
             "problems": dict(sorted(problems.items())[:_MAX_PROBLEMS]),
         }

@@ -15,17 +15,18 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 
 from zenith_core.evaluation.summary_metrics import METRICS
-from zenith_core.names import PRODUCTION, ROLLED_BACK_TO, SCALE
+from zenith_core.names import PRODUCTION, PROVENANCE, ROLLED_BACK_TO, SCALE, unpacked
 from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
 
 TIMEOUT_SECONDS = 2.0
-CHECKSUM_TAG = "sha256"  # of the model file; the pipelines set it on each version
+CHECKSUM_TAG = "sha256"  # of the model file, in the provenance of each version
 MODEL_FILE = "model.onnx"  # MLflow's name for it
 EXPERIMENT = "zenith"  # of every run of the pipelines
 DECISION_PREFIX = "decision/"  # of the run tags that record decisions about the run's version
 TAGS = (
     *("task", "data_end", "data_version", "feature_spec", "code_version", "libraries", "trials", "leakage"),
     *("decision", "reason", "decided_at", "decided_by", ROLLED_BACK_TO),
+    PROVENANCE,
 )
 
 _logger = logging.getLogger(__name__)
@@ -114,7 +115,8 @@ def name_pattern(ticker: str | None) -> str:
 
 
 def listed_tags(tags: Mapping[str, str]) -> dict[str, str]:
-    """Keep the tags that are listed."""
+    """Keep the tags that are listed, those of the provenance too."""
+    tags = unpacked(tags)
     return {key: tags[key] for key in TAGS if key in tags}
 
 
@@ -143,8 +145,15 @@ def read_artifact(location: str) -> bytes:
         raise RegistryUnavailable("the registry's model files cannot be read from here") from None
 
 
-def check_checksum(content: bytes, checksum: str | None) -> bytes:
-    """Return the content if its SHA-256 matches. Early versions have no checksum. Raises ModelUnavailable."""
+def check_checksum(content: bytes, tags: Mapping[str, str]) -> bytes:
+    """Return the content if its SHA-256 is that of the version's tags. Early versions have none.
+
+    Raises ModelUnavailable, also if the tag that holds it cannot be read.
+    """
+    tags = unpacked(tags)
+    if PROVENANCE in tags:
+        raise ModelUnavailable(f"the registry's tag {PROVENANCE} of the version is not as Zenith wrote it")
+    checksum = tags.get(CHECKSUM_TAG)
     if checksum and hashlib.sha256(content).hexdigest() != checksum:
         raise ModelUnavailable("the registry's model file does not match its checksum")
     return content

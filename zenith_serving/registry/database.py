@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from zenith_core.evaluation.summary_metrics import METRICS
-from zenith_core.names import PRODUCTION
+from zenith_core.names import PRODUCTION, PROVENANCE
 from zenith_core.outages import describe_error
 from zenith_core.statistics.performance import finite
 from zenith_serving.errors import ModelUnavailable, NoRegistry, RegistryUnavailable
@@ -24,6 +24,7 @@ from zenith_serving.registry.base import (
     check_checksum,
     decisions_by_model,
     intelligible,
+    listed_tags,
     name_pattern,
     production_versions,
     quoted,
@@ -58,8 +59,8 @@ _LOCATION = (
     " WHERE name = :name AND version = :version AND workspace = 'default'"
 )
 _CHECKSUM = (
-    "SELECT value FROM model_version_tags"
-    f" WHERE name = :name AND version = :version AND key = '{CHECKSUM_TAG}' AND workspace = 'default'"
+    "SELECT key, value FROM model_version_tags WHERE name = :name AND version = :version AND workspace = 'default'"
+    f" AND key IN {quoted((CHECKSUM_TAG, PROVENANCE))}"
 )
 
 _DATABASE = "MLflow database"
@@ -115,10 +116,10 @@ class DatabaseRegistry:
         locations = self._rows(_LOCATION, name=name, version=version)
         if not locations:
             raise ModelUnavailable("the registry has no such model version")
-        checksums = self._rows(_CHECKSUM, name=name, version=version)
+        tags = dict(self._rows(_CHECKSUM, name=name, version=version))
         storage_location, source = locations[0]
         content = read_artifact(self._in_home(storage_location or source))
-        return check_checksum(content, checksums[0][0] if checksums else None)
+        return check_checksum(content, tags)
 
     @intelligible(_DATABASE)
     def names(self, ticker: str | None = None) -> list[str]:
@@ -144,7 +145,7 @@ class DatabaseRegistry:
                 version,
                 created_ms,
                 frozenset(aliases.get((name, version), ())),
-                tags.get((name, version), {}),
+                listed_tags(tags.get((name, version), {})),
                 metrics.get((name, version), {}),
             )
             for name, version, created_ms in self._of(_VERSIONS, which)

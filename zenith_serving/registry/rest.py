@@ -14,7 +14,6 @@ from urllib.request import Request
 from zenith_core.statistics.performance import finite
 from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
 from zenith_serving.registry.base import (
-    CHECKSUM_TAG,
     DECISION_PREFIX,
     EXPERIMENT,
     MODEL_FILE,
@@ -59,8 +58,8 @@ class RestRegistry:
         question = self._question(FETCH_SECONDS)
         location = question.get("mlflow/model-versions/get-download-uri", name=name, version=str(version))
         details = question.get("mlflow/model-versions/get", name=name, version=str(version))["model_version"]
-        checksum = _pairs(details.get("tags", [])).get(CHECKSUM_TAG)
-        return check_checksum(question.artifact(location["artifact_uri"]), checksum)
+        tags = _pairs(details.get("tags", []))
+        return check_checksum(question.artifact(location["artifact_uri"]), tags)
 
     @intelligible(_SERVER)
     def names(self, ticker: str | None = None) -> list[str]:

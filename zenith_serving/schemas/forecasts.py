@@ -42,6 +42,7 @@ class ForecastRow(Response):
     model_data_end: date | None = Field(default=None, description="The last session in that model's training data.")
     stale: bool | None = Field(default=None, description="More than 5 sessions have begun since `as_of`.")
     problem: str | None = None
+    problem_type: str | None = Field(default=None, description="Identifies its kind, as `type` of an error does.")
 
     def cells(self, levels: Sequence[float] = ()) -> dict[str, Any]:
         """Return the row by the names of `columns`."""

@@ -83,11 +83,11 @@ def test_a_ticker_that_stands_still_or_is_too_short_has_none(model):
 
     with pytest.raises(NotAvailable, match="stands still"):
         forecast_distribution(model, price_moves(prices), "d")
-    with pytest.raises(NotAvailable, match="249 sessions are too few for a distribution: at least 250"):
+    with pytest.raises(NotAvailable, match="too few sessions for a distribution: 249, at least 250"):
         forecast_distribution(model, price_moves(swinging_prices(12, 249)), "d")
 
 
 def test_a_pool_of_one_or_of_nothing_has_no_scale_of_its_own():
-    for tickers in (1, 0):
-        with pytest.raises(TrainingError, match=f"of {tickers} tickers are too few for a scale of their own"):
+    for tickers, count in ((1, "1 ticker"), (0, "0 tickers")):
+        with pytest.raises(TrainingError, match=f"of {count} are too few for a scale"):
             fit_scale_model(Pool(some_moves(tickers)), "1")

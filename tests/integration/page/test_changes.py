@@ -8,6 +8,7 @@ from playwright.sync_api import expect
 
 from tests.core.risk.distributions import normal_distribution
 from tests.integration.page.server import ANSWERS, Server, answer, part
+from tests.integration.page.test_everyone import violations
 from tests.serving.conftest import make_lstm, make_snapshot
 from tests.serving.page_state import write_charts, write_facts
 from zenith_core.forecasting.abstention import REASONS
@@ -136,6 +137,7 @@ def test_a_page_without_tickers_says_what_makes_them_and_shows_them_when_they_ar
         page = visit("", url=server.url)
         expect(page.get_by_role("heading", level=1)).to_have_text("No tickers yet")
         expect(page.get_by_role("main")).to_contain_text("zenith run --source sample")
+        assert violations(page) == []
 
         shutil.copytree(home / "data", tmp_path / "data")
         look_again(page)
@@ -236,6 +238,7 @@ def test_a_run_that_failed_shows_its_error(visit):
 def test_a_service_that_asks_for_a_key_to_read_is_opened_with_one(visit):
     page = visit(stubs={"tickers": {"type": "urn:zenith:problem:key-missing"}}, status=401)
     expect(page.get_by_role("heading", level=1)).to_have_text("This service requires a key")
+    assert violations(page) == []
     page.get_by_label("Key").fill("wrong")
     page.get_by_role("button", name="Open").click()
     expect(page.get_by_role("main").get_by_role("status")).to_have_text("A key is required: one of ZENITH_API_KEYS.")

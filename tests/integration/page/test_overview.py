@@ -70,7 +70,8 @@ def test_all_tickers_are_shown_and_one_opens_its_page(visit):
     assert tickers(page) == ["AAPL", "IBM", "MSFT"]
     expect(rows.nth(0)).to_contain_text("105.10")
     expect(rows.nth(0).locator(".sparkline")).to_be_visible()
-    expect(rows.nth(1)).to_contain_text("no version")
+    expect(rows.nth(0)).to_contain_text("data out of date")
+    expect(rows.nth(1)).to_contain_text("No model can answer for this ticker yet.")
     page.get_by_role("group", name="Horizon of the forecasts").get_by_role("button", name="20 sessions").click()
     expect(rows.nth(0)).to_contain_text("122.02")
     page.get_by_role("main").get_by_role("link", name="MSFT").click()

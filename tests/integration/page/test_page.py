@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from tests.core.risk.distributions import NORMAL
 from tests.integration.page.server import ANSWERS, part
-from tests.integration.page.test_everyone import PORTUGUESE
+from tests.integration.page.test_everyone import PORTUGUESE, violations
 from tests.pipelines.reports.sample_report import RISK_RECORD
 from zenith_core.forecasting.abstention import REASONS
 
@@ -313,16 +313,36 @@ def test_promotions_are_in_the_language_of_the_page_with_their_figures(visit):
     )
 
 
-def test_two_versions_are_compared_side_by_side(visit):
-    models = part(visit(stubs={}), "Models")
-    models.get_by_label("Second").select_option("lstm/1")
-    models.get_by_label("First").select_option("ensemble/1")
-    models.get_by_role("button", name="Compare").click()
+def test_two_versions_are_compared_side_by_side_with_the_keyboard_alone(visit):
+    page = visit(stubs={})
+    models = part(page, "Models")
+    first = models.get_by_label("First")
+    expect(first.locator("option")).to_have_count(2)
+    first.focus()
+    page.keyboard.type("Ens")
+    page.keyboard.press("Tab")
+    page.keyboard.type("LSTM")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
 
     expect(models.get_by_role("row", name="Loss mae")).to_have_count(0)
     expect(models.get_by_role("row", name="Loss brier mae")).to_be_visible()
     expect(models.locator(".compared canvas")).to_have_count(2)
     expect(models.get_by_role("row", name="Status Production Production")).to_be_visible()
+    assert violations(page) == []
+
+
+def test_the_reasons_of_compared_decisions_are_in_the_reader_s_language(visit):
+    reason = {"group": "gates", "name": "reason", "differs": True}
+    reason["values"] = ["first model, no skill shown", "my own words"]
+    versions = ANSWERS["models?ticker=*"]["models"]
+    compared = {"ticker": "AAPL", "versions": versions, "figures": [reason], "backtests": [None, None]}
+    page = visit(stubs=ANSWERS | {"models/*/compare?*": compared}, **PORTUGUESE)
+    page.locator("#part-compare button").click()
+
+    cells = page.locator(".comparison td")
+    expect(cells).to_have_text(["primeiro modelo; não mostrou ganho", "my own words"])
+    expect(cells.nth(1).locator("[lang=en]")).to_have_text("my own words")
 
 
 def test_a_version_leads_to_its_page_in_mlflow_if_that_is_a_server(visit):

@@ -53,7 +53,7 @@ def test_the_report_has_the_place_among_all_tickers_and_the_record_of_their_book
     expect(place).to_contain_text("which vary together like 3.0 independent ones")
     expect(place.get_by_role("row", name="Part of the book's volatility")).to_contain_text("12.5%")
     expect(place).to_contain_text("5 sessions: No forecast has come due yet")
-    expect(place).to_contain_text("lost more than its value at risk (5%) 1 times, 0.6 were expected")
+    expect(place).to_contain_text("Losses of an equal-weight book above its value at risk (5%): 1, expected 0.6")
     assert violations(page) == []
     page.get_by_role("button", name="Português").click()
     expect(part(page, "Entre todos os ativos, e numa carteira deles")).to_contain_text(

@@ -17,7 +17,7 @@ from zenith_pipelines.defs.metadata import (
     features_plot,
     page_links,
     prices_plot,
-    verdicts_table,
+    verdicts_list,
     version_link,
 )
 from zenith_pipelines.defs.resources import ZenithResource
@@ -61,9 +61,15 @@ def test_prices_and_features_become_pictures_and_empty_tables_nothing():
     assert features_plot(Dataset({"features": table[:0]})) == {}
 
 
-def test_each_verdict_is_one_row_of_a_table():
-    table = verdicts_table([WordedVerdict("Signal", "No better than chance", "p = 0.40", False)])["verdicts"].value
-    assert table.splitlines()[-1] == "| – | Signal | No better than chance | p = 0.40 |"
+def test_each_verdict_is_one_line_of_a_list():
+    verdicts = [
+        WordedVerdict("Signal", "No better than chance", "p = 0.40", False),
+        WordedVerdict("Look-ahead", "No feature changed", "", True),
+    ]
+    assert verdicts_list(verdicts)["verdicts"].value.splitlines() == [
+        "- ✗ **Signal:** No better than chance (p = 0.40)",
+        "- ✓ **Look-ahead:** No feature changed",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_signals_of_another_horizon_are_not_compared_but_may_be_forced(registry)
     decision = promote_if_better(registry, "ensemble", 2, current_data("FAR", FEATURES))
 
     assert (decision["outcome"], decision["production"]) == ("refused", 1)
-    assert decision["reason"].startswith("horizon: signals 10 sessions ahead, Production 5: ")
+    assert decision["reason"].startswith("horizon: horizon of the signals 10, in Production 5: ")
     forced = promote(registry, "ensemble", 2, current_data("FAR", FEATURES), force=True, reason="ten sessions")
     assert forced["production"] == 2
 

@@ -9,6 +9,7 @@ from zenith_pipelines.registry.decision_log import (
     DecisionRecord,
     current_user,
     description_of,
+    failed_gates,
     next_moment,
     resolve_concurrent_moves,
     rollback_target,
@@ -128,3 +129,17 @@ def test_the_description_of_a_version_has_the_decision_and_a_row_for_each_gate()
     assert description_of(replace(refusal, gates=()), "restored").startswith(
         "**restored** 2024-01-01 10:20 UTC by me@here"
     )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "failures"),
+    [
+        ("passed", []),
+        ("none", []),
+        ("not passed: loss, data end", ["loss", "data end"]),
+        ('[{"gate": "answers", "passed": true}, {"gate": "data end", "passed": false}]', ["data end"]),
+        (None, []),
+    ],
+)
+def test_failed_gates_are_read_from_the_tag_of_this_and_of_earlier_releases(verdict, failures):
+    assert failed_gates({} if verdict is None else {"gates": verdict}) == failures

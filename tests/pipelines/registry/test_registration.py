@@ -15,10 +15,12 @@ from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.defs.assets.models import _training_data
 from zenith_pipelines.models.onnx_artifact import IR_VERSION, OPSET
 from zenith_pipelines.models.training import Candidate, Lineage
+from zenith_pipelines.registry.decision_log import DecisionRecord, record_decision
 from zenith_pipelines.registry.model_registry import ModelRegistry
-from zenith_pipelines.registry.registration import register
+from zenith_pipelines.registry.registration import links_to, register
 
 EVIDENCE = pd.DataFrame({"origin": pd.to_datetime(["2013-02-27", "2013-02-28"]), "forecast": [1.0, 2.0]})
+GATES = ({"gate": "answers", "passed": True}, {"gate": "loss", "passed": False}, {"gate": "data end", "passed": False})
 FIGURES = {"tested": ["until 2013-02-28"], "rows": 1, "values": 2, "tolerance": 1e-9, "largest_difference": 0.0}
 CERTIFICATE = {
     "passed": True,
@@ -83,8 +85,41 @@ def test_the_tags_state_the_lineage_of_the_version(registration, registry):
         "sha256": hashlib.sha256(registry.load(version.name, version.version)).hexdigest(),
     }
     assert version.tags == expected
-    assert run.data.tags.items() >= expected.items()
+    assert registry.tags_of_runs(version.name)[0].items() >= expected.items()
     assert (run.data.metrics, run.data.params) == ({"mase": 1.25}, {"epochs": "3"})
+
+
+def test_people_see_few_tags_and_programs_read_one(registration, registry):
+    version, run, _ = registration
+    decision = DecisionRecord(version.version, "refused", None, "2013-02-28", "loss: worse", "me@here", GATES)
+    record_decision(registry, version.name, decision)
+    registry.tag(version.name, version.version, {"trials": "3"})
+
+    of_version = registry.client.get_model_version(version.name, str(version.version)).tags
+    assert sorted(of_version) == [
+        *("data_end", "decided_at", "decided_by", "decision", "gates", "kind", "provenance", "reason", "ticker"),
+        "trials",
+    ]
+    assert of_version["gates"] == "not passed: loss, data end"
+    of_run = {key for key in run.data.tags if not key.startswith("mlflow.")}
+    assert of_run == {"data_end", "kind", "provenance", "ticker"}
+    assert json.loads(run.data.tags["provenance"]) == json.loads(of_version["provenance"])
+
+
+def test_a_version_is_described_by_its_last_decision_and_its_links(registry):
+    links = links_to("http://127.0.0.1:8000", "^BVSP")
+    candidate = Candidate("lstm", identity(), EVIDENCE, METRICS, {**FACTS, "ticker": "^BVSP"})
+    version = register(registry, candidate, CERTIFICATE, "run-8", description=links)
+
+    for outcome in ("refused", "forced"):
+        record_decision(registry, version.name, DecisionRecord(1, outcome, None, "2013-02-28", "why", "me@here", GATES))
+
+        head, *_, last = registry.client.get_model_version(version.name, "1").description.splitlines()
+        assert head.startswith(f"**{outcome}** ")
+        assert last == (
+            "[Report of ^BVSP](http://127.0.0.1:8000/reports/%5EBVSP) · "
+            "[^BVSP on the page](http://127.0.0.1:8000/#%5EBVSP)"
+        )
 
 
 def test_the_run_keeps_facts_evidence_and_the_leakage_certificate(registration):

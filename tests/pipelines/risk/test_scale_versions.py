@@ -63,7 +63,7 @@ def test_the_judged_twin_ends_a_year_before_the_candidate(candidates):
 
 
 def test_a_pool_of_one_has_no_scale_of_its_own():
-    with pytest.raises(TrainingError, match="1 tickers are too few for a scale of their own"):
+    with pytest.raises(TrainingError, match="of 1 ticker are too few for a scale"):
         learn_scale(some_moves(1), "2020-01-01")
 
 

@@ -143,7 +143,7 @@ def test_an_edited_snapshot_is_never_read_and_the_copy_beside_it_goes_on(tmp_pat
     assert SnapshotStore(folder).get("AAPL").close == 430.47  # after a restart as well
     store.check()
     assert store.state() == {
-        "state": "the data of 1 tickers are damaged",
+        "state": "the data of 1 ticker are damaged",
         "tickers": 1,
         "problems": {"AAPL": "the serving snapshot is damaged: materialize it again"},
     }

@@ -3,7 +3,7 @@ import pytest
 from zenith_core.errors import UserError
 from zenith_serving.errors import ModelUnavailable, RegistryUnavailable
 from zenith_serving.registry import open_registry
-from zenith_serving.registry.base import production_versions, read_artifact
+from zenith_serving.registry.base import check_checksum, production_versions, read_artifact
 
 
 @pytest.mark.parametrize("uri", ["file:///mlruns", "/mlruns", "databricks", "ftp://host"])
@@ -35,3 +35,9 @@ def test_the_scale_of_all_tickers_is_no_model_that_answers():
     aliases = [("scale", 3, "Production"), ("lstm-AAPL", 2, "Production"), ("lstm-AAPL", 4, "Candidate")]
 
     assert production_versions(aliases) == {"lstm-AAPL": 2}
+
+
+def test_a_model_file_whose_checksum_cannot_be_read_is_refused():
+    assert check_checksum(b"onnx", {"kind": "lstm"}) == b"onnx"  # of an early release
+    with pytest.raises(ModelUnavailable, match="tag provenance of the version is not as Zenith wrote it"):
+        check_checksum(b"onnx", {"kind": "lstm", "provenance": "{"})

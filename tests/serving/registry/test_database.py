@@ -1,4 +1,5 @@
 import hashlib
+import json
 import sqlite3
 from contextlib import closing
 
@@ -99,11 +100,13 @@ def test_a_database_in_a_folder_with_special_characters_is_found(trained_home, t
     assert len(open_registry(f"sqlite:///{folder}/mlflow.db").production()) == 4
 
 
-def test_a_model_file_with_a_wrong_checksum_is_refused(mlflow_home, models):
+@pytest.mark.parametrize("tag", ["provenance", "sha256"])  # of this release, and of earlier ones
+def test_a_model_file_with_a_wrong_checksum_is_refused(mlflow_home, models, tag):
     onnx = models.lstm("IBM")
     for checksum in (hashlib.sha256(onnx).hexdigest(), "0" * 64):
         version = mlflow_home.register("lstm-IBM", onnx)
-        mlflow_home.client.set_model_version_tag("lstm-IBM", str(version), "sha256", checksum)
+        value = checksum if tag == "sha256" else json.dumps({"sha256": checksum})
+        mlflow_home.client.set_model_version_tag("lstm-IBM", str(version), tag, value)
     registry = open_registry(mlflow_home.uri)
     assert registry.fetch("lstm-IBM", 1) == onnx
     with pytest.raises(ModelUnavailable, match="does not match its checksum"):

@@ -35,7 +35,8 @@ class _MLflowServer(BaseHTTPRequestHandler):
         if url.path == "/mlflow/api/2.0/mlflow/registered-models/search":
             self.answer(json.dumps(self.pages[query.get("page_token", "")]).encode())
         elif url.path.endswith("model-versions/get") and query == {"name": "lstm-AAPL", "version": "7"}:
-            tags = [{"key": "kind", "value": "lstm"}, {"key": "sha256", "value": self.server.checksum}]
+            provenance = json.dumps({"sha256": self.server.checksum})
+            tags = [{"key": "kind", "value": "lstm"}, {"key": "provenance", "value": provenance}]
             self.answer(json.dumps({"model_version": {"tags": tags}}).encode())
         elif query == {"name": "lstm-AAPL", "version": "7"}:
             self.answer(json.dumps({"artifact_uri": "mlflow-artifacts:/1/models/m-1/artifacts"}).encode())

@@ -75,6 +75,7 @@ def test_versions_are_listed_as_the_pipelines_list_them(reader, registry):
         mae = registry.metrics(expected.name, expected.version).get(one["metrics"]["loss"])
         assert one["metrics"]["value"] == (None if mae is None else pytest.approx(mae))
         assert datetime.now(UTC) - datetime.fromisoformat(one["created_at"]) < timedelta(minutes=30)
+    assert all(listing[0][key] for key in SHARED)
     assert (listing[-1]["beats_naive"], listing[-1]["metrics"]["naive"]) == (True, 0.03)
     assert listing[-1]["metrics"]["coverage"] is None
 

@@ -139,5 +139,6 @@ def test_every_verdict_has_words():
 
 def test_every_reason_and_signal_of_the_service_has_words():
     assert {f"reason.{code}" for code in REASONS} | {f"signal.{signal}" for signal in SIGNALS} <= EN.keys()
+    assert {f"reason.short.{code}" for code in (*REASONS, "model", "no_model")} <= EN.keys()
     assert {code: EN[f"reason.{code}"] for code in REASONS} == REASONS
     assert EN["disclaimer"] == DISCLAIMER

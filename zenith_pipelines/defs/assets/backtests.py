@@ -23,7 +23,7 @@ from zenith_core.snapshot import ServingSnapshot
 from zenith_pipelines.datasets.atomic_files import write_atomically
 from zenith_pipelines.datasets.store import Dataset
 from zenith_pipelines.defs.code_versions import code_version
-from zenith_pipelines.defs.metadata import OWNERS, equity_plot, fan_plot, materialized, verdicts_table
+from zenith_pipelines.defs.metadata import OWNERS, equity_plot, fan_plot, materialized, verdicts_list
 from zenith_pipelines.defs.partitions import ticker_partitions
 from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.production.chart_data import (
@@ -157,7 +157,7 @@ def backtest_report(
     write_atomically(path, page)
     models = {kind: evidence[f"{kind}_model"] for kind in KINDS}
     log_report(zenith.registry, models, page, zenith.settings.zenith_page_url)
-    metadata = verdicts_table(worded_verdicts(report.report))
+    metadata = verdicts_list(worded_verdicts(report.report))
     if zenith.draws_plots:
         price = models[ANSWERS.of(context.partition_key)["price"]]
         metadata = fan_plot(cleaned_prices.tables["prices"], price, snapshot, report.forecast) | metadata

@@ -35,7 +35,7 @@ from zenith_pipelines.defs.resources import ZenithResource
 from zenith_pipelines.defs.skips import skipped
 from zenith_pipelines.models import prepare_backend
 from zenith_pipelines.models.training import Candidate, Lineage, TrainingData, trainer_of_kind
-from zenith_pipelines.registry.registration import flat_metrics, register
+from zenith_pipelines.registry.registration import flat_metrics, links_to, register
 
 MODELS = ("zenith_pipelines/models", "zenith_core/features", "zenith_core/forecasting", "zenith_core/evaluation")
 """The code that trains and judges all models."""
@@ -127,7 +127,9 @@ def _registered(
     cpu_seconds: float,
 ) -> dg.MaterializeResult[Dataset]:
     attempts = earlier_attempts(context.instance, context.run_id)
-    version = register(zenith.registry, candidate, features.facts["leakage"], context.run_id, attempts, cpu_seconds)
+    links = links_to(zenith.settings.zenith_page_url, context.partition_key)
+    leakage = features.facts["leakage"]
+    version = register(zenith.registry, candidate, leakage, context.run_id, attempts, cpu_seconds, links)
     facts = {**candidate.facts, "metrics": candidate.metrics, "model": version.name, "version": version.version}
     return materialized(
         value=Dataset({"evidence": candidate.evidence}, facts),

@@ -38,7 +38,7 @@ def materialize(monkeypatch, tmp_path):
 def test_many_tickers_have_a_scale_of_their_own_and_one_has_none(materialize):
     alone = materialize(1)
     assert not alone["registered"]
-    assert "of 1 tickers are too few for a scale of their own" in alone["reason"]
+    assert "of 1 ticker are too few for a scale" in alone["reason"]
 
     together = materialize(8)
     assert together["registered"]
