@@ -13,6 +13,7 @@ import pandas as pd
 from zenith_core.features.declaration import WARM_UP
 from zenith_core.features.model_features import FEATURES
 from zenith_core.prices.rejections import MAX_VALUE, MIN_PRICE
+from zenith_core.words import counted
 
 if TYPE_CHECKING:
     from pandera.pandas import Column, DataFrameSchema, Index
@@ -41,7 +42,9 @@ def _lines(cases: pd.DataFrame) -> list[str]:
         rows = group["index"].dropna().drop_duplicates()
         where = "" if not isinstance(column, str) or check in _TABLE_RULES else f"{column}: "
         at = (
-            f"; {len(rows)} rows, the first {_row(rows.iloc[0])}" if len(rows) else f": {group['failure_case'].iloc[0]}"
+            f"; {counted(len(rows), 'row')}, the first {_row(rows.iloc[0])}"
+            if len(rows)
+            else f": {group['failure_case'].iloc[0]}"
         )
         lines.append(f"{where}{check}{at}")
     return list(dict.fromkeys(lines))

@@ -99,7 +99,7 @@ def test_healthy_parts_report_counts(doctor, home):
 
     assert parts["MLflow"] == ("ok", "2 models in Production", None)
     assert parts["models"] == ("ok", "2 of 2 loaded, checksums correct", None)
-    assert parts["data"] == ("ok", "1 tickers, none older than 5 sessions", None)
+    assert parts["data"] == ("ok", "1 ticker, none older than 5 sessions", None)
 
 
 def test_without_json_each_part_is_a_line_and_the_last_line_sums_up(home, zenith, closed_address):
@@ -249,7 +249,7 @@ def test_a_disk_that_lasts_less_than_four_weeks_is_a_warning(doctor, home, monke
 
 def test_running_service_is_ok(doctor, home):
     with live_service(Settings()) as url:
-        assert doctor("--url", url)["REST service"] == ("ok", f"{url} serves 1 tickers", None)
+        assert doctor("--url", url)["REST service"] == ("ok", f"{url} serves 1 ticker", None)
 
 
 def test_another_server_at_the_service_s_address_fails(doctor, home):

@@ -33,7 +33,7 @@ def test_an_intact_ledger_is_one_line_with_its_last_hash(zenith, head):
 
     assert status == 0
     assert text.startswith("AAPL: intact, 3 entries from 2")
-    assert text.endswith(f"60 forecasts, 1 outcomes, last hash {head}\n")
+    assert text.endswith(f"60 forecasts, 1 outcome, last hash {head}\n")
     document = json.loads(zenith("ledger", "verify", "AAPL", "--json")[1])
     assert (document["AAPL"]["intact"], document["AAPL"]["head"]) == (True, head)
 
@@ -111,7 +111,7 @@ def test_the_ledger_of_all_tickers_is_checked_too_stored_and_exported(zenith, st
 
     _, text, _ = zenith("ledger", "verify")
     assert text.splitlines()[1].startswith(
-        "ALL-TICKERS: intact, 2 entries from 2024-06-28 to 2024-06-28, 1 forecasts, 1 outcomes, last hash "
+        "ALL-TICKERS: intact, 2 entries from 2024-06-28 to 2024-06-28, 1 forecast, 1 outcome, last hash "
     )
     assert zenith("export", "ALL-TICKERS", "ledger", "-o", str(file))[0] == 0
     assert zenith("ledger", "verify", str(file))[:2] == (0, text.splitlines()[1] + "\n")

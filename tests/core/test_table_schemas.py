@@ -53,10 +53,10 @@ def put(column, value, row=300):
         ("raw", lambda table: table.assign(dolar=5.1), "dolar"),
         ("raw", lambda table: table.set_axis(table.index.tz_localize("UTC")), "date: dtype"),
         ("raw", lambda table: table.set_axis(table.index + pd.Timedelta(hours=9)), "no time of day"),
-        ("cleaned", put("close", np.nan), "close: not_nullable; 1 rows, the first 20"),
+        ("cleaned", put("close", np.nan), "close: not_nullable; 1 row, the first 20"),
         ("cleaned", put("close", -1.0), "close: in_range"),
         ("cleaned", put("volume", np.inf), "volume: in_range"),
-        ("cleaned", put("low", 1e6), "low and high hold open and close; 1 rows"),
+        ("cleaned", put("low", 1e6), "low and high hold open and close; 1 row"),
         ("cleaned", lambda table: table.assign(factor=2.0), "the factor of the last row is 1"),
         ("cleaned", lambda table: table.iloc[::-1], "sessions are in order"),
         ("cleaned", lambda table: table.iloc[[0, 0, 1]], "date: field_uniqueness"),
@@ -65,7 +65,7 @@ def put(column, value, row=300):
         ("quarantine", lambda table: table.drop(columns="reason"), "reason"),
         ("quarantine", lambda table: table.assign(reason=""), "reason: str_length"),
         ("quarantine", lambda table: table.assign(row=-1), "row: greater_than_or_equal_to"),
-        ("features", put(FEATURES[0], np.nan, row=WARM_UP), "model inputs are finite after 250 sessions; 1 rows"),
+        ("features", put(FEATURES[0], np.nan, row=WARM_UP), "model inputs are finite after 250 sessions; 1 row"),
         ("features", put("rsi_14", "text"), "rsi_14: dtype"),
         ("features", lambda table: table.drop(columns=FEATURES[3]), FEATURES[3]),
     ],
@@ -77,7 +77,7 @@ def test_violations_are_named(tables, name, change, violation):
 
 def test_many_rows_that_break_one_rule_are_one_line(tables):
     (line,) = violations(tables["cleaned"].assign(volume=-1.0), "cleaned")
-    assert line.startswith(f"volume: in_range(0, 1e+18); {len(tables['cleaned'])} rows, the first ")
+    assert line.startswith(f"volume: in_range(0, 1e+18); {len(tables['cleaned']):,} rows, the first ")
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ import pandas as pd
 
 from zenith_core.arrays import Floats
 from zenith_core.errors import InvalidPrices, NonFiniteInput
+from zenith_core.words import counted
 
 PRICES = ("open", "high", "low", "close")
 AVERAGES = (5, 10, 20, 50, 100, 200)  # sessions, of both SMA and EMA
@@ -59,8 +60,9 @@ def check_prices(prices: pd.DataFrame) -> None:
     possible[:, :-1] &= values[:, :-1] > 0
     bad = np.flatnonzero(~possible.all(axis=1))
     if bad.size:
+        rows = counted(bad.size, "row")
         raise NonFiniteInput(
-            f"{bad.size} rows with NaN, infinite or negative prices or volume, the first at {prices.index[bad[0]]}: "
+            f"{rows} with NaN, infinite or negative prices or volume, the first at {prices.index[bad[0]]}: "
             "indicators need cleaned prices"
         )
 

@@ -140,7 +140,7 @@ def test_constant_prices_give_nan_where_the_formula_is_zero_over_zero_and_never_
 def test_unusable_values_are_refused_with_their_date(column, value):
     prices = make_prices(50)
     prices.loc[prices.index[20], column] = value
-    with pytest.raises(NonFiniteInput, match=r"1 rows .* 2015-01-29"):
+    with pytest.raises(NonFiniteInput, match=r"1 row .* 2015-01-29"):
         indicators(prices)
 
 

@@ -107,18 +107,22 @@ def test_people_see_few_tags_and_programs_read_one(registration, registry):
 
 
 def test_a_version_is_described_by_its_last_decision_and_its_links(registry):
-    links = links_to("http://127.0.0.1:8000", "^BVSP")
-    candidate = Candidate("lstm", identity(), EVIDENCE, METRICS, {**FACTS, "ticker": "^BVSP"})
+    links = links_to("http://127.0.0.1:8000", "^LINKS")
+    candidate = Candidate("lstm", identity(), EVIDENCE, METRICS, {**FACTS, "ticker": "^LINKS"})
     version = register(registry, candidate, CERTIFICATE, "run-8", description=links)
 
     for outcome in ("refused", "forced"):
-        record_decision(registry, version.name, DecisionRecord(1, outcome, None, "2013-02-28", "why", "me@here", GATES))
+        record_decision(
+            registry,
+            version.name,
+            DecisionRecord(version.version, outcome, None, "2013-02-28", "why", "me@here", GATES),
+        )
 
-        head, *_, last = registry.client.get_model_version(version.name, "1").description.splitlines()
+        head, *_, last = registry.client.get_model_version(version.name, str(version.version)).description.splitlines()
         assert head.startswith(f"**{outcome}** ")
         assert last == (
-            "[Report of ^BVSP](http://127.0.0.1:8000/reports/%5EBVSP) · "
-            "[^BVSP on the page](http://127.0.0.1:8000/#%5EBVSP)"
+            "[Report of ^LINKS](http://127.0.0.1:8000/reports/%5ELINKS) · "
+            "[^LINKS on the page](http://127.0.0.1:8000/#%5ELINKS)"
         )
 
 
