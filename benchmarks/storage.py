@@ -1,19 +1,24 @@
 """Bytes that a ticker leaves in a year of weekly retrainings and daily refreshes, by part, after clean-up.
 
-A simulated ticker is retrained and refreshed in batches, as the schedules do, for a few weeks. The clean-up then
-deletes all that it will ever delete of them: growth is what it leaves. A year has 52 retrainings and 252 refreshes.
-Parts that clean-up keeps in a number (versions of a model, runs of the latest of an asset, newest datasets) are a
-stock: they reach a size and stay there. Epochs change no size, so there is one by default. Free pages of SQLite do not
-count: the next rows fill them.
+A simulated ticker is retrained and refreshed in batches, as the schedules do, for a quarter: a retraining and five
+refreshes a week. Each week the clean-up deletes all that it will ever delete: growth is what it leaves. A year is 52
+times the mean growth of a week in the second half. By then each night scores as many forecasts as in any later one,
+which takes 30 sessions, and pages of databases have been filled and split. Parts that clean-up keeps in a number
+(versions of a model, runs of the latest of an asset, newest datasets) are a stock: they reach a size and stay there.
+
+Epochs and sessions change no growth, so there is one epoch by default, and hardly as many sessions as training takes;
+--sessions 2900 shows the stock of a long history. Free pages of SQLite do not count: the next rows fill them. With
+--postgresql both databases are on a server of its own, and measured there after VACUUM FULL.
 """
 
 import argparse
 import os
 import sqlite3
+import sys
 import tempfile
 import warnings
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +26,8 @@ from harness.figures import Figure, add_json, report
 
 FIGURES = ("year_mb",)
 TICKER = "SIM-NOISE-1"
-FIRST = 2_900  # sessions at the first training
-RETRAININGS, REFRESHES = 52, 252  # of a year
+SHORT = 20  # sessions beyond those that training takes, at the first one
+WEEKS = 52
 PARTS = {  # part: globs under ZENITH_HOME; a file belongs to the first that matches
     "prices": ("data/raw_prices/**/*",),
     "ledger": ("data/forecast_ledger/**/*",),
@@ -38,16 +43,20 @@ PARTS = {  # part: globs under ZENITH_HOME; a file belongs to the first that mat
 
 GROWING = ("prices", "ledger", "MLflow's database", "Dagster's index of events")
 
+SERVERS = {"DATABASE_URL": "Dagster's index of events", "MLFLOW_TRACKING_URI": "MLflow's database"}
+
 Sizes = dict[str, int]
 
 
 def main() -> None:
     """Simulate the weeks, print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--weeks", type=int, default=3, help="at least 2: the first one does not count")
-    parser.add_argument("--nights", type=int, default=2, help="refreshes of each week")
+    parser.add_argument("--weeks", type=int, default=13, help="the first half does not count")
+    parser.add_argument("--nights", type=int, default=5, help="refreshes of each week")
+    parser.add_argument("--sessions", type=int, help="at the first training; as few as possible by default")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--home", type=Path, help="a new folder for the home, to look at afterwards")
+    parser.add_argument("--postgresql", action="store_true", help="keep Dagster's and MLflow's rows in PostgreSQL")
     add_json(parser)
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -56,24 +65,18 @@ def main() -> None:
         prices = Path(folder) / "prices"
         prices.mkdir()
         os.environ |= {"ZENITH_HOME": str(home), "ZENITH_CSV_DIR": str(prices), "ZENITH_PRICE_SOURCE": "csv"}
-        weeks = _weeks(home, prices / f"{TICKER}.csv", arguments)
-    by_part = growth(weeks, arguments.nights)
+        with _databases(arguments.postgresql):
+            weeks = _weeks(home, prices / f"{TICKER}.csv", arguments)
+    by_part = growth(weeks)
     print_table(weeks, by_part, arguments.nights)
     report("storage", [Figure("year_mb", sum(by_part.values()) / 1e6)], arguments.json, {"weeks": weeks})
 
 
-def growth(weeks: list[dict[str, Sizes]], nights: int) -> dict[str, float]:
-    """Return the bytes of a year by part: what the weeks after the first one left."""
-    further, before = weeks[1:], weeks[:-1]
-    return {
-        part: sum(
-            RETRAININGS * (week["retrained"][part] - last["refreshed"][part])
-            + REFRESHES / nights * (week["refreshed"][part] - week["retrained"][part])
-            for week, last in zip(further, before, strict=True)
-        )
-        / len(further)
-        for part in GROWING
-    }
+def growth(weeks: list[dict[str, Sizes]]) -> dict[str, float]:
+    """Return the bytes of a year by part: 52 times the mean of what the weeks of the second half left."""
+    first, last = weeks[len(weeks) // 2]["refreshed"], weeks[-1]["refreshed"]
+    count = len(weeks) - 1 - len(weeks) // 2
+    return {part: WEEKS * (last[part] - first[part]) / count for part in GROWING}
 
 
 def print_table(weeks: list[dict[str, Sizes]], by_part: Mapping[str, float], nights: int) -> None:
@@ -96,6 +99,9 @@ def sizes(home: Path) -> Sizes:
         files = {file for pattern in patterns for file in home.glob(pattern) if file.is_file()} - found
         sizes[part] = sum(map(_used, files))
         found |= files
+    for variable, part in SERVERS.items():
+        if address := os.environ.get(variable):
+            sizes[part] += _used_on_server(address)
     return sizes
 
 
@@ -111,15 +117,42 @@ def _used(file: Path) -> int:
     return int((pages - free) * page)
 
 
+@contextmanager
+def _databases(postgresql: bool) -> Iterator[None]:
+    """Run a PostgreSQL server with a database for each of SERVERS, if wanted."""
+    if not postgresql:
+        yield
+        return
+    sys.path.append(str(Path(__file__).parents[1]))
+    from tests.integration.postgres_server import PostgresServer
+
+    server = PostgresServer()
+    try:
+        os.environ |= {variable: server.create_database(variable.lower()) for variable in SERVERS}
+        yield
+    finally:
+        server.remove()
+
+
+def _used_on_server(address: str) -> int:
+    """Return the bytes of a database without its free pages, which VACUUM FULL gives back."""
+    import psycopg
+
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute("VACUUM FULL")
+        return int(connection.execute("SELECT pg_database_size(current_database())").fetchone()[0])
+
+
 def _weeks(home: Path, file: Path, arguments: Any) -> list[dict[str, Sizes]]:
     """Return the sizes after each retraining and after the nights of each week, before and after clean-up."""
     from zenith_pipelines.dagster_runtime.instance import open_instance
     from zenith_pipelines.definitions import defs
     from zenith_pipelines.ingestion.sources.simulated import SimulatedSource
+    from zenith_pipelines.models.training import MIN_SESSIONS
     from zenith_pipelines.settings import Settings
     from zenith_pipelines.tickers import add_tickers
 
-    series, sessions, weeks = SimulatedSource().fetch(TICKER).prices, FIRST, []
+    series, sessions, weeks = SimulatedSource().fetch(TICKER).prices, arguments.sessions or MIN_SESSIONS + SHORT, []
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with open_instance(Settings()) as instance:
         add_tickers(instance, [TICKER])

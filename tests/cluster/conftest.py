@@ -16,7 +16,9 @@ HERE = Path(__file__).parent
 PROJECT = f"zenith-cluster-{os.getpid()}"
 IMAGE = "zenith-cluster:with-prices"
 SESSIONS = MIN_SESSIONS + 20
-TICKERS = [f"SIM-{kind}-{number}" for kind in ("NOISE", "EDGE") for number in range(1, 11)]
+COUNT = int(os.environ.get("ZENITH_CLUSTER_TICKERS", "20"))
+TICKERS = [f"SIM-{kind}-{number}" for number in range(1, COUNT + 1) for kind in ("NOISE", "EDGE")][:COUNT]
+BATCH_SIZE = max(5, COUNT // 10)  # 20 of 200; of 20 tickers 5, so that both workers have batches
 
 
 def run(*command, **options):
@@ -151,7 +153,12 @@ class Cluster:
         return ("docker-compose", "-p", PROJECT, *self.files, *arguments)
 
     def _environment(self):
-        return {**os.environ, "S3_ENDPOINT": self.endpoint, "CLUSTER_NETWORK": PROJECT}
+        return {
+            **os.environ,
+            "S3_ENDPOINT": self.endpoint,
+            "CLUSTER_NETWORK": PROJECT,
+            "CLUSTER_BATCH_SIZE": str(BATCH_SIZE),
+        }
 
 
 @pytest.fixture

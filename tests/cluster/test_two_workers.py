@@ -1,4 +1,7 @@
-"""Twenty tickers retrained by two workers that share nothing but object storage and the database; one is killed."""
+"""Tickers retrained by two workers that share nothing but object storage and the database; one is killed.
+
+They are 20; ZENITH_CLUSTER_TICKERS=200 makes them 200, in batches of 20.
+"""
 
 import os
 from collections import Counter

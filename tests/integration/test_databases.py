@@ -24,6 +24,7 @@ from zenith_pipelines.execution.ticker_run import TickerRun
 from zenith_pipelines.execution.worker_pool import Outcomes, run_batch
 from zenith_pipelines.ingestion.sources import SOURCES, SimulatedSource
 from zenith_pipelines.registry.model_registry import ModelRegistry
+from zenith_pipelines.registry.retention import RetentionRules, clean_up
 from zenith_pipelines.settings import Settings
 from zenith_serving.errors import RegistryUnavailable
 from zenith_serving.registry import open_registry
@@ -186,6 +187,12 @@ def test_pipelines_register_and_serving_answers_from_mlflow_on_the_same_server(p
     assert serving_registry.production() == {"lstm-SIM-EDGE-1": 1}
     assert serving_registry.fetch("lstm-SIM-EDGE-1", 1) == tiny_model(2.0)
     assert registry.production("lstm-SIM-EDGE-1").version == 1
+
+    facts["tags"]["kind"] = "lstm"
+    old, new = (registry.register("lstm-OLD", tiny_model(2.0), **facts) for _ in range(2))
+    clean_up(registry, RetentionRules(keep_latest_n=1, keep_best=False))
+    assert [version.version for version in registry.versions("lstm-OLD")] == [2]
+    assert [registry.client.get_run(one.run_id).data.metrics for one in (old, new)] == [{}, {"mase": 0.9}]
 
 
 @pytest.mark.parametrize("settings", ["postgresql"], indirect=True)

@@ -1,7 +1,7 @@
 """Size and deletion of model versions, logged models and run artifacts.
 
 A run is never deleted: its metrics are the trials of the deflated Sharpe ratio, and its tags are the decision history
-(docs/decisions/0010, 0018). Only its artifacts are deleted, and a tag records that.
+(docs/decisions/0010, 0018). Its artifacts are deleted, a tag records that, and `old_runs` deletes its other rows.
 """
 
 import time
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
 ARTIFACTS_REMOVED = "artifacts_removed"  # tag of a run whose artifacts clean-up has deleted
+_OURS = "tags.kind LIKE '%'"  # the runs that have it: not those that clean-up has condensed
 GRACE_SECONDS = 3600.0  # longer than any registration takes
 
 
@@ -52,7 +53,7 @@ class ModelStorage:
         run_ids = {version.run_id for version in self.versions()}
         return [
             run
-            for run in self._pages(partial(self._client.search_runs, run_view_type=ViewType.ALL))
+            for run in self._pages(partial(self._client.search_runs, filter_string=_OURS, run_view_type=ViewType.ALL))
             if "kind" in run.data.tags
             and ARTIFACTS_REMOVED not in run.data.tags
             and run.info.run_id not in run_ids

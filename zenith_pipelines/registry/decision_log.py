@@ -15,7 +15,7 @@ from typing import Any, Literal
 from zenith_core.names import ROLLED_BACK_TO
 from zenith_pipelines.registry.model_registry import ModelRegistry
 
-_PREFIX = "decision/"
+PREFIX = "decision/"  # of the tags
 _NOT_PASSED = "not passed: "
 
 Outcome = Literal["promoted", "forced", "refused", "unchanged", "rolled back"]
@@ -77,7 +77,7 @@ def current_user() -> str:
 def record_decision(registry: ModelRegistry, name: str, decision: DecisionRecord) -> None:
     """Add a decision to the history and to the tags of its version; a rollback also to those of the replaced one."""
     document = json.dumps(asdict(decision), allow_nan=False)
-    registry.log_metrics(name, decision.version, {}, tags={f"{_PREFIX}{decision.at}": document})
+    registry.log_metrics(name, decision.version, {}, tags={f"{PREFIX}{decision.at}": document})
     tags = {"decided_at": decision.at, "decided_by": decision.by, "reason": decision.reason}
     gates = _verdict_on(decision.gates)
     if decision.outcome != "rolled back":
@@ -125,7 +125,7 @@ def _cell(text: str) -> str:
 def decision_history(registry: ModelRegistry, name: str) -> list[DecisionRecord]:
     """Return all decisions about a model's versions, oldest first."""
     runs = registry.tags_of_runs(name)
-    documents = [json.loads(text) for tags in runs for key, text in tags.items() if key.startswith(_PREFIX)]
+    documents = [json.loads(text) for tags in runs for key, text in tags.items() if key.startswith(PREFIX)]
     return sorted((DecisionRecord(**document) for document in documents), key=lambda decision: decision.at)
 
 

@@ -14,6 +14,7 @@ from zenith_core.names import KEEP_LATEST, PRODUCTION, SCALE
 from zenith_pipelines.registry.artifact_storage import ModelStorage, is_old
 from zenith_pipelines.registry.decision_log import decision_history, rollback_target
 from zenith_pipelines.registry.model_registry import ModelRegistry
+from zenith_pipelines.registry.old_runs import condense_runs
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -45,6 +46,8 @@ def clean_up(registry: ModelRegistry, rules: RetentionRules, removed_tickers: Co
     storage = ModelStorage(registry)
     models = {name: _clean_model(registry, storage, name, rules, removed_tickers) for name in _model_names(registry)}
     leftovers = _remove_leftovers(storage, rules)
+    if not rules.dry_run:
+        condense_runs(registry)
     version_bytes = sum(one["bytes"] for model in models.values() for one in model["deleted"])
     return {
         "dry_run": rules.dry_run,

@@ -29,7 +29,10 @@ from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.registry.model_registry import ModelRegistry
 
 _FIGURES = ("sharpe", "deflated_sharpe", "annual_return", "max_drawdown", "trades", "turnover")
-"""The figures by which MLflow's users compare runs. The others are facts of the backtest: a run is kept for ever."""
+"""The figures by which MLflow's users compare runs. The others are facts of the backtest."""
+
+SHARPES = "backtest/%/sharpe"
+"""The metrics that are trials, as an SQL pattern: clean-up keeps them for ever."""
 
 TRIAL_TAG = "backtest_of"
 """The tag of a run that names the model of its backtest."""
@@ -134,7 +137,8 @@ def _record(registry: ModelRegistry, name: str, version: int, settings: str, fig
 
 
 def _is_sharpe(key: str) -> bool:
-    return key.startswith("backtest/") and key.endswith("/sharpe")
+    first, last = SHARPES.split("%")
+    return key.startswith(first) and key.endswith(last)
 
 
 def _settings_text(config: BacktestConfig) -> str:

@@ -1,5 +1,7 @@
 """Clean-up of a real MLflow registry: versions to keep, to delete, and never to delete."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import dagster as dg
@@ -141,6 +143,59 @@ def test_trials_and_history_outlive_deleted_versions(own_registry):
     assert sharpes_tried(own_registry, name) == [0.1, 0.2, 0.3]
     assert [(one.version, one.outcome) for one in decision_history(own_registry, name)] == outcomes
     assert roll_back(own_registry, "ensemble", current_data("TRIED", FEATURES), reason=None)["production"] == 2
+
+
+def rows(registry, query, *values):
+    """The first columns of rows of MLflow's database, sorted."""
+    with closing(sqlite3.connect(registry.tracking_uri.removeprefix("sqlite:///"))) as database:
+        return sorted(row[0] for row in database.execute(query, values))
+
+
+def test_of_a_deleted_version_trials_and_decisions_are_the_only_rows_that_stay(own_registry):
+    name = register_versions(own_registry, "ROWS", 0.01, 0.02, 0.03)
+    for version in (1, 2, 3):
+        figures = {"backtest/long/sharpe": version / 10, "backtest/long/trades": 7.0}
+        own_registry.log_metrics(name, version, figures, tags={"backtest_of": name})
+        promote_if_better(own_registry, "ensemble", version, current_data("ROWS", FEATURES))
+    versions = {version.version: version for version in own_registry.versions(name)}
+    run, metrics = versions[1].run_id, own_registry.metrics(name, 3)
+    rules = {"keep_latest_n": 1, "keep_best": False}
+    of_run = {table: f"SELECT key FROM {table} WHERE run_uuid = ?" for table in ("metrics", "latest_metrics", "params")}
+
+    clean_up(own_registry, RetentionRules(**rules, dry_run=True))
+    assert all(len(rows(own_registry, query, run)) > 0 for query in of_run.values())
+    clean_up(own_registry, RetentionRules(**rules))
+
+    assert {table: rows(own_registry, query, run) for table, query in of_run.items()} == {
+        "metrics": ["backtest/long/sharpe"],
+        "latest_metrics": ["backtest/long/sharpe"],
+        "params": [],
+    }
+    tags = rows(own_registry, "SELECT key FROM tags WHERE run_uuid = ?", run)
+    assert [tag.partition("/")[0] for tag in tags] == [
+        "artifacts_removed",
+        "backtest_of",
+        "decision",
+        "mlflow.runName",
+    ]
+    assert rows(own_registry, "SELECT model_id FROM logged_models WHERE source_run_id = ?", run) == []
+    assert rows(own_registry, "SELECT version FROM model_versions WHERE name = ?", name) == [2, 3]
+    assert set(rows(own_registry, "SELECT version FROM model_version_tags WHERE name = ?", name)) == {2, 3}
+    assert own_registry.metrics(name, 3) == metrics
+    assert own_registry.version(name, 3).tags == own_registry.versions(name)[0].tags
+    assert own_registry.load(name, 3)
+
+
+def test_the_number_of_a_deleted_version_is_not_given_again(own_registry):
+    name = register_versions(own_registry, "NUMBERS", 0.0, 0.0)
+    force(own_registry, "NUMBERS", 1)
+    own_registry.client.delete_registered_model_alias(name, "Candidate")
+
+    clean_up(own_registry, RetentionRules(keep_latest_n=0, keep_best=False))
+    assert numbers(own_registry, name) == [1]
+    register_versions(own_registry, "NUMBERS", 0.0)
+
+    assert numbers(own_registry, name) == [3, 1]
 
 
 def test_a_version_that_is_promoted_between_plan_and_deletion_stays(own_registry, own_folder):
