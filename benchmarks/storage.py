@@ -74,21 +74,28 @@ def main() -> None:
 
 def growth(weeks: list[dict[str, Sizes]]) -> dict[str, float]:
     """Return the bytes of a year by part: 52 times the mean of what the weeks of the second half left."""
-    first, last = weeks[len(weeks) // 2]["refreshed"], weeks[-1]["refreshed"]
-    count = len(weeks) - 1 - len(weeks) // 2
+    half = (len(weeks) - 1) // 2
+    first, last, count = weeks[half]["refreshed"], weeks[-1]["refreshed"], len(weeks) - 1 - half
     return {part: WEEKS * (last[part] - first[part]) / count for part in GROWING}
 
 
 def print_table(weeks: list[dict[str, Sizes]], by_part: Mapping[str, float], nights: int) -> None:
-    """Print kB by part: growth in a year, and what the last retraining and refresh left before clean-up."""
-    last = weeks[-1]
-    print(f"{'kB':<28}{'a year':>10}{'there now':>12}{'a retraining':>14}{'a refresh':>12}  (before clean-up)")
+    """Print kB by part: growth in a year, and what the first and the last retraining and a refresh left at once.
+
+    What is there after the first training includes the empty databases.
+    """
+    first, last = weeks[0]["before_retrained"], weeks[-1]
+    titles = f"{'a year':>10}{'there now':>12}{'first':>10}{'a retraining':>14}{'a refresh':>12}"
+    print(f"{'kB':<28}{titles}  (the last three before clean-up)")
     for part in PARTS:
         retraining = last["before_retrained"][part] - weeks[-2]["refreshed"][part]
         refresh = (last["before_refreshed"][part] - last["retrained"][part]) / nights
         grown = f"{by_part[part] / 1e3:.0f}" if part in by_part else "stock"
         now = last["refreshed"][part]
-        print(f"{part:<28}{grown:>10}{now / 1e3:>12.0f}{retraining / 1e3:>14.0f}{refresh / 1e3:>12.0f}")
+        print(
+            f"{part:<28}{grown:>10}{now / 1e3:>12.0f}{first[part] / 1e3:>10.0f}"
+            f"{retraining / 1e3:>14.0f}{refresh / 1e3:>12.0f}"
+        )
     print(f"{'all':<28}{sum(by_part.values()) / 1e3:>10.0f}{sum(last['refreshed'].values()) / 1e3:>12.0f}")
 
 

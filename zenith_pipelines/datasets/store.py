@@ -10,6 +10,9 @@ checks its SHA-256 and each table's. So it gets the whole old dataset, the whole
 
 A history holds each row once: a snapshot whose tables are the first rows of the next one's keeps its manifest alone,
 with `within`, the stamp of that one, and its number of `rows`. The two newest snapshots have tables of their own.
+Clean-up collects such manifests in one file, because a folder and a file for each night fill a disk with blocks:
+
+    <root>/<name>/<ticker>/folded.json               the manifests of folded snapshots, by stamp
 
 Corrupt data are moved to the quarantine on first contact: never read again, and kept for inspection. The newest intact
 snapshot, if there is one, becomes current again; if not, the next materialization writes the dataset again.
@@ -17,7 +20,7 @@ snapshot, if there is one, becomes current again; if not, the next materializati
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -36,6 +39,7 @@ from zenith_pipelines.datasets.atomic_files import LEFT_BEHIND_SECONDS, parquet_
 
 QUARANTINE = "quarantine"
 _CURRENT = "current.json"
+_FOLDED = "folded.json"
 _OWN_TABLES = 2  # newest snapshots of a history that have tables of their own, so that one can replace the other
 
 
@@ -66,6 +70,7 @@ class DatasetStore:
         except (ImportError, ValueError) as error:
             extra = ": `.venv/bin/uv pip install -e '.[s3]'`" if root.startswith(("s3:", "s3a:")) else ""
             raise UserError(f"datasets cannot be stored at {root}: {error}{extra}") from error
+        self._last_folded: tuple[bytes, dict[str, Any]] | None = None
 
     def write(
         self,
@@ -94,14 +99,21 @@ class DatasetStore:
         self._write_file(f"{folder}/{stamp}/manifest.json", content)
         self._write_file(f"{folder}/{_CURRENT}", content)
         self._remove_older(folder, stamp, unfinished_only=keep_history)
-        if keep_history and len(stamps := self._stamps(folder)) > _OWN_TABLES:
+        if keep_history and len(stamps := self._own_stamps(folder)) > _OWN_TABLES:
             self._fold(name, ticker, *stamps[-_OWN_TABLES - 1 : -_OWN_TABLES + 1])
         return stamp
 
     def fold_history(self, name: str, ticker: str) -> int:
-        """Fold all snapshots of a history, as each write folds one; return how many had tables of their own."""
-        stamps = self.stamps(name, ticker)[: -_OWN_TABLES + 1]
-        return sum(self._fold(name, ticker, *pair) for pair in reversed([*pairwise(stamps)]))
+        """Fold all snapshots of a history, as each write folds one; return how many had tables of their own.
+
+        The manifests of folded snapshots are collected in one file. After a kill they may be there twice, until the
+        next time.
+        """
+        folder = self._folder(name, ticker)
+        stamps = self._own_stamps(folder)
+        count = sum(self._fold(name, ticker, *pair) for pair in reversed([*pairwise(stamps[: -_OWN_TABLES + 1])]))
+        self._collect(name, ticker, stamps[:-_OWN_TABLES])
+        return count
 
     def read(self, name: str, ticker: str, *, stamp: str | None = None) -> Dataset:
         """Read the current dataset, or the one with `stamp`. Raises NotAvailable; CorruptData after quarantining it."""
@@ -129,8 +141,8 @@ class DatasetStore:
             self._fs.rm_file(f"{self._folder(name, ticker)}/{_CURRENT}")
 
     def stamps(self, name: str, ticker: str) -> list[str]:
-        """Return the stamps of all snapshots, oldest first."""
-        return self._stamps(self._folder(name, ticker))
+        """Return the stamps of all snapshots, oldest first. Raises CorruptData after quarantining a damaged file."""
+        return sorted({*self._own_stamps(self._folder(name, ticker)), *self._all_folded(name, ticker)})
 
     def tickers(self, name: str) -> list[str]:
         """Return the tickers that have a current dataset, sorted."""
@@ -152,8 +164,9 @@ class DatasetStore:
         ones are moved to the quarantine.
         """
         folder, new_folder = self._folder(name, ticker), self._folder(name, target)
-        for stamp in self._stamps(folder):
-            if self._fs.exists(f"{new_folder}/{stamp}/manifest.json"):
+        copied = self.stamps(name, target)
+        for stamp in self.stamps(name, ticker):
+            if stamp in copied:
                 continue
             with suppress(CorruptData):
                 manifest = self._manifest(name, ticker, stamp)
@@ -180,7 +193,8 @@ class DatasetStore:
     def _folder(self, name: str, ticker: str) -> str:
         return f"{self._root}/{name}/{validate_ticker(ticker)}"
 
-    def _stamps(self, folder: str) -> list[str]:
+    def _own_stamps(self, folder: str) -> list[str]:
+        """Return the stamps of the snapshots that have a folder of their own, oldest first."""
         entries = self._fs.ls(folder, detail=False) if self._fs.exists(folder) else []
         names = (path.rstrip("/").rsplit("/", 1)[-1] for path in entries)
         return sorted(stamp for stamp in names if self._fs.exists(f"{folder}/{stamp}/manifest.json"))
@@ -191,9 +205,29 @@ class DatasetStore:
         try:
             return unseal(self._fs.cat_file(path))
         except FileNotFoundError:
+            if stamp and (manifest := self._all_folded(name, ticker).get(stamp)):
+                return dict(manifest)
             raise NotAvailable(f"no {name} for {ticker} yet: `zenith run --tickers {ticker}` makes it") from None
         except ValueError as error:
             raise self._quarantine(name, ticker, entry, f"{path} cannot be read ({error})") from None
+
+    def _all_folded(self, name: str, ticker: str) -> dict[str, Any]:
+        """Return the collected manifests by stamp. Raises CorruptData after quarantining a damaged file of them."""
+        folder = self._folder(name, ticker)
+        try:
+            return self._folded(folder)
+        except ValueError as error:
+            raise self._quarantine(name, ticker, _FOLDED, f"{folder}/{_FOLDED} cannot be read ({error})") from None
+
+    def _folded(self, folder: str) -> dict[str, Any]:
+        """Return the collected manifests by stamp, parsed again only if the file has changed."""
+        try:
+            content = self._fs.cat_file(f"{folder}/{_FOLDED}")
+        except FileNotFoundError:
+            return {}
+        if self._last_folded is None or self._last_folded[0] != content:
+            self._last_folded = (content, unseal(content))
+        return self._last_folded[1]
 
     def _tables(self, folder: str, manifest: dict[str, Any]) -> dict[str, pd.DataFrame]:
         if "within" in manifest:
@@ -207,12 +241,19 @@ class DatasetStore:
         while "within" in manifest:
             stamp, following = manifest["stamp"], manifest["within"]
             try:
-                manifest = unseal(self._fs.cat_file(f"{folder}/{following}/manifest.json"))
-            except (FileNotFoundError, ValueError):
+                manifest = self._folded_or_own(folder, following)
+            except (FileNotFoundError, LookupError, ValueError):
                 raise CorruptData(f"{folder}/{stamp} is a part of {following}, which cannot be read") from None
             if manifest["stamp"] <= stamp:
                 raise CorruptData(f"{folder}/{stamp} is a part of an earlier snapshot")
         return manifest
+
+    def _folded_or_own(self, folder: str, stamp: str) -> dict[str, Any]:
+        try:
+            return unseal(self._fs.cat_file(f"{folder}/{stamp}/manifest.json"))
+        except FileNotFoundError:
+            manifest: dict[str, Any] = self._folded(folder)[stamp]
+            return manifest
 
     def _fold(self, name: str, ticker: str, stamp: str, following: str) -> bool:
         """Replace the tables of a snapshot by a reference, if they are the first rows of the following snapshot's."""
@@ -235,6 +276,23 @@ class DatasetStore:
         for key in tables:
             self._fs.rm_file(f"{folder}/{stamp}/{key}.parquet")
         return True
+
+    def _collect(self, name: str, ticker: str, stamps: Sequence[str]) -> None:
+        """Move the manifests of those snapshots that are folded into one file."""
+        folder = self._folder(name, ticker)
+        manifests: dict[str, Any] = {}
+        for stamp in stamps:
+            with suppress(CorruptData, NotAvailable):  # quarantined
+                manifests[stamp] = self._manifest(name, ticker, stamp)
+        folded = [stamp for stamp, manifest in manifests.items() if "within" in manifest]
+        if not folded:
+            return
+        collected: dict[str, Any] = {}
+        with suppress(CorruptData):  # quarantined
+            collected = self._all_folded(name, ticker)
+        self._write_file(f"{folder}/{_FOLDED}", seal({**collected, **{stamp: manifests[stamp] for stamp in folded}}))
+        for stamp in folded:
+            self._fs.rm(f"{folder}/{stamp}", recursive=True)
 
     def _quarantine(self, name: str, ticker: str, entry: str, reason: str) -> CorruptData:
         """Move a snapshot, or the current manifest, to the quarantine; make the newest intact snapshot current.
@@ -262,7 +320,7 @@ class DatasetStore:
 
     def _fall_back(self, folder: str) -> str | None:
         """Make the newest intact snapshot current and return its stamp. Without one, remove the current manifest."""
-        for stamp in reversed(self._stamps(folder)):
+        for stamp in reversed(self._own_stamps(folder)):
             with suppress(CorruptData, ValueError, FileNotFoundError):
                 content = self._fs.cat_file(f"{folder}/{stamp}/manifest.json")
                 self._tables(folder, unseal(content))

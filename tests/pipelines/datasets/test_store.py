@@ -205,6 +205,68 @@ def test_the_histories_of_earlier_releases_are_folded_once(store, monkeypatch):
     assert [len(store.read("raw_prices", "MSFT", stamp=stamp).table) for stamp in stamps] == [*range(3, 9)]
 
 
+def folders(store, ticker="AAPL"):
+    return sorted(path.name for path in Path(store.path("raw_prices", ticker)).iterdir() if path.is_dir())
+
+
+@pytest.mark.parametrize("root", ["{tmp}", "memory://{tmp}/bucket"])
+def test_clean_up_collects_the_manifests_of_folded_snapshots_and_each_is_read_as_before(tmp_path, root):
+    store = DatasetStore(root.format(tmp=tmp_path))
+    stamps = [store.write("raw_prices", "AAPL", night(rows), keep_history=True) for rows in range(3, 7)]
+    store.fold_history("raw_prices", "AAPL")
+    stamps += [store.write("raw_prices", "AAPL", night(rows), keep_history=True) for rows in range(7, 10)]
+    store.fold_history("raw_prices", "AAPL")
+    store.copy("raw_prices", "AAPL", "MSFT", dict)
+
+    assert store._own_stamps(store.path("raw_prices", "AAPL")) == stamps[-2:]
+    for reader in (store, DatasetStore(root.format(tmp=tmp_path))):
+        for ticker in ("AAPL", "MSFT"):
+            assert reader.stamps("raw_prices", ticker) == stamps
+            sizes = [len(reader.read("raw_prices", ticker, stamp=stamp).table) for stamp in stamps]
+            assert sizes == [reader.facts("raw_prices", ticker, stamp=stamp)["rows"] for stamp in stamps]
+            assert sizes == [*range(3, 10)]
+    with pytest.raises(NotAvailable):
+        store.read("raw_prices", "AAPL", stamp="20000101T000000.000000Z")
+
+
+def test_a_restated_snapshot_keeps_its_folder_with_its_tables(store):
+    nights = [night(5), night(6), night(6, volume=2.0), night(7, volume=2.0), night(8, volume=2.0)]
+    stamps = [store.write("raw_prices", "AAPL", each, keep_history=True) for each in nights]
+    store.fold_history("raw_prices", "AAPL")
+
+    assert folders(store) == [stamps[1], *stamps[-2:]]
+    assert [store.read("raw_prices", "AAPL", stamp=stamp).facts["rows"] for stamp in stamps] == [5, 6, 6, 7, 8]
+
+
+def test_a_damaged_file_of_collected_manifests_is_quarantined_and_the_newest_snapshots_go_on(store):
+    stamps = [store.write("raw_prices", "AAPL", night(rows), keep_history=True) for rows in range(3, 7)]
+    store.fold_history("raw_prices", "AAPL")
+    Path(store.path("raw_prices", "AAPL"), "folded.json").write_text("{")
+
+    assert len(store.read("raw_prices", "AAPL").table) == 6
+    with pytest.raises(CorruptData, match=r"folded.json cannot be read"):
+        store.stamps("raw_prices", "AAPL")
+    assert store.stamps("raw_prices", "AAPL") == stamps[-2:]
+    store.write("raw_prices", "AAPL", night(7), keep_history=True)
+    store.fold_history("raw_prices", "AAPL")
+    assert store.stamps("raw_prices", "AAPL")[:-1] == stamps[-2:]
+
+
+def test_a_clean_up_killed_before_it_removes_the_folders_is_completed_by_the_next(store, monkeypatch):
+    stamps = [store.write("raw_prices", "AAPL", night(rows), keep_history=True) for rows in range(3, 7)]
+
+    def die(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(store._fs, "rm", die)
+        store.fold_history("raw_prices", "AAPL")
+    assert folders(store) == store.stamps("raw_prices", "AAPL") == stamps
+    store.fold_history("raw_prices", "AAPL")
+    assert folders(store) == stamps[-2:]
+    assert [len(store.read("raw_prices", "AAPL", stamp=stamp).table) for stamp in stamps] == [3, 4, 5, 6]
+
+
 def test_a_folded_snapshot_whose_rows_are_lost_is_corrupt_and_the_newest_goes_on(store):
     stamps = [store.write("raw_prices", "AAPL", night(rows), keep_history=True) for rows in (3, 4, 5)]
     shutil.rmtree(Path(store.path("raw_prices", "AAPL"), stamps[1]))
