@@ -6,9 +6,10 @@ times the mean growth of a week in the second half. By then each night scores as
 which takes 30 sessions, and pages of databases have been filled and split. Parts that clean-up keeps in a number
 (versions of a model, runs of the latest of an asset, newest datasets) are a stock: they reach a size and stay there.
 
-Epochs and sessions change no growth, so there is one epoch by default, and hardly as many sessions as training takes;
---sessions 2900 shows the stock of a long history. Free pages of SQLite do not count: the next rows fill them. With
---postgresql both databases are on a server of its own, and measured there after VACUUM FULL.
+Epochs, sessions and the size of models change no growth, so by default there is one epoch of small models, and hardly
+as many sessions as training takes; --sessions 2900 shows the stock of whole models and a long history. Free pages of
+SQLite do not count: the next rows fill them. With --postgresql both databases are on a server of its own, and measured
+there after VACUUM FULL.
 """
 
 import argparse
@@ -28,6 +29,10 @@ FIGURES = ("year_mb",)
 TICKER = "SIM-NOISE-1"
 SHORT = 20  # sessions beyond those that training takes, at the first one
 WEEKS = 52
+SMALL = {  # models that leave as many rows, and are trained in less time
+    "lstm": {"layers": 1, "units": 8, "dense": 4, "batch": 256},
+    "ensemble": {"trees": 10, "boosting_rounds": 10},
+}
 PARTS = {  # part: globs under ZENITH_HOME; a file belongs to the first that matches
     "prices": ("data/raw_prices/**/*",),
     "ledger": ("data/forecast_ledger/**/*",),
@@ -160,6 +165,7 @@ def _weeks(home: Path, file: Path, arguments: Any) -> list[dict[str, Sizes]]:
     from zenith_pipelines.tickers import add_tickers
 
     series, sessions, weeks = SimulatedSource().fetch(TICKER).prices, arguments.sessions or MIN_SESSIONS + SHORT, []
+    models = {} if arguments.sessions else SMALL
     quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     with open_instance(Settings()) as instance:
         add_tickers(instance, [TICKER])
@@ -177,7 +183,7 @@ def _weeks(home: Path, file: Path, arguments: Any) -> list[dict[str, Sizes]]:
 
         for number in range(arguments.weeks):
             week = {}
-            run("retrain_batch", "retrain_each", epochs=arguments.epochs)
+            run("retrain_batch", "retrain_each", epochs=arguments.epochs, models=models)
             week["before_retrained"] = sizes(home)
             clean(instance)
             week["retrained"] = sizes(home)

@@ -164,9 +164,9 @@ class DatasetStore:
         ones are moved to the quarantine.
         """
         folder, new_folder = self._folder(name, ticker), self._folder(name, target)
-        copied = self.stamps(name, target)
+        own = self.stamps(name, target)
         for stamp in self.stamps(name, ticker):
-            if stamp in copied:
+            if stamp in own:
                 continue
             with suppress(CorruptData):
                 manifest = self._manifest(name, ticker, stamp)
@@ -284,14 +284,14 @@ class DatasetStore:
         for stamp in stamps:
             with suppress(CorruptData, NotAvailable):  # quarantined
                 manifests[stamp] = self._manifest(name, ticker, stamp)
-        folded = [stamp for stamp, manifest in manifests.items() if "within" in manifest]
-        if not folded:
+        parts = {stamp: manifest for stamp, manifest in manifests.items() if "within" in manifest}
+        if not parts:
             return
-        collected: dict[str, Any] = {}
+        earlier: dict[str, Any] = {}
         with suppress(CorruptData):  # quarantined
-            collected = self._all_folded(name, ticker)
-        self._write_file(f"{folder}/{_FOLDED}", seal({**collected, **{stamp: manifests[stamp] for stamp in folded}}))
-        for stamp in folded:
+            earlier = self._all_folded(name, ticker)
+        self._write_file(f"{folder}/{_FOLDED}", seal({**earlier, **parts}))
+        for stamp in parts:
             self._fs.rm(f"{folder}/{stamp}", recursive=True)
 
     def _quarantine(self, name: str, ticker: str, entry: str, reason: str) -> CorruptData:

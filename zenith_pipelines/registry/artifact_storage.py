@@ -4,6 +4,7 @@ A run is never deleted: its metrics are the trials of the deflated Sharpe ratio,
 (docs/decisions/0010, 0018). Its artifacts are deleted, a tag records that, and `old_runs` deletes its other rows.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 ARTIFACTS_REMOVED = "artifacts_removed"  # tag of a run whose artifacts clean-up has deleted
 _OURS = "tags.kind LIKE '%'"  # the runs that have it: not those that clean-up has condensed
+_LOGGED_MODEL = re.compile(r"/(m-[0-9a-f]{32})/")  # in a version's source; MLflow's search of versions has no model_id
 GRACE_SECONDS = 3600.0  # longer than any registration takes
 
 
@@ -105,8 +107,8 @@ class ModelStorage:
         """
         self._client.delete_model_version(version.name, version.version)
         size = self.remove(version.source)
-        if version.model_id:
-            self._client.delete_logged_model(version.model_id)
+        if model := _LOGGED_MODEL.search(str(version.source)):
+            self._client.delete_logged_model(model[1])
         return size + self.remove_run_artifacts(str(version.run_id))
 
     def size_of_version(self, version: "ModelVersion") -> int:

@@ -15,8 +15,6 @@ from zenith_pipelines.registry.decision_log import PREFIX as DECISIONS
 from zenith_pipelines.registry.trials import SHARPES, TRIAL_TAG
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
-
     from zenith_pipelines.registry.model_registry import ModelRegistry
 
 _OURS = "kind"  # tag of the runs, versions and logged models that Zenith made; a condensed run has lost it
@@ -29,7 +27,7 @@ def condense_runs(registry: "ModelRegistry") -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
     from mlflow.tracking._tracking_service.utils import _get_store
 
-    store, experiment = _get_store(registry.tracking_uri), int(registry.experiment_id)
+    store, experiment = _get_store(registry.tracking_uri), int(registry.experiment_id)  # type: ignore[no-untyped-call]
     if not isinstance(store, SqlAlchemyStore):
         return
     with store.ManagedSessionMaker(read_only=False) as session:
@@ -38,7 +36,7 @@ def condense_runs(registry: "ModelRegistry") -> None:
         _condense(session, experiment)
 
 
-def _condense(session: "Session", experiment: int) -> None:
+def _condense(session: Any, experiment: int) -> None:
     from mlflow.store.tracking.dbmodels.models import SqlLatestMetric, SqlMetric, SqlParam, SqlRun, SqlTag
 
     ours = session.query(SqlTag.run_uuid).filter(SqlTag.key == _OURS)
@@ -52,7 +50,7 @@ def _condense(session: "Session", experiment: int) -> None:
         _delete(session, SqlTag, SqlTag.run_uuid.in_(page), ~kept)
 
 
-def _delete_versions(session: "Session") -> None:
+def _delete_versions(session: Any) -> None:
     """Delete the tags of deleted versions, and their rows but the newest of a model, from which MLflow counts on."""
     from mlflow.entities.model_registry.model_version_stages import STAGE_DELETED_INTERNAL
     from mlflow.store.model_registry.dbmodels.models import SqlModelVersion, SqlModelVersionTag
@@ -61,16 +59,16 @@ def _delete_versions(session: "Session") -> None:
     of_version = (SqlModelVersion.workspace, SqlModelVersion.name, SqlModelVersion.version)
     of_tag = (SqlModelVersionTag.workspace, SqlModelVersionTag.name, SqlModelVersionTag.version)
     ours = session.query(*of_tag).filter(SqlModelVersionTag.key == _OURS)
-    deleted = session.query(*of_version).filter(
+    versions = session.query(*of_version).filter(
         SqlModelVersion.current_stage == STAGE_DELETED_INTERNAL, tuple_(*of_version).in_(ours)
     )
     newest = session.query(*of_version[:2], func.max(SqlModelVersion.version)).group_by(*of_version[:2])
-    for page in _pages([tuple(row) for row in deleted]):
+    for page in _pages([tuple(row) for row in versions]):
         _delete(session, SqlModelVersionTag, tuple_(*of_tag).in_(page))
         _delete(session, SqlModelVersion, tuple_(*of_version).in_(page), tuple_(*of_version).not_in(newest))
 
 
-def _delete_logged_models(session: "Session", experiment: int) -> None:
+def _delete_logged_models(session: Any, experiment: int) -> None:
     from mlflow.entities import LifecycleStage
     from mlflow.store.tracking.dbmodels.models import (
         SqlLoggedModel,
@@ -79,7 +77,7 @@ def _delete_logged_models(session: "Session", experiment: int) -> None:
         SqlLoggedModelTag,
     )
 
-    deleted = (
+    models = (
         session.query(SqlLoggedModel.model_id)
         .join(SqlLoggedModelTag, SqlLoggedModelTag.model_id == SqlLoggedModel.model_id)
         .filter(
@@ -88,12 +86,12 @@ def _delete_logged_models(session: "Session", experiment: int) -> None:
             SqlLoggedModelTag.tag_key == _OURS,
         )
     )
-    for page in _pages([model_id for (model_id,) in deleted]):
+    for page in _pages([model_id for (model_id,) in models]):
         for table in (SqlLoggedModelTag, SqlLoggedModelParam, SqlLoggedModelMetric, SqlLoggedModel):
             _delete(session, table, table.model_id.in_(page))
 
 
-def _delete(session: "Session", table: Any, *conditions: Any) -> None:
+def _delete(session: Any, table: Any, *conditions: Any) -> None:
     session.query(table).filter(*conditions).delete(synchronize_session=False)
 
 
