@@ -43,7 +43,7 @@ coverage: .venv/.dev ## Run the tests of make test and measure which lines they 
 slowest: .venv/.runtime ## Write the slowest tests of the last make test into docs/tests.md
 	$(BIN)/python -m docs.make_slowest
 
-test-cluster: .venv/.dev ## Retrain 20 tickers on two workers in containers, and kill one of them; ZENITH_CLUSTER_TICKERS=200: 200, in batches of 20
+test-cluster: .venv/.dev ## Retrain 20 tickers on two workers in containers, and kill one of them; CLUSTER_TICKERS=200: 200, in batches of 20
 	tests/docker/engine.sh
 	tests/docker/base_images.sh
 	DOCKER_BUILDKIT=0 docker build -q --network host -f deploy/docker/pipelines.Dockerfile -t zenith-pipelines:cluster .

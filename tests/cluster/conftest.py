@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 PROJECT = f"zenith-cluster-{os.getpid()}"
 IMAGE = "zenith-cluster:with-prices"
 SESSIONS = MIN_SESSIONS + 20
-COUNT = int(os.environ.get("ZENITH_CLUSTER_TICKERS", "20"))
+COUNT = int(os.environ.get("CLUSTER_TICKERS", "20"))
 TICKERS = [f"SIM-{kind}-{number}" for number in range(1, COUNT + 1) for kind in ("NOISE", "EDGE")][:COUNT]
 BATCH_SIZE = max(5, COUNT // 10)  # 20 of 200; of 20 tickers 5, so that both workers have batches
 

@@ -1,6 +1,6 @@
 """Tickers retrained by two workers that share nothing but object storage and the database; one is killed.
 
-They are 20; ZENITH_CLUSTER_TICKERS=200 makes them 200, in batches of 20.
+They are 20; CLUSTER_TICKERS=200 makes them 200, in batches of 20.
 """
 
 import os
