@@ -25,8 +25,9 @@ from zenith_serving.registry.base import KnownVersion
 _TAGS = ("data_end", "data_version", "feature_spec", "code_version", "libraries", "trials", "leakage")
 _DECISION = ("reason", "decided_at", "decided_by")
 _PRICE, _SIGNAL = ", ".join(kinds_of("price")), ", ".join(kinds_of("signal"))
-_LEGEND = f"""loss: out of sample, mean absolute error of prices in {HEADLINE_HORIZON} sessions ({_PRICE}) or
-Brier score ({_SIGNAL}); naive: the same for the naive forecast on the same rows;
+_LEGEND = f"""loss: out of sample at the model's own horizon ({HEADLINE_HORIZON} sessions unless configured), mean
+absolute error of prices ({_PRICE}) or Brier score ({_SIGNAL});
+naive: the same for the naive forecast on the same rows;
 skill: reduction of loss, * if discovered: the evidence of served forecasts makes
 a claim; !: leakage certificate not passed."""
 
