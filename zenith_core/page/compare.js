@@ -3,10 +3,12 @@
 import { explain, get } from "./api.js";
 import { fill, h, note, table } from "./dom.js";
 import { equityOf } from "./equity-chart.js";
-import { day, has, significant, t } from "./i18n.js";
+import { day, has, percent, significant, t } from "./i18n.js";
 import { reasons } from "./models.js";
 
 const GROUPS = ["metrics", "calibration", "gates", "backtest", "parameters", "data"];
+// The figures that are shares; the others are numbers of their own unit.
+const SHARES = ["skill", "coverage", "interval_width", "pinball_skill", "ece", "ece_classwise", "total_return", "annual_return", "volatility", "max_drawdown", "deflated_sharpe"];
 const view = { ticker: null, first: null, second: null };
 
 const titled = (one) => `${has(`model.${one.model_type}`) ? t(`model.${one.model_type}`) : one.model_type} ${one.version}`;
@@ -58,7 +60,7 @@ function text(name, value) {
   if (value === null) return "–";
   if (name === "reason") return reasons({ reason: value });
   if (typeof value === "boolean") return t(value ? "yes" : "no");
-  if (typeof value === "number") return significant(value, 4);
+  if (typeof value === "number") return SHARES.includes(name) ? percent(value, 1) : significant(value, 4);
   if (/^\d{4}-\d\d-\d\d$/.test(value)) return day(value);
   for (const prefix of ["status", "action", "decision"]) if (has(`${prefix}.${value}`)) return t(`${prefix}.${value}`);
   return value;

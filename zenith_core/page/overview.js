@@ -65,7 +65,7 @@ async function firstRows() {
   return answer?.page ?? rowsAfter("");
 }
 
-// All pages of the table. The very first is drawn while the others come; later ones replace what is shown at the end.
+// All pages of the table. The very first is drawn while the others come, which only count; at the end all is drawn.
 async function loadOverview(draw) {
   const asked = view.asked += 1;
   const rows = [];
@@ -78,7 +78,8 @@ async function loadOverview(draw) {
       after = page.next && `&after=${encodeURIComponent(page.next)}`;
       if (after && view.complete) continue;
       Object.assign(view, { rows: [...rows], error: null, complete: !after });
-      draw();
+      if (rows.length === page.forecasts.length || view.complete) draw();
+      else document.querySelector("#overview .pages")?.replaceWith(pages(chosenRows(), draw));
     } while (after);
   } catch (error) {
     if (asked !== view.asked) return;
@@ -95,11 +96,10 @@ function chosenRows() {
   const [, value] = column(view.sort);
   const side = view.down ? -1 : 1;
   const empty = (one) => one === null || one === undefined;
-  return rows.sort((left, right) => {
-    const [a, b] = [value(left), value(right)];
+  return rows.map((row) => [value(row), row]).sort(([a, left], [b, right]) => {
     if (empty(a) || empty(b)) return empty(a) - empty(b); // without a value last, either way
     return side * (a < b ? -1 : a > b ? 1 : 0) || (left.ticker < right.ticker ? -1 : 1);
-  });
+  }).map(([, row]) => row);
 }
 
 // Ask again, if the table is shown.
@@ -137,25 +137,37 @@ export function overview() {
 function listing(draw) {
   if (!view.rows) return h("p", { class: "waiting" }, t("loading"));
   const rows = chosenRows();
-  const last = Math.max(0, Math.ceil(rows.length / ROWS) - 1);
-  view.page = Math.min(view.page, last);
+  view.page = Math.min(view.page, lastPage(rows));
   const first = view.page * ROWS;
   const shown = rows.slice(first, first + ROWS);
-  const turn = (by) => () => { view.page += by; draw(); };
-  const save = () => download(rows);
   return [
     h("div", { class: "scroll", role: "region", "aria-label": t("overview.title"), tabindex: "0" },
       h("table", { class: "overview" },
         h("caption", { class: "unseen" }, t("overview.caption", { n: view.horizon })),
         h("thead", {}, h("tr", {}, COLUMNS.map((one) => heading(one, draw)))),
         h("tbody", {}, shown.map(line)))),
-    h("div", { class: "pages" },
-      h("p", { role: "status" }, t("overview.count", { n: rows.length })),
-      last > 0 && h("button", { type: "button", class: "quiet", disabled: view.page === 0, onclick: turn(-1) }, t("overview.back")),
-      last > 0 && h("span", {}, `${number(view.page + 1, 0)} / ${number(last + 1, 0)}`),
-      last > 0 && h("button", { type: "button", class: "quiet", disabled: view.page === last, onclick: turn(1) }, t("overview.on")),
-      h("button", { type: "button", class: "quiet", onclick: save }, t("overview.save"))),
+    pages(rows, draw),
   ];
+}
+
+const lastPage = (rows) => Math.max(0, Math.ceil(rows.length / ROWS) - 1);
+
+// The count of the chosen rows, the buttons that turn pages, of which the one pressed keeps the focus, and the file.
+function pages(rows, draw) {
+  const last = lastPage(rows);
+  const button = (by, end, text) => h("button", { type: "button", class: "quiet turn", disabled: view.page === end, onclick: () => {
+    view.page += by;
+    draw();
+    const [back, on] = document.querySelectorAll(".pages .turn");
+    const goesBack = by < 0 ? !back.disabled : on.disabled;
+    (goesBack ? back : on).focus();
+  } }, text);
+  return h("div", { class: "pages" },
+    h("p", { role: "status" }, t("overview.count", { n: rows.length })),
+    last > 0 && button(-1, 0, t("overview.back")),
+    last > 0 && h("span", {}, `${number(view.page + 1, 0)} / ${number(last + 1, 0)}`),
+    last > 0 && button(1, last, t("overview.on")),
+    h("button", { type: "button", class: "quiet", onclick: () => download(rows) }, t("overview.save")));
 }
 
 function heading([name, value, , onPhone], draw) {

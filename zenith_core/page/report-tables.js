@@ -147,4 +147,4 @@ export const signalFolds = (ticker, model) => table(t("report.folds.signal", { t
 
 export const lineage = (ticker, models, titled) => table(t("report.lineage", { ticker }),
   [[t("models.model"), false], ...models.map((model) => [titled(model), false])],
-  Object.keys(models[0]?.lineage ?? {}).map((name) => [t(`lineage.${name}`), ...models.map((model) => model.lineage[name] ?? "–")]));
+  Object.keys(models[0]?.lineage ?? {}).map((name) => [t(`lineage.${name}`), ...models.map((model) => (name === "data_end" ? day(model.lineage[name]) : model.lineage[name] ?? "–"))]));

@@ -85,8 +85,13 @@ def test_many_tickers_are_paged_sorted_and_filtered(visit):
     many(page)
 
     assert tickers(page) == [f"T{number:04}" for number in range(50)]
-    page.get_by_role("button", name="Next").click()
+    page.get_by_role("button", name="Next").press("Enter")
     assert tickers(page)[0] == "T0050"
+    page.keyboard.press("Enter")  # the button keeps the focus
+    assert tickers(page)[0] == "T0100"
+    page.get_by_role("button", name="Previous").press("Enter")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Next")).to_be_focused()  # for there is nothing to go back to
     page.get_by_role("button", name="Forecast").click()
     page.get_by_role("button", name="Forecast").press("Enter")
     assert tickers(page)[:2] == ["T1199", "T1198"]

@@ -332,16 +332,17 @@ def test_two_versions_are_compared_side_by_side_with_the_keyboard_alone(visit):
     assert violations(page) == []
 
 
-def test_the_reasons_of_compared_decisions_are_in_the_reader_s_language(visit):
+def test_compared_reasons_and_shares_are_in_the_reader_s_language(visit):
     reason = {"group": "gates", "name": "reason", "differs": True}
     reason["values"] = ["first model, no skill shown", "my own words"]
+    returns = {"group": "backtest", "name": "total_return", "differs": True, "values": [0.1814, None]}
     versions = ANSWERS["models?ticker=*"]["models"]
-    compared = {"ticker": "AAPL", "versions": versions, "figures": [reason], "backtests": [None, None]}
+    compared = {"ticker": "AAPL", "versions": versions, "figures": [reason, returns], "backtests": [None, None]}
     page = visit(stubs=ANSWERS | {"models/*/compare?*": compared}, **PORTUGUESE)
     page.locator("#part-compare button").click()
 
     cells = page.locator(".comparison td")
-    expect(cells).to_have_text(["primeiro modelo; não mostrou ganho", "my own words"])
+    expect(cells).to_have_text(["primeiro modelo; não mostrou ganho", "my own words", "18,1%", "–"])
     expect(cells.nth(1).locator("[lang=en]")).to_have_text("my own words")
 
 
