@@ -8,6 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from zenith_core.prices.cleaning import clean_prices
+from zenith_pipelines.ingestion.sources.simulated import SimulatedSource
+from zenith_pipelines.risk.scale_prior import priors
+
 FIRST = "2022-03-04"
 
 
@@ -167,7 +171,8 @@ def test_a_books_forecast_uses_nothing_later_than_its_friday(folder):
     table = books.weights(4, 30)
 
     (losses, forecasts), (others, same) = (
-        books.week(m6.Prices(history, history), friday, table) for history in (prices.history, poisoned)
+        books.backtest(books.of_closes(m6.Prices(history, history), friday), table)
+        for history in (prices.history, poisoned)
     )
 
     np.testing.assert_array_equal(forecasts, same)
@@ -176,8 +181,27 @@ def test_a_books_forecast_uses_nothing_later_than_its_friday(folder):
     assert (table[1::2] < 0).any()
 
 
-def test_books_that_cannot_be_backtested_are_one_line(folder, capsys):
-    status, streams = run(capsys, "--data", folder, "--weeks", 0, script=books)
+@pytest.mark.slow
+def test_a_forecast_from_served_distributions_uses_nothing_later_than_its_friday():
+    names = ("SIM-EDGE-1", "SIM-EDGE-2", "SIM-EDGE-3")
+    prices = {name: clean_prices(SimulatedSource(2.0).fetch(name).prices, name).prices.iloc[-700:] for name in names}
+    friday = prices[names[0]].index[-20]
+    cut = {name: table.loc[: friday + pd.Timedelta(weeks=1)] for name, table in prices.items()}
+    poisoned = {name: table.copy() for name, table in cut.items()}
+    for table in poisoned.values():
+        table.loc[table.index > friday, ["open", "high", "low", "close"]] *= 3.0
+
+    week, other = (books.of_bands(each, priors()[-1], friday) for each in (cut, poisoned))
+
+    np.testing.assert_array_equal(week.draws, other.draws)
+    np.testing.assert_array_equal(week.returns, other.returns)
+    np.testing.assert_allclose(other.growth - week.growth, np.log(3.0))
+    assert week.draws.std(axis=0) == pytest.approx(week.returns[-250:].std(axis=0) * np.sqrt(5), rel=0.5)
+
+
+@pytest.mark.parametrize("options", [[], ["--bands"]])
+def test_books_that_cannot_be_backtested_are_one_line(folder, capsys, options):
+    status, streams = run(capsys, "--data", folder, "--weeks", 0, *options, script=books)
 
     assert status == 1
     assert streams.err == "books.py: there must be at least 1 round, not 0\n"

@@ -24,8 +24,9 @@ def explain_ticker(ticker: str, since: str | None, *, as_json: bool) -> None:
 
 def _lines(explanation: dict[str, Any]) -> list[str]:
     horizon = explanation["horizon"]
-    now, before = (_forecast(explanation[one]) for one in ("now", "before"))
-    first = f"{explanation['ticker']} in {counted(horizon, 'session')}: {now}. Before: {before}."
+    first = f"{explanation['ticker']} in {counted(horizon, 'session')}: {_forecast(explanation['now'])}."
+    if before := explanation["before"]:
+        first += f" Before: {_forecast(before)}."
     return [first, *(change["says"] for change in explanation["changes"])]
 
 

@@ -50,11 +50,21 @@ def test_since_a_day_it_is_compared_with_the_last_one_of_that_day(explain):
     assert first["says"] == "2 new sessions: the close went from 100.00 to 102.00 (+2.0%)."
 
 
+def test_a_single_forecast_is_shown_with_the_reason_why_nothing_changed(explain):
+    status, lines, _ = explain(origins=1)
+    assert status == 0
+    assert lines.splitlines()[0].startswith("AAPL in 5 sessions: ")
+    assert "Before" not in lines
+    assert lines.splitlines()[1:] == [
+        "This is the first forecast, made on 2026-01-01: there is none before to compare it with."
+    ]
+    assert json.loads(explain("--json", origins=1)[1])["before"] is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "origins", "problem"),
     [
         ((), 0, "AAPL has no forecast yet: `zenith run --tickers AAPL` makes one"),
-        ((), 1, "AAPL has one forecast, made on 2026-01-01: there is none before to compare it with"),
         (
             ("--since", "2025-12-31"),
             3,

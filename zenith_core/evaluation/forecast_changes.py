@@ -72,8 +72,11 @@ def explain(
     closes:     of today's data by session, ISO
     decisions:  records by kind of model
 
-    JSON-ready: ticker, horizon, now, before, changes. Raises NotAvailable if there is no earlier one.
+    JSON-ready: ticker, horizon, now, before, changes. A single forecast has no `before`, and the change says so.
+    Raises NotAvailable if there is none, or none by the end of `since`.
     """
+    if len(forecasts) == 1 and since is None:
+        return _first_forecast(ticker, horizon, forecasts[0])
     before, now = _pair(ticker, forecasts, since)
     sessions = sum(before.origin < session <= now.origin for session in closes)
     factor = closes.get(before.origin, before.close) / before.close
@@ -87,8 +90,7 @@ def explain(
     }
 
 
-def first_forecast(ticker: str, horizon: int, forecast: ServedForecast) -> dict[str, Any]:
-    """Return the answer of `explain` for a ticker with a single forecast: `before` is None."""
+def _first_forecast(ticker: str, horizon: int, forecast: ServedForecast) -> dict[str, Any]:
     says = f"This is the first forecast, made on {forecast.made_at[:10]}: there is none before to compare it with."
     change = _change("forecast", "first", says, day=forecast.made_at[:10])
     return {"ticker": ticker, "horizon": horizon, "now": asdict(forecast), "before": None, "changes": [change]}
@@ -105,9 +107,7 @@ def _pair(
         earlier = [one for one in earlier if datetime.fromisoformat(one.made_at).astimezone(UTC).date() <= since]
     if not earlier:
         first = forecasts[0].made_at[:10]
-        if since is not None:
-            raise NotAvailable(f"no earlier forecast of {ticker} was made by {since}: the first is of {first}")
-        raise NotAvailable(f"{ticker} has one forecast, made on {first}: there is none before to compare it with")
+        raise NotAvailable(f"no earlier forecast of {ticker} was made by {since}: the first is of {first}")
     return earlier[-1], now
 
 

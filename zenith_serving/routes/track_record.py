@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import ValidationError
 
 from zenith_core.errors import NotAvailable
-from zenith_core.evaluation.forecast_changes import ServedForecast, explain, first_forecast
+from zenith_core.evaluation.forecast_changes import ServedForecast, explain
 from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.names import EARLIER_HORIZON, model_name
 from zenith_serving.errors import NoEarlierForecast
@@ -75,8 +75,6 @@ def _explanation(
     try:
         horizon = int(facts.get("horizon", EARLIER_HORIZON))  # a ledger of an earlier release has neither
         forecasts = [ServedForecast(**one) for one in facts.get("served", [])]
-        if len(forecasts) == 1 and since is None:
-            return Explanation(**first_forecast(ticker, horizon, forecasts[0]))
         closes = {str(day): close for day, close in predictor.snapshots.get(ticker).recent}
         return Explanation(**explain(ticker, horizon, forecasts, since, kinds, closes, decisions))
     except NotAvailable as error:
