@@ -110,7 +110,7 @@ def test_a_plan_for_people_says_time_disk_and_where_the_time_comes_from(tmp_path
     assert status == 0
     assert out.splitlines()[:2] == [
         "1 ticker, 1 at a time: about 36 s (26 s each, the default; no run has ended here yet)",
-        "disk: 12 MB for 1 first run and 0 further ones",
+        "disk: 10 MB for 1 first run and 0 further ones",
     ]
 
 

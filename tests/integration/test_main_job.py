@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from dagster import AssetKey, AssetRecordsFilter
+from storage import sizes
 
 from zenith_core.asset_selection import STAGES
 from zenith_core.evaluation.past_bands import BAND_COLUMNS
 from zenith_core.evaluation.risk_record import RISK_COLUMNS
 from zenith_pipelines.dagster_runtime.instance import open_instance
+from zenith_pipelines.disk_space import AGAIN_BYTES, FIRST_BYTES
 from zenith_pipelines.settings import Settings
 from zenith_serving.routes.tickers import chart_of
 
@@ -193,6 +195,15 @@ def test_a_run_leaves_what_the_page_draws(sample_home):
         assert backtest.equity.strategy[-1] == pytest.approx(1 + stats["strategy"]["total_return"], rel=1e-5)
         assert backtest.equity.buy_and_hold[-1] == pytest.approx(1 + stats["buy_and_hold"]["total_return"], rel=1e-5)
         assert backtest.stats.strategy.sharpe == stats["strategy"]["sharpe"]
+
+
+def test_a_run_leaves_as_many_bytes_as_a_plan_expects(sample_home):
+    parts = sizes(sample_home.zenith.home)
+    again = parts["MLflow's artifacts"] + parts["Dagster's events of runs"]
+    first = again + sum(parts[name] for name in ("prices", "ledger", "other datasets", "reports"))
+
+    assert first == pytest.approx(FIRST_BYTES, rel=0.15)
+    assert again == pytest.approx(AGAIN_BYTES, rel=0.15)
 
 
 def test_predict_answers_for_the_asked_horizon(sample_home):

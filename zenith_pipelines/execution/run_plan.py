@@ -1,4 +1,4 @@
-"""Time and disk space that the main job needs, from past runs, or by the costs of docs/capacity.md."""
+"""Time and disk space that the main job needs, from past runs, or as measured before."""
 
 import shutil
 from collections.abc import Sequence
