@@ -39,15 +39,18 @@ class Adjustment:
         return replace(self, price=self.price * step, split=self.split * step)
 
 
-def recorded_adjustment(rows: pd.DataFrame, actions: pd.DataFrame) -> Adjustment:
+def recorded_adjustment(rows: pd.DataFrame, actions: pd.DataFrame, closes_between: pd.Series) -> Adjustment:
     """Adjust by the splits of the source and by its dividends; without dividends, by its adjusted close if it has one.
 
-    rows:    usable rows, sorted, one per session: open, high, low, close, volume and perhaps adj_close
-    actions: dividends and splits (0 where none) by date, sorted; those of days without a usable row count for the next
+    rows:            usable rows, sorted, one per session: open, high, low, close, volume and perhaps adj_close
+    actions:         dividends and splits (0 where none) by date, sorted; those of days without a usable row count for
+                     the next
+    closes_between:  closes of days without a usable row that can be relied on, by date, sorted: a dividend is divided
+                     by the close before it
     """
     if "adj_close" in rows and not actions["dividends"].any():
         return _by_adjusted_close(rows)
-    return _by_actions(rows, actions)
+    return _by_actions(rows, actions, closes_between)
 
 
 def repaired_adjustment(rows: pd.DataFrame, has_trading: Bools, adjustment: Adjustment) -> Adjustment:
@@ -91,12 +94,12 @@ def _by_adjusted_close(rows: pd.DataFrame) -> Adjustment:
     )
 
 
-def _by_actions(rows: pd.DataFrame, actions: pd.DataFrame) -> Adjustment:
+def _by_actions(rows: pd.DataFrame, actions: pd.DataFrame, closes_between: pd.Series) -> Adjustment:
     splits, dividends = _actions_by_row(rows.index, actions)
     jumps = overnight_jumps(_bars(rows, _none(len(rows)), np.arange(len(rows))))
     in_prices = _splits_in_prices(jumps, splits)
     ratios = np.where(in_prices, splits, 1.0)
-    adjustment = _with_dividends(rows, jumps, dividends, ratios)
+    adjustment = _with_dividends(rows, _closes_before(rows, closes_between), jumps, dividends, ratios)
     inside = int(((splits != 1) & ~in_prices).sum())
     notes = _split_notes(rows.index, ratios)
     if inside:
@@ -133,8 +136,19 @@ def _splits_in_prices(jumps: Floats, splits: Floats) -> Bools:
     return np.asarray(np.where(small, majority, shows & large))
 
 
-def _with_dividends(rows: pd.DataFrame, jumps: Floats, dividends: Floats, splits: Floats) -> Adjustment:
-    previous = rows["close"].shift(1).to_numpy() / splits  # a dividend is per share of the ex-date
+def _closes_before(rows: pd.DataFrame, closes_between: pd.Series) -> Floats:
+    """Return the last close before each row, (n,); NaN before the first."""
+    closes = rows["close"].shift(1).to_numpy().copy()
+    following = rows.index.searchsorted(closes_between.index)
+    inside = following < len(rows)
+    closes[following[inside]] = closes_between.to_numpy()[inside]  # of several, the last
+    return closes
+
+
+def _with_dividends(
+    rows: pd.DataFrame, closes_before: Floats, jumps: Floats, dividends: Floats, splits: Floats
+) -> Adjustment:
+    previous = closes_before / splits  # a dividend is per share of the ex-date
     sensible = (dividends > 0) & (dividends < 0.999 * previous)
     factor = np.where(sensible, 1 - dividends / np.where(sensible, previous, np.inf), 1.0)
     notes = []

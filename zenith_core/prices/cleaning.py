@@ -18,12 +18,14 @@ from zenith_core.prices.adjustments import Adjustment, recorded_adjustment, repa
 from zenith_core.prices.jumps import reverting_jumps, unexplained_jumps
 from zenith_core.prices.missing_opens import fill_missing_opens
 from zenith_core.prices.rejections import (
+    CLOSE_OUTSIDE,
     DUPLICATE,
     FUTURE,
     MAX_VALUE,
     MIN_PRICE,
     NO_DATE,
     NOT_A_SESSION,
+    OPEN_OUTSIDE,
     PLACEHOLDER,
     UNFINISHED,
     rejection_reasons,
@@ -37,6 +39,7 @@ _REQUIRED = (*PRICES, "volume")
 _ACTIONS = ("dividends", "splits")
 _SATURDAY = 5
 _MOST_WEEKENDS = 0.2  # share of rows; a week has 2 in 7
+_NEAR = 0.05  # beyond low and high: a close that a dividend may be divided by, with an error of a twentieth of it
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,8 @@ def clean_prices(
     rows, open_filled = table.iloc[order], open_filled[order]
     has_trading = ~_flat(columns_of(rows, _REQUIRED))
     actions = _actions(table, reasons)
-    source_adjustment = recorded_adjustment(rows, actions)
+    closes_between = _closes_between(table, reasons, rows.index)
+    source_adjustment = recorded_adjustment(rows, actions, closes_between)
     if from_file and source_adjustment.is_doubtful:
         raise InvalidPrices(
             f"{ticker}: the prices may be adjusted for their dividends already, or not: remove the column of dividends"
@@ -123,7 +127,8 @@ def clean_prices(
     jumps = _unexplained(closes, suspect[has_trading])
     repairs = _repair_notes(table.index[placeholder], rows.index[open_filled])
     if adjustment.counts.get("dividends_applied"):
-        repairs += _dividend_notes(actions.index[actions["dividends"] > 0], prices.index, missing)
+        ex_dates = actions.index[actions["dividends"] > 0]
+        repairs += _dividend_notes(ex_dates, prices.index, missing, closes_between.index)
     notes = [*adjustment.notes, *repairs, *_notes(prices, quarantine, missing), *jumps]
     return CleaningResult(prices, quarantine, counts | {"unexplained_jumps": len(jumps)}, notes, missing)
 
@@ -193,6 +198,15 @@ def _actions(table: pd.DataFrame, reasons: NDArray[np.object_]) -> pd.DataFrame:
     return pd.DataFrame(values[happened], table.index[happened], columns=list(_ACTIONS)).sort_index()
 
 
+def _closes_between(table: pd.DataFrame, reasons: NDArray[np.object_], rows: pd.Index) -> pd.Series:
+    """Return the closes of days without a usable row that has no other fault than a price outside low and high."""
+    high, low, close = columns_of(table, ("high", "low", "close")).T
+    is_near = (close <= high * (1 + _NEAR)) & (close >= low * (1 - _NEAR))
+    is_between = np.isin(reasons, (OPEN_OUTSIDE, CLOSE_OUTSIDE)) & is_near & ~table.index.isin(rows)
+    closes: pd.Series = table["close"][is_between].sort_index(kind="stable")
+    return closes
+
+
 def _flat(values: Floats) -> Bools:
     """Find sessions without trading: no volume and one price. values: open, high, low, close, volume, (rows, 5).
 
@@ -258,12 +272,14 @@ def _repair_notes(placeholders: pd.Index, opens_filled: pd.Index) -> list[str]:
     return notes
 
 
-def _dividend_notes(ex_dates: pd.Index, sessions: pd.Index, missing: pd.DatetimeIndex) -> list[str]:
+def _dividend_notes(
+    ex_dates: pd.Index, sessions: pd.Index, missing: pd.DatetimeIndex, closes_between: pd.Index
+) -> list[str]:
     """Name the dividends that are divided by an earlier close, because the session before them has no valid one."""
     all_sessions = sessions.union(missing)
     ex_dates = ex_dates[ex_dates > all_sessions[0]]
     before = all_sessions[all_sessions.searchsorted(ex_dates) - 1]
-    late = ex_dates[before.isin(missing)].unique()
+    late = ex_dates[before.isin(missing) & ~before.isin(closes_between)].unique()
     return [f"dividends taken off an earlier close, the day before has none: {_days(late)}"] if len(late) else []
 
 

@@ -20,6 +20,8 @@ UNFINISHED = "session not finished"
 NOT_A_SESSION = "not a session of the exchange"
 PLACEHOLDER = "placeholder on a day without a session"
 DUPLICATE = "duplicate date, the last usable row is kept"
+OPEN_OUTSIDE = "open outside low and high"
+CLOSE_OUTSIDE = "close outside low and high"
 
 
 def rejection_reasons(table: pd.DataFrame, exchange: Exchange, now: datetime) -> NDArray[np.object_]:
@@ -74,8 +76,8 @@ def _wrong_values(table: pd.DataFrame) -> dict[str, Bools]:
     dividends, splits = table["dividends"].to_numpy(), table["splits"].to_numpy()
     return wrong | {
         "low above high": low > high,
-        "open outside low and high": (open_ > top) | (open_ < bottom),
-        "close outside low and high": (close > top) | (close < bottom),
+        OPEN_OUTSIDE: (open_ > top) | (open_ < bottom),
+        CLOSE_OUTSIDE: (close > top) | (close < bottom),
         "volume is missing": np.isnan(volume),
         "volume is infinite": np.isinf(volume),
         "volume is negative": volume < 0,

@@ -334,6 +334,22 @@ def test_a_dividend_after_a_day_without_a_valid_close_is_named():
     assert clean_prices(raw, "AAPL").notes == []
 
 
+def test_a_dividend_is_divided_by_the_close_before_it_also_if_that_lies_a_little_outside_its_range():
+    raw = split_at(market(), 100, 2.0).assign(dividends=0.0, splits=0.0)
+    raw.loc[raw.index[[100, 200]], "dividends"] = 1.0
+    raw.loc[raw.index[100], "splits"] = 2.0
+    raw.loc[raw.index[[99, 199]], "low"] = 1.01 * raw["close"].iloc[[99, 199]]
+    raw.loc[raw.index[[99, 199]], "high"] = 1.02 * raw["close"].iloc[[99, 199]]
+
+    result = clean_prices(raw, "AAPL")
+
+    closes = market()["close"]
+    factor = (1 - 1 / closes.iloc[99]) * (1 - 1 / closes.iloc[199]) / 2
+    assert result.prices["factor"].iloc[0] == pytest.approx(factor)
+    assert result.counts["quarantined"] == 2
+    assert not [note for note in result.notes if "dividend" in note]
+
+
 def test_a_dividend_above_the_price_is_ignored_and_counted():
     raw = market().assign(dividends=0.0)
     raw.loc[raw.index[100], "dividends"] = 500.0
