@@ -156,7 +156,7 @@ def test_each_asset_links_the_page_and_the_report_of_its_ticker(sample_home, ass
 
 def test_the_verdicts_are_shown_in_the_dagster_ui(sample_home):
     verdicts = metadata_of(sample_home, "backtest_report")["verdicts"].md_str
-    assert "| Price forecast | No better than assuming an unchanged price |" in verdicts
+    assert "**Price forecast:** No better than assuming an unchanged price (" in verdicts
 
 
 def test_the_decision_on_each_model_is_shown_in_the_dagster_ui_gate_by_gate(sample_home):

@@ -27,7 +27,7 @@ def test_the_reason_is_stated_where_there_is_none():
     halted = PRICES.copy()
     halted.iloc[300:, :4] = 30.0
 
-    for prices, reason in ((halted, "stands still"), (PRICES.iloc[:200], "200 sessions are too few")):
+    for prices, reason in ((halted, "stands still"), (PRICES.iloc[:200], "too few sessions for a distribution: 200,")):
         facts = distribution_facts(WITHOUT_MODEL, prices, "d1")
         assert facts["distribution"] is None
         assert reason in facts["no_distribution"]
