@@ -186,7 +186,8 @@ def _dates(index: pd.Index, ticker: str, exchange: Exchange) -> pd.DatetimeIndex
         raise InvalidPrices(f"{ticker}: the index holds {index.dtype}; expected dates")
     local = index if index.tz is None else index.tz_convert(exchange.timezone).tz_localize(None)
     reachable = (local >= pd.Timestamp.min.ceil("D")) & (local <= pd.Timestamp.max.floor("D"))
-    return pd.DatetimeIndex(local.where(reachable), name="date").as_unit("ns").normalize()
+    dates = local if reachable.all() else local.where(reachable)
+    return pd.DatetimeIndex(dates, name="date").as_unit("ns").normalize()
 
 
 def _actions(table: pd.DataFrame, reasons: NDArray[np.object_]) -> pd.DataFrame:
