@@ -5,12 +5,12 @@ the mean of its worst draws are sums over the positions, and so are their parts:
 Source: Tasche (1999), Risk contributions and performance measurement.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from zenith_core.arrays import AnyFloats, Floats, Ints
+from zenith_core.arrays import AnyFloats, Floats
 
 
 @dataclass(frozen=True)
@@ -63,10 +63,7 @@ def book_risk(values: Floats, log_returns: AnyFloats, tails: Sequence[float]) ->
     contributions = covariances / volatility if volatility > 0 else np.zeros(len(values))
     total = float(alone.sum())
     diversification = 1 - volatility / total if total > 0 else None
-    order = np.argsort(book, kind="stable")
-    return BookRisk(
-        volatility, contributions, alone, diversification, tuple(_tail_risk(gains, order, tail) for tail in tails)
-    )
+    return BookRisk(volatility, contributions, alone, diversification, tuple(_tail_risks(gains, book, tails)))
 
 
 def _gains(values: Floats, log_returns: AnyFloats) -> AnyFloats:
@@ -81,13 +78,18 @@ def _gains(values: Floats, log_returns: AnyFloats) -> AnyFloats:
 
 def _moments(own: Floats, book: Floats) -> tuple[float, float]:
     """Return the variance of `own` gains, and their covariance with those of the book, which have a mean of 0."""
-    mean = own.mean()
+    mean = own.sum() / len(own)  # the time of a call less than own.mean()
     return max(float(own @ own) / len(own) - mean**2, 0.0), float(own @ book) / len(own)
 
 
-def _tail_risk(gains: AnyFloats, order: Ints, tail: float) -> TailRisk:
-    if not 1 / len(order) <= tail <= 0.5:
-        raise ValueError(f"tail {tail:g} must be between {1 / len(order):g} and 0.5")
-    worst = -gains[:, order[: round(tail * len(order))]].astype(np.float64)
-    contributions = worst.mean(axis=1)
-    return TailRisk(tail, float(worst[:, -1].sum()), float(contributions.sum()), contributions)
+def _tail_risks(gains: AnyFloats, book: Floats, tails: Sequence[float]) -> Iterator[TailRisk]:
+    """Return the risk in each tail, from the gains (n, draws) and those of the book (draws,)."""
+    for tail in tails:
+        if not 1 / len(book) <= tail <= 0.5:
+            raise ValueError(f"tail {tail:g} must be between {1 / len(book):g} and 0.5")
+    order = np.argsort(book, kind="stable")[: round(max(tails, default=0.0) * len(book))]
+    losses = -gains[:, order].astype(np.float64)  # the worst first
+    for tail in tails:
+        worst = losses[:, : round(tail * len(book))]
+        contributions = worst.mean(axis=1)
+        yield TailRisk(tail, float(worst[:, -1].sum()), float(contributions.sum()), contributions)

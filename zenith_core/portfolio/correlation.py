@@ -19,8 +19,10 @@ def correlation(scores: Floats, shrinkage: float) -> Floats:
     share of the identity.
     """
     sums, present, weight = weighted_sums(scores)
-    products = (weight * sums).T @ sums
-    squares = (weight * sums**2).T @ present  # of each ticker, on the rows of the other
+    rows = np.sqrt(weight) * sums
+    products = rows.T @ rows
+    own = np.square(rows)
+    squares = own.sum(axis=0)[:, np.newaxis] if present.all() else own.T @ present  # on the rows of the other ticker
     scale = np.sqrt(squares * squares.T)
     raw = np.divide(products, scale, out=np.zeros_like(products), where=scale > 0)
     estimate = (1 - shrinkage) * np.clip(raw, -1.0, 1.0)

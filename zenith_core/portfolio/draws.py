@@ -3,6 +3,8 @@
 Draws have four bytes each: their Monte Carlo error is far above the rounding, and an answer touches half the memory.
 """
 
+from functools import lru_cache
+
 import numpy as np
 
 from zenith_core.arrays import Floats, Floats32
@@ -15,11 +17,10 @@ def correlated_draws(correlation: Floats, draws: int, seed: int) -> Floats32:
 
     Student's t with one denominator for all tickers, each draw beside its mirror image; `draws` is even.
     """
-    generator = np.random.default_rng(seed)
+    normal, factors = _independent(draws // 2, len(correlation), seed)
     both = np.empty((len(correlation), draws), np.float32)
-    normal = generator.standard_normal((draws // 2, len(correlation)), np.float32)
     np.matmul(_root(correlation).T.astype(np.float32), normal.T, out=both[:, : draws // 2])
-    return _with_tails(both, generator)
+    return _mirrored(both, factors)
 
 
 def factor_draws(loadings: Floats, own: Floats, draws: int, seed: int) -> Floats32:
@@ -31,13 +32,29 @@ def factor_draws(loadings: Floats, own: Floats, draws: int, seed: int) -> Floats
     np.matmul(loadings.T.astype(np.float32), normal.T, out=half)
     for row, share in enumerate(own.tolist()):
         half[row] += share * generator.standard_normal(half.shape[1], np.float32)
-    return _with_tails(both, generator)
+    return _mirrored(both, _tails(half.shape[1], generator))
 
 
-def _with_tails(both: Floats32, generator: np.random.Generator) -> Floats32:
-    """Divide the first half of (n, draws) by the common denominator, and let the second be its mirror image."""
+@lru_cache(maxsize=2)
+def _independent(draws: int, tickers: int, seed: int) -> tuple[Floats32, Floats]:
+    """Return normal numbers (draws, tickers), and the factors that make them draws of Student's t.
+
+    They are kept, because all books with as many tickers have the same.
+    """
+    generator = np.random.default_rng(seed)
+    return generator.standard_normal((draws, tickers), np.float32), _tails(draws, generator)
+
+
+def _tails(draws: int, generator: np.random.Generator) -> Floats:
+    """Return the factors that make draws of a normal distribution those of Student's t of the same deviation."""
+    factors: Floats = np.sqrt((FREEDOM - 2) / generator.chisquare(FREEDOM, draws))
+    return factors
+
+
+def _mirrored(both: Floats32, factors: Floats) -> Floats32:
+    """Multiply the first half of (n, draws) by the factors of each draw, and let the second be its mirror image."""
     half = both[:, : both.shape[1] // 2]
-    half *= np.sqrt((FREEDOM - 2) / generator.chisquare(FREEDOM, half.shape[1]))
+    half *= factors
     np.negative(half, out=both[:, half.shape[1] :])
     return both.T
 

@@ -29,12 +29,15 @@ def scenario_moves(universe: Universe, columns: Sequence[int], scales: Floats, h
     The standardized returns of the window times `scales` (columns,), the standard deviations over the horizon of today.
     """
     moves = np.empty((len(universe.days) - horizon + 1, len(columns)), order="F")
+    total = np.zeros(len(universe.days) + 1)
     for own, column, scale in zip(moves.T, columns, scales, strict=True):
         scores = universe.scores[:, column]
         present = np.isfinite(scores)
-        total = np.append(0.0, np.where(present, scores, 0.0).cumsum())
+        is_whole = bool(present.all())
+        total[1:] = (scores if is_whole else np.where(present, scores, 0.0)).cumsum()
         own[:] = (total[horizon:] - total[:-horizon]) * (scale / np.sqrt(horizon))
-        own[~present[: len(own)]] = np.nan
+        if not is_whole:
+            own[~present[: len(own)]] = np.nan
     return moves
 
 
@@ -49,8 +52,12 @@ def worst_scenarios(
     losses, missing = np.zeros(len(moves)), np.zeros(len(moves), dtype=np.int64)
     for own, value in zip(moves.T, values, strict=True):
         listed = np.isfinite(own)
-        losses -= value * (np.exp(np.where(listed, own, 0.0)) - 1)  # half the time of expm1
-        missing += ~listed
+        is_whole = bool(listed.all())
+        growth = np.exp(own if is_whole else np.where(listed, own, 0.0))  # half the time of expm1
+        growth -= 1
+        losses -= value * growth
+        if not is_whole:
+            missing += ~listed
     worst: list[int] = []
     for window in np.argsort(-losses, kind="stable"):
         if len(worst) == count or losses[window] <= 0:
