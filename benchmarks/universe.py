@@ -29,7 +29,7 @@ from zenith_pipelines.datasets.store import Dataset, DatasetStore
 from zenith_pipelines.portfolio.universe import universe_of
 from zenith_pipelines.portfolio.universe_facts import universe_facts
 from zenith_serving.portfolio.answers import book_answer
-from zenith_serving.prediction.snapshot_store import SnapshotStore
+from zenith_serving.published.snapshot_store import SnapshotStore
 from zenith_serving.schemas.universe import BookRequest, Position
 
 SESSIONS = 2_520

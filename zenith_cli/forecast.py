@@ -15,12 +15,12 @@ from zenith_cli.predict import open_predictor, print_warnings, warnings_held
 from zenith_core.errors import NotAvailable, UserError
 from zenith_core.market.listing import price_text
 from zenith_core.market.tickers import parse_tickers
-from zenith_core.names import DISCLAIMER
+from zenith_core.names import ALERT_DAYS, DISCLAIMER
 from zenith_core.words import counted
 from zenith_pipelines.patience import waiting_for
 from zenith_serving.prediction.forecast_table import forecast_row
 from zenith_serving.prediction.predictor import Predictor
-from zenith_serving.schemas.forecasts import ForecastRow, ForecastTable
+from zenith_serving.schemas.forecasts import ForecastRow, ForecastTable, TickerAlert
 from zenith_serving.schemas.predictions import MAX_QUANTILES
 
 WIDTH, LEVEL_WIDTH = 92, 11  # of the table, and of a level's column
@@ -96,6 +96,8 @@ def _show(rows: Sequence[ForecastRow], horizon: int, levels: Sequence[float]) ->
         console.print(f"discovered to be better than an unchanged price: {', '.join(better) or 'none'}", markup=False)
     if stale := [f"{row.ticker} ({row.as_of})" for row in rows if row.stale]:
         console.print(f"stale, with the last day of the data: {', '.join(stale)}", markup=False, soft_wrap=True)
+    if alerts := [f"{row.ticker} ({', '.join(map(_alert, row.alerts))})" for row in rows if row.alerts]:
+        console.print(f"alerts of the last {ALERT_DAYS} days: {', '.join(alerts)}", markup=False, soft_wrap=True)
     for row in rows:
         if row.problem:
             console.print(f"{row.ticker}: {row.problem}", markup=False, soft_wrap=True)
@@ -113,6 +115,10 @@ def _cells(row: ForecastRow, levels: Sequence[float]) -> list[str]:
         "–" if row.value_at_risk is None else f"{100 * row.value_at_risk:.2f} %",
         row.signal or "–",
     ]
+
+
+def _alert(alert: TickerAlert) -> str:
+    return f"{alert.kind.replace('_', ' ')} on {alert.at:%Y-%m-%d}"
 
 
 def _price(value: float | None) -> str:

@@ -154,7 +154,7 @@ def models(context: DoctorContext) -> Finding:
     """Check that up to MAX_MODELS Production models can be loaded. Raises RegistryUnavailable, UserError."""
     from zenith_serving.errors import ModelUnavailable
     from zenith_serving.prediction.loaded_model import open_model
-    from zenith_serving.prediction.snapshot_store import SnapshotStore
+    from zenith_serving.published.snapshot_store import SnapshotStore
 
     production = sorted(context.production().items()) if _has_registry(context.settings) else []
     if not production:
@@ -195,7 +195,7 @@ def data(context: DoctorContext) -> Finding:
     """Check that served tickers have recent prices. Raises CorruptData, UserError."""
     from zenith_core.snapshot import STALE_AFTER_SESSIONS
     from zenith_serving.prediction.responses import age_in_sessions
-    from zenith_serving.prediction.snapshot_store import SnapshotStore
+    from zenith_serving.published.snapshot_store import SnapshotStore
 
     store = SnapshotStore(context.serving.snapshots)
     tickers, now = store.tickers(), datetime.now(UTC)

@@ -78,6 +78,12 @@ BOOK_BACKTEST = "book_backtest"
 TRIALS = "backtest_trials"
 """The dataset without rows of all backtests of all tickers and kinds, stored likewise."""
 
+ALERTS = "alerts"
+"""The dataset without rows of the newest alerts: their moments by ticker and kind, stored likewise."""
+
+ALERT_DAYS = 7
+"""The days for which an alert stands beside its ticker."""
+
 ALL_TICKERS = "ALL-TICKERS"
 """Stands for all tickers where a dataset belongs to them together. No exchange has a ticker of this form."""
 

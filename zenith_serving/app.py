@@ -22,8 +22,8 @@ from zenith_serving.observability.metrics import Metrics
 from zenith_serving.openapi import document_refusals
 from zenith_serving.portfolio.universe_store import UniverseStore
 from zenith_serving.prediction.predictor import make_predictor
-from zenith_serving.prediction.snapshot_store import LEDGER
 from zenith_serving.problem_details import add_handlers
+from zenith_serving.published.snapshot_store import LEDGER
 from zenith_serving.registry import open_registry
 from zenith_serving.request_id import RequestObserver
 from zenith_serving.routes import (

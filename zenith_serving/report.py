@@ -12,9 +12,9 @@ from zenith_core.report.compose import Facts, compose_report
 from zenith_core.report.document import AmongAll, Claim, ForecastPoint, LatestPrices, LatestSignal, Report
 from zenith_core.snapshot import STALE_AFTER_SESSIONS
 from zenith_serving.portfolio.universe_store import UniverseStore
-from zenith_serving.prediction.dataset_reader import DatasetReader
 from zenith_serving.prediction.predictor import Predictor, utc_now
 from zenith_serving.prediction.responses import age_in_sessions
+from zenith_serving.published.dataset_reader import DatasetReader
 
 
 def report_of(data: Path, predictor: Predictor, universe: UniverseStore, ticker: str) -> Report:

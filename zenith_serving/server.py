@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import socket
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 from zenith_core.errors import UserError
@@ -18,6 +19,7 @@ GRACE_SECONDS = 10  # for active requests at shutdown
 _BACKLOG = 2048
 _GC_THRESHOLD = 10_000  # new objects before Python's garbage collector runs; 700 by default
 _HIGHEST_PORT = 65_535
+_FIRST_ROWS = 50  # of the page's table of all tickers: overview.js
 
 
 def serve(host: str, port: int, settings: Settings, workers: int = 1) -> None:
@@ -71,7 +73,9 @@ def _serve_here(listener: socket.socket, settings: Settings) -> None:
 
 
 def _app(settings: Settings) -> "FastAPI":
-    """Make the application, and keep the garbage collector from scanning its objects every few thousand requests."""
+    """Make the application, keep the garbage collector from scanning its objects every few thousand requests, and
+    compute what the page shows first.
+    """
     from zenith_serving.app import create_app
     from zenith_serving.observability.logs import RequestLog
 
@@ -79,6 +83,7 @@ def _app(settings: Settings) -> "FastAPI":
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GC_THRESHOLD)
+    Thread(target=app.state.predictor.compute_first, args=(_FIRST_ROWS,), name="zenith-first", daemon=True).start()
     return app
 
 

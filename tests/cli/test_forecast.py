@@ -1,6 +1,7 @@
 """`zenith forecast`, and `zenith predict` of several tickers, on snapshots with a distribution and no model."""
 
 import json
+from datetime import UTC, datetime
 
 import pandas as pd
 import pytest
@@ -9,6 +10,7 @@ from tests.core.risk.distributions import normal_distribution
 from tests.empty_databases import put_mlflow_database
 from tests.published import publish
 from tests.serving.conftest import make_snapshot
+from zenith_core.names import ALERTS, ALL_TICKERS
 from zenith_serving.schemas.forecasts import ForecastTable
 
 TICKERS = ["AAPL", "IBM"]
@@ -22,6 +24,7 @@ def home(tmp_path, monkeypatch):
         snapshot = make_snapshot(ticker, distribution=normal_distribution())
         publish(tmp_path, "serving_snapshot", ticker, snapshot.to_json())
     publish(tmp_path, "serving_snapshot", "MSFT", make_snapshot("MSFT").to_json())
+    return tmp_path
 
 
 def test_all_tickers_are_shown_with_the_reason_where_there_is_no_forecast(zenith):
@@ -30,6 +33,13 @@ def test_all_tickers_are_shown_with_the_reason_where_there_is_no_forecast(zenith
     rows = [line.split() for line in text.splitlines() if "100.00" in line]
     assert (status, [row[0] for row in rows]) == (0, TICKERS)
     assert "an unchanged price: none" in text and "MSFT: " in text and "not investment advice" in text
+
+
+def test_alerts_of_the_last_days_are_named(zenith, home):
+    now = datetime.now(UTC)
+    publish(home, ALERTS, ALL_TICKERS, {"IBM": {"run_failed": now.isoformat()}})
+
+    assert f"alerts of the last 7 days: IBM (run failed on {now:%Y-%m-%d})" in zenith("forecast")[1]
 
 
 def test_json_is_the_table_of_the_service(zenith):

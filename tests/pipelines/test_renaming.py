@@ -24,7 +24,7 @@ from zenith_pipelines.renaming import rename_ticker, unfinished_renames
 from zenith_pipelines.settings import Settings
 from zenith_pipelines.tickers import PARTITIONS, add_tickers, known_tickers
 from zenith_serving.errors import UnknownTicker
-from zenith_serving.prediction.snapshot_store import SnapshotStore
+from zenith_serving.published.snapshot_store import SnapshotStore
 
 pytestmark = [pytest.mark.slow]
 

@@ -24,20 +24,25 @@ const COLUMNS = [
   ["worth", (row) => row.evidence?.e_value, (row) => (row.evidence ? t(row.evidence.discovered ? "yes" : "no") : "–"), false],
   ["age", (row) => row.as_of, (row) => [day(row.as_of), " ", row.stale && h("span", { class: "tag stale" }, t("stale"))], false],
   ["model", (row) => row.model_data_end, (row) => day(row.model_data_end), false],
+  ["alerts", (row) => row.alerts[0]?.at, (row) => alerts(row), false],
 ];
-const TEXTS = ["ticker", "recent", "signal", "worth", "age", "model"];
+const TEXTS = ["ticker", "recent", "signal", "worth", "age", "model", "alerts"];
 
 const FILTERS = {
   all: () => true,
   signals: (row) => row.signal && row.signal !== "hold",
   better: (row) => row.evidence?.discovered,
   stale: (row) => row.stale,
+  alerts: (row) => row.alerts.length > 0,
   problems: (row) => row.problem,
 };
 
 const view = { rows: null, error: null, horizon: 5, sort: "ticker", down: false, text: "", filter: "all", page: 0, asked: 0, complete: false };
 
 const signed = (share) => h("span", { class: share > 0 ? "up" : share < 0 ? "down" : null }, percent(share, 2, true));
+
+const alerts = (row) => (row.alerts.length === 0 ? "–" : row.alerts.map(({ kind, at }) =>
+  h("span", { class: "tag", title: day(at.slice(0, 10)) }, t(`overview.alert.${kind}`))));
 
 function sparkline(closes) {
   if (closes.length < 2) return "";
@@ -186,14 +191,15 @@ const classes = (name, onPhone) => [!TEXTS.includes(name) && "number", !onPhone 
 
 function line(row) {
   if (row.price === null) {
-    return h("tr", {}, h("th", { scope: "row" }, column("ticker")[2](row)), h("td", { colspan: COLUMNS.length - 1, class: "why" }, explain(new Failure(503, { type: row.problem_type, detail: row.problem }))));
+    return h("tr", {}, h("th", { scope: "row" }, column("ticker")[2](row)), h("td", { colspan: COLUMNS.length - 2, class: "why" }, explain(new Failure(503, { type: row.problem_type, detail: row.problem }))),
+      h("td", { class: "wide" }, alerts(row)));
   }
   return h("tr", {}, COLUMNS.map(([name, , cell, onPhone], index) =>
     h(index ? "td" : "th", { scope: index ? null : "row", class: classes(name, onPhone) }, cell(row))));
 }
 
 const FIELDS = ["ticker", "as_of", "close", "previous_close", "currency", "horizon", "target_date", "price", "change_pct", "lower", "upper",
-                "volatility", "value_at_risk", "signal", "reason_code", "beats_naive", "model_version", "model_data_end", "stale", "problem", "problem_type",
+                "volatility", "value_at_risk", "signal", "reason_code", "beats_naive", "model_version", "model_data_end", "stale", "alerts", "problem", "problem_type",
                 "e_value", "required", "discovered"];
 
 // A text that a spreadsheet would run as a formula gets an apostrophe.
@@ -203,8 +209,10 @@ function field(value) {
   return /[",\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
+const flat = (row, name) => (name === "alerts" ? row.alerts.map((one) => one.kind).join(" ") : row[name] ?? row.evidence?.[name]);
+
 function download(rows) {
-  const text = [FIELDS.join(","), ...rows.map((row) => FIELDS.map((name) => field(row[name] ?? row.evidence?.[name])).join(","))].join("\n");
+  const text = [FIELDS.join(","), ...rows.map((row) => FIELDS.map((name) => field(flat(row, name))).join(","))].join("\n");
   const address = URL.createObjectURL(new Blob([`${text}\n`], { type: "text/csv" }));
   h("a", { href: address, download: "zenith-forecasts.csv" }).click();
   URL.revokeObjectURL(address);

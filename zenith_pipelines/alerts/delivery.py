@@ -1,4 +1,6 @@
-"""Deliver alerts: to the log, to the webhook, and by Apprise to the receivers. A failed delivery is only logged.
+"""Deliver alerts: to the log, to the record, to the webhook, and by Apprise to the receivers.
+
+A failed delivery is only logged.
 
 No message names an address, because it may hold a secret, and no redirect is followed.
 """
@@ -18,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 from zenith_core.words import Language, Text
 from zenith_pipelines.alert_receivers import Receiver, read_receivers
 from zenith_pipelines.alerts.alert import Alert
+from zenith_pipelines.alerts.record import record_alerts
+from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,11 +51,15 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def send_alerts(alerts: Sequence[Alert], settings: Settings, log: logging.Logger) -> None:
-    """Log the alerts, post those of WEBHOOK_KINDS to ZENITH_ALERT_WEBHOOK, and send each receiver one message."""
+    """Log and record the alerts, post those of WEBHOOK_KINDS to ZENITH_ALERT_WEBHOOK, message each receiver once."""
     for alert in alerts:
         log.warning("%s: %s", alert.kind, alert.text.spoken())
         if alert.kind in WEBHOOK_KINDS and settings.zenith_alert_webhook is not None:
             _post(alert, settings.zenith_alert_webhook.get_secret_value(), log)
+    try:
+        record_alerts(alerts, DatasetStore(settings.data_uri), datetime.now(UTC))
+    except Exception as error:  # each file system has errors of its own
+        log.warning("the alerts were not recorded for the table of all tickers: %r", error)
     receivers = read_receivers(settings.zenith_alerts).to
     messages = {
         receiver: message for receiver in receivers if (message := [a for a in alerts if a.kind in receiver.alerts])

@@ -17,7 +17,7 @@ from zenith_core.risk.forecast_distribution import ForecastDistribution
 from zenith_core.snapshot import STALE_AFTER_SESSIONS, ServingSnapshot
 from zenith_serving.errors import UnknownTicker, nearby
 from zenith_serving.prediction.responses import age_in_sessions
-from zenith_serving.prediction.snapshot_store import SnapshotStore
+from zenith_serving.published.snapshot_store import SnapshotStore
 from zenith_serving.schemas.universe import (
     BookAnswer,
     BookRequest,

@@ -7,8 +7,8 @@ from zenith_core.errors import CorruptData
 from zenith_core.names import ALL_TICKERS, UNIVERSE_LEDGER
 from zenith_core.portfolio.universe import Universe
 from zenith_serving.errors import UniverseUnavailable
-from zenith_serving.prediction.dataset_reader import DatasetReader, Stamp
-from zenith_serving.prediction.single_flight import SingleFlight
+from zenith_serving.published.dataset_reader import DatasetReader, Stamp
+from zenith_serving.single_flight import SingleFlight
 
 
 class UniverseStore:

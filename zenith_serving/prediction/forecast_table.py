@@ -26,19 +26,19 @@ def forecast_row(predictor: Predictor, ticker: str, horizon: int, quantiles: Seq
 
     Raises UserError for a horizon or a level beyond the data.
     """
-    problem: dict[str, str] = {}
+    about: dict[str, Any] = {"alerts": predictor.recent_alerts(ticker)}
     try:
         try:
             price = predictor.predict_price(ticker, horizon, quantiles=quantiles)
         except DistributionUnavailable as error:
-            problem = _problem(error)
+            about |= _problem(error)
             price = predictor.predict_price(ticker, horizon)
     except UserError:
         raise
     except ZenithError as error:
-        return ForecastRow(ticker=ticker, horizon=horizon, **_problem(error))
+        return ForecastRow(ticker=ticker, horizon=horizon, **about | _problem(error))
     parts = _price(price) | _recent(predictor, ticker) | _risk(predictor, ticker, horizon) | _signal(predictor, ticker)
-    return ForecastRow(ticker=ticker, horizon=horizon, **problem, **parts)
+    return ForecastRow(ticker=ticker, horizon=horizon, **about, **parts)
 
 
 def _problem(error: ZenithError) -> dict[str, str]:

@@ -25,9 +25,9 @@ from zenith_serving.errors import ModelUnavailable, NoProductionModel, NoRegistr
 from zenith_serving.prediction.last_known_good import LastKnownGood
 from zenith_serving.prediction.loaded_model import LoadedModel, open_model
 from zenith_serving.prediction.served_model import ServedModel, forecast_once
-from zenith_serving.prediction.single_flight import SingleFlight
 from zenith_serving.prediction.untrained import without_model
 from zenith_serving.registry.base import ModelRegistry
+from zenith_serving.single_flight import SingleFlight
 
 MODEL_BYTES = 60_000
 """Memory of one kept model and its share of the snapshot, in bytes: measured, docs/decisions/0041."""

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import islice
 from typing import NamedTuple
 
 from zenith_core.errors import UserError, ZenithError
@@ -11,25 +12,27 @@ from zenith_core.market.tickers import validate_ticker
 from zenith_core.model_kinds.answers import ANSWERS, signal_kind
 from zenith_core.model_kinds.table import MODEL_KINDS, Kind, kinds_of
 from zenith_core.model_kinds.tasks import Task
-from zenith_core.names import CACHE_GENERATION_FILE, EVIDENCE
+from zenith_core.names import ALERTS, CACHE_GENERATION_FILE, EVIDENCE
 from zenith_core.snapshot import ServingSnapshot
 from zenith_core.words import counted
 from zenith_serving.errors import NoProductionModel, TickerGone
 from zenith_serving.prediction.cache import Cache, LocalCache, cache_key
-from zenith_serving.prediction.evidence_universe import EvidenceUniverse
 from zenith_serving.prediction.last_known_good import LastKnownGood
 from zenith_serving.prediction.model_store import ModelStore
 from zenith_serving.prediction.redis_cache import RedisCache
 from zenith_serving.prediction.responses import response
 from zenith_serving.prediction.risk_answer import distribution_of, risk_answer
 from zenith_serving.prediction.served_model import ServedModel
-from zenith_serving.prediction.single_flight import SingleFlight
-from zenith_serving.prediction.snapshot_store import LEDGER, SnapshotStore
+from zenith_serving.published.alert_record import AlertRecord
+from zenith_serving.published.evidence_universe import EvidenceUniverse
+from zenith_serving.published.snapshot_store import LEDGER, SnapshotStore
 from zenith_serving.registry import open_registry
 from zenith_serving.schemas.base import Answer
+from zenith_serving.schemas.forecasts import TickerAlert
 from zenith_serving.schemas.predictions import AnswerEvidence, ModelAnswer, PriceAnswer, SignalAnswer
 from zenith_serving.schemas.risk import RiskAnswer, RiskRequest
 from zenith_serving.settings import Settings, require_home
+from zenith_serving.single_flight import SingleFlight
 
 _SCHEMAS: dict[Task, type[ModelAnswer]] = {"price": PriceAnswer, "signal": SignalAnswer}
 
@@ -85,6 +88,7 @@ class Predictor:
         self.cache = cache
         self.universe = EvidenceUniverse(snapshots.reader(EVIDENCE), snapshots.reader(LEDGER))
         """The evidence of all tickers."""
+        self._alerts = AlertRecord(snapshots.reader(ALERTS))
         self._clock = clock
         self.on_answer: Callable[[str, bool], None] = _ignore
         """Called for each answer with "price", "signal" or "risk", and True if it was cached. From any thread."""
@@ -107,6 +111,10 @@ class Predictor:
     def predict_risk(self, request: RiskRequest) -> RiskAnswer:
         """Return the risk over the next sessions. Raises as `answer_risk` does."""
         return RiskAnswer.model_validate_json(self.answer_risk(request))
+
+    def recent_alerts(self, ticker: str) -> list[TickerAlert]:
+        """Return the alerts of a validated ticker in the last days, the newest first."""
+        return self._alerts.of(ticker, self._clock())
 
     def ready(self, kinds: Collection[Kind], ticker: str) -> dict[Kind, ServedModel] | None:
         """Return the models of `kinds`, which may be none, if an answer needs memory alone.
@@ -178,6 +186,14 @@ class Predictor:
             lambda: risk_answer(snapshot, request, now),
             use_cache=request.use_cache,
         )
+
+    def compute_first(self, tickers: int) -> None:
+        """Forecast the first of all tickers, which the page's table shows first, before a request asks for them."""
+        now = self._clock()
+        for ticker in islice(self.snapshots.tickers_after(""), tickers):
+            for kind in ANSWERS.of(ticker).values():
+                with suppress(ZenithError):  # a request will raise it
+                    self._model(kind, ticker, now)
 
     def refresh(self, *, retry: bool = False) -> None:
         """Follow the registry and the snapshots: forecast again where either is new, before a request asks.

@@ -11,9 +11,9 @@ from zenith_serving.errors import unknown_name
 from zenith_serving.jobs.launcher import Launcher
 from zenith_serving.observability.metrics import Metrics
 from zenith_serving.portfolio.universe_store import UniverseStore
-from zenith_serving.prediction.dataset_reader import DatasetReader
-from zenith_serving.prediction.evidence_universe import EvidenceUniverse
 from zenith_serving.prediction.predictor import Predictor
+from zenith_serving.published.dataset_reader import DatasetReader
+from zenith_serving.published.evidence_universe import EvidenceUniverse
 from zenith_serving.registry import ModelRegistry
 from zenith_serving.schemas.base import Ticker
 from zenith_serving.settings import Settings

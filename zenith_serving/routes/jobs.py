@@ -7,8 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Path, Request
 
 from zenith_serving.errors import UnknownTicker
-from zenith_serving.prediction.snapshot_store import SnapshotStore
 from zenith_serving.problem_details import CONTENT, RESPONSES
+from zenith_serving.published.snapshot_store import SnapshotStore
 from zenith_serving.routes.dependencies import PREFIX, DagsterThreads, LauncherDep, PredictorDep
 from zenith_serving.schemas.jobs import JobRequest, Launched, Run, TrainRequest
 from zenith_serving.security.authentication import require_key

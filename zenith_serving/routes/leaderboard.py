@@ -6,8 +6,8 @@ from pydantic import ValidationError
 from zenith_core.names import ALL_TICKERS, HEADLINE_HORIZON, TRIALS
 from zenith_core.report.compose import among_all_trials
 from zenith_serving.errors import UnknownTicker
-from zenith_serving.prediction.dataset_reader import DatasetReader
 from zenith_serving.problem_details import RESPONSES
+from zenith_serving.published.dataset_reader import DatasetReader
 from zenith_serving.report import facts_of
 from zenith_serving.routes.dependencies import PREFIX, PredictorDep, SettingsDep, TickerPath
 from zenith_serving.schemas.registry import Leaderboard, Trials

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from zenith_core.model_kinds.table import KindInUse
 from zenith_serving.comparison import VERSION, compare_versions
 from zenith_serving.errors import RegistryUnavailable
-from zenith_serving.prediction.evidence_universe import EvidenceUniverse
 from zenith_serving.problem_details import RESPONSES
+from zenith_serving.published.evidence_universe import EvidenceUniverse
 from zenith_serving.registry.version_listing import list_models, model_history
 from zenith_serving.routes.conditional import NOT_MODIFIED, with_etag
 from zenith_serving.routes.dependencies import (

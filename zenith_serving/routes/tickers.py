@@ -23,8 +23,8 @@ from zenith_core.snapshot import STALE_AFTER_SESSIONS
 from zenith_serving.errors import UnknownTicker
 from zenith_serving.prediction.predictor import utc_now
 from zenith_serving.prediction.responses import age_in_sessions
-from zenith_serving.prediction.snapshot_store import SnapshotStore
 from zenith_serving.problem_details import RESPONSES
+from zenith_serving.published.snapshot_store import SnapshotStore
 from zenith_serving.report import facts_reader, report_of
 from zenith_serving.routes.conditional import NOT_MODIFIED, with_etag
 from zenith_serving.routes.dependencies import (

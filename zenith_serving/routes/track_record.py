@@ -11,9 +11,9 @@ from zenith_core.evaluation.forecast_changes import ServedForecast, explain
 from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.names import EARLIER_HORIZON, model_name
 from zenith_serving.errors import NoEarlierForecast
-from zenith_serving.prediction.dataset_reader import DatasetReader
 from zenith_serving.prediction.predictor import Predictor
 from zenith_serving.problem_details import RESPONSES
+from zenith_serving.published.dataset_reader import DatasetReader
 from zenith_serving.registry import ModelRegistry
 from zenith_serving.routes.dependencies import (
     PREFIX,

@@ -2,15 +2,24 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from zenith_core.names import HORIZONS
 from zenith_serving.schemas.base import Finite, Response
 from zenith_serving.schemas.predictions import AnswerEvidence, Reason, Signal
 
 MAX_ROWS = 500
+
+
+class TickerAlert(Response):
+    """An alert about a ticker."""
+
+    kind: Literal["run_failed", "refused", "rolled_back", "retraining"] = Field(
+        description="A failed run, a refused promotion, a rollback, or a model that is trained again early."
+    )
+    at: AwareDatetime
 
 
 class ForecastRow(Response):
@@ -41,6 +50,7 @@ class ForecastRow(Response):
     model_version: str | None = Field(default=None, description="Of the price model; `none` for a band without one.")
     model_data_end: date | None = Field(default=None, description="The last session in that model's training data.")
     stale: bool | None = Field(default=None, description="More than 5 sessions have begun since `as_of`.")
+    alerts: list[TickerAlert] = Field(default=[], description="Of the last 7 days, the newest first.")
     problem: str | None = None
     problem_type: str | None = Field(default=None, description="Identifies its kind, as `type` of an error does.")
 
@@ -48,8 +58,8 @@ class ForecastRow(Response):
         """Return the row by the names of `columns`."""
         fields = self.model_dump()
         prices = {_column(level): self.quantiles.get(str(level)) for level in levels}
-        evidence = fields["evidence"] or {}
-        return {name: fields.get(name, evidence.get(name)) for name in columns()} | prices
+        cells = (fields["evidence"] or {}) | fields | {"alerts": " ".join(alert.kind for alert in self.alerts)}
+        return {name: cells.get(name) for name in columns()} | prices
 
 
 def columns(levels: Sequence[float] = ()) -> list[str]:

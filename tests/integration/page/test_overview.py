@@ -38,6 +38,7 @@ def row(number):
         "evidence": {"e_value": 5e3 if number == 7 else 1.0, "discovered": number == 7, "required": 20.0},
         "model_version": "1",
         "stale": number == 3,
+        "alerts": [{"kind": "run_failed", "at": "2026-11-26T03:00:00Z"}] if number == 5 else [],
         "problem": None,
     }
 
@@ -100,6 +101,9 @@ def test_many_tickers_are_paged_sorted_and_filtered(visit):
     assert tickers(page) == ["T0007"]
     page.get_by_label("Show").select_option("out of date")
     assert tickers(page) == ["T0003"]
+    page.get_by_label("Show").select_option("with alerts of 7 days")
+    assert tickers(page) == ["T0005"]
+    expect(page.locator(".overview tbody tr")).to_contain_text("run failed")
     page.get_by_label("Show").select_option("all")
     page.get_by_label("Ticker contains").press_sequentially("119")
     assert tickers(page) == [*(f"T{number}" for number in range(1199, 1189, -1)), "T1119", "T0119"]
@@ -116,6 +120,7 @@ def test_what_is_shown_is_saved_as_csv(visit):
     rows = list(csv.DictReader(download.value.path().read_text().splitlines()))
     assert [each["ticker"] for each in rows] == [f"T{number:04}" for number in range(10)]
     assert float(rows[7]["change_pct"]) == 0.07
+    assert [rows[number]["alerts"] for number in (4, 5)] == ["", "run_failed"]
 
 
 @pytest.mark.parametrize("how", [{}, DARK, PORTUGUESE | PHONE], ids=["light", "dark", "portuguese on a phone"])

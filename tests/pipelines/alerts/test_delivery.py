@@ -11,11 +11,13 @@ from typing import get_args
 import pytest
 
 from zenith_core.errors import UserError
+from zenith_core.names import ALERTS, ALL_TICKERS
 from zenith_core.words import Text, texts
 from zenith_pipelines.alert_receivers import Kind, Receiver, read_receivers
 from zenith_pipelines.alerts import delivery
 from zenith_pipelines.alerts.alert import Alert
 from zenith_pipelines.alerts.delivery import MOST_LINES, deliver, message_of, send_alerts
+from zenith_pipelines.datasets.store import DatasetStore
 from zenith_pipelines.settings import Settings
 
 SUBJECT = Text("alert.job", {"job": "refresh_prices", "ticker": "AAPL"})
@@ -70,6 +72,21 @@ def test_without_a_webhook_the_alert_is_only_logged(caplog):
     send_alerts([ALERT], Settings(zenith_alert_webhook=None), LOG)
 
     assert caplog.messages == ["run_failed: refresh_prices for AAPL failed: no such file"]
+
+
+def test_an_alert_is_recorded_for_the_table_of_all_tickers(tmp_path):
+    send_alerts([ALERT], Settings(zenith_data_uri=str(tmp_path)), LOG)
+
+    assert list(DatasetStore(str(tmp_path)).facts(ALERTS, ALL_TICKERS)["AAPL"]) == ["run_failed"]
+
+
+def test_an_alert_that_cannot_be_recorded_is_sent_nevertheless(webhook, tmp_path, caplog):
+    (tmp_path / "file").write_text("")
+
+    send_alerts([ALERT], Settings(zenith_data_uri=f"{tmp_path}/file/x", zenith_alert_webhook=webhook.url), LOG)
+
+    assert len(webhook.bodies) == 1
+    assert "not recorded for the table of all tickers" in caplog.messages[-1]
 
 
 def test_a_refusal_of_the_webhook_is_logged_without_its_address(webhook, caplog):

@@ -19,7 +19,7 @@ from zenith_serving.prediction.model_store import ModelStore
 from zenith_serving.prediction.predictor import Predictor, make_predictor
 from zenith_serving.prediction.responses import age_in_sessions
 from zenith_serving.prediction.served_model import nearest_evidence
-from zenith_serving.prediction.snapshot_store import SnapshotStore
+from zenith_serving.published.snapshot_store import SnapshotStore
 from zenith_serving.settings import Settings
 
 

@@ -10,7 +10,7 @@ from zenith_serving.prediction.cache import LocalCache
 from zenith_serving.prediction.last_known_good import LastKnownGood
 from zenith_serving.prediction.model_store import ModelStore
 from zenith_serving.prediction.predictor import Predictor
-from zenith_serving.prediction.snapshot_store import SnapshotStore
+from zenith_serving.published.snapshot_store import SnapshotStore
 
 RECORD = {"horizons": {"1": {"band": {"coverage": 0.91}}, "20": {"band": {"coverage": 0.88}}}}
 OWN = {"horizon": 5, "beats_naive": False, "p_value": 0.4, "mase": 1.0, "skill": 0.0, "coverage": 0.5}

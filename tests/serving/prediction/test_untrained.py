@@ -11,8 +11,8 @@ from zenith_serving.prediction.cache import LocalCache
 from zenith_serving.prediction.last_known_good import LastKnownGood
 from zenith_serving.prediction.model_store import ModelStore
 from zenith_serving.prediction.predictor import Predictor
-from zenith_serving.prediction.snapshot_store import SnapshotStore
 from zenith_serving.prediction.untrained import without_model
+from zenith_serving.published.snapshot_store import SnapshotStore
 from zenith_serving.schemas.risk import RiskRequest
 
 LAST_WEEK = datetime(2013, 3, 4, 21, tzinfo=UTC)
@@ -53,6 +53,14 @@ def test_it_is_kept_in_memory_and_no_model_in_health(predictor):
     assert predictor.ready(["lstm"], "AAPL")["lstm"].version is None
     assert predictor.models.state()["models"]["loaded"] == 0
     assert predictor.predict_price("AAPL").cached
+
+
+def test_what_is_shown_first_is_computed_before_it_is_asked_for(predictor):
+    predictor.compute_first(0)
+    assert predictor.ready(["lstm", "ensemble"], "AAPL") is None
+
+    predictor.compute_first(50)
+    assert set(predictor.ready(["lstm", "ensemble"], "AAPL")) == {"lstm", "ensemble"}
 
 
 def test_a_trained_model_takes_over(predictor, registry, models):

@@ -2,10 +2,13 @@
 
 import csv
 import io
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi.testclient import TestClient
 
+from tests.published import publish
+from zenith_core.names import ALERTS, ALL_TICKERS
 from zenith_serving.app import create_app
 from zenith_serving.schemas.forecasts import ForecastTable
 
@@ -57,6 +60,25 @@ def test_a_registry_that_is_away_is_the_reason_in_each_row(settings):
 
     assert [(row.ticker, row.price) for row in rows] == [("AAPL", None), ("IBM", None), ("MSFT", None)]
     assert all("MLflow" in row.problem for row in rows)
+
+
+def test_alerts_of_the_last_days_stand_beside_their_ticker(client, home):
+    old, recent = datetime.now(UTC) - timedelta(days=8), datetime.now(UTC) - timedelta(days=1)
+    moments = {"refused": old, "promoted": recent, "retraining": recent, "run_failed": datetime.now(UTC)}
+    own = {kind: moment.isoformat() for kind, moment in moments.items()}
+    publish(home, ALERTS, ALL_TICKERS, {"AAPL": own, "IBM": {"run_failed": "yesterday"}, "MSFT": 1, "GONE": own})
+
+    rows = {row.ticker: [alert.kind for alert in row.alerts] for row in table(client).forecasts}
+    answer = client.get(URL, headers={"Accept": "text/csv"})
+
+    assert rows == {"AAPL": ["run_failed", "retraining"], "IBM": [], "MSFT": []}
+    assert next(csv.DictReader(io.StringIO(answer.text)))["alerts"] == "run_failed retraining"
+
+
+def test_a_damaged_record_of_alerts_takes_no_forecast_away(client, home):
+    publish(home, ALERTS, ALL_TICKERS, {}).write_text("{")
+
+    assert [(row.price is None, row.alerts) for row in table(client).forecasts] == [(False, [])] * 3
 
 
 def test_pages_hold_all_tickers_once(client):

@@ -7,9 +7,9 @@ import pytest
 from tests.published import publish
 from zenith_core.errors import CorruptData
 from zenith_serving.errors import UnknownTicker
-from zenith_serving.prediction import dataset_reader
-from zenith_serving.prediction.dataset_reader import DatasetReader
-from zenith_serving.prediction.snapshot_store import SnapshotStore
+from zenith_serving.published import dataset_reader
+from zenith_serving.published.dataset_reader import DatasetReader
+from zenith_serving.published.snapshot_store import SnapshotStore
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.table import Kind, task_of
 from zenith_core.model_kinds.tasks import Task
 from zenith_core.names import HEADLINE_HORIZON
-from zenith_serving.prediction.dataset_reader import MAX_CHECKS, DatasetReader, Stamp
+from zenith_serving.published.dataset_reader import MAX_CHECKS, DatasetReader, Stamp
 from zenith_serving.schemas.predictions import AnswerEvidence
 
 _NOTHING: tuple[Stamp | None, TickerEvidence] = (None, {})

@@ -4,7 +4,7 @@ from threading import Semaphore
 import pytest
 
 from tests.waiting import PATIENCE
-from zenith_serving.prediction.single_flight import SingleFlight
+from zenith_serving.single_flight import SingleFlight
 
 CALLERS = 20
 

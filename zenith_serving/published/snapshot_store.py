@@ -10,15 +10,15 @@ from pydantic import BaseModel
 
 from zenith_core.errors import CorruptData
 from zenith_core.model_kinds.table import KINDS
-from zenith_core.names import DELISTED, EVIDENCE, RENAMED, UNIVERSE
+from zenith_core.names import ALERTS, DELISTED, EVIDENCE, RENAMED, UNIVERSE
 from zenith_core.snapshot import ServingSnapshot
 from zenith_core.words import counted
 from zenith_serving.errors import UnknownTicker
-from zenith_serving.prediction.dataset_reader import DatasetReader, Stamp
-from zenith_serving.prediction.single_flight import SingleFlight
+from zenith_serving.published.dataset_reader import DatasetReader, Stamp
+from zenith_serving.single_flight import SingleFlight
 
 LEDGER = "forecast_ledger"
-_PUBLISHED = (*(f"{kind}_backtest" for kind in KINDS), LEDGER, EVIDENCE, UNIVERSE)  # besides the snapshots
+_PUBLISHED = (*(f"{kind}_backtest" for kind in KINDS), LEDGER, EVIDENCE, UNIVERSE, ALERTS)  # besides the snapshots
 _MAX_PROBLEMS = 10  # in /health
 _NOT_LISTED: dict[str, Any] = {"window": (), "recent": (), "other_specs": {}, "distribution": None, "risk_record": {}}
 

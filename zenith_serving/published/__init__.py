@@ -1,0 +1,1 @@
+"""The files that the pipelines publish, read and followed. No HTTP."""
