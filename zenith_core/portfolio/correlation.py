@@ -67,8 +67,11 @@ def weighted_sums(scores: Floats) -> tuple[Floats, Floats, Floats]:
     """Return sums over SPAN sessions of standardized returns, 0 where there is none; 1 where there is one; weights."""
     recent = scores[-DEPTH - SPAN :]
     present = np.isfinite(recent)
-    total = np.clip(np.where(present, recent, 0.0), -LIMIT, LIMIT).cumsum(axis=0)
+    is_whole = present.all()
+    total = np.clip(recent if is_whole else np.where(present, recent, 0.0), -LIMIT, LIMIT).cumsum(axis=0)
     sums = total.copy()
     sums[SPAN:] -= total[:-SPAN]
+    if not is_whole:
+        sums[~present] = 0.0
     weight = 0.5 ** (np.arange(len(sums) - 1, -1, -1.0) / HALF_LIFE)[:, np.newaxis]
-    return np.where(present, sums, 0.0), present.astype(np.float64), weight
+    return sums, present.astype(np.float64), weight

@@ -21,24 +21,37 @@ def with_marginal(draws: AnyFloats, distribution: ForecastDistribution, horizon:
     goes on.
     """
     half = draws[: len(draws) // 2]
+    count = len(half)
     quantiles = (distribution.scale[horizon - 1] * distribution.quantiles[horizon - 1]).astype(np.float32)
-    ascending = quantiles @ _weights(tuple(distribution.levels.tolist()), 2 * len(half))
-    order = _order_of_sizes(half)
-    lower, upper = np.empty((2, len(half)), np.float32)
-    upper[order] = ascending[len(half) :]
-    lower[order] = ascending[: len(half)][::-1]
-    is_positive = half > 0
-    return np.concatenate((np.where(is_positive, upper, lower), np.where(is_positive, lower, upper)))
+    ascending = quantiles @ _weights(tuple(distribution.levels.tolist()), 2 * count)
+    ranks = _ranks_by_size(half)
+    ranks ^= (half > 0) - 1  # of a negative draw: -1 less its rank
+    ranks += count
+    log_returns = np.empty(2 * count, np.float32)
+    ascending.take(ranks, out=log_returns[:count], mode="clip")
+    np.subtract(2 * count - 1, ranks, out=ranks)
+    ascending.take(ranks, out=log_returns[count:], mode="clip")
+    return log_returns
 
 
-def _order_of_sizes(draws: AnyFloats) -> AnyInts:
-    """Return the order of draws by size, those nearer than a 65,536th of the largest as they come.
+def _ranks_by_size(draws: AnyFloats) -> AnyInts:
+    """Return the rank of each draw by size, 0 for the smallest; those of nearly the same size as they come.
 
-    16 bits sort fastest.
+    Size and place are sorted as one number, which takes half the time of an argsort.
     """
+    place_bits = (len(draws) - 1).bit_length()
+    size_bits = min(32 - place_bits, 20)
     sizes = np.abs(draws)
-    sizes *= 65_535 / max(float(sizes.max()), 1e-30)
-    return np.argsort(sizes.astype(np.uint16), kind="stable")
+    sizes *= (2**size_bits - 1) / max(float(sizes.max()), 1e-30)
+    places = np.arange(len(draws))
+    keys = sizes.astype(np.uint32)
+    keys <<= np.uint32(place_bits)
+    keys |= places.astype(np.uint32)
+    keys.sort()
+    keys &= np.uint32(2**place_bits - 1)
+    ranks = np.empty_like(places)
+    ranks[keys] = places
+    return ranks
 
 
 @lru_cache(maxsize=16)

@@ -28,17 +28,18 @@ def scenario_moves(universe: Universe, columns: Sequence[int], scales: Floats, h
 
     The standardized returns of the window times `scales` (columns,), the standard deviations over the horizon of today.
     """
-    moves = np.empty((len(universe.days) - horizon + 1, len(columns)), order="F")
-    total = np.zeros(len(universe.days) + 1)
-    for own, column, scale in zip(moves.T, columns, scales, strict=True):
-        scores = universe.scores[:, column]
-        present = np.isfinite(scores)
-        is_whole = bool(present.all())
-        total[1:] = (scores if is_whole else np.where(present, scores, 0.0)).cumsum()
-        own[:] = (total[horizon:] - total[:-horizon]) * (scale / np.sqrt(horizon))
-        if not is_whole:
-            own[~present[: len(own)]] = np.nan
-    return moves
+    scores = universe.scores.T[list(columns)]
+    present = np.isfinite(scores)
+    if not (is_whole := present.all()):
+        scores[~present] = 0.0
+    windows = len(universe.days) - horizon + 1
+    moves = scores[:, :windows].copy()
+    for session in range(1, horizon):
+        moves += scores[:, session : session + windows]
+    moves *= (scales / np.sqrt(horizon))[:, np.newaxis]
+    if not is_whole:
+        moves[~present[:, :windows]] = np.nan
+    return moves.T
 
 
 def worst_scenarios(
@@ -49,15 +50,11 @@ def worst_scenarios(
     moves:  log returns of the positions in each window, as of `scenario_moves`: (windows, n)
     values: of the positions (n,), negative if short
     """
-    losses, missing = np.zeros(len(moves)), np.zeros(len(moves), dtype=np.int64)
-    for own, value in zip(moves.T, values, strict=True):
-        listed = np.isfinite(own)
-        is_whole = bool(listed.all())
-        growth = np.exp(own if is_whole else np.where(listed, own, 0.0))  # half the time of expm1
-        growth -= 1
-        losses -= value * growth
-        if not is_whole:
-            missing += ~listed
+    listed = np.isfinite(moves)
+    growth = np.exp(moves if (is_whole := listed.all()) else np.where(listed, moves, 0.0))
+    growth -= 1  # half the time of expm1
+    losses = -(growth @ values)
+    missing = np.zeros(len(moves), np.int64) if is_whole else (~listed).sum(axis=1)
     worst: list[int] = []
     for window in np.argsort(-losses, kind="stable"):
         if len(worst) == count or losses[window] <= 0:
