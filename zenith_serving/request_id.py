@@ -73,8 +73,10 @@ def route_template(scope: Scope) -> str:
 
 
 def _client_id(scope: Scope) -> str | None:
-    header = next((value for name, value in scope["headers"] if name == _ID_HEADER), b"")
-    return header.decode() if _ID.fullmatch(header) else None
+    for name, value in scope["headers"]:
+        if name == _ID_HEADER:
+            return str(value.decode()) if _ID.fullmatch(value) else None
+    return None
 
 
 def _method(scope: Scope) -> str:

@@ -6,7 +6,7 @@ The line of a request has its route, never its address, query, headers or body. 
 import json
 import logging
 import sys
-from contextlib import suppress
+import time
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, TextIO
@@ -64,13 +64,15 @@ class RequestLog:
         if _LEVELS[level] < self._lowest_level:
             return
         client = caller_of(scope, self._keys).kind
-        with suppress(OSError):  # a closed stderr must not fail a request
+        try:
             if self._console:
                 facts = {"method": record.method, "route": record.route, "status": record.status, "client": client}
                 getattr(self._console, level)("request", **facts, ms=round(1000 * record.seconds, 2))
             else:
                 self._stream.write(_line(record, level, client))
                 self._stream.flush()
+        except OSError:  # a closed stderr must not fail a request
+            return
 
 
 def _line(record: RequestRecord, level: str, client: str) -> str:
@@ -78,8 +80,18 @@ def _line(record: RequestRecord, level: str, client: str) -> str:
         f'{{"event": "request", "method": "{record.method}", "route": {_json_string(record.route)}, '
         f'"status": {record.status}, "ms": {1000 * record.seconds:.2f}, "client": "{client}", '
         f'"request_id": "{request_id.get()}", "level": "{level}", '
-        f'"timestamp": "{datetime.now(UTC).isoformat()[:-6]}Z"}}\n'
+        f'"timestamp": "{_timestamp(time.time())}Z"}}\n'
     )
+
+
+def _timestamp(now: float) -> str:
+    """Return seconds since the epoch as ISO time in UTC: the part that requests of a second share is formatted once."""
+    return f"{_whole_second(int(now))}.{int(now % 1 * 1e6):06}"
+
+
+@lru_cache(maxsize=1)
+def _whole_second(now: int) -> str:
+    return datetime.fromtimestamp(now, UTC).isoformat()[:-6]
 
 
 _json_string = lru_cache(maxsize=1024)(json.dumps)

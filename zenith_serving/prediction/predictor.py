@@ -20,7 +20,7 @@ from zenith_serving.prediction.cache import Cache, LocalCache, cache_key
 from zenith_serving.prediction.last_known_good import LastKnownGood
 from zenith_serving.prediction.model_store import ModelStore
 from zenith_serving.prediction.redis_cache import RedisCache
-from zenith_serving.prediction.responses import response
+from zenith_serving.prediction.responses import answer_json
 from zenith_serving.prediction.risk_answer import distribution_of, risk_answer
 from zenith_serving.prediction.served_model import ServedModel
 from zenith_serving.published.alert_record import AlertRecord
@@ -165,7 +165,7 @@ class Predictor:
         key = cache_key(model.name, model.version, model.data_version, request, now.date())
         return self._answer(
             _Question(task, model.snapshot.ticker, key, _SCHEMAS[task]),
-            lambda: response(model, horizon, now, quantiles, evidence),
+            lambda: answer_json(model, horizon, now, quantiles, evidence),
             use_cache=use_cache,
         )
 
@@ -183,7 +183,7 @@ class Predictor:
         key = cache_key("scale", distribution.scale_version, data, f"risk:{levels}", now.date())
         return self._answer(
             _Question("risk", snapshot.ticker, key, RiskAnswer),
-            lambda: risk_answer(snapshot, request, now),
+            lambda: risk_answer(snapshot, request, now).model_dump_json().encode(),
             use_cache=request.use_cache,
         )
 
@@ -231,11 +231,11 @@ class Predictor:
         """
         return self.snapshots.delisted(snapshot.ticker) if snapshot.next_sessions[-1] <= now.date() else None
 
-    def _answer(self, question: "_Question", respond: Callable[[], Answer], *, use_cache: bool) -> bytes:
+    def _answer(self, question: "_Question", respond: Callable[[], bytes], *, use_cache: bool) -> bytes:
         """Return the cached answer, or a new one. Callers of the same key share one look into the cache."""
 
         def compute() -> bytes:
-            answer = respond().model_dump_json().encode()
+            answer = respond()
             entry = answer.replace(b'"cached":false', b'"cached":true', 1)
             self.cache.put(question.ticker, question.key, entry)
             return answer

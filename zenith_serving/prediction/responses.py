@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from zenith_core.forecasting.abstention import SignalDecision, withhold
 from zenith_core.inference import QUANTILES, SIGNALS
 from zenith_core.names import DISCLAIMER
 from zenith_core.risk.value_at_risk import price_quantiles
 from zenith_core.snapshot import STALE_AFTER_SESSIONS, ServingSnapshot
-from zenith_serving.prediction.served_model import ServedModel, SignalForecast
+from zenith_serving.prediction.served_model import KeptText, ServedModel, SignalForecast
 from zenith_serving.schemas.predictions import (
     AnswerEvidence,
     PriceAnswer,
@@ -27,6 +29,32 @@ _SKILL_SENTENCES = {
     False: "Out of sample the model was no better than guessing from past frequencies.",
     None: "The model's skill out of sample is unknown.",
 }
+
+
+_TIME = TypeAdapter(datetime)
+
+
+def answer_json(
+    model: ServedModel,
+    horizon: int,
+    now: datetime,
+    quantiles: Sequence[float] = (),
+    evidence: AnswerEvidence | None = None,
+) -> bytes:
+    """Return the answer of `response` as JSON. The model keeps its last one: only its time is new if it is asked again.
+
+    Raises as `response`.
+    """
+    question = (horizon, tuple(quantiles), age_in_sessions(model.snapshot, now))
+    time = b'"timestamp":' + _TIME.dump_json(now)
+    kept = model.last_text.get(question)
+    if kept is None or kept.evidence is not evidence:
+        text = response(model, horizon, now, quantiles, evidence).model_dump_json().encode()
+        before, _, after = text.partition(time)
+        kept = KeptText(evidence, before, after)
+        model.last_text.clear()
+        model.last_text[question] = kept
+    return kept.before + time + kept.after
 
 
 def response(

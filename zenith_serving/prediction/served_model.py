@@ -25,7 +25,7 @@ from zenith_core.snapshot import ServingSnapshot
 from zenith_serving.errors import DistributionUnavailable, FeatureMismatch, ModelUnavailable
 from zenith_serving.prediction.loaded_model import LoadedModel
 from zenith_serving.schemas.base import Finite
-from zenith_serving.schemas.predictions import PricePoint, Probabilities, Skill
+from zenith_serving.schemas.predictions import AnswerEvidence, PricePoint, Probabilities, Skill
 
 
 class OutOfSampleSkill(NamedTuple):
@@ -51,6 +51,18 @@ Forecast = tuple[PricePoint, ...] | SignalForecast
 """HORIZONS price points, or a signal."""
 
 
+class KeptText(NamedTuple):
+    """An answer as JSON, but for its time.
+
+    evidence:       in the answer
+    before, after:  the text on both sides of the time
+    """
+
+    evidence: AnswerEvidence | None
+    before: bytes
+    after: bytes
+
+
 class _Evidence(Skill):
     coverage: Finite | None
 
@@ -74,6 +86,10 @@ class ServedModel:
     snapshot: ServingSnapshot = field(repr=False)
     result: Forecast | ModelUnavailable = field(repr=False)
     bands: ForecastDistribution | None = field(default=None, repr=False)
+    last_text: dict[tuple[int, tuple[float, ...], int], KeptText] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """The last answer by horizon, quantiles and age of the data in sessions: one at most."""
     _skills: dict[int | None, OutOfSampleSkill] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property

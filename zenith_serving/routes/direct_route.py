@@ -4,10 +4,11 @@ FastAPI decodes JSON into Python objects and validates each field in Python; pyd
 tenth of the time. `document_body` adds the body to /openapi.json.
 """
 
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, TypeVar
 
-from fastapi import Request, Response
+from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ValidationError
@@ -18,9 +19,11 @@ from zenith_serving.problem_details import BODY_KIND
 
 Body = TypeVar("Body", bound=BaseModel)
 
+_MAX_KEPT = 256  # bytes of a body whose request is kept: most ask about one ticker
+
 
 class DirectRoute(APIRoute):
-    """A route whose endpoint takes the request alone and returns the response: FastAPI adds nothing to the call.
+    """A route whose endpoint takes the request alone and returns JSON: FastAPI adds nothing to the call.
 
     Solving dependencies would take longer than a cached answer, so there must be none. Keys, limits and logs are
     middleware; errors go to the application's handlers.
@@ -34,8 +37,10 @@ class DirectRoute(APIRoute):
         self.app = self._respond
 
     async def _respond(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response: Response = await self.endpoint(Request(scope, receive))
-        await response(scope, receive, send)
+        answer: bytes = await self.endpoint(Request(scope, receive))
+        headers = [(b"content-length", b"%d" % len(answer)), (b"content-type", b"application/json")]
+        await send({"type": "http.response.start", "status": HTTPStatus.OK.value, "headers": headers})
+        await send({"type": "http.response.body", "body": answer})
 
 
 async def read_body(request: Request, kind: type[Body]) -> Body:
@@ -45,19 +50,34 @@ async def read_body(request: Request, kind: type[Body]) -> Body:
     if the client disconnected before sending all of it.
     """
     request.scope[BODY_KIND] = kind
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    media_type = _media_type(request.scope)
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise RequestValidationError(
             [{"type": "content_type", "loc": ("body",), "msg": "content-type must be application/json"}]
         )
     try:
-        return kind.model_validate_json(await _bytes(request))
+        body = await _bytes(request)
+        return _parsed(kind, body) if len(body) <= _MAX_KEPT else kind.model_validate_json(body)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False, include_input=False)
         raise RequestValidationError([{**problem, "loc": ("body", *problem["loc"])} for problem in problems]) from None
 
 
-async def _bytes(request: Request) -> bytearray:
+@lru_cache(maxsize=1024)
+def _parsed(kind: type[Body], body: bytes) -> Body:
+    """Return a request, which is frozen: programs ask the same again and again."""
+    return kind.model_validate_json(body)
+
+
+def _media_type(scope: Scope) -> str:
+    """Return the type of the body without its parameters, in a fifth of the time that Starlette's headers take."""
+    for name, value in scope["headers"]:
+        if name == b"content-type":
+            return str(value.decode("latin-1").partition(";")[0].strip().lower())
+    return ""
+
+
+async def _bytes(request: Request) -> bytes:
     """As `Request.body`, whose generators take longer than the parsing."""
     body = bytearray()
     while True:
@@ -66,7 +86,7 @@ async def _bytes(request: Request) -> bytearray:
             raise HTTPException(HTTPStatus.BAD_REQUEST)
         body += message.get("body", b"")
         if not message.get("more_body"):
-            return body
+            return bytes(body)
 
 
 def document_body(kind: type[BaseModel]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
@@ -69,33 +69,30 @@ class Question(NamedTuple):
 @router.post(
     "/predict/price", response_model=PriceAnswer, responses=RESPONSES, openapi_extra=document_body(PriceRequest)
 )
-async def predict_price(request: Request) -> Response:
+async def predict_price(request: Request) -> bytes:
     """Forecast the prices of the next sessions."""
     body = await read_body(request, PriceRequest)
     question = Question(body.ticker, "price", body.horizon, body.use_cache, body.quantiles)
-    return _json(await _answer(_predictor(request), question))
+    return await _answer(_predictor(request), question)
 
 
 @router.post(
     "/predict/signal", response_model=SignalAnswer, responses=RESPONSES, openapi_extra=document_body(SignalRequest)
 )
-async def predict_signal(request: Request) -> Response:
+async def predict_signal(request: Request) -> bytes:
     """Choose between buy, hold and sell."""
     body = await read_body(request, SignalRequest)
-    return _json(
-        await _answer(
-            _predictor(request), Question(body.ticker, "signal", use_cache=body.use_cache, signal_horizon=body.horizon)
-        )
-    )
+    question = Question(body.ticker, "signal", use_cache=body.use_cache, signal_horizon=body.horizon)
+    return await _answer(_predictor(request), question)
 
 
 @router.post("/predict/risk", response_model=RiskAnswer, responses=RESPONSES, openapi_extra=document_body(RiskRequest))
-async def predict_risk(request: Request) -> Response:
+async def predict_risk(request: Request) -> bytes:
     """Value at risk, expected shortfall, volatility, and the probabilities to touch prices."""
     body, predictor = await read_body(request, RiskRequest), _predictor(request)
     if predictor.ready((), body.ticker) is not None:
-        return _json(predictor.answer_risk(body))
-    return _json(await run_in_threadpool(predictor.answer_risk, body))
+        return predictor.answer_risk(body)
+    return await run_in_threadpool(predictor.answer_risk, body)
 
 
 @router.post(
@@ -104,20 +101,20 @@ async def predict_risk(request: Request) -> Response:
     responses=RESPONSES,
     openapi_extra=document_body(ComprehensiveRequest),
 )
-async def predict_comprehensive(request: Request) -> Response:
+async def predict_comprehensive(request: Request) -> bytes:
     """Forecast, signal and risk in one. If a forecast or signal fails, the answer reports it; if both, it is an error.
 
     Risk is null where the data have no distribution.
     """
     body = await read_body(request, ComprehensiveRequest)
     question = Question(body.ticker, "comprehensive", body.horizon, body.use_cache, body.quantiles, body.signal_horizon)
-    return _json(await _answer(_predictor(request), question))
+    return await _answer(_predictor(request), question)
 
 
 @router.post(
     "/predict/batch", response_model=BatchAnswer, responses=RESPONSES, openapi_extra=document_body(BatchRequest)
 )
-async def predict_batch(request: Request) -> Response:
+async def predict_batch(request: Request) -> bytes:
     """Ask the same of up to 200 tickers. Each has its prediction or its problem, in the order of the request."""
     body = await read_body(request, BatchRequest)
     predictor, turn = _predictor(request), asyncio.Semaphore(BATCH_CONCURRENCY)
@@ -129,7 +126,7 @@ async def predict_batch(request: Request) -> Response:
             return await _batch_result(predictor, question)
 
     results = await asyncio.gather(*map(result, body.tickers))
-    return _json(b'{"what":"%s","results":[%s]}' % (body.what.encode(), b",".join(results)))
+    return b'{"what":"%s","results":[%s]}' % (body.what.encode(), b",".join(results))
 
 
 async def disclaimer() -> Disclaimer:
@@ -144,11 +141,6 @@ def _predictor(request: Request) -> Predictor:
     """The application's predictor: a DirectRoute has no dependencies."""
     predictor: Predictor = request.app.state.predictor
     return predictor
-
-
-def _json(answer: bytes) -> Response:
-    """Serialized already: FastAPI would validate the answer a second time."""
-    return Response(answer, media_type="application/json")
 
 
 async def _answer(predictor: Predictor, question: Question) -> bytes:

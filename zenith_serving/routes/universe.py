@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Request
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
@@ -21,27 +21,27 @@ router = APIRouter(prefix=PREFIX, tags=["predictions"], route_class=DirectRoute)
 
 
 @router.post("/predict/book", response_model=BookAnswer, responses=RESPONSES, openapi_extra=document_body(BookRequest))
-async def predict_book(request: Request) -> Response:
+async def predict_book(request: Request) -> bytes:
     """Value at risk, expected shortfall and volatility of a book, with each position's part, and past scenarios."""
     body, state = await read_body(request, BookRequest), request.app.state
 
-    def answer() -> BookAnswer:
+    def answer() -> bytes:
         universe, _ = state.universe_store.get()
-        return book_answer(universe, state.predictor.snapshots, body, datetime.now(UTC))
+        return book_answer(universe, state.predictor.snapshots, body, datetime.now(UTC)).model_dump_json().encode()
 
-    return _json(await run_in_threadpool(answer))
+    return await run_in_threadpool(answer)
 
 
 @router.post("/predict/ranks", response_model=RankTable, responses=RESPONSES, openapi_extra=document_body(RankRequest))
-async def predict_ranks(request: Request) -> Response:
+async def predict_ranks(request: Request) -> bytes:
     """Rank probabilities of a group: fifths, first, last, and which ticker beats which."""
     body, state = await read_body(request, RankRequest), request.app.state
 
-    def answer() -> RankTable:
+    def answer() -> bytes:
         universe, _ = state.universe_store.get()
-        return group_ranks(universe, state.predictor.snapshots, body)
+        return group_ranks(universe, state.predictor.snapshots, body).model_dump_json().encode()
 
-    return _json(await run_in_threadpool(answer))
+    return await run_in_threadpool(answer)
 
 
 def universe(
@@ -56,8 +56,3 @@ def universe(
 
 
 router.add_api_route("/universe", universe, methods=["GET"], responses=RESPONSES, route_class_override=APIRoute)
-
-
-def _json(answer: BookAnswer | RankTable) -> Response:
-    """Validated already: FastAPI would do it a second time."""
-    return Response(answer.model_dump_json(), media_type="application/json")

@@ -12,7 +12,7 @@ from zenith_core.model_kinds.answers import ANSWERS
 from zenith_core.model_kinds.table import MODEL_KINDS, select_kinds
 from zenith_core.names import DISCLAIMER
 from zenith_pipelines.models.onnx_artifact import metadata, with_metadata
-from zenith_serving.errors import FeatureMismatch, ModelUnavailable, TickerGone, UnknownTicker
+from zenith_serving.errors import DistributionUnavailable, FeatureMismatch, ModelUnavailable, TickerGone, UnknownTicker
 from zenith_serving.prediction.cache import LocalCache
 from zenith_serving.prediction.last_known_good import LastKnownGood
 from zenith_serving.prediction.model_store import ModelStore
@@ -77,6 +77,23 @@ def test_a_price_answer_has_every_field(predictor, clock):
         "quantiles": [],
         "scale_version": None,
     }
+
+
+def test_the_same_question_again_has_the_time_the_age_and_the_evidence_of_now(predictor, clock, tmp_path):
+    def ask(quantiles=()):
+        return predictor.predict_price("AAPL", 4, use_cache=False, quantiles=quantiles)
+
+    first = ask()
+    clock.now += timedelta(seconds=1)
+    assert ask() == first.model_copy(update={"timestamp": clock.now})
+
+    clock.now += timedelta(days=20)
+    assert (first.stale, ask().stale) == (False, True)
+    publish_claims(tmp_path, "AAPL", "MSFT", "IBM")
+    predictor.universe.check()
+    assert ask().evidence.says.endswith("among 3 tickers")
+    with pytest.raises(DistributionUnavailable):
+        ask([0.05])
 
 
 def test_a_ticker_is_answered_by_the_kind_that_is_chosen_for_it(predictor, registry, models, monkeypatch):

@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request
 from fastapi.testclient import TestClient
 
 from zenith_serving.problem_details import add_handlers
@@ -9,9 +9,9 @@ from zenith_serving.routes.direct_route import DirectRoute, document_body, read_
 from zenith_serving.schemas.predictions import PriceRequest
 
 
-async def endpoint(request: Request) -> Response:
+async def endpoint(request: Request) -> bytes:
     body = await read_body(request, PriceRequest)
-    return Response(body.model_dump_json())
+    return body.model_dump_json().encode()
 
 
 def nobody() -> None:
@@ -32,6 +32,8 @@ def client():
 def test_a_body_of_json_becomes_a_request(client, kind):
     answer = client.post("/ask", content=b'{"ticker": "aapl"}', headers={"content-type": kind})
     assert answer.json() == {"ticker": "AAPL", "use_cache": True, "horizon": 5, "quantiles": []}
+    assert answer.headers["content-type"] == "application/json"
+    assert int(answer.headers["content-length"]) == len(answer.content)
 
 
 @pytest.mark.parametrize("kind", ["", "text/plain", "application/x-www-form-urlencoded", "text/html+jsonx"])
