@@ -125,7 +125,7 @@ class Predictor:
         if snapshot is None or self._reason_gone(snapshot, self._clock()):
             return None
         models = {kind: model for kind in kinds if (model := self.models.peek(kind, snapshot))}
-        if any(model.version for model in models.values()) and not self.universe.is_current(ticker):
+        if any(model.version for model in models.values()) and not self.universe.is_read:
             return None
         return models if len(models) == len(kinds) else None
 
@@ -159,7 +159,7 @@ class Predictor:
         request = f"{task}:{horizon}" if task == "price" else task
         if quantiles:
             request += f":{','.join(map(str, quantiles))}"
-        evidence = self._evidence(model, horizon, is_current=models is not None)
+        evidence = self._evidence(model, horizon, from_memory=models is not None)
         if evidence:
             request += f":{evidence.says}"
         key = cache_key(model.name, model.version, model.data_version, request, now.date())
@@ -207,13 +207,13 @@ class Predictor:
                 if snapshot is not model.current:
                     self.models.get(model.kind, snapshot)
 
-    def _evidence(self, model: ServedModel, horizon: int, *, is_current: bool) -> AnswerEvidence | None:
+    def _evidence(self, model: ServedModel, horizon: int, *, from_memory: bool) -> AnswerEvidence | None:
         """Return the evidence for the ticker's forecasts, None without a model."""
         if model.version is None:
             return None
         if model.task == "signal":
             horizon = model.signal_horizon or MODEL_KINDS[model.kind].horizon
-        return self.universe.judge(model.snapshot.ticker, model.task, horizon, is_current=is_current)
+        return self.universe.judge(model.snapshot.ticker, model.task, horizon, from_memory=from_memory)
 
     def _model(self, kind: Kind, ticker: str, now: datetime) -> ServedModel:
         return self.models.get(kind, self._snapshot(ticker, now))

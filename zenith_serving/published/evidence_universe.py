@@ -46,17 +46,18 @@ class EvidenceUniverse:
         if self._has_changed:
             self._look()
 
-    def is_current(self, ticker: str) -> bool:
-        """Return True if memory has what the files say of this ticker. Reads no file."""
-        return self._universe is not None and self._evidence.get(ticker, _NOTHING)[0] == self._stamp(ticker)
+    @property
+    def is_read(self) -> bool:
+        """True if memory has the evidence of all tickers, as of the last `check`."""
+        return self._universe is not None
 
-    def judge(self, ticker: str, task: Task, horizon: int, *, is_current: bool = False) -> AnswerEvidence:
+    def judge(self, ticker: str, task: Task, horizon: int, *, from_memory: bool = False) -> AnswerEvidence:
         """Return a ticker's evidence for a task: of prices, at the horizon nearest to the requested one.
 
-        is_current:  `is_current` was true a moment ago, so that no file needs a look
+        from_memory:  as of the last `check`, once `is_read`; a look at the file takes longer than a cached answer
         """
         judged, key = self._judged, (ticker, task, horizon)  # a new look has a new dictionary
-        universe = cast(Universe, self._universe) if is_current else self._current(ticker)
+        universe = cast(Universe, self._universe) if from_memory else self._current(ticker)
         if (evidence := judged.get(key)) is None or judged is not self._judged:
             own = self._of(ticker)
             nearest = nearest_horizon(own, task, horizon) if task == "price" else str(horizon)
