@@ -3,9 +3,10 @@
 Needs a ZENITH_HOME in which `make run` has trained the sample tickers. Linux only.
 
 All servers run side by side and are loaded in turn, in several rounds; a figure is the median of the rounds, which are
-printed as well. The service is compared with a FastAPI endpoint that returns a constant, on the same uvicorn options,
-and with `mlflow models serve --env-manager local` on the same price model. 100 tickers have 200 models: copies of the
-trained ones under other names.
+printed as well. All servers have one core and the load generator another: on one core, they take turns with it. The
+service is compared with a FastAPI endpoint that returns a constant, on the same uvicorn options, and with
+`mlflow models serve --env-manager local` on the same price model. 100 tickers have 200 models: copies of the trained
+ones under other names.
 """
 
 import argparse
@@ -45,8 +46,8 @@ HEALTH = "/health while prices are computed at full load, p99 ms"
 def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each load")
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of each load")
     add_json(parser)
     options = parser.parse_args()
     settings = Settings()
@@ -73,6 +74,11 @@ def speed(settings: Settings, rounds: int, seconds: float) -> list[Figure]:
         cached, kept = (_ask("price", use_cache=use) for use in (True, False))
         invocation = request("POST", "/invocations", scoring_body(settings))
         comprehensive = Group([_ask("comprehensive", use_cache=False)], connections=1)
+        generator, *others = sorted(os.sched_getaffinity(0))
+        for pid in (ours.pid, plain.pid, scoring.pid):
+            os.sched_setaffinity(pid, others or [generator])
+        os.sched_setaffinity(0, [generator])
+        stack.callback(os.sched_setaffinity, 0, [generator, *others])
         measures: dict[str, Callable[[], float]] = {
             CEILING: lambda: rate(nothing, cached, seconds),
             CONSTANT: lambda: rate(plain.port, request("GET", "/constant"), seconds),
