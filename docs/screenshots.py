@@ -41,13 +41,14 @@ def main(dagster: str, service: str) -> None:
 
 
 def take_the_page(browser: Browser, service: str) -> None:
-    """Take the page at /: light theme on a desktop, dark theme on a phone."""
+    """Take the table of all tickers, and the page of one: light theme on a desktop, dark theme on a phone."""
+    table = {"viewport": {"width": 1440, "height": 540}}
     desk = {"viewport": {"width": 1280, "height": 930}}
     phone = {"viewport": {"width": 375, "height": 1180}, "color_scheme": "dark", "locale": "pt-BR"}
-    for name, how in (("page", desk), ("page-phone", phone)):
+    for name, ticker, how in (("overview", "", table), ("page", "AAPL", desk), ("page-phone", "AAPL", phone)):
         page = browser.new_page(**how)
-        page.goto(f"{service}/#AAPL", wait_until="networkidle")
-        page.locator("canvas").first.wait_for()
+        page.goto(f"{service}/#{ticker}", wait_until="networkidle")
+        page.locator("canvas, .overview td.number").first.wait_for()
         page.screenshot(path=PICTURES / f"{name}.png")
         page.close()
 
