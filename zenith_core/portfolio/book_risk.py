@@ -78,7 +78,7 @@ def _gains(values: Floats, log_returns: AnyFloats) -> AnyFloats:
 
 def _moments(own: Floats, book: Floats) -> tuple[float, float]:
     """Return the variance of `own` gains, and their covariance with those of the book, which have a mean of 0."""
-    mean = own.sum() / len(own)  # the time of a call less than own.mean()
+    mean = own.sum() / len(own)  # a microsecond less than own.mean()
     return max(float(own @ own) / len(own) - mean**2, 0.0), float(own @ book) / len(own)
 
 
