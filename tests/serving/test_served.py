@@ -12,7 +12,9 @@ import pytest
 from tests.serving.redis_server import RedisServer
 from tests.serving.served import Load, Served, processes_of_group
 from tests.waiting import PATIENCE, wait_until
+from zenith_core.names import PAGE_FILES
 from zenith_serving.background import POLL_SECONDS
+from zenith_serving.server import _FIRST_ROWS
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 
@@ -31,6 +33,19 @@ def serve(home):
     yield start
     for server in servers:
         server.close()
+
+
+def test_what_the_page_shows_first_is_computed_before_it_is_asked_for(serve, mlflow_home, models):
+    mlflow_home.register("lstm-AAPL", models.lstm("AAPL", growth=1.02))
+    server = serve()
+
+    wait_until(lambda: httpx.get(f"{server.url}/health").json()["models"]["loaded"] > 0)
+
+
+def test_what_is_computed_first_are_the_rows_of_a_page_of_the_table():
+    script = (PAGE_FILES / "overview.js").read_text()
+
+    assert f"const ROWS = {_FIRST_ROWS};" in script
 
 
 @pytest.mark.parametrize("flips", [24, pytest.param(160, marks=pytest.mark.long)])
