@@ -20,6 +20,7 @@ from zenith_pipelines.models.lstm_programs import Batches, make_programs
 
 if TYPE_CHECKING:
     from keras import Sequential, Variable
+    from keras.layers import RNN
 
 
 CELLS = ("LSTM", "GRU")
@@ -219,8 +220,9 @@ def _build_network(config: LSTMConfig, features: int) -> "Sequential":
         return np.asarray((orthonormal * np.sign(np.diag(triangle))).T, dtype=np.float64)
 
     recurrent: list[Any] = []
+    recurrent_layer = _recurrent_layer(config.cell)
     for layer in range(config.layers):
-        cell = getattr(layers, config.cell)(
+        cell = recurrent_layer(
             config.units, kernel_initializer=uniform, recurrent_initializer=orthogonal, return_sequences=True
         )
         recurrent += [cell, layers.Dropout(config.dropout, seed=config.seed + layer)]
@@ -237,3 +239,16 @@ def _build_network(config: LSTMConfig, features: int) -> "Sequential":
     network.compile(optimizers.Adam(config.learning_rate, clipnorm=config.clip_norm), loss="huber")
     network.optimizer.build(network.trainable_variables)
     return network
+
+
+def _recurrent_layer(cell: str) -> "type[RNN]":
+    """Return Keras' layer of a cell, on JAX with our gradient if there is one."""
+    from keras import layers
+    from keras.config import backend
+
+    if cell == "LSTM" and backend() == "jax":
+        from zenith_pipelines.models.jax_lstm import JaxLSTM
+
+        return JaxLSTM
+    layer: type[RNN] = getattr(layers, cell)
+    return layer

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from importlib import import_module
 from typing import Any, Protocol
 
@@ -121,6 +122,10 @@ def train_votes(kind: str, data: TrainingData, options: EnsembleOptions, on_prog
     config = EnsembleConfig.of(options)
     study = study_signals(data.features, FEATURES, config, WalkForward(), on_progress, usable=data.usable)
     return signal_candidate(kind, data, study.onnx, study.signals, study.facts)
+
+
+train_ensemble_1 = partial(train_votes, "ensemble_1")
+train_ensemble_20 = partial(train_votes, "ensemble_20")
 
 
 def price_candidate(
