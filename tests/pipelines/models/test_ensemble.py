@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from onnx import helper
 
 from zenith_core.errors import NonFiniteInput, ParityError, TrainingError
 from zenith_core.forecasting.calibration import Calibrator
+from zenith_pipelines.models import ensemble_onnx
 from zenith_pipelines.models.ensemble import EnsembleConfig, fit_ensemble, importances, predict_probabilities
 from zenith_pipelines.models.ensemble_onnx import signal_model_onnx
 from zenith_pipelines.models.onnx_artifact import check_parity, onnx_run
@@ -105,3 +107,20 @@ def test_the_onnx_model_has_one_output_and_loads_without_a_warning(model, capfd)
     (probabilities,) = onnx_run(onnx)(["probabilities"], {"features": np.zeros((1, 4), np.float32)})
     assert probabilities.shape == (1, 3)
     assert capfd.readouterr().err == ""
+
+
+def test_the_same_model_has_the_same_bytes_though_its_operator_sets_come_in_any_order(model, monkeypatch):
+    vote = ensemble_onnx._vote
+
+    def in_order(domains):
+        def ordered(*arguments):
+            onnx = vote(*arguments)
+            versions = {each.domain: each.version for each in onnx.opset_import}
+            del onnx.opset_import[:]
+            onnx.opset_import.extend(helper.make_opsetid(domain, versions[domain]) for domain in domains)
+            return onnx
+
+        monkeypatch.setattr(ensemble_onnx, "_vote", ordered)
+        return signal_model_onnx(model, CALIBRATOR, 4)
+
+    assert in_order(["", "ai.onnx.ml"]) == in_order(["ai.onnx.ml", ""])
