@@ -147,12 +147,16 @@ def _databases(postgresql: bool) -> Iterator[None]:
 
 
 def _used_on_server(address: str) -> int:
-    """Return the bytes of a database without its free pages, which VACUUM FULL gives back."""
+    """Return the bytes of a database's tables with their indices, without the free pages that VACUUM FULL gives back.
+
+    The server's own catalogs do not count: they do not grow with the rows, and shrink and swell by more than a week's.
+    """
     import psycopg
 
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute("VACUUM FULL")
-        return int(connection.execute("SELECT pg_database_size(current_database())").fetchone()[0])
+        query = "SELECT sum(pg_total_relation_size(relid)) FROM pg_stat_user_tables"
+        return int(connection.execute(query).fetchone()[0] or 0)
 
 
 def _weeks(home: Path, file: Path, arguments: Any) -> list[dict[str, Sizes]]:
