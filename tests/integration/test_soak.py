@@ -18,6 +18,7 @@ from time import process_time
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.partitions.context import partition_loading_context
 from dagster._utils.schedules import schedule_execution_time_iterator
 from harness.servers import Server, zenith
 from storage import GROWING, SMALL, sizes
@@ -66,7 +67,8 @@ class Automation:
                 self.instance, self.cursors.get(sensor.name), repository_def=repository, sensor_name=sensor.name
             )
             start = process_time()
-            data = sensor.evaluate_tick(context)
+            with partition_loading_context(dynamic_partitions_store=self.instance):  # as the daemon does
+                data = sensor.evaluate_tick(context)
             self.cpu[sensor.name] = self.cpu.get(sensor.name, 0.0) + process_time() - start
             self.cursors[sensor.name] = data.cursor or self.cursors.get(sensor.name)
             for request in data.dynamic_partitions_requests or ():
