@@ -11,6 +11,7 @@ from typer.main import get_command
 from docs.make_reference import setting_names
 from tests.doc_pages import DOCS, GUIDES, PAGES, ROOT, anchors, blocks, commands, links
 from zenith_cli.commands import app
+from zenith_core.names import ALERT_DAYS
 from zenith_pipelines.alert_receivers import KINDS
 from zenith_pipelines.definitions import defs
 from zenith_pipelines.models.training import MIN_SESSIONS
@@ -161,3 +162,8 @@ def test_every_bash_block_is_valid():
     for block in scripts:
         result = subprocess.run(["bash", "-n"], input=block.text, capture_output=True, text=True, check=False)
         assert result.stderr == "", block
+
+
+@pytest.mark.parametrize("page", ["page.md", "guides/alerts.md"])
+def test_pages_name_the_days_that_an_alert_stands(page):
+    assert re.findall(r"of the last (\d+) days", (DOCS / page).read_text()) == [str(ALERT_DAYS)]

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from zenith_core.names import PAGE_FILES
+from zenith_core.names import ALERT_DAYS, PAGE_FILES
 from zenith_core.words import FORMATS, LANGUAGES, counted, day, number, texts, word
 
 GAP = r"\{\w+(?::\w+)?\}"
@@ -70,3 +70,8 @@ def test_numbers_and_dates_are_those_of_the_language():
 def test_one_is_counted_in_the_singular():
     counts = [counted(each, "ticker") for each in (0, 1, 2, 1000)]
     assert counts == ["0 tickers", "1 ticker", "2 tickers", "1,000 tickers"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_filter_of_alerts_names_the_days_that_they_stand(language):
+    assert re.findall(r"\d+", texts(language)["overview.filter.alerts"]) == [str(ALERT_DAYS)]

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import AwareDatetime, Field
 
-from zenith_core.names import HORIZONS
+from zenith_core.names import ALERT_DAYS, HORIZONS
 from zenith_serving.schemas.base import Finite, Response
 from zenith_serving.schemas.predictions import AnswerEvidence, Reason, Signal
 
@@ -50,7 +50,7 @@ class ForecastRow(Response):
     model_version: str | None = Field(default=None, description="Of the price model; `none` for a band without one.")
     model_data_end: date | None = Field(default=None, description="The last session in that model's training data.")
     stale: bool | None = Field(default=None, description="More than 5 sessions have begun since `as_of`.")
-    alerts: list[TickerAlert] = Field(default=[], description="Of the last 7 days, the newest first.")
+    alerts: list[TickerAlert] = Field(default=[], description=f"Of the last {ALERT_DAYS} days, the newest first.")
     problem: str | None = None
     problem_type: str | None = Field(default=None, description="Identifies its kind, as `type` of an error does.")
 
