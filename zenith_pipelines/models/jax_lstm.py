@@ -49,22 +49,22 @@ def _forward(x: Any, kernel: Any, recurrent_kernel: Any, bias: Any) -> tuple[Any
         output = o * jnp.tanh(cell)
         return (output, cell), (output, cell, i, f, g, o)
 
-    kept: tuple[Any, ...] = jax.lax.scan(step, (start, start), x @ kernel + bias)[1]
-    return kept
+    memory: tuple[Any, ...] = jax.lax.scan(step, (start, start), x @ kernel + bias)[1]
+    return memory
 
 
-def _forward_and_kept(x: Any, kernel: Any, recurrent_kernel: Any, bias: Any) -> tuple[Any, Any]:
-    kept = _forward(x, kernel, recurrent_kernel, bias)
-    return kept[0], (x, kernel, recurrent_kernel, kept)
+def _forward_with_memory(x: Any, kernel: Any, recurrent_kernel: Any, bias: Any) -> tuple[Any, Any]:
+    memory = _forward(x, kernel, recurrent_kernel, bias)
+    return memory[0], (x, kernel, recurrent_kernel, memory)
 
 
-def _backward(kept: Any, d_outputs: Any) -> tuple[Any, Any, Any, Any]:
+def _backward(memory: Any, d_outputs: Any) -> tuple[Any, Any, Any, Any]:
     """Return the gradients of x, kernel, recurrent kernel and bias. d_ before a name is the gradient of it."""
-    x, kernel, recurrent_kernel, (outputs, cells, i, f, g, o) = kept
-    squashed = jnp.tanh(cells)
-    cell_by_output = o * (1 - squashed**2)
+    x, kernel, recurrent_kernel, (outputs, cells, i, f, g, o) = memory
+    tanh_of_cells = jnp.tanh(cells)
+    cell_by_output = o * (1 - tanh_of_cells**2)
     gates_by_cell = jnp.stack([g * i * (1 - i), _step_before(cells) * f * (1 - f), i * (1 - g**2)], axis=2)
-    gate_by_output = squashed * o * (1 - o)
+    gate_by_output = tanh_of_cells * o * (1 - o)
 
     def step_back(later: Any, at: Any) -> Any:
         d_output, d_cell = later
@@ -87,4 +87,4 @@ def _step_before(values: Any) -> Any:
     return jnp.concatenate([jnp.zeros_like(values[:1]), values[:-1]])
 
 
-lstm.defvjp(_forward_and_kept, _backward)
+lstm.defvjp(_forward_with_memory, _backward)
