@@ -234,15 +234,16 @@ def verify_ledger(
 
 @prices_app.command("check")
 def check_prices(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of price files.")], as_json: Json = False
+    place: Annotated[Path, typer.Argument(metavar="PATH", help="Price file, or folder of price files.")],
+    as_json: Json = False,
 ) -> None:
-    """Show how each file of a folder would be read: form, first and last row, sessions, splits, dividends, doubts.
+    """Show how each price file would be read: form, first and last row, sessions, splits, dividends, doubts.
 
     Nothing is stored. Exit status 2 if a file would be refused.
     """
-    from zenith_cli.prices import check_folder
+    from zenith_cli.prices import check_files
 
-    raise typer.Exit(check_folder(folder, as_json=as_json))
+    raise typer.Exit(check_files(place, as_json=as_json))
 
 
 @tickers_app.command("add")

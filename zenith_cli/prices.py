@@ -1,4 +1,4 @@
-"""`zenith prices check`: print how each file of a folder would be read."""
+"""`zenith prices check`: print how price files would be read."""
 
 import json
 from pathlib import Path
@@ -8,21 +8,21 @@ from rich.console import Console
 from rich.progress import Progress
 
 from zenith_core.errors import UserError
-from zenith_pipelines.ingestion.sources.files.inspection import FileReading, read_folder
+from zenith_pipelines.ingestion.sources.files.inspection import FileReading, read_files
 from zenith_pipelines.settings import Settings
 
 
-def check_folder(folder: Path, *, as_json: bool) -> int:
-    """Print the reading of each file, and return the exit status: 2 if one would be refused. Nothing is stored.
+def check_files(place: Path, *, as_json: bool) -> int:
+    """Print the reading of a file or of each in a folder, and return the exit status: 2 if one would be refused.
 
-    Raises UserError if there is no folder, or no price file in it.
+    Nothing is stored. Raises UserError if there is neither, or no price file.
     """
     Settings()  # registers the exchanges of ZENITH_EXCHANGES
     console = Console(stderr=True)
     documents, refusals, nameless, count = [], 0, 0, 0
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("reading", total=1.0)
-        for reading, share in read_folder(folder):
+        for reading, share in read_files(place):
             count += 1
             refusals += reading.problem is not None
             nameless += reading.problem is None and reading.ticker is None
@@ -32,7 +32,7 @@ def check_folder(folder: Path, *, as_json: bool) -> int:
                 print("\n".join(_lines(reading)))
             progress.advance(task, share)
     if not count:
-        raise UserError(f"{folder} holds no price file: .csv, .txt, .tsv, .parquet or .xlsx, also as .gz or .zip")
+        raise UserError(f"{place} holds no price file: .csv, .txt, .tsv, .parquet or .xlsx, also as .gz or .zip")
     if as_json:
         print(json.dumps({"files": documents, "refused": refusals}, indent=2, ensure_ascii=False))
     else:

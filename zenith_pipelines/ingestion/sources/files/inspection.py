@@ -1,4 +1,4 @@
-"""How each file of a folder would be read, without storing anything."""
+"""How price files would be read, without storing anything."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
@@ -17,7 +17,7 @@ from zenith_core.prices.quality_checks import (
     too_many_quarantined,
 )
 from zenith_pipelines.ingestion.sources.base import REQUIRED
-from zenith_pipelines.ingestion.sources.files.price_file import PriceFile, price_files, price_paths
+from zenith_pipelines.ingestion.sources.files.price_file import PriceFile, price_paths
 
 _ANY_STOCK = "AAPL"  # a calendar and a time zone for files whose name is no ticker
 _ACTION_WORDS = ("split", "dividend", "adjusted close")
@@ -51,14 +51,16 @@ class FileReading:
         return asdict(self)
 
 
-def read_folder(folder: Path) -> Iterator[tuple[FileReading, float]]:
-    """Yield the reading of each ticker of each price file, with its share of the folder's bytes.
+def read_files(place: Path) -> Iterator[tuple[FileReading, float]]:
+    """Yield the reading of each ticker of a price file, or of each in a folder, with its share of all bytes.
 
-    Raises UserError if there is no folder.
+    Texts that hold no table are left out. Raises UserError if there is neither, InvalidPrices for a file of another
+    kind.
     """
     places: dict[str, str] = {}
-    total = sum(path.stat().st_size for path in price_paths(folder))
-    for file in price_files(folder):
+    paths = [place] if place.is_file() else price_paths(place)
+    total = sum(path.stat().st_size for path in paths)
+    for file in filter(lambda file: file.is_table, map(PriceFile, paths)):
         share = file.path.stat().st_size / max(total, 1)
         for reading, number in _readings(file, places):
             yield reading, share / number

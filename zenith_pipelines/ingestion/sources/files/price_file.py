@@ -73,11 +73,6 @@ def price_paths(folder: Path) -> list[Path]:
         raise UserError(f"{folder}: {reason}; expected a folder of TICKER.csv files") from None
 
 
-def price_files(folder: Path) -> Iterator["PriceFile"]:
-    """Yield the price files of a folder by name. Texts that hold no table are left out."""
-    return (file for file in map(PriceFile, price_paths(folder)) if file.is_table)
-
-
 def tickers_of(path: Path) -> tuple[str, ...]:
     """Return the tickers of a file, none of a text that holds no table; an unchanged file is read once."""
     return _tickers_of(path, *_state_of(path))
