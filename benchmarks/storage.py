@@ -149,7 +149,7 @@ def _databases(postgresql: bool) -> Iterator[None]:
 def _used_on_server(address: str) -> int:
     """Return the bytes of a database's tables with their indices, without the free pages that VACUUM FULL gives back.
 
-    The server's own catalogs do not count: they do not grow with the rows, and shrink and swell by more than a week's.
+    The server's own catalogs do not count: they shrink and swell by more than a week's rows.
     """
     import psycopg
 

@@ -21,7 +21,7 @@ def signal_model_onnx(model: "VotingClassifier", calibrator: Calibrator, feature
     """Return the serialized ONNX model of a calibrated vote: `features` (n, features) → `probabilities` (n, 3)."""
     onnx_model = _vote(model, features)
     _append(calibrator, onnx_model)
-    opsets = sorted(onnx_model.opset_import, key=lambda opset: opset.domain)  # a set's order: other bytes at times
+    opsets = sorted(onnx_model.opset_import, key=lambda opset: opset.domain)  # they come from a set
     del onnx_model.opset_import[:]
     onnx_model.opset_import.extend(opsets)
     onnx_model.ir_version = IR_VERSION
@@ -47,7 +47,7 @@ def _vote(model: "VotingClassifier", features: int) -> "ModelProto":
     onnx_model = to_onnx(
         model,
         initial_types=[("features", FloatTensorType([None, features]))],
-        options={id(model): {"zipmap": False}},  # by name all trees would be looked through for one
+        options={id(model): {"zipmap": False}},  # a plain name would be looked for in all trees
         target_opset={"": OPSET, "ai.onnx.ml": OPSET_ML},
     )
     # Drop the label output and its nodes: the caller chooses the signal.

@@ -15,7 +15,7 @@ from keras import layers
 
 
 class JaxLSTM(layers.LSTM):  # type: ignore[misc]  # Keras has no types
-    """The layer with Keras' default activations, without masks, dropout of its own or an initial state."""
+    """The layer with Keras' default activations and an output for each step: no masks, own dropout or initial state."""
 
     def call(self, sequences: Any, initial_state: None = None, mask: None = None, training: bool = False) -> Any:
         """Return the outputs (batch, steps, units) of `sequences` (batch, steps, inputs)."""

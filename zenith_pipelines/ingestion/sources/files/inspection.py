@@ -60,7 +60,9 @@ def read_files(place: Path) -> Iterator[tuple[FileReading, float]]:
     places: dict[str, str] = {}
     paths = [place] if place.is_file() else price_paths(place)
     total = sum(path.stat().st_size for path in paths)
-    for file in filter(lambda file: file.is_table, map(PriceFile, paths)):
+    for file in map(PriceFile, paths):
+        if not file.is_table:
+            continue
         share = file.path.stat().st_size / max(total, 1)
         for reading, number in _readings(file, places):
             yield reading, share / number
