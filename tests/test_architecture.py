@@ -11,6 +11,7 @@ MAX_FILES = 15
 FOLDERS = [folder for package in PACKAGES for folder in folders(package)]
 
 
+@pytest.mark.slow
 def test_the_page_is_generated_from_the_code():
     assert PAGE.read_text() == architecture_page(), "make reference"
 

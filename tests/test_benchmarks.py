@@ -144,6 +144,7 @@ def test_settings_of_the_caller_do_not_reach_a_benchmark(tmp_path, monkeypatch):
     assert outcome.figures == [Figure("seconds", 1.0)]
 
 
+@pytest.mark.slow
 def test_results_keep_benchmarks_that_were_not_run(tmp_path, monkeypatch):
     file = tmp_path / "bench.json"
     for cpu, name in (("one", "whole_job"), ("another", "whole_job"), ("a third", "features")):

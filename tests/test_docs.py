@@ -40,6 +40,7 @@ EXCUSES = {
 """Accepted reasons not to run a block, with the maximum number of blocks. A test that runs it is named instead."""
 
 
+@pytest.mark.slow
 def test_links_resolve():
     for page in PAGES:
         for link in links(page):
@@ -140,6 +141,7 @@ def test_every_benchmark_is_listed():
     assert [path.name for path in (ROOT / "benchmarks").glob("*.py") if f"`{path.name}`" not in index] == []
 
 
+@pytest.mark.slow
 def test_nothing_refers_to_files_outside_the_project():
     output = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     files = [file for name in output.split("\0") if name and (file := ROOT / name).is_file()]
@@ -156,6 +158,7 @@ def test_nothing_refers_to_files_outside_the_project():
     assert outside == []
 
 
+@pytest.mark.slow
 def test_every_bash_block_is_valid():
     scripts = [block for page in PAGES for block in blocks(page) if block.language == "bash"]
     assert len(scripts) > 50

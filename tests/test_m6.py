@@ -49,6 +49,7 @@ def run(capsys, *arguments, script=m6):
     return status, capsys.readouterr()
 
 
+@pytest.mark.slow
 def test_a_round_uses_nothing_later_than_its_friday(folder):
     prices, friday = m6.read_prices(folder), pd.Timestamp(FIRST)
     poisoned = prices.history.copy()
@@ -70,6 +71,7 @@ def test_the_calibration_error_is_that_of_probabilities_beside_frequencies():
     assert m6.calibration_error(probabilities, 1 - outcomes) > 0.4
 
 
+@pytest.mark.slow
 def test_what_is_scored_is_what_came(folder):
     prices, friday = m6.read_prices(folder), pd.Timestamp(FIRST)
     other = m6.Prices(prices.history, prices.outcomes.iloc[:, ::-1].set_axis(prices.outcomes.columns, axis=1))
@@ -88,6 +90,7 @@ def test_the_competitions_own_prices_decide_where_they_are(folder):
     assert m6.Prices(prices.history, moved).growth(*early).notna().sum() == 29
 
 
+@pytest.mark.slow
 def test_json_has_the_totals_and_each_round(folder, capsys):
     status, streams = run(capsys, "--data", folder, "--rounds", 2, "--json")
     totals = json.loads(streams.out)
@@ -106,6 +109,7 @@ def test_the_place_is_one_more_than_the_teams_ahead(folder, tmp_path):
     assert m6.place(tmp_path, 0.1551, FIRST, 12) is None
 
 
+@pytest.mark.slow
 def test_the_table_tells_the_score_and_its_error(folder, capsys):
     status, streams = run(capsys, "--data", folder, "--rounds", 2)
 
@@ -139,6 +143,7 @@ def test_a_folder_without_prices_is_one_line(tmp_path, capsys):
     assert len(streams.err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_books_are_scored_beside_two_other_methods(folder, capsys):
     status, streams = run(
         capsys, "--data", folder, "--weeks", 2, "--books", 3, "--first", FIRST, "--json", script=books
@@ -164,6 +169,7 @@ def test_the_record_of_books_counts_losses_above_the_value_at_risk():
     assert record["ours"]["fz0"] == record["history"]["fz0"]
 
 
+@pytest.mark.slow
 def test_a_books_forecast_uses_nothing_later_than_its_friday(folder):
     prices, friday = m6.read_prices(folder), pd.Timestamp(FIRST)
     poisoned = prices.history.copy()

@@ -7,6 +7,7 @@ import pytest
 from docs.prose import MAX_PARTICIPLES, MAX_PRONOUNS, SOURCES, Prose, add_source, is_participle, measure
 
 
+@pytest.mark.slow
 def test_the_sources_keep_the_limits():
     prose = measure(*SOURCES)
 

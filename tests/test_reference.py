@@ -4,6 +4,8 @@ import pytest
 
 from docs.make_reference import FOLDER, pages, setting_names
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _defaults(monkeypatch):

@@ -76,6 +76,7 @@ def doctor(zenith, closed_address):
     return run
 
 
+@pytest.mark.slow
 def test_new_installation_has_warnings_with_first_steps_and_no_failure(doctor, monkeypatch, tmp_path, closed_address):
     for name in OURS:
         monkeypatch.delenv(name, raising=False)
@@ -94,6 +95,7 @@ def test_new_installation_has_warnings_with_first_steps_and_no_failure(doctor, m
     assert [path for path in (tmp_path / "new").rglob("*.db")] == []
 
 
+@pytest.mark.slow
 def test_healthy_parts_report_counts(doctor, home):
     parts = doctor()
 
@@ -102,6 +104,7 @@ def test_healthy_parts_report_counts(doctor, home):
     assert parts["data"] == ("ok", "1 ticker, none older than 5 sessions", None)
 
 
+@pytest.mark.slow
 def test_without_json_each_part_is_a_line_and_the_last_line_sums_up(home, zenith, closed_address):
     status, out, _ = zenith("doctor", "--url", closed_address)
 
@@ -111,6 +114,7 @@ def test_without_json_each_part_is_a_line_and_the_last_line_sums_up(home, zenith
     assert lines[-1] == "warnings: runs and events, Dagster, REST service"
 
 
+@pytest.mark.slow
 def test_a_home_that_points_outside_itself_fails(doctor, home, trained_home):
     with closing(sqlite3.connect(home / "mlflow" / "mlflow.db")) as database:
         location = (trained_home / "mlflow" / "artifacts" / "models").as_uri()
@@ -123,6 +127,7 @@ def test_a_home_that_points_outside_itself_fails(doctor, home, trained_home):
     assert remedy.startswith("`zenith models` brings them in")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("trained", "says"), [(False, "with the models of its home"), (True, "with models of its own")]
 )
@@ -136,6 +141,7 @@ def test_a_stack_that_trained_under_an_earlier_version_has_its_own_models(doctor
     assert doctor()["stack"] == ("ok", f"{home / 'stack'}, {says}", None)
 
 
+@pytest.mark.slow
 def test_stack_settings_of_another_home_are_not_recommended(doctor, home):
     (home / "stack").mkdir()
     (home / "stack" / "stack.env").write_text("export ZENITH_HOME='/srv/original'\n")
@@ -146,6 +152,7 @@ def test_stack_settings_of_another_home_are_not_recommended(doctor, home):
     )
 
 
+@pytest.mark.slow
 def test_changed_model_file_is_named(doctor, home):
     for file in (home / "mlflow" / "artifacts").glob("*/model.onnx"):
         file.write_bytes(b"not a model")
@@ -159,6 +166,7 @@ def test_changed_model_file_is_named(doctor, home):
     assert remedy == "`zenith run --tickers AAPL` trains it again; until then the last good copy is served"
 
 
+@pytest.mark.slow
 def test_a_registry_without_versions_leads_to_training(doctor, home):
     (home / "mlflow" / "mlflow.db").unlink()
     put_mlflow_database(home / "mlflow")
@@ -166,12 +174,14 @@ def test_a_registry_without_versions_leads_to_training(doctor, home):
     assert doctor()["MLflow"] == ("warning", "no model yet", "`zenith run` trains models")
 
 
+@pytest.mark.slow
 def test_old_prices_are_reported(doctor, home):
     write_snapshot(home, date(2013, 3, 1))
 
     assert doctor()["data"][:2] == ("warning", "older than 5 sessions: 1 of 1 ticker: AAPL")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value", "part", "says"),
     [
@@ -196,6 +206,7 @@ def test_failure_is_reported_and_sets_the_exit_status(doctor, home, monkeypatch,
     assert "secret" not in json.dumps(parts)
 
 
+@pytest.mark.slow
 def test_a_registry_that_does_not_answer_is_asked_once(doctor, home, monkeypatch):
     questions = []
 
@@ -231,12 +242,14 @@ def test_unmet_requirements_are_named(doctor, home, monkeypatch):
     assert "make install" in remedy
 
 
+@pytest.mark.slow
 def test_nearly_full_disk_fails(doctor, home, monkeypatch):
     monkeypatch.setattr("zenith_pipelines.disk_space.MIN_FREE_BYTES", 1e18)
 
     assert doctor()["state folder"][0] == "failed"
 
 
+@pytest.mark.slow
 def test_a_disk_that_lasts_less_than_four_weeks_is_a_warning(doctor, home, monkeypatch):
     monkeypatch.setattr("zenith_pipelines.disk_space.AGAIN_BYTES", 10**15)
 
@@ -247,11 +260,13 @@ def test_a_disk_that_lasts_less_than_four_weeks_is_a_warning(doctor, home, monke
     assert "zenith cleanup --dry-run" in remedy
 
 
+@pytest.mark.slow
 def test_running_service_is_ok(doctor, home):
     with live_service(Settings()) as url:
         assert doctor("--url", url)["REST service"] == ("ok", f"{url} serves 1 ticker", None)
 
 
+@pytest.mark.slow
 def test_another_server_at_the_service_s_address_fails(doctor, home):
     class Other(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -274,6 +289,7 @@ def test_another_server_at_the_service_s_address_fails(doctor, home):
         server.server_close()
 
 
+@pytest.mark.slow
 def test_unexpected_error_hides_no_other_finding(doctor, home, monkeypatch):
     def explode(_):
         raise RuntimeError("two\nlines")
@@ -286,6 +302,7 @@ def test_unexpected_error_hides_no_other_finding(doctor, home, monkeypatch):
     assert parts["stack"][0] == "ok"
 
 
+@pytest.mark.slow
 def test_stack_without_its_settings_is_a_warning_with_the_file_to_source(doctor, home):
     (home / "stack").mkdir()
     (home / "stack" / "stack.env").write_text(f"export ZENITH_HOME='{home}'\n")

@@ -50,6 +50,7 @@ def test_since_a_day_it_is_compared_with_the_last_one_of_that_day(explain):
     assert first["says"] == "2 new sessions: the close went from 100.00 to 102.00 (+2.0%)."
 
 
+@pytest.mark.slow
 def test_a_single_forecast_is_shown_with_the_reason_why_nothing_changed(explain):
     status, lines, _ = explain(origins=1)
     assert status == 0

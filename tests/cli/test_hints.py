@@ -72,11 +72,13 @@ def test_each_hint_is_in_the_table_with_the_state_that_it_is_shown_in(hints, in_
     assert sorted(IN_TABLE - {command for _, command in hints | in_pages}) == [], "nothing shows it any more"
 
 
+@pytest.mark.slow
 def test_each_hint_is_a_command(hints):
     assert len(hints) > 50
     assert [error for file, hint in sorted(hints) if (error := fault(file, hint))] == []
 
 
+@pytest.mark.slow
 def test_each_command_that_a_page_names_is_one(in_pages):
     # a page may name a command without its arguments
     assert len(in_pages) > 50

@@ -34,6 +34,7 @@ def started_runs(home, monkeypatch):
     return calls
 
 
+@pytest.mark.slow
 def test_all_tickers_are_refreshed_by_default(started_runs, capsys):
     assert run_named("refresh_prices", None, [], None, as_json=False) == 0
     assert run_named("refresh_prices", "ibm", [], None, as_json=False) == 0
@@ -44,6 +45,7 @@ def test_all_tickers_are_refreshed_by_default(started_runs, capsys):
     assert capsys.readouterr().out.splitlines()[0] == "AAPL ok · prices until 2024-01-02"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["retrain_model", "retrain_all_models"])
 def test_retraining_accepts_model_type_epochs_and_options_of_models(started_runs, name):
     store = DatasetStore(Settings().data_uri)
@@ -59,6 +61,7 @@ def test_retraining_accepts_model_type_epochs_and_options_of_models(started_runs
     assert [run.models for run in started_runs] == [{"lstm": {"units": 32, "dropout": 0}}] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "tickers", "config", "message"),
     [
@@ -91,6 +94,7 @@ def test_invalid_request_is_one_line_and_starts_nothing(started_runs, name, tick
     assert started_runs == []
 
 
+@pytest.mark.slow
 def test_failure_is_printed_and_sets_the_exit_status(home, monkeypatch, capsys):
     outcome = {"status": "failed", "reason": "raw_prices: no such file", "exit_code": 1}
     monkeypatch.setattr(job, "run_batch", lambda runs, jobs, on_update: {run.ticker: outcome for run in runs})
@@ -102,6 +106,7 @@ def test_failure_is_printed_and_sets_the_exit_status(home, monkeypatch, capsys):
     assert output.err == "zenith: AAPL failed: raw_prices: no such file\n"
 
 
+@pytest.mark.slow
 def test_without_tickers_the_error_says_how_to_add_one(monkeypatch, tmp_path):
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
@@ -111,6 +116,7 @@ def test_without_tickers_the_error_says_how_to_add_one(monkeypatch, tmp_path):
         run_named("refresh_prices", None, [], None, as_json=False)
 
 
+@pytest.mark.slow
 def test_partitioned_op_job_runs_once_per_ticker(home, monkeypatch, capsys):
     monkeypatch.setattr(job, "job_names", lambda: {"evaluate": True})
     calls = []

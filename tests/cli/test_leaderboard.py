@@ -53,6 +53,7 @@ def test_json_has_every_figure_and_the_evidence_of_the_model_that_answers(show):
     assert (evidence["lstm"]["says"], evidence["ensemble"]["required"]) == ("no outcome yet", 20)
 
 
+@pytest.mark.slow
 def test_only_what_is_discovered_has_a_star(show, tmp_path):
     rows = {line.split()[0]: line for line in show()[1].splitlines() if "v1" in line}
     assert not any(" * " in row for row in rows.values())
@@ -66,6 +67,7 @@ def test_only_what_is_discovered_has_a_star(show, tmp_path):
     assert "lstm, evidence: 5,000 to 1 since January 2012: a claim, which asks 20 to 1 among 1 ticker." in text
 
 
+@pytest.mark.slow
 def test_the_best_backtest_of_all_tickers_is_deflated_by_all_trials(show, tmp_path):
     rows = {"lstm": {"version": 1, "sharpe": 1.25, "deflated_sharpe": 0.815}}
     trials = {"trials": 12, "independent": 9.5, "expected_best": 0.75, "correlation": 0.2, "variance": 0.2}

@@ -82,6 +82,7 @@ def test_a_ledger_without_a_chain_is_named_with_the_command_that_starts_it(zenit
     assert errors.endswith("it has no chain yet: `zenith job refresh_prices --tickers AAPL`\n")
 
 
+@pytest.mark.slow
 def test_one_broken_ledger_does_not_hide_the_others(zenith, store, head):
     entries = add_forecasts(no_entries(), "IBM", rows(0)["made_at"].iloc[0], rows(0), closes(1))
     store.write(LEDGER, "IBM", Dataset({FORECASTS: rows(0), ENTRIES: entries.assign(kind="outcome")}))
@@ -105,6 +106,7 @@ def write_together(store, *chain):
     store.write(UNIVERSE_LEDGER, ALL_TICKERS, Dataset({ENTRIES: entries}))
 
 
+@pytest.mark.slow
 def test_the_ledger_of_all_tickers_is_checked_too_stored_and_exported(zenith, store, head, tmp_path):
     write_together(store, ("forecast", FORECAST), ("outcome", OUTCOME))
     file = tmp_path / "all.csv"

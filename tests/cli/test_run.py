@@ -114,6 +114,7 @@ def test_a_plan_for_people_says_time_disk_and_where_the_time_comes_from(tmp_path
     ]
 
 
+@pytest.mark.slow
 def test_only_whole_runs_count_as_past_runs(tmp_path, monkeypatch):
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     settings = Settings(zenith_home=tmp_path, database_url=None)
@@ -219,6 +220,7 @@ def test_kinds_that_differ_by_a_number_differ_in_the_table(kind, short):
     assert run_table._short(kind) == short
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # raised inside Dagster
 def test_two_tickers_are_forecast_together_and_a_failure_is_one_line(monkeypatch, tmp_path):
     monkeypatch.setenv("ZENITH_HOME", str(tmp_path))

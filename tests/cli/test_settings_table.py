@@ -161,6 +161,7 @@ def test_every_setting_is_in_this_table():
     assert {name for _, name in DECLARED} - names_with_cases == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "name", "value"),
     [*PAIRS, *(pytest.param(*pair, marks=pytest.mark.long) for pair in ALL_PAIRS if pair not in PAIRS)],

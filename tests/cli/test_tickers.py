@@ -6,6 +6,8 @@ from tests.empty_databases import put_dagster_databases
 from tests.published import publish
 from zenith_core.market import exchanges
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def home(monkeypatch, tmp_path):

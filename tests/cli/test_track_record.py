@@ -25,6 +25,7 @@ def track_record(zenith, store):
     return run
 
 
+@pytest.mark.slow
 def test_actual_prices_are_shown_beside_forecasts(track_record):
     status, text, _ = track_record(ledger(3).assign(actual=[104.0, 110.0, np.nan]))
 
@@ -41,6 +42,7 @@ def test_without_matured_forecasts_it_says_when_the_first_matures(track_record):
     assert text == "AAPL: no forecast has matured yet. The first one matures on 2026-01-02.\n"
 
 
+@pytest.mark.slow
 def test_forecasts_made_after_their_target_date_do_not_count(track_record):
     _, mature, _ = track_record(ledger(2, made_after=9))
     _, pending, _ = track_record(ledger(2, made_after=9).assign(actual=np.nan))

@@ -31,6 +31,7 @@ def test_all_tickers_are_ranked_with_their_record(universe):
     assert "record of 12 past forecasts: score 0.1561, equal probabilities 0.1600" in text
 
 
+@pytest.mark.slow
 def test_a_group_says_who_beats_whom(universe):
     document = json.loads(universe("--tickers", "T0,t3", "--horizon", "7", "--json")[1])
 

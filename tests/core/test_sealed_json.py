@@ -26,6 +26,7 @@ def test_a_part_is_read_from_intact_and_from_formatted_documents_only():
         unseal_part(content.replace(b'"1"', b'"2"'), Stamp)
 
 
+@pytest.mark.slow
 def test_every_value_is_restored_bit_for_bit():
     random = np.random.default_rng(1)
     floats = random.integers(0, 2**63, 20_000, dtype=np.int64).view(np.float64)

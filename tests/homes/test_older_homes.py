@@ -56,6 +56,7 @@ def answer(older, name):
     return (older / "answers" / name).read_text()
 
 
+@pytest.mark.slow
 def test_it_forecasts_the_same(older, zenith):
     before, now = json.loads(answer(older, "predict")), json.loads(zenith("predict", "AAPL", "--json"))
 

@@ -11,6 +11,8 @@ import pytest
 from tests.empty_databases import put_mlflow_database
 from tests.example_package import install
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[1]
 
 PROGRAM = """
@@ -98,7 +100,6 @@ def run(packages, tmp_path, models, program, answers=""):
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.slow
 def test_packages_add_models_to_everything_that_the_table_makes(packages, tmp_path):
     put_mlflow_database(tmp_path)
     models = "lstm,ensemble,standstill,boosted_quantiles,ets,theta"
@@ -124,7 +125,6 @@ def test_packages_add_models_to_everything_that_the_table_makes(packages, tmp_pa
     assert answer["predictions"][0]["price"] == pytest.approx(answer["current_price"], rel=1e-6)
 
 
-@pytest.mark.slow
 def test_installed_packages_that_are_not_named_change_nothing(packages, tmp_path):
     process = run(packages, tmp_path, "", "from zenith_core.model_kinds.table import KINDS; print(*KINDS)")
 

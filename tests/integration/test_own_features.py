@@ -13,6 +13,8 @@ from zenith_core.features.model_features import FEATURES
 from zenith_serving.prediction.predictor import make_predictor
 from zenith_serving.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import json, sys, warnings
 from pathlib import Path
@@ -47,7 +49,6 @@ print(json.dumps({"features": FEATURES, "passed": certificate["passed"], "leakag
 """
 
 
-@pytest.mark.slow
 def test_the_guides_feature_is_certified_trained_on_and_served_without_its_code(tmp_path):
     put_mlflow_database(tmp_path)
     example = next(block for block in blocks(DOCS / "guides" / "own-features.md") if block.language == "python")

@@ -278,6 +278,7 @@ def test_a_restart_without_the_registry_answers_from_the_last_good_copies(settin
         assert client.get("/health").json()["status"] == "degraded"
 
 
+@pytest.mark.slow
 def test_the_disclaimer_and_the_documentation_are_served(client):
     assert client.get("/api/v1/ml/disclaimer").json() == {"disclaimer": DISCLAIMER}
     assert client.get("/docs").status_code == 200

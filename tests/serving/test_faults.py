@@ -21,6 +21,8 @@ from zenith_core.sealed_json import unseal
 from zenith_serving.app import create_app
 from zenith_serving.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 POLL_SECONDS = 0.2
 PREDICT = "/api/v1/ml/predict"
 
@@ -230,7 +232,6 @@ def repair(world):
     world.publish()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("trials", [20, pytest.param(500, marks=pytest.mark.long)])
 def test_no_fault_gives_a_wrong_number_or_a_5xx_and_health_names_it(tmp_path, trials):
     draw = random.Random(45)

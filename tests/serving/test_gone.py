@@ -41,6 +41,7 @@ def test_a_delisted_ticker_is_410_when_nothing_is_left_to_forecast(client, home)
         )
 
 
+@pytest.mark.slow
 def test_a_deleted_artifact_fails_neither_who_holds_it_nor_a_restart_and_a_cold_start_says_so(
     settings, home, mlflow_home, models
 ):

@@ -22,6 +22,7 @@ def operations(document):
     return [operation for item in document["paths"].values() for operation in item.values()]
 
 
+@pytest.mark.slow
 def test_the_document_is_valid(document):
     validate(document)
 
@@ -57,6 +58,7 @@ def test_each_operation_that_changes_something_requires_a_key(document):
     assert all(operation["security"] for operation in changing)
 
 
+@pytest.mark.slow
 def test_each_body_and_each_problem_is_a_named_schema_in_every_application(settings, document):
     """Without a name, a generator makes a class for each operation, or omits the second one."""
     assert create_app(settings).openapi() == document
@@ -82,6 +84,7 @@ def test_each_operation_documents_its_refusals_as_problems(document):
             assert answer["content"] == {"application/problem+json": {"schema": {"$ref": PROBLEM}}}
 
 
+@pytest.mark.slow
 def test_with_read_keys_every_operation_but_health_documents_401(settings):
     changes = {"zenith_api_keys": (SecretStr("key"),), "zenith_read_keys": True}
     paths = create_app(settings.model_copy(update=changes)).openapi()["paths"]

@@ -1,5 +1,6 @@
 """The report over REST: verdicts and evidence of what the pipelines keep, and only that."""
 
+import shutil
 from copy import deepcopy
 
 import pytest
@@ -17,11 +18,20 @@ from zenith_serving.settings import Settings
 REPORT = "/api/v1/ml/reports/AAPL"
 
 
+@pytest.fixture(scope="module")
+def written_home(tmp_path_factory):
+    """What the pipelines keep of AAPL. Not to be changed."""
+    home = tmp_path_factory.mktemp("written")
+    write_facts(home, "serving_snapshot", "AAPL", make_snapshot("AAPL").to_json())
+    write_charts(home, "AAPL")
+    write_evidence(home, "AAPL")
+    return home
+
+
 @pytest.fixture
-def home(tmp_path):
-    write_facts(tmp_path, "serving_snapshot", "AAPL", make_snapshot("AAPL").to_json())
-    write_charts(tmp_path, "AAPL")
-    write_evidence(tmp_path, "AAPL")
+def home(written_home, tmp_path):
+    """A copy of `written_home` that a test may change."""
+    shutil.copytree(written_home, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

@@ -55,6 +55,7 @@ def stack(tmp_path):
     return Stack(tmp_path)
 
 
+@pytest.mark.slow
 def test_service_starts_after_its_dependency_and_stops_before_it(stack):
     stack.add("api", needs=("mlflow",))
     stack.add("mlflow", needs=("postgres",))
@@ -85,6 +86,7 @@ def test_each_line_is_logged_with_its_service(stack):
     assert {("one", "out"), ("one", "err")} <= set(stack.lines)
 
 
+@pytest.mark.slow
 def test_dead_service_is_restarted(stack):
     stack.add(
         "frail", f"import os; os._exit(3) if len(open({str(stack.folder / 'log')!r}).readlines()) < 3 else 0; " + SLEEP
@@ -104,6 +106,7 @@ def test_dead_service_is_restarted(stack):
     assert [line for line in stack.lines if line[0] == "frail"] == [("frail", "exited with status 3, restarting")] * 2
 
 
+@pytest.mark.slow
 def test_service_that_keeps_dying_stops_the_stack(stack, monkeypatch):
     monkeypatch.setattr(module, "RESTARTS", 2)
     stack.add("healthy")
@@ -144,6 +147,7 @@ def test_service_that_ignores_the_stop_signal_is_killed_with_its_children(stack,
     assert is_gone(int(stack.lines[0][1]))
 
 
+@pytest.mark.slow
 def test_children_of_a_dead_service_are_killed_before_its_restart(stack):
     child = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-S', '-c', {SLEEP!r}]); "
     stack.add("parent", child + "print(p.pid, flush=True); import os; os._exit(0)")
@@ -172,6 +176,7 @@ asyncio.run(Supervisor([service], lambda name, line: print(line, flush=True)).ru
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl exists only on Linux")
 def test_services_end_if_the_supervisor_is_killed():
     supervisor = subprocess.Popen([sys.executable, "-c", SUPERVISOR], stdout=subprocess.PIPE, text=True)

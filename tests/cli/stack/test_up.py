@@ -115,6 +115,7 @@ def test_dagster_is_configured_with_the_code_server_and_postgresql(layout):
     assert instance["storage"]["custom"]["class"] == "PostgresStorage"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("host", "is_allowed"),
     [

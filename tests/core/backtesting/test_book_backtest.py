@@ -52,6 +52,7 @@ def test_all_that_stands_still_is_held_equally():
         np.testing.assert_array_equal(method(np.zeros((300, 2))), [0.5, 0.5])
 
 
+@pytest.mark.slow
 def test_without_costs_equal_weight_earns_the_mean_of_each_week():
     opens, closes = prices()
     result = backtest_books(opens, closes, NO_COST)
@@ -65,6 +66,7 @@ def test_without_costs_equal_weight_earns_the_mean_of_each_week():
     assert set(result.stats) == set(result.equity) == set(book_backtest.METHODS)
 
 
+@pytest.mark.slow
 def test_costs_are_paid_on_the_value_traded():
     opens, closes = prices()
     free, paid = (backtest_books(opens, closes, cost) for cost in (NO_COST, np.full(4, 0.01)))
@@ -78,6 +80,7 @@ def test_costs_are_paid_on_the_value_traded():
     assert 0 <= stats["deflated_sharpe"] <= 1
 
 
+@pytest.mark.slow
 def test_it_uses_nothing_later_than_the_close_of_the_decision():
     opens, closes = prices()
     cut = closes.index[-20]
@@ -88,6 +91,7 @@ def test_it_uses_nothing_later_than_the_close_of_the_decision():
     pd.testing.assert_frame_equal(*before)
 
 
+@pytest.mark.slow
 def test_a_young_listing_joins_later_and_too_little_history_is_refused():
     opens, closes = prices()
     closes.iloc[:100, 3] = np.nan

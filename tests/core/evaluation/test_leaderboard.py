@@ -34,6 +34,7 @@ def test_price_models_are_scored_on_their_common_rows_and_the_table_says_how_man
     assert 0.5 < rows["gru"]["coverage"] <= 1
 
 
+@pytest.mark.slow
 def test_challengers_are_tested_against_the_model_that_answers():
     _, rows = board("price", "lstm", prices("lstm", foresight=0.1), prices("gru", foresight=0.3), prices("naive"))
 

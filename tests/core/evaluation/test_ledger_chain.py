@@ -63,6 +63,7 @@ def ledger(days):
     return entries
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [None, lambda table: table.assign(lower=1.0), lambda table: table.iloc[::-1]])
 def test_the_table_follows_from_the_entries_also_when_the_chain_is_replayed_once(change):
     earlier, recorded = ledger(4), (9, "0" * 64)
@@ -76,6 +77,7 @@ def test_the_table_follows_from_the_entries_also_when_the_chain_is_replayed_once
     pd.testing.assert_frame_equal(forecasts, replay(entries))
 
 
+@pytest.mark.slow
 def test_a_ledger_begins_with_its_first_forecasts_or_with_those_of_an_earlier_release():
     for table in (None, replay(ledger(2)), replay(no_entries())):
         entries, forecasts = extend_ledger(no_entries(), table, "AAPL", moment(4), rows(4), closes(6))
@@ -83,6 +85,7 @@ def test_a_ledger_begins_with_its_first_forecasts_or_with_those_of_an_earlier_re
         assert len(forecasts) == 30 + (0 if table is None else len(table))
 
 
+@pytest.mark.slow
 def test_each_day_adds_its_forecasts_and_the_outcomes_that_came_and_holds_the_hash_of_the_day_before():
     entries = ledger(3)
 
@@ -94,6 +97,7 @@ def test_each_day_adds_its_forecasts_and_the_outcomes_that_came_and_holds_the_ha
     assert (summary.entries, summary.forecasts, summary.outcomes, summary.head) == (5, 90, 3, entries["hash"].iloc[-1])
 
 
+@pytest.mark.slow
 def test_the_table_of_forecasts_follows_from_the_entries_as_it_was_kept_before():
     table = None
     for day in range(4):
@@ -105,6 +109,7 @@ def test_the_table_of_forecasts_follows_from_the_entries_as_it_was_kept_before()
     assert list(rebuilt_table.columns) == list(COLUMNS)
 
 
+@pytest.mark.slow
 def test_risk_is_in_the_chain_and_a_ledger_of_before_has_none_of_it():
     earlier = rows(0).drop(columns=["scale_version", *RISK_NUMBERS])
     chain = add_forecasts(no_entries(), "AAPL", moment(0), earlier, closes(1))
@@ -120,12 +125,14 @@ def test_risk_is_in_the_chain_and_a_ledger_of_before_has_none_of_it():
     assert continue_chain(chain, table, "AAPL", moment(2)).equals(chain)
 
 
+@pytest.mark.slow
 def test_the_same_forecasts_again_add_nothing():
     entries = ledger(3)
     again = add_forecasts(entries, "AAPL", moment(9), rows(2, price=999.0), closes(3))
     assert again.equals(entries)
 
 
+@pytest.mark.slow
 def test_a_ledger_of_an_earlier_release_is_the_first_entry_with_its_outcomes():
     table = fill_actuals(append_rows(rows(0), rows(1)), closes(2))
 
@@ -137,6 +144,7 @@ def test_a_ledger_of_an_earlier_release_is_the_first_entry_with_its_outcomes():
     assert verify(more).outcomes == 5 + 4  # every day of the first forecast, and of the second
 
 
+@pytest.mark.slow
 def test_a_stored_row_that_differs_is_written_anew_from_the_chain_and_an_entry_says_so():
     entries = ledger(3)
     table = replay(entries)
@@ -150,6 +158,7 @@ def test_a_stored_row_that_differs_is_written_anew_from_the_chain_and_an_entry_s
     pd.testing.assert_frame_equal(replay(with_repair), replay(entries))
 
 
+@pytest.mark.slow
 def test_a_restored_backup_is_an_entry_that_names_what_is_missing():
     whole, backup = ledger(3), ledger(2)
     last_entry = (int(whole["number"].iloc[-1]), str(whole["hash"].iloc[-1]))
@@ -229,6 +238,7 @@ def test_every_change_of_the_past_is_found_and_named(damage, reason):
         verify(damage(ledger(3)))
 
 
+@pytest.mark.slow
 def test_a_removed_ticker_is_an_entry_and_the_chain_goes_on():
     entries = append_entry(ledger(2), "AAPL", "removed", moment(2), [])
     assert verify(entries).forecasts == 60
@@ -263,6 +273,7 @@ def of_schema_1(entries):
     return older
 
 
+@pytest.mark.slow
 def test_a_chain_whose_rows_name_no_model_goes_on_as_forecasts_of_the_lstm():
     older, table = of_schema_1(ledger(3)), replay(ledger(3)).drop(columns="model_type")
 
@@ -276,6 +287,7 @@ def test_a_chain_whose_rows_name_no_model_goes_on_as_forecasts_of_the_lstm():
     assert verify(more).forecasts == 4 * 30
 
 
+@pytest.mark.slow
 def test_forecasts_of_two_kinds_with_the_same_version_number_are_both_kept():
     entries = add_forecasts(ledger(1), "AAPL", moment(0), rows(0, price=99.0, model_type="gru"), closes(1))
 

@@ -100,6 +100,7 @@ class TestDieboldMariano:
         p_values = [diebold_mariano(*rng.normal(0, 1, (2, 250)), 1)[1] for _ in range(400)]
         assert 0.02 < np.mean(np.array(p_values) < 0.05) < 0.09
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("horizon", [5, 20])
     def test_it_keeps_its_size_for_overlapping_forecasts_with_the_fewest_rows_that_are_tested(self, horizon):
         """Two scales, equally good, whose persistent difference has nothing to do with the overlapping outcomes."""

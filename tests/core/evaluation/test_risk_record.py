@@ -71,6 +71,7 @@ def test_the_band_is_scored_as_it_is_served(record, daily):
     assert band["p_value"] < 0.05
 
 
+@pytest.mark.slow
 def test_the_band_is_compared_with_its_peers_on_every_fifth_origin(record, daily):
     actual, quantiles = daily
     peers = record["horizons"]["1"]["peers"]
@@ -110,6 +111,7 @@ def test_volatility_is_scored_against_the_squares_of_the_next_sessions(record):
     assert 0 < scores["qlike"] < scores["qlike_ewma"]
 
 
+@pytest.mark.slow
 def test_the_table_holds_the_forecasts_behind_the_record(record, model):
     prices = swinging_prices(99, SESSIONS)
 

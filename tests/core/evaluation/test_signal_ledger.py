@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from zenith_core.evaluation.ledger_chain import no_entries, replay, verify
 from zenith_core.evaluation.signal_ledger import add_signal, replay_signals
@@ -32,6 +33,7 @@ def record(days, buy=lambda day: 0.5, closes=CLOSES):
     return entries
 
 
+@pytest.mark.slow
 def test_a_signal_is_kept_once_and_scored_at_its_session():
     entries = record(range(7))
     again = add_signal(entries, "AAPL", datetime(2026, 2, 1, tzinfo=UTC), signal(6), CLOSES[: DAYS[6]])
@@ -43,6 +45,7 @@ def test_a_signal_is_kept_once_and_scored_at_its_session():
     assert table["model_type"].unique().tolist() == ["ensemble"]
 
 
+@pytest.mark.slow
 def test_a_small_move_is_hold_and_a_missing_close_is_waited_for():
     flat = pd.Series(100.0, DAYS)
     assert replay_signals(record(range(6), closes=flat))["label"].tolist() == ["hold", *[""] * 5]
@@ -50,6 +53,7 @@ def test_a_small_move_is_hold_and_a_missing_close_is_waited_for():
     assert replay_signals(record(range(7), closes=gap))["label"].tolist() == ["", "buy", *[""] * 5]
 
 
+@pytest.mark.slow
 def test_served_signals_add_to_the_evidence_that_the_walk_forward_began():
     signals = replay_signals(record(range(30), buy=lambda day: 0.6 if day % 2 else 0.4))
     assert signal_evidence(signals, {})["5"]["since"] == f"{DAYS[0]:%Y-%m-%d}"

@@ -69,6 +69,7 @@ def test_a_model_of_the_drift_alone_is_no_evidence():
     assert wealth(np.column_stack([1 - shares, np.zeros(1000), shares]), labels) < 5
 
 
+@pytest.mark.slow
 def test_of_models_that_know_nothing_at_most_one_in_twenty_reaches_twenty_to_one():
     random = np.random.default_rng(4)
     reached = [wealth(*signals_that_know(random, 0.0, 300)) >= 20 for _ in range(60)]

@@ -30,6 +30,7 @@ def e_value(returns, forecasts, horizon, known):
     return np.exp(log_e_value(gained, bounds, origins, targets, horizon, known))
 
 
+@pytest.mark.slow
 def test_under_the_null_the_mean_is_at_most_one():
     wealth = wealth_paths(*noise(np.random.default_rng(1), 100, 4000))[-1]
     assert wealth.mean() <= 1 + 3 * wealth.std() / np.sqrt(wealth.size)
@@ -88,6 +89,7 @@ def test_a_second_forecast_of_a_session_does_not_bet_again():
     assert [rows.tolist() for rows in split_series(origins, targets, 1)] == [[0, 2]]
 
 
+@pytest.mark.slow
 def test_stopping_before_an_open_bet_is_lost_gains_nothing():
     """Stop on the first day on which the open bets look bad, else at the end: the mean stays at most 1."""
     random, horizon, bound = np.random.default_rng(7), 5, 0.12

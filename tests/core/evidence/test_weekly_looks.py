@@ -4,6 +4,7 @@ The small form of benchmarks/claims.py, with seeds of its own.
 """
 
 import numpy as np
+import pytest
 
 from zenith_core.evidence.discoveries import discovered
 from zenith_core.evidence.e_process import MAX_STAKE, log_mean, log_wealths
@@ -36,6 +37,7 @@ def significant(gained):
     return (mean > 1.645 * error)[29::WEEK]
 
 
+@pytest.mark.slow
 def test_years_without_an_edge_have_hardly_a_false_claim_where_a_weekly_test_has_many():
     random, years = np.random.default_rng(21), 20
     ours = tests = 0

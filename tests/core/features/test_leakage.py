@@ -116,6 +116,7 @@ def test_accumulation_from_the_first_row_fails_on_late_starts_only(leak):
     assert certificate["late_starts"]["largest_difference"] > 10 * START_TOLERANCE
 
 
+@pytest.mark.slow
 def test_an_indicator_that_no_model_sees_may_depend_on_the_start_but_not_on_the_future():
     from_the_start = planted(FROM_THE_START["cumulative OBV"])
     assert certify(from_the_start, make_prices(), SMALL_INPUTS)["passed"]
@@ -157,6 +158,7 @@ def test_an_infinite_value_does_not_hide_the_differences_of_its_column():
     assert certify(make, make_prices(), SMALL_INPUTS)["offending_columns"] == ["planted"]
 
 
+@pytest.mark.slow
 def test_a_column_or_rows_that_are_not_there_again_fail():
     def forgetful(prices):
         return small(prices).drop(columns="month") if len(prices) < 700 else small(prices)
@@ -195,6 +197,7 @@ def test_late_starts_are_early_late_and_after_the_largest_jump():
     assert late_starts(make_prices(WARM_UP + 2)["close"], WARM_UP) == [1]
 
 
+@pytest.mark.slow
 def test_the_certificate_is_json_and_its_summary_one_line():
     passed = certify(small, make_prices(), SMALL_INPUTS)
     failure = certify(planted(LOOK_AHEAD["negative shift"]), make_prices(), SMALL_INPUTS)
@@ -274,6 +277,7 @@ RESTATEMENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 def test_a_certificate_holds_while_the_history_only_grows_and_ends_with_each_restatement(seed):
     raw = raw_history(seed)
@@ -287,6 +291,7 @@ def test_a_certificate_holds_while_the_history_only_grows_and_ends_with_each_res
     assert not holds(certificate, raw.iloc[: LAST - 1]), "a history that has become shorter"
 
 
+@pytest.mark.slow
 def test_a_certificate_ends_with_the_week_the_features_the_code_and_a_failure():
     raw = raw_history(1)
     assert not holds(certificate_of(raw), raw, later=RENEWED_AFTER)

@@ -34,6 +34,7 @@ def test_a_truncated_history_gives_exactly_the_same_past(length):
     pd.testing.assert_frame_equal(features(prices.iloc[:length]), whole, check_exact=True)
 
 
+@pytest.mark.slow
 def test_a_value_that_looked_ahead_would_be_seen():
     prices = make_prices(400)
     other_prices = prices.copy()
@@ -129,6 +130,7 @@ def test_the_hash_is_of_the_spec(monkeypatch):
     assert feature_spec_hash() != "f8b68b1f92dacfc0"
 
 
+@pytest.mark.slow
 def test_an_earlier_spec_with_other_ranges_or_fewer_inputs_is_still_computed():
     first, second, *_ = feature_spec()["inputs"]
     earlier_inputs = inputs_of({**feature_spec(), "inputs": [second, {**first, "high": 0.5}]})

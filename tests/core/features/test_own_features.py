@@ -52,6 +52,7 @@ def certify(feature):
     return leakage_certificate(make, PRICES, make(PRICES), **facts)
 
 
+@pytest.mark.slow
 def test_an_own_feature_is_a_column_like_the_others():
     table = features(PRICES, (*BUILT_IN, own()))
 
@@ -67,10 +68,12 @@ def test_its_values_are_clipped_and_neutral_where_undefined():
     assert table["gap"].iloc[-3:].tolist() == [0.1, 0.05, -0.1]
 
 
+@pytest.mark.slow
 def test_a_causal_feature_passes_the_certificate():
     assert certify(own())["passed"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "peek",
     [
@@ -219,6 +222,7 @@ def certify_across(feature):
     return leakage_certificate(make, prices, make(prices), **facts)
 
 
+@pytest.mark.slow
 def test_a_feature_may_use_the_session_of_another_exchange_that_closed_before():
     feature = new_york(known_at_close)
     prices, others = tokyo_and_new_york()
@@ -231,6 +235,7 @@ def test_a_feature_may_use_the_session_of_another_exchange_that_closed_before():
     assert feature.declaration["tickers"] == ["SPY"]
 
 
+@pytest.mark.slow
 def test_a_feature_of_tokyo_that_uses_the_same_date_of_new_york_fails():
     certificate = certify_across(new_york(lambda prices, spy: spy.reindex(prices.index)))
 

@@ -27,6 +27,7 @@ def brier(probabilities, labels):
     return ((probabilities - np.eye(3)[labels]) ** 2).sum(axis=1)
 
 
+@pytest.mark.slow
 def test_a_planted_slope_and_planted_intercepts_are_found():
     rng = np.random.default_rng(0)
     true_calibrator = Calibrator(0.6, (0.3, -0.2, -0.1))
@@ -40,6 +41,7 @@ def test_a_planted_slope_and_planted_intercepts_are_found():
     np.testing.assert_allclose(gaps - gaps.mean(), 0, atol=0.04)
 
 
+@pytest.mark.slow
 def test_calibrated_probabilities_stay():
     rng = np.random.default_rng(1)
     raw = votes(rng, 20_000, concentration=5)
@@ -115,6 +117,7 @@ def test_perfect_foresight_and_a_constant_answer_are_finite():
     np.testing.assert_allclose(constant(RATES[np.newaxis]), [RATES])
 
 
+@pytest.mark.slow
 def test_a_class_missing_among_the_judged_rows_keeps_its_base_rate():
     rng = np.random.default_rng(5)
     raw = votes(rng, 3000, concentration=5)
@@ -132,6 +135,7 @@ def test_a_class_that_never_occurs_is_refused():
         fit_calibrator(np.tile(RATES, (5, 1)), np.zeros(5, dtype=int), np.array([0.5, 0.5, 0.0]), horizon=1)
 
 
+@pytest.mark.slow
 def test_noise_is_called_information_about_one_time_in_twenty_though_outcomes_overlap():
     rng = np.random.default_rng(6)
     rejections = 0

@@ -61,6 +61,7 @@ def test_ninety_percent_is_ninety_percent(simulation):
     np.testing.assert_allclose(coverage, 0.9, atol=0.03)
 
 
+@pytest.mark.slow
 def test_bands_widen_with_volatility_and_revert_to_its_mean_with_the_horizon():
     setting = Setting(garch_returns(np.random.default_rng(3)))
     bands = setting.quantiles(3000, SESSIONS)
@@ -73,6 +74,7 @@ def test_bands_widen_with_volatility_and_revert_to_its_mean_with_the_horizon():
     assert 1 < ratio[19] < 0.9 * ratio[0]
 
 
+@pytest.mark.slow
 def test_quantiles_do_not_cross_and_hold_the_forecast():
     bands = Setting(garch_returns(np.random.default_rng(1))).quantiles(START, SESSIONS)
 
@@ -96,6 +98,7 @@ def test_the_future_changes_no_band_before_it():
     ).all()
 
 
+@pytest.mark.slow
 def test_forecasts_made_out_of_sample_calibrate_with_their_own_errors():
     setting = Setting(independent_returns(np.random.default_rng(4)))
     other_scores = setting.no_change.copy()
@@ -130,6 +133,7 @@ def test_the_first_out_of_sample_forecast_from_a_session_stays():
     assert scores.values.tolist() == [[0, 0], [1, 1], [1, 1], [2, 2], [0, 0], [0, 0]]
 
 
+@pytest.mark.slow
 def test_too_little_history_is_refused():
     setting = Setting(independent_returns(np.random.default_rng(4)))
 

@@ -35,6 +35,7 @@ def test_the_sample_period_has_3270_sessions():
     assert len(sessions_between(NEW_YORK, date(2000, 3, 1), date(2013, 3, 1))) == 3270
 
 
+@pytest.mark.slow
 def test_the_sixties_are_known():
     assert sessions_between(NEW_YORK, date(1962, 1, 1), date(1962, 1, 5))[0] == pd.Timestamp(1962, 1, 2)
 
@@ -48,6 +49,7 @@ def test_there_are_no_sessions_beyond_the_calendar(day):
     assert len(sessions_between(NEW_YORK, day, day)) == 0
 
 
+@pytest.mark.slow
 def test_a_calendar_with_a_late_beginning_is_cut_there():
     assert sessions_between(TOKYO, date(1980, 1, 1), date(1997, 1, 7))[0] == pd.Timestamp(1997, 1, 6)
     assert len(sessions_between(TOKYO, date(1950, 1, 1), date(1960, 1, 1))) == 0
@@ -77,6 +79,7 @@ def test_last_closed_session_waits_for_the_close(now, expected):
     assert last_closed_session(NEW_YORK, now) == expected
 
 
+@pytest.mark.slow
 def test_last_closed_session_across_the_date_line():
     assert last_closed_session(TOKYO, datetime(2024, 7, 4, 23, 0, tzinfo=UTC)) == date(2024, 7, 4)
 
@@ -86,6 +89,7 @@ def test_before_the_beginning_of_a_calendar_no_session_has_closed():
         last_closed_session(exchange_of("2222.SR"), datetime(2009, 8, 22, tzinfo=UTC))
 
 
+@pytest.mark.slow
 def test_a_calendar_that_grew_to_other_decades_keeps_its_sessions():
     nineties = sessions_between(SAO_PAULO, date(1995, 1, 1), date(2001, 12, 31))
     assert len(sessions_between(SAO_PAULO, date(1952, 1, 1), date(1952, 12, 31))) > 200

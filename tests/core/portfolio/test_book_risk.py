@@ -78,6 +78,7 @@ def test_a_ticker_that_stands_still_has_no_part():
     assert risk.contributions[1] == risk.alone[1] == risk.tails[0].contributions[1] == 0
 
 
+@pytest.mark.slow
 def test_ten_thousand_positions_add_up():
     log_returns = np.random.default_rng(2).normal(0, 0.02, (100, 10_000))
     risk = book_risk(np.linspace(-1, 2, 10_000), log_returns, (0.05,))

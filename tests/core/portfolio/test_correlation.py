@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from tests.core.portfolio.universe import drawn_returns
 from zenith_core.portfolio.correlation import correlation as correlation_of_scores
@@ -64,6 +65,7 @@ def test_young_listings_that_never_met_leave_it_positive_definite():
     assert_is_a_correlation(correlation(returns))
 
 
+@pytest.mark.slow
 def test_more_tickers_than_rows_leave_it_positive_definite():
     assert_is_a_correlation(correlation(drawn_returns(40, tickers=100)))
 

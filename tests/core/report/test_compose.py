@@ -46,6 +46,7 @@ def test_the_risk_is_read_off_the_distribution_of_the_snapshot():
     assert risk[2].touch[0].price == pytest.approx(1.1 * SNAPSHOT.close)
 
 
+@pytest.mark.slow
 def test_bands_of_a_scale_are_judged_by_their_own_record(facts):
     snapshot = replace(SNAPSHOT, distribution=normal_distribution(), risk_record=make_sample().risk_record)
     report = report_of(facts, snapshot)

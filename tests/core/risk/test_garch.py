@@ -38,6 +38,7 @@ def test_variances_worked_by_hand():
     np.testing.assert_allclose(model.variances(np.array([2.0, -1.0])), [1.0, 3.25, 2.8125])
 
 
+@pytest.mark.slow
 def test_the_fit_finds_the_parameters_that_made_the_returns(returns):
     fit = fit_garch(returns, is_symmetric=False)
 
@@ -49,6 +50,7 @@ def test_the_fit_finds_the_parameters_that_made_the_returns(returns):
     assert symmetric.rise == symmetric.fall
 
 
+@pytest.mark.slow
 def test_the_fit_does_not_depend_on_the_unit(returns):
     fit, percent = (fit_garch(scale * returns, is_symmetric=True) for scale in (1, 100))
 
@@ -77,12 +79,14 @@ def test_a_constant_variance_grows_with_the_root_of_time():
     np.testing.assert_allclose(quantiles.mean(axis=0), expected, atol=0.002)
 
 
+@pytest.mark.slow
 def test_paths_of_an_explosive_fit_stay_finite(returns):
     explosive = replace(TRUE, beta=0.99)
 
     assert np.abs(simulated_quantiles(explosive, returns, np.array([5000]), (20,), LEVELS)).max() < 1
 
 
+@pytest.mark.slow
 def test_a_peer_knows_nothing_after_its_origin():
     prices = swinging_prices(5, 1000)
     origins = np.arange(400, 990, 97)

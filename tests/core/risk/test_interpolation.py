@@ -48,6 +48,7 @@ def test_an_outcome_with_a_probability_of_its_own_is_not_below_itself():
     assert probability_up_to(0.0, LEVELS, tied).value == pytest.approx(0.75)
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(quantiles=increasing_quantiles, level=st.floats(0.01, 0.99))
 def test_probabilities_are_the_inverse_of_quantiles(quantiles, level):

@@ -59,6 +59,7 @@ def test_a_horizon_without_a_distribution_is_refused():
         touch_probability(DISTRIBUTION, 31, 110, 100)
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(
     highs=st.lists(st.floats(-2, 30), min_size=35, max_size=35),

@@ -81,6 +81,7 @@ def test_a_level_of_a_price_beyond_the_data_is_refused():
         price_quantiles(DISTRIBUTION, [0.9999], 100)
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(
     quantiles=st.lists(st.floats(-30, 30), min_size=35, max_size=35),

@@ -53,6 +53,7 @@ def test_series_without_spread_or_too_short_take_no_part_and_opposite_ones_count
     assert mean_correlation([]) == 0
 
 
+@pytest.mark.slow
 def test_the_best_of_many_tickers_without_skill_is_rarely_above_95_percent():
     """300 sets of 40 trials of 500 sessions without skill: choosing the best one is deflated."""
     random, year = np.random.default_rng(8), 252

@@ -72,6 +72,7 @@ def test_resampled_blocks_are_of_the_asked_length_and_wrap_around():
     assert ((np.diff(short) % 3) == 1).all()
 
 
+@pytest.mark.slow
 def test_the_interval_of_independent_returns_is_the_closed_form():
     """Lo (2002): the variance of a Sharpe ratio is (1 + Sharpe^2 / 2) / n."""
     returns = np.random.default_rng(2).normal(0.001, 0.01, 1500)
@@ -81,6 +82,7 @@ def test_the_interval_of_independent_returns_is_the_closed_form():
     assert (low, high) == pytest.approx((sharpe - 1.645 * error, sharpe + 1.645 * error), abs=0.2 * error)
 
 
+@pytest.mark.slow
 def test_blocks_widen_the_interval_of_correlated_returns():
     noise = np.random.default_rng(3).normal(0, 0.01, 2000)
     returns = np.convolve(noise, np.ones(8) / 8, mode="valid")
@@ -116,6 +118,7 @@ def test_the_excess_is_significant_when_it_is_there_and_seldom_when_it_is_not():
     assert evidence["excess_sharpe_p_value"] < 0.01
 
 
+@pytest.mark.slow
 def test_no_excess_over_itself():
     benchmark = curve(np.random.default_rng(7).normal(0.001, 0.01, 300))
     evidence = sharpe_evidence(benchmark, benchmark, [1.0])
@@ -123,6 +126,7 @@ def test_no_excess_over_itself():
     assert evidence["strategy"]["sharpe_low"] == evidence["buy_and_hold"]["sharpe_low"]
 
 
+@pytest.mark.slow
 def test_evidence_is_annual_repeatable_and_deflated_by_the_trials():
     benchmark, own = (curve(np.random.default_rng(seed).normal(0.0008, 0.01, 600)) for seed in (8, 9))
     alone, among = sharpe_evidence(own, benchmark, [1.3]), sharpe_evidence(own, benchmark, [1.3, 0.2, -0.4])
@@ -149,6 +153,7 @@ def test_an_account_that_never_traded_has_no_evidence(sessions):
     json.dumps(evidence, allow_nan=False)
 
 
+@pytest.mark.slow
 def test_a_handful_of_days_in_the_market_has_no_interval():
     returns = np.zeros(2000)
     returns[700:704] = 0.01, -0.02, 0.03, 0.01

@@ -241,6 +241,7 @@ def test_a_dead_receiver_does_not_keep_the_others_from_theirs(table, webhook, ca
     assert caplog.messages[-1] == "the alert was not delivered to 'dead': no answer, or it was refused"
 
 
+@pytest.mark.slow
 def test_an_address_that_apprise_does_not_know_is_said_without_it(caplog):
     (outcome,) = deliver({Receiver(name="desk", url="nonsense://s3cret"): [ALERT]})
 

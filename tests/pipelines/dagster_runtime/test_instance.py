@@ -60,6 +60,7 @@ def test_a_dead_run_is_looked_for_every_few_seconds():
     assert dead_run_sensor.minimum_interval_seconds <= 10
 
 
+@pytest.mark.slow
 def test_opening_the_instance_creates_the_pool_of_price_sources(tmp_path, monkeypatch):
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
     with open_instance(Settings(zenith_home=tmp_path)) as instance:

@@ -37,6 +37,7 @@ def test_prices_are_read_for_the_features_that_name_them(store):
     assert other_prices(store, "7203.T", SESSIONS) is None
 
 
+@pytest.mark.slow
 def test_missing_prices_and_prices_that_end_too_early_are_one_line_with_the_remedy(store):
     with pytest.raises(NotAvailable, match="prices of SPY, and there are none: `zenith run --tickers SPY` makes them"):
         other_prices(store, "7203.T", SESSIONS, [FEATURE])

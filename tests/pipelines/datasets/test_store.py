@@ -209,6 +209,7 @@ def folders(store, ticker="AAPL"):
     return sorted(path.name for path in Path(store.path("raw_prices", ticker)).iterdir() if path.is_dir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("root", ["{tmp}", "memory://{tmp}/bucket"])
 def test_clean_up_collects_the_manifests_of_folded_snapshots_and_each_is_read_as_before(tmp_path, root):
     store = DatasetStore(root.format(tmp=tmp_path))
@@ -531,6 +532,7 @@ def test_a_corrupt_input_fails_the_run_and_the_next_run_writes_it_again(run, tmp
     assert store.facts("below", "AAPL") == {"rows": 3}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [lambda content: content[:-100], lambda content: b"\0" + content[1:]])
 def test_a_corrupt_price_snapshot_is_quarantined_and_fetched_again(store, fault):
     source = SampleSource()
@@ -545,6 +547,7 @@ def test_a_corrupt_price_snapshot_is_quarantined_and_fetched_again(store, fault)
     pd.testing.assert_frame_equal(store.read("raw_prices", "FB").table, source.fetch("FB").prices)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")
 def test_a_partition_key_cannot_leave_the_data_folder(run, tmp_path):
     assert "not a ticker" in run(upstream, ticker="../../etc")

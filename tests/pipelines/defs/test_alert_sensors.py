@@ -124,6 +124,7 @@ def inputs(store, value):
 FITS = ([], dg.SkipReason("every model fits its data"))
 
 
+@pytest.mark.slow
 def test_bands_that_miss_launch_one_retraining_and_earlier_forecasts_no_longer_count(evaluate, store, alerts):
     inputs(store, 0.5)
     forecasts(store, inside=False)
@@ -144,6 +145,7 @@ def test_bands_of_a_scale_are_renewed_without_training(evaluate, store, alerts):
     assert evaluate(alert_sensors.retraining_on_drift, 2026, 9, 1) == FITS
 
 
+@pytest.mark.slow
 def test_inputs_outside_the_training_range_launch_a_retraining_once_a_week(evaluate, store, alerts):
     forecasts(store, inside=True)
     inputs(store, 5.0)
@@ -258,6 +260,7 @@ def fail(instance, monkeypatch):
     return fail
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # raised inside Dagster
 def test_a_failed_run_sends_an_alert_with_its_reason_in_one_line(fail, alerts):
     run_id = fail("MSFT-X")
@@ -270,6 +273,7 @@ def test_a_failed_run_sends_an_alert_with_its_reason_in_one_line(fail, alerts):
     assert "\n" not in alert.text.spoken()
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # raised inside Dagster
 def test_a_failed_run_of_a_removed_ticker_sends_no_alert_and_logs_the_reason(fail, alerts, instance):
     run_id = fail("MSFT-X", remove=True)

@@ -170,6 +170,7 @@ def marked(cases):
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", marked({case[0].check_key: case[:1] for case in CASES}.values()))
 def test_good_data_passes(check):
     result = call(check, GOOD[target(check)]())
@@ -212,6 +213,7 @@ def test_the_metadata_has_the_figures():
     assert figures(checks.fresh, cleaned(end=date(2024, 1, 31)), "sessions", "last") == [str(len(stale)), "2024-01-31"]
 
 
+@pytest.mark.slow
 def test_a_stock_that_stands_still_is_refused_and_one_that_did_is_not():
     stopped, resumed = (
         call(checks.prices_move, cleaned(dirty=halted(stretch))) for stretch in ((-50, None), (300, 400))

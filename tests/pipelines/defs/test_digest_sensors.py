@@ -88,6 +88,7 @@ def test_the_digest_names_failed_runs_and_early_retraining_since_the_last(evalua
     assert "Trained again early: 1 (AAPL)" in lines
 
 
+@pytest.mark.slow
 def test_a_registry_without_decisions_tells_none(evaluate, alerts, table):
     folder = Settings().home / "mlflow"
     folder.mkdir()

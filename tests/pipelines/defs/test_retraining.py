@@ -109,6 +109,7 @@ def test_the_tickers_are_requested_in_batches(request_runs, monkeypatch):
     assert [batch_of(request) for request in requests] == [{"tickers": ["AAPL"]}, {"tickers": ["IBM"]}]
 
 
+@pytest.mark.slow
 def test_the_config_selects_tickers_models_and_epochs(request_runs):
     DatasetStore(Settings().data_uri).write("ensemble_model", "IBM", Dataset())
 

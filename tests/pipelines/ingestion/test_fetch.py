@@ -145,6 +145,7 @@ def test_a_dividend_moves_the_adjusted_close_of_the_whole_history_and_restates_n
     assert fetch.snapshot.facts["content_hash"] == data_version(prices)
 
 
+@pytest.mark.slow
 def test_the_whole_fetch_after_30_days_finds_a_correction_before_the_overlap(store):
     source, restatements = Source(history(60)), []
     fetch_and_store(store, source)
@@ -234,6 +235,7 @@ def test_nothing_is_requested_until_the_next_session_has_closed(fetched, moment)
     assert counts(result) == {}
 
 
+@pytest.mark.slow
 def test_the_next_closed_session_is_requested_and_again_until_it_has_settled_and_is_there(fetched):
     fetched.source.prices = history(61)
     fetched.source.prices.loc[SESSIONS[60], "close"] = np.nan
@@ -249,6 +251,7 @@ def test_the_next_closed_session_is_requested_and_again_until_it_has_settled_and
     assert [count > 0 for count in requests] == [True, True, True, True, False]
 
 
+@pytest.mark.slow
 def test_a_whole_fetch_another_source_a_note_and_a_local_source_are_not_left_out(fetched, store):
     fetched.source.prices = history(80)
     fetched("2024-04-25 23:00")
@@ -321,6 +324,7 @@ def test_a_local_source_is_fetched_whole_and_compared_each_time(store):
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("move", [0.0, 0.5], ids=["unchanged", "changed"])
 def test_an_open_bar_that_closes_is_a_new_session_and_not_a_restatement(store, move):
     source = Source(history(61))
@@ -336,6 +340,7 @@ def test_an_open_bar_that_closes_is_a_new_session_and_not_a_restatement(store, m
     assert clean_snapshot(evening.snapshot, "AAPL").prices.index[-1] == SESSIONS[60]
 
 
+@pytest.mark.slow
 def test_removing_a_row_with_a_future_date_makes_a_snapshot(store):
     ahead = history(61)
     source = Source(
@@ -349,6 +354,7 @@ def test_removing_a_row_with_a_future_date_makes_a_snapshot(store):
     assert len(clean_snapshot(store.read(RAW_PRICES, "AAPL"), "AAPL").quarantine) == 0
 
 
+@pytest.mark.slow
 def test_each_source_is_compared_with_itself(store):
     one, other = Source(history(60)), Source(history(50) / 2, name="other")
     fetch_and_store(store, one)
@@ -362,6 +368,7 @@ def test_each_source_is_compared_with_itself(store):
     assert store.facts(RAW_PRICES, "AAPL")["fetched_at"] == "2024-03-28T12:00:00+00:00"
 
 
+@pytest.mark.slow
 def test_a_damaged_snapshot_is_replaced_from_the_one_before_it(store, tmp_path):
     source = Source(history(60))
     fetch_and_store(store, source)

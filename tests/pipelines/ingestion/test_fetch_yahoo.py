@@ -74,6 +74,7 @@ def counts(result):
     return {kind: count for kind, count in result.changes.counts.items() if count}
 
 
+@pytest.mark.slow
 def test_an_increment_requests_the_overlap_and_appends(fetching, yahoo):
     yahoo.answers = [chart_until(*bars(DAYS[FIRST_FETCH - OVERLAP :]))]
 
@@ -85,6 +86,7 @@ def test_an_increment_requests_the_overlap_and_appends(fetching, yahoo):
     assert result.snapshot.facts["library"].startswith("yfinance 1.")
 
 
+@pytest.mark.slow
 def test_a_split_between_two_fetches_fetches_the_whole_history_again(fetching, yahoo):
     split = bars(scale=0.5, split=(2, 1))
     yahoo.answers = [chart_until(*split[FIRST_FETCH - OVERLAP :]), chart_until(*split)]
@@ -147,6 +149,7 @@ def test_an_empty_response_is_nothing_new(fetching, yahoo):
     assert result.facts["checked_at"] == EVENINGS[-1].astimezone(UTC).isoformat()
 
 
+@pytest.mark.slow
 def test_prices_that_a_later_fetch_adds_to_an_empty_bar_are_restated(fetching, yahoo):
     empty_bar = [*bars(DAYS[FIRST_FETCH - OVERLAP : FIRST_FETCH]), Bar(DAYS[-1], None)]
     yahoo.answers = [chart_until(*empty_bar)]

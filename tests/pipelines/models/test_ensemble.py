@@ -45,6 +45,7 @@ def test_the_most_important_column_is_the_one_that_decides(model):
     assert shares.sum() == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_model_and_another_seed_a_different_one(data, model):
     values, labels = data
 
@@ -86,6 +87,7 @@ def test_the_onnx_model_agrees_with_the_calibrated_ensemble(model, calibrator):
     assert worst < 1e-5
 
 
+@pytest.mark.slow
 def test_an_onnx_model_with_another_calibration_is_refused(model):
     values = np.random.default_rng(3).normal(size=(50, 4)).astype(np.float32)
 
@@ -97,6 +99,7 @@ def test_an_onnx_model_with_another_calibration_is_refused(model):
         )
 
 
+@pytest.mark.slow
 def test_the_onnx_model_has_one_output_and_loads_without_a_warning(model, capfd):
     import onnxruntime
 
@@ -109,6 +112,7 @@ def test_the_onnx_model_has_one_output_and_loads_without_a_warning(model, capfd)
     assert capfd.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_the_same_model_has_the_same_bytes_though_its_operator_sets_come_in_any_order(model, monkeypatch):
     vote = ensemble_onnx._vote
 

@@ -65,6 +65,7 @@ def candidate():
     return study(table())
 
 
+@pytest.mark.slow
 def test_a_forecast_knows_nothing_that_comes_after_its_origin(candidate):
     features, evidence = table(), candidate.evidence
     origin = evidence["origin"].unique()[len(evidence["origin"].unique()) // 2]

@@ -1,10 +1,14 @@
 """The Production models of a ticker as contenders of its leaderboard."""
 
+import pytest
+
 from tests.pipelines.synthetic_models import market, register_version
 from zenith_core.model_kinds.answers import ANSWERS
 from zenith_pipelines.production import leaderboard as module
 from zenith_pipelines.production.leaderboard import leaderboards
 from zenith_pipelines.registry.registration import CPU_SECONDS
+
+pytestmark = pytest.mark.slow
 
 FEATURES = market(300)
 

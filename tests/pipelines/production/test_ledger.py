@@ -30,6 +30,7 @@ def write_day(store, day, recorded=None):
     return tables
 
 
+@pytest.mark.slow
 def test_each_run_adds_to_the_stored_chain_and_its_table(store):
     for day in range(3):
         tables = write_day(store, day)
@@ -72,6 +73,7 @@ def test_a_broken_chain_is_not_continued(store):
         next_ledger(store, "AAPL", rows(1), closes(2))
 
 
+@pytest.mark.slow
 def test_the_removal_of_a_ticker_is_an_entry(store):
     record_removal(store, "AAPL")  # there is no ledger yet
     write_day(store, 0)
@@ -82,6 +84,7 @@ def test_the_removal_of_a_ticker_is_an_entry(store):
     assert write_day(store, 1)[ENTRIES]["kind"].tolist() == ["forecast", "removed", "forecast", "outcome"]
 
 
+@pytest.mark.slow
 def test_signals_are_kept_until_there_are_many_and_the_same_one_once(store):
     def given(origin, signal):
         facts = {"signal": signal, "probability": 0.4, "reason": "low_confidence", "forecast": 101.0}

@@ -133,6 +133,7 @@ def test_the_next_sessions_of_coins_are_all_days_and_of_currencies_all_weekdays(
     assert (snapshot.currency, snapshot.calendar_end) == (currency, None)
 
 
+@pytest.mark.slow
 def test_the_source_names_currency_and_listing_and_else_the_ticker_does():
     cleaned, indicators = datasets(400)
     named = Dataset(cleaned.tables, {**cleaned.facts, "currency": "GBP", "listing": {"name": "Vodafone"}})
@@ -168,6 +169,7 @@ def refresh(store, registry, sessions):
     return ServingSnapshot.from_json(store.facts("serving_snapshot", "AAPL"))
 
 
+@pytest.mark.slow
 def test_after_a_change_of_features_each_refresh_also_computes_the_inputs_of_earlier_models(store):
     store_earlier(store)
 
@@ -186,6 +188,7 @@ def test_after_a_change_of_features_each_refresh_also_computes_the_inputs_of_ear
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("declaration", [None, {**EARLIER, "decay": 0.97}])
 def test_inputs_that_the_code_cannot_compute_stay_as_they_were_for_production_only(store, declaration):
     last = store_earlier(store, declaration)
@@ -196,6 +199,7 @@ def test_inputs_that_the_code_cannot_compute_stay_as_they_were_for_production_on
     assert refresh(store, registry_of("earlier"), 420).for_spec("earlier") is None
 
 
+@pytest.mark.slow
 def test_inputs_that_no_version_uses_are_dropped(store):
     store_earlier(store)
 
@@ -203,6 +207,7 @@ def test_inputs_that_no_version_uses_are_dropped(store):
     assert list(store.facts("serving_snapshot", "AAPL")[DECLARATIONS]) == [feature_spec_hash()]
 
 
+@pytest.mark.slow
 def test_without_a_change_of_features_the_registry_is_not_read(store):
     assert refresh(store, None, 400).other_specs == refresh(store, None, 410).other_specs == {}
 

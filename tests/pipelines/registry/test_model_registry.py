@@ -49,6 +49,7 @@ def register(registry, name, factor=2.0, **changes):
     return registry.register(name, tiny_model(factor), **(facts | changes))
 
 
+@pytest.mark.slow
 def test_versions_are_numbered_and_have_their_tags(registry):
     first, second = register(registry, "lstm-COUNT"), register(registry, "lstm-COUNT", tags={"data_end": "2014-01-02"})
 
@@ -64,6 +65,7 @@ def test_a_registered_model_is_loaded_unchanged(registry):
     assert registry.load("lstm-BYTES", version.version) == tiny_model(3.0)
 
 
+@pytest.mark.slow
 def test_a_model_name_may_contain_a_dot_or_a_caret(registry):
     assert register(registry, "lstm-PETR4.SA").name == "lstm-PETR4.SA"
     assert register(registry, "lstm-^BVSP").version == 1
@@ -78,6 +80,7 @@ def test_nothing_is_in_production_before_a_promotion(registry):
         registry.require_production("lstm-UNHEARD")
 
 
+@pytest.mark.slow
 def test_promotion_moves_production_and_keeps_the_old_version(registry):
     for factor in (1.0, 2.0):
         registry.promote("lstm-MOVE", register(registry, "lstm-MOVE", factor).version)
@@ -88,6 +91,7 @@ def test_promotion_moves_production_and_keeps_the_old_version(registry):
     assert registry.load("lstm-MOVE", registry.production("lstm-MOVE").version) == tiny_model(1.0)
 
 
+@pytest.mark.slow
 def test_the_newest_version_is_the_candidate_even_if_a_slower_process_ends_later(registry):
     for number in (1, 2):
         register(registry, "lstm-NEXT")
@@ -99,6 +103,7 @@ def test_the_newest_version_is_the_candidate_even_if_a_slower_process_ends_later
     assert registry.aliases("lstm-NONE") == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failures", [1, 2])
 def test_setting_an_alias_is_retried_once_after_a_conflict(registry, monkeypatch, failures):
     version = register(registry, f"lstm-TWICE{failures}").version
@@ -120,6 +125,7 @@ def test_setting_an_alias_is_retried_once_after_a_conflict(registry, monkeypatch
             registry.promote(f"lstm-TWICE{failures}", version)
 
 
+@pytest.mark.slow
 def test_files_metrics_and_tags_are_read_back(registry):
     register(registry, "lstm-READ", files={"evidence.parquet": b"rows"})
     registry.tag("lstm-READ", 1, {"decision": "refused"})
@@ -132,6 +138,7 @@ def test_files_metrics_and_tags_are_read_back(registry):
         registry.file("lstm-READ", 7, "evidence.parquet")
 
 
+@pytest.mark.slow
 def test_a_version_that_does_not_exist_is_neither_promoted_nor_loaded(registry):
     register(registry, "lstm-ONE")
 
@@ -156,6 +163,7 @@ def test_the_run_holds_metrics_params_tags_and_files(registry, registry_dir):
     assert folder.path == "report"
 
 
+@pytest.mark.slow
 def test_logged_metrics_are_added_or_replaced(registry, registry_dir):
     from mlflow import MlflowClient
 
@@ -171,6 +179,7 @@ def test_logged_metrics_are_added_or_replaced(registry, registry_dir):
         registry.log_metrics("lstm-LATER", 7, {}, {})
 
 
+@pytest.mark.slow
 def test_a_paragraph_is_added_to_a_description_once(registry):
     version = register(registry, "lstm-WORDS").version
 
@@ -181,6 +190,7 @@ def test_a_paragraph_is_added_to_a_description_once(registry):
     assert found.description == "No skill.\n\n[Report](http://a/reports/WORDS)"
 
 
+@pytest.mark.slow
 def test_logged_files_are_added_or_replaced(registry, registry_dir):
     version = register(registry, "lstm-FILED", files={"facts.json": b"{}"})
     registry.log_files("lstm-FILED", 1, {"report.html": b"first", "plots/price_fan.png": b"plot"})
@@ -193,6 +203,7 @@ def test_logged_files_are_added_or_replaced(registry, registry_dir):
         registry.log_files("lstm-FILED", 7, {})
 
 
+@pytest.mark.slow
 def test_runs_are_found_by_tag_on_all_pages_even_deleted_ones(registry, monkeypatch):
     client = registry._client
     for name, value in (("lstm-^A.SA", 1.0), ("lstm-^A.SA", 2.0), ("lstm-^A", 3.0)):
@@ -219,6 +230,7 @@ def test_registering_invalid_onnx_leaves_a_failed_run_and_no_version(registry, r
     assert registry.versions("lstm-BROKEN") == []
 
 
+@pytest.mark.slow
 def test_the_scoring_server_serves_the_production_alias(registry, registry_dir, monkeypatch):
     import mlflow
     from mlflow.pyfunc import scoring_server

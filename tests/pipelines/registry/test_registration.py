@@ -89,6 +89,7 @@ def test_the_tags_state_the_lineage_of_the_version(registration, registry):
     assert (run.data.metrics, run.data.params) == ({"mase": 1.25}, {"epochs": "3"})
 
 
+@pytest.mark.slow
 def test_people_see_few_tags_and_programs_read_one(registration, registry):
     version, run, _ = registration
     decision = DecisionRecord(version.version, "refused", None, "2013-02-28", "loss: worse", "me@here", GATES)
@@ -106,6 +107,7 @@ def test_people_see_few_tags_and_programs_read_one(registration, registry):
     assert json.loads(run.data.tags["provenance"]) == json.loads(of_version["provenance"])
 
 
+@pytest.mark.slow
 def test_a_version_is_described_by_its_last_decision_and_its_links(registry):
     links = links_to("http://127.0.0.1:8000", "^LINKS")
     candidate = Candidate("lstm", identity(), EVIDENCE, METRICS, {**FACTS, "ticker": "^LINKS"})
@@ -142,6 +144,7 @@ def test_features_without_a_certificate_train_no_model():
         _training_data("IBM", cleaned, features)
 
 
+@pytest.mark.slow
 def test_a_repeated_run_reuses_the_version_that_the_killed_run_registered(registry, monkeypatch):
     candidate = Candidate("lstm", identity(), EVIDENCE, METRICS, {**FACTS, "ticker": "AGAIN"})
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):

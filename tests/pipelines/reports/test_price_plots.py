@@ -54,6 +54,7 @@ def test_prices_have_a_log_scale_with_plain_numbers(prices):
     assert {"1", "10", "1,000"} <= {tick.get_text() for tick in top.get_yticklabels()}
 
 
+@pytest.mark.slow
 def test_the_plotted_indicators_are_the_last_year_of_the_table(prices):
     table = features(prices)
 
@@ -87,6 +88,7 @@ def test_a_small_png_is_the_same_picture_in_far_fewer_bytes(prices):
     assert len(small) < 0.6 * len(large)
 
 
+@pytest.mark.slow
 def test_an_axis_of_any_length_has_few_dates_and_no_warning():
     axes = Figure().subplots()
     date_axis(axes)

@@ -9,6 +9,8 @@ from tests.serving.conftest import make_snapshot
 from zenith_core.report.compose import compose_report
 from zenith_pipelines.reports.verdicts import worded_verdicts
 
+pytestmark = pytest.mark.slow
+
 SNAPSHOT = make_snapshot("PETR4.SA")
 
 

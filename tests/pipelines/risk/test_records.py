@@ -13,6 +13,7 @@ def prices():
     return swinging_prices(99, 420)
 
 
+@pytest.mark.slow
 def test_the_packaged_scales_make_the_first_record(prices):
     record = renewed_record({}, prices)
 
@@ -21,6 +22,7 @@ def test_the_packaged_scales_make_the_first_record(prices):
     assert record["horizons"]["1"]["tails"][2]["rows"] == 420 - 310 - 1
 
 
+@pytest.mark.slow
 def test_a_record_is_kept_until_twenty_sessions_have_passed(prices):
     days = [f"{prices.index[-1 - sessions]:%Y-%m-%d}" for sessions in (0, RENEWAL - 1, RENEWAL)]
 
@@ -30,12 +32,14 @@ def test_a_record_is_kept_until_twenty_sessions_have_passed(prices):
     assert renewed["until"] == days[0]
 
 
+@pytest.mark.slow
 def test_a_record_of_other_prices_is_made_again(prices):
     record = renewed_record({"until": "2030-01-02", "horizons": {}}, prices)
 
     assert record["until"] == f"{prices.index[-1]:%Y-%m-%d}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", [{}, {"band": {}}, {"peers": {}}])
 def test_a_record_of_an_earlier_release_is_made_again(part, prices):
     earlier = {"until": f"{prices.index[-1]:%Y-%m-%d}", "horizons": {"1": {"tails": [], **part}}}

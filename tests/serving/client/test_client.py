@@ -125,6 +125,7 @@ def test_versions_and_their_history_are_listed(zenith):
     assert zenith.refresh_models().production == 4
 
 
+@pytest.mark.slow
 def test_a_refusal_raises_an_error_of_its_kind_with_the_service_s_detail(zenith, service):
     with pytest.raises(NotFound, match="did you mean AAPL") as error:
         zenith.predict_price("AAPX")
@@ -296,6 +297,7 @@ CALLS = (
 ALIASES = {("GET", "/api/v1/ml/train/{run_id}")}  # `run` uses the other address of the same route
 
 
+@pytest.mark.slow
 def test_the_client_has_a_method_for_each_route(settings):
     requests = []
 

@@ -100,6 +100,7 @@ def test_a_database_in_a_folder_with_special_characters_is_found(trained_home, t
     assert len(open_registry(f"sqlite:///{folder}/mlflow.db").production()) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tag", ["provenance", "sha256"])  # of this release, and of earlier ones
 def test_a_model_file_with_a_wrong_checksum_is_refused(mlflow_home, models, tag):
     onnx = models.lstm("IBM")

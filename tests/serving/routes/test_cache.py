@@ -101,6 +101,7 @@ def test_a_service_that_starts_without_its_redis_answers_and_says_so(settings):
         assert (answer.status_code, answer.json()["type"]) == (503, "urn:zenith:problem:cache-away")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", ["hang", "kill"])
 def test_a_redis_that_fails_fails_no_request_and_is_used_again_when_it_is_back(settings, redis, fault):
     with TestClient(create_app(changed(settings, redis_url=redis.url))) as client:

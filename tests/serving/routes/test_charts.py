@@ -196,6 +196,7 @@ def test_a_part_that_cannot_be_read_takes_no_other_with_it(client, home, content
     assert chart["candles"] and chart["backtests"]["ensemble"]
 
 
+@pytest.mark.slow
 def test_what_is_no_number_is_not_drawn(client, home):
     write_charts(home, "AAPL")
     facts = read_facts(home, "serving_snapshot", "AAPL")

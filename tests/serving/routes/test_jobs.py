@@ -88,12 +88,14 @@ def test_a_run_names_the_key_that_requested_it(client, monkeypatch, path):
     assert tags["zenith/requested_by"] == "REST API, key 1"
 
 
+@pytest.mark.slow
 def test_a_webserver_that_hangs_is_not_waited_for_long(serve, hung_webserver):
     assert QUERY_SECONDS < 2
     with serve(hung_webserver.url) as client:
         assert is_unavailable(client.post(TRAIN, json={"ticker": "AAPL"}), "webserver does not answer")
 
 
+@pytest.mark.slow
 def test_a_webserver_that_hangs_does_not_keep_predictions_waiting(serve, hung_webserver, monkeypatch):
     """More requests wait for Dagster than there are threads for predictions, and cold predictions need one."""
     monkeypatch.setattr("zenith_serving.jobs.dagster_client.QUERY_SECONDS", 60.0)

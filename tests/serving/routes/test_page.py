@@ -72,6 +72,7 @@ def test_nothing_else_is_given_out(client, path):
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
+@pytest.mark.slow
 def test_the_page_is_no_part_of_the_api_s_description(client):
     assert not {"/", "/page"} & set(client.get("/openapi.json").json()["paths"])
 
@@ -107,6 +108,7 @@ def test_the_files_of_others_are_unchanged():
         assert hashlib.sha256((PAGE_FILES / "vendor" / name).read_bytes()).hexdigest() == checksum
 
 
+@pytest.mark.slow
 def test_every_file_ships_with_the_package(monkeypatch):
     root = PAGE_FILES.parents[1]
     monkeypatch.chdir(root)

@@ -19,6 +19,7 @@ def version(client):
     return client.post(PRICE, json={"ticker": "AAPL"}).json()["model_version"]
 
 
+@pytest.mark.slow
 def test_what_is_answered_after_the_webhook_is_the_new_version_s(client, mlflow_home, models):
     assert version(client) == "1"
     mlflow_home.register("lstm-AAPL", models.lstm("AAPL", growth=1.02))
@@ -28,6 +29,7 @@ def test_what_is_answered_after_the_webhook_is_the_new_version_s(client, mlflow_
     assert version(client) == "2"
 
 
+@pytest.mark.slow
 def test_a_version_that_cannot_be_served_is_told(client, mlflow_home, models):
     assert version(client) == "1"
     mlflow_home.register("lstm-AAPL", models.lstm("MSFT"))

@@ -72,6 +72,7 @@ def test_every_route_that_changes_something_refuses_a_missing_and_a_wrong_key(ke
     assert list(open_routes(app)) == []
 
 
+@pytest.mark.slow
 def test_a_route_without_a_guard_is_found(key_settings):
     assert list(open_routes(app_with_change_route(key_settings))) == [("POST", CHANGE, [200, 200, 200])]
 
@@ -115,6 +116,7 @@ def test_all_keys_are_compared_as_digests_of_one_length(monkeypatch):
     assert lengths == [(32, 32)] * 3
 
 
+@pytest.mark.slow
 def test_the_openapi_document_lists_which_routes_need_a_key(client):
     document = client.get("/openapi.json").json()
     assert document["paths"][CHANGE]["post"]["security"] == [{"Bearer": []}, {"X-API-Key": []}]

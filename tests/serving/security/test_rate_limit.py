@@ -64,6 +64,7 @@ def test_programs_on_this_machine_are_not_limited(limit_settings, address):
     assert statuses(create_app(limit_settings), 8, address=address) == [200] * 8
 
 
+@pytest.mark.slow
 def test_health_and_metrics_are_not_limited(limit_settings):
     app = create_app(limit_settings)
     for path in ("/health", "/metrics"):

@@ -11,6 +11,8 @@ from zenith_pipelines.defs.assets.scale import scale_model
 from zenith_pipelines.defs.resources import resources
 from zenith_pipelines.settings import Settings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def materialize(monkeypatch, tmp_path):
@@ -33,7 +35,6 @@ def materialize(monkeypatch, tmp_path):
     return run
 
 
-@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:InitResourceContext.dagster_run is deprecated")  # raised inside Dagster
 def test_many_tickers_have_a_scale_of_their_own_and_one_has_none(materialize):
     alone = materialize(1)

@@ -56,6 +56,7 @@ def materialize(*tickers, raise_on_error=True):
         )
 
 
+@pytest.mark.slow
 def test_it_is_published_for_serving(store):
     result = materialize("AAPL", "MSFT", "VOD.L", "NEW")
 
@@ -78,6 +79,7 @@ def test_it_is_published_for_serving(store):
     assert 0 < book["value_at_risk"] < book["expected_shortfall"]
 
 
+@pytest.mark.slow
 def test_without_prices_it_fails_in_one_line_and_keeps_the_last_one(store):
     materialize("AAPL", "MSFT")
     before = store.facts(UNIVERSE, ALL_TICKERS)
@@ -104,6 +106,7 @@ def test_the_sensor_asks_once_for_new_snapshots_and_not_while_a_refresh_is_activ
         assert "refresh_prices is active or waits" in evaluate().skip_message
 
 
+@pytest.mark.slow
 def test_forecasts_of_all_tickers_are_kept_and_scored_when_due(store):
     tickers = ("AAPL", "MSFT", "VOD.L")
     universe = universe_of(store, tickers)
@@ -147,6 +150,7 @@ def test_a_forecast_that_an_earlier_release_stored_without_a_book_begins_no_ledg
     )
 
 
+@pytest.mark.slow
 def test_the_job_publishes_the_forecast_and_its_ledger(store):
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("tickers", ["AAPL", "MSFT"])
@@ -155,6 +159,7 @@ def test_the_job_publishes_the_forecast_and_its_ledger(store):
     assert store.read(UNIVERSE_LEDGER, ALL_TICKERS).tables[ENTRIES]["kind"].tolist() == ["forecast"]
 
 
+@pytest.mark.slow
 def test_one_ticker_has_nothing_to_compare_and_begins_no_ledger(store):
     with dg.DagsterInstance.ephemeral() as instance:
         instance.add_dynamic_partitions("tickers", ["AAPL"])

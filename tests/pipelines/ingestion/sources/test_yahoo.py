@@ -265,6 +265,7 @@ def test_prices_are_fetched_without_a_crumb_too(source, yahoo):
     data._crumb = None
 
 
+@pytest.mark.slow
 def test_two_threads_do_not_get_each_others_answers():
     def fetch(close):
         with running() as server, loopback_session(server.server_port) as session:

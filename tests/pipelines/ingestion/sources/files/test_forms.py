@@ -44,6 +44,7 @@ def test_every_declared_form_is_written():
     assert {form.name for form in VENDORS} <= {form.name for form in FORMS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "cp1252"])
 def test_a_form_is_read_in_every_encoding_that_has_its_characters(price_file, form, encoding):

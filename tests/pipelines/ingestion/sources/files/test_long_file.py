@@ -40,6 +40,7 @@ def closes(file, ticker):
     return file.prices(ticker, "UTC")["close"].tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 @pytest.mark.parametrize("line_end", ["\n", "\r\n"])
 @pytest.mark.parametrize("is_packed", [False, True])
@@ -60,6 +61,7 @@ def test_each_ticker_has_its_rows_in_any_encoding(tmp_path, encoding, line_end, 
     assert closes(file, "AAPL")[0] == 1246.5
 
 
+@pytest.mark.slow
 def test_parquet_is_read_in_blocks(tmp_path):
     table = pd.DataFrame([line.split(";") for line in rows()], columns=HEADER.strip().split(","))
     table = table.astype(dict.fromkeys(table.columns[2:], float)).assign(Date=pd.to_datetime(table["Date"]))
@@ -71,6 +73,7 @@ def test_parquet_is_read_in_blocks(tmp_path):
     assert closes(file, "VALE3.SA") == [1276.5, 1277.5, 1278.5, 1279.5]
 
 
+@pytest.mark.slow
 def test_the_whole_file_settles_what_a_ticker_leaves_open(tmp_path):
     """The ticker's own rows have no day above 12 and no number that only one mark fits; the last row of all has."""
     path = tmp_path / "all.csv"
