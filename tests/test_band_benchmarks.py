@@ -2,11 +2,12 @@
 
 import leaderboard
 import numpy as np
+import pandas as pd
 import pytest
 import scale_network
 from harness.band_methods import ETS, METHODS, TREES, Trees
 from harness.figures import promises
-from harness.pooled_tickers import CpuSeconds, forecast_tickers, moves_of
+from harness.pooled_tickers import CpuSeconds, clustered, forecast_tickers, moves_of
 
 from tests.core.scale_pools import swinging_prices
 from zenith_core.risk.price_moves import ANCHORS, price_moves
@@ -49,3 +50,11 @@ def test_a_network_learns_no_target_that_was_not_known_on_the_last_day():
     for at, horizon in enumerate(ANCHORS):
         assert rows[known[..., at]].max() == 420 - horizon
     np.testing.assert_array_equal(windows.inputs[-1, -1], moves.inputs[420, 1:].astype(np.float32))
+
+
+def test_with_one_row_a_date_and_no_overlap_the_clustered_error_is_that_of_the_mean():
+    values, dates = pd.Series([0.0, 1.0, 1.0, 1.0, 0.0, 1.0]), pd.Series(pd.date_range("2024-01-01", periods=6))
+
+    assert clustered(values, dates, 0) == pytest.approx(values.sem())
+    twice = pd.concat([values, values], ignore_index=True), pd.concat([dates, dates], ignore_index=True)
+    assert clustered(*twice, 0) == pytest.approx(values.sem())  # rows of the same day that say the same add nothing

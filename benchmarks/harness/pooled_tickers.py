@@ -129,10 +129,16 @@ def scored(ticker: Ticker, quantiles: Quantiles) -> pd.DataFrame:
 
 
 def clustered(values: pd.Series, dates: pd.Series, horizon: int) -> float:
-    """Return the standard error of the mean of `values`, clustered by date."""
+    """Return the standard error of the mean of `values`, clustered by date.
+
+    With the usual factor for few clusters, dates / (dates - 1). Source: Cameron and Miller (2015), A Practitioner's
+    Guide to Cluster-Robust Inference; statsmodels does the same.
+    """
     sums = values.groupby(dates).sum().sort_index().to_numpy(dtype=float)
     centred = sums - values.groupby(dates).size().sort_index().to_numpy() * values.mean()
-    return float(np.sqrt(len(sums) * bartlett_variance(centred, 2 * horizon)) / len(values))
+    count = len(sums)
+    variance = count * bartlett_variance(centred, 2 * horizon) * count / (count - 1)
+    return float(np.sqrt(variance) / len(values))
 
 
 def shares(scores: dict[str, pd.DataFrame], baseline: str, horizon: int) -> dict[str, tuple[float, float, float]]:
