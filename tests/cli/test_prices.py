@@ -97,7 +97,7 @@ def test_many_impossible_rows_are_refused(folder, capsys):
 def test_a_folder_without_price_files_is_refused(folder, tmp_path):
     with pytest.raises(UserError, match="holds no price file"):
         check_files(folder(), as_json=False)
-    with pytest.raises(UserError, match="No such file or directory; expected a folder"):
+    with pytest.raises(UserError, match="no such file or folder; expected a price file, or a folder"):
         check_files(tmp_path / "absent", as_json=False)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from zenith_core.errors import ZenithError
+from zenith_core.errors import UserError, ZenithError
 from zenith_core.market.exchanges import exchange_of
 from zenith_core.prices.cleaning import CleaningResult, clean_prices
 from zenith_core.prices.quality_checks import (
@@ -58,6 +58,8 @@ def read_files(place: Path) -> Iterator[tuple[FileReading, float]]:
     kind.
     """
     places: dict[str, str] = {}
+    if not place.exists():
+        raise UserError(f"{place}: no such file or folder; expected a price file, or a folder of TICKER.csv files")
     paths = [place] if place.is_file() else price_paths(place)
     total = sum(path.stat().st_size for path in paths)
     for file in map(PriceFile, paths):
