@@ -16,6 +16,8 @@ from websockets.sync.client import connect
 from tests.waiting import PATIENCE
 from zenith_pipelines.dagster_runtime.web_guard import WebGuard
 
+pytestmark = pytest.mark.slow
+
 ADD = (
     'mutation{addDynamicPartition(partitionsDefName:"tickers",partitionKey:"EVIL",repositorySelector:{%s}){__typename}}'
 )
