@@ -30,7 +30,7 @@ PYTEST := $(BIN)/python -m pytest --dist loadfile --no-loadscope-reorder
 test: .venv/.dev ## Run all tests but the long ones
 	$(PYTEST) -n 3 -m "not long" --junitxml=.pytest_cache/tests.xml $(ARGS)
 
-test-quick: .venv/.dev ## Run the quick tests: two minutes, to become one
+test-quick: .venv/.dev ## Run the quick tests: one to two minutes
 	$(PYTEST) -n 2 -m "not slow and not long" --ignore tests/integration --ignore tests/cluster $(ARGS)
 
 test-long: .venv/.dev ## Run the tests that take long by nature, before a release

@@ -103,6 +103,9 @@ class MLflowStore:
         with self._first_contact(), requests_to(self._tracking_uri):
             try:
                 client = MlflowClient(self._tracking_uri, self._tracking_uri)
+                # Our names are those of models. MLflow would ask before each change if the name is that of a prompt,
+                # which takes longer than the change.
+                client._raise_if_prompt = lambda name: None  # type: ignore[method-assign]
                 client.get_experiment_by_name(EXPERIMENT)
             except Exception as error:  # of any kind, if another program answers at the address
                 if is_refused(error):

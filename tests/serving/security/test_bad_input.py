@@ -185,7 +185,7 @@ def test_an_invalid_ticker_is_refused_by_every_input_and_changes_no_file(all_inp
 
 
 @pytest.mark.slow
-@hypothesis_settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ticker=BAD)
 @example("\ud800")
 @example("..")

@@ -147,7 +147,7 @@ def any_form(examples):
 
 @pytest.mark.slow
 def test_any_form_is_read_as_the_truth_or_refused(tmp_path):
-    any_form(200)(tmp_path)
+    any_form(100)(tmp_path)
 
 
 @pytest.mark.long
