@@ -20,7 +20,7 @@ REPORT = "/api/v1/ml/reports/AAPL"
 
 @pytest.fixture(scope="module")
 def written_home(tmp_path_factory):
-    """What the pipelines keep of AAPL. Not to be changed."""
+    """The files that the pipelines keep of AAPL. Not to be changed."""
     home = tmp_path_factory.mktemp("written")
     write_facts(home, "serving_snapshot", "AAPL", make_snapshot("AAPL").to_json())
     write_charts(home, "AAPL")
