@@ -58,3 +58,4 @@ def test_with_one_row_a_date_and_no_overlap_the_clustered_error_is_that_of_the_m
     assert clustered(values, dates, 0) == pytest.approx(values.sem())
     twice = pd.concat([values, values], ignore_index=True), pd.concat([dates, dates], ignore_index=True)
     assert clustered(*twice, 0) == pytest.approx(values.sem())  # rows of the same day that say the same add nothing
+    assert np.isnan(clustered(values, pd.Series([dates[0]] * 6), 0))

@@ -129,7 +129,7 @@ def scored(ticker: Ticker, quantiles: Quantiles) -> pd.DataFrame:
 
 
 def clustered(values: pd.Series, dates: pd.Series, horizon: int) -> float:
-    """Return the standard error of the mean of `values`, clustered by date.
+    """Return the standard error of the mean of `values`, clustered by date; NaN for fewer than two dates.
 
     With the usual factor for few clusters, dates / (dates - 1). Source: Cameron and Miller (2015), A Practitioner's
     Guide to Cluster-Robust Inference; statsmodels does the same.
@@ -137,6 +137,8 @@ def clustered(values: pd.Series, dates: pd.Series, horizon: int) -> float:
     sums = values.groupby(dates).sum().sort_index().to_numpy(dtype=float)
     centred = sums - values.groupby(dates).size().sort_index().to_numpy() * values.mean()
     count = len(sums)
+    if count < 2:
+        return float("nan")
     variance = count * bartlett_variance(centred, 2 * horizon) * count / (count - 1)
     return float(np.sqrt(variance) / len(values))
 

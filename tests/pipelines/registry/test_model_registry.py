@@ -66,6 +66,18 @@ def test_a_registered_model_is_loaded_unchanged(registry):
 
 
 @pytest.mark.slow
+def test_a_tag_asks_for_no_registered_model(registry, monkeypatch):
+    version = register(registry, "lstm-TAGGED").version
+    asked = []
+    monkeypatch.setattr("mlflow.MlflowClient.get_registered_model", lambda _, name: asked.append(name))
+
+    registry.tag("lstm-TAGGED", version, {"reason": "a trial"})
+
+    assert asked == []
+    assert registry.version("lstm-TAGGED", version).tags["reason"] == "a trial"
+
+
+@pytest.mark.slow
 def test_a_model_name_may_contain_a_dot_or_a_caret(registry):
     assert register(registry, "lstm-PETR4.SA").name == "lstm-PETR4.SA"
     assert register(registry, "lstm-^BVSP").version == 1
